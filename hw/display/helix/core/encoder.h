@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * encoder.h - the vtable every H.264 encoder implements, and the list of those compiled in.
+ *
+ * An encoder belongs to one stream and is used from that stream's encoder thread only: opened, fed, reconfigured and
+ * closed there. It sees one frame at a time and answers it before it gets the next (no reordering, no delay).
+ */
+#ifndef HELIX_ENCODER_H
+#define HELIX_ENCODER_H
+
+#include <glib.h>
+#include "surface.h"
+
+/* CONFIG_REQ with every automatic value resolved (see helix_encoder_config_complete). */
+typedef struct HelixEncoderConfig {
+    guint32 width, height;      /* coded size, even, > 0 */
+    guint32 bitrate;            /* bit/s */
+    guint32 max_bitrate;        /* bit/s; 0 none */
+    guint32 fps_num, fps_den;
+    guint32 key_int_max;        /* frames; 0 none: IDRs on request only */
+    guint8 profile;             /* 66, 77, 100 */
+    guint8 level;               /* times 10; 0 automatic */
+    guint8 realtime;
+    guint8 rate_control;        /* HELIX_RATE_ */
+    guint8 min_qp, max_qp;      /* 0 automatic */
+    guint8 slices;              /* 0 automatic */
+    guint8 aud;
+} HelixEncoderConfig;
+
+typedef struct HelixEncoder HelixEncoder;
+
+/* What one encode() made. Zeroed by the caller before. */
+typedef struct HelixAccessUnit {
+    GBytes *data;               /* one access unit, Annex B, SPS and PPS before an IDR; NULL if dropped */
+    gboolean keyframe;          /* an IDR */
+    gboolean dropped;           /* the encoder chose to drop the frame: no data, no error */
+    gint64 submitted_ns;        /* g_get_monotonic_time() * 1000 when conversion was done and coding began */
+    guint64 cpu_bytes;          /* bytes the host's CPU read and wrote to convert or scale the picture, coding not counted */
+} HelixAccessUnit;
+
+typedef struct HelixEncoderClass {
+    const char *name;           /* "x264", "null", "videotoolbox" */
+    guint surface_kinds;        /* bits 1 << HelixSurfaceKind it can read */
+    /*
+     * Open for @config; writes the values really in force back into it. NULL with HELIX_ERROR (HELIX_CODE_NO_ENCODER
+     * with what is missing, HELIX_CODE_ENCODE otherwise).
+     */
+    HelixEncoder *(*open)(HelixEncoderConfig *config, GError **error);
+    /*
+     * Change to @config without a new session, writing back what is in force. FALSE without @error set: this needs
+     * close and open (a new SPS and IDR follow).
+     */
+    gboolean (*reconfigure)(HelixEncoder *encoder, HelixEncoderConfig *config, GError **error);
+    /*
+     * Encode @surface, scaled to the coded size and converted to BT.709 limited range. With @force_idr the access unit
+     * is an IDR. FALSE with HELIX_ERROR (HELIX_CODE_ENCODE): the stream closes this encoder and opens a new one for the
+     * next frame.
+     */
+    gboolean (*encode)(HelixEncoder *encoder, HelixSurface *surface, gboolean force_idr, HelixAccessUnit *unit, GError **error);
+    void (*close)(HelixEncoder *encoder);
+} HelixEncoderClass;
+
+struct HelixEncoder {
+    const HelixEncoderClass *klass;
+};
+
+extern const HelixEncoderClass helix_encoder_null;
+extern const HelixEncoderClass helix_encoder_x264;  /* HELIX_HAVE_LIBAVCODEC */
+
+/*
+ * The encoder called @name; "auto" or NULL takes the best one of this build. NULL with HELIX_ERROR
+ * (HELIX_CODE_NO_ENCODER) and a message that lists the names there are. Any thread.
+ */
+const HelixEncoderClass *helix_encoder_find(const char *name, GError **error);
+
+/*
+ * Fill in what the guest left automatic: bitrate by resolution and frame rate, 60 fps, High profile. Rounds the coded size
+ * up to even. Returns FALSE with HELIX_CODE_INVALID or HELIX_CODE_GEOMETRY for values that can't be used, naming the range
+ * that can.
+ */
+gboolean helix_encoder_config_complete(HelixEncoderConfig *config, GError **error);
+
+#endif

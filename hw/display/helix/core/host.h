@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * host.h - the frame module as a whole: its settings, its connections, its statistics.
+ *
+ * Everything here is called on the thread that runs @context (QEMU's main loop, with the BQL held, which dispatches the
+ * default GMainContext). Encoder threads live behind it and are not seen.
+ */
+#ifndef HELIX_HOST_H
+#define HELIX_HOST_H
+
+#include <glib.h>
+#include "channel.h"
+#include "picture.h"
+
+typedef struct HelixHost HelixHost;
+
+/* Stages of one frame, for tracing; times are ns of the monotonic clock. */
+typedef struct HelixFrameRecord {
+    guint64 connection;         /* counts from 1 */
+    guint16 session_id;
+    guint32 resource_id;
+    gint64 pts;
+    gint64 received_ns;         /* request complete */
+    gint64 lookup_ns;           /* look-up begun */
+    gint64 resolved_ns;         /* look-up and copy done */
+    gint64 submitted_ns;        /* conversion done, handed to the encoder */
+    gint64 encoded_ns;          /* encoder done */
+    gint64 returned_ns;         /* last byte handed to the transport */
+    HelixHostPath path;
+    guint64 cpu_bytes;
+    gsize bytes;                /* of the access unit */
+    gboolean keyframe, dropped;
+    int error;                  /* 0, or the HELIX_CODE_ it was answered with */
+} HelixFrameRecord;
+
+typedef struct HelixHostHooks {
+    /* One plain line for the log (a stream started, a stream ended, a peer broke the protocol). */
+    void (*log)(gpointer data, const char *line);
+    /* A frame was answered. */
+    void (*frame)(gpointer data, const HelixFrameRecord *record);
+} HelixHostHooks;
+
+typedef struct HelixHostConfig {
+    GMainContext *context;      /* NULL: the default one */
+    const char *encoder;        /* NULL or "auto": the best of this build */
+    guint max_in_flight;        /* requests of a stream; 0: 4 */
+    guint max_streams;          /* of all connections; 0: 16 */
+    guint max_connections;      /* 0: 64 */
+    const HelixResolver *resolver;
+    gpointer resolver_data;
+    const HelixHostHooks *hooks;    /* NULL: none */
+    gpointer hooks_data;
+} HelixHostConfig;
+
+/* NULL with HELIX_ERROR if the encoder's name is unknown. */
+HelixHost *helix_host_new(const HelixHostConfig *config, GError **error);
+/* Closes every connection, joins every encoder thread, frees. */
+void helix_host_free(HelixHost *host);
+
+/* Serve a new connection (HelixChannelAccept, data is the HelixHost). FALSE: over max_connections. */
+gboolean helix_host_accept(HelixChannel *channel, gpointer host);
+
+/* FALSE while the VM is stopped: no look-up begins until it runs again. Encodes under way finish and are answered. */
+void helix_host_set_running(HelixHost *host, gboolean running);
+
+/* The GPU was reset: every request not yet resolved is answered HELIX_CODE_NOT_FOUND; last pictures are forgotten. */
+void helix_host_reset(HelixHost *host);
+
+/*
+ * Statistics as one JSON object (docs/architecture.md lists its members): streams and connections now and in all,
+ * frames, bytes, host_paths, cpu bytes, and p50/p99/max microseconds a stage. Freed by the caller.
+ */
+char *helix_host_stats_json(HelixHost *host);
+
+/*
+ * Listen on "unix:PATH": socket of mode 0600 made before listen, a folder that others may write is refused, a peer of
+ * another uid is refused, a stale socket nobody listens on is replaced. New connections go to @accept. NULL with
+ * HELIX_ERROR (HELIX_CODE_INVALID and what would be right: for one, the length of a path that does not fit sun_path).
+ */
+typedef struct HelixListener HelixListener;
+HelixListener *helix_listener_new(GMainContext *context, const char *address, HelixChannelAccept accept, gpointer data, GError **error);
+void helix_listener_free(HelixListener *listener);      /* removes the socket file */
+
+/*
+ * Connect to a UNIX socket at @path as a client (for spliced vsock ports), non-blocking: a connection refused or a full
+ * backlog (EAGAIN) gives NULL and HELIX_ERROR at once.
+ */
+HelixChannel *helix_socket_connect(GMainContext *context, const char *path, GError **error);
+
+/* Let two channels feed each other until both are closed: half-close and backpressure pass through. Takes both over. */
+void helix_splice(HelixChannel *a, HelixChannel *b);
+
+#endif
