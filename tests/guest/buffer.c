@@ -216,6 +216,21 @@ static int new_blob(Buffer *buffer, const BufferSpec *spec)
     return map_pages(buffer);
 }
 
+/* A new resource's fence is behind everything in the control queue. */
+int gpu_settle(Gpu *gpu)
+{
+    Buffer probe = { .gpu = gpu, .kind = BUFFER_CLASSIC, .width = 16, .height = 16, .fourcc = DRM_FORMAT_XRGB8888, .dmabuf = -1 };
+    struct drm_virtgpu_3d_wait wait = { 0 };
+    int ret = new_classic(&probe);
+
+    wait.handle = probe.handle;
+    if (ret == 0 && drmIoctl(gpu->render, DRM_IOCTL_VIRTGPU_WAIT, &wait) < 0) {
+        ret = fail("VIRTGPU_WAIT");
+    }
+    buffer_free(&probe);
+    return ret;
+}
+
 int buffer_new(Gpu *gpu, const BufferSpec *spec, Buffer *buffer)
 {
     int ret = -1;

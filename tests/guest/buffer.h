@@ -55,6 +55,11 @@ typedef struct BufferArea {
 
 int gpu_open(Gpu *gpu);
 void gpu_close(Gpu *gpu);
+/*
+ * Wait until the device has carried out all that was asked before. A 2D device's TRANSFER_TO_HOST has no fence of its own: this is
+ * for tests that need the texture to stay as it is while the pages change, not for what the host must get right by itself.
+ */
+int gpu_settle(Gpu *gpu);
 
 int buffer_new(Gpu *gpu, const BufferSpec *spec, Buffer *buffer);
 void buffer_free(Buffer *buffer);

@@ -111,7 +111,7 @@ static int play_sources(Context *context, Player *player)
         unsigned texture = 100 + i, pages = 200 + i;
         PlayerRequest request = request_for(&buffer, &area, source, EXT, source == HELIX_SOURCE_PAGES ? pages : texture);
 
-        if (draw(&buffer, texture, &area) < 0 || buffer_draw(&buffer, pages, &area) < 0 ||
+        if (draw(&buffer, texture, &area) < 0 || gpu_settle(&context->gpu) < 0 || buffer_draw(&buffer, pages, &area) < 0 ||
             player_send(player, &request) < 0 || player_collect(player, 0) < 0) {
             ret = -1;
         }
