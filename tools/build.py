@@ -2,6 +2,7 @@
 """Everything a VM needs, built from the tree as it is now: QEMU, the guest image, its initrd and the payload."""
 
 import atexit
+import glob
 import hashlib
 import json
 import os
@@ -14,6 +15,8 @@ from steps import CACHE, NINJA, TREE, Step, locked
 
 # This checkout's build folders; another checkout that shares the cache has its own.
 BUILDS = os.path.join(CACHE, "build", hashlib.sha256(os.environ.get("HELIX_HOST_TREE", TREE).encode()).hexdigest()[:12])
+
+OPTIONS = ("-Delement=enabled", "-Dwerror=true", "--buildtype=debugoptimized")
 
 
 class Built:
@@ -47,23 +50,26 @@ def meson(title, name, source, *options, install=None, environment=None):
     return folder
 
 
-def payload(built, run):
-    """The guest's /helix: guest/, and the programs and the element built for it."""
+def project(tests):
+    """Build the tree's own meson project, with its tests or without; returns the build folder."""
+    if tests:
+        return meson("element and tests", "tests", TREE, *OPTIONS)
+    return meson("guest element", "element", TREE, "-Dtests=false", *OPTIONS)
+
+
+def payload(built, run, tests):
+    """The guest's /helix: guest/, the element, and with @tests the programs of tests/guest."""
     folder = os.path.join(run, "payload")
     shutil.copytree(os.path.join(TREE, "guest"), folder)
     programs = meson("guest programs", "guest", os.path.join(TREE, "guest"), "--prefix=/", "--bindir=bin",
                      "--buildtype=debugoptimized", install=folder)
-    tests = os.path.join(TREE, "tests", "guest")
-    if os.path.exists(os.path.join(tests, "meson.build")):
-        meson("test programs", "guest-tests", tests, "--prefix=/", "--bindir=bin", "--buildtype=debugoptimized",
-              install=folder)
-    if os.path.exists(os.path.join(TREE, "desktop", "gst-vsockenc", "meson.build")):
-        element = meson("guest element", "element", TREE, "-Delement=enabled", "-Dtests=false", "--buildtype=debugoptimized")
-        os.makedirs(os.path.join(folder, "gst"))
-        for top, _, names in os.walk(element):
-            for name in names:
-                if name.startswith("libgst") and name.endswith(".so"):
-                    shutil.copy(os.path.join(top, name), os.path.join(folder, "gst"))
+    module = project(tests)
+    os.makedirs(os.path.join(folder, "gst"))
+    for path in glob.glob(os.path.join(module, "desktop", "gst-vsockenc", "libgst*.so")):
+        shutil.copy(path, os.path.join(folder, "gst"))
+    for path in glob.glob(os.path.join(module, "tests", "guest", "*")):
+        if os.path.isfile(path) and os.access(path, os.X_OK):
+            shutil.copy(path, os.path.join(folder, "bin"))
     built.initrd = os.path.join(run, "initrd")
     guest_image.make_initrd(built.guest, os.path.join(programs, "initrd"), built.initrd)
     built.payload = os.path.join(run, "payload.ext4")
@@ -84,7 +90,7 @@ def keep(emulator):
     return path
 
 
-def everything(kind="guest", run="/run/helix"):
+def everything(tests=False, kind="guest", run="/run/helix"):
     """Build what changed; returns Built. @run: a folder of this run's own."""
     built = Built()
     os.makedirs(run, exist_ok=True)
@@ -93,7 +99,7 @@ def everything(kind="guest", run="/run/helix"):
         built.guest = guest_image.Guest(kind)
         built.guest.make()
         with Step("guest payload", "payload", quiet=True):
-            payload(built, run)
+            payload(built, run, tests)
         built.qemu = keep(emulator)
     built.save(run)
     return built

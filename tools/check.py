@@ -19,7 +19,6 @@ from steps import LOGS, TREE, Failed, Step, StepError, host_path, say
 
 MESON_SUITES = ("core", "encoder", "vsock", "element", "integrate")
 MESON_PROGRESS = re.compile(rb"^\s*(\d+)/(\d+) ")
-OPTIONS = ("-Delement=enabled", "-Dwerror=true", "--buildtype=debugoptimized")
 VM_SECONDS = 600
 
 
@@ -83,7 +82,7 @@ def run_meson_suite(folder, suite, count):
 
 
 def run_meson_suites(suites, count, thorough):
-    folder = build.meson("build: gcc", "tests", TREE, *OPTIONS)
+    folder = build.project(tests=True)
     for suite in suites:
         try:
             run_meson_suite(folder, suite, count)
@@ -92,7 +91,8 @@ def run_meson_suites(suites, count, thorough):
             count.add(failed=1)
     if thorough:
         try:
-            build.meson("build: clang, warnings are errors", "tests-clang", TREE, *OPTIONS, environment={"CC": "ccache clang"})
+            build.meson("build: clang, warnings are errors", "tests-clang", TREE, *build.OPTIONS,
+                        environment={"CC": "ccache clang"})
             count.add(passed=1)
         except Failed:
             count.add(failed=1)
@@ -177,7 +177,7 @@ def run(arguments):
             count.add(failed=1)
     if with_vm:
         try:
-            build.everything()
+            build.everything(tests=True)
             for name in with_vm:
                 run_vm_suite(name, scripts[name], count)
         except Failed:

@@ -14,7 +14,7 @@ import tarfile
 from steps import CACHE, TREE, Step, StepError, say
 
 # What finds and mounts the root disk; everything else is loaded by udev and guest/init.
-BOOT_MODULES = ("virtio_pci", "virtio_blk", "ext4")
+BOOT_MODULES = ("virtio_pci", "virtio_blk", "crc32c_generic", "ext4")     # ext4 asks for crc32c by name
 
 IMAGE_BYTES = 4 << 30       # sparse
 

@@ -51,7 +51,7 @@ from collections import namedtuple
 
 import accel as accelerators
 from qemu import FIRMWARE
-from steps import LOGS, host_path
+from steps import LOGS, StepError, host_path
 
 RUN = "/run/helix"                              # this run's folder: Built.save() writes built.json there
 GUEST_CID = 3
@@ -60,7 +60,7 @@ BOOT_SECONDS = 120
 Result = namedtuple("Result", "rc out err")
 
 
-class VMError(Exception):
+class VMError(StepError):
     """The VM or a command in it did not do what was asked; the message says what and where its log is."""
 
 
@@ -77,9 +77,14 @@ class Display:
         self.process = subprocess.Popen(["Xvfb", "-displayfd", str(write), "-screen", "0", "1920x1200x24", "-nolisten",
                                          "tcp"], pass_fds=[write], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         os.close(write)
-        ready, _, _ = select.select([read], [], [], 30)
-        number = os.read(read, 16).decode().strip() if ready else ""
+        number = ""
+        while not number.endswith("\n") and select.select([read], [], [], 30)[0]:
+            part = os.read(read, 16).decode()
+            if not part:
+                break
+            number += part
         os.close(read)
+        number = number.strip()
         if not number:
             self.close()
             raise VMError("Xvfb did not start: see %s" % host_path(log.name))
@@ -410,7 +415,7 @@ class VM:
 
     def helix_stats(self):
         """helix-stats of the exporting GPU."""
-        value = self.qmp("qom-get", path="/machine/peripheral/gpu/virtio-backend", property="helix-stats")
+        value = self.qmp("qom-get", path="/machine/peripheral/gpu", property="helix-stats")
         return json.loads(value) if isinstance(value, str) else value
 
     def power_off(self, timeout=20):
