@@ -61,8 +61,6 @@ static gboolean scripted_reconfigure(HelixEncoder *encoder, HelixEncoderConfig *
 /* What is to become of this encode; waits as told. */
 static void begin(gboolean *drop, gboolean *fail)
 {
-    guint wait_ms;
-
     g_mutex_lock(&lock);
     begun++;
     g_cond_broadcast(&changed);
@@ -73,11 +71,7 @@ static void begin(gboolean *drop, gboolean *fail)
     fails -= *fail;
     *drop = !*fail && (drops > 0 || (drop_every && begun % drop_every == 0));
     drops -= *drop && drops > 0;
-    wait_ms = delay_ms;
     g_mutex_unlock(&lock);
-    if (wait_ms) {
-        g_usleep(wait_ms * 1000ul);
-    }
 }
 
 static gboolean scripted_encode(HelixEncoder *encoder, HelixSurface *surface, gboolean force_idr, HelixAccessUnit *unit,
@@ -85,6 +79,7 @@ static gboolean scripted_encode(HelixEncoder *encoder, HelixSurface *surface, gb
 {
     ScriptedCall call = { .width = surface->width, .height = surface->height, .path = surface->path, .force_idr = force_idr };
     gboolean ok = TRUE;
+    guint wait_ms;
 
     if (surface->kind == HELIX_SURFACE_MEMORY) {
         memcpy(&call.pixel, surface->data, sizeof call.pixel);
@@ -99,6 +94,10 @@ static gboolean scripted_encode(HelixEncoder *encoder, HelixSurface *surface, gb
         ok = inner_class->encode(((Scripted *)encoder)->inner, surface, force_idr, unit, error);
         call.keyframe = unit->keyframe;
     }
+    g_mutex_lock(&lock);
+    wait_ms = delay_ms;
+    g_mutex_unlock(&lock);
+    g_usleep(wait_ms * 1000ul);     /* after conversion, as coding would be */
     g_mutex_lock(&lock);
     g_array_append_val(calls, call);
     g_cond_broadcast(&changed);

@@ -402,7 +402,8 @@ static gboolean begin(HelixStream *stream, HelixOp *op)
             return FALSE;
         }
         end_life(stream);
-        stream->ended = TRUE;
+        stream->ended = op == g_queue_peek_tail(&stream->ops);
+        stream->host->stats.streams += !stream->ended;  /* what came behind it makes a new one */
         op_done(stream, op);
         return TRUE;
     }
@@ -419,19 +420,21 @@ static void begin_all(HelixStream *stream)
     }
 }
 
-/* Answers what is done at the head. Returns TRUE if that was anything. */
-static gboolean answer_done(HelixStream *stream)
+static gboolean head_is_done(HelixStream *stream)
 {
-    gboolean any = FALSE;
-    HelixOp *op;
+    const HelixOp *op = g_queue_peek_head(&stream->ops);
 
-    while ((op = g_queue_peek_head(&stream->ops)) && op->state == HELIX_OP_DONE) {
-        g_queue_pop_head(&stream->ops);
+    return op && op->state == HELIX_OP_DONE;
+}
+
+static void answer_done(HelixStream *stream)
+{
+    while (head_is_done(stream)) {
+        HelixOp *op = g_queue_pop_head(&stream->ops);
+
         helix_session_op_unqueued(stream->session);
         helix_op_answer(stream->session, op);
-        any = TRUE;
     }
-    return any;
 }
 
 void helix_stream_pump(HelixStream *stream)
@@ -441,8 +444,9 @@ void helix_stream_pump(HelixStream *stream)
     }
     stream->pumping = TRUE;
     do {
+        answer_done(stream);    /* first: a look-up may take its time */
         begin_all(stream);
-    } while (answer_done(stream));
+    } while (head_is_done(stream));
     stream->pumping = FALSE;
     if (stream->ended && stream->ops.length == 0) {
         helix_session_stream_ended(stream->session, stream->id);
