@@ -118,6 +118,7 @@ static void carrier_shutdown_write(HelixChannel *channel)
 
     shutdown(self->fd, SHUT_WR);
     self->write_shut = TRUE;
+    rearm(self);        /* with both directions shut a hang-up is no news: closing is the user's */
 }
 
 static void carrier_resume_input(HelixChannel *channel)
