@@ -4,9 +4,11 @@
  *
  *     time-encode [WIDTH HEIGHT [FRAMES]]
  *
- * Prints the median and the worst time of each, per format; judges nothing.
+ * Prints the median and the worst time of each, and the processor time of all threads (an encoder's with conversion); judges
+ * nothing.
  */
 #include <stdlib.h>
+#include <time.h>
 
 #include "common.h"
 #include "core/convert.h"
@@ -20,10 +22,20 @@ static int compare_times(const void *a, const void *b)
     return ta < tb ? -1 : ta > tb;
 }
 
-static void report(const char *what, gint64 *times, guint n)
+/* Processor time of this process's threads so far, ns. */
+static gint64 cpu_time(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+    return (gint64)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+static void report(const char *what, gint64 *times, guint n, gint64 cpu)
 {
     qsort(times, n, sizeof(*times), compare_times);
-    g_print("%-32s median %6.2f ms, worst %6.2f ms\n", what, times[n / 2] / 1e6, times[n - 1] / 1e6);
+    g_print("%-34s median %6.2f ms, worst %6.2f ms, processor %6.2f ms\n", what, times[n / 2] / 1e6, times[n - 1] / 1e6,
+            cpu / 1e6 / n);
 }
 
 static void time_convert(const char *name, HelixSurface **surfaces, guint width, guint height, gint64 *times, guint n)
@@ -31,6 +43,7 @@ static void time_convert(const char *name, HelixSurface **surfaces, guint width,
     HelixConverter *converter = helix_converter_new(width, height, NULL);
     g_autofree char *what = NULL;
     HelixNv12 nv12 = { 0 };
+    gint64 cpu = cpu_time();
 
     for (guint i = 0; i < n; i++) {
         gint64 begin = g_get_monotonic_time();
@@ -38,8 +51,8 @@ static void time_convert(const char *name, HelixSurface **surfaces, guint width,
         g_assert_true(helix_converter_run(converter, surfaces[i % DISTINCT], &nv12, NULL));
         times[i] = (g_get_monotonic_time() - begin) * 1000;
     }
-    what = g_strdup_printf("convert %s (%.1f MB)", name, nv12.cpu_bytes / 1e6);
-    report(what, times, n);
+    what = g_strdup_printf("convert %s, %.1f MB", name, nv12.cpu_bytes / 1e6);
+    report(what, times, n, cpu_time() - cpu);
     helix_converter_free(converter);
 }
 
@@ -51,6 +64,7 @@ static void time_encoder(const HelixEncoderClass *klass, const char *note, Helix
     HelixEncoder *encoder = klass->open(&config, &error);
     g_autofree char *what = NULL;
     guint64 bytes = 0;
+    gint64 cpu = cpu_time();
 
     if (!encoder) {
         g_print("%s: %s\n", klass->name, error->message);
@@ -64,10 +78,10 @@ static void time_encoder(const HelixEncoderClass *klass, const char *note, Helix
         bytes += g_bytes_get_size(unit.data);
         g_bytes_unref(unit.data);
     }
+    cpu = cpu_time() - cpu;
     klass->close(encoder);
-    what = g_strdup_printf("%s %s, %u slices", klass->name, note, config.slices);
-    report(what, times, n);
-    g_print("%34s%.1f kB a picture\n", "", (double)bytes / n / 1000);
+    what = g_strdup_printf("%s %s, %u slices, %.1f kB", klass->name, note, config.slices, (double)bytes / n / 1000);
+    report(what, times, n, cpu);
 }
 
 int main(int argc, char **argv)
