@@ -188,8 +188,8 @@ void guest_expect_at(const char *where, Guest *guest, guint op, guint32 src, gui
 
     if (!packet || packet->header.op != op || packet->header.src_port != src || packet->header.dst_port != dst) {
         g_error("%s: expected op %u from port %u to %u, got %s op %u from port %u to %u", where, op, src, dst,
-                packet ? "a packet:" : "nothing:", packet ? packet->header.op : 0u, packet ? packet->header.src_port : 0u,
-                packet ? packet->header.dst_port : 0u);
+                packet ? "a packet:" : "nothing:", packet ? packet->header.op : 0u,
+                packet ? packet->header.src_port : 0u, packet ? packet->header.dst_port : 0u);
     }
 }
 

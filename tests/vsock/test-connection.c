@@ -12,8 +12,8 @@
 static void test_header_bytes(void)
 {
     static const guint8 bytes[HELIX_VSOCK_HEADER_SIZE] = {
-        3, 0, 0, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 0, 0, 2, 0x11, 0x22, 0x33, 0x44, 0x88, 0x13, 0, 0, 5, 6, 7, 8, 1, 0, 5, 0,
-        3, 0, 0, 0x80, 0, 0, 4, 0, 0xff, 0xfe, 0xfd, 0xfc,
+        3, 0, 0, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 0, 0, 2, 0x11, 0x22, 0x33, 0x44, 0x88, 0x13, 0, 0, 5, 6, 7, 8,
+        1, 0, 5, 0, 3, 0, 0, 0x80, 0, 0, 4, 0, 0xff, 0xfe, 0xfd, 0xfc,
     };
     guint8 written[HELIX_VSOCK_HEADER_SIZE];
     HelixVsockHeader header;

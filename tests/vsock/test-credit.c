@@ -351,7 +351,7 @@ static void test_fair_share(void)
     guest_free(guest);
 }
 
-/* Firecracker: 100,000 connections and strays with no buffer to answer: bounded, and the one that works goes on working. */
+/* Firecracker: 100,000 connections and strays with no buffer to answer: bounded, and the one that works works on. */
 static void test_connection_storm(void)
 {
     Guest *guest = guest_new(0, 64);

@@ -2,8 +2,8 @@
 /*
  * connection.c - one vsock connection: credit both ways, input that waits for its user, half-close, reset.
  *
- * Data for the guest is never held here: it goes into the guest's receive buffers at once or stays with the user. So what
- * a guest says about its buffers costs the host nothing.
+ * Data for the guest is never held here: it goes into the guest's receive buffers at once or stays with the user. So
+ * what a guest says about its buffers costs the host nothing.
  */
 #include "connection.h"
 
@@ -143,8 +143,8 @@ void helix_vsock_connection_forgotten(HelixVsockConnection *conn)
 /* ---- the guest's data ---- */
 
 /*
- * Tell the guest about freed buffer before it runs dry. What counts is the guest's own view, from the last fwd_cnt it was
- * sent, not how full our buffer is: an empty buffer here can still look full over there.
+ * Tell the guest about freed buffer before it runs dry. What counts is the guest's own view, from the last fwd_cnt it
+ * was sent, not how full our buffer is: an empty buffer here can still look full over there.
  */
 static void check_credit_update(HelixVsockConnection *conn)
 {
