@@ -128,12 +128,30 @@ static GstStateChangeReturn gst_vsockenc_change_state(GstElement *element, GstSt
     return GST_ELEMENT_CLASS(parent_class)->change_state(element, transition);
 }
 
+/*
+ * The base class keeps events until their picture is pushed, and loses or misplaces the stream's start if that picture
+ * is flushed or dropped. The first start goes before everything, so it can go at once.
+ */
+static gboolean is_first_start(GstVideoEncoder *encoder, GstEvent *event)
+{
+    g_autoptr(GstEvent) sent = NULL;
+
+    if (GST_EVENT_TYPE(event) != GST_EVENT_STREAM_START) {
+        return FALSE;
+    }
+    sent = gst_pad_get_sticky_event(encoder->srcpad, GST_EVENT_STREAM_START, 0);
+    return sent == NULL;
+}
+
 static gboolean gst_vsockenc_sink_event(GstVideoEncoder *encoder, GstEvent *event)
 {
     GstVsockEnc *self = GST_VSOCKENC(encoder);
     gboolean flush = GST_EVENT_TYPE(event) == GST_EVENT_FLUSH_START;
     gboolean ret;
 
+    if (is_first_start(encoder, event)) {
+        return gst_pad_push_event(encoder->srcpad, event);
+    }
     if (flush && self->stream) {
         vsock_stream_set_flushing(self->stream, TRUE);
     }

@@ -36,6 +36,7 @@ struct _GstVsockEnc {
     GstVideoCodecState *input_state;
     guint32 width, height;      /* of the last picture asked for: the coded size follows */
     gboolean force_keyframe;    /* the next picture must be an IDR */
+    guint since_keyframe;       /* pictures since the last forced one */
     gboolean gave_stats;        /* the message is out and nothing happened since */
     guint errors_in_row;
     guint32 coded_width, coded_height;  /* the host's word; 0: rounded up from the picture */
