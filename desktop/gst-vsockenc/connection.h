@@ -27,6 +27,7 @@ typedef struct VsockOutgoing {
     gpointer owner;             /* freed with @release on the connection's thread, once sent or given up */
     GDestroyNotify release;
     gint64 queued_us;           /* g_get_monotonic_time() */
+    gint64 gated_us;            /* when the fence was first waited for */
     gint64 fence_us;            /* when the fence was seen open */
 } VsockOutgoing;
 
