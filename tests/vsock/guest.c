@@ -46,8 +46,12 @@ static const HelixVsockOps guest_ops = {
 static gboolean accept_connection(gpointer data, guint32 port, HelixChannel *channel)
 {
     Guest *guest = data;
-    User *user = guest->next_user ? guest->next_user : user_new();
+    User *user;
 
+    if (guest->hybrid) {
+        return helix_hybrid_accept(guest->hybrid, port, channel, NULL);
+    }
+    user = guest->next_user ? guest->next_user : user_new();
     guest->next_user = NULL;
     if (guest->refuse) {
         user_free(user);
@@ -83,6 +87,7 @@ void guest_free(Guest *guest)
     User *user;
 
     helix_vsock_free(guest->vsock);
+    helix_hybrid_free(guest->hybrid);
     while ((user = g_queue_pop_head(&guest->accepted))) {
         g_assert_null(user->channel);
         user_free(user);

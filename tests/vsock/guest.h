@@ -10,6 +10,7 @@
 
 #include <glib.h>
 #include "vsock/connection.h"
+#include "vsock/hybrid.h"
 #include "vsock/vsock.h"
 
 #define GUEST_CID 3u
@@ -26,6 +27,7 @@ typedef struct Guest {
     guint notified;             /* rx_notify() calls */
     guint placed;               /* rx_put() calls */
     gboolean refuse;            /* accept() says no */
+    HelixHybrid *hybrid;        /* NULL, or who accepts instead of a User; freed by guest_free() */
     GQueue accepted;            /* of User, in the order of their connections */
     struct User *next_user;     /* serves the next connection; NULL: a fresh one */
 } Guest;
