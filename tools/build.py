@@ -98,8 +98,7 @@ def everything(tests=False, kind="guest", run="/run/helix"):
         emulator = qemu.build()
         built.guest = guest_image.Guest(kind)
         built.guest.make()
-        with Step("guest payload", "payload", quiet=True):
-            payload(built, run, tests)
+        payload(built, run, tests)
         built.qemu = keep(emulator)
     built.save(run)
     return built
