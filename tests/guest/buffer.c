@@ -204,9 +204,19 @@ static int new_blob(Buffer *buffer, const BufferSpec *spec)
         .blob_flags = VIRTGPU_BLOB_FLAG_USE_MAPPABLE | VIRTGPU_BLOB_FLAG_USE_SHAREABLE,
     };
 
-    buffer->stride = (uint32_t)buffer->width * 4 + spec->padding;
+    uint32_t width = (uint32_t)buffer->width, rows = (uint32_t)buffer->height;
+
     buffer->offset = spec->offset;
-    buffer->size = buffer->offset + (uint64_t)buffer->stride * (uint64_t)buffer->height;
+    if (buffer->fourcc == DRM_FORMAT_NV12) {
+        uint32_t luma_rows = (rows + 1) & ~1u;
+
+        buffer->stride = ((width + 1) & ~1u) + spec->padding;
+        buffer->chroma = buffer->offset + buffer->stride * luma_rows + spec->offset;
+        buffer->size = buffer->chroma + (uint64_t)buffer->stride * (luma_rows / 2);
+    } else {
+        buffer->stride = width * 4 + spec->padding;
+        buffer->size = buffer->offset + (uint64_t)buffer->stride * rows;
+    }
     buffer->size = (buffer->size + 4095) & ~UINT64_C(4095);
     create.size = buffer->size;
     if (drmIoctl(buffer->gpu->render, DRM_IOCTL_VIRTGPU_RESOURCE_CREATE_BLOB, &create) < 0) {
@@ -292,6 +302,17 @@ bool fourcc_red_first(uint32_t fourcc)
     return fourcc == DRM_FORMAT_ABGR8888 || fourcc == DRM_FORMAT_XBGR8888;
 }
 
+static void draw_nv12(Buffer *buffer, unsigned number, const BufferArea *area)
+{
+    uint8_t *y = buffer->map + buffer->offset, *cbcr = buffer->map + buffer->chroma;
+    uint64_t rows = (uint64_t)area->y * buffer->stride;
+
+    if (area->width != buffer->width || area->height != buffer->height) {
+        pattern_paint_nv12(PATTERN_MAX_NUMBER - number, buffer->width, buffer->height, y, cbcr, buffer->stride);
+    }
+    pattern_paint_nv12(number, area->width, area->height, y + rows + area->x, cbcr + rows / 2 + area->x, buffer->stride);
+}
+
 int buffer_draw(Buffer *buffer, unsigned number, const BufferArea *area)
 {
     int red_first = fourcc_red_first(buffer->fourcc);
@@ -299,6 +320,10 @@ int buffer_draw(Buffer *buffer, unsigned number, const BufferArea *area)
 
     if (buffer->kind == BUFFER_GL) {
         return gl_buffer_draw(buffer, number, area);
+    }
+    if (buffer->fourcc == DRM_FORMAT_NV12) {
+        draw_nv12(buffer, number, area);
+        return 0;
     }
     if (area->width != buffer->width || area->height != buffer->height) {
         pattern_paint(PATTERN_MAX_NUMBER - number, buffer->width, buffer->height, first, buffer->stride, red_first, FILLER);

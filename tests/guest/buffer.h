@@ -32,6 +32,7 @@ typedef struct Buffer {
     int width, height;      /* pixels of the resource */
     uint32_t fourcc, stride;
     uint32_t offset;        /* bytes before the first row */
+    uint32_t chroma;        /* NV12: where the second plane starts */
     uint32_t handle;        /* on gpu->render or gpu->card */
     uint32_t resource_id, blob_mem;
     uint64_t size;
@@ -43,9 +44,9 @@ typedef struct Buffer {
 typedef struct BufferSpec {
     BufferKind kind;
     int width, height;
-    uint32_t fourcc;        /* 0: XR24 */
+    uint32_t fourcc;        /* 0: XR24; NV12 for BUFFER_BLOB only */
     uint32_t padding;       /* BUFFER_BLOB: bytes behind each row */
-    uint32_t offset;        /* BUFFER_BLOB: bytes before the first row */
+    uint32_t offset;        /* BUFFER_BLOB: bytes before the first row; NV12: between the planes too */
 } BufferSpec;
 
 /* Where in the resource the drawing goes; what lies outside becomes a picture of its own (a decoy). */

@@ -42,4 +42,7 @@ int pattern_number(unsigned code);
  */
 void pattern_paint(unsigned number, int width, int height, uint8_t *pixels, uint32_t stride, int red_first, uint8_t filler);
 
+/* The same as NV12, BT.709 limited range: rows of @y and of @cbcr (pairs, (width + 1) / 2 by (height + 1) / 2) are @stride bytes. */
+void pattern_paint_nv12(unsigned number, int width, int height, uint8_t *y, uint8_t *cbcr, uint32_t stride);
+
 #endif

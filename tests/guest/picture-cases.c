@@ -29,13 +29,13 @@ static PlayerRequest request_for(const Buffer *buffer, const BufferArea *area, u
             .fourcc = buffer->fourcc,
             .stride = buffer->stride,
             .source = source,
-            .planes = 1,
+            .planes = buffer->chroma ? 2 : 1,
             .crop_x = (uint32_t)area->x,
             .crop_y = (uint32_t)area->y,
             .res_width = (uint32_t)buffer->width,
             .res_height = (uint32_t)buffer->height,
-            .offset = { buffer->offset },
-            .stride_of = { buffer->stride },
+            .offset = { buffer->offset, buffer->chroma },
+            .stride_of = { buffer->stride, buffer->chroma ? buffer->stride : 0 },
         },
     };
 }
@@ -253,6 +253,44 @@ static int play_destroyed(Context *context, Player *player)
     return 0;
 }
 
+/*
+ * The resource is given up while its request is on the way: the host may find it or not, but what it sends must be right, and
+ * the memory belongs to another buffer's drawing by then.
+ */
+static int play_destroyed_early(Context *context, Player *player)
+{
+    BufferKind kinds[2] = { context->gpu.has_blob ? BUFFER_BLOB : BUFFER_CLASSIC, BUFFER_CLASSIC };
+
+    if (player_configure(player, 1, 1280, 720) < 0) {
+        return -1;
+    }
+    for (unsigned i = 0; i < 16; i++) {
+        BufferSpec spec = { .kind = kinds[i % 2], .width = 1280, .height = 720 };
+        BufferArea area = { 0, 0, 1280, 720 };
+        PlayerRequest request;
+        Buffer buffer, next;
+        int ret;
+
+        if (buffer_new(&context->gpu, &spec, &buffer) < 0) {
+            return -1;
+        }
+        request = request_for(&buffer, &area, i % 4 < 2 ? HELIX_SOURCE_AUTO : HELIX_SOURCE_PAGES, EXT, 300 + i);
+        request.may_fail = HELIX_CODE_NOT_FOUND;
+        ret = draw(&buffer, 300 + i, &area) < 0 || player_send(player, &request) < 0;
+        buffer_free(&buffer);
+        if (ret || buffer_new(&context->gpu, &spec, &next) < 0) {
+            return -1;
+        }
+        ret = buffer_draw(&next, 400 + i, &area) < 0 || player_collect(player, 0) < 0;
+        buffer_free(&next);
+        if (ret) {
+            return -1;
+        }
+    }
+    printf("# %s: %u of 16 requests came too late for their resource\n", player->name, 16 - player->film.units);
+    return 0;
+}
+
 static int expect(Player *player, const Buffer *buffer, int code, WireRequest change)
 {
     BufferArea area = whole(buffer);
@@ -322,8 +360,9 @@ static int play_errors(Context *context, Player *player)
     }
     buffer_free(&texture);
     buffer_free(&pages);
-    /* freed resources are gone for the host too */
+    /* a freed resource is gone for the host too (not the GBM buffer's: Mesa keeps those for reuse) */
     if (ret == 0) {
+        good.wire.resource_id = page_id;
         good.expect_error = HELIX_CODE_NOT_FOUND;
         ret = player_send(player, &good) < 0 || player_collect(player, 0) < 0 ? -1 : 0;
     }
@@ -336,6 +375,7 @@ const SpecialCase special_cases[] = {
     { "two-streams", play_two_streams },
     { "repeat-and-pixels", play_repeat_and_pixels },
     { "destroyed-after-release", play_destroyed },
+    { "destroyed-early", play_destroyed_early },
     { "errors", play_errors },
 };
 

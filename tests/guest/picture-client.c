@@ -55,7 +55,13 @@ static const Picture pictures[] = {
     { "blob-stride", NEED_BLOB, { BUFFER_BLOB, 641, 361, 0, 60, 0 }, { 0 }, 0, 0, 9, false },
     { "blob-offset-red-first", NEED_BLOB, { BUFFER_BLOB, 640, 360, DRM_FORMAT_XBGR8888, 256, 4096 + 64 }, { 0 }, HELIX_SOURCE_PAGES,
       EXT, 6, false },
-    { "blob-crop", NEED_BLOB, { BUFFER_BLOB, 1280, 720, DRM_FORMAT_ARGB8888, 128, 0 }, { 37, 23, 641, 361 }, 0, EXT | RELEASE, 6, true },
+    { "blob-crop", NEED_BLOB, { BUFFER_BLOB, 1280, 720, DRM_FORMAT_ARGB8888, 128, 0 }, { 37, 23, 641, 361 }, 0, EXT | RELEASE, 6,
+      true },
+    { "blob-nv12", NEED_BLOB, { BUFFER_BLOB, 1280, 720, DRM_FORMAT_NV12, 0, 0 }, { 0 }, 0, RELEASE, 9, true },
+    { "blob-nv12-odd", NEED_BLOB, { BUFFER_BLOB, 641, 361, DRM_FORMAT_NV12, 62, 0 }, { 0 }, 0, 0, 6, false },
+    { "blob-nv12-planes", NEED_BLOB, { BUFFER_BLOB, 640, 360, DRM_FORMAT_NV12, 128, 4096 }, { 0 }, 0, EXT, 6, false },
+    { "blob-nv12-crop", NEED_BLOB, { BUFFER_BLOB, 1280, 720, DRM_FORMAT_NV12, 0, 0 }, { 160, 90, 640, 360 }, 0, EXT | RELEASE, 6,
+      true },
 };
 
 static int run_picture(Context *context, const Picture *picture)

@@ -15,6 +15,7 @@ import tarfile
 import tempfile
 
 import build
+from tap import Tap
 from vm import VM, VMError
 
 MEMFD = ("-object", "memory-backend-memfd,id=ram,size=3G,share=on", "-machine", "memory-backend=ram")
@@ -27,22 +28,6 @@ DEVICES = (
 )
 PROGRAMS = (("picture-client", "vsock:2:5000"), ("picture-element", "5000"))
 GUEST_SECONDS = 150
-
-
-class Tap:
-    def __init__(self):
-        self.count = self.failed = 0
-
-    def report(self, good, name, why=""):
-        self.count += 1
-        self.failed += not good
-        print("%sok %d - %s" % ("" if good else "not ", self.count, name))
-        for line in why.splitlines() if not good else ():
-            print("#   " + line)
-
-    def skip(self, name, why):
-        self.count += 1
-        print("ok %d - %s # SKIP %s" % (self.count, name, why))
 
 
 def pull_films(vm, folder):
@@ -69,11 +54,11 @@ def run_program(tap, vm, checker, device, program, address, words):
         for name, verdict in re.findall(r"^case (\S+) (\S+)$", said, re.M):
             right, text = judge(checker, os.path.join(folder, name))
             title = "%s %s" % (device, name) + (": " + text if right else "")
-            tap.report(right and verdict == "ok", title,
-                       "\n".join([line for line in errors.splitlines() if line.startswith(name + ":")] + ["" if right else text]))
+            why = [line for line in errors.splitlines() if line.startswith(name + ":")] + ([] if right else [text])
+            tap.check(right and verdict == "ok", title, "\n".join(why))
     ended = re.search(r"^done$", said, re.M)
-    tap.report(ended and result.rc in (0, 1), "%s %s came to its end" % (device, program),
-               "status %s\n%s" % (result.rc, errors[-2000:]))
+    tap.check(ended and result.rc in (0, 1), "%s %s came to its end" % (device, program),
+              "status %s\n%s" % (result.rc, errors[-2000:]))
 
 
 def run_device(tap, checker, device, options, words):
@@ -82,7 +67,9 @@ def run_device(tap, checker, device, options, words):
         for program, address in PROGRAMS:
             run_program(tap, vm, checker, device, program, address, words)
         stats = vm.helix_stats()
-        print("# %s: %s" % (device, stats.get("host_paths")))
+        print("# %s: %s" % (device, stats["host_paths"]))
+        tap.check(stats["streams"]["now"] == 0 and stats["connections"]["now"] == 0, device + " no stream or connection is left over",
+                  "%s" % stats)
 
 
 def main():
@@ -95,9 +82,8 @@ def main():
         try:
             run_device(tap, checker, device, options, words)
         except VMError as error:
-            tap.report(False, device, str(error))
-    print("1..%d" % tap.count)
-    return 1 if tap.failed else 0
+            tap.check(False, device, error)
+    return tap.end()
 
 
 if __name__ == "__main__":
