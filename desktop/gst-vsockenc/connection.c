@@ -10,6 +10,7 @@
 #include <sys/uio.h>
 #include <gst/gst.h>
 #include "address.h"
+#include "bytes.h"
 #include "connection.h"
 
 GST_DEBUG_CATEGORY_EXTERN(vsockenc_debug);
@@ -184,9 +185,9 @@ static GError *not_helix(VsockConnection *self, const char *what)
 
 static GError *begin_payload(VsockConnection *self)
 {
-    guint32 size = GST_READ_UINT32_LE(self->header + HELIX_WIRE_HEADER_PAYLOAD);
+    guint32 size = get_u32(self->header + HELIX_WIRE_HEADER_PAYLOAD);
 
-    if (GST_READ_UINT32_LE(self->header + HELIX_WIRE_HEADER_MAGIC) != HELIX_WIRE_MAGIC) {
+    if (get_u32(self->header + HELIX_WIRE_HEADER_MAGIC) != HELIX_WIRE_MAGIC) {
         return not_helix(self, "wrong magic");
     }
     if (size > HELIX_MAX_RESPONSE_PAYLOAD) {
@@ -209,7 +210,7 @@ static void deliver(VsockConnection *self)
     self->header_len = 0;
     self->ping_us = 0;
     self->events->message(self->user, self->header[HELIX_WIRE_HEADER_TYPE], self->header[HELIX_WIRE_HEADER_FLAGS],
-                          GST_READ_UINT16_LE(self->header + HELIX_WIRE_HEADER_SESSION), payload);
+                          get_u16(self->header + HELIX_WIRE_HEADER_SESSION), payload);
     g_bytes_unref(payload);
 }
 

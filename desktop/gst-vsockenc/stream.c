@@ -271,6 +271,8 @@ gboolean vsock_stream_discard(VsockStream *self, GDestroyNotify free_frame)
     any = !g_queue_is_empty(&frames);
     if (free_frame) {
         g_queue_clear_full(&frames, free_frame);
+    } else {
+        g_queue_clear(&frames);
     }
     return any;
 }

@@ -1,12 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* behaviour.c - what any encoder element must do: timing, caps, keyframes, drain, flush, properties. */
 #include <string.h>
+#include "../../desktop/gst-vsockenc/bytes.h"
 #include "fixture.h"
-
-static guint32 get32(const guint8 *p)
-{
-    return GST_READ_UINT32_LE(p);
-}
 
 /* ---- one after the other ---- */
 
@@ -108,8 +104,8 @@ static void test_new_size(void)
     /* The host starts anew with an IDR; the scripted one does not know sizes, so ask. */
     gst_buffer_unref(gst_harness_pull(f.h));
     g_assert_cmpuint(script_host_configs(f.host), ==, 2);
-    g_assert_cmpuint(get32(script_host_config(f.host, 1, &size) + HELIX_CONFIG_WIDTH), ==, 32);
-    g_assert_cmpuint(get32(script_host_config(f.host, 1, &size) + HELIX_CONFIG_HEIGHT), ==, 48);
+    g_assert_cmpuint(get_u32(script_host_config(f.host, 1, &size) + HELIX_CONFIG_WIDTH), ==, 32);
+    g_assert_cmpuint(get_u32(script_host_config(f.host, 1, &size) + HELIX_CONFIG_HEIGHT), ==, 48);
     g_assert_cmphex(script_host_frame(f.host, 1).fourcc, ==, HELIX_FORMAT_AB24);
     gst_harness_push_upstream_event(f.h, gst_video_event_new_upstream_force_key_unit(GST_CLOCK_TIME_NONE, TRUE, 1));
     gst_harness_push(f.h, fixture_picture(&f, 32 * 48 * 4));
@@ -227,13 +223,13 @@ static void test_bitrate_live(void)
     fixture_push(&f);
     fixture_pull(&f, 0, TRUE);
     g_assert_cmpuint(script_host_configs(f.host), ==, 1);
-    g_assert_cmpuint(get32(script_host_config(f.host, 0, &size) + HELIX_CONFIG_BITRATE), ==, 3000000);
+    g_assert_cmpuint(get_u32(script_host_config(f.host, 0, &size) + HELIX_CONFIG_BITRATE), ==, 3000000);
     g_assert_cmpuint(size, ==, HELIX_CONFIG_SIZE);
     g_object_set(f.h->element, "bitrate", 500, NULL);
     fixture_push(&f);
     fixture_pull(&f, 1, FALSE);
     g_assert_cmpuint(script_host_configs(f.host), ==, 2);
-    g_assert_cmpuint(get32(script_host_config(f.host, 1, &size) + HELIX_CONFIG_BITRATE), ==, 500000);
+    g_assert_cmpuint(get_u32(script_host_config(f.host, 1, &size) + HELIX_CONFIG_BITRATE), ==, 500000);
     g_assert_cmpuint(size, ==, HELIX_CONFIG_LONG_SIZE);
     fixture_tear_down(&f);
 }
@@ -253,7 +249,7 @@ static void test_key_int_max_told(void)
     g_assert_cmpuint(script_host_configs(f.host), ==, 2);
     script_host_config(f.host, 0, &size);
     g_assert_cmpuint(size, ==, HELIX_CONFIG_SIZE);
-    g_assert_cmpuint(get32(script_host_config(f.host, 1, &size) + HELIX_CONFIG_KEY_INT_MAX), ==, 60);
+    g_assert_cmpuint(get_u32(script_host_config(f.host, 1, &size) + HELIX_CONFIG_KEY_INT_MAX), ==, 60);
     g_assert_cmpuint(size, ==, HELIX_CONFIG_LONG_SIZE);
     fixture_tear_down(&f);
 }

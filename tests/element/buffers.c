@@ -3,6 +3,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 #include <gst/allocators/gstdmabuf.h>
+#include "../../desktop/gst-vsockenc/bytes.h"
 #include "fixture.h"
 
 static void push_and_pull(Fixture *f, GstBuffer *buffer)
@@ -61,7 +62,7 @@ static void test_crop(void)
     g_assert_cmpuint(frame.stride, ==, 80);
     g_assert_cmpuint(frame.payload_size, ==, HELIX_REQUEST_SIZE + 80 * 30);
     /* The stream is the crop's size. */
-    g_assert_cmpuint(GST_READ_UINT32_LE(script_host_config(f.host, 1, &size) + HELIX_CONFIG_WIDTH), ==, 20);
+    g_assert_cmpuint(get_u32(script_host_config(f.host, 1, &size) + HELIX_CONFIG_WIDTH), ==, 20);
     fixture_tear_down(&f);
 }
 

@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <glib/gstdio.h>
 #include <gst/app/gstappsink.h>
@@ -18,6 +19,12 @@ typedef struct Host {
     GPid pid;
     char *dir, *path;
 } Host;
+
+/* A test that fails leaves no host behind. */
+static void die_with_parent(gpointer data)
+{
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+}
 
 static void host_start(Host *host)
 {
@@ -32,7 +39,7 @@ static void host_start(Host *host)
     host->path = g_build_filename(host->dir, "host", NULL);
     listen_arg = g_strdup_printf("--listen=unix:%s", host->path);
     argv[1] = listen_arg;
-    g_spawn_async_with_pipes(NULL, argv, NULL, G_SPAWN_DO_NOT_REAP_CHILD, NULL, NULL, &host->pid, NULL, &fd, NULL, &error);
+    g_spawn_async_with_pipes(NULL, argv, NULL, G_SPAWN_DO_NOT_REAP_CHILD, die_with_parent, NULL, &host->pid, NULL, &fd, NULL, &error);
     g_assert_no_error(error);
     out = fdopen(fd, "r");
     g_assert_nonnull(fgets(line, sizeof(line), out));

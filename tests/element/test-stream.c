@@ -9,6 +9,7 @@
 #include <glib/gstdio.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
+#include "../../desktop/gst-vsockenc/bytes.h"
 #include "../../desktop/gst-vsockenc/stream.h"
 #include "script-host.h"
 
@@ -305,8 +306,8 @@ static void test_responses(void)
     /* Every length, with counts and sizes that promise more than is there. */
     for (guint32 count = 0; count < 4; count++) {
         for (guint64 size = 0; size <= G_MAXUINT32; size = size * 3 + 7) {
-            GST_WRITE_UINT32_LE(bytes + HELIX_RESPONSE_NAL_COUNT, count);
-            GST_WRITE_UINT32_LE(bytes + HELIX_RESPONSE_SIZE, (guint32)size);
+            put_u32(bytes + HELIX_RESPONSE_NAL_COUNT, count);
+            put_u32(bytes + HELIX_RESPONSE_SIZE, (guint32)size);
             for (gsize len = 0; len <= sizeof(bytes); len++) {
                 for (guint8 flags = 0; flags < 8; flags++) {
                     /* A copy of its own, so that a read past its end is seen by a sanitizer. */
@@ -338,7 +339,7 @@ static void test_nal_units(void)
     GBytes *payload, *wanted = g_bytes_new_static(expected, sizeof(expected));
     VsockResponse response;
 
-    GST_WRITE_UINT32_LE(bytes + HELIX_RESPONSE_NAL_COUNT, 2);
+    put_u32(bytes + HELIX_RESPONSE_NAL_COUNT, 2);
     memcpy(bytes + HELIX_RESPONSE_SIZE, entries, sizeof(entries));
     payload = g_bytes_new_static(bytes, sizeof(bytes));
     g_assert_true(vsock_wire_parse_response(payload, 0, &response));
