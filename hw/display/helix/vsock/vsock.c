@@ -299,6 +299,10 @@ void helix_vsock_receive(HelixVsock *vsock, const HelixVsockHeader *header, cons
     if (ours) {
         conn = find(vsock, header->src_port, header->dst_port);
     }
+    if (conn && header->op == HELIX_VSOCK_OP_REQUEST && conn->state == HELIX_VSOCK_CLOSING) {
+        helix_vsock_connection_end(conn);   /* the guest uses the port again, so it is through with the old one */
+        conn = NULL;
+    }
     if (conn && header->len > len) {
         helix_vsock_connection_reset(conn);
     } else if (conn) {
