@@ -53,6 +53,14 @@ static void free_frame(gpointer frame)
     gst_video_codec_frame_unref(frame);
 }
 
+static void set_no_gpu(GstVsockEnc *self, const char *why)
+{
+    GST_OBJECT_LOCK(self);
+    g_free(self->no_gpu);
+    self->no_gpu = g_strdup(why);
+    GST_OBJECT_UNLOCK(self);
+}
+
 gboolean vsockenc_start(GstVideoEncoder *encoder)
 {
     GstVsockEnc *self = GST_VSOCKENC(encoder);
@@ -80,6 +88,7 @@ gboolean vsockenc_start(GstVideoEncoder *encoder)
     if (self->gpu_error) {
         GST_INFO_OBJECT(self, "no pictures by resource id: %s", self->gpu_error->message);
     }
+    set_no_gpu(self, self->gpu_error ? self->gpu_error->message : NULL);
     self->stream = vsock_stream_new(&config, &error);
     if (!self->stream) {
         vsockenc_post_error(self, error);
@@ -105,6 +114,7 @@ gboolean vsockenc_stop(GstVideoEncoder *encoder)
     g_clear_pointer(&self->input_state, gst_video_codec_state_unref);
     g_clear_pointer(&self->source.gpu, vsock_gpu_free);
     g_clear_error(&self->gpu_error);
+    set_no_gpu(self, NULL);
     self->source.gpu_error = NULL;
     return TRUE;
 }

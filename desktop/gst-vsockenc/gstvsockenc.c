@@ -4,12 +4,15 @@
  */
 #include <gst/allocators/gstdmabuf.h>
 #include "gstvsockenc.h"
+#include "upstream.h"
 
 GST_DEBUG_CATEGORY(vsockenc_debug);
 #define GST_CAT_DEFAULT vsockenc_debug
 
 #define RGB_FORMATS "{ BGRx, BGRA, RGBx, RGBA }"
 #define SIZE "width = (int) [ 1, 8192 ], height = (int) [ 1, 8192 ], framerate = (fraction) [ 0, max ]"
+
+#define PLAIN_FIELDS "format = (string) { BGRx, BGRA, RGBx, RGBA, NV12 }, " SIZE
 
 /*
  * Best first. Mutter offers the implicit modifier, which PipeWire spells as plain memory:DMABuf; Weston offers linear,
@@ -18,7 +21,7 @@ GST_DEBUG_CATEGORY(vsockenc_debug);
 #define SINK_CAPS \
     "video/x-raw(memory:DMABuf), format = (string) " RGB_FORMATS ", " SIZE "; " \
     "video/x-raw(memory:DMABuf), format = (string) DMA_DRM, drm-format = (string) { XR24, AR24, XB24, AB24 }, " SIZE "; " \
-    "video/x-raw, format = (string) { BGRx, BGRA, RGBx, RGBA, NV12 }, " SIZE
+    "video/x-raw, " PLAIN_FIELDS
 
 static GstStaticPadTemplate sink_template =
     GST_STATIC_PAD_TEMPLATE("sink", GST_PAD_SINK, GST_PAD_ALWAYS, GST_STATIC_CAPS(SINK_CAPS));
@@ -163,6 +166,29 @@ static gboolean gst_vsockenc_sink_event(GstVideoEncoder *encoder, GstEvent *even
     return ret;
 }
 
+/*
+ * DMA-BUFs are offered only where they can be used: pictures of a virtio-gpu can neither be named without its render node
+ * nor be read by the CPU, and upstream had better fall back to system memory than to an error.
+ */
+static GstCaps *gst_vsockenc_getcaps(GstVideoEncoder *encoder, GstCaps *filter)
+{
+    GstVsockEnc *self = GST_VSOCKENC(encoder);
+    const char *reason = vsock_upstream_without_dmabuf(encoder->sinkpad);
+    g_autofree char *no_gpu = NULL;
+    GstCaps *plain = NULL, *caps;
+
+    GST_OBJECT_LOCK(self);
+    no_gpu = g_strdup(self->no_gpu);
+    GST_OBJECT_UNLOCK(self);
+    if (no_gpu || reason) {
+        GST_INFO_OBJECT(self, "no DMA-BUFs offered: %s", no_gpu ? no_gpu : reason);
+        plain = gst_caps_from_string("video/x-raw, " PLAIN_FIELDS);
+    }
+    caps = gst_video_encoder_proxy_getcaps(encoder, plain, filter);
+    g_clear_pointer(&plain, gst_caps_unref);
+    return caps;
+}
+
 static gboolean gst_vsockenc_propose_allocation(GstVideoEncoder *encoder, GstQuery *query)
 {
     GstCaps *caps = NULL;
@@ -186,6 +212,7 @@ static void gst_vsockenc_finalize(GObject *object)
     GstVsockEnc *self = GST_VSOCKENC(object);
 
     g_free(self->socket_path);
+    g_free(self->no_gpu);
     vsock_stats_free(self->stats);
     G_OBJECT_CLASS(parent_class)->finalize(object);
 }
@@ -245,6 +272,7 @@ static void gst_vsockenc_class_init(GstVsockEncClass *klass)
     encoder_class->finish = vsockenc_finish;
     encoder_class->flush = vsockenc_flush;
     encoder_class->sink_event = gst_vsockenc_sink_event;
+    encoder_class->getcaps = gst_vsockenc_getcaps;
     encoder_class->propose_allocation = gst_vsockenc_propose_allocation;
 }
 

@@ -25,11 +25,12 @@ struct _GstVsockEnc {
     guint key_int_max;          /* frames; 0 none */
     guint timeout;              /* ms; 0 for ever */
     gboolean reconfigure;       /* one of those above changed while running */
+    char *no_gpu;               /* why no DMA-BUF can be named; NULL: it can, or was not tried yet */
     VsockStats *stats;
     VsockAgreement agreement;   /* latest, for the stats */
 
     VsockStream *stream;        /* between start() and stop() */
-    GError *gpu_error;          /* why source.gpu is NULL */
+    GError *gpu_error;          /* why source.gpu is NULL, between start() and stop() */
 
     /* With the encoder's stream lock. */
     VsockPictureSource source;
