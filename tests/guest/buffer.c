@@ -185,7 +185,9 @@ static int new_classic(Buffer *buffer)
 
 static int new_dumb(Buffer *buffer)
 {
-    struct drm_mode_create_dumb create = { .width = (uint32_t)buffer->width, .height = (uint32_t)buffer->height, .bpp = 32 };
+    struct drm_mode_create_dumb create = { .width = (uint32_t)buffer->width,
+                                           .height = (uint32_t)buffer->height,
+                                           .bpp = 32 };
 
     if (drmIoctl(buffer->gpu->card, DRM_IOCTL_MODE_CREATE_DUMB, &create) < 0) {
         return fail("MODE_CREATE_DUMB on the card node");
@@ -229,7 +231,9 @@ static int new_blob(Buffer *buffer, const BufferSpec *spec)
 /* A new resource's fence is behind everything in the control queue. */
 int gpu_settle(Gpu *gpu)
 {
-    Buffer probe = { .gpu = gpu, .kind = BUFFER_CLASSIC, .width = 16, .height = 16, .fourcc = DRM_FORMAT_XRGB8888, .dmabuf = -1 };
+    Buffer probe = {
+        .gpu = gpu, .kind = BUFFER_CLASSIC, .width = 16, .height = 16, .fourcc = DRM_FORMAT_XRGB8888, .dmabuf = -1
+    };
     struct drm_virtgpu_3d_wait wait = { 0 };
     int ret = new_classic(&probe);
 
@@ -310,7 +314,8 @@ static void draw_nv12(Buffer *buffer, unsigned number, const BufferArea *area)
     if (area->width != buffer->width || area->height != buffer->height) {
         pattern_paint_nv12(PATTERN_MAX_NUMBER - number, buffer->width, buffer->height, y, cbcr, buffer->stride);
     }
-    pattern_paint_nv12(number, area->width, area->height, y + rows + area->x, cbcr + rows / 2 + area->x, buffer->stride);
+    pattern_paint_nv12(number, area->width, area->height, y + rows + area->x, cbcr + rows / 2 + area->x,
+                       buffer->stride);
 }
 
 int buffer_draw(Buffer *buffer, unsigned number, const BufferArea *area)
@@ -326,7 +331,8 @@ int buffer_draw(Buffer *buffer, unsigned number, const BufferArea *area)
         return 0;
     }
     if (area->width != buffer->width || area->height != buffer->height) {
-        pattern_paint(PATTERN_MAX_NUMBER - number, buffer->width, buffer->height, first, buffer->stride, red_first, FILLER);
+        pattern_paint(PATTERN_MAX_NUMBER - number, buffer->width, buffer->height, first, buffer->stride, red_first,
+                      FILLER);
     }
     pattern_paint(number, area->width, area->height, first + (uint64_t)area->y * buffer->stride + (uint64_t)area->x * 4,
                   buffer->stride, red_first, FILLER);

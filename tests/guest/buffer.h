@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * buffer.h - pictures that live in virtio-gpu resources, of every kind a guest can make, as DMA-BUFs with a resource id.
+ * buffer.h - pictures in virtio-gpu resources of every kind a guest can make, as DMA-BUFs with a resource id.
  *
  * Every function that can fail returns 0 or -1 after printing what failed to stderr.
  */
@@ -57,8 +57,9 @@ typedef struct BufferArea {
 int gpu_open(Gpu *gpu);
 void gpu_close(Gpu *gpu);
 /*
- * Wait until the device has carried out all that was asked before. A 2D device's TRANSFER_TO_HOST has no fence of its own: this is
- * for tests that need the texture to stay as it is while the pages change, not for what the host must get right by itself.
+ * Wait until the device has carried out all that was asked before. A 2D device's TRANSFER_TO_HOST has no fence of its
+ * own: this is for tests that need the texture to stay as it is while the pages change, not for what the host must get
+ * right by itself.
  */
 int gpu_settle(Gpu *gpu);
 

@@ -144,7 +144,8 @@ static void fill(const PatternRect *rect, uint8_t *pixels, uint32_t stride, int 
     }
 }
 
-void pattern_paint(unsigned number, int width, int height, uint8_t *pixels, uint32_t stride, int red_first, uint8_t filler)
+void pattern_paint(unsigned number, int width, int height, uint8_t *pixels, uint32_t stride, int red_first,
+                   uint8_t filler)
 {
     PatternRect rects[PATTERN_MAX_RECTS];
     int n = pattern_rects(number, width, height, rects);

@@ -2,8 +2,8 @@
 /*
  * player.h - sends drawings as FRAME_REQUESTs over one connection, matches the answers, and keeps them as a film.
  *
- * Everything a well-behaved guest relies on is checked on the way: answers in request order within a session_id, pts untouched,
- * FRAME_RELEASED at most once, before the answer and only if asked for, timing that runs forwards.
+ * Everything a well-behaved guest relies on is checked on the way: answers in request order within a session_id, pts
+ * untouched, FRAME_RELEASED at most once, before the answer and only if asked for, timing that runs forwards.
  *
  * Functions return 0, or -1 after printing why.
  */

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The picture test: what a guest draws is what comes out, for every kind of buffer on every kind of virtio-gpu.
 
-The guest's programs (tests/guest) draw numbered pictures, send their resource ids, by the raw protocol and through vsockenc, and keep
-the access units. The host decodes them and compares each frame with its drawing computed anew (check-picture). A case passes
-if the guest's half and the film are both right.
+The guest's programs (tests/guest) draw numbered pictures, send their resource ids, by the raw protocol and through
+vsockenc, and keep the access units. The host decodes them and compares each frame with its drawing computed anew
+(check-picture). A case passes if the guest's half and the film are both right.
 """
 
 import io
@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+import time
 
 import build
 from tap import Tap
@@ -27,7 +28,7 @@ DEVICES = (
     ("2d-blob", {"gpu": "virtio-gpu-pci", "gpu_options": "blob=on", "extra": MEMFD}, ("blob", "card")),
 )
 PROGRAMS = (("picture-client", "vsock:2:5000"), ("picture-element", "5000"))
-GUEST_SECONDS = 150
+GUEST_SECONDS = 240
 
 
 def pull_films(vm, folder):
@@ -41,13 +42,16 @@ def judge(checker, film):
     if not os.path.exists(film + ".index"):
         return False, "the guest wrote no film"
     done = subprocess.run([checker, film], capture_output=True, text=True, timeout=120)
-    return done.returncode == 0, (done.stdout.split(": ", 1)[-1] if done.returncode == 0 else done.stderr[:2000]).strip()
+    right = done.returncode == 0
+    return right, (done.stdout.split(": ", 1)[-1] if right else done.stderr[:2000]).strip()
 
 
 def run_program(tap, vm, checker, device, program, address, words):
     """One of the guest's programs and its films."""
     vm.run("rm -rf /tmp/films && mkdir -p /tmp/films")
+    begin = time.monotonic()
     result = vm.run(["/helix/bin/" + program, address, "/tmp/films"] + list(words), timeout=GUEST_SECONDS, check=False)
+    print("# %s: %s took %.0f s" % (device, program, time.monotonic() - begin))
     said, errors = result.out.decode(errors="replace"), result.err.decode(errors="replace")
     with tempfile.TemporaryDirectory() as folder:
         pull_films(vm, folder)
@@ -68,8 +72,8 @@ def run_device(tap, checker, device, options, words):
             run_program(tap, vm, checker, device, program, address, words)
         stats = vm.helix_stats()
         print("# %s: %s" % (device, stats["host_paths"]))
-        tap.check(stats["streams"]["now"] == 0 and stats["connections"]["now"] == 0, device + " no stream or connection is left over",
-                  "%s" % stats)
+        tap.check(stats["streams"]["now"] == 0 and stats["connections"]["now"] == 0,
+                  device + " no stream or connection is left over", stats)
 
 
 def main():
