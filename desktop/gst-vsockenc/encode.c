@@ -381,6 +381,9 @@ gboolean vsockenc_flush(GstVideoEncoder *encoder)
 {
     GstVsockEnc *self = GST_VSOCKENC(encoder);
 
+    if (!self->stream) {
+        return TRUE;
+    }
     if (vsock_stream_discard(self->stream, free_frame)) {
         self->force_keyframe = TRUE;
     }

@@ -153,7 +153,8 @@ static gboolean gst_vsockenc_sink_event(GstVideoEncoder *encoder, GstEvent *even
     gboolean ret;
 
     if (is_first_start(encoder, event)) {
-        return gst_pad_push_event(encoder->srcpad, event);
+        gst_pad_push_event(encoder->srcpad, event);
+        return TRUE;
     }
     if (flush && self->stream) {
         vsock_stream_set_flushing(self->stream, TRUE);

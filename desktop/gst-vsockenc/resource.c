@@ -6,7 +6,7 @@
 #include <unistd.h>
 #include <sys/stat.h>
 #include <xf86drm.h>
-#include <drm/virtgpu_drm.h>
+#include <virtgpu_drm.h>
 #include "resource.h"
 
 /* A compositor's pool has at most this many buffers; a source that wraps each picture anew is kept in bounds by it. */
