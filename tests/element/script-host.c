@@ -186,7 +186,6 @@ static gboolean answer_frame(ScriptHost *host, int fd, guint16 session, const Sc
     if (!wait_allowed(host)) {
         return FALSE;
     }
-    g_usleep(script->delay_ms * 1000);
     if (script->error_from >= 0 && index >= script->error_from && index <= script->error_to) {
         send_error(fd, session, script->frozen_only ? 0 : HELIX_MSG_FRAME_REQUEST, script->error_code, "as the script says");
     } else {

@@ -36,7 +36,6 @@ typedef struct Script {
     gint wrong_pts_at;          /* a pts nobody asked for */
     gint truncated_at;          /* a nal_count larger than what follows */
     gint refuse_config_at;      /* answers this CONFIG_REQ (from 0) with an error */
-    guint delay_ms;             /* before each answer */
     gboolean hold;              /* answers wait for script_host_allow() */
     gboolean unread;            /* stops reading after CONFIG_REQ: its socket fills up */
 } Script;

@@ -26,11 +26,11 @@ static void die_with_parent(gpointer data)
     prctl(PR_SET_PDEATHSIG, SIGKILL);
 }
 
-static void host_start(Host *host)
+static void host_start(Host *host, const char *option)
 {
     g_autofree char *listen_arg = NULL;
     char line[256];
-    char *argv[] = { (char *)g_getenv("HELIX_HOST"), NULL, (char *)"--encoder=x264", (char *)"--quiet", NULL };
+    char *argv[] = { (char *)g_getenv("HELIX_HOST"), NULL, (char *)"--encoder=x264", (char *)"--quiet", (char *)option, NULL };
     GError *error = NULL;
     FILE *out;
     int fd;
@@ -156,7 +156,7 @@ static void check_stream(const char *format, guint width, guint height, guint cr
     GError *error = NULL;
     Host host;
 
-    host_start(&host);
+    host_start(&host, NULL);
     /* What goes in is turned into BT.709 by videoconvert for the comparison, by the host for the encoder. */
     line = g_strdup_printf(
         "videotestsrc pattern=smpte75 horizontal-speed=5 num-buffers=%u ! "
@@ -218,6 +218,26 @@ static void test_nv12_crop(void)
     check_stream("NV12", 320, 240, 14, 8);
 }
 
+/* Slow is not silent: a host answers pings while it encodes, and is not taken for dead. */
+static void test_slow(void)
+{
+    g_autofree char *line = NULL;
+    GstElement *pipeline;
+    GError *error = NULL;
+    Host host;
+
+    host_start(&host, "--encode-delay=900");
+    line = g_strdup_printf("videotestsrc num-buffers=3 ! video/x-raw,format=BGRx,width=64,height=64 ! "
+                           "vsockenc timeout=400 socket-path=%s ! fakesink sync=false", host.path);
+    pipeline = gst_parse_launch(line, &error);
+    g_assert_no_error(error);
+    gst_element_set_state(pipeline, GST_STATE_PLAYING);
+    check_message(pipeline, 3);
+    gst_element_set_state(pipeline, GST_STATE_NULL);
+    gst_object_unref(pipeline);
+    host_stop(&host);
+}
+
 static gboolean load_plugins(void)
 {
     const char *const names[] = { "coreelements", "videotestsrc", "videoconvertscale", "videocrop", "videoparsersbad", "libav", "app" };
@@ -250,5 +270,6 @@ int main(int argc, char **argv)
     g_test_add_func("/real/odd", test_odd);
     g_test_add_func("/real/crop", test_crop);
     g_test_add_func("/real/nv12-crop", test_nv12_crop);
+    g_test_add_func("/real/slow", test_slow);
     return g_test_run();
 }
