@@ -60,6 +60,7 @@ def project(tests):
 def payload(built, run, tests):
     """The guest's /helix: guest/, the element, and with @tests the programs of tests/guest."""
     folder = os.path.join(run, "payload")
+    shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(os.path.join(TREE, "guest"), folder)
     programs = meson("guest programs", "guest", os.path.join(TREE, "guest"), "--prefix=/", "--bindir=bin",
                      "--buildtype=debugoptimized", install=folder)
