@@ -60,6 +60,9 @@ static gboolean accept_connection(gpointer data, guint32 port, HelixChannel *cha
     user->port = port;
     g_queue_push_tail(&guest->accepted, user);
     user_attach(user, channel);
+    if (user->writes_on_accept) {
+        user->written = user_write(user, user->output, user->output_len);
+    }
     return TRUE;
 }
 
@@ -247,7 +250,7 @@ static void enter(User *user)
 static gsize user_input(HelixChannel *channel, const guint8 *data, gsize len)
 {
     User *user = channel->user_data;
-    gsize n = MIN(len, user->appetite);
+    gsize n = MIN(MIN(len, user->appetite), user->bite ? user->bite : G_MAXSIZE);
 
     enter(user);
     g_assert_cmpuint(len, >, 0);

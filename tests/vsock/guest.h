@@ -36,6 +36,7 @@ typedef struct User {
     HelixChannel *channel;      /* NULL: gone */
     GByteArray *input;          /* consumed so far */
     gsize appetite;             /* bytes input() still takes */
+    gsize bite;                 /* most that one input() takes; 0: no limit */
     guint32 port;               /* the guest asked for, or the local one after connect */
     guint n_input, n_eof, n_writable, n_closed, n_connected;
     gboolean resume_inside;     /* call resume_input() inside input() */
@@ -43,6 +44,7 @@ typedef struct User {
     const guint8 *output;       /* what writable() goes on writing */
     gsize output_len;
     gsize written;
+    gboolean writes_on_accept;  /* output goes out from within accept() */
     gboolean in_callback;       /* to see re-entry */
 } User;
 

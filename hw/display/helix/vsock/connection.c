@@ -217,8 +217,7 @@ void helix_vsock_connection_data(HelixVsockConnection *conn, const guint8 *paylo
     }
     conn->rx_cnt += (guint32)len;
     if (conn->state == HELIX_VSOCK_CLOSING) {
-        conn->fwd_cnt += (guint32)len;  /* was on its way when the user closed */
-        return;
+        return;     /* was on its way when the user closed */
     }
     helix_vsock_connection_ref(conn);
     if (takes_input(conn) && !conn->paused && !conn->ring.used && len) {
@@ -438,7 +437,6 @@ static void carrier_close(HelixChannel *channel, gboolean abort)
         helix_vsock_connection_reset(conn);
     } else if (conn->state == HELIX_VSOCK_OPEN) {
         conn->state = HELIX_VSOCK_CLOSING;
-        conn->fwd_cnt = conn->rx_cnt;
         conn->host_shut = HELIX_VSOCK_SHUTDOWN_BOTH;
         owe(conn, HELIX_VSOCK_OWES_SHUTDOWN);
         conn->timer = g_timeout_add(vsock->config.close_timeout_ms, close_timed_out, conn);
