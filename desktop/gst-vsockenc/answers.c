@@ -33,7 +33,8 @@ static void fail(VsockStream *self, GError *error)
 static GError *broken(const char *what)
 {
     return g_error_new(GST_STREAM_ERROR, GST_STREAM_ERROR_DECODE,
-                       "The host's answer cannot be right: %s. Host and guest may be of versions that do not fit.", what);
+                       "The host's answer cannot be right: %s. Host and guest may be of versions that do not fit.",
+                       what);
 }
 
 static GError *on_config_resp(VsockStream *self, const guint8 *payload, gsize len)
@@ -100,8 +101,8 @@ static void on_released(VsockStream *self, gint64 pts, guint32 resource_id)
 }
 
 /*
- * @answer (taken over) is the one to the oldest request. In one step, so that nobody sees the request gone and the answer
- * not there. @pts: what it must be; NULL for an ERROR, which carries none.
+ * @answer (taken over) is the one to the oldest request. In one step, so that nobody sees the request gone and the
+ * answer not there. @pts: what it must be; NULL for an ERROR, which carries none.
  */
 static GError *answer_request(VsockStream *self, const gint64 *pts, VsockAnswer *answer)
 {

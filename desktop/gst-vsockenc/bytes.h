@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* bytes.h - little-endian integers at any address. GStreamer's macros for it are undefined behaviour where unaligned. */
+/* bytes.h - little-endian integers at any address; GStreamer's macros for it are undefined behaviour if unaligned. */
 #ifndef VSOCKENC_BYTES_H
 #define VSOCKENC_BYTES_H
 

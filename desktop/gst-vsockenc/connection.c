@@ -179,8 +179,8 @@ static gboolean write_some(VsockConnection *self)
 static GError *not_helix(VsockConnection *self, const char *what)
 {
     return g_error_new(GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_READ,
-                       "What answers on %s does not speak the frame protocol (%s). Check cid, port and socket-path: the "
-                       "host's port is helix-vsock-port= of its virtio-gpu, 5000 unless set.", self->name, what);
+                       "What answers on %s does not speak the frame protocol (%s). Check cid, port and socket-path: "
+                       "the host's port is helix-vsock-port= of its virtio-gpu, 5000 unless set.", self->name, what);
 }
 
 static GError *begin_payload(VsockConnection *self)
@@ -386,8 +386,8 @@ static gpointer connection_thread(gpointer data)
 
 /* ---- public ---- */
 
-VsockConnection *vsock_connection_new(const VsockAddress *address, guint timeout_ms, const VsockConnectionEvents *events,
-                                      gpointer user, GError **error)
+VsockConnection *vsock_connection_new(const VsockAddress *address, guint timeout_ms,
+                                      const VsockConnectionEvents *events, gpointer user, GError **error)
 {
     VsockConnection *self = g_new0(VsockConnection, 1);
 

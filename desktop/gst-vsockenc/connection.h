@@ -53,8 +53,8 @@ typedef struct VsockAddress {
  * Start connecting. NULL with GST_RESOURCE_ERROR for what is known at once (no vsock in this kernel, no such socket);
  * what shows later comes by failed(). @timeout_ms: how long a PING may stay unanswered while waiting(); 0 for ever.
  */
-VsockConnection *vsock_connection_new(const VsockAddress *address, guint timeout_ms, const VsockConnectionEvents *events,
-                                      gpointer user, GError **error);
+VsockConnection *vsock_connection_new(const VsockAddress *address, guint timeout_ms,
+                                      const VsockConnectionEvents *events, gpointer user, GError **error);
 /* Queue @outgoing (taken over). Any thread. */
 void vsock_connection_send(VsockConnection *connection, VsockOutgoing *outgoing);
 /* Ends the thread at once, drops what is queued, closes. Not from an event. */

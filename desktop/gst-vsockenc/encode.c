@@ -212,7 +212,8 @@ static void set_latency(GstVsockEnc *self, const GstVideoInfo *info)
     GstClockTime frame = GST_SECOND / 30;
 
     if (GST_VIDEO_INFO_FPS_N(info) > 0) {
-        frame = gst_util_uint64_scale(GST_SECOND, (guint64)GST_VIDEO_INFO_FPS_D(info), (guint64)GST_VIDEO_INFO_FPS_N(info));
+        frame = gst_util_uint64_scale(GST_SECOND, (guint64)GST_VIDEO_INFO_FPS_D(info),
+                                      (guint64)GST_VIDEO_INFO_FPS_N(info));
     }
     /* One picture is in the encoder while the next is drawn; a slow host may have as many as it takes under way. */
     gst_video_encoder_set_latency(GST_VIDEO_ENCODER(self), frame, 4 * frame);
@@ -269,8 +270,8 @@ static void keep_metas_only(GstVideoCodecFrame *frame)
     GstBuffer *metas = gst_buffer_new();
     GstMeta *meta;
 
-    gst_buffer_copy_into(metas, frame->input_buffer, GST_BUFFER_COPY_FLAGS | GST_BUFFER_COPY_TIMESTAMPS | GST_BUFFER_COPY_META,
-                         0, (gsize)-1);
+    gst_buffer_copy_into(metas, frame->input_buffer,
+                         GST_BUFFER_COPY_FLAGS | GST_BUFFER_COPY_TIMESTAMPS | GST_BUFFER_COPY_META, 0, (gsize)-1);
     /* The first would hold the pool's buffer; the second was obeyed and says nothing about the access unit. */
     while ((meta = gst_buffer_get_meta(metas, GST_PARENT_BUFFER_META_API_TYPE)) ||
            (meta = gst_buffer_get_meta(metas, GST_VIDEO_CROP_META_API_TYPE))) {

@@ -118,7 +118,10 @@ void vsock_stream_configure(VsockStream *self, const VsockConfig *config)
 /* With the lock. A VsockWait, or -1: go on waiting. */
 static int wait_state(const VsockStream *self, gboolean ready)
 {
-    return self->failed ? (int)VSOCK_WAIT_FAILED : self->flushing ? (int)VSOCK_WAIT_FLUSHING : ready ? (int)VSOCK_WAIT_READY : -1;
+    if (self->failed) {
+        return VSOCK_WAIT_FAILED;
+    }
+    return self->flushing ? (int)VSOCK_WAIT_FLUSHING : ready ? (int)VSOCK_WAIT_READY : -1;
 }
 
 VsockWait vsock_stream_wait_slot(VsockStream *self)

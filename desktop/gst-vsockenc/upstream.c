@@ -78,7 +78,7 @@ const char *vsock_upstream_without_dmabuf(GstPad *sinkpad)
     GstElementFactory *factory = source ? gst_element_get_factory(source) : NULL;
 
     if (factory && is_old_pipewiresrc(factory)) {
-        return "pipewiresrc before PipeWire 1.6 cannot negotiate DMA-BUFs; install a newer one (in Debian 13 from backports)";
+        return "pipewiresrc before PipeWire 1.6 cannot negotiate DMA-BUFs; a newer one can (Debian 13: backports)";
     }
     return NULL;
 }

@@ -4,6 +4,13 @@
 #include "../../desktop/gst-vsockenc/bytes.h"
 #include "fixture.h"
 
+static void ask_for_keyframe(Fixture *f)
+{
+    GstEvent *event = gst_video_event_new_upstream_force_key_unit(GST_CLOCK_TIME_NONE, TRUE, 1);
+
+    gst_harness_push_upstream_event(f->h, event);
+}
+
 /* ---- one after the other ---- */
 
 static void test_each_at_once(void)
@@ -107,7 +114,7 @@ static void test_new_size(void)
     g_assert_cmpuint(get_u32(script_host_config(f.host, 1, &size) + HELIX_CONFIG_WIDTH), ==, 32);
     g_assert_cmpuint(get_u32(script_host_config(f.host, 1, &size) + HELIX_CONFIG_HEIGHT), ==, 48);
     g_assert_cmphex(script_host_frame(f.host, 1).fourcc, ==, HELIX_FORMAT_AB24);
-    gst_harness_push_upstream_event(f.h, gst_video_event_new_upstream_force_key_unit(GST_CLOCK_TIME_NONE, TRUE, 1));
+    ask_for_keyframe(&f);
     gst_harness_push(f.h, fixture_picture(&f, 32 * 48 * 4));
     fixture_pull(&f, 2, TRUE);
     check_caps(&f, 32, 48, "30/1");
@@ -163,7 +170,7 @@ static void test_force_key_unit(void)
     for (guint i = 0; i < 4; i++) {
         if (i == 2) {
             g_assert_cmpuint(key_unit_events(&f), ==, 0);
-            gst_harness_push_upstream_event(f.h, gst_video_event_new_upstream_force_key_unit(GST_CLOCK_TIME_NONE, TRUE, 1));
+            ask_for_keyframe(&f);
         }
         fixture_push(&f);
         fixture_pull(&f, i, i == 0 || i == 2);
@@ -184,7 +191,7 @@ static void test_key_unit_survives_error(void)
     fixture_set_up_64(&f, &script, -1);
     fixture_push(&f);
     fixture_pull(&f, 0, TRUE);
-    gst_harness_push_upstream_event(f.h, gst_video_event_new_upstream_force_key_unit(GST_CLOCK_TIME_NONE, TRUE, 1));
+    ask_for_keyframe(&f);
     fixture_push(&f);
     gst_message_unref(fixture_message(&f, GST_MESSAGE_QOS));
     fixture_push(&f);
@@ -376,7 +383,7 @@ static void test_restart(void)
     gst_harness_push_event(f.h, gst_event_new_segment(&segment));
     gst_caps_unref(caps);
     /* The scripted host goes on counting, so a keyframe has to be asked for. */
-    gst_harness_push_upstream_event(f.h, gst_video_event_new_upstream_force_key_unit(GST_CLOCK_TIME_NONE, TRUE, 1));
+    ask_for_keyframe(&f);
     g_assert_cmpint(fixture_push(&f), ==, GST_FLOW_OK);
     fixture_pull(&f, 1, TRUE);
     g_assert_cmpuint(fixture_stat(&f, "frames"), ==, 1);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* buffers.c - what becomes of upstream's buffers: layouts, crops, DMA-BUFs that cannot be named, when they come back. */
+/* buffers.c - what becomes of upstream's buffers: layouts, crops, DMA-BUFs without a name, when they come back. */
 #include <sys/mman.h>
 #include <unistd.h>
 #include <gst/allocators/gstdmabuf.h>
@@ -88,7 +88,8 @@ static void test_wrong_crop(void)
 static void check_nv12(gint width, gint height, guint32 stride, guint32 bytes)
 {
     Script script = SCRIPT_DEFAULT;
-    g_autofree char *caps = g_strdup_printf("video/x-raw, format=NV12, framerate=30/1, width=%d, height=%d", width, height);
+    g_autofree char *caps = g_strdup_printf("video/x-raw, format=NV12, framerate=30/1, width=%d, height=%d", width,
+                                            height);
     GstVideoInfo info;
     ScriptFrame frame;
     Fixture f;

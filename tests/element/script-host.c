@@ -58,7 +58,8 @@ static gboolean read_all(ScriptHost *host, int fd, guint8 *to, gsize len)
     return TRUE;
 }
 
-static void send_message(int fd, guint32 magic, guint8 type, guint8 flags, guint16 session, const guint8 *payload, gsize len)
+static void send_message(int fd, guint32 magic, guint8 type, guint8 flags, guint16 session, const guint8 *payload,
+                         gsize len)
 {
     guint8 *message = g_malloc(HELIX_WIRE_HEADER_SIZE + len);
     gsize total = HELIX_WIRE_HEADER_SIZE + len;
@@ -187,7 +188,8 @@ static gboolean answer_frame(ScriptHost *host, int fd, guint16 session, const Sc
         return FALSE;
     }
     if (script->error_from >= 0 && index >= script->error_from && index <= script->error_to) {
-        send_error(fd, session, script->frozen_only ? 0 : HELIX_MSG_FRAME_REQUEST, script->error_code, "as the script says");
+        send_error(fd, session, script->frozen_only ? 0 : HELIX_MSG_FRAME_REQUEST, script->error_code,
+                   "as the script says");
     } else {
         send_unit(host, fd, session, frame, index);
     }

@@ -2,8 +2,8 @@
 /*
  * script-host.h - a host that does what a test tells it to, right or wrong, on a UNIX socket and a thread of its own.
  *
- * It encodes nothing: its access units are an SPS and made-up slices, enough for an element that never decodes. What needs
- * a decoder is tested against the real core.
+ * It encodes nothing: its access units are an SPS and made-up slices, enough for an element that never decodes. What
+ * needs a decoder is tested against the real core.
  */
 #ifndef SCRIPT_HOST_H
 #define SCRIPT_HOST_H
@@ -40,8 +40,9 @@ typedef struct Script {
     gboolean unread;            /* stops reading after CONFIG_REQ: its socket fills up */
 } Script;
 
-#define SCRIPT_DEFAULT { .capabilities = HELIX_CAP_ALL, .max_in_flight = 4, .silent_from = -1, .close_at = -1, .drop_at = -1, \
-                         .error_from = -1, .error_to = -1, .wrong_pts_at = -1, .truncated_at = -1, .refuse_config_at = -1 }
+#define SCRIPT_DEFAULT { \
+    .capabilities = HELIX_CAP_ALL, .max_in_flight = 4, .silent_from = -1, .close_at = -1, .drop_at = -1, \
+    .error_from = -1, .error_to = -1, .wrong_pts_at = -1, .truncated_at = -1, .refuse_config_at = -1 }
 
 typedef struct ScriptHost ScriptHost;
 

@@ -30,7 +30,8 @@ static void host_start(Host *host, const char *option)
 {
     g_autofree char *listen_arg = NULL;
     char line[256];
-    char *argv[] = { (char *)g_getenv("HELIX_HOST"), NULL, (char *)"--encoder=x264", (char *)"--quiet", (char *)option, NULL };
+    char *argv[] = { (char *)g_getenv("HELIX_HOST"), NULL, (char *)"--encoder=x264", (char *)"--quiet",
+                     (char *)option, NULL };
     GError *error = NULL;
     FILE *out;
     int fd;
@@ -39,7 +40,8 @@ static void host_start(Host *host, const char *option)
     host->path = g_build_filename(host->dir, "host", NULL);
     listen_arg = g_strdup_printf("--listen=unix:%s", host->path);
     argv[1] = listen_arg;
-    g_spawn_async_with_pipes(NULL, argv, NULL, G_SPAWN_DO_NOT_REAP_CHILD, die_with_parent, NULL, &host->pid, NULL, &fd, NULL, &error);
+    g_spawn_async_with_pipes(NULL, argv, NULL, G_SPAWN_DO_NOT_REAP_CHILD, die_with_parent, NULL, &host->pid, NULL,
+                             &fd, NULL, &error);
     g_assert_no_error(error);
     out = fdopen(fd, "r");
     g_assert_nonnull(fgets(line, sizeof(line), out));
@@ -63,14 +65,14 @@ static void host_stop(Host *host)
 static double plane_error(GstVideoFrame *a, GstVideoFrame *b, guint plane, guint width, guint height)
 {
     double sum = 0;
+    const guint8 *p = GST_VIDEO_FRAME_PLANE_DATA(a, plane), *q = GST_VIDEO_FRAME_PLANE_DATA(b, plane);
 
     for (guint y = 0; y < height; y++) {
-        const guint8 *p = (guint8 *)GST_VIDEO_FRAME_PLANE_DATA(a, plane) + GST_VIDEO_FRAME_PLANE_STRIDE(a, plane) * (gint)y;
-        const guint8 *q = (guint8 *)GST_VIDEO_FRAME_PLANE_DATA(b, plane) + GST_VIDEO_FRAME_PLANE_STRIDE(b, plane) * (gint)y;
-
         for (guint x = 0; x < width; x++) {
             sum += (p[x] - q[x]) * (p[x] - q[x]);
         }
+        p += GST_VIDEO_FRAME_PLANE_STRIDE(a, plane);
+        q += GST_VIDEO_FRAME_PLANE_STRIDE(b, plane);
     }
     return sum / (width * height);
 }
@@ -146,13 +148,13 @@ static void check_message(GstElement *pipeline, guint frames)
 }
 
 /*
- * @frames of a moving pattern as @format, decoded and compared, one by one and in order. @crop is taken off each side: by
- * crop meta, as vsockenc offers that.
+ * @frames of a moving pattern as @format, decoded and compared, one by one and in order. @crop is taken off each side:
+ * by crop meta, as vsockenc offers that.
  */
 static void check_stream(const char *format, guint width, guint height, guint crop, guint frames)
 {
     g_autofree char *line = NULL;
-    GstElement *pipeline, *enc;
+    GstElement *pipeline;
     GError *error = NULL;
     Host host;
 
@@ -161,29 +163,30 @@ static void check_stream(const char *format, guint width, guint height, guint cr
     line = g_strdup_printf(
         "videotestsrc pattern=smpte75 horizontal-speed=5 num-buffers=%u ! "
         "video/x-raw,format=%s,width=%u,height=%u,framerate=30/1%s ! tee name=t "
-        "t. ! queue ! videocrop left=%u right=%u top=%u bottom=%u ! vsockenc name=enc bitrate=20000 socket-path=%s ! h264parse ! avdec_h264 ! "
+        "t. ! queue ! videocrop left=%u right=%u top=%u bottom=%u ! "
+        "vsockenc bitrate=20000 socket-path=%s ! h264parse ! avdec_h264 ! "
         "videoconvert ! video/x-raw,format=I420 ! appsink name=decoded sync=false max-buffers=2 "
-        "t. ! queue max-size-buffers=0 max-size-time=0 max-size-bytes=0 ! videoconvert ! videocrop left=%u right=%u top=%u bottom=%u ! videoconvert ! "
+        "t. ! queue max-size-buffers=0 max-size-time=0 max-size-bytes=0 ! videoconvert ! "
+        "videocrop left=%u right=%u top=%u bottom=%u ! videoconvert ! "
         "video/x-raw,format=I420,colorimetry=bt709 ! appsink name=drawn sync=false",
         frames, format, width, height, g_str_equal(format, "NV12") ? ",colorimetry=bt709" : "",
         crop, crop, crop, crop, host.path, crop, crop, crop, crop);
     pipeline = gst_parse_launch(line, &error);
     g_assert_no_error(error);
-    enc = gst_bin_get_by_name(GST_BIN(pipeline), "enc");
     gst_element_set_state(pipeline, GST_STATE_PLAYING);
     for (guint i = 0; i < frames; i++) {
         GstSample *decoded = pull(pipeline, "decoded"), *drawn = pull(pipeline, "drawn");
 
         g_assert_nonnull(decoded);
         g_assert_nonnull(drawn);
-        g_assert_cmpuint(GST_BUFFER_PTS(gst_sample_get_buffer(decoded)), ==, GST_BUFFER_PTS(gst_sample_get_buffer(drawn)));
+        g_assert_cmpuint(GST_BUFFER_PTS(gst_sample_get_buffer(decoded)), ==,
+                         GST_BUFFER_PTS(gst_sample_get_buffer(drawn)));
         compare(decoded, drawn, width - 2 * crop, height - 2 * crop);
         gst_sample_unref(decoded);
         gst_sample_unref(drawn);
     }
     check_message(pipeline, frames);
     gst_element_set_state(pipeline, GST_STATE_NULL);
-    gst_object_unref(enc);
     gst_object_unref(pipeline);
     host_stop(&host);
 }
@@ -240,7 +243,8 @@ static void test_slow(void)
 
 static gboolean load_plugins(void)
 {
-    const char *const names[] = { "coreelements", "videotestsrc", "videoconvertscale", "videocrop", "videoparsersbad", "libav", "app" };
+    const char *const names[] = { "coreelements", "videotestsrc", "videoconvertscale", "videocrop", "videoparsersbad",
+                                  "libav", "app" };
     const char *folder = g_getenv("GST_SYSTEM_PLUGINS");
 
     for (guint i = 0; i < G_N_ELEMENTS(names); i++) {

@@ -72,7 +72,8 @@ static void submit(Client *c, guint32 id, GstClockTime pts, int fence_fd)
     picture->res_height = 48;
     picture->modifier = VSOCK_MODIFIER_IMPLICIT;
     picture->fence_fd = fence_fd;
-    picture->buffer = gst_buffer_new_wrapped_full(0, &c->freed, sizeof(c->freed), 0, sizeof(c->freed), &c->freed, on_freed);
+    picture->buffer = gst_buffer_new_wrapped_full(0, &c->freed, sizeof(c->freed), 0, sizeof(c->freed), &c->freed,
+                                                  on_freed);
     vsock_stream_submit(c->stream, picture, GUINT_TO_POINTER(id), pts, GST_SECOND / 30, FALSE);
 }
 
