@@ -233,28 +233,36 @@ static void test_caps_without_gpu(void)
 
 /* ---- sources that claim to know DMA-BUFs ---- */
 
-typedef GstElement FakeSource;
-typedef GstElementClass FakeSourceClass;
-GType fake_source_get_type(void);
-G_DEFINE_TYPE(FakeSource, fake_source, GST_TYPE_ELEMENT)
-
 static GstStaticPadTemplate fake_template =
     GST_STATIC_PAD_TEMPLATE("src", GST_PAD_SRC, GST_PAD_ALWAYS, GST_STATIC_CAPS_ANY);
 
-static void fake_source_class_init(FakeSourceClass *klass)
+static void fake_source_class_init(gpointer klass, gpointer data)
 {
     gst_element_class_add_static_pad_template(klass, &fake_template);
     gst_element_class_set_static_metadata(klass, "a source", "Source", "a source of a given name and version", "tests");
 }
 
-static void fake_source_init(FakeSource *source)
+static void fake_source_init(GTypeInstance *instance, gpointer klass)
 {
-    gst_element_add_pad(source, gst_pad_new_from_static_template(&fake_template, "src"));
+    gst_element_add_pad(GST_ELEMENT(instance), gst_pad_new_from_static_template(&fake_template, "src"));
+}
+
+/* A type keeps the factory it was first made by, so each version gets one of its own. */
+static GType fake_source_type(void)
+{
+    static guint n;
+    const GTypeInfo info = {
+        .class_size = sizeof(GstElementClass), .class_init = fake_source_class_init,
+        .instance_size = sizeof(GstElement), .instance_init = fake_source_init,
+    };
+    g_autofree char *name = g_strdup_printf("FakeSource%u", n++);
+
+    return g_type_register_static(GST_TYPE_ELEMENT, name, &info, 0);
 }
 
 static gboolean fake_plugin(GstPlugin *plugin)
 {
-    return gst_element_register(plugin, "pipewiresrc", GST_RANK_NONE, fake_source_get_type());
+    return gst_element_register(plugin, "pipewiresrc", GST_RANK_NONE, fake_source_type());
 }
 
 static void check_pipewire(const char *version, gboolean in_bin, gboolean offered)
