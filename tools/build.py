@@ -91,13 +91,13 @@ def keep(emulator):
     return path
 
 
-def everything(tests=False, kind="guest", run="/run/helix"):
+def everything(tests=False, run="/run/helix"):
     """Build what changed; returns Built. @run: a folder of this run's own."""
     built = Built()
     os.makedirs(run, exist_ok=True)
     with locked(os.path.join(CACHE, "lock"), "the cache"):
         emulator = qemu.build()
-        built.guest = guest_image.Guest(kind)
+        built.guest = guest_image.Guest()
         built.guest.make()
         payload(built, run, tests)
         built.qemu = keep(emulator)

@@ -2,8 +2,7 @@
 """make check [SUITE=name]: the project's tests.
 
 Suites without a VM are meson's, in one build folder; VM suites are the scripts tests/vm/NAME.py (see tools/vm.py for
-what one looks like), called vm-NAME. A script with a line "# suite: long" runs only by its name or with SUITE=all; one
-with "# guest: guest-stock" gets the guest with Debian 13's own PipeWire.
+what one looks like), called vm-NAME. A script with a line "# suite: long" runs only by its name or with SUITE=all.
 The last line says how many tests passed, failed and were skipped.
 """
 
@@ -44,12 +43,6 @@ def vm_suites():
                if re.search(r"^if __name__ == ", open(path).read(), re.M)}
     long = {name for name, path in scripts.items() if re.search(r"^# suite: long$", open(path).read(), re.M)}
     return scripts, long
-
-
-def guest_kind(path):
-    """The guest that a script asks for, see tools/make-root."""
-    found = re.search(r"^# guest: (\S+)$", open(path).read(), re.M)
-    return found.group(1) if found else "guest"
 
 
 # ---- suites without a VM ----
@@ -196,11 +189,8 @@ def run(arguments):
             count.add(failed=1)
     if with_vm:
         try:
-            kind = None
+            build.everything(tests=True)
             for name in with_vm:
-                if guest_kind(scripts[name]) != kind:
-                    kind = guest_kind(scripts[name])
-                    build.everything(tests=True, kind=kind)
                 run_vm_suite(name, scripts[name], count)
         except Failed:
             count.add(failed=1)

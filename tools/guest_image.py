@@ -13,7 +13,7 @@ import struct
 import subprocess
 import tarfile
 
-from steps import CACHE, TREE, Step, StepError
+from steps import CACHE, TREE, Step, StepError, host_path
 
 # What finds and mounts the root disk; everything else is loaded by udev and guest/init.
 BOOT_MODULES = ("virtio_pci", "virtio_blk", "crc32c_generic", "ext4")     # ext4 asks for crc32c by name
@@ -22,14 +22,13 @@ IMAGE_BYTES = 4 << 30       # sparse
 
 
 class Guest:
-    """A guest image: @kind is guest (PipeWire 1.6) or guest-stock (Debian 13's own)."""
+    """The guest's image, made or not yet made."""
 
-    def __init__(self, kind="guest"):
-        key = subprocess.run([os.path.join(TREE, "tools", "make-root"), "--key", kind], check=True,
+    def __init__(self):
+        key = subprocess.run([os.path.join(TREE, "tools", "make-root"), "--key", "guest"], check=True,
                              capture_output=True, text=True).stdout.strip()
         self.folder = os.path.join(CACHE, "guest-" + key)
         self.tar = self.folder + ".tar"
-        self.kind = kind
         self.image = os.path.join(self.folder, "image.ext4")
         self.kernel = os.path.join(self.folder, "vmlinux")
         self.modules = os.path.join(self.folder, "modules")
@@ -39,8 +38,7 @@ class Guest:
         if os.path.isdir(self.folder):
             return
         if not os.path.exists(self.tar):
-            raise StepError("no %s file system in the cache: HELIX_GUEST=%s tools/front shell true makes it"
-                            % (self.kind, self.kind))
+            raise StepError("%s is not there, which tools/front makes" % host_path(self.tar))
         new = os.path.join(CACHE, "new.guest")
         with Step("guest image (once)", "guest-image") as step:
             shutil.rmtree(new, ignore_errors=True)
