@@ -73,6 +73,7 @@ struct HelixVsock {
     guint32 next_port;          /* for connections the host begins */
     HelixVsockConnection *serving;  /* whose turn it is: may write up to @quantum bytes */
     gsize quantum;
+    guint burst_left;           /* packets that may still go out in the outermost call */
     gboolean placed;            /* rx_put() was called since the last rx_notify() */
     gboolean from_device;       /* the outermost call came from the device: writable() may be called */
     guint depth;                /* of calls into the protocol */
@@ -113,6 +114,7 @@ void helix_vsock_leave(HelixVsock *vsock);
 void helix_vsock_queue(HelixVsockConnection *conn);
 /* How much @conn may write now without passing others that wait: G_MAXSIZE, the rest of its quantum, or 0. */
 gsize helix_vsock_allowance(HelixVsockConnection *conn);
+/* As HelixVsockOps.rx_room(), but -1 also when enough went out for one call: the rest goes when the main loop had its turn. */
 gssize helix_vsock_room(HelixVsock *vsock);
 /* One packet of @conn into the next receive buffer; only after helix_vsock_room() said that it fits. */
 void helix_vsock_send(HelixVsockConnection *conn, guint op, guint32 flags, const guint8 *payload, gsize len);

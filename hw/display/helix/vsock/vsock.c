@@ -15,6 +15,9 @@
 
 #define STRAYS_MOST 256u
 
+/* Packets to the guest in one call: one that refills its ring as fast as it is filled would hold up the main loop. */
+#define BURST_PACKETS 1024u
+
 /* A RST owed to a peer that is in no table: where it goes, in the peer's words. */
 typedef struct HelixVsockStray {
     guint64 src_cid, dst_cid;
@@ -24,15 +27,21 @@ typedef struct HelixVsockStray {
 
 /* ---- receive buffers ---- */
 
-gssize helix_vsock_room(HelixVsock *vsock)
+static gssize device_room(HelixVsock *vsock)
 {
     return vsock->config.ops->rx_room(vsock->config.device);
+}
+
+gssize helix_vsock_room(HelixVsock *vsock)
+{
+    return vsock->burst_left ? device_room(vsock) : -1;
 }
 
 static void put(HelixVsock *vsock, const HelixVsockHeader *header, const guint8 *payload, gsize len)
 {
     vsock->config.ops->rx_put(vsock->config.device, header, payload, len);
     vsock->placed = TRUE;
+    vsock->burst_left--;
 }
 
 void helix_vsock_send(HelixVsockConnection *conn, guint op, guint32 flags, const guint8 *payload, gsize len)
@@ -151,6 +160,7 @@ void helix_vsock_enter(HelixVsock *vsock, gboolean from_device)
 {
     if (!vsock->depth++) {
         vsock->from_device = from_device;
+        vsock->burst_left = BURST_PACKETS;
     }
 }
 
@@ -167,8 +177,8 @@ void helix_vsock_leave(HelixVsock *vsock)
 {
     if (vsock->depth == 1) {
         serve_queue(vsock, vsock->from_device);
-        if (vsock->queue.length && !vsock->idle && helix_vsock_room(vsock) >= 0) {
-            /* Buffers are there, so the device will not call; but users must not be called from here. */
+        if ((vsock->n_strays || vsock->queue.length) && !vsock->idle && device_room(vsock) >= 0) {
+            /* Buffers are there, so the device will not call; but users must not be called from here, or others wait. */
             vsock->idle = g_idle_add_full(G_PRIORITY_DEFAULT, serve_later, vsock, NULL);
         }
         if (vsock->placed) {
