@@ -45,8 +45,8 @@ static void test_tiny_buffers(void)
 }
 
 /*
- * A guest whose vCPU refills the ring faster than the host fills it, with buffers that hold a byte or nothing: the main loop
- * must get its turn between bursts, whoever's call began them, and what waits must go on by itself.
+ * A guest whose vCPU refills the ring faster than the host fills it, with buffers that hold a byte or nothing: the main
+ * loop must get its turn between bursts, whoever's call began them, and what waits must go on by itself.
  */
 static void test_endless_buffers(void)
 {
@@ -155,7 +155,7 @@ static void test_nested_write_goes_on(void)
     relay.input = relay_input;
     from->channel->user = &relay;
     guest_add_buffers(guest, 64, 4096);
-    from->channel->carrier->resume_input(from->channel);
+    user_resume(from);
     while (g_main_context_iteration(NULL, FALSE)) {
     }
     g_assert_cmpuint(relay_to->written, ==, 100);

@@ -156,10 +156,10 @@ static void serve_queue(HelixVsock *vsock, gboolean callbacks)
     }
 }
 
-void helix_vsock_enter(HelixVsock *vsock, gboolean from_device)
+void helix_vsock_enter(HelixVsock *vsock, gboolean by_user)
 {
     if (!vsock->depth++) {
-        vsock->from_device = from_device;
+        vsock->by_user = by_user;
         vsock->burst_left = BURST_PACKETS;
     }
 }
@@ -176,9 +176,9 @@ static gboolean serve_later(gpointer data)
 void helix_vsock_leave(HelixVsock *vsock)
 {
     if (vsock->depth == 1) {
-        serve_queue(vsock, vsock->from_device);
+        serve_queue(vsock, !vsock->by_user);
         if ((vsock->n_strays || vsock->queue.length) && !vsock->idle && device_room(vsock) >= 0) {
-            /* Buffers are there, so the device will not call; but users must not be called from here, or others wait. */
+            /* Buffers are there, so the device will not call; but this call is a user's, or others wait. */
             vsock->idle = g_idle_add_full(G_PRIORITY_DEFAULT, serve_later, vsock, NULL);
         }
         if (vsock->placed) {
@@ -305,7 +305,7 @@ void helix_vsock_receive(HelixVsock *vsock, const HelixVsockHeader *header, cons
     gboolean ours = header->src_cid == vsock->config.guest_cid && header->dst_cid == HELIX_VSOCK_HOST_CID &&
                     header->type == HELIX_VSOCK_TYPE_STREAM;
 
-    helix_vsock_enter(vsock, TRUE);
+    helix_vsock_enter(vsock, FALSE);
     if (ours) {
         conn = find(vsock, header->src_port, header->dst_port);
     }
@@ -332,7 +332,7 @@ gboolean helix_vsock_can_receive(HelixVsock *vsock)
 
 void helix_vsock_rx_available(HelixVsock *vsock)
 {
-    helix_vsock_enter(vsock, TRUE);
+    helix_vsock_enter(vsock, FALSE);
     helix_vsock_leave(vsock);
 }
 
@@ -370,7 +370,7 @@ void helix_vsock_connect(HelixVsock *vsock, guint32 port, HelixVsockConnected co
         connected(data, NULL, 0);
         return;
     }
-    helix_vsock_enter(vsock, FALSE);
+    helix_vsock_enter(vsock, TRUE);
     conn = helix_vsock_connection_new(vsock, port, take_port(vsock, port), HELIX_VSOCK_REQUESTED);
     conn->connected = connected;
     conn->connected_data = data;
@@ -424,7 +424,7 @@ static void for_all(HelixVsock *vsock, void (*action)(HelixVsockConnection *conn
 
 void helix_vsock_reset(HelixVsock *vsock)
 {
-    helix_vsock_enter(vsock, TRUE);
+    helix_vsock_enter(vsock, FALSE);
     vsock->n_strays = 0;
     for_all(vsock, helix_vsock_connection_forgotten);
     helix_vsock_leave(vsock);
