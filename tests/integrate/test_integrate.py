@@ -217,6 +217,41 @@ class SmallTree(Whole):
         self.assertIn('virtio-gpu.c.helix-new', self.refuse())
         self.assertFalse(os.path.exists(self.path('hw/display/helix')))
 
+    def interrupt(self, function, call, *options):
+        """Ctrl-C in the @call-th call of @function of shutil or os."""
+        code = f'''
+import importlib.machinery, importlib.util, sys
+loader = importlib.machinery.SourceFileLoader('integrate', sys.argv[1])
+program = importlib.util.module_from_spec(importlib.util.spec_from_loader('integrate', loader))
+loader.exec_module(program)
+module, name = {function!r}.split('.')
+real, calls = getattr(getattr(program, module), name), []
+def interrupted(*args, **named):
+    calls.append(args)
+    if len(calls) == {call}:
+        raise KeyboardInterrupt
+    return real(*args, **named)
+setattr(getattr(program, module), name, interrupted)
+sys.argv[:2] = sys.argv[1:2]
+program.main()
+'''
+        done = subprocess.run([sys.executable, '-B', '-c', code, INTEGRATE, self.tree, *options], capture_output=True,
+                              text=True, check=False)
+        self.assertIn('KeyboardInterrupt', done.stderr)
+
+    def test_an_interrupted_run_leaves_the_tree_as_it_was(self):
+        for function, call in (('os.replace', 2), ('shutil.copy', 3)):
+            self.interrupt(function, call)
+            self.assertEqual(snapshot(self.tree), self.before)
+        self.succeed()
+        wanted = snapshot(self.tree)
+        self.interrupt('os.replace', 2, '--reverse')
+        self.assertEqual(snapshot(self.tree), wanted)
+        self.interrupt('shutil.rmtree', 2, '--reverse')     # done, but for what was put aside
+        self.succeed()
+        self.succeed('--reverse')
+        self.assertEqual(snapshot(self.tree), self.before)
+
 
 def real_tree_test(source):
     class RealTree(Whole):
