@@ -24,12 +24,13 @@ SMALL_TREE = {
     'hw/display/meson.build': "system_ss.add(files('a.c'))\n\nmodules += { 'hw-display': hw_display_modules }\n",
     'hw/display/virtio-gpu-base.c': 'int untouched;\n',
     'include/hw/virtio/virtio-gpu.h':
-        'struct virtio_gpu_simple_resource {\n    uint64_t hostmem;\n};\n\nstruct virtio_gpu_base_conf {\n    uint32_t flags;\n'
-        '    uint64_t hostmem;\n};\n',
+        'struct virtio_gpu_simple_resource {\n    uint64_t hostmem;\n};\n\n'
+        'struct virtio_gpu_base_conf {\n    uint32_t flags;\n    uint64_t hostmem;\n};\n',
     'hw/display/virtio-gpu.c':
         '#include "hw/virtio/virtio-gpu-pixman.h"\n\nvoid other(void)\n{\n    QTAILQ_INIT(&g->fenceq);\n}\n\n'
         'void virtio_gpu_device_realize(DeviceState *qdev, Error **errp)\n{\n    QTAILQ_INIT(&g->fenceq);\n}\n\n'
-        'static const Property virtio_gpu_properties[] = {\n    VIRTIO_GPU_BASE_PROPERTIES(VirtIOGPU, parent_obj.conf),\n};',
+        'static const Property virtio_gpu_properties[] = {\n'
+        '    VIRTIO_GPU_BASE_PROPERTIES(VirtIOGPU, parent_obj.conf),\n};',
     'hw/display/virtio-gpu-virgl.c':
         '#include "hw/virtio/virtio-gpu-pixman.h"\n\nint other(void)\n{\n    return 0;\n}\n\n'
         'int virtio_gpu_virgl_init(VirtIOGPU *g)\n{\n    if (ret) {\n        return ret;\n    }\n\n    return 0;\n}\n',
@@ -203,9 +204,8 @@ class SmallTree(Whole):
         # an older version had a file more, a file less, and another edit
         self.write('hw/display/helix/core/old.c', 'int old;\n')
         os.remove(self.path('hw/display/helix/trace.h'))
-        edits = self.read('hw/display/helix/qemu/edits').replace("+ subdir('helix')", "+ subdir('old')")
-        self.write('hw/display/helix/qemu/edits', edits)
-        self.write('hw/display/meson.build', self.read('hw/display/meson.build').replace("subdir('helix')", "subdir('old')"))
+        for name in ('hw/display/helix/qemu/edits', 'hw/display/meson.build'):
+            self.write(name, self.read(name).replace("subdir('helix')", "subdir('old')"))
         self.succeed()
         self.assertEqual(snapshot(self.tree), wanted)
         self.succeed('--reverse')
