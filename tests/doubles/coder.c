@@ -168,9 +168,9 @@ static GBytes *without_vui(const guint8 *nal, gsize len)
 
 /* ---- from Annex B to a sample ---- */
 
-static void put_nal(GByteArray *avcc, const guint8 *nal, gsize len)
+static void put_nal(GByteArray *avcc, const DoubleVtOrders *orders, const guint8 *nal, gsize len)
 {
-    guint size = double_vt.length_size ? double_vt.length_size : 4;
+    guint size = orders->length_size ? orders->length_size : 4;
 
     g_assert_true(size == 4 || len < 1u << (8 * size));
     while (size-- > 0) {
@@ -179,7 +179,8 @@ static void put_nal(GByteArray *avcc, const guint8 *nal, gsize len)
     g_byte_array_append(avcc, nal, len);
 }
 
-static void sort_nal(DoubleCoder *coder, GByteArray *avcc, const guint8 *nal, gsize len, gboolean *key)
+static void sort_nal(DoubleCoder *coder, const DoubleVtOrders *orders, GByteArray *avcc, const guint8 *nal, gsize len,
+                     gboolean *key)
 {
     guint type = nal[0] & 31;
 
@@ -187,16 +188,16 @@ static void sort_nal(DoubleCoder *coder, GByteArray *avcc, const guint8 *nal, gs
     if (type == 7) {
         g_clear_pointer(&coder->sets, g_ptr_array_unref);
         coder->sets = g_ptr_array_new_with_free_func((GDestroyNotify)g_bytes_unref);
-        g_ptr_array_add(coder->sets, double_vt.bad_sps ? g_bytes_new(nal, 5) : double_vt.keep_vui ? g_bytes_new(nal, len) :
+        g_ptr_array_add(coder->sets, orders->bad_sps ? g_bytes_new(nal, 5) : orders->keep_vui ? g_bytes_new(nal, len) :
                         without_vui(nal, len));
     } else if (type == 8) {
         g_ptr_array_add(coder->sets, g_bytes_new(nal, len));
     } else if (type != 6 && type != 9) {
-        put_nal(avcc, nal, len);
+        put_nal(avcc, orders, nal, len);
     }
 }
 
-static CMSampleBufferRef sample_from_packet(DoubleCoder *coder, const guint8 *data, gsize len)
+static CMSampleBufferRef sample_from_packet(DoubleCoder *coder, const DoubleVtOrders *orders, const guint8 *data, gsize len)
 {
     GByteArray *avcc = g_byte_array_new();
     gboolean key = FALSE;
@@ -210,20 +211,21 @@ static CMSampleBufferRef sample_from_packet(DoubleCoder *coder, const guint8 *da
             begin += data[begin + 2] == 1 ? 3 : 4;
             i = begin;
         } else if (code || i == len) {
-            sort_nal(coder, avcc, data + begin, i - begin - (code && data[i - 1] == 0), &key);
+            sort_nal(coder, orders, avcc, data + begin, i - begin - (code && data[i - 1] == 0), &key);
             begin = i;
         }
     }
-    if (double_vt.huge) {
+    if (orders->huge) {
         g_byte_array_set_size(avcc, 17 * 1024 * 1024);
         memset(avcc->data, 1, avcc->len);
     }
-    sample = double_sample_new(coder->sets, avcc, key);
+    sample = double_sample_new(coder->sets, avcc, orders, key);
     g_byte_array_unref(avcc);
     return sample;
 }
 
-CMSampleBufferRef double_coder_encode(DoubleCoder *coder, const DoubleBuffer *buffer, gboolean force_idr, gint64 bitrate)
+CMSampleBufferRef double_coder_encode(DoubleCoder *coder, const DoubleBuffer *buffer, const DoubleVtOrders *orders,
+                                      gboolean force_idr, gint64 bitrate)
 {
     AVPacket *packet = av_packet_alloc();
     CMSampleBufferRef sample;
@@ -239,7 +241,7 @@ CMSampleBufferRef double_coder_encode(DoubleCoder *coder, const DoubleBuffer *bu
     coder->frame->pict_type = force_idr ? AV_PICTURE_TYPE_I : AV_PICTURE_TYPE_NONE;
     g_assert_cmpint(avcodec_send_frame(coder->codec, coder->frame), ==, 0);
     g_assert_cmpint(avcodec_receive_packet(coder->codec, packet), ==, 0);
-    sample = sample_from_packet(coder, packet->data, packet->size);
+    sample = sample_from_packet(coder, orders, packet->data, packet->size);
     av_packet_free(&packet);
     return sample;
 }

@@ -34,7 +34,7 @@ static DoubleObject *alive(gconstpointer pointer)
     g_mutex_lock(&live_lock);
     known = live && g_hash_table_contains(live, pointer);
     g_mutex_unlock(&live_lock);
-    if (!known && (object == NULL || object->magic != DOUBLE_MAGIC || object->refs != -1)) {
+    if (!known && (object == NULL || object->magic != DOUBLE_MAGIC || g_atomic_int_get(&object->refs) != -1)) {
         g_error("%p is not a live CoreFoundation object", pointer);
     }
     return object;
@@ -74,7 +74,7 @@ CFTypeRef CFRetain(CFTypeRef cf)
 {
     DoubleObject *object = alive(cf);
 
-    if (object->refs != -1) {
+    if (g_atomic_int_get(&object->refs) != -1) {
         g_atomic_int_inc(&object->refs);
     }
     return cf;
@@ -84,7 +84,7 @@ void CFRelease(CFTypeRef cf)
 {
     DoubleObject *object = alive(cf);
 
-    if (object->refs == -1 || !g_atomic_int_dec_and_test(&object->refs)) {
+    if (g_atomic_int_get(&object->refs) == -1 || !g_atomic_int_dec_and_test(&object->refs)) {
         return;
     }
     g_mutex_lock(&live_lock);

@@ -59,12 +59,12 @@ OSStatus CMBlockBufferGetDataPointer(CMBlockBufferRef ref, size_t offset, size_t
     return kCMBlockBufferBadOffsetParameterErr;
 }
 
-static Block *block_new(const guint8 *data, gsize size)
+static Block *block_new(const guint8 *data, gsize size, const DoubleVtOrders *orders)
 {
-    guint n = MAX(double_vt.block_pieces, 1);
+    guint n = MAX(orders->block_pieces, 1);
     Block *block = double_object_new(&block_class, sizeof(*block));
 
-    block->unreadable = double_vt.unreadable_block;
+    block->unreadable = orders->unreadable_block;
     block->pieces = g_ptr_array_new_with_free_func((GDestroyNotify)g_bytes_unref);
     for (guint i = 0; i < n; i++) {
         gsize from = size * i / n, to = size * (i + 1) / n;
@@ -171,21 +171,21 @@ static CFArrayRef attachments_new(gboolean key)
     return array;
 }
 
-CMSampleBufferRef double_sample_new(GPtrArray *sets, const GByteArray *avcc, gboolean key)
+CMSampleBufferRef double_sample_new(GPtrArray *sets, const GByteArray *avcc, const DoubleVtOrders *orders, gboolean key)
 {
     Sample *sample = double_object_new(&sample_class, sizeof(*sample));
 
-    if (!double_vt.no_data) {
-        sample->block = block_new(avcc->data, avcc->len - (double_vt.truncated ? 3 : 0));
+    if (!orders->no_data) {
+        sample->block = block_new(avcc->data, avcc->len - (orders->truncated ? 3 : 0), orders);
     }
-    if (!double_vt.no_format) {
+    if (!orders->no_format) {
         sample->format = double_object_new(&format_class, sizeof(Format));
         sample->format->sets = g_ptr_array_ref(sets);
-        sample->format->length_size = double_vt.length_size ? (int)double_vt.length_size : 4;
-        sample->format->count_fails = double_vt.count_fails;
-        sample->format->sets_fail = double_vt.sets_fail;
+        sample->format->length_size = orders->length_size ? (int)orders->length_size : 4;
+        sample->format->count_fails = orders->count_fails;
+        sample->format->sets_fail = orders->sets_fail;
     }
-    if (!(key && double_vt.no_attachments)) {
+    if (!(key && orders->no_attachments)) {
         sample->attachments = attachments_new(key);
     }
     return (CMSampleBufferRef)sample;

@@ -5,7 +5,7 @@
 
 #include "doubles.h"
 
-/* A sample of @avcc cut into pieces, with these parameter sets (GBytes), by the orders in double_vt. */
-CMSampleBufferRef double_sample_new(GPtrArray *sets, const GByteArray *avcc, gboolean key);
+/* A sample of @avcc cut into pieces, with these parameter sets (GBytes), by @orders. */
+CMSampleBufferRef double_sample_new(GPtrArray *sets, const GByteArray *avcc, const DoubleVtOrders *orders, gboolean key);
 
 #endif

@@ -38,6 +38,8 @@ typedef struct Frame {
     gboolean force;
     void *refcon;
     OSStatus status;
+    gboolean drop;
+    DoubleVtOrders orders;      /* as they were when it was submitted: the test may change them while the thread works */
 } Frame;
 
 typedef struct Session {
@@ -53,7 +55,7 @@ typedef struct Session {
     GCond changed;
     GQueue queue;               /* of Frame */
     gboolean busy, flush, quit, invalid, dead;
-    guint in_flight;
+    guint in_flight, hold;
     gint64 last_stamp;
     void *previous_refcon;
 } Session;
@@ -84,16 +86,9 @@ static double property_number(Session *session, CFStringRef key, double otherwis
 
 /* ---- the thread ---- */
 
-static gboolean once(OSStatus *order, OSStatus *status)
-{
-    *status = *order;
-    *order = 0;
-    return *status != 0;
-}
-
 static CMSampleBufferRef code(Session *session, Frame *frame)
 {
-    gboolean force = frame->force && !double_vt.ignore_force;
+    gboolean force = frame->force && !frame->orders.ignore_force;
     CFTypeRef profile;
     guint idc = 100;
 
@@ -106,35 +101,29 @@ static CMSampleBufferRef code(Session *session, Frame *frame)
         g_mutex_unlock(&session->lock);
         session->coder = double_coder_new(session->width, session->height, idc);
     }
-    return double_coder_encode(session->coder, frame->buffer, force,
+    return double_coder_encode(session->coder, frame->buffer, &frame->orders, force,
                                (gint64)property_number(session, kVTCompressionPropertyKey_AverageBitRate, 0));
 }
 
 static void answer(Session *session, Frame *frame)
 {
+    const DoubleVtOrders *orders = &frame->orders;
     CMSampleBufferRef sample = NULL;
     VTEncodeInfoFlags flags = kVTEncodeInfo_Asynchronous;
-    OSStatus status = frame->status;
 
-    if (double_vt.delay_us) {
-        g_usleep(double_vt.delay_us);
+    if (orders->delay_us) {
+        g_usleep(orders->delay_us);
     }
-    if (frame->buffer && double_vt.encode_later_after > 0) {
-        double_vt.encode_later_after--;
-    } else if (frame->buffer && once(&double_vt.encode_later, &status)) {
-        ;
-    }
-    if (frame->buffer && double_vt.drop > 0) {
-        double_vt.drop--;
-        flags |= double_vt.drop_silently ? 0 : kVTEncodeInfo_FrameDropped;
-    } else if (status == 0) {
+    if (frame->drop) {
+        flags |= orders->drop_silently ? 0 : kVTEncodeInfo_FrameDropped;
+    } else if (frame->status == 0) {
         sample = code(session, frame);
     }
     g_mutex_lock(&session->lock);
     session->in_flight--;
     g_mutex_unlock(&session->lock);
-    session->callback(session->refcon, frame->refcon, status, flags, sample);
-    for (guint i = 0; i < double_vt.late_callbacks; i++) {
+    session->callback(session->refcon, frame->refcon, frame->status, flags, sample);
+    for (guint i = 0; i < orders->late_callbacks; i++) {
         session->callback(session->refcon, i ? session->previous_refcon : frame->refcon, i ? 0 : kVTParameterErr, flags, sample);
     }
     session->previous_refcon = frame->refcon;
@@ -153,7 +142,7 @@ static void frame_free(Frame *frame)
 
 static gboolean can_answer(const Session *session)
 {
-    return session->queue.length > (session->flush ? 0 : double_vt.hold);
+    return session->queue.length > (session->flush ? 0 : session->hold);
 }
 
 static gpointer run(gpointer data)
@@ -346,6 +335,13 @@ gboolean double_vt_property(const char *key, double *number, char **text)
 
 /* ---- frames ---- */
 
+static gboolean once(OSStatus *order, OSStatus *status)
+{
+    *status = *order;
+    *order = 0;
+    return *status != 0;
+}
+
 static gint64 nanoseconds(CMTime time)
 {
     g_assert_cmpuint(time.flags & kCMTimeFlags_Valid, !=, 0);
@@ -354,7 +350,9 @@ static gint64 nanoseconds(CMTime time)
 
 static void push(Session *session, Frame *frame)
 {
+    frame->orders = double_vt;
     g_mutex_lock(&session->lock);
+    session->hold = double_vt.hold;
     g_queue_push_tail(&session->queue, frame);
     session->in_flight++;
     double_vt_seen.max_in_flight = MAX(double_vt_seen.max_in_flight, session->in_flight);
@@ -418,6 +416,15 @@ OSStatus VTCompressionSessionEncodeFrame(VTCompressionSessionRef ref, CVImageBuf
     }
     frame = g_new0(Frame, 1);
     *frame = (Frame) { .buffer = (DoubleBuffer *)CFRetain(buffer), .force = force, .refcon = refcon };
+    if (double_vt.encode_later_after > 0) {
+        double_vt.encode_later_after--;
+    } else {
+        once(&double_vt.encode_later, &frame->status);
+    }
+    if (double_vt.drop > 0) {
+        double_vt.drop--;
+        frame->drop = TRUE;
+    }
     *flags |= kVTEncodeInfo_Asynchronous;
     push(session, frame);
     return 0;

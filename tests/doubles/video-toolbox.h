@@ -10,7 +10,8 @@ typedef struct DoubleCoder DoubleCoder;
 /* libx264 behind it: one in, one out, no reordering. */
 DoubleCoder *double_coder_new(guint width, guint height, guint profile);
 void double_coder_free(DoubleCoder *coder);
-/* Encode @buffer; gives a sample. @bitrate may change from frame to frame. */
-CMSampleBufferRef double_coder_encode(DoubleCoder *coder, const DoubleBuffer *buffer, gboolean force_idr, gint64 bitrate);
+/* Encode @buffer; gives a sample, in the shape ordered. @bitrate may change from frame to frame. */
+CMSampleBufferRef double_coder_encode(DoubleCoder *coder, const DoubleBuffer *buffer, const DoubleVtOrders *orders,
+                                      gboolean force_idr, gint64 bitrate);
 
 #endif
