@@ -11,7 +11,7 @@
 
 #include "core/encoder-videotoolbox.h"
 #include "core/error.h"
-#include "core/sps.h"
+#include "core/h264.h"
 #include "streams.h"
 #ifndef __APPLE__
 #include "doubles.h"
@@ -200,7 +200,7 @@ static void check_idr(const HelixAccessUnit *unit, gboolean aud)
         g_assert_cmpuint(g_array_index(nals, StreamNal, i++).data[0] & 31, ==, 9);
     }
     g_assert_cmpuint(g_array_index(nals, StreamNal, i).data[0] & 31, ==, 7);
-    g_assert_true(helix_sps_parse(g_array_index(nals, StreamNal, i).data, g_array_index(nals, StreamNal, i).len, &sps, NULL));
+    g_assert_true(helix_h264_parse_sps(g_array_index(nals, StreamNal, i).data, g_array_index(nals, StreamNal, i).len, &sps));
     g_assert_true(sps.bitstream_restriction);
     g_assert_cmpuint(sps.max_num_reorder_frames, ==, 0);
     g_assert_cmpuint(g_array_index(nals, StreamNal, i + 1).data[0] & 31, ==, 8);

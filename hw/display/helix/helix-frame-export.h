@@ -2,7 +2,7 @@
 /*
  * helix-frame-export.h - all that QEMU's virtio-gpu sees of the frame module.
  *
- * hw/display/virtio-gpu-virgl.c and virtio-gpu.c include this and call helix_frame_export_init() when
+ * hw/display/virtio-gpu-virgl.c and virtio-gpu.c include this, after qemu/osdep.h, and call it when
  * conf.helix_frame_export is set. Everything else hangs on class pointers and objects at run time.
  */
 #ifndef HELIX_FRAME_EXPORT_H
@@ -15,9 +15,15 @@ typedef struct HelixChannel HelixChannel;
 #define HELIX_VSOCK_PORT 5000
 
 /*
- * Serve @g's resources on vsock port @port (g's helix-vsock-port= property, if set, wins). Main loop, BQL held. The first
- * call starts the module; a further one, as virtio_gpu_virgl_init() makes after every reset, only tells it that the
- * renderer is there again. Cannot fail: whatever could was checked when the device was realized.
+ * Make @g the VM's exporting GPU: check its helix-*= properties, make the module and open what it listens on. FALSE with
+ * @errp set (main loop, BQL held): a value that can't be used, a second exporting GPU, rutabaga.
+ */
+bool helix_frame_export_realize(VirtIOGPU *g, Error **errp);
+
+/*
+ * @g's renderer is there: serve its resources on vsock port @port (g's helix-vsock-port= property, if set, wins). Main
+ * loop, BQL held. May be called again and again, as virtio_gpu_virgl_init() does after every reset. Cannot fail: whatever
+ * could was checked by helix_frame_export_realize(), without which this does nothing.
  */
 void helix_frame_export_init(VirtIOGPU *g, int port);
 

@@ -58,6 +58,11 @@ typedef struct HelixEncoderClass {
      */
     gboolean (*encode)(HelixEncoder *encoder, HelixSurface *surface, gboolean force_idr, HelixAccessUnit *unit, GError **error);
     void (*close)(HelixEncoder *encoder);
+    /*
+     * Can this machine run it? NULL: always. FALSE with HELIX_ERROR (HELIX_CODE_NO_ENCODER) and what is missing. Any
+     * thread.
+     */
+    gboolean (*available)(GError **error);
 } HelixEncoderClass;
 
 struct HelixEncoder {
@@ -80,5 +85,12 @@ const HelixEncoderClass *helix_encoder_find(const char *name, GError **error);
  * that can.
  */
 gboolean helix_encoder_config_complete(HelixEncoderConfig *config, GError **error);
+
+/*
+ * The level to code a completed @config with, times 10: the one asked for, raised where size, frame rate or bit rate need
+ * a higher one (table A-1). Automatic is 3.1 at least: every decoder in use takes that, and it leaves a small picture room
+ * for a higher bit rate without a new SPS. 6.2 where no level allows the rates.
+ */
+guint8 helix_encoder_level(const HelixEncoderConfig *config);
 
 #endif

@@ -10,6 +10,7 @@
 
 #include <glib.h>
 #include "channel.h"
+#include "encoder.h"
 #include "picture.h"
 
 typedef struct HelixHost HelixHost;
@@ -50,6 +51,7 @@ typedef struct HelixHostConfig {
     gpointer resolver_data;
     const HelixHostHooks *hooks;    /* NULL: none */
     gpointer hooks_data;
+    const HelixEncoderClass *encoder_class; /* not NULL: this one, and encoder says nothing (tests) */
 } HelixHostConfig;
 
 /* NULL with HELIX_ERROR if the encoder's name is unknown. */

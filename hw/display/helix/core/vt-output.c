@@ -8,11 +8,9 @@
 #include "annexb.h"
 #include "encoder-videotoolbox.h"
 #include "error.h"
-#include "sps.h"
+#include "h264.h"
 
 #define NAL_TYPE_MASK   0x1f
-#define NAL_TYPE_SPS    7
-#define NAL_TYPE_AUD    9
 #define USUAL_LENGTH_SIZE 4
 
 static gboolean failed(GError **error, const char *what, OSStatus status)
@@ -38,9 +36,11 @@ static gboolean add_parameter_set(HelixAnnexB *annexb, const guint8 *nal, gsize 
 {
     g_autoptr(GByteArray) rewritten = NULL;
 
-    if (len > 0 && (nal[0] & NAL_TYPE_MASK) == NAL_TYPE_SPS) {
-        rewritten = helix_sps_rewrite(nal, len, error);
+    if (len > 0 && (nal[0] & NAL_TYPE_MASK) == HELIX_NAL_SPS) {
+        rewritten = helix_h264_rewrite_sps(nal, len);
         if (!rewritten) {
+            g_set_error(error, HELIX_ERROR, HELIX_CODE_ENCODE, "VideoToolbox's sequence parameter set of %" G_GSIZE_FORMAT
+                        " bytes cannot be read", len);
             return FALSE;
         }
         nal = rewritten->data;
@@ -89,7 +89,7 @@ static gboolean add_data(HelixAnnexB *annexb, CMBlockBufferRef block, GError **e
 
 gboolean helix_vt_output_read(CMSampleBufferRef sample, gboolean aud, HelixAccessUnit *unit, GError **error)
 {
-    static const guint8 any_slices[] = { NAL_TYPE_AUD, 0xf0 };         /* 7.3.2.4: primary_pic_type 7 */
+    static const guint8 any_slices[] = { HELIX_NAL_AUD, 0xf0 };         /* 7.3.2.4: primary_pic_type 7 */
     CMFormatDescriptionRef format = CMSampleBufferGetFormatDescription(sample);
     CMBlockBufferRef block = CMSampleBufferGetDataBuffer(sample);
     size_t sets = 0;

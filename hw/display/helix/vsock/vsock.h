@@ -26,6 +26,19 @@ typedef struct HelixVsockHeader {
 
 #define HELIX_VSOCK_HEADER_SIZE 44u
 
+/* virtio 1.2, 5.10.6: values of type, op and (for SHUTDOWN) flags. */
+#define HELIX_VSOCK_TYPE_STREAM         1u
+#define HELIX_VSOCK_OP_REQUEST          1u
+#define HELIX_VSOCK_OP_RESPONSE         2u
+#define HELIX_VSOCK_OP_RST              3u
+#define HELIX_VSOCK_OP_SHUTDOWN         4u
+#define HELIX_VSOCK_OP_RW               5u
+#define HELIX_VSOCK_OP_CREDIT_UPDATE    6u
+#define HELIX_VSOCK_OP_CREDIT_REQUEST   7u
+#define HELIX_VSOCK_SHUTDOWN_RCV        1u      /* the sender of the packet will receive no more */
+#define HELIX_VSOCK_SHUTDOWN_SEND       2u      /* the sender of the packet will send no more */
+#define HELIX_VSOCK_SHUTDOWN_BOTH       3u
+
 void helix_vsock_header_parse(HelixVsockHeader *header, const guint8 bytes[HELIX_VSOCK_HEADER_SIZE]);
 void helix_vsock_header_write(const HelixVsockHeader *header, guint8 bytes[HELIX_VSOCK_HEADER_SIZE]);
 
@@ -44,9 +57,11 @@ typedef struct HelixVsockConfig {
     guint64 guest_cid;
     guint32 buf_alloc;          /* bytes buffered a connection; 0: 256 KiB */
     guint max_connections;      /* 0: 1024 */
+    guint connect_timeout_ms;   /* for the guest's answer to helix_vsock_connect(); 0: 5 s */
+    guint close_timeout_ms;     /* for the guest's RST after the host closed; 0: 8 s */
     const HelixVsockOps *ops;
     gpointer device;
-    /* A guest asked for @port of CID 2. TRUE takes the channel over; FALSE resets the connection. */
+    /* A guest asked for @port of CID 2. TRUE takes the channel over (attached by then); FALSE resets the connection. */
     gboolean (*accept)(gpointer data, guint32 port, HelixChannel *channel);
     gpointer accept_data;
 } HelixVsockConfig;
@@ -54,19 +69,41 @@ typedef struct HelixVsockConfig {
 typedef struct HelixVsock HelixVsock;
 
 HelixVsock *helix_vsock_new(const HelixVsockConfig *config);
-void helix_vsock_free(HelixVsock *vsock);               /* closes every channel */
+/* Closes every channel. Not from inside a callback of the protocol. */
+void helix_vsock_free(HelixVsock *vsock);
 
-/* One packet from the guest; @len bytes of payload are there. Whatever is wrong with it is answered, never trusted. */
+/*
+ * One packet from the guest; @len bytes of payload are there, in memory that the guest cannot reach. Whatever is wrong
+ * with it is answered (clause 5.10.6: RST for an unknown type, an unknown connection, CIDs that are not the guest's and
+ * the host's), never trusted.
+ */
 void helix_vsock_receive(HelixVsock *vsock, const HelixVsockHeader *header, const guint8 *payload, gsize len);
+/*
+ * FALSE while so many RSTs to unknown peers wait for receive buffers that no more can be remembered: the device then leaves
+ * the guest's packets in the tx queue (5.10.6.1) until helix_vsock_rx_available() has made room. A packet handed in
+ * all the same loses its RST.
+ */
+gboolean helix_vsock_can_receive(HelixVsock *vsock);
 /* The guest made receive buffers available. */
 void helix_vsock_rx_available(HelixVsock *vsock);
-/* Device reset: the guest forgot every connection; close the channels, send nothing. */
+/*
+ * Device reset: the guest forgot every connection; close the channels, send nothing. Input of connections that the guest
+ * had shut down in both directions before still reaches its user.
+ */
 void helix_vsock_reset(HelixVsock *vsock);
 
 /*
  * Connect to @port in the guest. @connected is called once, with the channel (to be attached before it returns) or NULL
- * if the guest refused or went away.
+ * if the guest refused, did not answer in time or went away. With every connection in use it is called with NULL before
+ * this returns.
+ *
+ * What a channel of this carrier does beyond core/channel.h: after the guest said that it receives no more (SHUTDOWN with
+ * RCV), write() takes everything and drops it. Data the user has not consumed is bounded by buf_alloc a connection; data
+ * for the guest is never held at all: write() places it in the guest's receive buffers or does not take it.
  */
-void helix_vsock_connect(HelixVsock *vsock, guint32 port, void (*connected)(gpointer data, HelixChannel *channel, guint32 local_port), gpointer data);
+void helix_vsock_connect(HelixVsock *vsock, guint32 port,
+                         void (*connected)(gpointer data, HelixChannel *channel, guint32 local_port), gpointer data);
+/* Connections known now, whatever their state. */
+guint helix_vsock_n_connections(HelixVsock *vsock);
 
 #endif

@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# make demo               build everything, stream a VM's desktop, leave out/demo.mp4, out/demo.png and out/demo.json
+# make check              the tests that CI runs
+# make check SUITE=NAME   one suite (make check SUITE=list names them); SUITE=all: the long ones too
+# make clean              removes out/; the cache folder (see tools/front) stays
+#
+# Nothing needs to be installed first but git, make and a package manager: see tools/front.
+
+.PHONY: help demo check clean
+
+help:
+	@sed -n 's/^# \{0,1\}//p' Makefile | sed 1d
+
+demo:
+	@tools/front demo
+
+check:
+	@tools/front check $(SUITE)
+
+clean:
+	rm -rf out

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * connection.h - one connection to the host: a socket, a thread that reads and writes it, framing.
+ *
+ * The thread polls the socket, a wake-up and the write fence of the next picture together, so nothing here ever blocks
+ * on a host that does not answer, and closing takes no longer than the wake-up. Knows message headers, not messages.
+ */
+#ifndef VSOCKENC_CONNECTION_H
+#define VSOCKENC_CONNECTION_H
+
+#include <glib.h>
+#include "wire.h"
+
+typedef struct VsockConnection VsockConnection;
+
+/* One message to the host: its bytes, in parts that are not copied, and what keeps them alive. */
+typedef struct VsockOutgoing {
+    guint8 head[VSOCK_MESSAGE_MAX];
+    gsize head_len;
+    struct {
+        const void *data;
+        gsize len;
+    } part[4];
+    guint n_parts;
+    int fence_fd;               /* not sent before this polls readable; -1: none. Kept open by @owner */
+    gboolean urgent;            /* may overtake messages not yet begun (PING) */
+    gpointer owner;             /* freed with @release on the connection's thread, once sent or given up */
+    GDestroyNotify release;
+    gint64 queued_us;           /* g_get_monotonic_time() */
+    gint64 fence_us;            /* when the fence was seen open */
+} VsockOutgoing;
+
+VsockOutgoing *vsock_outgoing_new(void);
+
+/* All on the connection's thread, no lock held; none may block or free the connection. */
+typedef struct VsockConnectionEvents {
+    void (*message)(gpointer user, guint8 type, guint8 flags, guint16 session, GBytes *payload);
+    /* Every byte was handed to the transport. */
+    void (*sent)(gpointer user, const VsockOutgoing *outgoing, gsize bytes);
+    /* An answer is awaited: a silent host is asked with a PING. */
+    gboolean (*waiting)(gpointer user);
+    /* The last call. @error is in GST_RESOURCE_ERROR and says what to do; the callee takes it over. */
+    void (*failed)(gpointer user, GError *error);
+} VsockConnectionEvents;
+
+typedef struct VsockAddress {
+    const char *socket_path;    /* UNIX socket; NULL: vsock */
+    guint cid, port;
+} VsockAddress;
+
+/*
+ * Start connecting. NULL with GST_RESOURCE_ERROR for what is known at once (no vsock in this kernel, no such socket);
+ * what shows later comes by failed(). @timeout_ms: how long a PING may stay unanswered while waiting(); 0 for ever.
+ */
+VsockConnection *vsock_connection_new(const VsockAddress *address, guint timeout_ms, const VsockConnectionEvents *events,
+                                      gpointer user, GError **error);
+/* Queue @outgoing (taken over). Any thread. */
+void vsock_connection_send(VsockConnection *connection, VsockOutgoing *outgoing);
+/* Ends the thread at once, drops what is queued, closes. Not from an event. */
+void vsock_connection_free(VsockConnection *connection);
+
+#endif

@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * encode.c - the input side: start, format, pictures, drain, flush, stop.
+ *
+ * The stream lock is given up while waiting for the host, or the task that delivers its answers could not take it.
+ */
+#include <gst/allocators/gstdmabuf.h>
+#include "gstvsockenc.h"
+
+#define GST_CAT_DEFAULT vsockenc_debug
+
+/* ---- errors and statistics ---- */
+
+void vsockenc_post_error(GstVsockEnc *self, GError *error)
+{
+    gst_element_message_full(GST_ELEMENT(self), GST_MESSAGE_ERROR, error->domain, error->code,
+                             g_strdup(error->message), NULL, __FILE__, __func__, __LINE__);
+    g_error_free(error);
+}
+
+/* Connection's thread. */
+static void stream_failed(gpointer user, GError *error)
+{
+    vsockenc_post_error(GST_VSOCKENC(user), error);
+}
+
+GstStructure *vsockenc_stats(GstVsockEnc *self)
+{
+    GstStructure *stats = vsock_stats_structure(self->stats);
+    const VsockAgreement *agreement = &self->agreement;
+
+    GST_OBJECT_LOCK(self);
+    gst_structure_set(stats, "encoder", G_TYPE_STRING, *agreement->encoder ? agreement->encoder : "unknown",
+                      "bitrate-kbps", G_TYPE_UINT, agreement->config.bitrate / 1000,
+                      "max-in-flight", G_TYPE_UINT, agreement->max_in_flight,
+                      "capabilities", G_TYPE_UINT, agreement->capabilities, NULL);
+    GST_OBJECT_UNLOCK(self);
+    return stats;
+}
+
+static void post_stats(GstVsockEnc *self)
+{
+    if (!self->gave_stats) {
+        self->gave_stats = TRUE;
+        gst_element_post_message(GST_ELEMENT(self), gst_message_new_element(GST_OBJECT(self), vsockenc_stats(self)));
+    }
+}
+
+/* ---- start and stop ---- */
+
+static void free_frame(gpointer frame)
+{
+    gst_video_codec_frame_unref(frame);
+}
+
+gboolean vsockenc_start(GstVideoEncoder *encoder)
+{
+    GstVsockEnc *self = GST_VSOCKENC(encoder);
+    g_autofree char *path = NULL;
+    VsockStreamConfig config = { .stats = self->stats, .failed = stream_failed, .user = self };
+    GError *error = NULL;
+
+    GST_OBJECT_LOCK(self);
+    path = self->socket_path && *self->socket_path ? g_strdup(self->socket_path) : NULL;
+    config.address = (VsockAddress) { .socket_path = path, .cid = self->cid, .port = self->port };
+    config.timeout_ms = self->timeout;
+    memset(&self->agreement, 0, sizeof(self->agreement));
+    GST_OBJECT_UNLOCK(self);
+
+    vsock_stats_reset(self->stats);
+    self->gave_stats = TRUE;
+    self->flow = GST_FLOW_OK;
+    self->force_keyframe = FALSE;
+    self->errors_in_row = 0;
+    self->coded_width = self->coded_height = 0;
+    self->last_pts = -1;
+    self->source.gpu = vsock_gpu_open(NULL, &self->gpu_error);
+    self->source.gpu_error = self->gpu_error;
+    if (self->gpu_error) {
+        GST_INFO_OBJECT(self, "no pictures by resource id: %s", self->gpu_error->message);
+    }
+    self->stream = vsock_stream_new(&config, &error);
+    if (!self->stream) {
+        vsockenc_post_error(self, error);
+        vsockenc_stop(encoder);
+        return FALSE;
+    }
+    return TRUE;
+}
+
+gboolean vsockenc_stop(GstVideoEncoder *encoder)
+{
+    GstVsockEnc *self = GST_VSOCKENC(encoder);
+
+    if (self->stream) {
+        vsock_stream_set_flushing(self->stream, TRUE);
+    }
+    gst_pad_stop_task(encoder->srcpad);
+    if (self->stream) {
+        vsock_stream_free(self->stream, free_frame);
+        self->stream = NULL;
+        post_stats(self);
+    }
+    g_clear_pointer(&self->input_state, gst_video_codec_state_unref);
+    g_clear_pointer(&self->source.gpu, vsock_gpu_free);
+    g_clear_error(&self->gpu_error);
+    self->source.gpu_error = NULL;
+    return TRUE;
+}
+
+/* ---- format ---- */
+
+/* Everything asked so far is answered and pushed. */
+static GstFlowReturn drain(GstVsockEnc *self)
+{
+    VsockWait state;
+
+    GST_VIDEO_ENCODER_STREAM_UNLOCK(self);
+    state = vsock_stream_drain(self->stream);
+    GST_VIDEO_ENCODER_STREAM_LOCK(self);
+    switch (state) {
+    case VSOCK_WAIT_FLUSHING:
+        return GST_FLOW_FLUSHING;
+    case VSOCK_WAIT_FAILED:
+        return GST_FLOW_ERROR;
+    default:
+        return self->flow;
+    }
+}
+
+static gboolean parse_format(GstVsockEnc *self, const GstVideoCodecState *state)
+{
+    GstCapsFeatures *features = gst_caps_get_features(state->caps, 0);
+
+    self->source.info = state->info;
+    self->source.modifier = VSOCK_MODIFIER_IMPLICIT;
+    self->source.dmabuf_caps = features && gst_caps_features_contains(features, GST_CAPS_FEATURE_MEMORY_DMABUF);
+#if GST_CHECK_VERSION(1, 24, 0)
+    if (gst_video_is_dma_drm_caps(state->caps)) {
+        GstVideoInfoDmaDrm drm;
+
+        if (!gst_video_info_dma_drm_from_caps(&drm, state->caps) ||
+            !gst_video_info_dma_drm_to_video_info(&drm, &self->source.info)) {
+            GST_ELEMENT_ERROR(self, STREAM, FORMAT, ("DMA-BUFs of this layout cannot be encoded."),
+                              ("caps %" GST_PTR_FORMAT, state->caps));
+            return FALSE;
+        }
+        self->source.modifier = drm.drm_modifier;
+    }
+#endif
+    return TRUE;
+}
+
+/* Tell the host what comes. With the stream lock. */
+static void configure(GstVsockEnc *self)
+{
+    const GstVideoInfo *info = &self->input_state->info;
+    VsockConfig config = {
+        .width = self->width, .height = self->height, .realtime = 1,
+        .fps_n = (guint32)MAX(GST_VIDEO_INFO_FPS_N(info), 0), .fps_d = (guint32)MAX(GST_VIDEO_INFO_FPS_D(info), 1),
+    };
+
+    GST_OBJECT_LOCK(self);
+    config.bitrate = self->bitrate * 1000;
+    config.key_int_max = self->key_int_max;
+    self->reconfigure = FALSE;
+    GST_OBJECT_UNLOCK(self);
+    vsock_stream_configure(self->stream, &config);
+}
+
+static void set_latency(GstVsockEnc *self, const GstVideoInfo *info)
+{
+    GstClockTime frame = GST_SECOND / 30;
+
+    if (GST_VIDEO_INFO_FPS_N(info) > 0) {
+        frame = gst_util_uint64_scale(GST_SECOND, (guint64)GST_VIDEO_INFO_FPS_D(info), (guint64)GST_VIDEO_INFO_FPS_N(info));
+    }
+    /* One picture is in the encoder while the next is drawn; a slow host may have as many as it takes under way. */
+    gst_video_encoder_set_latency(GST_VIDEO_ENCODER(self), frame, 4 * frame);
+}
+
+gboolean vsockenc_set_format(GstVideoEncoder *encoder, GstVideoCodecState *state)
+{
+    GstVsockEnc *self = GST_VSOCKENC(encoder);
+
+    if (self->input_state && drain(self) != GST_FLOW_OK) {
+        return FALSE;
+    }
+    if (!parse_format(self, state)) {
+        return FALSE;
+    }
+    g_clear_pointer(&self->input_state, gst_video_codec_state_unref);
+    self->input_state = gst_video_codec_state_ref(state);
+    self->width = (guint32)GST_VIDEO_INFO_WIDTH(&self->source.info);
+    self->height = (guint32)GST_VIDEO_INFO_HEIGHT(&self->source.info);
+    set_latency(self, &state->info);
+    configure(self);
+    return TRUE;
+}
+
+/* ---- pictures ---- */
+
+/* Without the stream lock while waiting. */
+static GstFlowReturn wait_for_slot(GstVsockEnc *self)
+{
+    VsockWait state;
+
+    GST_VIDEO_ENCODER_STREAM_UNLOCK(self);
+    state = vsock_stream_wait_slot(self->stream);
+    GST_VIDEO_ENCODER_STREAM_LOCK(self);
+    if (self->flow != GST_FLOW_OK) {
+        return self->flow;
+    }
+    return state == VSOCK_WAIT_READY ? GST_FLOW_OK : state == VSOCK_WAIT_FLUSHING ? GST_FLOW_FLUSHING : GST_FLOW_ERROR;
+}
+
+static void give_up_frame(GstVsockEnc *self, GstVideoCodecFrame *frame)
+{
+    /* A keyframe that was asked for is owed by the next picture. */
+    self->force_keyframe |= GST_VIDEO_CODEC_FRAME_IS_FORCE_KEYFRAME(frame);
+    vsock_stats_count(self->stats, VSOCK_COUNT_DROPPED, 1);
+#if GST_CHECK_VERSION(1, 26, 0)
+    gst_video_encoder_drop_frame(GST_VIDEO_ENCODER(self), frame);
+#else
+    gst_video_encoder_finish_frame(GST_VIDEO_ENCODER(self), frame);
+#endif
+}
+
+/* The base class wants the input's metas when the access unit goes out; its memory must go back long before. */
+static void keep_metas_only(GstVideoCodecFrame *frame)
+{
+    GstBuffer *metas = gst_buffer_new();
+    GstMeta *meta;
+
+    gst_buffer_copy_into(metas, frame->input_buffer, GST_BUFFER_COPY_FLAGS | GST_BUFFER_COPY_TIMESTAMPS | GST_BUFFER_COPY_META,
+                         0, (gsize)-1);
+    /* This one would hold the pool's buffer. */
+    while ((meta = gst_buffer_get_meta(metas, GST_PARENT_BUFFER_META_API_TYPE))) {
+        gst_buffer_remove_meta(metas, meta);
+    }
+    gst_buffer_replace(&frame->input_buffer, metas);
+    gst_buffer_unref(metas);
+}
+
+/* The wire's pts: upstream's where it has one; always growing, so that it tells requests apart. */
+static GstClockTime wire_pts(GstVsockEnc *self, const GstVideoCodecFrame *frame)
+{
+    gint64 pts = GST_CLOCK_TIME_IS_VALID(frame->pts) ? (gint64)frame->pts : self->last_pts + 1;
+
+    self->last_pts = MAX(pts, self->last_pts + 1);
+    return (GstClockTime)self->last_pts;
+}
+
+static gboolean picture_size_changed(GstVsockEnc *self, GstBuffer *buffer)
+{
+    guint32 width, height;
+    gboolean changed;
+
+    vsock_picture_size(&self->source.info, buffer, &width, &height);
+    changed = width != self->width || height != self->height;
+    self->width = width;
+    self->height = height;
+    return changed;
+}
+
+static void submit(GstVsockEnc *self, GstVideoCodecFrame *frame, VsockPicture *picture)
+{
+    gboolean forced = self->force_keyframe || GST_VIDEO_CODEC_FRAME_IS_FORCE_KEYFRAME(frame);
+    GstClockTime pts = wire_pts(self, frame), duration = frame->duration;
+
+    self->force_keyframe = FALSE;
+    self->gave_stats = FALSE;
+    keep_metas_only(frame);
+    vsock_stream_submit(self->stream, picture, frame, pts, duration, forced);
+    if (gst_pad_get_task_state(GST_VIDEO_ENCODER_SRC_PAD(self)) != GST_TASK_STARTED) {
+        gst_pad_start_task(GST_VIDEO_ENCODER_SRC_PAD(self), vsockenc_output_loop, self, NULL);
+    }
+}
+
+GstFlowReturn vsockenc_handle_frame(GstVideoEncoder *encoder, GstVideoCodecFrame *frame)
+{
+    GstVsockEnc *self = GST_VSOCKENC(encoder);
+    gboolean reconfigure, with_ext;
+    VsockPicture *picture;
+    GError *error = NULL;
+    GstFlowReturn flow;
+
+    GST_OBJECT_LOCK(self);
+    reconfigure = self->reconfigure;
+    GST_OBJECT_UNLOCK(self);
+    if (picture_size_changed(self, frame->input_buffer) || reconfigure) {
+        configure(self);
+    }
+    flow = wait_for_slot(self);
+    if (flow != GST_FLOW_OK) {
+        give_up_frame(self, frame);
+        return flow;
+    }
+    if (gst_video_encoder_is_qos_enabled(encoder) && gst_video_encoder_get_max_encode_time(encoder, frame) < 0) {
+        give_up_frame(self, frame);
+        return GST_FLOW_OK;
+    }
+    with_ext = (vsock_stream_capabilities(self->stream) & HELIX_CAP_EXT) != 0;
+    picture = vsock_picture_new(&self->source, frame->input_buffer, with_ext, self->stats, &error);
+    if (!picture) {
+        vsockenc_post_error(self, error);
+        give_up_frame(self, frame);
+        return GST_FLOW_ERROR;
+    }
+    submit(self, frame, picture);
+    return GST_FLOW_OK;
+}
+
+/* ---- drain and flush ---- */
+
+GstFlowReturn vsockenc_finish(GstVideoEncoder *encoder)
+{
+    GstVsockEnc *self = GST_VSOCKENC(encoder);
+    GstFlowReturn flow = drain(self);
+
+    post_stats(self);
+    return flow;
+}
+
+/* After FLUSH_STOP: the task is paused, nobody waits any more. */
+gboolean vsockenc_flush(GstVideoEncoder *encoder)
+{
+    GstVsockEnc *self = GST_VSOCKENC(encoder);
+
+    if (vsock_stream_discard(self->stream, free_frame)) {
+        self->force_keyframe = TRUE;
+    }
+    self->flow = GST_FLOW_OK;
+    vsock_stream_set_flushing(self->stream, FALSE);
+    return TRUE;
+}

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * picture.h - from a GstBuffer to what a request can say: a resource id, or pixels in the wire's layout.
+ */
+#ifndef VSOCKENC_PICTURE_H
+#define VSOCKENC_PICTURE_H
+
+#include <gst/video/video.h>
+#include "resource.h"
+#include "stats.h"
+
+/* DRM_FORMAT_MOD_INVALID: the driver knows the layout (plain memory:DMABuf caps). */
+#define VSOCK_MODIFIER_IMPLICIT G_GUINT64_CONSTANT(0x00ffffffffffffff)
+
+typedef struct VsockPicture {
+    VsockPath path;
+    guint32 fourcc, width, height, stride;      /* after cropping */
+    /* by resource id */
+    guint32 resource_id;
+    guint32 crop_x, crop_y, res_width, res_height, offset;
+    guint64 modifier;
+    int fence_fd;               /* wait for this to poll readable before the host is told; -1: nothing to wait for */
+    GstBuffer *buffer;          /* the picture's memory, held until the host has read it */
+    /* by pixels */
+    struct {
+        const void *data;
+        gsize len;
+    } part[4];
+    guint n_parts;
+    guint32 pixel_bytes;        /* sum of the parts */
+    guint64 cpu_bytes;          /* copied by this CPU, the copy into the socket included */
+    GstVideoFrame *map;         /* what part points into; or */
+    guint8 *repacked;
+} VsockPicture;
+
+/* What does not change from picture to picture. */
+typedef struct VsockPictureSource {
+    VsockGpu *gpu;              /* NULL: no DMA-BUF can be named; gpu_error says why */
+    const GError *gpu_error;
+    GstVideoInfo info;          /* from caps; DMA_DRM already turned into its format */
+    gboolean dmabuf_caps;
+    guint64 modifier;
+} VsockPictureSource;
+
+/*
+ * NULL with an error of GST_STREAM_ERROR or GST_RESOURCE_ERROR that says what to insert or allow. @with_ext: the host
+ * understands offsets and crops of resources.
+ */
+VsockPicture *vsock_picture_new(const VsockPictureSource *source, GstBuffer *buffer, gboolean with_ext, VsockStats *stats,
+                                GError **error);
+void vsock_picture_free(VsockPicture *picture);
+
+/* Size of @buffer's picture after its crop meta. */
+void vsock_picture_size(const GstVideoInfo *info, GstBuffer *buffer, guint32 *width, guint32 *height);
+
+#endif

@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* resource.c - see resource.h. */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+#include <sys/stat.h>
+#include <xf86drm.h>
+#include <drm/virtgpu_drm.h>
+#include "resource.h"
+
+/* A compositor's pool has at most this many buffers; a source that wraps each picture anew is kept in bounds by it. */
+#define MAX_BUFFERS 64
+#define FORGET_AFTER_US (5 * G_USEC_PER_SEC)
+
+typedef struct Buffer {
+    dev_t dev;
+    ino_t ino;                  /* of the dma-buf: not reused while the handle lives, the handle holds the dma-buf */
+    guint32 handle, resource_id;
+    gint64 used_us;
+} Buffer;
+
+struct VsockGpu {
+    int fd;
+    GArray *buffers;            /* Buffer */
+    gint64 swept_us;
+};
+
+GQuark vsock_gpu_error_quark(void)
+{
+    return g_quark_from_static_string("vsock-gpu-error");
+}
+
+/* ---- the render node ---- */
+
+static gboolean is_virtio_gpu(int fd)
+{
+    drmVersionPtr version = drmGetVersion(fd);
+    gboolean yes = version && version->name && strcmp(version->name, "virtio_gpu") == 0;
+
+    if (version) {
+        drmFreeVersion(version);
+    }
+    return yes;
+}
+
+static gboolean is_render_node(const char *name)
+{
+    return g_str_has_prefix(name, "renderD");
+}
+
+VsockGpu *vsock_gpu_open(const char *dri, GError **error)
+{
+    const char *folder = dri ? dri : "/dev/dri";
+    g_autoptr(GDir) dir = g_dir_open(folder, 0, NULL);
+    g_autofree char *denied = NULL;
+    const char *name;
+    VsockGpu *gpu;
+
+    while (dir && (name = g_dir_read_name(dir))) {
+        g_autofree char *path = g_build_filename(folder, name, NULL);
+        int fd;
+
+        if (!is_render_node(name)) {
+            continue;
+        }
+        fd = open(path, O_RDWR | O_CLOEXEC);
+        if (fd >= 0 && is_virtio_gpu(fd)) {
+            gpu = g_new0(VsockGpu, 1);
+            gpu->fd = fd;
+            gpu->buffers = g_array_new(FALSE, FALSE, sizeof(Buffer));
+            return gpu;
+        }
+        if (fd >= 0) {
+            close(fd);
+        } else if (errno == EACCES || errno == EPERM) {
+            g_free(denied);
+            denied = g_steal_pointer(&path);
+        }
+    }
+    if (denied) {
+        g_set_error(error, VSOCK_GPU_ERROR, VSOCK_GPU_ERROR_ACCESS,
+                    "No permission to open %s. Add the user to its group (usually \"render\") and log in again.", denied);
+    } else {
+        g_set_error(error, VSOCK_GPU_ERROR, VSOCK_GPU_ERROR_NO_DEVICE,
+                    "There is no render node of a virtio-gpu in %s. The VM needs a virtio-gpu device and its driver; a "
+                    "container needs /dev/dri passed in.", folder);
+    }
+    return NULL;
+}
+
+/* ---- buffers ---- */
+
+static void close_handle(VsockGpu *gpu, guint32 handle)
+{
+    struct drm_gem_close close_arg = { .handle = handle };
+
+    drmIoctl(gpu->fd, DRM_IOCTL_GEM_CLOSE, &close_arg);
+}
+
+static void forget_buffer(VsockGpu *gpu, guint index)
+{
+    close_handle(gpu, g_array_index(gpu->buffers, Buffer, index).handle);
+    g_array_remove_index_fast(gpu->buffers, index);
+}
+
+void vsock_gpu_forget(VsockGpu *gpu)
+{
+    while (gpu->buffers->len) {
+        forget_buffer(gpu, gpu->buffers->len - 1);
+    }
+}
+
+void vsock_gpu_free(VsockGpu *gpu)
+{
+    vsock_gpu_forget(gpu);
+    g_array_unref(gpu->buffers);
+    close(gpu->fd);
+    g_free(gpu);
+}
+
+/* Let go what has not been seen for a while; looked at once a second. */
+static void sweep(VsockGpu *gpu, gint64 now)
+{
+    if (now - gpu->swept_us < G_USEC_PER_SEC) {
+        return;
+    }
+    gpu->swept_us = now;
+    for (guint i = gpu->buffers->len; i-- > 0;) {
+        if (now - g_array_index(gpu->buffers, Buffer, i).used_us > FORGET_AFTER_US) {
+            forget_buffer(gpu, i);
+        }
+    }
+}
+
+static void forget_oldest(VsockGpu *gpu)
+{
+    guint oldest = 0;
+
+    for (guint i = 1; i < gpu->buffers->len; i++) {
+        if (g_array_index(gpu->buffers, Buffer, i).used_us < g_array_index(gpu->buffers, Buffer, oldest).used_us) {
+            oldest = i;
+        }
+    }
+    forget_buffer(gpu, oldest);
+}
+
+char *vsock_dmabuf_exporter(int fd)
+{
+    g_autofree char *path = g_strdup_printf("/proc/self/fdinfo/%d", fd);
+    g_autofree char *text = NULL;
+    g_auto(GStrv) lines = NULL;
+
+    if (!g_file_get_contents(path, &text, NULL, NULL)) {
+        return NULL;
+    }
+    lines = g_strsplit(text, "\n", -1);
+    for (guint i = 0; lines[i]; i++) {
+        if (g_str_has_prefix(lines[i], "exp_name:")) {
+            return g_strdup(g_strstrip(lines[i] + strlen("exp_name:")));
+        }
+    }
+    return NULL;
+}
+
+static gboolean import_buffer(VsockGpu *gpu, int fd, Buffer *buffer, GError **error)
+{
+    struct drm_virtgpu_resource_info info = { 0 };
+    g_autofree char *exporter = vsock_dmabuf_exporter(fd);
+
+    /* From 6.14 on the kernel imports foreign buffers as new blobs, which the host cannot read as a picture. */
+    if (exporter && strcmp(exporter, "virtio_gpu") != 0) {
+        g_set_error(error, VSOCK_GPU_ERROR, VSOCK_GPU_ERROR_FOREIGN,
+                    "The DMA-BUF belongs to driver \"%s\", not to the virtio-gpu.", exporter);
+        return FALSE;
+    }
+    if (drmPrimeFDToHandle(gpu->fd, fd, &buffer->handle) != 0) {
+        int code = errno;
+
+        g_set_error(error, VSOCK_GPU_ERROR, code == ENODEV ? VSOCK_GPU_ERROR_FOREIGN : VSOCK_GPU_ERROR_FAILED,
+                    "The virtio-gpu does not take the DMA-BUF: %s.", g_strerror(code));
+        return FALSE;
+    }
+    info.bo_handle = buffer->handle;
+    if (drmIoctl(gpu->fd, DRM_IOCTL_VIRTGPU_RESOURCE_INFO, &info) != 0 || info.res_handle == 0) {
+        g_set_error(error, VSOCK_GPU_ERROR, VSOCK_GPU_ERROR_FAILED, "VIRTGPU_RESOURCE_INFO: %s.", g_strerror(errno));
+        close_handle(gpu, buffer->handle);
+        return FALSE;
+    }
+    buffer->resource_id = info.res_handle;
+    return TRUE;
+}
+
+guint32 vsock_gpu_lookup(VsockGpu *gpu, int fd, gboolean *imported, GError **error)
+{
+    gint64 now = g_get_monotonic_time();
+    struct stat st;
+    Buffer buffer = { 0 };
+
+    *imported = FALSE;
+    if (fstat(fd, &st) != 0) {
+        g_set_error(error, VSOCK_GPU_ERROR, VSOCK_GPU_ERROR_FAILED, "fstat: %s.", g_strerror(errno));
+        return 0;
+    }
+    sweep(gpu, now);
+    for (guint i = 0; i < gpu->buffers->len; i++) {
+        Buffer *known = &g_array_index(gpu->buffers, Buffer, i);
+
+        if (known->dev == st.st_dev && known->ino == st.st_ino) {
+            known->used_us = now;
+            return known->resource_id;
+        }
+    }
+    if (gpu->buffers->len >= MAX_BUFFERS) {
+        forget_oldest(gpu);
+    }
+    buffer.dev = st.st_dev;
+    buffer.ino = st.st_ino;
+    buffer.used_us = now;
+    if (!import_buffer(gpu, fd, &buffer, error)) {
+        return 0;
+    }
+    *imported = TRUE;
+    g_array_append_val(gpu->buffers, buffer);
+    return buffer.resource_id;
+}

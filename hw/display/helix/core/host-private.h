@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* host-private.h - what a host's sessions and streams share. Main loop only. */
+#ifndef HELIX_HOST_PRIVATE_H
+#define HELIX_HOST_PRIVATE_H
+
+#include "host.h"
+#include "stats.h"
+#include "worker.h"
+
+struct HelixHost {
+    const HelixEncoderClass *encoder;
+    guint max_in_flight, max_streams, max_connections;
+    const HelixResolver *resolver;
+    gpointer resolver_data;
+    const HelixHostHooks *hooks;
+    gpointer hooks_data;
+
+    HelixCrew *crew;
+    HelixSurfacePool *pool;     /* of every picture in host memory */
+    GList *sessions;
+    guint n_streams;
+    gboolean running;
+    HelixStats stats;
+};
+
+static inline gint64 helix_now_ns(void)
+{
+    return g_get_monotonic_time() * 1000;
+}
+
+void helix_host_log(HelixHost *host, const char *format, ...) G_GNUC_PRINTF(2, 3);
+
+#endif

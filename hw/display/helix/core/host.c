@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* host.c - the frame module as a whole: settings, connections, statistics. */
+#include "error.h"
+#include "host-private.h"
+#include "session.h"
+
+#define DEFAULT_MAX_IN_FLIGHT 4u
+#define DEFAULT_MAX_STREAMS 16u
+#define DEFAULT_MAX_CONNECTIONS 64u
+
+/* Idle pictures kept: a stream in steady state uses three in turn, and few streams run at once. */
+#define POOL_KEEP 6u
+/* Room for five streams of 5K pictures in host memory; a guest that asks for more gets errors, not the host's memory. */
+#define POOL_LIMIT (G_GUINT64_CONSTANT(1) << 30)
+
+void helix_host_log(HelixHost *host, const char *format, ...)
+{
+    g_autofree char *line = NULL;
+    va_list args;
+
+    if (!host->hooks || !host->hooks->log) {
+        return;
+    }
+    va_start(args, format);
+    line = g_strdup_vprintf(format, args);
+    va_end(args);
+    host->hooks->log(host->hooks_data, line);
+}
+
+HelixHost *helix_host_new(const HelixHostConfig *config, GError **error)
+{
+    const HelixEncoderClass *encoder = config->encoder_class;
+    HelixHost *host;
+
+    if (!encoder) {
+        encoder = helix_encoder_find(config->encoder, error);
+    }
+    if (!encoder) {
+        return NULL;
+    }
+    host = g_new0(HelixHost, 1);
+    host->encoder = encoder;
+    host->max_in_flight = config->max_in_flight ? config->max_in_flight : DEFAULT_MAX_IN_FLIGHT;
+    host->max_streams = config->max_streams ? config->max_streams : DEFAULT_MAX_STREAMS;
+    host->max_connections = config->max_connections ? config->max_connections : DEFAULT_MAX_CONNECTIONS;
+    host->resolver = config->resolver;
+    host->resolver_data = config->resolver_data;
+    host->hooks = config->hooks;
+    host->hooks_data = config->hooks_data;
+    host->crew = helix_crew_new(config->context);
+    host->pool = helix_surface_pool_new(POOL_KEEP);
+    helix_surface_pool_set_limit(host->pool, POOL_LIMIT);
+    host->running = TRUE;
+    return host;
+}
+
+void helix_host_free(HelixHost *host)
+{
+    if (!host) {
+        return;
+    }
+    while (host->sessions) {
+        helix_session_close(host->sessions->data);
+    }
+    helix_crew_free(host->crew);
+    helix_surface_pool_unref(host->pool);
+    g_free(host);
+}
+
+gboolean helix_host_accept(HelixChannel *channel, gpointer data)
+{
+    HelixHost *host = data;
+
+    if (g_list_length(host->sessions) >= host->max_connections) {
+        helix_host_log(host, "%s refused: %u connections are open, the limit", channel->peer, host->max_connections);
+        return FALSE;
+    }
+    helix_session_new(host, channel);
+    return TRUE;
+}
+
+/* Calls @each, which may end its own session but no other. */
+static void for_each_session(HelixHost *host, void (*each)(HelixSession *session))
+{
+    g_autoptr(GList) sessions = g_list_copy(host->sessions);
+
+    for (GList *link = sessions; link; link = link->next) {
+        each(link->data);
+    }
+}
+
+void helix_host_set_running(HelixHost *host, gboolean running)
+{
+    if (host->running != running) {
+        host->running = running;
+        for_each_session(host, helix_session_pump);
+    }
+}
+
+void helix_host_reset(HelixHost *host)
+{
+    for_each_session(host, helix_session_reset);
+}
+
+char *helix_host_stats_json(HelixHost *host)
+{
+    g_autoptr(GArray) infos = g_array_new(FALSE, FALSE, sizeof(HelixStreamInfo));
+
+    for (GList *link = host->sessions; link; link = link->next) {
+        helix_session_describe(link->data, infos);
+    }
+    return helix_stats_json(&host->stats, host->encoder->name, g_list_length(host->sessions),
+                            (const HelixStreamInfo *)(gpointer)infos->data, infos->len);
+}

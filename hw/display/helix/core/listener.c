@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * listener.c - a UNIX socket that only this user can reach.
+ *
+ * The folder is checked first: in one that others may write, the socket could be replaced. bind() makes the file with mode
+ * 0600 and nobody can connect before listen().
+ */
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+#include <unistd.h>
+#include <glib-unix.h>
+
+#include "error.h"
+#include "socket.h"
+
+#define BACKLOG 16
+#define RETRY_SECONDS 1     /* after running out of descriptors: the event would come again at once */
+
+struct HelixListener {
+    GMainContext *context;
+    int fd;
+    char *path;
+    dev_t device;
+    ino_t inode;                /* of the socket file: only ours is removed */
+    GSource *source;
+    HelixChannelAccept accept;
+    gpointer data;
+};
+
+static gboolean check_folder(const char *path, GError **error)
+{
+    g_autofree char *folder = g_path_get_dirname(path);
+    struct stat st;
+
+    if (stat(folder, &st) < 0) {
+        g_set_error(error, HELIX_ERROR, HELIX_CODE_INVALID, "the socket's folder %s: %s", folder, g_strerror(errno));
+        return FALSE;
+    }
+    if ((st.st_uid != geteuid() && st.st_uid != 0) || (st.st_mode & (S_IWGRP | S_IWOTH))) {
+        g_set_error(error, HELIX_ERROR, HELIX_CODE_INVALID, "the socket's folder %s belongs to uid %u with mode %04o: it must be uid "
+                    "%u's own (or root's) and not writable by group or others, as mkdir -m 700 makes it", folder,
+                    (unsigned)st.st_uid, (unsigned)(st.st_mode & 07777), (unsigned)geteuid());
+        return FALSE;
+    }
+    return TRUE;
+}
+
+/* Make way at @path: a socket that nobody listens on goes. */
+static gboolean clear_path(const char *path, const struct sockaddr_un *address, GError **error)
+{
+    struct stat st;
+    int probe, refused;
+
+    if (lstat(path, &st) < 0) {
+        return TRUE;    /* not there, or bind() will say why */
+    }
+    if (!S_ISSOCK(st.st_mode)) {
+        g_set_error(error, HELIX_ERROR, HELIX_CODE_INVALID, "%s exists and is no socket: choose another path or remove it", path);
+        return FALSE;
+    }
+    probe = socket(AF_UNIX, SOCK_STREAM, 0);
+    refused = probe >= 0 && helix_socket_prepare(probe, NULL) &&
+        connect(probe, (const struct sockaddr *)address, sizeof *address) < 0 && errno == ECONNREFUSED;
+    if (probe >= 0) {
+        close(probe);
+    }
+    if (!refused) {
+        g_set_error(error, HELIX_ERROR, HELIX_CODE_INVALID, "another program listens on %s: choose another path", path);
+        return FALSE;
+    }
+    unlink(path);
+    return TRUE;
+}
+
+static gboolean listen_at(HelixListener *listener, const struct sockaddr_un *address, GError **error)
+{
+    struct stat st;
+    gboolean bound = FALSE;
+
+    listener->fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    if (listener->fd < 0) {
+        goto failed;
+    }
+    if (!helix_socket_prepare(listener->fd, error)) {
+        return FALSE;
+    }
+    fchmod(listener->fd, S_IRUSR | S_IWUSR);    /* Linux: the mode the file is made with */
+    if (bind(listener->fd, (const struct sockaddr *)address, sizeof *address) < 0) {
+        goto failed;
+    }
+    bound = TRUE;
+    if (chmod(listener->path, S_IRUSR | S_IWUSR) < 0 || lstat(listener->path, &st) < 0 || listen(listener->fd, BACKLOG) < 0) {
+        goto failed;
+    }
+    listener->device = st.st_dev;
+    listener->inode = st.st_ino;
+    return TRUE;
+
+failed:
+    g_set_error(error, HELIX_ERROR, HELIX_CODE_INVALID, "cannot listen on %s: %s", listener->path, g_strerror(errno));
+    if (bound) {
+        unlink(listener->path);
+    }
+    return FALSE;
+}
+
+/* Who is at the other end; FALSE if the system does not say. */
+static gboolean peer_of(int fd, uid_t *uid, long *pid)
+{
+#ifdef SO_PEERCRED
+    struct ucred who;
+    socklen_t len = sizeof who;
+
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &len) < 0) {
+        return FALSE;
+    }
+    *uid = who.uid;
+    *pid = who.pid;
+    return TRUE;
+#else
+    gid_t gid;
+
+    *pid = 0;
+    return getpeereid(fd, uid, &gid) == 0;
+#endif
+}
+
+static void accept_one(HelixListener *listener, int fd)
+{
+    g_autofree char *peer = NULL;
+    HelixChannel *channel;
+    uid_t uid;
+    long pid;
+
+    if (!peer_of(fd, &uid, &pid) || uid != geteuid() || !helix_socket_prepare(fd, NULL)) {
+        close(fd);
+        return;
+    }
+    peer = pid ? g_strdup_printf("unix pid %ld", pid) : g_strdup("unix");
+    channel = helix_socket_new(listener->context, fd, peer);
+    if (!listener->accept(channel, listener->data)) {
+        helix_channel_close(channel, TRUE);
+    }
+}
+
+static void watch(HelixListener *listener);
+
+static gboolean retry(gpointer data)
+{
+    HelixListener *listener = data;
+
+    g_clear_pointer(&listener->source, g_source_unref);
+    watch(listener);
+    return G_SOURCE_REMOVE;
+}
+
+static gboolean on_connection(gint fd, GIOCondition condition, gpointer data)
+{
+    HelixListener *listener = data;
+    int accepted = accept(fd, NULL, NULL);
+
+    if (accepted >= 0) {
+        accept_one(listener, accepted);
+    } else if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
+        g_source_destroy(listener->source);
+        g_source_unref(listener->source);
+        listener->source = g_timeout_source_new_seconds(RETRY_SECONDS);
+        g_source_set_callback(listener->source, retry, listener, NULL);
+        g_source_attach(listener->source, listener->context);
+    }
+    return G_SOURCE_CONTINUE;
+}
+
+static void watch(HelixListener *listener)
+{
+    listener->source = g_unix_fd_source_new(listener->fd, G_IO_IN);
+    g_source_set_callback(listener->source, G_SOURCE_FUNC(on_connection), listener, NULL);
+    g_source_attach(listener->source, listener->context);
+}
+
+HelixListener *helix_listener_new(GMainContext *context, const char *address, HelixChannelAccept accept_cb, gpointer data,
+                                  GError **error)
+{
+    struct sockaddr_un unix_address;
+    HelixListener *listener;
+    const char *path;
+
+    if (!g_str_has_prefix(address, "unix:")) {
+        g_set_error(error, HELIX_ERROR, HELIX_CODE_INVALID, "\"%s\" is no address to listen on: unix:PATH is", address);
+        return NULL;
+    }
+    path = address + strlen("unix:");
+    if (!helix_socket_address(&unix_address, path, error) || !check_folder(path, error) ||
+        !clear_path(path, &unix_address, error)) {
+        return NULL;
+    }
+    listener = g_new0(HelixListener, 1);
+    listener->context = context ? g_main_context_ref(context) : NULL;
+    listener->path = g_strdup(path);
+    listener->accept = accept_cb;
+    listener->data = data;
+    if (!listen_at(listener, &unix_address, error)) {
+        helix_listener_free(listener);
+        return NULL;
+    }
+    watch(listener);
+    return listener;
+}
+
+void helix_listener_free(HelixListener *listener)
+{
+    struct stat st;
+
+    if (!listener) {
+        return;
+    }
+    if (listener->source) {
+        g_source_destroy(listener->source);
+        g_source_unref(listener->source);
+    }
+    if (listener->fd >= 0) {
+        close(listener->fd);
+    }
+    if (listener->inode && lstat(listener->path, &st) == 0 && st.st_dev == listener->device && st.st_ino == listener->inode) {
+        unlink(listener->path);
+    }
+    g_clear_pointer(&listener->context, g_main_context_unref);
+    g_free(listener->path);
+    g_free(listener);
+}

@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * socket.c - a channel whose carrier is a stream socket.
+ *
+ * One GSource a socket, on the loop's context. Nothing is buffered on the way out: what the socket does not take stays with
+ * the user, and what close() finds taken is the kernel's to deliver. On the way in one buffer holds what the user did not
+ * consume, and nothing more is read until it did.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+#include <glib-unix.h>
+
+#include "error.h"
+#include "socket.h"
+
+#define BUFFER_SIZE (64u * 1024u)
+#define DISCARD_LIMIT (1024u * 1024u)
+
+typedef struct HelixSocket {
+    GSource source;             /* first: the socket is its source */
+    HelixChannel channel;
+    int fd;
+    gpointer tag;               /* of fd in the source; NULL while there is nothing to wait for */
+    gboolean paused;            /* the user takes no input */
+    gboolean want_write;        /* the user waits for writable() */
+    gboolean eof;
+    gboolean failed;            /* closed() is due */
+    gboolean write_shut;
+    guint8 *buffer;
+    gsize start, end;           /* what was read and not yet consumed */
+} HelixSocket;
+
+static HelixSocket *socket_of(HelixChannel *channel)
+{
+    return (HelixSocket *)(gpointer)((guint8 *)channel - offsetof(HelixSocket, channel));
+}
+
+gboolean helix_socket_prepare(int fd, GError **error)
+{
+    int flags = fcntl(fd, F_GETFL);
+
+    if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 || fcntl(fd, F_SETFD, FD_CLOEXEC) < 0) {
+        g_set_error(error, HELIX_ERROR, HELIX_CODE_INTERNAL, "cannot make a socket non-blocking: %s", g_strerror(errno));
+        return FALSE;
+    }
+#ifdef SO_NOSIGPIPE
+    setsockopt(fd, SOL_SOCKET, SO_NOSIGPIPE, &(int) { 1 }, sizeof(int));
+#endif
+    return TRUE;
+}
+
+/* Wait for what can be acted on only: a hang-up is reported by poll always, so a socket that waits for nothing is not
+ * polled. After end of stream it is, as the hang-up is then the news. */
+static void rearm(HelixSocket *self)
+{
+    GIOCondition wanted = (self->want_write ? G_IO_OUT : 0) | (!self->paused && !self->eof ? G_IO_IN : 0);
+    gboolean poll_it = !self->failed && (wanted != 0 || (self->eof && !self->write_shut));
+
+    if (!poll_it) {
+        if (self->tag) {
+            g_source_remove_unix_fd(&self->source, self->tag);
+            self->tag = NULL;
+        }
+    } else if (self->tag) {
+        g_source_modify_unix_fd(&self->source, self->tag, wanted);
+    } else {
+        self->tag = g_source_add_unix_fd(&self->source, self->fd, wanted);
+    }
+}
+
+/* Have dispatch() called soon, from the loop. */
+static void kick(HelixSocket *self)
+{
+    g_source_set_ready_time(&self->source, 0);
+}
+
+static void fail(HelixSocket *self)
+{
+    self->failed = TRUE;
+    kick(self);
+}
+
+/* ---- carrier ---- */
+
+static gsize carrier_write(HelixChannel *channel, const guint8 *data, gsize len)
+{
+    HelixSocket *self = socket_of(channel);
+    gsize taken = 0;
+
+    while (taken < len && !self->failed) {
+        ssize_t sent = send(self->fd, data + taken, len - taken,
+#ifdef MSG_NOSIGNAL
+                            MSG_NOSIGNAL);
+#else
+                            0);
+#endif
+        if (sent >= 0) {
+            taken += (gsize)sent;
+        } else if (errno == EAGAIN || errno == EWOULDBLOCK || errno == ENOBUFS) {
+            self->want_write = TRUE;
+            break;
+        } else if (errno != EINTR) {
+            fail(self);
+        }
+    }
+    rearm(self);
+    return taken;
+}
+
+static void carrier_shutdown_write(HelixChannel *channel)
+{
+    HelixSocket *self = socket_of(channel);
+
+    shutdown(self->fd, SHUT_WR);
+    self->write_shut = TRUE;
+    rearm(self);        /* with both directions shut a hang-up is no news: closing is the user's */
+}
+
+static void carrier_resume_input(HelixChannel *channel)
+{
+    HelixSocket *self = socket_of(channel);
+
+    self->paused = FALSE;
+    kick(self);
+}
+
+static void carrier_close(HelixChannel *channel, gboolean abort_it)
+{
+    HelixSocket *self = socket_of(channel);
+
+    if (!abort_it && !self->failed) {
+        gsize discarded = 0;
+        ssize_t got;
+
+        /* Input left unread would turn the end of stream into a reset, which may overtake the last answer. */
+        shutdown(self->fd, SHUT_WR);
+        while (discarded < DISCARD_LIMIT && (got = recv(self->fd, self->buffer, BUFFER_SIZE, 0)) > 0) {
+            discarded += (gsize)got;
+        }
+    }
+    g_source_destroy(&self->source);
+    g_source_unref(&self->source);
+}
+
+static const HelixChannelCarrier socket_carrier = {
+    .write = carrier_write,
+    .shutdown_write = carrier_shutdown_write,
+    .resume_input = carrier_resume_input,
+    .close = carrier_close,
+};
+
+/* ---- source ---- */
+
+static gboolean user_is_there(const HelixSocket *self)
+{
+    return self->channel.user != NULL;
+}
+
+/* Offer what was read. Returns FALSE if the user took less than all, or is gone. */
+static gboolean offer(HelixSocket *self)
+{
+    while (self->start < self->end) {
+        gsize used = self->channel.user->input(&self->channel, self->buffer + self->start, self->end - self->start);
+
+        if (!user_is_there(self)) {
+            return FALSE;
+        }
+        self->start += used;
+        if (self->start < self->end) {
+            /* resume_input() may have been called from inside; its kick then offers the rest. */
+            self->paused = g_source_get_ready_time(&self->source) != 0;
+            return FALSE;
+        }
+    }
+    return TRUE;
+}
+
+static void read_input(HelixSocket *self)
+{
+    ssize_t got;
+
+    if (!offer(self)) {
+        return;
+    }
+    do {
+        got = recv(self->fd, self->buffer, BUFFER_SIZE, 0);
+    } while (got < 0 && errno == EINTR);
+
+    if (got > 0) {
+        self->start = 0;
+        self->end = (gsize)got;
+        offer(self);
+    } else if (got == 0) {
+        self->eof = TRUE;
+        self->channel.user->input_eof(&self->channel);
+    } else if (errno != EAGAIN && errno != EWOULDBLOCK) {
+        fail(self);
+    }
+}
+
+static gboolean dispatch(GSource *source, GSourceFunc callback, gpointer data)
+{
+    HelixSocket *self = (HelixSocket *)source;
+    GIOCondition seen = self->tag ? g_source_query_unix_fd(source, self->tag) : 0;
+
+    g_source_set_ready_time(source, -1);
+    if (!user_is_there(self)) {
+        return G_SOURCE_CONTINUE;       /* attached later, or closed */
+    }
+    if (self->want_write && (seen & (G_IO_OUT | G_IO_ERR | G_IO_HUP))) {
+        self->want_write = FALSE;
+        self->channel.user->writable(&self->channel);
+    }
+    if (user_is_there(self) && !self->paused && !self->eof) {
+        read_input(self);
+    } else if (user_is_there(self) && self->eof && (seen & (G_IO_ERR | G_IO_HUP))) {
+        self->failed = TRUE;            /* nobody is left to read what would be written */
+    }
+    if (user_is_there(self) && self->failed) {
+        const HelixChannelUser *user = self->channel.user;
+
+        self->channel.user = NULL;
+        user->closed(&self->channel);
+        g_source_destroy(source);
+        g_source_unref(source);
+        return G_SOURCE_REMOVE;
+    }
+    if (user_is_there(self)) {
+        rearm(self);
+    }
+    return G_SOURCE_CONTINUE;
+}
+
+static void finalize(GSource *source)
+{
+    HelixSocket *self = (HelixSocket *)source;
+
+    close(self->fd);
+    g_free(self->buffer);
+    g_free(self->channel.peer);
+}
+
+static GSourceFuncs socket_funcs = { .dispatch = dispatch, .finalize = finalize };
+
+HelixChannel *helix_socket_new(GMainContext *context, int fd, const char *peer)
+{
+    HelixSocket *self = (HelixSocket *)g_source_new(&socket_funcs, sizeof(HelixSocket));
+
+    self->fd = fd;
+    self->buffer = g_malloc(BUFFER_SIZE);
+    self->channel.carrier = &socket_carrier;
+    self->channel.peer = g_strdup(peer);
+    rearm(self);
+    g_source_attach(&self->source, context);
+    return &self->channel;
+}
+
+gboolean helix_socket_address(struct sockaddr_un *address, const char *path, GError **error)
+{
+    gsize len = strlen(path);
+
+    memset(address, 0, sizeof *address);
+    address->sun_family = AF_UNIX;
+    if (len == 0 || len >= sizeof address->sun_path) {
+        g_set_error(error, HELIX_ERROR, HELIX_CODE_INVALID, "the socket path \"%s\" has %" G_GSIZE_FORMAT " bytes: 1 to %"
+                    G_GSIZE_FORMAT " fit a UNIX socket's address", path, len, sizeof address->sun_path - 1);
+        return FALSE;
+    }
+    memcpy(address->sun_path, path, len);
+    return TRUE;
+}
+
+HelixChannel *helix_socket_connect(GMainContext *context, const char *path, GError **error)
+{
+    g_autofree char *peer = g_strdup_printf("unix %s", path);
+    struct sockaddr_un address;
+    int fd;
+
+    if (!helix_socket_address(&address, path, error)) {
+        return NULL;
+    }
+    fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    if (fd < 0) {
+        g_set_error(error, HELIX_ERROR, HELIX_CODE_INTERNAL, "cannot make a UNIX socket: %s", g_strerror(errno));
+        return NULL;
+    }
+    if (!helix_socket_prepare(fd, error)) {
+        close(fd);
+        return NULL;
+    }
+    /* A UNIX socket connects at once or not at all: EAGAIN is a full backlog, and no event tells of its end. */
+    if (connect(fd, (const struct sockaddr *)&address, sizeof address) < 0) {
+        g_set_error(error, HELIX_ERROR, HELIX_CODE_NOT_FOUND, "cannot connect to %s: %s", path, g_strerror(errno));
+        close(fd);
+        return NULL;
+    }
+    return helix_socket_new(context, fd, peer);
+}

@@ -1,0 +1,526 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* stream.c - one session_id of one connection: its requests in order, its pictures, its encoder thread. */
+#include "error.h"
+#include "session.h"
+#include "stream.h"
+
+#define MAX_ACTIVE 2u           /* one picture in the encoder and one resolved behind it */
+
+/* Given to the resolver; the op may be gone when it answers. */
+typedef struct Ticket {
+    HelixStream *stream;        /* NULL: nobody waits any more */
+    HelixOp *op;
+} Ticket;
+
+struct HelixStream {
+    guint refs;                 /* the session, and requests in flight */
+    HelixSession *session;
+    HelixHost *host;
+    guint16 id;
+    GQueue ops;                 /* HelixOp, in the order of arrival */
+    guint active;               /* of them, frames resolving or encoding */
+    guint in_flight;            /* frames from arrival until their answer has left */
+    Ticket *resolving;
+    HelixWorker *worker;        /* NULL until it is needed */
+    HelixSurface *last;         /* what REPEAT encodes; NULL if there is none or it is the guest's memory */
+    gboolean pumping;
+    gboolean ended;             /* by SESSION_CLOSE, and nothing came after it */
+    gint64 last_used;
+
+    /* Since the stream's start, for its lines in the log. */
+    HelixEncoderConfig in_force;
+    guint64 encoded, dropped;
+    gint64 started_ns;
+};
+
+/* ---- ops ---- */
+
+HelixOp *helix_op_new(HelixOpKind kind, guint16 session_id)
+{
+    HelixOp *op = g_new0(HelixOp, 1);
+
+    op->kind = kind;
+    op->session_id = session_id;
+    return op;
+}
+
+static void stream_unref(HelixStream *stream)
+{
+    if (--stream->refs == 0) {
+        g_free(stream);
+    }
+}
+
+void helix_op_free(HelixOp *op)
+{
+    helix_surface_unref(op->surface);
+    g_clear_error(&op->error);
+    g_clear_pointer(&op->unit.data, g_bytes_unref);
+    if (op->in_flight_of) {
+        op->in_flight_of->in_flight--;
+        stream_unref(op->in_flight_of);
+    }
+    g_free(op);
+}
+
+static void answer_left(gpointer data, gboolean sent)
+{
+    HelixOp *op = data;
+
+    if (sent && op->kind == HELIX_OP_FRAME) {
+        HelixHost *host = helix_session_host(op->session);
+
+        op->record.returned_ns = helix_now_ns();
+        helix_stats_frame(&host->stats, &op->record, op->unit_cpu_bytes);
+        if (host->hooks && host->hooks->frame) {
+            host->hooks->frame(host->hooks_data, &op->record);
+        }
+    }
+    helix_op_free(op);
+}
+
+static GByteArray *frame_answer(HelixOp *op)
+{
+    HelixFrameRecord *record = &op->record;
+    HelixTiming timing = { record->received_ns, record->resolved_ns, record->submitted_ns, record->encoded_ns };
+
+    if (op->error) {
+        record->error = op->error->domain == HELIX_ERROR ? op->error->code : HELIX_CODE_INTERNAL;
+        return helix_error_new(op->session_id, HELIX_MSG_FRAME_REQUEST, op->error);
+    }
+    record->bytes = op->unit.data ? g_bytes_get_size(op->unit.data) : 0;
+    record->keyframe = op->unit.keyframe;
+    record->dropped = op->unit.dropped;
+    record->cpu_bytes += op->unit_cpu_bytes;
+    return helix_frame_response_new(op->session_id, op->frame.pts, &op->unit,
+                                    op->frame.flags & HELIX_REQUEST_TIMING ? &timing : NULL);
+}
+
+void helix_op_answer(HelixSession *session, HelixOp *op)
+{
+    HelixHost *host = helix_session_host(session);
+    GByteArray *message = NULL;
+    gboolean handshake = op->handshake;
+
+    op->session = session;
+    op->record.connection = helix_session_number(session);
+    op->record.session_id = op->session_id;
+    op->record.resource_id = op->frame.picture.resource_id;
+    op->record.pts = op->frame.pts;
+
+    if (op->kind == HELIX_OP_FRAME) {
+        message = frame_answer(op);
+        g_clear_pointer(&op->unit.data, g_bytes_unref);
+    } else if (op->error) {
+        message = helix_error_new(op->session_id, HELIX_MSG_CONFIG_REQ, op->error);
+    } else if (op->wants_answer) {
+        message = helix_config_response_new(op->session_id, &op->in_force, host->max_in_flight, host->encoder->name);
+    }
+    if (message) {
+        helix_session_send(session, message, answer_left, op);
+    } else {
+        helix_op_free(op);
+    }
+    if (handshake) {
+        helix_session_handshake_done(session);
+    }
+}
+
+/* ---- life ---- */
+
+HelixStream *helix_stream_new(HelixSession *session, guint16 id)
+{
+    HelixStream *stream = g_new0(HelixStream, 1);
+
+    stream->refs = 1;
+    stream->session = session;
+    stream->host = helix_session_host(session);
+    stream->id = id;
+    stream->last_used = g_get_monotonic_time();
+    g_queue_init(&stream->ops);
+    stream->host->n_streams++;
+    stream->host->stats.streams++;
+    return stream;
+}
+
+static void cancel_resolving(HelixStream *stream)
+{
+    if (stream->resolving) {
+        stream->resolving->stream = NULL;
+        stream->resolving = NULL;
+    }
+}
+
+/* The encoder and everything that was learnt go; a request that comes later starts from nothing. */
+static void end_life(HelixStream *stream)
+{
+    if (stream->encoded) {
+        double seconds = (double)(helix_now_ns() - stream->started_ns) / 1e9;
+
+        helix_host_log(stream->host, "stream %" G_GUINT64_FORMAT ".%u ended: %" G_GUINT64_FORMAT " frames in %.1f s, %.1f a second, %"
+                       G_GUINT64_FORMAT " dropped", helix_session_number(stream->session), stream->id, stream->encoded, seconds,
+                       seconds > 0 ? (double)stream->encoded / seconds : 0.0, stream->dropped);
+    }
+    cancel_resolving(stream);
+    g_clear_pointer(&stream->worker, helix_worker_retire);
+    g_clear_pointer(&stream->last, helix_surface_unref);
+    stream->encoded = stream->dropped = 0;
+    memset(&stream->in_force, 0, sizeof stream->in_force);
+}
+
+void helix_stream_abandon(HelixStream *stream)
+{
+    HelixOp *op;
+
+    end_life(stream);
+    while ((op = g_queue_pop_head(&stream->ops))) {
+        helix_session_op_unqueued(stream->session);
+        helix_op_free(op);
+    }
+    stream->host->n_streams--;
+    stream->session = NULL;
+    stream_unref(stream);
+}
+
+/* ---- a frame's way ---- */
+
+static void log_start(HelixStream *stream, const HelixOp *op)
+{
+    const HelixEncoderConfig *config = &stream->in_force;
+
+    stream->started_ns = helix_now_ns();
+    helix_host_log(stream->host, "stream %" G_GUINT64_FORMAT ".%u started for %s: %u x %u, %s, %s, %u bit/s, %u/%u fps",
+                   helix_session_number(stream->session), stream->id, helix_session_peer(stream->session), config->width,
+                   config->height, stream->host->encoder->name, helix_host_path_name(op->record.path), config->bitrate,
+                   config->fps_num, config->fps_den);
+}
+
+static void op_done(HelixStream *stream, HelixOp *op)
+{
+    if (op->kind == HELIX_OP_FRAME && (op->state == HELIX_OP_RESOLVING || op->state == HELIX_OP_ENCODING)) {
+        stream->active--;
+    }
+    op->state = HELIX_OP_DONE;
+    g_clear_pointer(&op->surface, helix_surface_unref);
+}
+
+static void op_fail(HelixStream *stream, HelixOp *op, GError *error)
+{
+    g_clear_error(&op->error);
+    op->error = error;
+    op_done(stream, op);
+}
+
+static void send_released(HelixStream *stream, const HelixOp *op)
+{
+    if (op->frame.flags & HELIX_REQUEST_RELEASE) {
+        helix_session_send(stream->session, helix_frame_released_new(stream->id, op->frame.pts, op->frame.picture.resource_id),
+                           NULL, NULL);
+    }
+}
+
+/* Would answering @op as dropped lose the last picture there is? */
+static gboolean is_newest_frame(const HelixStream *stream, const HelixOp *op)
+{
+    for (GList *link = stream->ops.tail; link; link = link->prev) {
+        const HelixOp *other = link->data;
+
+        if (other == op) {
+            return TRUE;
+        }
+        if (other->kind == HELIX_OP_FRAME && other->state != HELIX_OP_DONE) {
+            return FALSE;
+        }
+    }
+    return TRUE;
+}
+
+static void frame_done(HelixStream *stream, HelixOp *op, HelixWorkerResult *result)
+{
+    op->record.submitted_ns = result->unit.submitted_ns;
+    op->record.encoded_ns = result->encoded_ns;
+    op->unit_cpu_bytes += result->unit.cpu_bytes;
+    if (!result->error && result->unit.dropped && !op->retried && is_newest_frame(stream, op)) {
+        op->retried = TRUE;
+        helix_worker_encode(stream->worker, op->surface, op->frame.force_keyframe, op);
+        return;
+    }
+    if (op->surface->borrows_guest) {
+        send_released(stream, op);
+    }
+    op->unit = result->unit;
+    result->unit.data = NULL;
+    op->error = g_steal_pointer(&result->error);
+    op_done(stream, op);
+    if (op->error) {
+        return;
+    }
+    if (op->unit.dropped) {
+        stream->dropped++;
+    } else if (stream->encoded++ == 0) {
+        log_start(stream, op);
+    }
+}
+
+static void worker_done(gpointer owner, gpointer tag, HelixWorkerResult *result)
+{
+    HelixStream *stream = owner;
+    HelixSession *session = stream->session;
+    HelixOp *op = tag;
+
+    helix_session_enter(session);
+    if (!result->error) {
+        stream->in_force = result->config;
+    }
+    if (op->kind == HELIX_OP_FRAME) {
+        frame_done(stream, op, result);
+    } else {
+        op->error = g_steal_pointer(&result->error);
+        op->in_force = result->config;
+        op_done(stream, op);
+    }
+    helix_stream_pump(stream);
+    helix_session_leave(session);
+}
+
+/* Encoders that hang keep their threads after their streams: those count too, or a guest could collect them. */
+static gboolean need_worker(HelixStream *stream, GError **error)
+{
+    HelixHost *host = stream->host;
+
+    if (stream->worker) {
+        return TRUE;
+    }
+    if (helix_crew_size(host->crew) >= 2 * host->max_streams) {
+        g_set_error(error, HELIX_ERROR, HELIX_CODE_NO_ENCODER, "%u encoders have not ended yet: try again later",
+                    helix_crew_size(host->crew));
+        return FALSE;
+    }
+    stream->worker = helix_worker_new(host->crew, host->encoder, worker_done, stream);
+    return TRUE;
+}
+
+/* The picture is there: hand it on. Takes @surface over. */
+static void submit(HelixStream *stream, HelixOp *op, HelixSurface *surface, HelixHostPath path)
+{
+    GError *error = NULL;
+
+    op->record.resolved_ns = helix_now_ns();
+    if (op->surface != surface) {
+        helix_surface_unref(op->surface);
+        op->surface = surface;
+    }
+    if (!need_worker(stream, &error)) {
+        op_fail(stream, op, error);
+        return;
+    }
+    op->record.path = path;
+    op->record.cpu_bytes = path == HELIX_HOST_PATH_REPEAT ? 0 : surface->cpu_bytes;
+    g_clear_pointer(&stream->last, helix_surface_unref);
+    if (!surface->borrows_guest) {
+        stream->last = helix_surface_ref(surface);
+        send_released(stream, op);
+    }
+    op->state = HELIX_OP_ENCODING;
+    helix_worker_encode(stream->worker, surface, op->frame.force_keyframe, op);
+}
+
+static void resolved(gpointer data, HelixSurface *surface, GError *error)
+{
+    Ticket *ticket = data;
+    HelixStream *stream = ticket->stream;
+    HelixOp *op = ticket->op;
+    HelixSession *session;
+
+    g_free(ticket);
+    if (!stream) {
+        helix_surface_unref(surface);
+        g_clear_error(&error);
+        return;
+    }
+    session = stream->session;
+    helix_session_enter(session);
+    stream->resolving = NULL;
+    if (error) {
+        op_fail(stream, op, error);
+    } else {
+        submit(stream, op, surface, surface->path);
+    }
+    helix_stream_pump(stream);
+    helix_session_leave(session);
+}
+
+static void begin_frame(HelixStream *stream, HelixOp *op)
+{
+    HelixHost *host = stream->host;
+
+    op->record.lookup_ns = helix_now_ns();
+    op->state = HELIX_OP_RESOLVING;
+    stream->active++;
+    if (op->surface) {
+        submit(stream, op, op->surface, op->surface->path);
+    } else if (!(op->frame.flags & HELIX_REQUEST_REPEAT)) {
+        Ticket *ticket = g_new(Ticket, 1);
+
+        *ticket = (Ticket) { .stream = stream, .op = op };
+        stream->resolving = ticket;
+        host->resolver->resolve(host->resolver_data, &op->frame.picture, host->pool, resolved, ticket);
+    } else if (stream->last) {
+        submit(stream, op, helix_surface_ref(stream->last), HELIX_HOST_PATH_REPEAT);
+    } else {
+        op_fail(stream, op, g_error_new(HELIX_ERROR, HELIX_CODE_NOT_FOUND, "this stream has no picture to repeat: send one"));
+    }
+}
+
+/* ---- the queue ---- */
+
+/* Returns FALSE if @op, and all behind it, must wait. */
+static gboolean begin(HelixStream *stream, HelixOp *op)
+{
+    GError *error = NULL;
+
+    switch (op->kind) {
+    case HELIX_OP_FRAME:
+        if (!stream->host->running || stream->resolving || stream->active >= MAX_ACTIVE) {
+            return FALSE;
+        }
+        begin_frame(stream, op);
+        return TRUE;
+    case HELIX_OP_CONFIG:
+        if (stream->resolving) {
+            return FALSE;       /* the frame before it goes to the encoder first */
+        }
+        if (need_worker(stream, &error)) {
+            op->state = HELIX_OP_ENCODING;
+            helix_worker_configure(stream->worker, &op->config, op);
+        } else {
+            op_fail(stream, op, error);
+        }
+        return TRUE;
+    default:
+        if (op != g_queue_peek_head(&stream->ops)) {
+            return FALSE;
+        }
+        end_life(stream);
+        stream->ended = op == g_queue_peek_tail(&stream->ops);
+        stream->host->stats.streams += !stream->ended;  /* what came behind it makes a new one */
+        op_done(stream, op);
+        return TRUE;
+    }
+}
+
+static void begin_all(HelixStream *stream)
+{
+    for (GList *link = stream->ops.head; link; link = link->next) {
+        HelixOp *op = link->data;
+
+        if (op->state == HELIX_OP_WAITING && !begin(stream, op)) {
+            return;
+        }
+    }
+}
+
+static gboolean head_is_done(HelixStream *stream)
+{
+    const HelixOp *op = g_queue_peek_head(&stream->ops);
+
+    return op && op->state == HELIX_OP_DONE;
+}
+
+static void answer_done(HelixStream *stream)
+{
+    while (head_is_done(stream)) {
+        HelixOp *op = g_queue_pop_head(&stream->ops);
+
+        helix_session_op_unqueued(stream->session);
+        helix_op_answer(stream->session, op);
+    }
+}
+
+void helix_stream_pump(HelixStream *stream)
+{
+    if (stream->pumping) {
+        return;
+    }
+    stream->pumping = TRUE;
+    do {
+        answer_done(stream);    /* first: a look-up may take its time */
+        begin_all(stream);
+    } while (head_is_done(stream));
+    stream->pumping = FALSE;
+    if (stream->ended && stream->ops.length == 0) {
+        helix_session_stream_ended(stream->session, stream->id);
+    }
+}
+
+gboolean helix_stream_has_room(const HelixStream *stream, GError **error)
+{
+    if (stream->in_flight < stream->host->max_in_flight) {
+        return TRUE;
+    }
+    g_set_error(error, HELIX_ERROR, HELIX_CODE_BUSY, "%u requests of this stream are in flight, the limit: wait for an answer",
+                stream->in_flight);
+    return FALSE;
+}
+
+void helix_stream_push(HelixStream *stream, HelixOp *op)
+{
+    stream->last_used = g_get_monotonic_time();
+    stream->ended = FALSE;
+    if (op->kind == HELIX_OP_FRAME && !op->error && helix_stream_has_room(stream, &op->error)) {
+        stream->in_flight++;
+        stream->refs++;
+        op->in_flight_of = stream;
+    }
+    if (op->error) {
+        op_done(stream, op);
+    }
+    g_queue_push_tail(&stream->ops, op);
+    helix_session_op_queued(stream->session);
+    helix_stream_pump(stream);
+}
+
+void helix_stream_force_idr(HelixStream *stream)
+{
+    if (stream->worker) {       /* without one the next frame is the first, and an IDR anyway */
+        helix_worker_force_idr(stream->worker);
+    }
+}
+
+void helix_stream_reset(HelixStream *stream)
+{
+    for (GList *link = stream->ops.head; link; link = link->next) {
+        HelixOp *op = link->data;
+        gboolean waits = op->state == HELIX_OP_WAITING && op->kind == HELIX_OP_FRAME && !op->surface;
+
+        if (waits || op->state == HELIX_OP_RESOLVING) {
+            op_fail(stream, op, g_error_new(HELIX_ERROR, HELIX_CODE_NOT_FOUND, "the GPU was reset and resource %u with it: send the "
+                                            "picture again", op->frame.picture.resource_id));
+        }
+    }
+    cancel_resolving(stream);
+    g_clear_pointer(&stream->last, helix_surface_unref);
+    helix_stream_pump(stream);
+}
+
+gboolean helix_stream_is_idle(const HelixStream *stream)
+{
+    return stream->ops.length == 0;
+}
+
+gint64 helix_stream_last_used(const HelixStream *stream)
+{
+    return stream->last_used;
+}
+
+void helix_stream_describe(const HelixStream *stream, HelixStreamInfo *info)
+{
+    *info = (HelixStreamInfo) {
+        .connection = helix_session_number(stream->session),
+        .peer = helix_session_peer(stream->session),
+        .session_id = stream->id,
+        .in_flight = stream->in_flight,
+        .encoded = stream->encoded,
+        .config = stream->in_force,
+    };
+}

@@ -1,0 +1,330 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* wire.c - messages between bytes and structs, on the host's side. */
+#include "bytes.h"
+#include "error.h"
+#include "wire.h"
+
+gboolean helix_header_parse(HelixHeader *header, const guint8 bytes[HELIX_WIRE_HEADER_SIZE])
+{
+    header->type = bytes[HELIX_WIRE_HEADER_TYPE];
+    header->flags = bytes[HELIX_WIRE_HEADER_FLAGS];
+    header->session_id = helix_get_u16(bytes + HELIX_WIRE_HEADER_SESSION);
+    header->payload_size = helix_get_u32(bytes + HELIX_WIRE_HEADER_PAYLOAD);
+    return helix_get_u32(bytes + HELIX_WIRE_HEADER_MAGIC) == HELIX_WIRE_MAGIC;
+}
+
+gboolean helix_type_is_known(guint8 type)
+{
+    switch (type) {
+    case HELIX_MSG_FRAME_REQUEST:
+    case HELIX_MSG_KEYFRAME_REQ:
+    case HELIX_MSG_CONFIG_REQ:
+    case HELIX_MSG_SESSION_CLOSE:
+    case HELIX_MSG_PING:
+        return TRUE;
+    default:
+        return FALSE;
+    }
+}
+
+/* The sizes that a payload may have. */
+static void payload_limits(const HelixHeader *header, gboolean long_config, guint32 *min, guint32 *max)
+{
+    *min = 0;
+    *max = HELIX_MAX_REQUEST_PAYLOAD;
+    switch (header->type) {
+    case HELIX_MSG_FRAME_REQUEST:
+        *min = HELIX_REQUEST_SIZE;
+        if (header->flags & HELIX_REQUEST_PIXEL_DATA) {
+            *max = HELIX_MAX_REQUEST_PAYLOAD + HELIX_MAX_PIXEL_BYTES;
+        } else if (!(header->flags & HELIX_REQUEST_EXT)) {
+            *max = HELIX_REQUEST_SIZE;
+        }
+        break;
+    case HELIX_MSG_CONFIG_REQ:
+        *min = HELIX_CONFIG_SIZE;
+        *max = long_config ? HELIX_CONFIG_LONG_SIZE : HELIX_CONFIG_SIZE;
+        break;
+    case HELIX_MSG_KEYFRAME_REQ:
+    case HELIX_MSG_SESSION_CLOSE:
+        *max = 0;
+        break;
+    case HELIX_MSG_PING:
+        *max = HELIX_MAX_PING;
+        break;
+    default:
+        break;
+    }
+}
+
+gboolean helix_header_check(const HelixHeader *header, gboolean long_config, GError **error)
+{
+    guint32 min, max;
+    gboolean two_sizes = header->type == HELIX_MSG_CONFIG_REQ;
+
+    payload_limits(header, long_config, &min, &max);
+    if (header->payload_size >= min && header->payload_size <= max &&
+        (!two_sizes || header->payload_size == min || header->payload_size == max)) {
+        return TRUE;
+    }
+    g_set_error(error, HELIX_ERROR, HELIX_CODE_INVALID, "a message of type 0x%02x with flags 0x%02x cannot have a payload of %u "
+                "bytes: %u %s %u it can", header->type, header->flags, header->payload_size, min, two_sizes ? "or" : "to", max);
+    return FALSE;
+}
+
+gsize helix_frame_request_head(const HelixHeader *header, const guint8 *payload, gsize have)
+{
+    gsize head = HELIX_REQUEST_SIZE;
+
+    if (!(header->flags & HELIX_REQUEST_PIXEL_DATA)) {
+        return header->payload_size;
+    }
+    if (header->flags & HELIX_REQUEST_EXT) {
+        head += 2;
+        if (have >= head) {
+            head = HELIX_REQUEST_SIZE + MAX(2, helix_get_u16(payload + HELIX_REQUEST_SIZE));
+        }
+    }
+    return MIN(head, MIN(header->payload_size, HELIX_MAX_REQUEST_PAYLOAD));
+}
+
+static gboolean ext_parse(HelixPicture *picture, const guint8 *ext, gsize len, GError **error)
+{
+    guint size = len >= 2 ? helix_get_u16(ext) : 0;
+
+    if (size < HELIX_EXT_SIZE || size != len) {
+        g_set_error(error, HELIX_ERROR, HELIX_CODE_INVALID, "an EXT block says that it has %u bytes and there are %" G_GSIZE_FORMAT
+                    " for it: both must be the same and at least %u", size, len, HELIX_EXT_SIZE);
+        return FALSE;
+    }
+    picture->source = ext[HELIX_EXT_SOURCE];
+    picture->planes = ext[HELIX_EXT_PLANES];
+    if (picture->source > HELIX_SOURCE_PAGES || picture->planes > 3) {
+        g_set_error(error, HELIX_ERROR, HELIX_CODE_INVALID, "an EXT block with source %u and %u planes: sources are 0 to %u, planes "
+                    "0 to 3", picture->source, picture->planes, HELIX_SOURCE_PAGES);
+        return FALSE;
+    }
+    picture->crop_x = helix_get_u32(ext + HELIX_EXT_CROP_X);
+    picture->crop_y = helix_get_u32(ext + HELIX_EXT_CROP_Y);
+    picture->res_width = helix_get_u32(ext + HELIX_EXT_RES_WIDTH);
+    picture->res_height = helix_get_u32(ext + HELIX_EXT_RES_HEIGHT);
+    for (guint i = 0; i < 3; i++) {
+        picture->offset[i] = helix_get_u32(ext + HELIX_EXT_OFFSET + 4 * i);
+        picture->stride_of[i] = helix_get_u32(ext + HELIX_EXT_STRIDE + 4 * i);
+    }
+    picture->modifier = helix_get_u64(ext + HELIX_EXT_MODIFIER);
+    return TRUE;
+}
+
+static gboolean picture_check(const HelixFrameRequest *request, GError **error)
+{
+    const HelixPicture *picture = &request->picture;
+    gboolean pixels = request->flags & HELIX_REQUEST_PIXEL_DATA;
+
+    if (request->flags & HELIX_REQUEST_REPEAT) {
+        if (!pixels && picture->resource_id == 0) {
+            return TRUE;
+        }
+        g_set_error(error, HELIX_ERROR, HELIX_CODE_INVALID, "REPEAT names resource %u%s: it goes with resource 0 and no pixels",
+                    picture->resource_id, pixels ? " and brings pixels" : "");
+        return FALSE;
+    }
+    if (!pixels && picture->resource_id == 0) {
+        g_set_error(error, HELIX_ERROR, HELIX_CODE_NOT_FOUND, "resource 0 is no picture: name a resource, or send the pixels with "
+                    "PIXEL_DATA");
+        return FALSE;
+    }
+    /* The stride here is the least any picture has: whether the real one fits is seen where the pixels are. */
+    if (picture->width == 0 || picture->height == 0 || helix_picture_size(picture->fourcc, 1, 1, 4, NULL) == 0) {
+        g_set_error(error, HELIX_ERROR, HELIX_CODE_GEOMETRY, "a picture of %u x %u in format 0x%08x: sides are at least 1, formats "
+                    "AR24, XR24, AB24, XB24 or NV12", picture->width, picture->height, picture->fourcc);
+        return FALSE;
+    }
+    return TRUE;
+}
+
+gboolean helix_frame_request_parse(HelixFrameRequest *request, const HelixHeader *header, const guint8 *payload, gsize len,
+                                   GError **error)
+{
+    HelixPicture *picture = &request->picture;
+
+    memset(request, 0, sizeof *request);
+    picture->resource_id = helix_get_u32(payload + HELIX_REQUEST_RESOURCE_ID);
+    picture->width = helix_get_u32(payload + HELIX_REQUEST_WIDTH);
+    picture->height = helix_get_u32(payload + HELIX_REQUEST_HEIGHT);
+    picture->fourcc = helix_get_u32(payload + HELIX_REQUEST_FORMAT);
+    picture->stride = helix_get_u32(payload + HELIX_REQUEST_STRIDE);
+    request->pts = (gint64)helix_get_u64(payload + HELIX_REQUEST_PTS);
+    request->duration = (gint64)helix_get_u64(payload + HELIX_REQUEST_DURATION);
+    request->force_keyframe = payload[HELIX_REQUEST_FORCE_KEY] != 0;
+    request->flags = header->flags;
+
+    if ((header->flags & HELIX_REQUEST_EXT) &&
+        !ext_parse(picture, payload + HELIX_REQUEST_SIZE, len - HELIX_REQUEST_SIZE, error)) {
+        return FALSE;
+    }
+    return picture_check(request, error);
+}
+
+gboolean helix_config_request_parse(HelixConfigRequest *request, const guint8 *payload, gsize len, GError **error)
+{
+    HelixEncoderConfig *config = &request->config;
+
+    memset(request, 0, sizeof *request);
+    config->width = helix_get_u32(payload + HELIX_CONFIG_WIDTH);
+    config->height = helix_get_u32(payload + HELIX_CONFIG_HEIGHT);
+    config->bitrate = helix_get_u32(payload + HELIX_CONFIG_BITRATE);
+    config->fps_num = helix_get_u32(payload + HELIX_CONFIG_FPS_NUM);
+    config->fps_den = helix_get_u32(payload + HELIX_CONFIG_FPS_DEN);
+    config->profile = payload[HELIX_CONFIG_PROFILE];
+    config->level = payload[HELIX_CONFIG_LEVEL];
+    config->realtime = payload[HELIX_CONFIG_REALTIME];
+    if (len >= HELIX_CONFIG_LONG_SIZE) {
+        request->is_long = TRUE;
+        config->max_bitrate = helix_get_u32(payload + HELIX_CONFIG_MAX_BITRATE);
+        config->key_int_max = helix_get_u32(payload + HELIX_CONFIG_KEY_INT_MAX);
+        config->rate_control = payload[HELIX_CONFIG_RATE_CONTROL];
+        config->min_qp = payload[HELIX_CONFIG_MIN_QP];
+        config->max_qp = payload[HELIX_CONFIG_MAX_QP];
+        config->slices = payload[HELIX_CONFIG_SLICES];
+        config->aud = payload[HELIX_CONFIG_AUD];
+    }
+
+    if (payload[HELIX_CONFIG_CODEC] != 0) {
+        g_set_error(error, HELIX_ERROR, HELIX_CODE_INVALID, "codec %u is unknown: 0 is H.264", payload[HELIX_CONFIG_CODEC]);
+        return FALSE;
+    }
+    if (config->fps_num != 0 && config->fps_den == 0) {
+        g_set_error(error, HELIX_ERROR, HELIX_CODE_INVALID, "a frame rate of %u/0: the denominator is at least 1", config->fps_num);
+        return FALSE;
+    }
+    if ((config->width == 0) != (config->height == 0)) {
+        g_set_error(error, HELIX_ERROR, HELIX_CODE_INVALID, "a coded size of %u x %u: both sides or none", config->width,
+                    config->height);
+        return FALSE;
+    }
+    return TRUE;
+}
+
+HelixEncoderConfig helix_config_request_merge(const HelixEncoderConfig *before, const HelixConfigRequest *request)
+{
+    const HelixEncoderConfig *asked = &request->config;
+    HelixEncoderConfig merged = request->is_long ? *asked : *before;
+
+    merged.width = asked->width;
+    merged.height = asked->height;
+    merged.realtime = asked->realtime;
+    merged.bitrate = asked->bitrate ? asked->bitrate : before->bitrate;
+    merged.fps_num = asked->fps_num ? asked->fps_num : before->fps_num;
+    merged.fps_den = asked->fps_num ? asked->fps_den : before->fps_den;
+    merged.profile = asked->profile ? asked->profile : before->profile;
+    merged.level = asked->level ? asked->level : before->level;
+    return merged;
+}
+
+/* A message with its header written and its payload zero. */
+static GByteArray *message_new(guint8 type, guint8 flags, guint16 session_id, gsize payload_size)
+{
+    GByteArray *message = g_byte_array_sized_new((guint)(HELIX_WIRE_HEADER_SIZE + payload_size));
+
+    g_byte_array_set_size(message, (guint)(HELIX_WIRE_HEADER_SIZE + payload_size));
+    memset(message->data, 0, message->len);
+    helix_put_u32(message->data + HELIX_WIRE_HEADER_MAGIC, HELIX_WIRE_MAGIC);
+    message->data[HELIX_WIRE_HEADER_TYPE] = type;
+    message->data[HELIX_WIRE_HEADER_FLAGS] = flags;
+    helix_put_u16(message->data + HELIX_WIRE_HEADER_SESSION, session_id);
+    helix_put_u32(message->data + HELIX_WIRE_HEADER_PAYLOAD, (guint32)payload_size);
+    return message;
+}
+
+static guint8 *payload_of(GByteArray *message)
+{
+    return message->data + HELIX_WIRE_HEADER_SIZE;
+}
+
+GByteArray *helix_frame_response_new(guint16 session_id, gint64 pts, const HelixAccessUnit *unit, const HelixTiming *timing)
+{
+    gsize len = 0, entry = 0;
+    const guint8 *data = unit->data ? g_bytes_get_data(unit->data, &len) : NULL;
+    guint8 flags = (timing ? HELIX_RESPONSE_TIMING : 0) | (data ? 0 : HELIX_RESPONSE_DROPPED);
+    GByteArray *message;
+    guint8 *payload;
+
+    entry = data ? 4 + len : 0;
+    message = message_new(HELIX_MSG_FRAME_RESPONSE, flags, session_id,
+                          HELIX_RESPONSE_SIZE + entry + (timing ? HELIX_TIMING_SIZE : 0));
+    payload = payload_of(message);
+    helix_put_u64(payload + HELIX_RESPONSE_PTS, (guint64)pts);
+    helix_put_u64(payload + HELIX_RESPONSE_DTS, (guint64)pts);
+    payload[HELIX_RESPONSE_IS_KEYFRAME] = data && unit->keyframe;
+    helix_put_u32(payload + HELIX_RESPONSE_NAL_COUNT, data ? 1 : 0);
+    if (data) {
+        helix_put_u32(payload + HELIX_RESPONSE_SIZE, (guint32)len);
+        memcpy(payload + HELIX_RESPONSE_SIZE + 4, data, len);
+    }
+    if (timing) {
+        guint8 *block = payload + HELIX_RESPONSE_SIZE + entry;
+
+        helix_put_u64(block + HELIX_TIMING_RECEIVED, (guint64)timing->received_ns);
+        helix_put_u64(block + HELIX_TIMING_RESOLVED, (guint64)timing->resolved_ns);
+        helix_put_u64(block + HELIX_TIMING_SUBMITTED, (guint64)timing->submitted_ns);
+        helix_put_u64(block + HELIX_TIMING_ENCODED, (guint64)timing->encoded_ns);
+    }
+    return message;
+}
+
+GByteArray *helix_config_response_new(guint16 session_id, const HelixEncoderConfig *config, guint max_in_flight,
+                                      const char *encoder)
+{
+    GByteArray *message = message_new(HELIX_MSG_CONFIG_RESP, 0, session_id, HELIX_CONFIG_RESP_SIZE);
+    guint8 *payload = payload_of(message);
+
+    helix_put_u32(payload + HELIX_CONFIG_WIDTH, config->width);
+    helix_put_u32(payload + HELIX_CONFIG_HEIGHT, config->height);
+    helix_put_u32(payload + HELIX_CONFIG_BITRATE, config->bitrate);
+    helix_put_u32(payload + HELIX_CONFIG_FPS_NUM, config->fps_num);
+    helix_put_u32(payload + HELIX_CONFIG_FPS_DEN, config->fps_den);
+    payload[HELIX_CONFIG_PROFILE] = config->profile;
+    payload[HELIX_CONFIG_LEVEL] = config->level;
+    payload[HELIX_CONFIG_REALTIME] = config->realtime;
+    helix_put_u32(payload + HELIX_CONFIG_MAX_BITRATE, config->max_bitrate);
+    helix_put_u32(payload + HELIX_CONFIG_KEY_INT_MAX, config->key_int_max);
+    payload[HELIX_CONFIG_RATE_CONTROL] = config->rate_control;
+    payload[HELIX_CONFIG_MIN_QP] = config->min_qp;
+    payload[HELIX_CONFIG_MAX_QP] = config->max_qp;
+    payload[HELIX_CONFIG_SLICES] = config->slices;
+    payload[HELIX_CONFIG_AUD] = config->aud;
+    helix_put_u32(payload + HELIX_CONFIG_RESP_IN_FLIGHT, max_in_flight);
+    helix_put_u32(payload + HELIX_CONFIG_RESP_CAPS, HELIX_CAP_ALL);
+    g_strlcpy((char *)payload + HELIX_CONFIG_RESP_ENCODER, encoder, HELIX_CONFIG_RESP_ENCODER_SIZE);
+    return message;
+}
+
+GByteArray *helix_frame_released_new(guint16 session_id, gint64 pts, guint32 resource_id)
+{
+    GByteArray *message = message_new(HELIX_MSG_FRAME_RELEASED, 0, session_id, HELIX_RELEASED_SIZE);
+
+    helix_put_u64(payload_of(message) + HELIX_RELEASED_PTS, (guint64)pts);
+    helix_put_u32(payload_of(message) + HELIX_RELEASED_RESOURCE_ID, resource_id);
+    return message;
+}
+
+GByteArray *helix_pong_new(guint16 session_id, const guint8 *payload, gsize len)
+{
+    GByteArray *message = message_new(HELIX_MSG_PONG, 0, session_id, len);
+
+    if (len) {
+        memcpy(payload_of(message), payload, len);
+    }
+    return message;
+}
+
+GByteArray *helix_error_new(guint16 session_id, guint8 answered_type, const GError *error)
+{
+    GByteArray *message = message_new(HELIX_MSG_ERROR, answered_type, session_id, HELIX_ERROR_SIZE);
+    int code = error->domain == HELIX_ERROR ? error->code : HELIX_CODE_INTERNAL;
+
+    helix_put_u32(payload_of(message) + HELIX_ERROR_CODE, (guint32)code);
+    g_strlcpy((char *)payload_of(message) + HELIX_ERROR_MESSAGE, error->message, HELIX_ERROR_MESSAGE_SIZE);
+    return message;
+}

@@ -1,0 +1,359 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* worker.c - encoder threads: one a stream, and the crew of all of a host. */
+#include <pthread.h>
+#include <signal.h>
+
+#include "error.h"
+#include "worker.h"
+
+typedef enum JobKind { JOB_ENCODE, JOB_CONFIGURE, JOB_END } JobKind;
+
+/* Goes to the thread as an order and comes back as the answer. */
+typedef struct Job {
+    HelixWorker *worker;
+    JobKind kind;
+    gpointer tag;
+    HelixSurface *surface;
+    gboolean force_idr;
+    HelixConfigRequest request;
+    HelixWorkerResult result;
+} Job;
+
+struct HelixCrew {
+    GSource *source;            /* a CrewSource */
+    GMainContext *context;
+    GAsyncQueue *done;          /* Job; shared with the threads */
+    GList *workers;
+};
+
+typedef struct CrewSource {
+    GSource source;
+    HelixCrew *crew;
+} CrewSource;
+
+struct HelixWorker {
+    HelixCrew *crew;            /* the thread uses its done and context, which outlive it */
+
+    /* Main loop. */
+    GThread *thread;
+    HelixWorkerDone done;
+    gpointer owner;             /* NULL: retired */
+
+    /* Both. */
+    GAsyncQueue *jobs;
+    gint retired;               /* atomic */
+    gint want_idr;              /* atomic */
+
+    /* The thread. */
+    const HelixEncoderClass *klass;
+    HelixEncoder *encoder;      /* NULL: none open */
+    HelixEncoderConfig asked;   /* 0 is automatic */
+    HelixEncoderConfig in_force;
+    guint32 frame_width, frame_height;  /* of the last frame; 0 before the first */
+};
+
+/* ---- the thread ---- */
+
+static void close_encoder(HelixWorker *worker)
+{
+    if (worker->encoder) {
+        worker->klass->close(worker->encoder);
+        worker->encoder = NULL;
+    }
+}
+
+/* What @asked comes to for frames of this size. */
+static gboolean complete(const HelixEncoderConfig *asked, guint32 width, guint32 height, HelixEncoderConfig *config, GError **error)
+{
+    *config = *asked;
+    if (config->width == 0) {
+        config->width = width;
+        config->height = height;
+    }
+    return helix_encoder_config_complete(config, error);
+}
+
+static gboolean open_encoder(HelixWorker *worker, const HelixEncoderConfig *config, GError **error)
+{
+    close_encoder(worker);
+    worker->in_force = *config;
+    worker->encoder = worker->klass->open(&worker->in_force, error);
+    return worker->encoder != NULL;
+}
+
+/* An encoder for frames of @surface's size: the open one, or a new one, whose first frame is an IDR by nature. */
+static gboolean ready_for(HelixWorker *worker, const HelixSurface *surface, GError **error)
+{
+    gboolean same_size = worker->frame_width == surface->width && worker->frame_height == surface->height;
+    HelixEncoderConfig config;
+
+    if (!(worker->klass->surface_kinds & (1u << surface->kind))) {
+        g_set_error(error, HELIX_ERROR, HELIX_CODE_NOT_READABLE, "encoder %s cannot read surfaces of kind %d", worker->klass->name,
+                    surface->kind);
+        return FALSE;
+    }
+    worker->frame_width = surface->width;
+    worker->frame_height = surface->height;
+    if (worker->encoder && (worker->asked.width != 0 || same_size)) {
+        return TRUE;
+    }
+    if (!complete(&worker->asked, surface->width, surface->height, &config, error)) {
+        close_encoder(worker);
+        return FALSE;
+    }
+    if (worker->encoder && config.width == worker->in_force.width && config.height == worker->in_force.height) {
+        return TRUE;    /* an odd size and the even one above it are coded alike */
+    }
+    return open_encoder(worker, &config, error);
+}
+
+static void encode(HelixWorker *worker, Job *job)
+{
+    HelixAccessUnit *unit = &job->result.unit;
+    GError **error = &job->result.error;
+    gboolean force_idr;
+
+    if (job->force_idr) {
+        g_atomic_int_set(&worker->want_idr, TRUE);
+    }
+    if (!ready_for(worker, job->surface, error)) {
+        return;
+    }
+    /* Taken before and put back after: a KEYFRAME_REQ that comes during the encode is for the next frame. */
+    force_idr = g_atomic_int_compare_and_exchange(&worker->want_idr, TRUE, FALSE);
+    unit->submitted_ns = g_get_monotonic_time() * 1000;
+    if (!worker->klass->encode(worker->encoder, job->surface, force_idr, unit, error)) {
+        close_encoder(worker);
+        return;
+    }
+    if (unit->dropped && force_idr) {
+        g_atomic_int_set(&worker->want_idr, TRUE);
+    }
+    if (unit->dropped) {
+        g_clear_pointer(&unit->data, g_bytes_unref);
+    } else if (!unit->data || g_bytes_get_size(unit->data) > HELIX_MAX_ACCESS_UNIT) {
+        g_set_error(error, HELIX_ERROR, HELIX_CODE_ENCODE, "encoder %s made an access unit of %" G_GSIZE_FORMAT " bytes: 1 to %u can "
+                    "be sent; a lower bitrate may help", worker->klass->name, unit->data ? g_bytes_get_size(unit->data) : 0,
+                    HELIX_MAX_ACCESS_UNIT);
+        close_encoder(worker);  /* the guest misses a reference: start again with an IDR */
+    }
+}
+
+/* Bring what is asked for into force. An encoder whose frames' size is not known yet is opened with the first of them. */
+static gboolean apply(HelixWorker *worker, GError **error)
+{
+    gboolean size_known = worker->asked.width != 0 || worker->frame_width != 0;
+    GError *refused = NULL;
+    HelixEncoderConfig config, tried;
+
+    /* The smallest size of one macroblock stands in to check the other values. */
+    if (!complete(&worker->asked, worker->frame_width ? worker->frame_width : 16,
+                  worker->frame_height ? worker->frame_height : 16, &config, error)) {
+        return FALSE;
+    }
+    if (!size_known) {
+        config.width = config.height = 0;
+        config.bitrate = worker->asked.bitrate;
+        worker->in_force = config;
+        return TRUE;
+    }
+    tried = config;
+    if (worker->encoder && config.width == worker->in_force.width && config.height == worker->in_force.height) {
+        if (worker->klass->reconfigure(worker->encoder, &tried, &refused)) {
+            worker->in_force = tried;
+            return TRUE;
+        }
+        if (refused) {
+            g_propagate_error(error, refused);
+            return FALSE;
+        }
+    }
+    return open_encoder(worker, &config, error);
+}
+
+static void configure(HelixWorker *worker, Job *job)
+{
+    HelixEncoderConfig before = worker->asked;
+
+    worker->asked = helix_config_request_merge(&before, &job->request);
+    if (!apply(worker, &job->result.error)) {
+        worker->asked = before;
+    }
+}
+
+static void post(HelixCrew *crew, Job *job)
+{
+    g_async_queue_push(crew->done, job);
+    g_main_context_wakeup(crew->context);
+}
+
+static gpointer worker_main(gpointer data)
+{
+    HelixWorker *worker = data;
+    gboolean end = FALSE;
+
+    while (!end) {
+        Job *job = g_async_queue_pop(worker->jobs);
+
+        end = job->kind == JOB_END;
+        if (end) {
+            close_encoder(worker);
+        } else if (!g_atomic_int_get(&worker->retired)) {
+            (job->kind == JOB_ENCODE ? encode : configure)(worker, job);
+            job->result.config = worker->in_force;
+            job->result.encoded_ns = g_get_monotonic_time() * 1000;
+        }
+        /* Before anyone hears of it: what is told then is that the picture is not read any more. */
+        helix_surface_unref(g_steal_pointer(&job->surface));
+        post(worker->crew, job);
+    }
+    return NULL;
+}
+
+/* ---- the main loop ---- */
+
+static void job_free(Job *job)
+{
+    helix_surface_unref(job->surface);
+    g_clear_error(&job->result.error);
+    g_clear_pointer(&job->result.unit.data, g_bytes_unref);
+    g_free(job);
+}
+
+static void reap(HelixWorker *worker)
+{
+    g_thread_join(worker->thread);
+    worker->crew->workers = g_list_remove(worker->crew->workers, worker);
+    g_async_queue_unref(worker->jobs);
+    g_free(worker);
+}
+
+static gboolean crew_ready(GSource *source, gint *timeout)
+{
+    if (timeout) {
+        *timeout = -1;
+    }
+    return g_async_queue_length(((CrewSource *)source)->crew->done) > 0;
+}
+
+static gboolean crew_check(GSource *source)
+{
+    return crew_ready(source, NULL);
+}
+
+static gboolean crew_dispatch(GSource *source, GSourceFunc callback, gpointer data)
+{
+    HelixCrew *crew = ((CrewSource *)source)->crew;
+    Job *job = g_async_queue_try_pop(crew->done);
+
+    /* One at a time: what is called may free the crew, and the source then comes again only if it is still there. */
+    if (job && job->kind == JOB_END) {
+        reap(job->worker);
+    } else if (job && job->worker->owner) {
+        job->worker->done(job->worker->owner, job->tag, &job->result);
+    }
+    if (job) {
+        job_free(job);
+    }
+    return G_SOURCE_CONTINUE;
+}
+
+static GSourceFuncs crew_funcs = { .prepare = crew_ready, .check = crew_check, .dispatch = crew_dispatch };
+
+HelixCrew *helix_crew_new(GMainContext *context)
+{
+    HelixCrew *crew = g_new0(HelixCrew, 1);
+
+    crew->context = g_main_context_ref(context ? context : g_main_context_default());
+    crew->done = g_async_queue_new();
+    crew->source = g_source_new(&crew_funcs, sizeof(CrewSource));
+    ((CrewSource *)crew->source)->crew = crew;
+    g_source_attach(crew->source, crew->context);
+    return crew;
+}
+
+void helix_crew_free(HelixCrew *crew)
+{
+    g_source_destroy(crew->source);
+    g_source_unref(crew->source);
+    for (GList *link = crew->workers; link; link = link->next) {
+        helix_worker_retire(link->data);
+    }
+    while (crew->workers) {
+        Job *job = g_async_queue_pop(crew->done);
+
+        if (job->kind == JOB_END) {
+            reap(job->worker);
+        }
+        job_free(job);
+    }
+    g_async_queue_unref(crew->done);
+    g_main_context_unref(crew->context);
+    g_free(crew);
+}
+
+guint helix_crew_size(const HelixCrew *crew)
+{
+    return g_list_length(crew->workers);
+}
+
+static Job *job_new(HelixWorker *worker, JobKind kind, gpointer tag)
+{
+    Job *job = g_new0(Job, 1);
+
+    job->worker = worker;
+    job->kind = kind;
+    job->tag = tag;
+    return job;
+}
+
+HelixWorker *helix_worker_new(HelixCrew *crew, const HelixEncoderClass *klass, HelixWorkerDone done, gpointer owner)
+{
+    HelixWorker *worker = g_new0(HelixWorker, 1);
+    sigset_t all, before;
+
+    worker->crew = crew;
+    worker->done = done;
+    worker->owner = owner;
+    worker->jobs = g_async_queue_new();
+    worker->klass = klass;
+    worker->asked.realtime = 1;
+    crew->workers = g_list_prepend(crew->workers, worker);
+
+    /* Signals are for the thread that started the program; encoders' own threads inherit the mask. */
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    worker->thread = g_thread_new("helix-encoder", worker_main, worker);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return worker;
+}
+
+void helix_worker_retire(HelixWorker *worker)
+{
+    worker->owner = NULL;
+    if (g_atomic_int_compare_and_exchange(&worker->retired, FALSE, TRUE)) {
+        g_async_queue_push(worker->jobs, job_new(worker, JOB_END, NULL));
+    }
+}
+
+void helix_worker_encode(HelixWorker *worker, HelixSurface *surface, gboolean force_idr, gpointer tag)
+{
+    Job *job = job_new(worker, JOB_ENCODE, tag);
+
+    job->surface = helix_surface_ref(surface);
+    job->force_idr = force_idr;
+    g_async_queue_push(worker->jobs, job);
+}
+
+void helix_worker_configure(HelixWorker *worker, const HelixConfigRequest *request, gpointer tag)
+{
+    Job *job = job_new(worker, JOB_CONFIGURE, tag);
+
+    job->request = *request;
+    g_async_queue_push(worker->jobs, job);
+}
+
+void helix_worker_force_idr(HelixWorker *worker)
+{
+    g_atomic_int_set(&worker->want_idr, TRUE);
+}

@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * frame-export.c - the frame module inside QEMU: properties in, a HelixHost beside one virtio-gpu, and what becomes of it when
+ * the VM stops, resets or ends.
+ *
+ * There is at most one exporting GPU in a VM and GPUs can't be unplugged, so the module is made when that GPU is realized and
+ * lives until QEMU exits.
+ */
+#include "qemu/osdep.h"
+#include "qemu/error-report.h"
+#include "qemu/main-loop.h"
+#include "qapi/error.h"
+#include "qapi/visitor.h"
+#include "qobject/qjson.h"
+#include "qobject/qobject.h"
+#include "system/runstate.h"
+#include "system/system.h"
+#include "../core/host.h"
+#include "../helix-frame-export.h"
+#include "../trace.h"
+#include "resource.h"
+
+typedef struct FrameExport {
+    VirtIOGPU *gpu;
+    char *name;                 /* QOM path of the device */
+    uint32_t port;
+    HelixHost *host;
+    HelixListener *listener;
+    void (*device_reset)(VirtIODevice *vdev);
+    Notifier exit_notifier;
+} FrameExport;
+
+/* Set when whole. */
+static FrameExport *frame_export;
+
+static void log_line(gpointer data, const char *line)
+{
+    info_report("helix: %s", line);
+}
+
+static int64_t microseconds(int64_t from_ns, int64_t to_ns)
+{
+    return from_ns && to_ns > from_ns ? (to_ns - from_ns) / 1000 : 0;
+}
+
+static void trace_frame(gpointer data, const HelixFrameRecord *r)
+{
+    int64_t handed_over = r->resolved_ns;
+
+    trace_helix_frame_queued(r->connection, r->session_id, r->pts, r->resource_id, microseconds(r->received_ns, r->lookup_ns));
+    trace_helix_frame_resolved(r->connection, r->session_id, r->pts, microseconds(r->lookup_ns, handed_over),
+                               helix_host_path_name(r->path), r->cpu_bytes);
+    trace_helix_frame_encoded(r->connection, r->session_id, r->pts, microseconds(handed_over, r->encoded_ns), r->bytes,
+                              r->keyframe, r->dropped);
+    trace_helix_frame_returned(r->connection, r->session_id, r->pts, microseconds(r->encoded_ns, r->returned_ns), r->error);
+}
+
+static const HelixHostHooks hooks = { .log = log_line, .frame = trace_frame };
+
+static void run_state_changed(void *opaque, bool running, RunState state)
+{
+    FrameExport *export = opaque;
+
+    helix_host_set_running(export->host, running);
+}
+
+static void gpu_was_reset(void *opaque)
+{
+    FrameExport *export = opaque;
+
+    trace_helix_export_reset(export->name);
+    helix_host_reset(export->host);
+}
+
+/*
+ * A virtio reset, by the guest's driver or of the whole machine, is seen through the class pointer: the GL device makes its
+ * renderer again only with the next command. The guest's own reset comes on a vCPU thread, so the module is told from the main
+ * loop; until then the look-up finds nothing, for the list of resources is empty already.
+ */
+static void virtio_gpu_helix_reset(VirtIODevice *vdev)
+{
+    frame_export->device_reset(vdev);
+    if (vdev == VIRTIO_DEVICE(frame_export->gpu)) {
+        aio_bh_schedule_oneshot(iohandler_get_aio_context(), gpu_was_reset, frame_export);
+    }
+}
+
+static void watch_reset(FrameExport *export)
+{
+    VirtioDeviceClass *klass = VIRTIO_DEVICE_GET_CLASS(export->gpu);
+
+    export->device_reset = klass->reset;
+    klass->reset = virtio_gpu_helix_reset;
+}
+
+/* Encoder threads end and the socket's file goes before QEMU's memory does. */
+static void qemu_exits(Notifier *notifier, void *data)
+{
+    FrameExport *export = container_of(notifier, FrameExport, exit_notifier);
+
+    BQL_LOCK_GUARD();
+    frame_export = NULL;
+    g_clear_pointer(&export->listener, helix_listener_free);
+    g_clear_pointer(&export->host, helix_host_free);
+}
+
+static void get_stats(Object *obj, Visitor *v, const char *name, void *opaque, Error **errp)
+{
+    FrameExport *export = opaque;
+    g_autofree char *json = helix_host_stats_json(export->host);
+    QObject *stats = qobject_from_json(json, errp);
+
+    if (stats) {
+        visit_type_any(v, name, &stats, errp);
+        qobject_unref(stats);
+    }
+}
+
+/* On the virtio device, and where people have a name for it: on the PCI or MMIO device around it. */
+static void add_stats(FrameExport *export)
+{
+    Object *gpu = OBJECT(export->gpu);
+
+    object_property_add(gpu, "helix-stats", "HelixStats", get_stats, NULL, NULL, export);
+    object_property_set_description(gpu, "helix-stats", "Counters and times of the exported frames");
+    if (gpu->parent && object_dynamic_cast(gpu->parent, TYPE_DEVICE)) {
+        object_property_add_alias(gpu->parent, "helix-stats", gpu, "helix-stats");
+    }
+}
+
+static void fail(Error **errp, const char *property, GError *error)
+{
+    error_setg(errp, "%s: %s", property, error->message);
+    g_error_free(error);
+}
+
+static bool check_gpu(VirtIOGPU *g, Error **errp)
+{
+    if (virtio_gpu_rutabaga_enabled(g->parent_obj.conf)) {
+        error_setg(errp, "helix-frame-export: frames of %s can't be exported; use virtio-gpu-gl-device or virtio-gpu-device",
+                   object_get_typename(OBJECT(g)));
+        return false;
+    }
+    if (frame_export) {
+        error_setg(errp, "helix-frame-export: one GPU of a VM can export its frames, and %s does already", frame_export->name);
+        return false;
+    }
+    if (g->parent_obj.conf.helix_vsock_port == 0 || g->parent_obj.conf.helix_vsock_port == UINT32_MAX) {
+        error_setg(errp, "helix-vsock-port: %" PRIu32 " is no vsock port; it takes 1 to 4294967294",
+                   g->parent_obj.conf.helix_vsock_port);
+        return false;
+    }
+    return true;
+}
+
+static bool open_host(FrameExport *export, Error **errp)
+{
+    const struct virtio_gpu_base_conf *conf = &export->gpu->parent_obj.conf;
+    HelixHostConfig config = {
+        .encoder = conf->helix_encoder,
+        .resolver = &helix_resource_resolver,
+        .resolver_data = export->gpu,
+        .hooks = &hooks,
+    };
+    GError *error = NULL;
+
+    export->host = helix_host_new(&config, &error);
+    if (!export->host) {
+        fail(errp, "helix-encoder", error);
+        return false;
+    }
+    if (conf->helix_listen) {
+        export->listener = helix_listener_new(NULL, conf->helix_listen, helix_host_accept, export->host, &error);
+        if (!export->listener) {
+            fail(errp, "helix-listen", error);
+            helix_host_free(export->host);
+            return false;
+        }
+    }
+    return true;
+}
+
+bool helix_frame_export_realize(VirtIOGPU *g, Error **errp)
+{
+    const struct virtio_gpu_base_conf *conf = &g->parent_obj.conf;
+    FrameExport *export;
+
+    if (!check_gpu(g, errp)) {
+        return false;
+    }
+    export = g_new0(FrameExport, 1);
+    export->gpu = g;
+    export->port = conf->helix_vsock_port;
+    if (!open_host(export, errp)) {
+        g_free(export);
+        return false;
+    }
+    export->name = object_get_canonical_path(OBJECT(g));
+    helix_host_set_running(export->host, runstate_is_running());
+    qemu_add_vm_change_state_handler(run_state_changed, export);
+    export->exit_notifier.notify = qemu_exits;
+    qemu_add_exit_notifier(&export->exit_notifier);
+    add_stats(export);
+    frame_export = export;
+    watch_reset(export);
+    trace_helix_export_start(export->name, export->port, conf->helix_encoder ?: "auto", conf->helix_listen ?: "-");
+    return true;
+}
+
+void helix_frame_export_init(VirtIOGPU *g, int port)
+{
+    if (!frame_export || frame_export->gpu != g) {
+        return;
+    }
+    if (!frame_export->port) {
+        frame_export->port = port;
+    }
+    trace_helix_export_ready(frame_export->name);
+}
+
+bool helix_frame_export_accept(uint32_t port, HelixChannel *channel)
+{
+    if (!frame_export || port != frame_export->port) {
+        return false;
+    }
+    trace_helix_accept(port, channel->peer);
+    return helix_host_accept(channel, frame_export->host);
+}

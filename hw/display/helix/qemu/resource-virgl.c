@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * resource-virgl.c - the GL device's resources, which virglrenderer keeps.
+ *
+ * virglrenderer has no locks and draws with whatever GL context is current: it is called on the main loop only, and every call
+ * that touches GL comes after virgl_renderer_force_ctx_0(), as QEMU does it before each command.
+ */
+#include "qemu/osdep.h"
+#include "resource.h"
+
+#include <virglrenderer.h>
+
+/* The public header leaves struct virgl_box open; this is virtio-gpu's box, which QEMU passes there too. */
+typedef struct VirglBox {
+    uint32_t x, y, z, w, h, d;
+} VirglBox;
+
+/* A newer library may write a longer structure than the header it was compiled against says. */
+typedef union VirglInfo {
+#if VIRGL_VERSION_MAJOR >= 1
+    struct virgl_renderer_resource_info_ext ext;
+#else
+    struct virgl_renderer_resource_info base;
+#endif
+    uint8_t room[256];
+} VirglInfo;
+
+static bool get_info(uint32_t id, VirglInfo *info, struct virgl_renderer_resource_info *base)
+{
+    int ret;
+
+    /* what does not apply to a resource is left as it is */
+    memset(info, 0, sizeof(*info));
+#if VIRGL_VERSION_MAJOR >= 1
+    ret = virgl_renderer_resource_get_info_ext(id, &info->ext);
+    *base = info->ext.base;
+#else
+    ret = virgl_renderer_resource_get_info(id, &info->base);
+    *base = info->base;
+#endif
+    return ret == 0;
+}
+
+static bool describe(VirtIOGPU *g, HelixResource *resource)
+{
+    struct virgl_renderer_resource_info base;
+    VirglInfo info;
+
+    if (VIRTIO_GPU_GL(g)->renderer_state != RS_INITED || !get_info(resource->id, &info, &base)) {
+        return false;
+    }
+    if (base.tex_id) {
+        resource->has_texture = true;
+        resource->width = base.width;
+        resource->height = base.height;
+        resource->format = base.virgl_format;
+    }
+    return true;
+}
+
+/*
+ * QEMU hands the pages of a classic resource to virglrenderer, which has no getter for them: taken off and put on again
+ * without a command between, they are the same as before. (Only buffers copy on that, and they have no picture.)
+ */
+static void find_pages(VirtIOGPU *g, HelixResource *resource)
+{
+    struct iovec *iov = NULL;
+    int count = 0;
+
+    if (!resource->has_texture || resource->blob_size || !helix_pixel_layout(resource->format).fourcc) {
+        return;
+    }
+    virgl_renderer_force_ctx_0();
+    virgl_renderer_resource_detach_iov(resource->id, &iov, &count);
+    if (!iov || count <= 0 || virgl_renderer_resource_attach_iov(resource->id, iov, count)) {
+        return;
+    }
+    resource->iov = iov;
+    resource->iov_cnt = count;
+}
+
+static bool read_texture(VirtIOGPU *g, const HelixResource *resource, uint32_t x, uint32_t y, HelixSurface *surface, GError **error)
+{
+    VirglBox box = { .x = x, .y = y, .w = surface->width, .h = surface->height, .d = 1 };
+    struct iovec iov = {
+        .iov_base = surface->data + surface->offset[0],
+        .iov_len = (size_t)surface->stride[0] * surface->height,
+    };
+    int ret;
+
+    /* Rows come in the guest's order, turned over if the texture is kept bottom up (Y_0_TOP). */
+    virgl_renderer_force_ctx_0();
+    ret = virgl_renderer_transfer_read_iov(resource->id, 0, 0, surface->stride[0], 0, (struct virgl_box *)&box, 0, &iov, 1);
+    if (ret) {
+        g_set_error(error, HELIX_ERROR, HELIX_CODE_NOT_READABLE, "the host's renderer can't read resource %u back (%s)",
+                    resource->id, g_strerror(ABS(ret)));
+        return false;
+    }
+    return true;
+}
+
+static const HelixTextureReader reader = { .describe = describe, .find_pages = find_pages, .read = read_texture };
+
+static void register_reader(void)
+{
+    helix_texture_reader = &reader;
+}
+
+type_init(register_reader)

@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * resource.c - HelixResolver on a virtio-gpu: from a resource id to a surface that an encoder thread can read.
+ *
+ * Which of its two places a resource is read from is the request's `source` (docs/protocol.md): a classic resource has a host
+ * texture and guest pages, and only one of them is right. The host's own choice is the texture where there is one.
+ */
+#include "qemu/osdep.h"
+#include "qemu/main-loop.h"
+#include "qemu/error-report.h"
+#include "system/cpus.h"
+#include "resource.h"
+#include "../trace.h"
+
+const HelixTextureReader *helix_texture_reader;
+
+static const char gl_type[] = "virtio-gpu-gl-device";
+
+static const struct {
+    uint32_t format;
+    HelixPixelLayout layout;
+} pixel_layouts[] = {
+    { 1, { HELIX_FORMAT_AR24, { 0, 1, 2, 3 } } },       /* B8G8R8A8_UNORM */
+    { 2, { HELIX_FORMAT_XR24, { 0, 1, 2, 3 } } },       /* B8G8R8X8_UNORM */
+    { 3, { HELIX_FORMAT_AR24, { 3, 2, 1, 0 } } },       /* A8R8G8B8_UNORM */
+    { 4, { HELIX_FORMAT_XR24, { 3, 2, 1, 0 } } },       /* X8R8G8B8_UNORM */
+    { 67, { HELIX_FORMAT_AB24, { 0, 1, 2, 3 } } },      /* R8G8B8A8_UNORM */
+    { 68, { HELIX_FORMAT_XB24, { 3, 2, 1, 0 } } },      /* X8B8G8R8_UNORM */
+    { 121, { HELIX_FORMAT_AB24, { 3, 2, 1, 0 } } },     /* A8B8G8R8_UNORM */
+    { 134, { HELIX_FORMAT_XB24, { 0, 1, 2, 3 } } },     /* R8G8B8X8_UNORM */
+    /* virgl's sRGB twins: the same bytes, which are what a screen shows */
+    { 98, { HELIX_FORMAT_AB24, { 3, 2, 1, 0 } } },      /* A8B8G8R8_SRGB */
+    { 99, { HELIX_FORMAT_XB24, { 3, 2, 1, 0 } } },      /* X8B8G8R8_SRGB */
+    { 100, { HELIX_FORMAT_AR24, { 0, 1, 2, 3 } } },     /* B8G8R8A8_SRGB */
+    { 101, { HELIX_FORMAT_XR24, { 0, 1, 2, 3 } } },     /* B8G8R8X8_SRGB */
+    { 102, { HELIX_FORMAT_AR24, { 3, 2, 1, 0 } } },     /* A8R8G8B8_SRGB */
+    { 103, { HELIX_FORMAT_XR24, { 3, 2, 1, 0 } } },     /* X8R8G8B8_SRGB */
+    { 104, { HELIX_FORMAT_AB24, { 0, 1, 2, 3 } } },     /* R8G8B8A8_SRGB */
+    { 230, { HELIX_FORMAT_XB24, { 0, 1, 2, 3 } } },     /* R8G8B8X8_SRGB */
+};
+
+HelixPixelLayout helix_pixel_layout(uint32_t format)
+{
+    for (size_t i = 0; i < G_N_ELEMENTS(pixel_layouts); i++) {
+        if (pixel_layouts[i].format == format) {
+            return pixel_layouts[i].layout;
+        }
+    }
+    return (HelixPixelLayout) { 0 };
+}
+
+void helix_pixels_reorder(HelixSurface *surface, const HelixPixelLayout *layout)
+{
+    const uint8_t *from = layout->byte;
+
+    if (from[0] == 0) {
+        return;
+    }
+    for (uint32_t y = 0; y < surface->height; y++) {
+        uint8_t *pixel = surface->data + surface->offset[0] + (size_t)y * surface->stride[0];
+
+        for (uint32_t x = 0; x < surface->width; x++, pixel += 4) {
+            uint8_t old[4];
+
+            memcpy(old, pixel, 4);
+            for (int i = 0; i < 4; i++) {
+                pixel[i] = old[from[i]];
+            }
+        }
+    }
+    surface->cpu_bytes += (uint64_t)surface->width * surface->height * 4;
+}
+
+/* What the guest queued before it sent the request has happened when this returns, as far as the renderer is not blocked. */
+static void drain_control_queue(VirtIOGPU *g)
+{
+    VirtIOGPUClass *klass = VIRTIO_GPU_GET_CLASS(g);
+
+    klass->handle_ctrl(VIRTIO_DEVICE(g), g->ctrl_vq);
+}
+
+static bool is_gl(VirtIOGPU *g)
+{
+    return object_dynamic_cast(OBJECT(g), gl_type);
+}
+
+/*
+ * After a reset virglrenderer keeps the old pictures until the next control command, but the list is empty at once: only
+ * what is in the list exists.
+ */
+static bool find_resource(VirtIOGPU *g, uint32_t id, HelixResource *resource, GError **error)
+{
+    struct virtio_gpu_simple_resource *res;
+
+    memset(resource, 0, sizeof(*resource));
+    resource->id = id;
+    QTAILQ_FOREACH(res, &g->reslist, next) {
+        if (res->resource_id == id) {
+            break;
+        }
+    }
+    if (res) {
+        resource->blob_size = res->blob_size;
+        resource->iov = res->iov;
+        resource->iov_cnt = res->iov ? res->iov_cnt : 0;
+        if (is_gl(g)) {
+            if (helix_texture_reader && helix_texture_reader->describe(g, resource)) {
+                return true;
+            }
+        } else {
+            resource->image = res->image;
+            resource->has_texture = res->image;
+            if (res->image) {
+                resource->width = pixman_image_get_width(res->image);
+                resource->height = pixman_image_get_height(res->image);
+                resource->format = res->format;
+            }
+            return true;
+        }
+    }
+    g_set_error(error, HELIX_ERROR, HELIX_CODE_NOT_FOUND, "no resource %u on this GPU: it takes the res_handle that "
+                "DRM_IOCTL_VIRTGPU_RESOURCE_INFO gives, of a buffer that still exists", id);
+    return false;
+}
+
+/* Whether the picture lies within a resource whose size the host knows. */
+static bool check_bounds(const HelixResource *resource, const HelixPicture *picture, GError **error)
+{
+    if ((uint64_t)picture->crop_x + picture->width <= resource->width &&
+        (uint64_t)picture->crop_y + picture->height <= resource->height) {
+        return true;
+    }
+    g_set_error(error, HELIX_ERROR, HELIX_CODE_GEOMETRY, "%ux%u at %u,%u is not within resource %u, which is %ux%u",
+                picture->width, picture->height, picture->crop_x, picture->crop_y, resource->id, resource->width,
+                resource->height);
+    return false;
+}
+
+static HelixSurface *read_texture(VirtIOGPU *g, const HelixResource *resource, const HelixPicture *picture,
+                                  HelixSurfacePool *pool, GError **error)
+{
+    HelixPixelLayout layout = helix_pixel_layout(resource->format);
+    g_autoptr(HelixSurface) surface = NULL;
+
+    if (!layout.fourcc) {
+        g_set_error(error, HELIX_ERROR, HELIX_CODE_NOT_READABLE, "resource %u has format %u of virtio-gpu, which has no 8-bit "
+                    "RGB pixels: allocate XR24, AR24, XB24 or AB24", resource->id, resource->format);
+        return NULL;
+    }
+    if (!check_bounds(resource, picture, error)) {
+        return NULL;
+    }
+    surface = helix_surface_pool_take(pool, layout.fourcc, picture->width, picture->height, error);
+    if (!surface) {
+        return NULL;
+    }
+    surface->path = HELIX_HOST_PATH_READBACK;
+    surface->cpu_bytes = (uint64_t)surface->width * surface->height * 4;
+    if (resource->image) {
+        helix_image_read(resource, picture->crop_x, picture->crop_y, surface);
+    } else if (!helix_texture_reader->read(g, resource, picture->crop_x, picture->crop_y, surface, error)) {
+        return NULL;
+    }
+    helix_pixels_reorder(surface, &layout);
+    return g_steal_pointer(&surface);
+}
+
+static HelixSurface *read_pages(VirtIOGPU *g, HelixResource *resource, const HelixPicture *picture, HelixSurfacePool *pool,
+                                GError **error)
+{
+    if (!resource->iov_cnt && helix_texture_reader && is_gl(g)) {
+        helix_texture_reader->find_pages(g, resource);
+    }
+    if (!resource->iov_cnt) {
+        g_set_error(error, HELIX_ERROR, HELIX_CODE_NOT_READABLE, "resource %u has no guest pages%s", resource->id,
+                    resource->has_texture ? ": ask for source 1, its texture" : " and no texture");
+        return NULL;
+    }
+    if (!resource->blob_size && !check_bounds(resource, picture, error)) {
+        return NULL;
+    }
+    return helix_pages_read(resource, picture, pool, error);
+}
+
+static HelixSurface *look_up(VirtIOGPU *g, const HelixPicture *picture, HelixSurfacePool *pool, GError **error)
+{
+    HelixSurface *surface;
+    HelixResource resource;
+
+    if (qemu_in_vcpu_thread()) {
+        g_set_error_literal(error, HELIX_ERROR, HELIX_CODE_INTERNAL, "look-up on a vCPU thread, which has no GL context");
+        return NULL;
+    }
+    drain_control_queue(g);
+    if (!find_resource(g, picture->resource_id, &resource, error)) {
+        return NULL;
+    }
+    if (picture->source == HELIX_SOURCE_TEXTURE && !resource.has_texture) {
+        g_set_error(error, HELIX_ERROR, HELIX_CODE_NOT_READABLE, "resource %u has no texture on the host: ask for source 2, its "
+                    "pages", resource.id);
+        return NULL;
+    }
+    if (resource.has_texture && picture->source != HELIX_SOURCE_PAGES) {
+        surface = read_texture(g, &resource, picture, pool, error);
+    } else {
+        surface = read_pages(g, &resource, picture, pool, error);
+    }
+    if (surface) {
+        trace_helix_lookup_found(resource.id, surface->width, surface->height, resource.format,
+                                 helix_host_path_name(surface->path));
+    }
+    return surface;
+}
+
+static void resolve(gpointer self, const HelixPicture *picture, HelixSurfacePool *pool, HelixResolved done, gpointer data)
+{
+    GError *error = NULL;
+    HelixSurface *surface;
+
+    trace_helix_lookup(picture->resource_id, picture->width, picture->height, picture->source);
+    surface = look_up(self, picture, pool, &error);
+    if (!surface) {
+        trace_helix_lookup_failed(picture->resource_id, error->code, error->message);
+    }
+    done(data, surface, error);
+}
+
+const HelixResolver helix_resource_resolver = { .resolve = resolve };

@@ -1,0 +1,456 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * connection.c - one vsock connection: credit both ways, input that waits for its user, half-close, reset.
+ *
+ * Data for the guest is never held here: it goes into the guest's receive buffers at once or stays with the user. So what
+ * a guest says about its buffers costs the host nothing.
+ */
+#include "connection.h"
+
+/* Linux's guests take at most this much in a packet; larger receive buffers are filled up to it. */
+#define PACKET_LARGEST (64u * 1024u)
+/* Bytes a connection writes in its turn while others wait for receive buffers. */
+#define QUANTUM (64u * 1024u)
+
+static const HelixChannelCarrier connection_carrier;
+
+static HelixVsockConnection *from_channel(HelixChannel *channel)
+{
+    return (HelixVsockConnection *)channel;
+}
+
+HelixVsockConnection *helix_vsock_connection_new(HelixVsock *vsock, guint32 guest_port, guint32 host_port,
+                                                 HelixVsockState state)
+{
+    HelixVsockConnection *conn = g_new0(HelixVsockConnection, 1);
+
+    conn->channel.carrier = &connection_carrier;
+    conn->channel.peer = g_strdup_printf("vsock %" G_GUINT64_FORMAT ":%u", vsock->config.guest_cid, guest_port);
+    conn->vsock = vsock;
+    conn->refs = 1;
+    conn->state = state;
+    conn->guest_port = guest_port;
+    conn->host_port = host_port;
+    conn->key = (guint64)host_port << 32 | guest_port;
+    g_hash_table_insert(vsock->by_key, &conn->key, conn);
+    g_hash_table_add(vsock->all, conn);
+    return conn;
+}
+
+HelixVsockConnection *helix_vsock_connection_ref(HelixVsockConnection *conn)
+{
+    conn->refs++;
+    return conn;
+}
+
+void helix_vsock_connection_unref(HelixVsockConnection *conn)
+{
+    if (--conn->refs) {
+        return;
+    }
+    helix_vsock_ring_clear(&conn->ring);
+    g_free(conn->channel.peer);
+    g_free(conn);
+}
+
+static void owe(HelixVsockConnection *conn, guint bits)
+{
+    conn->owes |= bits;
+    helix_vsock_queue(conn);
+}
+
+static void stop_timer(HelixVsockConnection *conn)
+{
+    if (conn->timer) {
+        g_source_remove(conn->timer);
+        conn->timer = 0;
+    }
+}
+
+/* ---- the end ---- */
+
+/* Whoever used the connection hears that it is gone, once. */
+static void tell_gone(HelixVsockConnection *conn)
+{
+    const HelixChannelUser *user = conn->channel.user;
+    HelixVsockConnected connected = conn->connected;
+
+    conn->channel.user = NULL;
+    conn->connected = NULL;
+    conn->wants_write = FALSE;
+    if (connected) {
+        connected(conn->connected_data, NULL, conn->host_port);
+    } else if (user) {
+        user->closed(&conn->channel);
+    }
+}
+
+/* Let go of a connection that neither the guest nor the user has anything to do with any more. */
+static void remove_if_done(HelixVsockConnection *conn)
+{
+    if ((conn->state == HELIX_VSOCK_RESETTING || conn->state == HELIX_VSOCK_DRAINING) &&
+        !(conn->owes & HELIX_VSOCK_OWES_RST) && !conn->channel.user) {
+        helix_vsock_connection_end(conn);
+    }
+}
+
+void helix_vsock_connection_end(HelixVsockConnection *conn)
+{
+    if (conn->state == HELIX_VSOCK_DEAD) {
+        return;
+    }
+    helix_vsock_connection_ref(conn);
+    conn->state = HELIX_VSOCK_DEAD;
+    conn->owes = 0;
+    stop_timer(conn);
+    helix_vsock_ring_clear(&conn->ring);
+    helix_vsock_remove(conn);
+    tell_gone(conn);
+    helix_vsock_connection_unref(conn);
+}
+
+void helix_vsock_connection_reset(HelixVsockConnection *conn)
+{
+    gboolean unknown_to_guest = conn->owes & HELIX_VSOCK_OWES_REQUEST;
+
+    if (conn->state == HELIX_VSOCK_RESETTING || conn->state == HELIX_VSOCK_DEAD) {
+        return;
+    }
+    if (unknown_to_guest) {
+        helix_vsock_connection_end(conn);
+        return;
+    }
+    helix_vsock_connection_ref(conn);
+    conn->state = HELIX_VSOCK_RESETTING;
+    conn->owes = 0;
+    stop_timer(conn);
+    helix_vsock_ring_clear(&conn->ring);
+    owe(conn, HELIX_VSOCK_OWES_RST);
+    tell_gone(conn);
+    helix_vsock_connection_unref(conn);
+}
+
+void helix_vsock_connection_forgotten(HelixVsockConnection *conn)
+{
+    if (conn->state == HELIX_VSOCK_DRAINING && conn->channel.user) {
+        conn->owes = 0;
+        helix_vsock_unlist(conn);
+        return;
+    }
+    helix_vsock_connection_end(conn);
+}
+
+/* ---- the guest's data ---- */
+
+/*
+ * Tell the guest about freed buffer before it runs dry. What counts is the guest's own view, from the last fwd_cnt it was
+ * sent, not how full our buffer is: an empty buffer here can still look full over there.
+ */
+static void check_credit_update(HelixVsockConnection *conn)
+{
+    guint32 buf_alloc = conn->vsock->config.buf_alloc;
+    guint32 guest_sees = buf_alloc - (conn->rx_cnt - conn->told_fwd_cnt);
+
+    if (conn->state == HELIX_VSOCK_OPEN && !(conn->guest_shut & HELIX_VSOCK_SHUTDOWN_SEND) &&
+        conn->fwd_cnt != conn->told_fwd_cnt && guest_sees <= buf_alloc / 2) {
+        owe(conn, HELIX_VSOCK_OWES_CREDIT_UPDATE);
+    }
+}
+
+static gboolean takes_input(const HelixVsockConnection *conn)
+{
+    return conn->channel.user && (conn->state == HELIX_VSOCK_OPEN || conn->state == HELIX_VSOCK_DRAINING);
+}
+
+/* Offer @len bytes to the user; returns what it consumed. Sets paused unless it took all or resumed meanwhile. */
+static gsize offer(HelixVsockConnection *conn, const guint8 *data, gsize len)
+{
+    gsize consumed;
+
+    conn->in_input = TRUE;
+    conn->resumed = FALSE;
+    consumed = conn->channel.user->input(&conn->channel, data, len);
+    conn->in_input = FALSE;
+    g_assert(consumed <= len);
+    if (takes_input(conn)) {
+        conn->fwd_cnt += (guint32)consumed;
+        conn->paused = consumed < len && !conn->resumed;
+    }
+    return consumed;
+}
+
+/* Offer what is buffered until the user stops taking; then end of stream, if this was it. */
+static void deliver(HelixVsockConnection *conn)
+{
+    if (conn->in_input) {
+        return;
+    }
+    while (takes_input(conn) && !conn->paused && conn->ring.used) {
+        gsize len;
+        const guint8 *data = helix_vsock_ring_peek(&conn->ring, &len);
+        gsize consumed = offer(conn, data, len);
+
+        if (takes_input(conn)) {
+            helix_vsock_ring_drop(&conn->ring, consumed);
+        }
+    }
+    if (takes_input(conn) && !conn->ring.used && (conn->guest_shut & HELIX_VSOCK_SHUTDOWN_SEND) && !conn->eof_told) {
+        conn->eof_told = TRUE;
+        conn->channel.user->input_eof(&conn->channel);
+    }
+    if (conn->state == HELIX_VSOCK_DRAINING && conn->eof_told) {
+        tell_gone(conn);
+        remove_if_done(conn);
+    }
+    check_credit_update(conn);
+}
+
+void helix_vsock_connection_data(HelixVsockConnection *conn, const guint8 *payload, gsize len)
+{
+    guint32 buf_alloc = conn->vsock->config.buf_alloc;
+    guint32 held = conn->rx_cnt - conn->fwd_cnt;
+
+    if ((conn->state != HELIX_VSOCK_OPEN && conn->state != HELIX_VSOCK_CLOSING) ||
+        (conn->guest_shut & HELIX_VSOCK_SHUTDOWN_SEND) || len > buf_alloc - held) {
+        helix_vsock_connection_reset(conn);
+        return;
+    }
+    conn->rx_cnt += (guint32)len;
+    if (conn->state == HELIX_VSOCK_CLOSING) {
+        conn->fwd_cnt += (guint32)len;  /* was on its way when the user closed */
+        return;
+    }
+    helix_vsock_connection_ref(conn);
+    if (takes_input(conn) && !conn->paused && !conn->ring.used && len) {
+        gsize consumed = offer(conn, payload, len);
+
+        payload += consumed;
+        len -= consumed;
+    }
+    if (takes_input(conn) && !helix_vsock_ring_append(&conn->ring, payload, len, buf_alloc)) {
+        helix_vsock_connection_reset(conn); /* short of memory: credit was checked above */
+    } else {
+        deliver(conn);
+    }
+    helix_vsock_connection_unref(conn);
+}
+
+void helix_vsock_connection_shutdown(HelixVsockConnection *conn, guint32 flags)
+{
+    if (conn->state == HELIX_VSOCK_REQUESTED) {
+        helix_vsock_connection_reset(conn);
+        return;
+    }
+    helix_vsock_connection_ref(conn);
+    conn->guest_shut |= flags & HELIX_VSOCK_SHUTDOWN_BOTH;
+    if (conn->guest_shut == HELIX_VSOCK_SHUTDOWN_BOTH) {
+        /* RST at once: Linux lingers 8 s for it otherwise. The user still gets what came before. */
+        stop_timer(conn);
+        conn->state = conn->state == HELIX_VSOCK_CLOSING ? HELIX_VSOCK_RESETTING : HELIX_VSOCK_DRAINING;
+        conn->owes = 0;
+        owe(conn, HELIX_VSOCK_OWES_RST);
+    }
+    if ((conn->guest_shut & HELIX_VSOCK_SHUTDOWN_RCV) && conn->wants_write && conn->channel.user) {
+        conn->wants_write = FALSE;
+        conn->channel.user->writable(&conn->channel);   /* writes go nowhere from now on, but must not hang */
+    }
+    deliver(conn);
+    helix_vsock_connection_unref(conn);
+}
+
+/* ---- the host's data ---- */
+
+guint32 helix_vsock_connection_credit(const HelixVsockConnection *conn)
+{
+    guint32 in_flight = conn->tx_cnt - conn->peer_fwd_cnt;
+
+    return in_flight < conn->peer_buf_alloc ? conn->peer_buf_alloc - in_flight : 0;
+}
+
+void helix_vsock_connection_note_credit(HelixVsockConnection *conn, const HelixVsockHeader *header)
+{
+    conn->peer_buf_alloc = header->buf_alloc;
+    conn->peer_fwd_cnt = header->fwd_cnt;
+    if (helix_vsock_connection_credit(conn)) {
+        conn->credit_requested = FALSE;
+        if (conn->wants_write) {
+            helix_vsock_queue(conn);
+        }
+    }
+}
+
+/* Place as much as credit, receive buffers and fairness allow. */
+static gsize place(HelixVsockConnection *conn, const guint8 *data, gsize len)
+{
+    HelixVsock *vsock = conn->vsock;
+    gsize taken = 0;
+
+    while (taken < len) {
+        gsize credit = helix_vsock_connection_credit(conn);
+        gsize allowance = helix_vsock_allowance(conn);
+        gssize room;
+        gsize n;
+
+        if (!credit) {
+            if (!conn->credit_requested) {
+                conn->credit_requested = TRUE;
+                owe(conn, HELIX_VSOCK_OWES_CREDIT_REQUEST);
+            }
+            break;
+        }
+        room = allowance ? helix_vsock_room(vsock) : -1;
+        if (room < 0) {
+            helix_vsock_queue(conn);
+            break;
+        }
+        n = MIN(MIN(len - taken, credit), MIN((gsize)room, MIN(allowance, PACKET_LARGEST)));
+        if (!n) {
+            /* A buffer with room for a header only: use it up, or data would wait behind it for ever. */
+            helix_vsock_send(conn, HELIX_VSOCK_OP_CREDIT_UPDATE, 0, NULL, 0);
+            continue;
+        }
+        conn->tx_cnt += (guint32)n;
+        helix_vsock_send(conn, HELIX_VSOCK_OP_RW, 0, data + taken, n);
+        taken += n;
+        if (vsock->serving == conn) {
+            vsock->quantum -= n;
+        }
+    }
+    return taken;
+}
+
+static guint owed_op(guint bit)
+{
+    switch (bit) {
+    case HELIX_VSOCK_OWES_REQUEST:
+        return HELIX_VSOCK_OP_REQUEST;
+    case HELIX_VSOCK_OWES_RESPONSE:
+        return HELIX_VSOCK_OP_RESPONSE;
+    case HELIX_VSOCK_OWES_CREDIT_UPDATE:
+        return HELIX_VSOCK_OP_CREDIT_UPDATE;
+    case HELIX_VSOCK_OWES_CREDIT_REQUEST:
+        return HELIX_VSOCK_OP_CREDIT_REQUEST;
+    case HELIX_VSOCK_OWES_SHUTDOWN:
+        return HELIX_VSOCK_OP_SHUTDOWN;
+    default:
+        return HELIX_VSOCK_OP_RST;
+    }
+}
+
+void helix_vsock_connection_serve(HelixVsockConnection *conn, gboolean callbacks)
+{
+    HelixVsock *vsock = conn->vsock;
+
+    helix_vsock_connection_ref(conn);
+    while (conn->owes && helix_vsock_room(vsock) >= 0) {
+        guint bit = conn->owes & -conn->owes;
+
+        conn->owes &= ~bit;
+        helix_vsock_send(conn, owed_op(bit), bit == HELIX_VSOCK_OWES_SHUTDOWN ? conn->host_shut : 0, NULL, 0);
+        if (bit == HELIX_VSOCK_OWES_RST) {
+            helix_vsock_unlist(conn);
+        }
+    }
+    if (callbacks && !conn->owes && conn->wants_write && conn->channel.user && helix_vsock_connection_credit(conn)) {
+        conn->wants_write = FALSE;
+        vsock->serving = conn;
+        vsock->quantum = QUANTUM;
+        conn->channel.user->writable(&conn->channel);
+        vsock->serving = NULL;
+    }
+    if (conn->owes || (conn->wants_write && helix_vsock_connection_credit(conn))) {
+        helix_vsock_queue(conn);
+    }
+    remove_if_done(conn);
+    helix_vsock_connection_unref(conn);
+}
+
+/* ---- the carrier's side of the channel ---- */
+
+static gsize carrier_write(HelixChannel *channel, const guint8 *data, gsize len)
+{
+    HelixVsockConnection *conn = from_channel(channel);
+    gsize taken;
+
+    if (!conn->channel.user || (conn->host_shut & HELIX_VSOCK_SHUTDOWN_SEND)) {
+        return 0;
+    }
+    if ((conn->guest_shut & HELIX_VSOCK_SHUTDOWN_RCV) || conn->state != HELIX_VSOCK_OPEN) {
+        return len;
+    }
+    helix_vsock_connection_ref(conn);
+    helix_vsock_enter(conn->vsock, FALSE);
+    taken = place(conn, data, len);
+    conn->wants_write = taken < len;
+    helix_vsock_leave(conn->vsock);
+    helix_vsock_connection_unref(conn);
+    return taken;
+}
+
+static void carrier_shutdown_write(HelixChannel *channel)
+{
+    HelixVsockConnection *conn = from_channel(channel);
+
+    if (conn->state != HELIX_VSOCK_OPEN || (conn->host_shut & HELIX_VSOCK_SHUTDOWN_SEND)) {
+        return;
+    }
+    helix_vsock_enter(conn->vsock, FALSE);
+    conn->host_shut |= HELIX_VSOCK_SHUTDOWN_SEND;
+    conn->wants_write = FALSE;
+    owe(conn, HELIX_VSOCK_OWES_SHUTDOWN);
+    helix_vsock_leave(conn->vsock);
+}
+
+static void carrier_resume_input(HelixChannel *channel)
+{
+    HelixVsockConnection *conn = from_channel(channel);
+
+    conn->paused = FALSE;
+    conn->resumed = TRUE;
+    helix_vsock_connection_ref(conn);
+    helix_vsock_enter(conn->vsock, FALSE);
+    deliver(conn);
+    helix_vsock_leave(conn->vsock);
+    helix_vsock_connection_unref(conn);
+}
+
+static gboolean close_timed_out(gpointer data)
+{
+    HelixVsockConnection *conn = data;
+    HelixVsock *vsock = conn->vsock;
+
+    conn->timer = 0;
+    helix_vsock_enter(vsock, FALSE);
+    helix_vsock_connection_reset(conn);
+    helix_vsock_leave(vsock);
+    return G_SOURCE_REMOVE;
+}
+
+static void carrier_close(HelixChannel *channel, gboolean abort)
+{
+    HelixVsockConnection *conn = from_channel(channel);
+    HelixVsock *vsock = conn->vsock;
+
+    helix_vsock_enter(vsock, FALSE);
+    conn->wants_write = FALSE;
+    helix_vsock_ring_clear(&conn->ring);
+    if (conn->state == HELIX_VSOCK_OPEN && abort) {
+        helix_vsock_connection_reset(conn);
+    } else if (conn->state == HELIX_VSOCK_OPEN) {
+        conn->state = HELIX_VSOCK_CLOSING;
+        conn->fwd_cnt = conn->rx_cnt;
+        conn->host_shut = HELIX_VSOCK_SHUTDOWN_BOTH;
+        owe(conn, HELIX_VSOCK_OWES_SHUTDOWN);
+        conn->timer = g_timeout_add(vsock->config.close_timeout_ms, close_timed_out, conn);
+    } else {
+        remove_if_done(conn);
+    }
+    helix_vsock_leave(vsock);
+}
+
+static const HelixChannelCarrier connection_carrier = {
+    .write = carrier_write,
+    .shutdown_write = carrier_shutdown_write,
+    .resume_input = carrier_resume_input,
+    .close = carrier_close,
+};

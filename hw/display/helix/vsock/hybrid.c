@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * hybrid.c - UNIX sockets on the host for vsock ports, both ways.
+ *
+ * The host's side of a connection begins as a Client: it says "CONNECT P\n" and gets "OK Q\n". The line's end is left
+ * unread until the guest has answered, so that neither what the client sends next nor its end of stream can arrive
+ * before somebody is there to take it.
+ */
+#include "hybrid.h"
+
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include "../core/error.h"
+#include "../core/host.h"
+
+#define CLIENTS_MOST            64u
+#define CLIENT_TIMEOUT_SECONDS  10u
+#define LINE_MOST               32u     /* "CONNECT 4294967294" has 18 */
+#define LONGEST_SUFFIX          "_4294967294"
+
+struct HelixHybrid {
+    GMainContext *context;
+    HelixVsock *vsock;
+    char *path;
+    HelixListener *listener;
+    GHashTable *clients;        /* of Client: those whose "CONNECT" is not through yet */
+};
+
+typedef struct Client {
+    HelixHybrid *hybrid;
+    HelixChannel *host;         /* NULL: gone */
+    HelixChannel *guest;        /* NULL: not connected yet, or gone */
+    char line[LINE_MOST];
+    gsize used;
+    gboolean asked;             /* the guest was asked and has not answered */
+    guint32 local_port;
+    GSource *timer;
+} Client;
+
+static const HelixChannelUser host_user, guest_user;
+
+static void stop_timer(Client *client)
+{
+    if (client->timer) {
+        g_source_destroy(client->timer);
+        g_source_unref(client->timer);
+        client->timer = NULL;
+    }
+}
+
+/* Done with @client, one way or the other; what is still attached is closed. */
+static void client_free(Client *client)
+{
+    stop_timer(client);
+    if (client->host) {
+        helix_channel_close(client->host, FALSE);
+    }
+    if (client->guest) {
+        helix_channel_close(client->guest, TRUE);
+    }
+    g_hash_table_remove(client->hybrid->clients, client);
+    g_free(client);
+}
+
+/* The client is gone or no good. While the guest's answer is awaited the Client stays, as it will be called. */
+static void client_drop(Client *client)
+{
+    if (!client->asked) {
+        client_free(client);
+        return;
+    }
+    stop_timer(client);
+    if (client->host) {
+        helix_channel_close(client->host, FALSE);
+        client->host = NULL;
+    }
+}
+
+static gboolean client_timed_out(gpointer data)
+{
+    client_drop(data);
+    return G_SOURCE_REMOVE;
+}
+
+static void client_connected(gpointer data, HelixChannel *guest, guint32 local_port)
+{
+    Client *client = data;
+
+    client->asked = FALSE;
+    client->guest = guest;
+    client->local_port = local_port;
+    if (guest) {
+        helix_channel_attach(guest, &guest_user, client);
+    }
+    if (!guest || !client->host) {
+        client_free(client);
+        return;
+    }
+    client->host->carrier->resume_input(client->host);  /* for the line's end */
+}
+
+/* "CONNECT P", P decimal and not VMADDR_PORT_ANY. */
+static gboolean parse_line(const char *line, guint32 *port)
+{
+    const char *digits;
+    guint64 value;
+
+    if (!g_str_has_prefix(line, "CONNECT ")) {
+        return FALSE;
+    }
+    digits = line + strlen("CONNECT ");
+    if (!g_ascii_string_to_unsigned(digits, 10, 0, G_MAXUINT32 - 1, &value, NULL)) {
+        return FALSE;
+    }
+    *port = (guint32)value;
+    return TRUE;
+}
+
+/* The guest is there and so is the line's end: say so and join the two. */
+static void client_join(Client *client)
+{
+    HelixChannel *host = client->host, *guest = client->guest;
+    g_autofree char *answer = g_strdup_printf("OK %u\n", client->local_port);
+
+    if (host->carrier->write(host, (const guint8 *)answer, strlen(answer)) < strlen(answer)) {
+        client_free(client);    /* a socket that takes no 14 bytes at the start is no use */
+        return;
+    }
+    client->host = NULL;
+    client->guest = NULL;
+    client_free(client);
+    helix_splice(host, guest);
+    guest->carrier->resume_input(guest);
+}
+
+static gsize host_input(HelixChannel *channel, const guint8 *data, gsize len)
+{
+    Client *client = channel->user_data;
+    const guint8 *end = memchr(data, '\n', len);
+    gsize part = end ? (gsize)(end - data) : len;
+    guint32 port;
+
+    if (client->asked) {
+        return 0;
+    }
+    if (client->guest) {
+        client_join(client);
+        return 1;
+    }
+    if (part >= sizeof client->line - client->used) {
+        client_drop(client);
+        return len;
+    }
+    memcpy(client->line + client->used, data, part);
+    client->used += part;
+    if (!end) {
+        return len;
+    }
+    client->line[client->used] = '\0';
+    if (!parse_line(client->line, &port)) {
+        client_drop(client);
+        return len;
+    }
+    stop_timer(client);
+    client->asked = TRUE;
+    helix_vsock_connect(client->hybrid->vsock, port, client_connected, client);
+    return part;
+}
+
+static void host_gone(HelixChannel *channel)
+{
+    Client *client = channel->user_data;
+
+    client->host = NULL;
+    client_drop(client);
+}
+
+static void host_eof(HelixChannel *channel)
+{
+    client_drop(channel->user_data);
+}
+
+static gsize guest_input(HelixChannel *channel, const guint8 *data, gsize len)
+{
+    return 0;   /* kept for the splice */
+}
+
+static void guest_gone(HelixChannel *channel)
+{
+    Client *client = channel->user_data;
+
+    client->guest = NULL;
+    client_free(client);
+}
+
+static void ignore(HelixChannel *channel)
+{
+}
+
+static const HelixChannelUser host_user = {
+    .input = host_input,
+    .input_eof = host_eof,
+    .writable = ignore,
+    .closed = host_gone,
+};
+
+static const HelixChannelUser guest_user = {
+    .input = guest_input,
+    .input_eof = ignore,
+    .writable = ignore,
+    .closed = guest_gone,
+};
+
+static gboolean accept_client(HelixChannel *channel, gpointer data)
+{
+    HelixHybrid *hybrid = data;
+    Client *client;
+
+    if (g_hash_table_size(hybrid->clients) >= CLIENTS_MOST) {
+        return FALSE;
+    }
+    client = g_new0(Client, 1);
+    client->hybrid = hybrid;
+    client->host = channel;
+    client->timer = g_timeout_source_new_seconds(CLIENT_TIMEOUT_SECONDS);
+    g_source_set_callback(client->timer, client_timed_out, client, NULL);
+    g_source_attach(client->timer, hybrid->context);
+    g_hash_table_add(hybrid->clients, client);
+    helix_channel_attach(channel, &host_user, client);
+    return TRUE;
+}
+
+gboolean helix_hybrid_accept(HelixHybrid *hybrid, guint32 port, HelixChannel *channel, GError **error)
+{
+    g_autofree char *path = g_strdup_printf("%s_%u", hybrid->path, port);
+    HelixChannel *host = helix_socket_connect(hybrid->context, path, error);
+
+    if (!host) {
+        return FALSE;
+    }
+    helix_splice(channel, host);
+    return TRUE;
+}
+
+HelixHybrid *helix_hybrid_new(GMainContext *context, HelixVsock *vsock, const char *path, GError **error)
+{
+    const gsize most = sizeof ((struct sockaddr_un *)0)->sun_path - 1 - strlen(LONGEST_SUFFIX);
+    g_autofree char *address = g_strconcat("unix:", path, NULL);
+    HelixHybrid *hybrid;
+
+    if (strlen(path) > most) {
+        g_set_error(error, HELIX_ERROR, HELIX_CODE_INVALID,
+                    "the path %s has %zu bytes; with _PORT behind it, at most %zu fit a UNIX socket's address here",
+                    path, strlen(path), most);
+        return NULL;
+    }
+    hybrid = g_new0(HelixHybrid, 1);
+    hybrid->context = context;
+    hybrid->vsock = vsock;
+    hybrid->path = g_strdup(path);
+    hybrid->clients = g_hash_table_new(NULL, NULL);
+    hybrid->listener = helix_listener_new(context, address, accept_client, hybrid, error);
+    if (!hybrid->listener) {
+        helix_hybrid_free(hybrid);
+        return NULL;
+    }
+    return hybrid;
+}
+
+void helix_hybrid_free(HelixHybrid *hybrid)
+{
+    g_autoptr(GList) clients = NULL;
+
+    if (!hybrid) {
+        return;
+    }
+    clients = g_hash_table_get_keys(hybrid->clients);
+    for (GList *link = clients; link; link = link->next) {
+        client_free(link->data);
+    }
+    g_clear_pointer(&hybrid->listener, helix_listener_free);
+    g_hash_table_destroy(hybrid->clients);
+    g_free(hybrid->path);
+    g_free(hybrid);
+}

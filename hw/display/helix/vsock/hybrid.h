@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * hybrid.h - vsock ports on the host as UNIX sockets, by the convention that Firecracker began ("hybrid vsock").
+ *
+ * A guest that connects to port P of CID 2 reaches whoever listens on the UNIX socket PATH_P. A program on the host
+ * connects to the UNIX socket PATH, writes "CONNECT P\n", reads "OK Q\n" (Q is the host's port) and is then talking to
+ * port P of the guest. Main loop's thread.
+ */
+#ifndef HELIX_VSOCK_HYBRID_H
+#define HELIX_VSOCK_HYBRID_H
+
+#include "vsock.h"
+
+typedef struct HelixHybrid HelixHybrid;
+
+/*
+ * Listen on @path (rules and errors of helix_listener_new() in core/host.h; besides, the longest PATH_P must fit a
+ * socket address too). @context must be the one whose thread calls @vsock.
+ */
+HelixHybrid *helix_hybrid_new(GMainContext *context, HelixVsock *vsock, const char *path, GError **error);
+/* Stop listening and drop clients in the middle of "CONNECT". Comes after helix_vsock_free(). */
+void helix_hybrid_free(HelixHybrid *hybrid);
+/* The guest asked for @port: connect @channel to PATH_@port. FALSE, with the reason, if nobody takes it there. */
+gboolean helix_hybrid_accept(HelixHybrid *hybrid, guint32 port, HelixChannel *channel, GError **error);
+
+#endif

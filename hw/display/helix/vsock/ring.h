@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * ring.h - input of one connection that its user has not taken yet: a byte ring that grows up to a limit and gives its
+ * memory back when it is empty.
+ */
+#ifndef HELIX_VSOCK_RING_H
+#define HELIX_VSOCK_RING_H
+
+#include <glib.h>
+
+typedef struct HelixVsockRing {
+    guint8 *data;
+    gsize capacity;             /* bytes at data */
+    gsize start;                /* offset of the oldest byte */
+    gsize used;                 /* bytes held */
+} HelixVsockRing;
+
+/* Append all of @bytes, or nothing: FALSE if that would pass @limit bytes in all, or if memory is short. */
+gboolean helix_vsock_ring_append(HelixVsockRing *ring, const guint8 *bytes, gsize len, gsize limit);
+/* The oldest bytes that lie together; *@len is 0 and the result NULL if there are none. */
+const guint8 *helix_vsock_ring_peek(const HelixVsockRing *ring, gsize *len);
+/* Forget the oldest @len bytes (at most what is held). */
+void helix_vsock_ring_drop(HelixVsockRing *ring, gsize len);
+/* Forget everything and free the memory. */
+void helix_vsock_ring_clear(HelixVsockRing *ring);
+
+#endif

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* gallery.c - a resolver whose resources are pictures drawn in process. */
+#include "core/error.h"
+#include "gallery.h"
+
+typedef struct LookUp {
+    Gallery *gallery;
+    HelixPicture picture;
+    HelixSurfacePool *pool;
+    HelixResolved done;
+    gpointer data;
+} LookUp;
+
+guint32 gallery_pixel(guint32 resource, guint32 x, guint32 y)
+{
+    guint32 red = resource * 37 % 192, green = resource * 91 % 192, blue = resource * 53 % 192;
+
+    if ((x + y) % 64 < 8) {
+        red += 63;
+        green += 63;
+        blue += 63;
+    }
+    return red << 16 | green << 8 | blue;
+}
+
+static void draw_rgb(HelixSurface *surface, const HelixPicture *picture)
+{
+    gboolean red_first = picture->fourcc == HELIX_FORMAT_AB24 || picture->fourcc == HELIX_FORMAT_XB24;
+
+    for (guint32 y = 0; y < surface->height; y++) {
+        guint8 *row = surface->data + (gsize)y * surface->stride[0];
+
+        for (guint32 x = 0; x < surface->width; x++) {
+            guint32 rgb = gallery_pixel(picture->resource_id, picture->crop_x + x, picture->crop_y + y);
+
+            row[4 * x + (red_first ? 0 : 2)] = (guint8)(rgb >> 16);
+            row[4 * x + 1] = (guint8)(rgb >> 8);
+            row[4 * x + (red_first ? 2 : 0)] = (guint8)rgb;
+            row[4 * x + 3] = 255;
+        }
+    }
+}
+
+static HelixSurface *draw(Gallery *gallery, const HelixPicture *picture, HelixSurfacePool *pool, GError **error)
+{
+    guint64 right = (guint64)picture->crop_x + picture->width, bottom = (guint64)picture->crop_y + picture->height;
+    HelixSurface *surface;
+
+    if (picture->resource_id > GALLERY_LAST) {
+        g_set_error(error, HELIX_ERROR, HELIX_CODE_NOT_FOUND, "no resource %u: there are 1 to %u", picture->resource_id, GALLERY_LAST);
+        return NULL;
+    }
+    if (gallery->fail_ids && g_hash_table_contains(gallery->fail_ids, GUINT_TO_POINTER(picture->resource_id))) {
+        g_set_error(error, HELIX_ERROR, HELIX_CODE_NOT_READABLE, "resource %u was told to fail", picture->resource_id);
+        return NULL;
+    }
+    if (picture->res_width && (right > picture->res_width || bottom > picture->res_height)) {
+        g_set_error(error, HELIX_ERROR, HELIX_CODE_GEOMETRY, "the crop does not fit %u x %u", picture->res_width, picture->res_height);
+        return NULL;
+    }
+    if (picture->fourcc == HELIX_FORMAT_NV12) {
+        g_set_error(error, HELIX_ERROR, HELIX_CODE_GEOMETRY, "the gallery draws RGB only");
+        return NULL;
+    }
+    surface = helix_surface_pool_take(pool, picture->fourcc, picture->width, picture->height, error);
+    if (surface) {
+        draw_rgb(surface, picture);
+        surface->path = HELIX_HOST_PATH_READBACK;
+        surface->cpu_bytes = surface->size;
+        surface->borrows_guest = gallery->borrow;
+    }
+    return surface;
+}
+
+static gboolean answer(gpointer data)
+{
+    LookUp *look_up = data;
+    GError *error = NULL;
+    HelixSurface *surface = draw(look_up->gallery, &look_up->picture, look_up->pool, &error);
+
+    look_up->done(look_up->data, surface, error);
+    g_free(look_up);
+    return G_SOURCE_REMOVE;
+}
+
+static void resolve(gpointer self, const HelixPicture *picture, HelixSurfacePool *pool, HelixResolved done, gpointer data)
+{
+    Gallery *gallery = self;
+    LookUp *look_up = g_new(LookUp, 1);
+
+    *look_up = (LookUp) { .gallery = gallery, .picture = *picture, .pool = pool, .done = done, .data = data };
+    g_atomic_int_inc(&gallery->resolved);
+    if (gallery->hold) {
+        g_queue_push_tail(&gallery->waiting, look_up);
+    } else if (gallery->delay_ms) {
+        GSource *timer = g_timeout_source_new(gallery->delay_ms);
+
+        g_source_set_callback(timer, answer, look_up, NULL);
+        g_source_attach(timer, gallery->context);
+        g_source_unref(timer);
+    } else {
+        answer(look_up);
+    }
+}
+
+const HelixResolver gallery_resolver = { .resolve = resolve };
+
+void gallery_release(Gallery *gallery)
+{
+    LookUp *look_up = g_queue_pop_head(&gallery->waiting);
+
+    if (look_up) {
+        answer(look_up);
+    }
+}

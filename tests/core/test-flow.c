@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Backpressure, limits of a connection, and the statistics. */
+#include <string.h>
+#include "core/bytes.h"
+#include "rig.h"
+
+#define FRAME HELIX_MSG_FRAME_REQUEST
+
+/* What a guest that does not read can still send before its own socket is full; the host has stopped reading then. */
+static guint stuff_pings(Client *client)
+{
+    guint8 payload[HELIX_MAX_PING] = { 0 };
+    guint sent = 0;
+
+    client->timeout_ms = 300;
+    while (client_ping(client, 0, payload, sizeof payload)) {
+        sent++;
+        g_assert_cmpuint(sent, <, 1000000);
+    }
+    client->timeout_ms = CLIENT_TIMEOUT_MS;
+    return sent;
+}
+
+/* It is not read from, not cut off, and nobody else notices; when it reads again, everything is there. */
+static void test_guest_does_not_read(void)
+{
+    g_autoptr(Rig) rig = rig_new(NULL);
+    g_autoptr(Client) client = rig_connect(rig);
+    g_autoptr(Client) other = rig_connect(rig);
+    guint sent = stuff_pings(client), received = 0;
+    guint64 taken;
+
+    expect_quiet(other);
+    g_assert_true(client_resource(other, 0, 1, 1));
+    message_free(expect_frame(other, 0, 1));
+    taken = rig_stat(rig, "bytes.from_guest");
+    g_usleep(50000);
+    g_assert_cmpuint(rig_stat(rig, "bytes.from_guest"), ==, taken);
+    while (received < sent) {
+        g_autoptr(Message) message = expect_message(client, HELIX_MSG_PONG, 0);
+
+        g_assert_cmpuint(message->size, ==, HELIX_MAX_PING);
+        received++;
+    }
+}
+
+/* A guest in that state that goes away is noticed. */
+static void test_guest_does_not_read_and_goes(void)
+{
+    g_autoptr(Rig) rig = rig_new(NULL);
+    Client *client = rig_connect(rig);
+
+    stuff_pings(client);
+    client_free(client);
+    g_assert_true(rig_wait_stat(rig, "connections.now", 0));
+}
+
+/* A request is in flight until its answer has left: unread answers count. */
+static void test_in_flight_until_left(void)
+{
+    enum { WIDTH = 3840, HEIGHT = 2160 };       /* the null encoder's IDR of this has tens of kilobytes */
+    g_autoptr(Rig) rig = rig_new(&(RigOptions) { .max_in_flight = 2 });
+    g_autoptr(Client) client = rig_connect(rig);
+    guint frames = 0, busy = 0, sent = 0;
+
+    /* Full of answers, the socket takes no more: some of these find two before them whose answers could not leave. */
+    for (; sent < 60; sent++) {
+        g_assert_true(client_frame(client, &(FrameRequest) { .resource = 1, .width = WIDTH, .height = HEIGHT, .pts = sent,
+                                                             .force_key = 1 }));
+    }
+    for (guint i = 0; i < sent; i++) {
+        g_autoptr(Message) message = client_receive(client);
+
+        g_assert_nonnull(message);
+        if (message->type == HELIX_MSG_FRAME_RESPONSE) {
+            g_assert_cmpint(message_pts(message), ==, i);       /* in order, whatever came between */
+            frames++;
+        } else {
+            g_assert_cmpint(message_error_code(message), ==, HELIX_CODE_BUSY);
+            busy++;
+        }
+    }
+    g_assert_cmpuint(frames, >=, 2);
+    g_assert_cmpuint(frames + busy, ==, sent);
+    expect_quiet(client);
+    g_assert_cmpuint(rig_stat(rig, "live.in_flight"), ==, 0);
+}
+
+/* Requests far beyond the limit behind a hung encoder: refused in order, and not collected without end. */
+static void test_flood(void)
+{
+    g_autoptr(Rig) rig = rig_new(NULL);
+    g_autoptr(Client) client = rig_connect(rig);
+    g_autoptr(Client) other = rig_connect(rig);
+    guint sent = 0, answered = 0;
+    guint64 requests;
+
+    scripted_hold(TRUE);
+    client->timeout_ms = 300;
+    while (client_resource(client, 0, 1, sent)) {
+        sent++;
+        g_assert_cmpuint(sent, <, 1000000);
+    }
+    client->timeout_ms = CLIENT_TIMEOUT_MS;
+    requests = rig_stat(rig, "frames.requests");
+    g_assert_cmpuint(requests, <=, 1024);
+    expect_quiet(other);
+    scripted_hold(FALSE);
+    for (; answered < sent; answered++) {
+        g_autoptr(Message) message = client_receive(client);
+
+        g_assert_nonnull(message);
+    }
+}
+
+static void test_connection_limit(void)
+{
+    g_autoptr(Rig) rig = rig_new(&(RigOptions) { .max_connections = 2 });
+    g_autoptr(Client) a = rig_connect(rig);
+    g_autoptr(Client) b = rig_connect(rig);
+    Client *c;
+
+    expect_quiet(a);
+    expect_quiet(b);
+    c = rig_connect(rig);
+    expect_end(c);
+    client_free(c);
+    g_assert_true(rig_log_has(rig, "2 connections are open, the limit"));
+    client_free(g_steal_pointer(&a));
+    g_assert_true(rig_wait_stat(rig, "connections.now", 1));
+    c = rig_connect(rig);
+    expect_quiet(c);
+    client_free(c);
+}
+
+/* Pictures in host memory have a ceiling: who asks beyond it gets an error, and service when there is room again. */
+static void test_memory_limit(void)
+{
+    enum { SIDE = 8192, GUESTS = 5 };   /* 256 MiB each, asked for before the pixels arrive, which they never do */
+    g_autoptr(Rig) rig = rig_new(NULL);
+    g_autoptr(GByteArray) head = client_frame_bytes(&(FrameRequest) { .flags = HELIX_REQUEST_PIXEL_DATA, .width = SIDE, .height = SIDE,
+                                                                      .pixels_size = (gsize)SIDE * SIDE * 4 });
+    Client *guests[GUESTS];
+    g_autoptr(Client) client = NULL;
+
+    for (guint i = 0; i < GUESTS; i++) {
+        guests[i] = rig_connect(rig);
+        expect_quiet(guests[i]);
+        g_assert_true(client_send_bytes(guests[i], head->data, head->len));
+    }
+    g_assert_true(rig_wait_stat(rig, "bytes.from_guest", GUESTS * (head->len + HELIX_WIRE_HEADER_SIZE + 7)));
+    client = rig_connect(rig);
+    g_assert_true(client_resource(client, 0, 1, 0));
+    expect_error(client, 0, FRAME, HELIX_CODE_INTERNAL);
+    for (guint i = 0; i < GUESTS; i++) {
+        client_free(guests[i]);
+    }
+    g_assert_true(rig_wait_stat(rig, "connections.now", 1));
+    g_assert_true(client_resource(client, 0, 1, 0));
+    message_free(expect_frame(client, 0, 0));
+}
+
+static void test_stats(void)
+{
+    static const guint8 pixels[64 * 48 * 4];
+    g_autoptr(Rig) rig = rig_new(NULL);
+    g_autoptr(Client) client = rig_connect(rig);
+    g_autoptr(Message) frame = NULL;
+    HelixFrameRecord record;
+
+    g_assert_true(client_resource(client, 3, 5, 1));
+    frame = expect_frame(client, 3, 1);
+    g_assert_true(client_frame(client, &(FrameRequest) { .session = 3, .flags = HELIX_REQUEST_PIXEL_DATA, .pts = 2, .pixels = pixels,
+                                                         .pixels_size = sizeof pixels }));
+    message_free(expect_frame(client, 3, 2));
+    g_assert_true(client_resource(client, 3, 0, 3));
+    expect_error(client, 3, FRAME, HELIX_CODE_NOT_FOUND);
+
+    g_assert_cmpuint(rig_stat(rig, "connections.total"), ==, 1);
+    g_assert_cmpuint(rig_stat(rig, "streams.total"), ==, 1);
+    g_assert_cmpuint(rig_stat(rig, "live.session"), ==, 3);
+    g_assert_cmpuint(rig_stat(rig, "live.encoded"), ==, 2);
+    g_assert_cmpuint(rig_stat(rig, "frames.requests"), ==, 3);
+    g_assert_cmpuint(rig_stat(rig, "frames.encoded"), ==, 2);
+    g_assert_cmpuint(rig_stat(rig, "frames.keyframes"), ==, 1);
+    g_assert_cmpuint(rig_stat(rig, "errors.-2"), ==, 1);
+    g_assert_cmpuint(rig_stat(rig, "host_paths.readback"), ==, 1);
+    g_assert_cmpuint(rig_stat(rig, "host_paths.pixel-data"), ==, 1);
+    g_assert_cmpuint(rig_stat(rig, "cpu_bytes.surface"), ==, 2 * sizeof pixels);
+    g_assert_cmpuint(rig_stat(rig, "bytes.from_guest"), ==, 3 * 56 + sizeof pixels);
+    g_assert_cmpuint(rig_stat(rig, "stage_us.encoded.count"), ==, 2);
+    g_assert_cmpuint(rig_stat(rig, "stage_us.returned.max"), <, 20000000);
+
+    record = rig_record(rig, 0);
+    g_assert_cmpuint(record.connection, ==, 1);
+    g_assert_cmpuint(record.session_id, ==, 3);
+    g_assert_cmpuint(record.resource_id, ==, 5);
+    g_assert_cmpint(record.pts, ==, 1);
+    g_assert_true(record.keyframe);
+    g_assert_cmpint(record.received_ns, <=, record.lookup_ns);
+    g_assert_cmpint(record.lookup_ns, <=, record.resolved_ns);
+    g_assert_cmpint(record.resolved_ns, <=, record.submitted_ns);
+    g_assert_cmpint(record.submitted_ns, <=, record.encoded_ns);
+    g_assert_cmpint(record.encoded_ns, <=, record.returned_ns);
+    g_assert_cmpuint(record.bytes + HELIX_RESPONSE_SIZE + 4, ==, frame->size);
+    g_assert_cmpint(rig_record(rig, 2).error, ==, HELIX_CODE_NOT_FOUND);
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/flow/guest-does-not-read", test_guest_does_not_read);
+    g_test_add_func("/flow/guest-does-not-read-and-goes", test_guest_does_not_read_and_goes);
+    g_test_add_func("/flow/in-flight-until-left", test_in_flight_until_left);
+    g_test_add_func("/flow/flood", test_flood);
+    g_test_add_func("/flow/connection-limit", test_connection_limit);
+    g_test_add_func("/flow/memory-limit", test_memory_limit);
+    g_test_add_func("/flow/stats", test_stats);
+    return g_test_run();
+}

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Histograms against sorted values, and the text of the statistics. */
+#include <string.h>
+#include "core/stats.h"
+
+static void test_empty(void)
+{
+    g_autofree HelixHistogram *histogram = g_new0(HelixHistogram, 1);
+
+    g_assert_cmpuint(helix_histogram_quantile(histogram, 500), ==, 0);
+    g_assert_cmpuint(helix_histogram_quantile(histogram, 990), ==, 0);
+}
+
+static void test_exact_and_extreme(void)
+{
+    g_autofree HelixHistogram *histogram = g_new0(HelixHistogram, 1);
+
+    for (guint i = 1; i <= 31; i++) {
+        helix_histogram_add(histogram, i);
+    }
+    g_assert_cmpuint(helix_histogram_quantile(histogram, 500), ==, 16);
+    g_assert_cmpuint(helix_histogram_quantile(histogram, 1000), ==, 31);
+    helix_histogram_add(histogram, G_MAXUINT64);
+    g_assert_cmpuint(histogram->max, ==, G_MAXUINT64);
+    g_assert_cmpuint(helix_histogram_quantile(histogram, 500), ==, 16);
+}
+
+static int compare(gconstpointer a, gconstpointer b)
+{
+    guint64 x = *(const guint64 *)a, y = *(const guint64 *)b;
+
+    return (x > y) - (x < y);
+}
+
+/* Within 3.2 % above the sorted values' own quantiles, and never below. */
+static void test_against_sorting(void)
+{
+    enum { N = 5000 };
+    g_autofree HelixHistogram *histogram = g_new0(HelixHistogram, 1);
+    g_autofree guint64 *values = g_new(guint64, N);
+
+    for (guint i = 0; i < N; i++) {
+        values[i] = (guint64)g_test_rand_int_range(0, 1 << (1 + i % 28));
+        helix_histogram_add(histogram, values[i]);
+    }
+    qsort(values, N, sizeof *values, compare);
+    for (guint permille = 1; permille <= 1000; permille += 37) {
+        guint64 exact = values[(N * permille + 999) / 1000 - 1], seen = helix_histogram_quantile(histogram, permille);
+
+        g_assert_cmpuint(seen, >=, exact);
+        g_assert_cmpuint(seen, <=, exact + exact / 31);
+    }
+}
+
+static void test_text(void)
+{
+    g_autofree HelixStats *stats = g_new0(HelixStats, 1);
+    const HelixStreamInfo stream = { .connection = 2, .peer = "a \"peer\"\n", .session_id = 7, .config = { .width = 64 } };
+    const HelixFrameRecord good = {
+        .received_ns = 1000000, .lookup_ns = 1010000, .resolved_ns = 1020000, .submitted_ns = 1030000, .encoded_ns = 1050000,
+        .returned_ns = 1055000, .path = HELIX_HOST_PATH_READBACK, .cpu_bytes = 150, .keyframe = TRUE,
+    };
+    const HelixFrameRecord bad = { .error = -99 }, worse = { .error = 1000 };
+    g_autofree char *json = NULL;
+
+    helix_stats_frame(stats, &good, 50);
+    helix_stats_frame(stats, &bad, 0);
+    helix_stats_frame(stats, &worse, 0);
+    json = helix_stats_json(stats, "null", 1, &stream, 1);
+    g_assert_nonnull(strstr(json, "\"cpu_bytes\":{\"surface\":100,\"unit\":50}"));
+    g_assert_nonnull(strstr(json, "\"queued\":{\"count\":1,\"p50\":10,\"p99\":10,\"max\":10}"));
+    g_assert_nonnull(strstr(json, "\"resolved\":{\"count\":1,\"p50\":20,"));
+    g_assert_nonnull(strstr(json, "\"encoded\":{\"count\":1,\"p50\":20,"));
+    g_assert_nonnull(strstr(json, "\"returned\":{\"count\":1,\"p50\":5,"));
+    g_assert_nonnull(strstr(json, "\"errors\":{\"-99\":2}"));
+    g_assert_nonnull(strstr(json, "\"peer\":\"a \\u0022peer\\u0022\\u000a\""));
+    g_assert_nonnull(strstr(json, "\"session\":7,\"width\":64"));
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/stats/empty", test_empty);
+    g_test_add_func("/stats/exact-and-extreme", test_exact_and_extreme);
+    g_test_add_func("/stats/against-sorting", test_against_sorting);
+    g_test_add_func("/stats/text", test_text);
+    return g_test_run();
+}

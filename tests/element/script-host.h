@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * script-host.h - a host that does what a test tells it to, right or wrong, on a UNIX socket and a thread of its own.
+ *
+ * It encodes nothing: its access units are an SPS and made-up slices, enough for an element that never decodes. What needs
+ * a decoder is tested against the real core.
+ */
+#ifndef SCRIPT_HOST_H
+#define SCRIPT_HOST_H
+
+#include <glib.h>
+#include "../../hw/display/helix/core/helix-wire.h"
+
+/* What the host saw of one FRAME_REQUEST. */
+typedef struct ScriptFrame {
+    guint8 flags;
+    guint32 resource_id, width, height, fourcc, stride;
+    gint64 pts;
+    gboolean force_keyframe;
+    guint32 payload_size;
+    guint32 crop_x, crop_y, res_width, res_height;  /* of the EXT block */
+} ScriptFrame;
+
+/* What it does. Set before the element starts; counts are of frames, from 0. -1: never. */
+typedef struct Script {
+    gboolean frozen_only;       /* answers CONFIG_REQ with nothing and PING with PONG */
+    gboolean mute;              /* accepts the connection and never says a byte */
+    gboolean bad_magic;         /* the first answer has one */
+    guint32 capabilities;       /* in CONFIG_RESP */
+    guint32 max_in_flight;
+    gint silent_from;           /* no byte from this frame on */
+    gint close_at;              /* closes instead of answering this frame */
+    gint drop_at;               /* answers this one DROPPED */
+    gint error_from, error_to;  /* answers these with error_code */
+    gint32 error_code;
+    gint wrong_pts_at;          /* a pts nobody asked for */
+    gint truncated_at;          /* a nal_count larger than what follows */
+    gint refuse_config_at;      /* answers this CONFIG_REQ (from 0) with an error */
+    guint delay_ms;             /* before each answer */
+    gboolean hold;              /* answers wait for script_host_allow() */
+    gboolean unread;            /* stops reading after CONFIG_REQ: its socket fills up */
+} Script;
+
+#define SCRIPT_DEFAULT { .capabilities = HELIX_CAP_ALL, .max_in_flight = 4, .silent_from = -1, .close_at = -1, .drop_at = -1, \
+                         .error_from = -1, .error_to = -1, .wrong_pts_at = -1, .truncated_at = -1, .refuse_config_at = -1 }
+
+typedef struct ScriptHost ScriptHost;
+
+ScriptHost *script_host_new(const Script *script);
+void script_host_free(ScriptHost *host);
+const char *script_host_path(ScriptHost *host);
+/* Let @n held answers go. */
+void script_host_allow(ScriptHost *host, guint n);
+/* What was seen so far; @index must be below the count. */
+guint script_host_frames(ScriptHost *host);
+ScriptFrame script_host_frame(ScriptHost *host, guint index);
+/* Waits until @n frames were seen; FALSE after 5 s. */
+gboolean script_host_wait_frames(ScriptHost *host, guint n);
+guint script_host_pings(ScriptHost *host);
+guint script_host_configs(ScriptHost *host);
+/* Payload of CONFIG_REQ @index and its size. */
+const guint8 *script_host_config(ScriptHost *host, guint index, gsize *size);
+
+#endif

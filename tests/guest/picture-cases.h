@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * picture-cases.h - what the cases of picture-client are made of: rings of buffers, streams of drawings.
+ *
+ * Functions return 0, or -1 after printing why.
+ */
+#ifndef HELIX_TEST_PICTURE_CASES_H
+#define HELIX_TEST_PICTURE_CASES_H
+
+#include "player.h"
+
+#define RING        3       /* buffers in turn, as a compositor does */
+#define IN_FLIGHT   2
+
+typedef struct Context {
+    Gpu gpu;
+    const char *address, *directory;
+} Context;
+
+/* One stream of @frames pictures of the same geometry. */
+typedef struct Picture {
+    const char *name;
+    unsigned need;          /* NEED_ bits of picture-client.c */
+    BufferSpec spec;
+    BufferArea area;        /* width 0: all of it */
+    uint8_t source;
+    uint8_t flags;
+    unsigned frames;
+    bool spoil;             /* paint over each buffer as soon as it is released */
+} Picture;
+
+int ring_new(Gpu *gpu, const BufferSpec *spec, Buffer ring[RING]);
+void ring_free(Buffer ring[RING]);
+
+/* Send drawings @first, @first + 1, ... of @picture from @ring on session 1 and collect every answer. */
+int play_picture(Player *player, const Picture *picture, Buffer ring[RING], unsigned first);
+
+/* A case that is more than one stream of pictures; play() gets an open connection on which nothing was sent. */
+typedef struct SpecialCase {
+    const char *name;
+    int (*play)(Context *context, Player *player);
+} SpecialCase;
+
+extern const SpecialCase special_cases[];
+extern const size_t n_special_cases;
+
+#endif

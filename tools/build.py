@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Everything a VM needs, built from the tree as it is now: QEMU, the guest image, its initrd and the payload."""
+
+import atexit
+import glob
+import hashlib
+import json
+import os
+import shutil
+import time
+
+import guest_image
+import qemu
+from steps import CACHE, NINJA, TREE, Step, locked
+
+# This checkout's build folders; another checkout that shares the cache has its own.
+BUILDS = os.path.join(CACHE, "build", hashlib.sha256(os.environ.get("HELIX_HOST_TREE", TREE).encode()).hexdigest()[:12])
+
+OPTIONS = ("-Delement=enabled", "-Dwerror=true", "--buildtype=debugoptimized")
+
+
+class Built:
+    """Paths of what was built. They stay as they are for this run, whatever another run builds meanwhile."""
+    qemu = None         # the system emulator
+    guest = None        # guest_image.Guest
+    initrd = None
+    payload = None
+
+    def save(self, run):
+        """Leave the paths for tools/vm.py."""
+        with open(os.path.join(run, "built.json"), "w") as file:
+            json.dump({"qemu": self.qemu, "kernel": self.guest.kernel, "image": self.guest.image,
+                       "initrd": self.initrd, "payload": self.payload}, file)
+
+
+def meson(title, name, source, *options, install=None, environment=None):
+    """Build a meson project incrementally under this checkout's builds; with @install, install it there as DESTDIR."""
+    folder = os.path.join(BUILDS, name)
+    with Step(title, "build-" + name, quiet=True) as step:
+        stamp = os.path.join(folder, "configured")
+        wanted = "\n".join((source,) + options)
+        if not os.path.exists(stamp) or open(stamp).read() != wanted:
+            shutil.rmtree(folder, ignore_errors=True)
+            step.run(["meson", "setup", folder, source] + list(options), env=dict(os.environ, **(environment or {})))
+            with open(stamp, "w") as out:
+                out.write(wanted)
+        step.run(["ninja", "-C", folder], progress=NINJA)
+        if install:
+            step.run(["meson", "install", "-C", folder, "--no-rebuild", "--destdir", install])
+    return folder
+
+
+def project(tests):
+    """Build the tree's own meson project, with its tests or without; returns the build folder."""
+    if tests:
+        return meson("element and tests", "tests", TREE, *OPTIONS)
+    return meson("guest element", "element", TREE, "-Dtests=false", *OPTIONS)
+
+
+def payload(built, run, tests):
+    """The guest's /helix: guest/, the element, and with @tests the programs of tests/guest."""
+    folder = os.path.join(run, "payload")
+    shutil.copytree(os.path.join(TREE, "guest"), folder)
+    programs = meson("guest programs", "guest", os.path.join(TREE, "guest"), "--prefix=/", "--bindir=bin",
+                     "--buildtype=debugoptimized", install=folder)
+    module = project(tests)
+    os.makedirs(os.path.join(folder, "gst"))
+    for path in glob.glob(os.path.join(module, "desktop", "gst-vsockenc", "libgst*.so")):
+        shutil.copy(path, os.path.join(folder, "gst"))
+    for path in glob.glob(os.path.join(module, "tests", "guest", "*")):
+        if os.path.isfile(path) and os.access(path, os.X_OK):
+            shutil.copy(path, os.path.join(folder, "bin"))
+    built.initrd = os.path.join(run, "initrd")
+    guest_image.make_initrd(built.guest, os.path.join(programs, "initrd"), built.initrd)
+    built.payload = os.path.join(run, "payload.ext4")
+    guest_image.make_payload(folder, built.payload)
+
+
+def keep(emulator):
+    """A link of this run's own to the emulator: the linker makes a new file, so this one stays as it was built now."""
+    folder = os.path.join(CACHE, "running")
+    os.makedirs(folder, exist_ok=True)
+    for name in os.listdir(folder):     # runs that were killed
+        path = os.path.join(folder, name)
+        if time.time() - os.stat(path).st_ctime > 86400:
+            os.unlink(path)
+    path = os.path.join(folder, "%s-%s" % (os.urandom(4).hex(), os.path.basename(emulator)))
+    os.link(emulator, path)
+    atexit.register(os.unlink, path)
+    return path
+
+
+def everything(tests=False, kind="guest", run="/run/helix"):
+    """Build what changed; returns Built. @run: a folder of this run's own."""
+    built = Built()
+    os.makedirs(run, exist_ok=True)
+    with locked(os.path.join(CACHE, "lock"), "the cache"):
+        emulator = qemu.build()
+        built.guest = guest_image.Guest(kind)
+        built.guest.make()
+        with Step("guest payload", "payload", quiet=True):
+            payload(built, run, tests)
+        built.qemu = keep(emulator)
+    built.save(run)
+    return built

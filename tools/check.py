@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""make check [SUITE=name]: the project's tests.
+
+Suites without a VM are meson's, in one build folder; VM suites are the scripts tests/vm/NAME.py (see tools/vm.py for
+what one looks like), called vm-NAME. A script with a line "# suite: long" runs only by its name or with SUITE=all.
+The last line says how many tests passed, failed and were skipped.
+"""
+
+import glob
+import json
+import os
+import re
+import subprocess
+import time
+import xml.etree.ElementTree as ElementTree
+
+import build
+from steps import LOGS, TREE, Failed, Step, StepError, host_path, say
+
+MESON_SUITES = ("core", "encoder", "vsock", "element", "integrate")
+MESON_PROGRESS = re.compile(rb"^\s*(\d+)/(\d+) ")
+VM_SECONDS = 600
+
+
+class Count:
+    def __init__(self):
+        self.passed = self.failed = self.skipped = 0
+
+    def add(self, passed=0, failed=0, skipped=0):
+        self.passed += passed
+        self.failed += failed
+        self.skipped += skipped
+
+    def line(self):
+        text = "%d passed, %d failed" % (self.passed, self.failed)
+        return text + (", %d skipped" % self.skipped if self.skipped else "")
+
+
+def vm_suites():
+    """{suite: path of its script}, and the set of those that are long."""
+    scripts = {"vm-" + os.path.basename(path)[:-len(".py")].replace("_", "-"): path
+               for path in sorted(glob.glob(os.path.join(TREE, "tests", "vm", "*.py")))
+               if re.search(r"^if __name__ == ", open(path).read(), re.M)}
+    long = {name for name, path in scripts.items() if re.search(r"^# suite: long$", open(path).read(), re.M)}
+    return scripts, long
+
+
+# ---- suites without a VM ----
+
+def junit_count(path):
+    """(passed, failed, skipped) over every test case that meson's report has, TAP's subtests among them."""
+    passed = failed = skipped = 0
+    for case in ElementTree.parse(path).getroot().iter("testcase"):
+        if case.find("failure") is not None or case.find("error") is not None:
+            failed += 1
+        elif case.find("skipped") is not None:
+            skipped += 1
+        else:
+            passed += 1
+    return passed, failed, skipped
+
+
+def run_meson_suite(folder, suite, count):
+    listed = json.loads(subprocess.run(["meson", "introspect", "--tests", folder], check=True, capture_output=True).stdout)
+    if not any(name.split(":")[-1] == suite for test in listed for name in test["suite"]):
+        raise StepError("the build has no test in suite '%s'" % suite)
+    base = "suite-" + suite
+    with Step("suite " + suite, base) as step:
+        bad = False
+        try:
+            step.run(["meson", "test", "-C", folder, "--no-rebuild", "--suite", suite, "--print-errorlogs", "--logbase", base],
+                     progress=MESON_PROGRESS)
+        except StepError:
+            bad = True
+        passed, failed, skipped = junit_count(os.path.join(folder, "meson-logs", base + ".junit.xml"))
+        if bad and not failed:      # crashed or ran out of time outside of any test case
+            failed = 1
+        count.add(passed, failed, skipped)
+        say("   %d passed, %d failed, %d skipped" % (passed, failed, skipped))
+        if failed:
+            step.show_log(60)
+
+
+def run_meson_suites(suites, count, thorough):
+    folder = build.project(tests=True)
+    for suite in suites:
+        try:
+            run_meson_suite(folder, suite, count)
+        except StepError as error:
+            say("FAILED: suite %s: %s" % (suite, error))
+            count.add(failed=1)
+    if thorough:
+        try:
+            build.meson("build: clang, warnings are errors", "tests-clang", TREE, *build.OPTIONS,
+                        environment={"CC": "ccache clang"})
+            count.add(passed=1)
+        except Failed:
+            count.add(failed=1)
+
+
+# ---- suites in a VM ----
+
+def run_vm_suite(name, path, count):
+    log_path = os.path.join(LOGS, name + ".log")
+    say("== suite " + name)
+    begin = time.monotonic()
+    passed = failed = skipped = 0
+    planned = None
+    last = ""
+    environment = dict(os.environ, PYTHONPATH=os.path.join(TREE, "tools"), PYTHONUNBUFFERED="1")
+    with open(log_path, "w") as log:
+        process = subprocess.Popen(["timeout", "-k", "10", str(VM_SECONDS), "python3", path], stdin=subprocess.DEVNULL,
+                                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
+                                   env=environment)
+        for line in process.stdout:
+            log.write(line)
+            log.flush()
+            line = line.rstrip("\n")
+            last = line or last
+            plan = re.match(r"1\.\.(\d+)", line)
+            if plan:
+                planned = int(plan.group(1))
+            elif line.startswith("ok "):
+                if re.search(r"# *skip", line, re.I):
+                    skipped += 1
+                else:
+                    passed += 1
+                say("   " + line)
+            elif line.startswith("not ok "):
+                failed += 1
+                say("   " + line)
+            elif line.startswith("#"):
+                say("   " + line)
+        status = process.wait()
+    if status == 77:
+        skipped += 1
+        say("   skipped: " + last)
+    elif status == 124:
+        failed += 1
+        say("   FAILED: not over within %d s" % VM_SECONDS)
+    elif status and not failed:
+        failed += 1
+        say("   FAILED: ended with %d" % status)
+    elif not status and planned is not None and planned != passed + failed + skipped:
+        failed += 1
+        say("   FAILED: %d tests were planned, %d reported" % (planned, passed + failed + skipped))
+    elif not status and not passed + failed + skipped:
+        failed += 1
+        say("   FAILED: it reported no test")
+    if failed:
+        with open(log_path) as log:
+            tail = log.read().splitlines()[-40:]
+        say("  The end of %s:\n    | %s" % (host_path(log_path), "\n    | ".join(tail)))
+    count.add(passed, failed, skipped)
+    say("   %d passed, %d failed, %d skipped in %.0f s" % (passed, failed, skipped, time.monotonic() - begin))
+
+
+def run(arguments):
+    scripts, long = vm_suites()
+    wanted = arguments[0] if arguments else ""
+    everyone = list(MESON_SUITES) + list(scripts)
+    if wanted == "list":
+        for name in everyone:
+            say(name + (" (long)" if name in long else ""))
+        return 0
+    if wanted and wanted != "all" and wanted not in everyone:
+        say("there is no suite '%s'; there are: %s, all" % (wanted, ", ".join(everyone)))
+        return 2
+    chosen = [wanted] if wanted and wanted != "all" else [name for name in everyone if wanted or name not in long]
+    count = Count()
+    without_vm = [name for name in chosen if name in MESON_SUITES]
+    with_vm = [name for name in chosen if name in scripts]
+    if without_vm:
+        try:
+            run_meson_suites(without_vm, count, thorough=len(chosen) > 1)
+        except Failed:
+            count.add(failed=1)
+    if with_vm:
+        try:
+            build.everything(tests=True)
+            for name in with_vm:
+                run_vm_suite(name, scripts[name], count)
+        except Failed:
+            count.add(failed=1)
+    say(count.line())
+    return 1 if count.failed else 0

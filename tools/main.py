@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Runs in the build root: one command of tools/front."""
+
+import sys
+
+from steps import Failed
+
+
+def main(argv):
+    if argv[0] == "build":
+        import build
+        build.everything()
+    elif argv[0] == "demo":
+        import demo
+        demo.run()
+    elif argv[0] == "check":
+        import check
+        return check.run(argv[1:])
+    else:
+        print("unknown command '%s', not demo, check or build" % argv[0], file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except Failed:
+        sys.exit(1)
+    except KeyboardInterrupt:
+        print("\ninterrupted")
+        sys.exit(130)

@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""QEMU with the module: Debian's source, the overlay put into it by qemu/integrate, an incremental build.
+
+The tree and its build are cached under a name made of the source's version and the configure line; qemu/integrate brings
+the overlay in it up to date on every run.
+"""
+
+import glob
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+
+from steps import CACHE, NINJA, TREE, Step, StepError, say
+
+# Debian 13's first, then whatever can be had, nearest first: an archive that does not answer is no reason to fail.
+WANTED = ("10.0", "10.1", "10.2", "11.0", "11.1")
+
+CONFIGURE = ["--target-list=x86_64-softmmu", "--without-default-features", "--enable-tcg", "--enable-kvm",
+             "--enable-virglrenderer", "--enable-opengl", "--enable-sdl", "--enable-slirp", "--enable-fdt=system",
+             "--enable-pixman", "--disable-docs", "--disable-werror", "--disable-install-blobs"]
+
+BINARY = "qemu-system-x86_64"
+
+# Where the root's packages keep the firmware that a system emulator loads.
+FIRMWARE = ["/usr/share/qemu", "/usr/share/seabios", "/usr/lib/ipxe/qemu"]
+
+
+def key():
+    return hashlib.sha256("\n".join(CONFIGURE).encode()).hexdigest()[:8]
+
+
+def folder_of(version):
+    return os.path.join(CACHE, "qemu-%s-%s" % (re.sub(r"^\d+:", "", version), key()))
+
+
+def versions_offered():
+    """Versions that the package index lists, best first: Debian 13's own line, newest update of a line first."""
+    text = subprocess.run(["apt-cache", "showsrc", "qemu"], capture_output=True, text=True, check=False).stdout
+    found = set(re.findall(r"^Version: (\S+)", text, re.M))
+    ranked = []
+    for version in found:
+        number = re.sub(r"^\d+:", "", version)
+        line = ".".join(number.split(".")[:2])
+        if line in WANTED:
+            update = [int(part) for part in re.findall(r"\d+", number.split("+")[0])]
+            # Only what Debian 13 itself ships counts as its line; a backport of an older one comes after it.
+            ranked.append((WANTED.index(line), "bpo" in number, [-part for part in update], version))
+    return [entry[-1] for entry in sorted(ranked)]
+
+
+def unpack(step, version, target):
+    """Fetch and unpack one version with its patches to @target. StepError when it can't be had."""
+    work = os.path.join(CACHE, "new.qemu")
+    shutil.rmtree(work, ignore_errors=True)
+    os.makedirs(os.path.join(work, "fetch"))
+    step.progress("fetching %s" % version)
+    try:
+        step.run(["apt-get", "-q", "source", "--download-only", "--only-source", "qemu=" + version],
+                 cwd=os.path.join(work, "fetch"))
+        description, = glob.glob(os.path.join(work, "fetch", "*.dsc"))
+        step.progress("unpacking %s" % version)
+        step.run(["dpkg-source", "--no-check", "-x", description, os.path.join(work, "src")])
+    except StepError:
+        shutil.rmtree(work, ignore_errors=True)
+        raise
+    shutil.rmtree(os.path.join(work, "fetch"))
+    os.rename(work, target)
+
+
+def newest_cached():
+    """The tree of an earlier run, if there is one; which version it has was decided then."""
+    marker = os.path.join(CACHE, "qemu-%s.current" % key())
+    if os.path.exists(marker):
+        with open(marker) as current:
+            version = current.read().strip()
+        if os.path.isdir(folder_of(version)):
+            return version
+    return None
+
+
+def source():
+    """Make sure of a source tree; returns its version."""
+    version = newest_cached()
+    if version:
+        return version
+    with Step("QEMU's source", "qemu-source") as step:
+        step.progress("reading package lists")
+        try:
+            step.run(["apt-get", "-q", "update"])
+        except StepError as error:      # one suite that does not answer takes no other away
+            say("   not every package list could be had: %s" % error)
+        offered = versions_offered()
+        if not offered:
+            raise StepError("no source of QEMU %s is in the package lists" % " or ".join(WANTED))
+        for version in offered:
+            try:
+                if not os.path.isdir(folder_of(version)):
+                    unpack(step, version, folder_of(version))
+                break
+            except StepError:
+                say("   QEMU %s can't be had from the archive today" % version)
+        else:
+            raise StepError("none of the versions offered could be fetched: %s" % ", ".join(offered))
+        with open(os.path.join(CACHE, "qemu-%s.current" % key()), "w") as current:
+            current.write(version)
+        say("   using QEMU %s" % version)
+    return version
+
+
+def build(version=None):
+    """Integrate and build; returns the path of the system emulator. Seconds when little changed."""
+    version = version or source()
+    folder = folder_of(version)
+    tree, out = os.path.join(folder, "src"), os.path.join(folder, "build")
+    with Step("QEMU %s: integrate" % version, "qemu-integrate", quiet=True) as step:
+        step.run([os.path.join(TREE, "qemu", "integrate"), tree])
+    configured = os.path.join(out, "configured")
+    if not os.path.exists(configured):
+        with Step("QEMU %s: configure (once)" % version, "qemu-configure") as step:
+            shutil.rmtree(out, ignore_errors=True)
+            os.makedirs(out)
+            step.run([os.path.join(tree, "configure"), "--cc=ccache gcc"] + CONFIGURE, cwd=out)
+            with open(configured, "w"):
+                pass
+    with Step("QEMU %s: build" % version, "qemu-build", quiet=True) as step:
+        step.run(["ninja", "-C", out, BINARY], progress=NINJA)
+    return os.path.join(out, BINARY)
