@@ -123,7 +123,7 @@ static gboolean copy(HelixGpuCopier *copier, const HelixTexture *texture, const 
     State before = look(), after;
     gboolean taken;
 
-    *answer = (Answer) { FALSE };
+    *answer = (Answer) { .done = FALSE };
     taken = helix_gpu_copier_copy(copier, texture, picture, take_answer, answer, error);
     after = look();
     g_assert_cmpmem(&before, sizeof(before), &after, sizeof(after));
