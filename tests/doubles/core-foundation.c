@@ -97,11 +97,6 @@ void CFRelease(CFTypeRef cf)
     g_free(object);
 }
 
-CFIndex CFGetRetainCount(CFTypeRef cf)
-{
-    return g_atomic_int_get(&alive(cf)->refs);
-}
-
 /* ---- strings, booleans, numbers ---- */
 
 const DoubleClass double_string = { "CFString", NULL };
@@ -164,21 +159,6 @@ double double_number_as_double(CFTypeRef cf)
     Number *number = double_check(cf, &double_number);
 
     return number->is_double ? number->real : (double)number->integer;
-}
-
-Boolean CFNumberGetValue(CFNumberRef number, CFNumberType type, void *value)
-{
-    switch (type) {
-    case kCFNumberSInt32Type:
-        *(gint32 *)value = (gint32)double_number_as_int(number);
-        return TRUE;
-    case kCFNumberSInt64Type:
-        *(gint64 *)value = double_number_as_int(number);
-        return TRUE;
-    default:
-        *(double *)value = double_number_as_double(number);
-        return TRUE;
-    }
 }
 
 /* ---- arrays and dictionaries ---- */

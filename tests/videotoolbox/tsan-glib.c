@@ -10,14 +10,6 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-/* Of Mesa and LLVM the sanitizer only sees parts; nothing under test runs in them. */
-const char *__tsan_default_suppressions(void);
-
-const char *__tsan_default_suppressions(void)
-{
-    return "called_from_lib:libgallium\nrace:libgallium\ndeadlock:libLLVM\ndeadlock:libEGL_mesa\ndeadlock:libgallium\n";
-}
-
 static pthread_mutex_t *mutex_of(GMutex *mutex)
 {
     pthread_mutex_t *inner = __atomic_load_n(&mutex->p, __ATOMIC_ACQUIRE), *fresh;

@@ -24,7 +24,6 @@ typedef const void *CFTypeRef;
 /* from: CoreFoundation/mod.rs */
 typedef const struct __CFAllocator *CFAllocatorRef;
 extern const CFAllocatorRef kCFAllocatorDefault;
-CFIndex CFGetRetainCount(CFTypeRef cf);
 
 /* from: objc2 framework-crates/objc2-core-foundation/src/retained.rs */
 CFTypeRef CFRetain(CFTypeRef cf);
@@ -44,7 +43,6 @@ extern const CFBooleanRef kCFBooleanFalse;
 #define kCFNumberDoubleType 13
 Boolean CFBooleanGetValue(CFBooleanRef boolean);
 CFNumberRef CFNumberCreate(CFAllocatorRef allocator, CFNumberType the_type, const void *value_ptr);
-Boolean CFNumberGetValue(CFNumberRef number, CFNumberType the_type, void *value_ptr);
 
 /* from: CoreFoundation/CFArray.rs */
 typedef const struct __CFArray *CFArrayRef;
