@@ -60,6 +60,7 @@ def project(tests):
 def payload(built, run, tests):
     """The guest's /helix: guest/, the element, and with @tests the programs of tests/guest."""
     folder = os.path.join(run, "payload")
+    shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(os.path.join(TREE, "guest"), folder)
     programs = meson("guest programs", "guest", os.path.join(TREE, "guest"), "--prefix=/", "--bindir=bin",
                      "--buildtype=debugoptimized", install=folder)
@@ -90,16 +91,15 @@ def keep(emulator):
     return path
 
 
-def everything(tests=False, kind="guest", run="/run/helix"):
+def everything(tests=False, run="/run/helix"):
     """Build what changed; returns Built. @run: a folder of this run's own."""
     built = Built()
     os.makedirs(run, exist_ok=True)
     with locked(os.path.join(CACHE, "lock"), "the cache"):
         emulator = qemu.build()
-        built.guest = guest_image.Guest(kind)
+        built.guest = guest_image.Guest()
         built.guest.make()
-        with Step("guest payload", "payload", quiet=True):
-            payload(built, run, tests)
+        payload(built, run, tests)
         built.qemu = keep(emulator)
     built.save(run)
     return built

@@ -11,13 +11,14 @@ import json
 import os
 import re
 import subprocess
-import time
 import xml.etree.ElementTree as ElementTree
 
 import build
-from steps import LOGS, TREE, Failed, Step, StepError, host_path, say
+import qemu
+import videotoolbox
+from steps import CACHE, TREE, Failed, Step, StepError, locked, say
 
-MESON_SUITES = ("core", "encoder", "vsock", "element", "integrate")
+MESON_SUITES = ("core", "encoder", "vsock", "videotoolbox", "element", "integrate")
 MESON_PROGRESS = re.compile(rb"^\s*(\d+)/(\d+) ")
 VM_SECONDS = 600
 
@@ -83,6 +84,9 @@ def run_meson_suite(folder, suite, count):
 
 def run_meson_suites(suites, count, thorough):
     folder = build.project(tests=True)
+    if "integrate" in suites:
+        with locked(os.path.join(CACHE, "lock"), "the cache"):
+            os.environ["HELIX_QEMU_TREES"] = os.path.join(qemu.folder_of(qemu.source()), "src")
     for suite in suites:
         try:
             run_meson_suite(folder, suite, count)
@@ -100,59 +104,68 @@ def run_meson_suites(suites, count, thorough):
 
 # ---- suites in a VM ----
 
+class TapReader:
+    """Counts what a script reports, and shows what is not plain success."""
+
+    def __init__(self):
+        self.passed = self.failed = self.skipped = 0
+        self.planned = None
+        self.last = ""
+
+    def total(self):
+        return self.passed + self.failed + self.skipped
+
+    def read(self, line):
+        self.last = line or self.last
+        plan = re.match(r"1\.\.(\d+)", line)
+        if plan:
+            self.planned = int(plan.group(1))
+        elif line.startswith("not ok "):
+            self.failed += 1
+            say("   " + line)
+        elif line.startswith("ok ") and re.search(r"# *skip", line, re.I):
+            self.skipped += 1
+            say("   " + line)
+        elif line.startswith("ok "):
+            self.passed += 1
+        elif line.startswith("#"):
+            say("   " + line)
+
+    def end(self, status):
+        """The script ended with @status: what it did not report itself."""
+        problem = None
+        if status == 77:
+            self.skipped += 1
+            say("   skipped: " + self.last)
+        elif status == 124:
+            problem = "not over within %d s" % VM_SECONDS
+        elif status and not self.failed:
+            problem = "ended with %d" % status
+        elif not status and self.planned is not None and self.planned != self.total():
+            problem = "%d tests were planned, %d reported" % (self.planned, self.total())
+        elif not status and not self.total():
+            problem = "it reported no test"
+        if problem:
+            self.failed += 1
+            say("   not ok: " + problem)
+
+
 def run_vm_suite(name, path, count):
-    log_path = os.path.join(LOGS, name + ".log")
-    say("== suite " + name)
-    begin = time.monotonic()
-    passed = failed = skipped = 0
-    planned = None
-    last = ""
-    environment = dict(os.environ, PYTHONPATH=os.path.join(TREE, "tools"), PYTHONUNBUFFERED="1")
-    with open(log_path, "w") as log:
-        process = subprocess.Popen(["timeout", "-k", "10", str(VM_SECONDS), "python3", path], stdin=subprocess.DEVNULL,
-                                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
-                                   env=environment)
-        for line in process.stdout:
-            log.write(line)
-            log.flush()
-            line = line.rstrip("\n")
-            last = line or last
-            plan = re.match(r"1\.\.(\d+)", line)
-            if plan:
-                planned = int(plan.group(1))
-            elif line.startswith("ok "):
-                if re.search(r"# *skip", line, re.I):
-                    skipped += 1
-                else:
-                    passed += 1
-                say("   " + line)
-            elif line.startswith("not ok "):
-                failed += 1
-                say("   " + line)
-            elif line.startswith("#"):
-                say("   " + line)
-        status = process.wait()
-    if status == 77:
-        skipped += 1
-        say("   skipped: " + last)
-    elif status == 124:
-        failed += 1
-        say("   FAILED: not over within %d s" % VM_SECONDS)
-    elif status and not failed:
-        failed += 1
-        say("   FAILED: ended with %d" % status)
-    elif not status and planned is not None and planned != passed + failed + skipped:
-        failed += 1
-        say("   FAILED: %d tests were planned, %d reported" % (planned, passed + failed + skipped))
-    elif not status and not passed + failed + skipped:
-        failed += 1
-        say("   FAILED: it reported no test")
-    if failed:
-        with open(log_path) as log:
-            tail = log.read().splitlines()[-40:]
-        say("  The end of %s:\n    | %s" % (host_path(log_path), "\n    | ".join(tail)))
-    count.add(passed, failed, skipped)
-    say("   %d passed, %d failed, %d skipped in %.0f s" % (passed, failed, skipped, time.monotonic() - begin))
+    with Step("suite " + name, name) as step:
+        reader = TapReader()
+        environment = dict(os.environ, PYTHONPATH=os.path.join(TREE, "tools"), PYTHONUNBUFFERED="1")
+        with subprocess.Popen(["timeout", "-k", "10", str(VM_SECONDS), "python3", path], stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
+                              env=environment) as process:
+            for line in process.stdout:
+                step.write(line.rstrip("\n"))
+                reader.read(line.rstrip("\n"))
+                step.progress("%d passed, %d failed" % (reader.passed, reader.failed))
+        reader.end(process.returncode)
+        if reader.failed:
+            step.show_log(40)
+        count.add(reader.passed, reader.failed, reader.skipped)
+        say("   %d passed, %d failed, %d skipped" % (reader.passed, reader.failed, reader.skipped))
 
 
 def run(arguments):
@@ -173,6 +186,8 @@ def run(arguments):
     if without_vm:
         try:
             run_meson_suites(without_vm, count, thorough=len(chosen) > 1)
+            if wanted in ("all", "videotoolbox"):
+                videotoolbox.run(count)
         except Failed:
             count.add(failed=1)
     if with_vm:

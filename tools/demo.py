@@ -25,6 +25,7 @@ CAPTURE_SECONDS = 300
 BITRATE_KBPS = 6000
 LEAST_PSNR = 30.0           # a picture that is the screenshot's, through an encoder
 PATHS = ("dmabuf", "guest-copy", "pixel-data")
+HOST_PATHS = ("iosurface", "metal-copy", "gl-blit", "readback", "pages", "pixel-data", "repeat")
 STAGES = ("queued", "resolved", "encoded", "returned")
 FILM, SHOT = "/tmp/demo.mp4", "/tmp/screenshot.png"
 
@@ -154,7 +155,7 @@ def collect(guest, host, film):
         "encoder": host["encoder"],
         "bitrate_kbps": round(bits / 1000),
         "paths": {path: guest[path] for path in PATHS},
-        "host_paths": {path: count for path, count in host["host_paths"].items()},
+        "host_paths": {path: host["host_paths"][path] for path in HOST_PATHS},
         "bytes_to_host_per_frame": round(guest["bytes-to-host"] / frames, 1),
         "cpu_bytes_per_frame": {"guest": round(guest["cpu-bytes"] / frames),
                                 "host": round(sum(host["cpu_bytes"].values()) / host_frames)},

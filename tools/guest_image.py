@@ -5,13 +5,15 @@ What changes is small: an initrd of one static program with the modules that fin
 ext4 of guest/, the element and the test programs, which the guest mounts at /helix.
 """
 
+import lzma
 import os
 import re
 import shutil
+import struct
 import subprocess
 import tarfile
 
-from steps import CACHE, TREE, Step, StepError, say
+from steps import CACHE, TREE, Step, StepError, host_path
 
 # What finds and mounts the root disk; everything else is loaded by udev and guest/init.
 BOOT_MODULES = ("virtio_pci", "virtio_blk", "crc32c_generic", "ext4")     # ext4 asks for crc32c by name
@@ -20,16 +22,15 @@ IMAGE_BYTES = 4 << 30       # sparse
 
 
 class Guest:
-    """A guest image: @kind is guest (PipeWire 1.6) or guest-stock (Debian 13's own)."""
+    """The guest's image, made or not yet made."""
 
-    def __init__(self, kind="guest"):
-        key = subprocess.run([os.path.join(TREE, "tools", "make-root"), "--key", kind], check=True,
+    def __init__(self):
+        key = subprocess.run([os.path.join(TREE, "tools", "make-root"), "--key", "guest"], check=True,
                              capture_output=True, text=True).stdout.strip()
         self.folder = os.path.join(CACHE, "guest-" + key)
         self.tar = self.folder + ".tar"
-        self.kind = kind
         self.image = os.path.join(self.folder, "image.ext4")
-        self.kernel = os.path.join(self.folder, "vmlinuz")
+        self.kernel = os.path.join(self.folder, "vmlinux")
         self.modules = os.path.join(self.folder, "modules")
 
     def make(self):
@@ -37,8 +38,7 @@ class Guest:
         if os.path.isdir(self.folder):
             return
         if not os.path.exists(self.tar):
-            raise StepError("no %s file system in the cache: HELIX_GUEST=%s tools/front shell true makes it"
-                            % (self.kind, self.kind))
+            raise StepError("%s is not there, which tools/front makes" % host_path(self.tar))
         new = os.path.join(CACHE, "new.guest")
         with Step("guest image (once)", "guest-image") as step:
             shutil.rmtree(new, ignore_errors=True)
@@ -59,8 +59,8 @@ class Guest:
             if not kernel:
                 raise StepError("the guest's file system has no kernel")
             version = kernel[-1][len("boot/vmlinuz-"):]
-            with open(os.path.join(new, "vmlinuz"), "wb") as out:
-                shutil.copyfileobj(tar.extractfile(members[kernel[-1]]), out)
+            with open(os.path.join(new, "vmlinux"), "wb") as out:
+                out.write(unpack_kernel(tar.extractfile(members[kernel[-1]]).read()))
             base = "usr/lib/modules/%s/" % version
             if base + "modules.dep" not in members:
                 base = base[len("usr/"):]
@@ -83,6 +83,22 @@ class Guest:
                 name = "%02d-%s" % (number, re.sub(r"\.ko.*", ".ko", os.path.basename(path)))
                 with open(os.path.join(new, "modules", name), "wb") as out:
                     out.write(data)
+
+
+def unpack_kernel(image):
+    """The ELF kernel inside of a bzImage, which QEMU starts by its PVH note: an emulated processor takes seconds to unpack
+    it. Layout: the kernel's Documentation/arch/x86/boot.rst (setup_sects, payload_offset, payload_length)."""
+    sectors = image[0x1f1] or 4
+    offset, length = struct.unpack_from("<II", image, 0x248)
+    start = (sectors + 1) * 512 + offset
+    payload = image[start:start + length - 4]       # its last four bytes are the unpacked size
+    if payload.startswith(b"\xfd7zXZ"):
+        kernel = lzma.LZMADecompressor().decompress(payload)
+    else:
+        kernel = subprocess.run(["zstd", "-dc"], input=payload, check=True, capture_output=True).stdout
+    if not kernel.startswith(b"\x7fELF"):
+        raise StepError("the guest's kernel is packed in a way that this does not know")
+    return kernel
 
 
 def make_initrd(guest, init, target):

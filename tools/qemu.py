@@ -31,6 +31,11 @@ def key():
     return hashlib.sha256("\n".join(CONFIGURE).encode()).hexdigest()[:8]
 
 
+def shown(version):
+    """A version as people say it: without Debian's epoch and revision."""
+    return re.sub(r"^\d+:|[+~-].*", "", version)
+
+
 def folder_of(version):
     return os.path.join(CACHE, "qemu-%s-%s" % (re.sub(r"^\d+:", "", version), key()))
 
@@ -51,21 +56,29 @@ def versions_offered():
 
 
 def unpack(step, version, target):
-    """Fetch and unpack one version with its patches to @target. StepError when it can't be had."""
+    """Fetch and unpack one version to @target, with Debian's patches if they can be had. StepError when it can't be."""
     work = os.path.join(CACHE, "new.qemu")
     shutil.rmtree(work, ignore_errors=True)
-    os.makedirs(os.path.join(work, "fetch"))
+    fetched = os.path.join(work, "fetch")
+    os.makedirs(fetched)
     step.progress("fetching %s" % version)
+    source = os.path.join(work, "src")
     try:
-        step.run(["apt-get", "-q", "source", "--download-only", "--only-source", "qemu=" + version],
-                 cwd=os.path.join(work, "fetch"))
-        description, = glob.glob(os.path.join(work, "fetch", "*.dsc"))
+        step.run(["apt-get", "-q", "source", "--download-only", "--only-source", "qemu=" + version], cwd=fetched)
+        description, = glob.glob(os.path.join(fetched, "*.dsc"))
         step.progress("unpacking %s" % version)
-        step.run(["dpkg-source", "--no-check", "-x", description, os.path.join(work, "src")])
+        step.run(["dpkg-source", "--no-check", "-x", description, source])
     except StepError:
-        shutil.rmtree(work, ignore_errors=True)
-        raise
-    shutil.rmtree(os.path.join(work, "fetch"))
+        # Of an older version the original source may be all that is left.
+        archives = glob.glob(os.path.join(fetched, "*.orig.tar.xz"))
+        if not archives:
+            shutil.rmtree(work, ignore_errors=True)
+            raise
+        say("   QEMU %s: Debian's patches can't be had, using the original source" % version)
+        shutil.rmtree(source, ignore_errors=True)
+        os.makedirs(source)
+        step.run(["tar", "-C", source, "--strip-components=1", "-xf", archives[0]])
+    shutil.rmtree(fetched)
     os.rename(work, target)
 
 
@@ -114,16 +127,16 @@ def build(version=None):
     version = version or source()
     folder = folder_of(version)
     tree, out = os.path.join(folder, "src"), os.path.join(folder, "build")
-    with Step("QEMU %s: integrate" % version, "qemu-integrate", quiet=True) as step:
+    with Step("QEMU %s: integrate" % shown(version), "qemu-integrate", quiet=True) as step:
         step.run([os.path.join(TREE, "qemu", "integrate"), tree])
     configured = os.path.join(out, "configured")
     if not os.path.exists(configured):
-        with Step("QEMU %s: configure (once)" % version, "qemu-configure") as step:
+        with Step("QEMU %s: configure (once)" % shown(version), "qemu-configure") as step:
             shutil.rmtree(out, ignore_errors=True)
             os.makedirs(out)
             step.run([os.path.join(tree, "configure"), "--cc=ccache gcc"] + CONFIGURE, cwd=out)
             with open(configured, "w"):
                 pass
-    with Step("QEMU %s: build" % version, "qemu-build", quiet=True) as step:
+    with Step("QEMU %s: build" % shown(version), "qemu-build", quiet=True) as step:
         step.run(["ninja", "-C", out, BINARY], progress=NINJA)
     return os.path.join(out, BINARY)

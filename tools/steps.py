@@ -42,7 +42,8 @@ def host_path(path):
 
 
 def say(text):
-    print(text, flush=True)
+    # A step's progress stands on this line: say it over that.
+    print(("\r\x1b[K" if sys.stdout.isatty() else "") + text, flush=True)
 
 
 class Step:

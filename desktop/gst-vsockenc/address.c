@@ -25,12 +25,12 @@ static const char *vsock_advice(int code)
                "on its host).";
     case EPERM:
     case EACCES:
-        return "This process may not use AF_VSOCK. A container's seccomp profile usually forbids it: allow it there, or "
-               "run outside.";
+        return "This process may not use AF_VSOCK. A container's seccomp profile usually forbids it: allow it there, "
+               "or run outside.";
     case ENODEV:
     case EADDRNOTAVAIL:
-        return "There is no vsock device in this VM, or its driver is not loaded (modprobe vmw_vsock_virtio_transport). "
-               VM_NEEDS ".";
+        return "There is no vsock device in this VM, or its driver is not loaded (modprobe vmw_vsock_virtio_transport)."
+               " " VM_NEEDS ".";
     case ECONNREFUSED:
     case ECONNRESET:
         return "The host has nobody on this port. " VM_NEEDS "; its port is helix-vsock-port=, 5000 unless set.";

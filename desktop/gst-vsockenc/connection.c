@@ -10,6 +10,7 @@
 #include <sys/uio.h>
 #include <gst/gst.h>
 #include "address.h"
+#include "bytes.h"
 #include "connection.h"
 
 GST_DEBUG_CATEGORY_EXTERN(vsockenc_debug);
@@ -37,6 +38,8 @@ struct VsockConnection {
     gboolean connecting;
     VsockOutgoing *current;     /* being written */
     gsize written;              /* of current */
+    int fence;                  /* what the next message waits for, or -1; */
+    gint64 fence_limit_us;      /* and until when */
     guint8 header[HELIX_WIRE_HEADER_SIZE];
     gsize header_len;
     guint8 *payload;
@@ -83,19 +86,23 @@ static void wake(VsockConnection *self)
 
 /* ---- writing ---- */
 
-/* Is the next message free to go? Sets the fence to wait for, or -1. */
-static VsockOutgoing *next_outgoing(VsockConnection *self, int *fence)
+/* Is the next message free to go? If not for its fence, that goes to self->fence. */
+static VsockOutgoing *next_outgoing(VsockConnection *self)
 {
     VsockOutgoing *head;
 
-    *fence = -1;
+    self->fence = -1;
     if (self->current) {
         return self->current;
     }
     g_mutex_lock(&self->lock);
     head = g_queue_peek_head(&self->queue);
     if (head && head->fence_fd >= 0 && head->fence_us == 0) {
-        *fence = head->fence_fd;
+        if (head->gated_us == 0) {
+            head->gated_us = g_get_monotonic_time();
+        }
+        self->fence = head->fence_fd;
+        self->fence_limit_us = head->gated_us + FENCE_LIMIT_US;
         head = NULL;
     } else if (head) {
         g_queue_pop_head(&self->queue);
@@ -146,9 +153,7 @@ static guint fill_iov(VsockConnection *self, struct iovec *iov)
 /* Writes until the socket takes no more. FALSE with errno. */
 static gboolean write_some(VsockConnection *self)
 {
-    int fence;
-
-    while (next_outgoing(self, &fence)) {
+    while (next_outgoing(self)) {
         struct iovec iov[G_N_ELEMENTS(self->current->part) + 1];
         struct msghdr msg = { .msg_iov = iov, .msg_iovlen = fill_iov(self, iov) };
         gsize size = outgoing_size(self->current);
@@ -174,15 +179,15 @@ static gboolean write_some(VsockConnection *self)
 static GError *not_helix(VsockConnection *self, const char *what)
 {
     return g_error_new(GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_READ,
-                       "What answers on %s does not speak the frame protocol (%s). Check cid, port and socket-path: the "
-                       "host's port is helix-vsock-port= of its virtio-gpu, 5000 unless set.", self->name, what);
+                       "What answers on %s does not speak the frame protocol (%s). Check cid, port and socket-path: "
+                       "the host's port is helix-vsock-port= of its virtio-gpu, 5000 unless set.", self->name, what);
 }
 
 static GError *begin_payload(VsockConnection *self)
 {
-    guint32 size = GST_READ_UINT32_LE(self->header + HELIX_WIRE_HEADER_PAYLOAD);
+    guint32 size = get_u32(self->header + HELIX_WIRE_HEADER_PAYLOAD);
 
-    if (GST_READ_UINT32_LE(self->header + HELIX_WIRE_HEADER_MAGIC) != HELIX_WIRE_MAGIC) {
+    if (get_u32(self->header + HELIX_WIRE_HEADER_MAGIC) != HELIX_WIRE_MAGIC) {
         return not_helix(self, "wrong magic");
     }
     if (size > HELIX_MAX_RESPONSE_PAYLOAD) {
@@ -205,7 +210,7 @@ static void deliver(VsockConnection *self)
     self->header_len = 0;
     self->ping_us = 0;
     self->events->message(self->user, self->header[HELIX_WIRE_HEADER_TYPE], self->header[HELIX_WIRE_HEADER_FLAGS],
-                          GST_READ_UINT16_LE(self->header + HELIX_WIRE_HEADER_SESSION), payload);
+                          get_u16(self->header + HELIX_WIRE_HEADER_SESSION), payload);
     g_bytes_unref(payload);
 }
 
@@ -263,14 +268,11 @@ static void send_ping(VsockConnection *self)
 }
 
 /* Milliseconds until something is due, -1 for never. FALSE with @error: the host is gone. */
-static gboolean check_time(VsockConnection *self, gint64 fence_since, int *timeout, GError **error)
+static gboolean check_time(VsockConnection *self, int *timeout, GError **error)
 {
     gint64 now = g_get_monotonic_time();
-    gint64 due = G_MAXINT64;
+    gint64 due = self->fence >= 0 ? self->fence_limit_us : G_MAXINT64;
 
-    if (fence_since) {
-        due = fence_since + FENCE_LIMIT_US;
-    }
     if (self->timeout_us > 0 && (self->connecting || self->events->waiting(self->user))) {
         gint64 ping_after = MIN(PING_AFTER_US, self->timeout_us);
 
@@ -338,28 +340,22 @@ static gboolean serve_socket(VsockConnection *self, short revents, GError **erro
     return TRUE;
 }
 
-static gboolean turn(VsockConnection *self, gint64 *fence_since, GError **error)
+static gboolean turn(VsockConnection *self, GError **error)
 {
-    struct pollfd fds[3] = { { .fd = self->wake_fd, .events = POLLIN }, { .fd = self->fd, .events = POLLIN }, { .fd = -1 } };
-    int timeout, fence = -1;
+    struct pollfd fds[3] = { { .fd = self->wake_fd, .events = POLLIN }, { .fd = self->fd, .events = POLLIN } };
+    int timeout;
     guint64 count;
 
-    if (!check_time(self, *fence_since, &timeout, error)) {
-        return FALSE;
-    }
     if (self->connecting) {
         fds[1].events = POLLOUT;
-    } else if (next_outgoing(self, &fence)) {
+    } else if (next_outgoing(self)) {
         fds[1].events |= POLLOUT;
     }
-    fds[2].fd = fence;
-    fds[2].events = POLLIN;
-    if (fence < 0) {
-        *fence_since = 0;
-    } else if (*fence_since == 0) {
-        *fence_since = g_get_monotonic_time();
-        timeout = timeout < 0 ? (int)(FENCE_LIMIT_US / 1000) : MIN(timeout, (int)(FENCE_LIMIT_US / 1000));
+    if (!check_time(self, &timeout, error)) {
+        return FALSE;
     }
+    fds[2].fd = self->fence;
+    fds[2].events = POLLIN;
     if (poll(fds, G_N_ELEMENTS(fds), timeout) < 0 && errno != EINTR) {
         g_set_error(error, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_FAILED, "poll: %s", g_strerror(errno));
         return FALSE;
@@ -367,9 +363,8 @@ static gboolean turn(VsockConnection *self, gint64 *fence_since, GError **error)
     if (fds[0].revents && read(self->wake_fd, &count, sizeof(count)) < 0 && errno != EAGAIN) {
         GST_DEBUG("wake-up: %s", g_strerror(errno));
     }
-    if (fence >= 0 && (fds[2].revents || g_get_monotonic_time() - *fence_since >= FENCE_LIMIT_US)) {
+    if (self->fence >= 0 && (fds[2].revents || g_get_monotonic_time() >= self->fence_limit_us)) {
         open_fence(self, fds[2].revents != 0);
-        *fence_since = 0;
     }
     return serve_socket(self, fds[1].revents, error);
 }
@@ -377,12 +372,11 @@ static gboolean turn(VsockConnection *self, gint64 *fence_since, GError **error)
 static gpointer connection_thread(gpointer data)
 {
     VsockConnection *self = data;
-    gint64 fence_since = 0;
     GError *error = NULL;
 
     self->alive_us = g_get_monotonic_time();
     while (!g_atomic_int_get(&self->quit)) {
-        if (!turn(self, &fence_since, &error)) {
+        if (!turn(self, &error)) {
             self->events->failed(self->user, error);
             break;
         }
@@ -392,8 +386,8 @@ static gpointer connection_thread(gpointer data)
 
 /* ---- public ---- */
 
-VsockConnection *vsock_connection_new(const VsockAddress *address, guint timeout_ms, const VsockConnectionEvents *events,
-                                      gpointer user, GError **error)
+VsockConnection *vsock_connection_new(const VsockAddress *address, guint timeout_ms,
+                                      const VsockConnectionEvents *events, gpointer user, GError **error)
 {
     VsockConnection *self = g_new0(VsockConnection, 1);
 
@@ -402,6 +396,7 @@ VsockConnection *vsock_connection_new(const VsockAddress *address, guint timeout
     self->events = events;
     self->user = user;
     self->is_unix = address->socket_path != NULL;
+    self->fence = -1;
     self->timeout_us = (gint64)timeout_ms * 1000;
     self->name = vsock_address_name(address);
     self->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);

@@ -27,6 +27,7 @@ typedef struct VsockOutgoing {
     gpointer owner;             /* freed with @release on the connection's thread, once sent or given up */
     GDestroyNotify release;
     gint64 queued_us;           /* g_get_monotonic_time() */
+    gint64 gated_us;            /* when the fence was first waited for */
     gint64 fence_us;            /* when the fence was seen open */
 } VsockOutgoing;
 
@@ -52,8 +53,8 @@ typedef struct VsockAddress {
  * Start connecting. NULL with GST_RESOURCE_ERROR for what is known at once (no vsock in this kernel, no such socket);
  * what shows later comes by failed(). @timeout_ms: how long a PING may stay unanswered while waiting(); 0 for ever.
  */
-VsockConnection *vsock_connection_new(const VsockAddress *address, guint timeout_ms, const VsockConnectionEvents *events,
-                                      gpointer user, GError **error);
+VsockConnection *vsock_connection_new(const VsockAddress *address, guint timeout_ms,
+                                      const VsockConnectionEvents *events, gpointer user, GError **error);
 /* Queue @outgoing (taken over). Any thread. */
 void vsock_connection_send(VsockConnection *connection, VsockOutgoing *outgoing);
 /* Ends the thread at once, drops what is queued, closes. Not from an event. */

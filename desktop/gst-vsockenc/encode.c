@@ -53,6 +53,14 @@ static void free_frame(gpointer frame)
     gst_video_codec_frame_unref(frame);
 }
 
+static void set_no_gpu(GstVsockEnc *self, const char *why)
+{
+    GST_OBJECT_LOCK(self);
+    g_free(self->no_gpu);
+    self->no_gpu = g_strdup(why);
+    GST_OBJECT_UNLOCK(self);
+}
+
 gboolean vsockenc_start(GstVideoEncoder *encoder)
 {
     GstVsockEnc *self = GST_VSOCKENC(encoder);
@@ -71,6 +79,7 @@ gboolean vsockenc_start(GstVideoEncoder *encoder)
     self->gave_stats = TRUE;
     self->flow = GST_FLOW_OK;
     self->force_keyframe = FALSE;
+    self->since_keyframe = G_MAXUINT;   /* the first picture is one anyway, and counts as 0 */
     self->errors_in_row = 0;
     self->coded_width = self->coded_height = 0;
     self->last_pts = -1;
@@ -79,6 +88,7 @@ gboolean vsockenc_start(GstVideoEncoder *encoder)
     if (self->gpu_error) {
         GST_INFO_OBJECT(self, "no pictures by resource id: %s", self->gpu_error->message);
     }
+    set_no_gpu(self, self->gpu_error ? self->gpu_error->message : NULL);
     self->stream = vsock_stream_new(&config, &error);
     if (!self->stream) {
         vsockenc_post_error(self, error);
@@ -104,28 +114,42 @@ gboolean vsockenc_stop(GstVideoEncoder *encoder)
     g_clear_pointer(&self->input_state, gst_video_codec_state_unref);
     g_clear_pointer(&self->source.gpu, vsock_gpu_free);
     g_clear_error(&self->gpu_error);
+    set_no_gpu(self, NULL);
     self->source.gpu_error = NULL;
     return TRUE;
 }
 
 /* ---- format ---- */
 
-/* Everything asked so far is answered and pushed. */
-static GstFlowReturn drain(GstVsockEnc *self)
+/* A flow that downstream returned goes before what the wait says. With the stream lock. */
+static GstFlowReturn flow_of(const GstVsockEnc *self, VsockWait state)
+{
+    if (self->flow != GST_FLOW_OK) {
+        return self->flow;
+    }
+    return state == VSOCK_WAIT_READY ? GST_FLOW_OK : state == VSOCK_WAIT_FLUSHING ? GST_FLOW_FLUSHING : GST_FLOW_ERROR;
+}
+
+/* Whoever waits for answers needs the task that takes them: agreements too, before the first picture. */
+static void run_output(GstVsockEnc *self)
+{
+    GstPad *pad = GST_VIDEO_ENCODER_SRC_PAD(self);
+
+    if (gst_pad_get_task_state(pad) != GST_TASK_STARTED) {
+        gst_pad_start_task(pad, vsockenc_output_loop, self, NULL);
+    }
+}
+
+/* Until everything asked so far is answered and pushed. */
+static VsockWait drain(GstVsockEnc *self)
 {
     VsockWait state;
 
+    run_output(self);
     GST_VIDEO_ENCODER_STREAM_UNLOCK(self);
     state = vsock_stream_drain(self->stream);
     GST_VIDEO_ENCODER_STREAM_LOCK(self);
-    switch (state) {
-    case VSOCK_WAIT_FLUSHING:
-        return GST_FLOW_FLUSHING;
-    case VSOCK_WAIT_FAILED:
-        return GST_FLOW_ERROR;
-    default:
-        return self->flow;
-    }
+    return state;
 }
 
 static gboolean parse_format(GstVsockEnc *self, const GstVideoCodecState *state)
@@ -151,12 +175,27 @@ static gboolean parse_format(GstVsockEnc *self, const GstVideoCodecState *state)
     return TRUE;
 }
 
+/* The profile_idc that downstream insists on, or 0. */
+static guint8 wanted_profile(GstVsockEnc *self)
+{
+    g_autoptr(GstCaps) allowed = gst_pad_get_allowed_caps(GST_VIDEO_ENCODER_SRC_PAD(self));
+    const char *profile = NULL;
+
+    if (allowed && gst_caps_get_size(allowed) > 0) {
+        profile = gst_structure_get_string(gst_caps_get_structure(allowed, 0), "profile");
+    }
+    if (g_strcmp0(profile, "constrained-baseline") == 0 || g_strcmp0(profile, "baseline") == 0) {
+        return 66;
+    }
+    return g_strcmp0(profile, "main") == 0 ? 77 : g_strcmp0(profile, "high") == 0 ? 100 : 0;
+}
+
 /* Tell the host what comes. With the stream lock. */
 static void configure(GstVsockEnc *self)
 {
     const GstVideoInfo *info = &self->input_state->info;
     VsockConfig config = {
-        .width = self->width, .height = self->height, .realtime = 1,
+        .width = self->width, .height = self->height, .realtime = 1, .profile = wanted_profile(self),
         .fps_n = (guint32)MAX(GST_VIDEO_INFO_FPS_N(info), 0), .fps_d = (guint32)MAX(GST_VIDEO_INFO_FPS_D(info), 1),
     };
 
@@ -173,7 +212,8 @@ static void set_latency(GstVsockEnc *self, const GstVideoInfo *info)
     GstClockTime frame = GST_SECOND / 30;
 
     if (GST_VIDEO_INFO_FPS_N(info) > 0) {
-        frame = gst_util_uint64_scale(GST_SECOND, (guint64)GST_VIDEO_INFO_FPS_D(info), (guint64)GST_VIDEO_INFO_FPS_N(info));
+        frame = gst_util_uint64_scale(GST_SECOND, (guint64)GST_VIDEO_INFO_FPS_D(info),
+                                      (guint64)GST_VIDEO_INFO_FPS_N(info));
     }
     /* One picture is in the encoder while the next is drawn; a slow host may have as many as it takes under way. */
     gst_video_encoder_set_latency(GST_VIDEO_ENCODER(self), frame, 4 * frame);
@@ -183,7 +223,7 @@ gboolean vsockenc_set_format(GstVideoEncoder *encoder, GstVideoCodecState *state
 {
     GstVsockEnc *self = GST_VSOCKENC(encoder);
 
-    if (self->input_state && drain(self) != GST_FLOW_OK) {
+    if (self->input_state && drain(self) != VSOCK_WAIT_READY) {
         return FALSE;
     }
     if (!parse_format(self, state)) {
@@ -205,13 +245,11 @@ static GstFlowReturn wait_for_slot(GstVsockEnc *self)
 {
     VsockWait state;
 
+    run_output(self);
     GST_VIDEO_ENCODER_STREAM_UNLOCK(self);
     state = vsock_stream_wait_slot(self->stream);
     GST_VIDEO_ENCODER_STREAM_LOCK(self);
-    if (self->flow != GST_FLOW_OK) {
-        return self->flow;
-    }
-    return state == VSOCK_WAIT_READY ? GST_FLOW_OK : state == VSOCK_WAIT_FLUSHING ? GST_FLOW_FLUSHING : GST_FLOW_ERROR;
+    return flow_of(self, state);
 }
 
 static void give_up_frame(GstVsockEnc *self, GstVideoCodecFrame *frame)
@@ -232,10 +270,11 @@ static void keep_metas_only(GstVideoCodecFrame *frame)
     GstBuffer *metas = gst_buffer_new();
     GstMeta *meta;
 
-    gst_buffer_copy_into(metas, frame->input_buffer, GST_BUFFER_COPY_FLAGS | GST_BUFFER_COPY_TIMESTAMPS | GST_BUFFER_COPY_META,
-                         0, (gsize)-1);
-    /* This one would hold the pool's buffer. */
-    while ((meta = gst_buffer_get_meta(metas, GST_PARENT_BUFFER_META_API_TYPE))) {
+    gst_buffer_copy_into(metas, frame->input_buffer,
+                         GST_BUFFER_COPY_FLAGS | GST_BUFFER_COPY_TIMESTAMPS | GST_BUFFER_COPY_META, 0, (gsize)-1);
+    /* The first would hold the pool's buffer; the second was obeyed and says nothing about the access unit. */
+    while ((meta = gst_buffer_get_meta(metas, GST_PARENT_BUFFER_META_API_TYPE)) ||
+           (meta = gst_buffer_get_meta(metas, GST_VIDEO_CROP_META_API_TYPE))) {
         gst_buffer_remove_meta(metas, meta);
     }
     gst_buffer_replace(&frame->input_buffer, metas);
@@ -263,18 +302,34 @@ static gboolean picture_size_changed(GstVsockEnc *self, GstBuffer *buffer)
     return changed;
 }
 
+/* A host that cannot be told key-int-max is asked for each keyframe. */
+static gboolean keyframe_due(GstVsockEnc *self, gboolean forced)
+{
+    guint key_int_max;
+
+    GST_OBJECT_LOCK(self);
+    key_int_max = self->key_int_max;
+    GST_OBJECT_UNLOCK(self);
+    if (vsock_stream_capabilities(self->stream) & HELIX_CAP_LONG_CONFIG) {
+        key_int_max = 0;
+    }
+    self->since_keyframe++;
+    if (forced || (key_int_max && self->since_keyframe >= key_int_max)) {
+        self->since_keyframe = 0;
+        return TRUE;
+    }
+    return FALSE;
+}
+
 static void submit(GstVsockEnc *self, GstVideoCodecFrame *frame, VsockPicture *picture)
 {
-    gboolean forced = self->force_keyframe || GST_VIDEO_CODEC_FRAME_IS_FORCE_KEYFRAME(frame);
+    gboolean forced = keyframe_due(self, self->force_keyframe || GST_VIDEO_CODEC_FRAME_IS_FORCE_KEYFRAME(frame));
     GstClockTime pts = wire_pts(self, frame), duration = frame->duration;
 
     self->force_keyframe = FALSE;
     self->gave_stats = FALSE;
     keep_metas_only(frame);
     vsock_stream_submit(self->stream, picture, frame, pts, duration, forced);
-    if (gst_pad_get_task_state(GST_VIDEO_ENCODER_SRC_PAD(self)) != GST_TASK_STARTED) {
-        gst_pad_start_task(GST_VIDEO_ENCODER_SRC_PAD(self), vsockenc_output_loop, self, NULL);
-    }
 }
 
 GstFlowReturn vsockenc_handle_frame(GstVideoEncoder *encoder, GstVideoCodecFrame *frame)
@@ -316,7 +371,7 @@ GstFlowReturn vsockenc_handle_frame(GstVideoEncoder *encoder, GstVideoCodecFrame
 GstFlowReturn vsockenc_finish(GstVideoEncoder *encoder)
 {
     GstVsockEnc *self = GST_VSOCKENC(encoder);
-    GstFlowReturn flow = drain(self);
+    GstFlowReturn flow = flow_of(self, drain(self));
 
     post_stats(self);
     return flow;
@@ -327,6 +382,9 @@ gboolean vsockenc_flush(GstVideoEncoder *encoder)
 {
     GstVsockEnc *self = GST_VSOCKENC(encoder);
 
+    if (!self->stream) {
+        return TRUE;
+    }
     if (vsock_stream_discard(self->stream, free_frame)) {
         self->force_keyframe = TRUE;
     }

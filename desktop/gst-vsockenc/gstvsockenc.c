@@ -4,12 +4,16 @@
  */
 #include <gst/allocators/gstdmabuf.h>
 #include "gstvsockenc.h"
+#include "upstream.h"
 
 GST_DEBUG_CATEGORY(vsockenc_debug);
 #define GST_CAT_DEFAULT vsockenc_debug
 
+#define DRM_FORMATS "drm-format = (string) { XR24, AR24, XB24, AB24 }"
 #define RGB_FORMATS "{ BGRx, BGRA, RGBx, RGBA }"
 #define SIZE "width = (int) [ 1, 8192 ], height = (int) [ 1, 8192 ], framerate = (fraction) [ 0, max ]"
+
+#define PLAIN_FIELDS "format = (string) { BGRx, BGRA, RGBx, RGBA, NV12 }, " SIZE
 
 /*
  * Best first. Mutter offers the implicit modifier, which PipeWire spells as plain memory:DMABuf; Weston offers linear,
@@ -17,18 +21,19 @@ GST_DEBUG_CATEGORY(vsockenc_debug);
  */
 #define SINK_CAPS \
     "video/x-raw(memory:DMABuf), format = (string) " RGB_FORMATS ", " SIZE "; " \
-    "video/x-raw(memory:DMABuf), format = (string) DMA_DRM, drm-format = (string) { XR24, AR24, XB24, AB24 }, " SIZE "; " \
-    "video/x-raw, format = (string) { BGRx, BGRA, RGBx, RGBA, NV12 }, " SIZE
+    "video/x-raw(memory:DMABuf), format = (string) DMA_DRM, " DRM_FORMATS ", " SIZE "; " \
+    "video/x-raw, " PLAIN_FIELDS
 
 static GstStaticPadTemplate sink_template =
     GST_STATIC_PAD_TEMPLATE("sink", GST_PAD_SINK, GST_PAD_ALWAYS, GST_STATIC_CAPS(SINK_CAPS));
 
+#define SRC_CAPS \
+    "video/x-h264, stream-format = (string) byte-stream, alignment = (string) au, " \
+    "profile = (string) { constrained-baseline, baseline, main, high }, " \
+    "width = (int) [ 2, 8192 ], height = (int) [ 2, 8192 ], framerate = (fraction) [ 0, max ]"
+
 static GstStaticPadTemplate src_template =
-    GST_STATIC_PAD_TEMPLATE("src", GST_PAD_SRC, GST_PAD_ALWAYS,
-                            GST_STATIC_CAPS("video/x-h264, stream-format = (string) byte-stream, alignment = (string) au, "
-                                            "profile = (string) { constrained-baseline, baseline, main, high }, "
-                                            "width = (int) [ 2, 8192 ], height = (int) [ 2, 8192 ], "
-                                            "framerate = (fraction) [ 0, max ]"));
+    GST_STATIC_PAD_TEMPLATE("src", GST_PAD_SRC, GST_PAD_ALWAYS, GST_STATIC_CAPS(SRC_CAPS));
 
 enum {
     PROP_0,
@@ -128,21 +133,63 @@ static GstStateChangeReturn gst_vsockenc_change_state(GstElement *element, GstSt
     return GST_ELEMENT_CLASS(parent_class)->change_state(element, transition);
 }
 
+/*
+ * The base class keeps events until their picture is pushed, and loses or misplaces the stream's start if that picture
+ * is flushed or dropped. The first start goes before everything, so it can go at once.
+ */
+static gboolean is_first_start(GstVideoEncoder *encoder, GstEvent *event)
+{
+    g_autoptr(GstEvent) sent = NULL;
+
+    if (GST_EVENT_TYPE(event) != GST_EVENT_STREAM_START) {
+        return FALSE;
+    }
+    sent = gst_pad_get_sticky_event(encoder->srcpad, GST_EVENT_STREAM_START, 0);
+    return sent == NULL;
+}
+
 static gboolean gst_vsockenc_sink_event(GstVideoEncoder *encoder, GstEvent *event)
 {
     GstVsockEnc *self = GST_VSOCKENC(encoder);
     gboolean flush = GST_EVENT_TYPE(event) == GST_EVENT_FLUSH_START;
     gboolean ret;
 
+    if (is_first_start(encoder, event)) {
+        gst_pad_push_event(encoder->srcpad, event);
+        return TRUE;
+    }
     if (flush && self->stream) {
         vsock_stream_set_flushing(self->stream, TRUE);
     }
     ret = GST_VIDEO_ENCODER_CLASS(parent_class)->sink_event(encoder, event);
     if (flush) {
-        /* Downstream flushes too by now, so the task comes back. Paused, not stopped: this may be the task's own thread. */
+        /* Downstream flushes too by now, so the task comes back. Paused, not stopped: it may be this very thread. */
         gst_pad_pause_task(encoder->srcpad);
     }
     return ret;
+}
+
+/*
+ * DMA-BUFs are offered only where they can be used: pictures of a virtio-gpu can neither be named without its render
+ * node nor be read by the CPU, and upstream had better fall back to system memory than to an error.
+ */
+static GstCaps *gst_vsockenc_getcaps(GstVideoEncoder *encoder, GstCaps *filter)
+{
+    GstVsockEnc *self = GST_VSOCKENC(encoder);
+    const char *reason = vsock_upstream_without_dmabuf(encoder->sinkpad);
+    g_autofree char *no_gpu = NULL;
+    GstCaps *plain = NULL, *caps;
+
+    GST_OBJECT_LOCK(self);
+    no_gpu = g_strdup(self->no_gpu);
+    GST_OBJECT_UNLOCK(self);
+    if (no_gpu || reason) {
+        GST_INFO_OBJECT(self, "no DMA-BUFs offered: %s", no_gpu ? no_gpu : reason);
+        plain = gst_caps_from_string("video/x-raw, " PLAIN_FIELDS);
+    }
+    caps = gst_video_encoder_proxy_getcaps(encoder, plain, filter);
+    g_clear_pointer(&plain, gst_caps_unref);
+    return caps;
 }
 
 static gboolean gst_vsockenc_propose_allocation(GstVideoEncoder *encoder, GstQuery *query)
@@ -168,6 +215,7 @@ static void gst_vsockenc_finalize(GObject *object)
     GstVsockEnc *self = GST_VSOCKENC(object);
 
     g_free(self->socket_path);
+    g_free(self->no_gpu);
     vsock_stats_free(self->stats);
     G_OBJECT_CLASS(parent_class)->finalize(object);
 }
@@ -198,7 +246,7 @@ static void install_properties(GObjectClass *object_class)
                           0, G_MAXINT, 10000, ready));
     g_object_class_install_property(object_class, PROP_STATS,
         g_param_spec_boxed("stats", "Statistics",
-                           "Counts, bytes and microseconds since the start; also posted as an element message at the end",
+                           "Counts, bytes and microseconds since the start; also an element message at the end",
                            GST_TYPE_STRUCTURE, G_PARAM_READABLE | G_PARAM_STATIC_STRINGS));
 }
 
@@ -217,8 +265,8 @@ static void gst_vsockenc_class_init(GstVsockEncClass *klass)
     gst_element_class_add_static_pad_template(element_class, &sink_template);
     gst_element_class_add_static_pad_template(element_class, &src_template);
     gst_element_class_set_static_metadata(element_class, "H.264 encoder on the VM's host", "Codec/Encoder/Video",
-        "Lets the host of this virtual machine encode: sends the virtio-gpu resource id of each picture (or its pixels, "
-        "where it has none) over vsock and gets H.264 back", "The project's authors");
+        "Lets the host of this virtual machine encode: sends the virtio-gpu resource id of each picture (or its "
+        "pixels, where it has none) over vsock and gets H.264 back", "The project's authors");
 
     encoder_class->start = vsockenc_start;
     encoder_class->stop = vsockenc_stop;
@@ -227,6 +275,7 @@ static void gst_vsockenc_class_init(GstVsockEncClass *klass)
     encoder_class->finish = vsockenc_finish;
     encoder_class->flush = vsockenc_flush;
     encoder_class->sink_event = gst_vsockenc_sink_event;
+    encoder_class->getcaps = gst_vsockenc_getcaps;
     encoder_class->propose_allocation = gst_vsockenc_propose_allocation;
 }
 

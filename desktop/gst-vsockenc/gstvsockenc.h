@@ -25,17 +25,19 @@ struct _GstVsockEnc {
     guint key_int_max;          /* frames; 0 none */
     guint timeout;              /* ms; 0 for ever */
     gboolean reconfigure;       /* one of those above changed while running */
+    char *no_gpu;               /* why no DMA-BUF can be named; NULL: it can, or was not tried yet */
     VsockStats *stats;
     VsockAgreement agreement;   /* latest, for the stats */
 
     VsockStream *stream;        /* between start() and stop() */
-    GError *gpu_error;          /* why source.gpu is NULL */
+    GError *gpu_error;          /* why source.gpu is NULL, between start() and stop() */
 
     /* With the encoder's stream lock. */
     VsockPictureSource source;
     GstVideoCodecState *input_state;
     guint32 width, height;      /* of the last picture asked for: the coded size follows */
     gboolean force_keyframe;    /* the next picture must be an IDR */
+    guint since_keyframe;       /* pictures since the last forced one */
     gboolean gave_stats;        /* the message is out and nothing happened since */
     guint errors_in_row;
     guint32 coded_width, coded_height;  /* the host's word; 0: rounded up from the picture */

@@ -94,10 +94,12 @@ static void drop_frame(GstVsockEnc *self, VsockAnswer *answer)
 {
     GstVideoCodecFrame *frame = g_steal_pointer(&answer->frame);
 
-    GST_VIDEO_ENCODER_STREAM_LOCK(self);
-    /* The host remembers a keyframe it owes; one that answers with an error may not. */
-    self->force_keyframe |= answer->was_forced;
-    GST_VIDEO_ENCODER_STREAM_UNLOCK(self);
+    /* The host remembers a keyframe it owes for a picture it dropped; for one it refused, it is asked again. */
+    if (answer->kind == VSOCK_ANSWER_ERROR && answer->was_forced) {
+        GST_VIDEO_ENCODER_STREAM_LOCK(self);
+        self->force_keyframe = TRUE;
+        GST_VIDEO_ENCODER_STREAM_UNLOCK(self);
+    }
     vsock_stats_count(self->stats, VSOCK_COUNT_DROPPED, 1);
 #if GST_CHECK_VERSION(1, 26, 0)
     gst_video_encoder_drop_frame(GST_VIDEO_ENCODER(self), frame);

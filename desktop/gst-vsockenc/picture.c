@@ -147,7 +147,8 @@ static void add_part(VsockPicture *picture, const void *data, gsize len)
 }
 
 /* Rows of @plane inside @rect: first byte of the first, bytes each, how many. */
-static const guint8 *plane_rows(const GstVideoFrame *frame, guint plane, const Rect *rect, gsize *row_bytes, guint *rows)
+static const guint8 *plane_rows(const GstVideoFrame *frame, guint plane, const Rect *rect, gsize *row_bytes,
+                                guint *rows)
 {
     const guint8 *data = GST_VIDEO_FRAME_PLANE_DATA(frame, plane);
     gssize stride = GST_VIDEO_FRAME_PLANE_STRIDE(frame, plane);
@@ -262,7 +263,8 @@ static VsockPicture *picture_by_pixels(const VsockPictureSource *source, GstBuff
         rect.y &= ~1u;
     }
     if (!use_in_place(picture, &rect) && !repack(picture, &rect)) {
-        g_set_error(error, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_NO_SPACE_LEFT, "No memory for a copy of the picture.");
+        g_set_error(error, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_NO_SPACE_LEFT,
+                    "No memory for a copy of the picture.");
         vsock_picture_free(picture);
         return NULL;
     }
@@ -272,8 +274,8 @@ static VsockPicture *picture_by_pixels(const VsockPictureSource *source, GstBuff
 
 /* ---- public ---- */
 
-VsockPicture *vsock_picture_new(const VsockPictureSource *source, GstBuffer *buffer, gboolean with_ext, VsockStats *stats,
-                                GError **error)
+VsockPicture *vsock_picture_new(const VsockPictureSource *source, GstBuffer *buffer, gboolean with_ext,
+                                VsockStats *stats, GError **error)
 {
     VsockPicture *picture = NULL;
     GError *why = NULL;

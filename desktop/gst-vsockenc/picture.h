@@ -46,8 +46,8 @@ typedef struct VsockPictureSource {
  * NULL with an error of GST_STREAM_ERROR or GST_RESOURCE_ERROR that says what to insert or allow. @with_ext: the host
  * understands offsets and crops of resources.
  */
-VsockPicture *vsock_picture_new(const VsockPictureSource *source, GstBuffer *buffer, gboolean with_ext, VsockStats *stats,
-                                GError **error);
+VsockPicture *vsock_picture_new(const VsockPictureSource *source, GstBuffer *buffer, gboolean with_ext,
+                                VsockStats *stats, GError **error);
 void vsock_picture_free(VsockPicture *picture);
 
 /* Size of @buffer's picture after its crop meta. */

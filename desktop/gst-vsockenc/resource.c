@@ -6,7 +6,7 @@
 #include <unistd.h>
 #include <sys/stat.h>
 #include <xf86drm.h>
-#include <drm/virtgpu_drm.h>
+#include <virtgpu_drm.h>
 #include "resource.h"
 
 /* A compositor's pool has at most this many buffers; a source that wraps each picture anew is kept in bounds by it. */
@@ -80,7 +80,8 @@ VsockGpu *vsock_gpu_open(const char *dri, GError **error)
     }
     if (denied) {
         g_set_error(error, VSOCK_GPU_ERROR, VSOCK_GPU_ERROR_ACCESS,
-                    "No permission to open %s. Add the user to its group (usually \"render\") and log in again.", denied);
+                    "No permission to open %s. Add the user to its group (usually \"render\") and log in again.",
+                    denied);
     } else {
         g_set_error(error, VSOCK_GPU_ERROR, VSOCK_GPU_ERROR_NO_DEVICE,
                     "There is no render node of a virtio-gpu in %s. The VM needs a virtio-gpu device and its driver; a "

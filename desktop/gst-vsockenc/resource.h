@@ -3,8 +3,8 @@
  * resource.h - from a DMA-BUF to the virtio-gpu resource id the host knows it by.
  *
  * An own open of the render node: handles of a DRM file are shared by all who import through it, so closing one of
- * somebody else's file would pull the buffer from under him. Imported handles are kept, because each import and each close
- * costs the host a context attach; a buffer that has not been seen for a while is let go. One thread at a time.
+ * somebody else's file would pull the buffer from under him. Imported handles are kept, because each import and each
+ * close costs the host a context attach; a buffer that has not been seen for a while is let go. One thread at a time.
  */
 #ifndef VSOCKENC_RESOURCE_H
 #define VSOCKENC_RESOURCE_H
@@ -31,7 +31,7 @@ guint32 vsock_gpu_lookup(VsockGpu *gpu, int fd, gboolean *imported, GError **err
 /* Let every buffer go. */
 void vsock_gpu_forget(VsockGpu *gpu);
 
-/* Who exported DMA-BUF @fd: a driver's name like "virtio_gpu", or NULL if the kernel does not say. Freed by the caller. */
+/* Who exported DMA-BUF @fd: a driver's name like "virtio_gpu", or NULL if the kernel does not say. To be freed. */
 char *vsock_dmabuf_exporter(int fd);
 
 #endif

@@ -53,7 +53,7 @@ typedef struct VsockStreamConfig {
 
 /* Starts connecting; NULL with GST_RESOURCE_ERROR for what is known at once. */
 VsockStream *vsock_stream_new(const VsockStreamConfig *config, GError **error);
-/* Returns within the connection's wake-up. Frames not taken are freed with @free_frame. */
+/* Returns within the connection's wake-up. Frames not taken are freed with @free_frame, if given. */
 void vsock_stream_free(VsockStream *stream, GDestroyNotify free_frame);
 
 /* From here on (in order with the requests) encode with @config. The first call begins the agreement with the host. */

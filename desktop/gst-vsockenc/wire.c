@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* wire.c - see wire.h. */
-#include <string.h>
-#include <gst/gst.h>
+#include "bytes.h"
 #include "wire.h"
 
 static guint8 *put_header(guint8 *out, guint8 type, guint8 flags, guint16 session, guint32 payload)
 {
-    GST_WRITE_UINT32_LE(out + HELIX_WIRE_HEADER_MAGIC, HELIX_WIRE_MAGIC);
+    put_u32(out + HELIX_WIRE_HEADER_MAGIC, HELIX_WIRE_MAGIC);
     out[HELIX_WIRE_HEADER_TYPE] = type;
     out[HELIX_WIRE_HEADER_FLAGS] = flags;
-    GST_WRITE_UINT16_LE(out + HELIX_WIRE_HEADER_SESSION, session);
-    GST_WRITE_UINT32_LE(out + HELIX_WIRE_HEADER_PAYLOAD, payload);
+    put_u16(out + HELIX_WIRE_HEADER_SESSION, session);
+    put_u32(out + HELIX_WIRE_HEADER_PAYLOAD, payload);
     return out + HELIX_WIRE_HEADER_SIZE;
 }
 
@@ -20,16 +19,16 @@ gsize vsock_wire_config(guint8 *out, guint16 session, const VsockConfig *config,
     guint8 *p = put_header(out, HELIX_MSG_CONFIG_REQ, answer ? HELIX_CONFIG_ANSWER : 0, session, size);
 
     memset(p, 0, size);
-    GST_WRITE_UINT32_LE(p + HELIX_CONFIG_WIDTH, config->width);
-    GST_WRITE_UINT32_LE(p + HELIX_CONFIG_HEIGHT, config->height);
-    GST_WRITE_UINT32_LE(p + HELIX_CONFIG_BITRATE, config->bitrate);
-    GST_WRITE_UINT32_LE(p + HELIX_CONFIG_FPS_NUM, config->fps_n);
-    GST_WRITE_UINT32_LE(p + HELIX_CONFIG_FPS_DEN, config->fps_d);
+    put_u32(p + HELIX_CONFIG_WIDTH, config->width);
+    put_u32(p + HELIX_CONFIG_HEIGHT, config->height);
+    put_u32(p + HELIX_CONFIG_BITRATE, config->bitrate);
+    put_u32(p + HELIX_CONFIG_FPS_NUM, config->fps_n);
+    put_u32(p + HELIX_CONFIG_FPS_DEN, config->fps_d);
     p[HELIX_CONFIG_PROFILE] = config->profile;
     p[HELIX_CONFIG_LEVEL] = config->level;
     p[HELIX_CONFIG_REALTIME] = config->realtime;
     if (longer) {
-        GST_WRITE_UINT32_LE(p + HELIX_CONFIG_KEY_INT_MAX, config->key_int_max);
+        put_u32(p + HELIX_CONFIG_KEY_INT_MAX, config->key_int_max);
     }
     return HELIX_WIRE_HEADER_SIZE + size;
 }
@@ -46,27 +45,27 @@ gsize vsock_wire_request(guint8 *out, guint16 session, const VsockRequest *reque
     guint8 *p = put_header(out, HELIX_MSG_FRAME_REQUEST, request->flags, session, size + pixel_bytes);
 
     memset(p, 0, size);
-    GST_WRITE_UINT32_LE(p + HELIX_REQUEST_RESOURCE_ID, request->resource_id);
-    GST_WRITE_UINT32_LE(p + HELIX_REQUEST_WIDTH, request->width);
-    GST_WRITE_UINT32_LE(p + HELIX_REQUEST_HEIGHT, request->height);
-    GST_WRITE_UINT32_LE(p + HELIX_REQUEST_FORMAT, request->fourcc);
-    GST_WRITE_UINT32_LE(p + HELIX_REQUEST_STRIDE, request->stride);
-    GST_WRITE_UINT64_LE(p + HELIX_REQUEST_PTS, (guint64)request->pts);
-    GST_WRITE_UINT64_LE(p + HELIX_REQUEST_DURATION, (guint64)request->duration);
+    put_u32(p + HELIX_REQUEST_RESOURCE_ID, request->resource_id);
+    put_u32(p + HELIX_REQUEST_WIDTH, request->width);
+    put_u32(p + HELIX_REQUEST_HEIGHT, request->height);
+    put_u32(p + HELIX_REQUEST_FORMAT, request->fourcc);
+    put_u32(p + HELIX_REQUEST_STRIDE, request->stride);
+    put_u64(p + HELIX_REQUEST_PTS, (guint64)request->pts);
+    put_u64(p + HELIX_REQUEST_DURATION, (guint64)request->duration);
     p[HELIX_REQUEST_FORCE_KEY] = request->force_keyframe ? 1 : 0;
     if (request->flags & HELIX_REQUEST_EXT) {
         guint8 *ext = p + HELIX_REQUEST_SIZE;
 
-        GST_WRITE_UINT16_LE(ext + HELIX_EXT_BLOCK_SIZE, HELIX_EXT_SIZE);
+        put_u16(ext + HELIX_EXT_BLOCK_SIZE, HELIX_EXT_SIZE);
         ext[HELIX_EXT_SOURCE] = HELIX_SOURCE_AUTO;
         ext[HELIX_EXT_PLANES] = 1;
-        GST_WRITE_UINT32_LE(ext + HELIX_EXT_CROP_X, request->crop_x);
-        GST_WRITE_UINT32_LE(ext + HELIX_EXT_CROP_Y, request->crop_y);
-        GST_WRITE_UINT32_LE(ext + HELIX_EXT_RES_WIDTH, request->res_width);
-        GST_WRITE_UINT32_LE(ext + HELIX_EXT_RES_HEIGHT, request->res_height);
-        GST_WRITE_UINT32_LE(ext + HELIX_EXT_OFFSET, request->offset);
-        GST_WRITE_UINT32_LE(ext + HELIX_EXT_STRIDE, request->stride);
-        GST_WRITE_UINT64_LE(ext + HELIX_EXT_MODIFIER, request->modifier);
+        put_u32(ext + HELIX_EXT_CROP_X, request->crop_x);
+        put_u32(ext + HELIX_EXT_CROP_Y, request->crop_y);
+        put_u32(ext + HELIX_EXT_RES_WIDTH, request->res_width);
+        put_u32(ext + HELIX_EXT_RES_HEIGHT, request->res_height);
+        put_u32(ext + HELIX_EXT_OFFSET, request->offset);
+        put_u32(ext + HELIX_EXT_STRIDE, request->stride);
+        put_u64(ext + HELIX_EXT_MODIFIER, request->modifier);
     }
     return HELIX_WIRE_HEADER_SIZE + size;
 }
@@ -78,17 +77,17 @@ gboolean vsock_wire_parse_agreement(const guint8 *p, gsize len, VsockAgreement *
     if (len < HELIX_CONFIG_RESP_SIZE) {
         return FALSE;
     }
-    config->width = GST_READ_UINT32_LE(p + HELIX_CONFIG_WIDTH);
-    config->height = GST_READ_UINT32_LE(p + HELIX_CONFIG_HEIGHT);
-    config->bitrate = GST_READ_UINT32_LE(p + HELIX_CONFIG_BITRATE);
-    config->fps_n = GST_READ_UINT32_LE(p + HELIX_CONFIG_FPS_NUM);
-    config->fps_d = GST_READ_UINT32_LE(p + HELIX_CONFIG_FPS_DEN);
+    config->width = get_u32(p + HELIX_CONFIG_WIDTH);
+    config->height = get_u32(p + HELIX_CONFIG_HEIGHT);
+    config->bitrate = get_u32(p + HELIX_CONFIG_BITRATE);
+    config->fps_n = get_u32(p + HELIX_CONFIG_FPS_NUM);
+    config->fps_d = get_u32(p + HELIX_CONFIG_FPS_DEN);
     config->profile = p[HELIX_CONFIG_PROFILE];
     config->level = p[HELIX_CONFIG_LEVEL];
     config->realtime = p[HELIX_CONFIG_REALTIME];
-    config->key_int_max = GST_READ_UINT32_LE(p + HELIX_CONFIG_KEY_INT_MAX);
-    agreement->max_in_flight = GST_READ_UINT32_LE(p + HELIX_CONFIG_RESP_IN_FLIGHT);
-    agreement->capabilities = GST_READ_UINT32_LE(p + HELIX_CONFIG_RESP_CAPS);
+    config->key_int_max = get_u32(p + HELIX_CONFIG_KEY_INT_MAX);
+    agreement->max_in_flight = get_u32(p + HELIX_CONFIG_RESP_IN_FLIGHT);
+    agreement->capabilities = get_u32(p + HELIX_CONFIG_RESP_CAPS);
     memcpy(agreement->encoder, p + HELIX_CONFIG_RESP_ENCODER, HELIX_CONFIG_RESP_ENCODER_SIZE);
     agreement->encoder[HELIX_CONFIG_RESP_ENCODER_SIZE] = '\0';
     if (!g_utf8_validate(agreement->encoder, -1, NULL)) {
@@ -102,8 +101,8 @@ gboolean vsock_wire_parse_released(const guint8 *payload, gsize len, gint64 *pts
     if (len < HELIX_RELEASED_SIZE) {
         return FALSE;
     }
-    *pts = (gint64)GST_READ_UINT64_LE(payload + HELIX_RELEASED_PTS);
-    *resource_id = GST_READ_UINT32_LE(payload + HELIX_RELEASED_RESOURCE_ID);
+    *pts = (gint64)get_u64(payload + HELIX_RELEASED_PTS);
+    *resource_id = get_u32(payload + HELIX_RELEASED_RESOURCE_ID);
     return TRUE;
 }
 
@@ -119,7 +118,7 @@ static GBytes *join_entries(const guint8 *p, guint32 count)
     GByteArray *joined = g_byte_array_new();
 
     for (guint32 i = 0; i < count; i++) {
-        guint32 size = GST_READ_UINT32_LE(p);
+        guint32 size = get_u32(p);
 
         if (!has_start_code(p + 4, size)) {
             g_byte_array_append(joined, start_code, sizeof(start_code));
@@ -141,7 +140,7 @@ static gsize entries_end(const guint8 *p, gsize len, guint32 count)
         if (len - at < 4) {
             return 0;
         }
-        size = GST_READ_UINT32_LE(p + at);
+        size = get_u32(p + at);
         at += 4;
         if (size == 0 || size > len - at) {
             return 0;
@@ -161,7 +160,7 @@ gboolean vsock_wire_parse_response(GBytes *payload, guint8 flags, VsockResponse 
     if (len < HELIX_RESPONSE_SIZE) {
         return FALSE;
     }
-    count = GST_READ_UINT32_LE(p + HELIX_RESPONSE_NAL_COUNT);
+    count = get_u32(p + HELIX_RESPONSE_NAL_COUNT);
     end = entries_end(p, len, count);
     if (end == 0) {
         return FALSE;
@@ -171,12 +170,12 @@ gboolean vsock_wire_parse_response(GBytes *payload, guint8 flags, VsockResponse 
             return FALSE;
         }
         response->has_timing = TRUE;
-        response->received = (gint64)GST_READ_UINT64_LE(p + end + HELIX_TIMING_RECEIVED);
-        response->resolved = (gint64)GST_READ_UINT64_LE(p + end + HELIX_TIMING_RESOLVED);
-        response->submitted = (gint64)GST_READ_UINT64_LE(p + end + HELIX_TIMING_SUBMITTED);
-        response->encoded = (gint64)GST_READ_UINT64_LE(p + end + HELIX_TIMING_ENCODED);
+        response->received = (gint64)get_u64(p + end + HELIX_TIMING_RECEIVED);
+        response->resolved = (gint64)get_u64(p + end + HELIX_TIMING_RESOLVED);
+        response->submitted = (gint64)get_u64(p + end + HELIX_TIMING_SUBMITTED);
+        response->encoded = (gint64)get_u64(p + end + HELIX_TIMING_ENCODED);
     }
-    response->pts = (gint64)GST_READ_UINT64_LE(p + HELIX_RESPONSE_PTS);
+    response->pts = (gint64)get_u64(p + HELIX_RESPONSE_PTS);
     response->keyframe = p[HELIX_RESPONSE_IS_KEYFRAME] != 0;
     response->dropped = (flags & HELIX_RESPONSE_DROPPED) || count == 0;
     if (count == 1 && has_start_code(p + HELIX_RESPONSE_SIZE + 4, end - HELIX_RESPONSE_SIZE - 4)) {
@@ -194,7 +193,7 @@ gboolean vsock_wire_parse_error(const guint8 *payload, gsize len, gint32 *code, 
     if (len != HELIX_ERROR_SIZE) {
         return FALSE;
     }
-    *code = (gint32)GST_READ_UINT32_LE(payload + HELIX_ERROR_CODE);
+    *code = (gint32)get_u32(payload + HELIX_ERROR_CODE);
     *message = g_utf8_make_valid(text, (gssize)strnlen(text, HELIX_ERROR_MESSAGE_SIZE));
     return TRUE;
 }

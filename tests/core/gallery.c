@@ -46,7 +46,7 @@ static HelixSurface *draw(Gallery *gallery, const HelixPicture *picture, HelixSu
     guint64 right = (guint64)picture->crop_x + picture->width, bottom = (guint64)picture->crop_y + picture->height;
     HelixSurface *surface;
 
-    if (picture->resource_id > GALLERY_LAST) {
+    if (gallery->closed || picture->resource_id > GALLERY_LAST) {
         g_set_error(error, HELIX_ERROR, HELIX_CODE_NOT_FOUND, "no resource %u: there are 1 to %u", picture->resource_id, GALLERY_LAST);
         return NULL;
     }

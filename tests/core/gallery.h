@@ -15,6 +15,7 @@ typedef struct Gallery {
     GMainContext *context;      /* NULL: the default one */
     guint delay_ms;             /* answers come that much later, from the loop */
     gboolean hold;              /* answers come with gallery_release() only */
+    gboolean closed;            /* the host is gone: answers are errors */
     gboolean borrow;            /* surfaces are said to be the guest's own memory */
     GHashTable *fail_ids;       /* GUINT_TO_POINTER(id); NULL: none. Answered HELIX_CODE_NOT_READABLE */
     GQueue waiting;

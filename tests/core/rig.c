@@ -129,6 +129,7 @@ void rig_free(Rig *rig)
     g_thread_join(rig->thread);
     helix_listener_free(rig->listener);
     helix_host_free(rig->host);
+    rig->gallery.closed = TRUE;
     while (rig->gallery.waiting.length) {
         gallery_release(&rig->gallery);     /* answers that nobody waits for any more */
     }

@@ -17,7 +17,7 @@ static const HelixEncoderClass *inner_class;
 
 static GMutex lock;             /* all below */
 static GCond changed;
-static guint delay_ms, drops, drop_every, fails, open_fails, begun, opened, closed, reconfigured;
+static guint delay_ms, drops, drop_every, fails, oversized, open_fails, begun, opened, closed, reconfigured;
 static gboolean held;
 static GArray *calls;
 static HelixEncoderConfig last_config;
@@ -96,6 +96,11 @@ static gboolean scripted_encode(HelixEncoder *encoder, HelixSurface *surface, gb
     }
     g_mutex_lock(&lock);
     wait_ms = delay_ms;
+    if (oversized > 0 && unit->data) {
+        oversized--;
+        g_bytes_unref(unit->data);
+        unit->data = g_bytes_new_take(g_malloc0(HELIX_MAX_RESPONSE_PAYLOAD), HELIX_MAX_RESPONSE_PAYLOAD);
+    }
     g_mutex_unlock(&lock);
     g_usleep(wait_ms * 1000ul);     /* after conversion, as coding would be */
     g_mutex_lock(&lock);
@@ -118,7 +123,7 @@ static void scripted_close(HelixEncoder *encoder)
 const HelixEncoderClass *scripted_wrap(const HelixEncoderClass *inner)
 {
     g_mutex_lock(&lock);
-    delay_ms = drops = drop_every = fails = open_fails = begun = opened = closed = reconfigured = 0;
+    delay_ms = drops = drop_every = fails = oversized = open_fails = begun = opened = closed = reconfigured = 0;
     held = FALSE;
     g_clear_pointer(&calls, g_array_unref);
     calls = g_array_new(FALSE, FALSE, sizeof(ScriptedCall));
@@ -154,6 +159,7 @@ SETTER(scripted_delay_ms, guint, delay_ms)
 SETTER(scripted_drop, guint, drops)
 SETTER(scripted_drop_every, guint, drop_every)
 SETTER(scripted_fail, guint, fails)
+SETTER(scripted_oversize, guint, oversized)
 SETTER(scripted_fail_open, guint, open_fails)
 SETTER(scripted_hold, gboolean, held)
 GETTER(scripted_n_begun, guint, begun)

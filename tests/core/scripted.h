@@ -22,6 +22,7 @@ void scripted_delay_ms(guint ms);           /* every encode takes that much long
 void scripted_drop(guint n);                /* the next n encodes are dropped */
 void scripted_drop_every(guint n);          /* 0: none */
 void scripted_fail(guint n);                /* the next n encodes fail */
+void scripted_oversize(guint n);            /* the next n access units are larger than a message may be */
 void scripted_fail_open(guint n);           /* the next n opens fail */
 void scripted_hold(gboolean hold);          /* encodes do not return until this is FALSE again */
 

@@ -160,6 +160,50 @@ static void test_memory_limit(void)
     message_free(expect_frame(client, 0, 0));
 }
 
+/* The host ends with guests, frames and look-ups in every state: it waits for its encoders and for nothing else. */
+static void test_host_ends(void)
+{
+    Rig *rig = rig_new(NULL);
+    g_autoptr(Client) client = rig_connect(rig);
+    g_autoptr(Client) idle = rig_connect(rig);
+
+    scripted_delay_ms(30);
+    for (guint i = 0; i < 3; i++) {
+        g_assert_true(client_resource(client, 0, 1 + i, i));
+    }
+    g_assert_true(scripted_wait_begun(1));
+    rig_hold_look_ups(rig, TRUE);
+    g_assert_true(client_resource(client, 1, 1, 0));
+    expect_quiet(idle);
+    rig_free(rig);
+    while (!client->eof) {
+        message_free(client_receive(client));
+        g_assert_false(client->timed_out);
+    }
+    expect_end(idle);
+}
+
+static void test_log_is_bounded(void)
+{
+    g_autoptr(Rig) rig = rig_new(NULL);
+    guint lines = 0;
+
+    for (guint i = 0; i < 300; i++) {
+        g_autoptr(Client) client = rig_connect(rig);
+
+        g_assert_true(client_send_bytes(client, "no header at all", 16));
+        expect_error(client, 0, HELIX_ERROR_FLAGS_CONNECTION, HELIX_CODE_INVALID);
+        expect_end(client);
+    }
+    g_mutex_lock(&rig->lock);
+    for (const char *c = rig->log->str; *c; c++) {
+        lines += *c == '\n';
+    }
+    g_mutex_unlock(&rig->lock);
+    g_assert_cmpuint(lines, >=, 100);
+    g_assert_cmpuint(lines, <, 250);
+}
+
 static void test_stats(void)
 {
     static const guint8 pixels[64 * 48 * 4];
@@ -215,6 +259,8 @@ int main(int argc, char **argv)
     g_test_add_func("/flow/flood", test_flood);
     g_test_add_func("/flow/connection-limit", test_connection_limit);
     g_test_add_func("/flow/memory-limit", test_memory_limit);
+    g_test_add_func("/flow/host-ends", test_host_ends);
+    g_test_add_func("/flow/log-is-bounded", test_log_is_bounded);
     g_test_add_func("/flow/stats", test_stats);
     return g_test_run();
 }

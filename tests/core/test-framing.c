@@ -206,6 +206,57 @@ static void test_vanish(void)
     g_assert_cmpuint(rig_stat(rig, "streams.now"), ==, 0);
 }
 
+/* A conversation with bytes changed, left out or doubled anywhere: whatever comes of it, the host is there for the next. */
+static void test_noise(void)
+{
+    enum { ROUNDS = 300 };
+    g_autoptr(Rig) rig = rig_new(NULL);
+    g_autoptr(Client) witness = rig_connect(rig);
+    guint8 ext[HELIX_EXT_SIZE] = { HELIX_EXT_SIZE }, pixels[8 * 8 * 4] = { 0 };
+
+    for (guint round = 0; round < ROUNDS; round++) {
+        g_autoptr(Client) client = rig_connect(rig);
+        g_autoptr(GByteArray) all = g_byte_array_new();
+
+        for (guint i = 0; i < 6; i++) {
+            guint8 flags = (guint8)g_test_rand_int_range(0, 32);
+            g_autoptr(GByteArray) one = client_frame_bytes(&(FrameRequest) {
+                .session = (guint16)(i % 2), .resource = i, .width = 8, .height = 8, .flags = flags, .ext = ext,
+                .ext_size = sizeof ext, .pixels_size = sizeof pixels });
+
+            g_byte_array_append(all, one->data, one->len);
+            if (flags & HELIX_REQUEST_PIXEL_DATA) {
+                g_byte_array_append(all, pixels, sizeof pixels);
+            }
+        }
+        for (gint32 changes = g_test_rand_int_range(0, 4); changes > 0; changes--) {
+            guint at = (guint)g_test_rand_int_range(0, (gint32)all->len - 8);
+            guint8 doubled[8];
+
+            switch (g_test_rand_int_range(0, 3)) {
+            case 0:
+                all->data[at] = (guint8)g_test_rand_int();
+                break;
+            case 1:
+                g_byte_array_remove_range(all, at, (guint)g_test_rand_int_range(1, 8));
+                break;
+            default:
+                memcpy(doubled, all->data + at, sizeof doubled);
+                g_byte_array_append(all, doubled, sizeof doubled);
+                break;
+            }
+        }
+        client_send_bytes(client, all->data, all->len);     /* the host may have closed by now */
+        client_shutdown_write(client);
+        while (!client->eof && !client->timed_out) {
+            message_free(client_receive(client));
+        }
+        g_assert_false(client->timed_out);
+    }
+    expect_quiet(witness);
+    g_assert_true(rig_wait_stat(rig, "connections.now", 1));
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -219,5 +270,6 @@ int main(int argc, char **argv)
     g_test_add_func("/framing/half-close-idle", test_half_close_idle);
     g_test_add_func("/framing/end-inside-message", test_end_inside_message);
     g_test_add_func("/framing/vanish", test_vanish);
+    g_test_add_func("/framing/noise", test_noise);
     return g_test_run();
 }

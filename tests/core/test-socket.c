@@ -2,6 +2,7 @@
 /* UNIX sockets: who may listen where and who may connect, channels over them, and spliced pairs. One thread, one loop. */
 #include <errno.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -45,6 +46,14 @@ static void expect_refusal(Folder *f, const char *address, const char *says)
     g_assert_null(helix_listener_new(NULL, address, on_accept, f, &error));
     g_assert_error(error, HELIX_ERROR, HELIX_CODE_INVALID);
     g_assert_nonnull(strstr(error->message, says));
+}
+
+/* Runs the loop until nothing happens; fails if that never comes, as a source that spins would have it. */
+static void settle(void)
+{
+    for (guint i = 0; g_main_context_iteration(NULL, FALSE); i++) {
+        g_assert_cmpuint(i, <, 100000);
+    }
 }
 
 static HelixListener *listen_at(Folder *f)
@@ -180,6 +189,28 @@ static void test_connect(Folder *f, gconstpointer data)
     g_assert_error(error, HELIX_ERROR, HELIX_CODE_NOT_FOUND);
 }
 
+/* Without a descriptor for it a connection waits; the loop does not spin, and takes it when there is one. */
+static void test_out_of_descriptors(Folder *f, gconstpointer data)
+{
+    HelixListener *listener = listen_at(f);
+    int fd = connect_to(f->path), next = dup(fd);
+    struct rlimit before, none;
+
+    close(next);
+    g_assert_cmpint(getrlimit(RLIMIT_NOFILE, &before), ==, 0);
+    none = (struct rlimit) { .rlim_cur = (rlim_t)next, .rlim_max = before.rlim_max };
+    g_assert_cmpint(setrlimit(RLIMIT_NOFILE, &none), ==, 0);
+    settle();
+    g_assert_null(f->accepted);
+    g_assert_cmpint(setrlimit(RLIMIT_NOFILE, &before), ==, 0);
+    while (!f->accepted) {
+        g_main_context_iteration(NULL, TRUE);
+    }
+    helix_channel_close(f->accepted, FALSE);
+    close(fd);
+    helix_listener_free(listener);
+}
+
 /* ---- channels ---- */
 
 typedef struct Sink {
@@ -222,14 +253,6 @@ static void pair(int fds[2])
     g_assert_cmpint(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), ==, 0);
     g_assert_true(helix_socket_prepare(fds[0], NULL));
     g_assert_true(helix_socket_prepare(fds[1], NULL));
-}
-
-/* Runs the loop until nothing happens; fails if that never comes, as a source that spins would have it. */
-static void settle(void)
-{
-    for (guint i = 0; g_main_context_iteration(NULL, FALSE); i++) {
-        g_assert_cmpuint(i, <, 100000);
-    }
 }
 
 static void test_partial_input(void)
@@ -426,6 +449,7 @@ int main(int argc, char **argv)
     ADD("/socket/removes-only-its-own", test_removes_only_its_own);
     ADD("/socket/other-user", test_other_user);
     ADD("/socket/connect", test_connect);
+    ADD("/socket/out-of-descriptors", test_out_of_descriptors);
     g_test_add_func("/socket/partial-input", test_partial_input);
     g_test_add_func("/socket/half-close", test_half_close);
     g_test_add_func("/socket/write-to-nobody", test_write_to_nobody);

@@ -208,6 +208,38 @@ static void test_encoder_failure(void)
     g_assert_cmpuint(scripted_n_opened(), ==, 2);
 }
 
+/* What no message can carry is an error, and as the guest misses that picture the next one is an IDR. */
+static void test_oversized_unit(void)
+{
+    g_autoptr(Rig) rig = rig_new(NULL);
+    g_autoptr(Client) client = rig_connect(rig);
+    g_autoptr(Message) message = NULL;
+
+    send_frames(client, 0, 0, 1);
+    message_free(expect_frame(client, 0, 0));
+    scripted_oversize(1);
+    send_frames(client, 0, 1, 2);
+    expect_error(client, 0, FRAME, HELIX_CODE_ENCODE);
+    message = expect_frame(client, 0, 2);
+    g_assert_true(message_is_keyframe(message));
+}
+
+/* Sizes H.264 has not: the frame's error, and the next one is coded. */
+static void test_uncodable_size(void)
+{
+    g_autoptr(Rig) rig = rig_new(NULL);
+    g_autoptr(Client) client = rig_connect(rig);
+
+    g_assert_true(client_frame(client, &(FrameRequest) { .resource = 1, .width = 8194, .height = 2 }));
+    expect_error(client, 0, FRAME, HELIX_CODE_GEOMETRY);
+    send_frames(client, 0, 1, 1);
+    message_free(expect_frame(client, 0, 1));
+    g_assert_true(client_frame(client, &(FrameRequest) { .resource = 1, .width = 2, .height = 8194 }));
+    expect_error(client, 0, FRAME, HELIX_CODE_GEOMETRY);
+    send_frames(client, 0, 2, 1);
+    message_free(expect_frame(client, 0, 2));
+}
+
 static void test_no_encoder(void)
 {
     g_autoptr(Rig) rig = rig_new(NULL);
@@ -391,6 +423,8 @@ int main(int argc, char **argv)
     g_test_add_func("/stream/keyframe-request-survives-drop", test_keyframe_request_survives_drop);
     g_test_add_func("/stream/last-frame-is-retried", test_last_frame_is_retried);
     g_test_add_func("/stream/encoder-failure", test_encoder_failure);
+    g_test_add_func("/stream/oversized-unit", test_oversized_unit);
+    g_test_add_func("/stream/uncodable-size", test_uncodable_size);
     g_test_add_func("/stream/no-encoder", test_no_encoder);
     g_test_add_func("/stream/size-change", test_size_change);
     g_test_add_func("/stream/fixed-size", test_fixed_size);

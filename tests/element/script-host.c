@@ -7,6 +7,7 @@
 #include <glib/gstdio.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include "../../desktop/gst-vsockenc/bytes.h"
 #include "script-host.h"
 
 struct ScriptHost {
@@ -26,26 +27,6 @@ struct ScriptHost {
 static const guint8 sps[] = { 0, 0, 0, 1, 0x67, 77, 0, 31, 0xab, 0xcd };
 static const guint8 idr[] = { 0, 0, 1, 0x65, 0x88, 0x84 };
 static const guint8 slice[] = { 0, 0, 0, 1, 0x41, 0x9a, 0x20 };
-
-static void put32(guint8 *p, guint32 v)
-{
-    v = GUINT32_TO_LE(v);
-    memcpy(p, &v, 4);
-}
-
-static void put64(guint8 *p, guint64 v)
-{
-    v = GUINT64_TO_LE(v);
-    memcpy(p, &v, 8);
-}
-
-static guint32 get32(const guint8 *p)
-{
-    guint32 v;
-
-    memcpy(&v, p, 4);
-    return GUINT32_FROM_LE(v);
-}
 
 /* ---- socket ---- */
 
@@ -77,17 +58,18 @@ static gboolean read_all(ScriptHost *host, int fd, guint8 *to, gsize len)
     return TRUE;
 }
 
-static void send_message(int fd, guint32 magic, guint8 type, guint8 flags, guint16 session, const guint8 *payload, gsize len)
+static void send_message(int fd, guint32 magic, guint8 type, guint8 flags, guint16 session, const guint8 *payload,
+                         gsize len)
 {
     guint8 *message = g_malloc(HELIX_WIRE_HEADER_SIZE + len);
     gsize total = HELIX_WIRE_HEADER_SIZE + len;
 
-    put32(message, magic);
+    put_u32(message, magic);
     message[HELIX_WIRE_HEADER_TYPE] = type;
     message[HELIX_WIRE_HEADER_FLAGS] = flags;
     message[HELIX_WIRE_HEADER_SESSION] = (guint8)session;
     message[HELIX_WIRE_HEADER_SESSION + 1] = (guint8)(session >> 8);
-    put32(message + HELIX_WIRE_HEADER_PAYLOAD, (guint32)len);
+    put_u32(message + HELIX_WIRE_HEADER_PAYLOAD, (guint32)len);
     if (len) {
         memcpy(message + HELIX_WIRE_HEADER_SIZE, payload, len);
     }
@@ -108,7 +90,7 @@ static void send_error(int fd, guint16 session, guint8 about, gint32 code, const
 {
     guint8 payload[HELIX_ERROR_SIZE] = { 0 };
 
-    put32(payload + HELIX_ERROR_CODE, (guint32)code);
+    put_u32(payload + HELIX_ERROR_CODE, (guint32)code);
     g_strlcpy((char *)payload + HELIX_ERROR_MESSAGE, text, HELIX_ERROR_MESSAGE_SIZE);
     send_message(fd, HELIX_WIRE_MAGIC, HELIX_MSG_ERROR, about, session, payload, sizeof(payload));
 }
@@ -125,10 +107,10 @@ static void answer_config(ScriptHost *host, int fd, guint16 session, guint8 flag
         return;
     }
     memcpy(payload, config, MIN(len, HELIX_CONFIG_LONG_SIZE));
-    put32(payload + HELIX_CONFIG_WIDTH, (get32(config + HELIX_CONFIG_WIDTH) + 1) & ~1u);
-    put32(payload + HELIX_CONFIG_HEIGHT, (get32(config + HELIX_CONFIG_HEIGHT) + 1) & ~1u);
-    put32(payload + HELIX_CONFIG_RESP_IN_FLIGHT, host->script.max_in_flight);
-    put32(payload + HELIX_CONFIG_RESP_CAPS, host->script.capabilities);
+    put_u32(payload + HELIX_CONFIG_WIDTH, (get_u32(config + HELIX_CONFIG_WIDTH) + 1) & ~1u);
+    put_u32(payload + HELIX_CONFIG_HEIGHT, (get_u32(config + HELIX_CONFIG_HEIGHT) + 1) & ~1u);
+    put_u32(payload + HELIX_CONFIG_RESP_IN_FLIGHT, host->script.max_in_flight);
+    put_u32(payload + HELIX_CONFIG_RESP_CAPS, host->script.capabilities);
     g_strlcpy((char *)payload + HELIX_CONFIG_RESP_ENCODER, "scripted", HELIX_CONFIG_RESP_ENCODER_SIZE);
     send_message(fd, host->script.bad_magic ? 0x12345678 : HELIX_WIRE_MAGIC, HELIX_MSG_CONFIG_RESP, 0, session, payload,
                  sizeof(payload));
@@ -142,13 +124,13 @@ static void send_unit(ScriptHost *host, int fd, guint16 session, const ScriptFra
     GByteArray *payload = g_byte_array_new();
     guint8 head[HELIX_RESPONSE_SIZE] = { 0 }, size[4], times[HELIX_TIMING_SIZE];
 
-    put64(head + HELIX_RESPONSE_PTS, (guint64)frame->pts + (index == host->script.wrong_pts_at ? 12345 : 0));
-    put64(head + HELIX_RESPONSE_DTS, (guint64)frame->pts);
+    put_u64(head + HELIX_RESPONSE_PTS, (guint64)frame->pts + (index == host->script.wrong_pts_at ? 12345 : 0));
+    put_u64(head + HELIX_RESPONSE_DTS, (guint64)frame->pts);
     head[HELIX_RESPONSE_IS_KEYFRAME] = keyframe && !dropped;
-    put32(head + HELIX_RESPONSE_NAL_COUNT, dropped ? 0 : index == host->script.truncated_at ? 7 : 1);
+    put_u32(head + HELIX_RESPONSE_NAL_COUNT, dropped ? 0 : index == host->script.truncated_at ? 7 : 1);
     g_byte_array_append(payload, head, sizeof(head));
     if (!dropped) {
-        put32(size, (guint32)(keyframe ? sizeof(sps) + sizeof(idr) : sizeof(slice)));
+        put_u32(size, (guint32)(keyframe ? sizeof(sps) + sizeof(idr) : sizeof(slice)));
         g_byte_array_append(payload, size, sizeof(size));
         if (keyframe) {
             g_byte_array_append(payload, sps, sizeof(sps));
@@ -158,7 +140,7 @@ static void send_unit(ScriptHost *host, int fd, guint16 session, const ScriptFra
     }
     if (timing) {
         for (guint i = 0; i < 4; i++) {
-            put64(times + 8 * i, 1000000u * (i + 1));
+            put_u64(times + 8 * i, 1000000u * (i + 1));
         }
         g_byte_array_append(payload, times, sizeof(times));
     }
@@ -198,16 +180,16 @@ static gboolean answer_frame(ScriptHost *host, int fd, guint16 session, const Sc
     if (frame->flags & HELIX_REQUEST_RELEASE) {
         guint8 released[HELIX_RELEASED_SIZE] = { 0 };
 
-        put64(released + HELIX_RELEASED_PTS, (guint64)frame->pts);
-        put32(released + HELIX_RELEASED_RESOURCE_ID, frame->resource_id);
+        put_u64(released + HELIX_RELEASED_PTS, (guint64)frame->pts);
+        put_u32(released + HELIX_RELEASED_RESOURCE_ID, frame->resource_id);
         send_message(fd, HELIX_WIRE_MAGIC, HELIX_MSG_FRAME_RELEASED, 0, session, released, sizeof(released));
     }
     if (!wait_allowed(host)) {
         return FALSE;
     }
-    g_usleep(script->delay_ms * 1000);
     if (script->error_from >= 0 && index >= script->error_from && index <= script->error_to) {
-        send_error(fd, session, script->frozen_only ? 0 : HELIX_MSG_FRAME_REQUEST, script->error_code, "as the script says");
+        send_error(fd, session, script->frozen_only ? 0 : HELIX_MSG_FRAME_REQUEST, script->error_code,
+                   "as the script says");
     } else {
         send_unit(host, fd, session, frame, index);
     }
@@ -223,19 +205,19 @@ static gint note_frame(ScriptHost *host, guint8 flags, const guint8 *p, guint32 
     g_assert_cmpuint(len, >=, HELIX_REQUEST_SIZE);
     *frame = (ScriptFrame) {
         .flags = flags, .payload_size = len,
-        .resource_id = get32(p + HELIX_REQUEST_RESOURCE_ID),
-        .width = get32(p + HELIX_REQUEST_WIDTH), .height = get32(p + HELIX_REQUEST_HEIGHT),
-        .fourcc = get32(p + HELIX_REQUEST_FORMAT), .stride = get32(p + HELIX_REQUEST_STRIDE),
-        .pts = (gint64)(get32(p + HELIX_REQUEST_PTS) | (guint64)get32(p + HELIX_REQUEST_PTS + 4) << 32),
+        .resource_id = get_u32(p + HELIX_REQUEST_RESOURCE_ID),
+        .width = get_u32(p + HELIX_REQUEST_WIDTH), .height = get_u32(p + HELIX_REQUEST_HEIGHT),
+        .fourcc = get_u32(p + HELIX_REQUEST_FORMAT), .stride = get_u32(p + HELIX_REQUEST_STRIDE),
+        .pts = (gint64)get_u64(p + HELIX_REQUEST_PTS),
         .force_keyframe = p[HELIX_REQUEST_FORCE_KEY],
     };
     if (flags & HELIX_REQUEST_EXT) {
         p += HELIX_REQUEST_SIZE;
         g_assert_cmpuint(len, >=, HELIX_REQUEST_SIZE + HELIX_EXT_SIZE);
-        frame->crop_x = get32(p + HELIX_EXT_CROP_X);
-        frame->crop_y = get32(p + HELIX_EXT_CROP_Y);
-        frame->res_width = get32(p + HELIX_EXT_RES_WIDTH);
-        frame->res_height = get32(p + HELIX_EXT_RES_HEIGHT);
+        frame->crop_x = get_u32(p + HELIX_EXT_CROP_X);
+        frame->crop_y = get_u32(p + HELIX_EXT_CROP_Y);
+        frame->res_width = get_u32(p + HELIX_EXT_RES_WIDTH);
+        frame->res_height = get_u32(p + HELIX_EXT_RES_HEIGHT);
     }
     g_mutex_lock(&host->lock);
     g_array_append_val(host->frames, *frame);
@@ -289,8 +271,8 @@ static gboolean serve_message(ScriptHost *host, int fd)
     if (!read_all(host, fd, header, sizeof(header))) {
         return FALSE;
     }
-    g_assert_cmphex(get32(header), ==, HELIX_WIRE_MAGIC);
-    len = get32(header + HELIX_WIRE_HEADER_PAYLOAD);
+    g_assert_cmphex(get_u32(header), ==, HELIX_WIRE_MAGIC);
+    len = get_u32(header + HELIX_WIRE_HEADER_PAYLOAD);
     payload = g_malloc(len + 1);
     go_on = read_all(host, fd, payload, len) && (host->script.mute || handle(host, fd, header, payload, len));
     g_free(payload);

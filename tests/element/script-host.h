@@ -2,8 +2,8 @@
 /*
  * script-host.h - a host that does what a test tells it to, right or wrong, on a UNIX socket and a thread of its own.
  *
- * It encodes nothing: its access units are an SPS and made-up slices, enough for an element that never decodes. What needs
- * a decoder is tested against the real core.
+ * It encodes nothing: its access units are an SPS and made-up slices, enough for an element that never decodes. What
+ * needs a decoder is tested against the real core.
  */
 #ifndef SCRIPT_HOST_H
 #define SCRIPT_HOST_H
@@ -36,13 +36,13 @@ typedef struct Script {
     gint wrong_pts_at;          /* a pts nobody asked for */
     gint truncated_at;          /* a nal_count larger than what follows */
     gint refuse_config_at;      /* answers this CONFIG_REQ (from 0) with an error */
-    guint delay_ms;             /* before each answer */
     gboolean hold;              /* answers wait for script_host_allow() */
     gboolean unread;            /* stops reading after CONFIG_REQ: its socket fills up */
 } Script;
 
-#define SCRIPT_DEFAULT { .capabilities = HELIX_CAP_ALL, .max_in_flight = 4, .silent_from = -1, .close_at = -1, .drop_at = -1, \
-                         .error_from = -1, .error_to = -1, .wrong_pts_at = -1, .truncated_at = -1, .refuse_config_at = -1 }
+#define SCRIPT_DEFAULT { \
+    .capabilities = HELIX_CAP_ALL, .max_in_flight = 4, .silent_from = -1, .close_at = -1, .drop_at = -1, \
+    .error_from = -1, .error_to = -1, .wrong_pts_at = -1, .truncated_at = -1, .refuse_config_at = -1 }
 
 typedef struct ScriptHost ScriptHost;
 

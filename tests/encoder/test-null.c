@@ -109,6 +109,47 @@ static void test_syntax(void)
     encoder->klass->close(encoder);
 }
 
+/* Neighbouring IDR pictures differ in idr_pic_id (7.4.3), or a decoder may take them for one. */
+static void test_neighbouring_idrs(void)
+{
+    HelixEncoderConfig config = config_for(64, 64);
+    HelixEncoder *encoder = null_open(&config);
+    HelixAccessUnit first = encode(encoder, NULL, TRUE), second = encode(encoder, NULL, TRUE);
+    HelixAccessUnit third = encode(encoder, NULL, TRUE);
+
+    g_assert_false(g_bytes_equal(first.data, second.data));
+    g_assert_false(g_bytes_equal(second.data, third.data));
+    g_bytes_unref(first.data);
+    g_bytes_unref(second.data);
+    g_bytes_unref(third.data);
+    encoder->klass->close(encoder);
+}
+
+/* Every picture is a reference, so frame_num counts each one up, modulo 16 (7.4.3). libavcodec does not insist on it. */
+static void test_frame_num(void)
+{
+    HelixEncoderConfig config = config_for(64, 64);
+    HelixEncoder *encoder = null_open(&config);
+
+    for (guint n = 0; n < 40; n++) {
+        HelixAccessUnit unit = encode(encoder, NULL, n == 20);
+        gsize size, position = 0;
+        const guint8 *data = g_bytes_get_data(unit.data, &size);
+        HelixNal nal;
+
+        while (helix_h264_next_nal(data, size, &position, &nal) && nal.type != HELIX_NAL_SLICE) {
+        }
+        if (nal.type == HELIX_NAL_SLICE) {      /* header, then 1 00110 1 and the four bits of frame_num */
+            g_assert_cmpuint(nal.data[1] >> 1, ==, 0x4d);
+            g_assert_cmpuint((nal.data[1] & 1) << 3 | nal.data[2] >> 5, ==, (n >= 20 ? n - 20 : n) % 16);
+        } else {
+            g_assert_true(n == 0 || n == 20);
+        }
+        g_bytes_unref(unit.data);
+    }
+    encoder->klass->close(encoder);
+}
+
 static void test_reconfigure(void)
 {
     HelixEncoderConfig config = config_for(640, 480), wanted;
@@ -130,6 +171,8 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/null/decodes", test_decodes);
     g_test_add_func("/null/syntax", test_syntax);
+    g_test_add_func("/null/neighbouring-idrs", test_neighbouring_idrs);
+    g_test_add_func("/null/frame-num", test_frame_num);
     g_test_add_func("/null/reconfigure", test_reconfigure);
     return g_test_run();
 }

@@ -185,7 +185,9 @@ static int new_classic(Buffer *buffer)
 
 static int new_dumb(Buffer *buffer)
 {
-    struct drm_mode_create_dumb create = { .width = (uint32_t)buffer->width, .height = (uint32_t)buffer->height, .bpp = 32 };
+    struct drm_mode_create_dumb create = { .width = (uint32_t)buffer->width,
+                                           .height = (uint32_t)buffer->height,
+                                           .bpp = 32 };
 
     if (drmIoctl(buffer->gpu->card, DRM_IOCTL_MODE_CREATE_DUMB, &create) < 0) {
         return fail("MODE_CREATE_DUMB on the card node");
@@ -204,9 +206,19 @@ static int new_blob(Buffer *buffer, const BufferSpec *spec)
         .blob_flags = VIRTGPU_BLOB_FLAG_USE_MAPPABLE | VIRTGPU_BLOB_FLAG_USE_SHAREABLE,
     };
 
-    buffer->stride = (uint32_t)buffer->width * 4 + spec->padding;
+    uint32_t width = (uint32_t)buffer->width, rows = (uint32_t)buffer->height;
+
     buffer->offset = spec->offset;
-    buffer->size = buffer->offset + (uint64_t)buffer->stride * (uint64_t)buffer->height;
+    if (buffer->fourcc == DRM_FORMAT_NV12) {
+        uint32_t luma_rows = (rows + 1) & ~1u;
+
+        buffer->stride = ((width + 1) & ~1u) + spec->padding;
+        buffer->chroma = buffer->offset + buffer->stride * luma_rows + spec->offset;
+        buffer->size = buffer->chroma + (uint64_t)buffer->stride * (luma_rows / 2);
+    } else {
+        buffer->stride = width * 4 + spec->padding;
+        buffer->size = buffer->offset + (uint64_t)buffer->stride * rows;
+    }
     buffer->size = (buffer->size + 4095) & ~UINT64_C(4095);
     create.size = buffer->size;
     if (drmIoctl(buffer->gpu->render, DRM_IOCTL_VIRTGPU_RESOURCE_CREATE_BLOB, &create) < 0) {
@@ -219,7 +231,9 @@ static int new_blob(Buffer *buffer, const BufferSpec *spec)
 /* A new resource's fence is behind everything in the control queue. */
 int gpu_settle(Gpu *gpu)
 {
-    Buffer probe = { .gpu = gpu, .kind = BUFFER_CLASSIC, .width = 16, .height = 16, .fourcc = DRM_FORMAT_XRGB8888, .dmabuf = -1 };
+    Buffer probe = {
+        .gpu = gpu, .kind = BUFFER_CLASSIC, .width = 16, .height = 16, .fourcc = DRM_FORMAT_XRGB8888, .dmabuf = -1
+    };
     struct drm_virtgpu_3d_wait wait = { 0 };
     int ret = new_classic(&probe);
 
@@ -292,6 +306,18 @@ bool fourcc_red_first(uint32_t fourcc)
     return fourcc == DRM_FORMAT_ABGR8888 || fourcc == DRM_FORMAT_XBGR8888;
 }
 
+static void draw_nv12(Buffer *buffer, unsigned number, const BufferArea *area)
+{
+    uint8_t *y = buffer->map + buffer->offset, *cbcr = buffer->map + buffer->chroma;
+    uint64_t rows = (uint64_t)area->y * buffer->stride;
+
+    if (area->width != buffer->width || area->height != buffer->height) {
+        pattern_paint_nv12(PATTERN_MAX_NUMBER - number, buffer->width, buffer->height, y, cbcr, buffer->stride);
+    }
+    pattern_paint_nv12(number, area->width, area->height, y + rows + area->x, cbcr + rows / 2 + area->x,
+                       buffer->stride);
+}
+
 int buffer_draw(Buffer *buffer, unsigned number, const BufferArea *area)
 {
     int red_first = fourcc_red_first(buffer->fourcc);
@@ -300,8 +326,13 @@ int buffer_draw(Buffer *buffer, unsigned number, const BufferArea *area)
     if (buffer->kind == BUFFER_GL) {
         return gl_buffer_draw(buffer, number, area);
     }
+    if (buffer->fourcc == DRM_FORMAT_NV12) {
+        draw_nv12(buffer, number, area);
+        return 0;
+    }
     if (area->width != buffer->width || area->height != buffer->height) {
-        pattern_paint(PATTERN_MAX_NUMBER - number, buffer->width, buffer->height, first, buffer->stride, red_first, FILLER);
+        pattern_paint(PATTERN_MAX_NUMBER - number, buffer->width, buffer->height, first, buffer->stride, red_first,
+                      FILLER);
     }
     pattern_paint(number, area->width, area->height, first + (uint64_t)area->y * buffer->stride + (uint64_t)area->x * 4,
                   buffer->stride, red_first, FILLER);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * buffer.h - pictures that live in virtio-gpu resources, of every kind a guest can make, as DMA-BUFs with a resource id.
+ * buffer.h - pictures in virtio-gpu resources of every kind a guest can make, as DMA-BUFs with a resource id.
  *
  * Every function that can fail returns 0 or -1 after printing what failed to stderr.
  */
@@ -32,6 +32,7 @@ typedef struct Buffer {
     int width, height;      /* pixels of the resource */
     uint32_t fourcc, stride;
     uint32_t offset;        /* bytes before the first row */
+    uint32_t chroma;        /* NV12: where the second plane starts */
     uint32_t handle;        /* on gpu->render or gpu->card */
     uint32_t resource_id, blob_mem;
     uint64_t size;
@@ -43,9 +44,9 @@ typedef struct Buffer {
 typedef struct BufferSpec {
     BufferKind kind;
     int width, height;
-    uint32_t fourcc;        /* 0: XR24 */
+    uint32_t fourcc;        /* 0: XR24; NV12 for BUFFER_BLOB only */
     uint32_t padding;       /* BUFFER_BLOB: bytes behind each row */
-    uint32_t offset;        /* BUFFER_BLOB: bytes before the first row */
+    uint32_t offset;        /* BUFFER_BLOB: bytes before the first row; NV12: between the planes too */
 } BufferSpec;
 
 /* Where in the resource the drawing goes; what lies outside becomes a picture of its own (a decoy). */
@@ -56,8 +57,9 @@ typedef struct BufferArea {
 int gpu_open(Gpu *gpu);
 void gpu_close(Gpu *gpu);
 /*
- * Wait until the device has carried out all that was asked before. A 2D device's TRANSFER_TO_HOST has no fence of its own: this is
- * for tests that need the texture to stay as it is while the pages change, not for what the host must get right by itself.
+ * Wait until the device has carried out all that was asked before. A 2D device's TRANSFER_TO_HOST has no fence of its
+ * own: this is for tests that need the texture to stay as it is while the pages change, not for what the host must get
+ * right by itself.
  */
 int gpu_settle(Gpu *gpu);
 

@@ -2,7 +2,8 @@
 /*
  * gl.c - draws with the GPU as a compositor does: a GBM buffer, imported as an EGLImage, attached to a framebuffer.
  *
- * Row 0 of such a framebuffer is the first row of the DMA-BUF, so the drawing's y runs downwards here as everywhere else.
+ * Row 0 of such a framebuffer is the first row of the DMA-BUF, so the drawing's y runs downwards here as everywhere
+ * else.
  */
 #include "gl.h"
 #include "pattern.h"
@@ -41,7 +42,8 @@ static int fail(const char *what)
 static int start_egl(struct GlState *gl)
 {
     static const EGLint attributes[] = { EGL_CONTEXT_CLIENT_VERSION, 2, EGL_NONE };
-    PFNEGLGETPLATFORMDISPLAYEXTPROC get_display = (PFNEGLGETPLATFORMDISPLAYEXTPROC)eglGetProcAddress("eglGetPlatformDisplayEXT");
+    PFNEGLGETPLATFORMDISPLAYEXTPROC get_display =
+        (PFNEGLGETPLATFORMDISPLAYEXTPROC)eglGetProcAddress("eglGetPlatformDisplayEXT");
 
     if (!get_display) {
         return fail("EGL without eglGetPlatformDisplayEXT");
@@ -134,7 +136,8 @@ int gl_buffer_new(Buffer *buffer)
     target->bo = gbm_bo_create(buffer->gpu->gl->gbm, (uint32_t)buffer->width, (uint32_t)buffer->height, buffer->fourcc,
                                GBM_BO_USE_RENDERING);
     if (!target->bo) {
-        fprintf(stderr, "gbm_bo_create %dx%d %.4s failed\n", buffer->width, buffer->height, (const char *)&buffer->fourcc);
+        fprintf(stderr, "gbm_bo_create %dx%d %.4s failed\n", buffer->width, buffer->height,
+                (const char *)&buffer->fourcc);
         return -1;
     }
     buffer->stride = gbm_bo_get_stride(target->bo);

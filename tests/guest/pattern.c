@@ -144,12 +144,53 @@ static void fill(const PatternRect *rect, uint8_t *pixels, uint32_t stride, int 
     }
 }
 
-void pattern_paint(unsigned number, int width, int height, uint8_t *pixels, uint32_t stride, int red_first, uint8_t filler)
+void pattern_paint(unsigned number, int width, int height, uint8_t *pixels, uint32_t stride, int red_first,
+                   uint8_t filler)
 {
     PatternRect rects[PATTERN_MAX_RECTS];
     int n = pattern_rects(number, width, height, rects);
 
     for (int i = 0; i < n; i++) {
         fill(&rects[i], pixels, stride, red_first, filler);
+    }
+}
+
+/* Rec. ITU-R BT.709-6 in whole numbers, millionths; @to is Y, Cb, Cr. */
+static void to_ycc(const PatternRect *rect, uint8_t to[3])
+{
+    static const int64_t rows[3][3] = {
+        { 182586, 614231, 62007 },          /* 219 / 255 x (0.2126, 0.7152, 0.0722) */
+        { -100644, -338572, 439216 },       /* 224 / 255 / 1.8556 x (-0.2126, -0.7152, 0.9278) */
+        { 439216, -398942, -40274 },        /* 224 / 255 / 1.5748 x (0.7874, -0.7152, -0.0722) */
+    };
+
+    for (int i = 0; i < 3; i++) {
+        int64_t sum = rows[i][0] * rect->r + rows[i][1] * rect->g + rows[i][2] * rect->b;
+
+        to[i] = (uint8_t)((sum + (i ? 128500000 : 16500000)) / 1000000);
+    }
+}
+
+void pattern_paint_nv12(unsigned number, int width, int height, uint8_t *y, uint8_t *cbcr, uint32_t stride)
+{
+    PatternRect rects[PATTERN_MAX_RECTS];
+    int n = pattern_rects(number, width, height, rects);
+
+    for (int i = 0; i < n; i++) {
+        const PatternRect *rect = &rects[i];
+        uint8_t ycc[3];
+
+        to_ycc(rect, ycc);
+        for (int row = rect->y; row < rect->y + rect->h; row++) {
+            memset(y + (uint64_t)row * stride + rect->x, ycc[0], (size_t)rect->w);
+        }
+        for (int row = rect->y / 2; row < (rect->y + rect->h + 1) / 2; row++) {
+            uint8_t *pair = cbcr + (uint64_t)row * stride + rect->x;
+
+            for (int column = 0; column < (rect->w + 1) / 2; column++) {
+                pair[column * 2] = ycc[1];
+                pair[column * 2 + 1] = ycc[2];
+            }
+        }
     }
 }

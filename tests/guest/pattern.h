@@ -2,9 +2,9 @@
 /*
  * pattern.h - the drawing of the picture test: one definition for the guest that draws it and the host that checks it.
  *
- * A drawing is a list of rectangles, later ones on top, so a GPU (scissored clears), a CPU and the checker paint exactly
- * the same pixels. It holds a frame number in black and white blocks, flat patches of primaries and greys, a figure that no
- * flip or rotation maps onto itself, a colour ramp, and a block that moves with the number.
+ * A drawing is a list of rectangles, later ones on top, so a GPU (scissored clears), a CPU and the checker paint
+ * exactly the same pixels. It holds a frame number in black and white blocks, flat patches of primaries and greys, a
+ * figure that no flip or rotation maps onto itself, a colour ramp, and a block that moves with the number.
  *
  * Every edge lies on even pixels except the right and bottom ends of odd sizes, so 4:2:0 blurs no patch.
  */
@@ -40,6 +40,10 @@ int pattern_number(unsigned code);
  * Paint drawing @number into 4-byte pixels at @pixels: byte 0 and 2 are blue and red, or red and blue with @red_first;
  * byte 3 becomes @filler.
  */
-void pattern_paint(unsigned number, int width, int height, uint8_t *pixels, uint32_t stride, int red_first, uint8_t filler);
+void pattern_paint(unsigned number, int width, int height, uint8_t *pixels, uint32_t stride, int red_first,
+                   uint8_t filler);
+
+/* The same as NV12, BT.709 limited range. Rows of @y and of @cbcr are @stride bytes. */
+void pattern_paint_nv12(unsigned number, int width, int height, uint8_t *y, uint8_t *cbcr, uint32_t stride);
 
 #endif

@@ -15,7 +15,8 @@ static BufferArea whole(const Buffer *buffer)
 }
 
 /* The request that names @area of @buffer. */
-static PlayerRequest request_for(const Buffer *buffer, const BufferArea *area, uint8_t source, uint8_t flags, unsigned number)
+static PlayerRequest request_for(const Buffer *buffer, const BufferArea *area, uint8_t source, uint8_t flags,
+                                 unsigned number)
 {
     return (PlayerRequest) {
         .number = number,
@@ -29,13 +30,13 @@ static PlayerRequest request_for(const Buffer *buffer, const BufferArea *area, u
             .fourcc = buffer->fourcc,
             .stride = buffer->stride,
             .source = source,
-            .planes = 1,
+            .planes = buffer->chroma ? 2 : 1,
             .crop_x = (uint32_t)area->x,
             .crop_y = (uint32_t)area->y,
             .res_width = (uint32_t)buffer->width,
             .res_height = (uint32_t)buffer->height,
-            .offset = { buffer->offset },
-            .stride_of = { buffer->stride },
+            .offset = { buffer->offset, buffer->chroma },
+            .stride_of = { buffer->stride, buffer->chroma ? buffer->stride : 0 },
         },
     };
 }
@@ -90,7 +91,7 @@ static BufferSpec plain_spec(Context *context, int width, int height)
     return (BufferSpec) { .kind = context->gpu.has_3d ? BUFFER_GL : BUFFER_CLASSIC, .width = width, .height = height };
 }
 
-/* Texture and pages of one resource hold different pictures: source says which one is meant, and 0 means the texture. */
+/* Texture and pages of one resource hold different pictures; source says which one is meant, and 0 the texture. */
 static int play_sources(Context *context, Player *player)
 {
     static const uint8_t sources[] = { HELIX_SOURCE_TEXTURE, HELIX_SOURCE_PAGES, HELIX_SOURCE_AUTO };
@@ -109,10 +110,12 @@ static int play_sources(Context *context, Player *player)
     for (unsigned i = 0; i < 9 && ret == 0; i++) {
         uint8_t source = sources[i % 3];
         unsigned texture = 100 + i, pages = 200 + i;
-        PlayerRequest request = request_for(&buffer, &area, source, EXT, source == HELIX_SOURCE_PAGES ? pages : texture);
+        PlayerRequest request =
+            request_for(&buffer, &area, source, EXT, source == HELIX_SOURCE_PAGES ? pages : texture);
 
-        if (draw(&buffer, texture, &area) < 0 || gpu_settle(&context->gpu) < 0 || buffer_draw(&buffer, pages, &area) < 0 ||
-            player_send(player, &request) < 0 || player_collect(player, 0) < 0) {
+        if (draw(&buffer, texture, &area) < 0 || gpu_settle(&context->gpu) < 0 ||
+            buffer_draw(&buffer, pages, &area) < 0 || player_send(player, &request) < 0 ||
+            player_collect(player, 0) < 0) {
             ret = -1;
         }
     }
@@ -183,7 +186,7 @@ static int play_two_streams(Context *context, Player *player)
     return ret;
 }
 
-/* REPEAT encodes the last picture again, although the buffer has another drawing by then; PIXEL_DATA needs no resource. */
+/* REPEAT encodes the last picture, although the buffer has another drawing by then; PIXEL_DATA needs no resource. */
 static int play_repeat_and_pixels(Context *context, Player *player)
 {
     static uint8_t pixels[(640 * 4 + 32) * 360];
@@ -198,8 +201,8 @@ static int play_repeat_and_pixels(Context *context, Player *player)
     }
     area = whole(&buffer);
     request = request_for(&buffer, &area, 0, 0, 20);
-    if (player_configure(player, 1, 640, 360) == 0 && draw(&buffer, 20, &area) == 0 && player_send(player, &request) == 0 &&
-        player_collect(player, 0) == 0 && draw(&buffer, 21, &area) == 0) {
+    if (player_configure(player, 1, 640, 360) == 0 && draw(&buffer, 20, &area) == 0 &&
+        player_send(player, &request) == 0 && player_collect(player, 0) == 0 && draw(&buffer, 21, &area) == 0) {
         request.wire.resource_id = 0;
         request.wire.flags = HELIX_REQUEST_REPEAT;
         request.wire.force_key = 1;
@@ -244,7 +247,8 @@ static int play_destroyed(Context *context, Player *player)
         if (spec.kind == BUFFER_GL) {
             request.wire.source = HELIX_SOURCE_AUTO;
         }
-        ret = draw(&buffer, 70 + i, &area) < 0 || player_send(player, &request) < 0 || player_collect_release(player) < 0;
+        ret = draw(&buffer, 70 + i, &area) < 0 || player_send(player, &request) < 0 ||
+              player_collect_release(player) < 0;
         buffer_free(&buffer);
         if (ret || player_collect(player, 0) < 0) {
             return -1;
@@ -253,40 +257,122 @@ static int play_destroyed(Context *context, Player *player)
     return 0;
 }
 
-static int expect(Player *player, const Buffer *buffer, int code, WireRequest change)
+/*
+ * The resource is given up while its request is on the way: the host may find it or not, but what it sends must be
+ * right, and the memory belongs to another buffer's drawing by then.
+ */
+static int play_destroyed_early(Context *context, Player *player)
+{
+    BufferKind kinds[2] = { context->gpu.has_blob ? BUFFER_BLOB : BUFFER_CLASSIC, BUFFER_CLASSIC };
+
+    if (player_configure(player, 1, 1280, 720) < 0) {
+        return -1;
+    }
+    for (unsigned i = 0; i < 16; i++) {
+        BufferSpec spec = { .kind = kinds[i % 2], .width = 1280, .height = 720 };
+        BufferArea area = { 0, 0, 1280, 720 };
+        PlayerRequest request;
+        Buffer buffer, next;
+        int ret;
+
+        if (buffer_new(&context->gpu, &spec, &buffer) < 0) {
+            return -1;
+        }
+        request = request_for(&buffer, &area, i % 4 < 2 ? HELIX_SOURCE_AUTO : HELIX_SOURCE_PAGES, EXT, 300 + i);
+        request.may_fail = HELIX_CODE_NOT_FOUND;
+        ret = draw(&buffer, 300 + i, &area) < 0 || player_send(player, &request) < 0;
+        buffer_free(&buffer);
+        if (ret || buffer_new(&context->gpu, &spec, &next) < 0) {
+            return -1;
+        }
+        ret = buffer_draw(&next, 400 + i, &area) < 0 || player_collect(player, 0) < 0;
+        buffer_free(&next);
+        if (ret) {
+            return -1;
+        }
+    }
+    printf("# %s: %u of 16 requests came too late for their resource\n", player->name, 16 - player->film.units);
+    return 0;
+}
+
+/* A request that must be refused; what is 0 here is as it should be. */
+typedef struct Refusal {
+    int code;
+    bool pages;             /* of the resource that is read from its pages, else of the texture */
+    bool unknown;           /* another resource id: this one */
+    uint32_t resource_id;
+    uint8_t flags;
+    uint32_t width, height, crop_x, crop_y, res_width, res_height, stride, offset;
+} Refusal;
+
+static const Refusal refusals[] = {
+    { .code = HELIX_CODE_NOT_FOUND, .unknown = true, .resource_id = 0 },
+    { .code = HELIX_CODE_NOT_FOUND, .unknown = true, .resource_id = 0, .flags = HELIX_REQUEST_REPEAT },
+    { .code = HELIX_CODE_NOT_FOUND, .unknown = true, .resource_id = 0x7ffffff0 },
+    { .code = HELIX_CODE_GEOMETRY, .width = 642 },
+    { .code = HELIX_CODE_GEOMETRY, .height = 361 },
+    { .code = HELIX_CODE_GEOMETRY, .width = 8192, .height = 8192 },
+    { .code = HELIX_CODE_GEOMETRY, .flags = EXT, .crop_x = 2, .res_width = 642, .res_height = 360 },
+    { .code = HELIX_CODE_GEOMETRY, .flags = EXT, .crop_y = 0xffffffff },
+    { .code = HELIX_CODE_GEOMETRY, .pages = true, .flags = EXT, .stride = 640 * 4 - 4 },
+    { .code = HELIX_CODE_GEOMETRY, .pages = true, .flags = EXT, .stride = 0xfffffff0 },
+    { .code = HELIX_CODE_GEOMETRY, .pages = true, .flags = EXT, .offset = 0xffffff00 },
+    { .code = HELIX_CODE_GEOMETRY, .pages = true, .flags = EXT, .height = 420, .res_width = 640, .res_height = 420 },
+};
+
+static int play_refusal(Player *player, const Buffer *buffer, const Refusal *refusal)
 {
     BufferArea area = whole(buffer);
-    PlayerRequest request = request_for(buffer, &area, change.source, change.flags, 1);
+    uint8_t source = refusal->pages ? HELIX_SOURCE_PAGES : HELIX_SOURCE_AUTO;
+    PlayerRequest request = request_for(buffer, &area, source, refusal->flags, 1);
+    WireRequest *wire = &request.wire;
 
-    request.expect_error = code;
-    request.wire.resource_id = change.resource_id;
-    request.wire.width = change.width ? change.width : request.wire.width;
-    request.wire.height = change.height ? change.height : request.wire.height;
-    request.wire.crop_x = change.crop_x;
-    request.wire.crop_y = change.crop_y;
-    request.wire.stride = change.stride ? change.stride : request.wire.stride;
-    request.wire.stride_of[0] = request.wire.stride;
-    request.wire.offset[0] = change.offset[0];
-    if (change.res_width) {
-        request.wire.res_width = change.res_width;
-        request.wire.res_height = change.res_height;
-    }
+    request.expect_error = refusal->code;
+    wire->resource_id = refusal->unknown ? refusal->resource_id : wire->resource_id;
+    wire->width = refusal->width ? refusal->width : wire->width;
+    wire->height = refusal->height ? refusal->height : wire->height;
+    wire->crop_x = refusal->crop_x;
+    wire->crop_y = refusal->crop_y;
+    wire->res_width = refusal->res_width ? refusal->res_width : wire->res_width;
+    wire->res_height = refusal->res_height ? refusal->res_height : wire->res_height;
+    wire->stride = refusal->stride ? refusal->stride : wire->stride;
+    wire->stride_of[0] = wire->stride;
+    wire->offset[0] = refusal->offset;
     return player_send(player, &request) < 0 || player_collect(player, 0) < 0 ? -1 : 0;
 }
 
-/* Requests that must be refused, each followed by the proof that the stream is unharmed. */
+/* Each refusal with a picture before the first and behind the last: the stream is unharmed by them. */
+static int play_refusals(Player *player, Buffer *texture, Buffer *pages)
+{
+    BufferArea area = whole(texture);
+    PlayerRequest good = request_for(texture, &area, 0, 0, 33);
+
+    if (player_configure(player, 1, 640, 360) < 0) {
+        return -1;
+    }
+    /* nothing was encoded yet, so REPEAT has nothing to repeat */
+    for (size_t i = 0; i < sizeof(refusals) / sizeof(refusals[0]); i++) {
+        if (refusals[i].code == HELIX_CODE_GEOMETRY && player->film.units == 0 &&
+            (draw(texture, 33, &area) < 0 || player_send(player, &good) < 0 || player_collect(player, 0) < 0)) {
+            return -1;
+        }
+        if (play_refusal(player, refusals[i].pages ? pages : texture, &refusals[i]) < 0) {
+            return -1;
+        }
+    }
+    good.number = 34;
+    return draw(texture, 34, &area) < 0 || player_send(player, &good) < 0 || player_collect(player, 0) < 0 ? -1 : 0;
+}
+
 static int play_errors(Context *context, Player *player)
 {
-    BufferSpec texture_spec = plain_spec(context, 640, 360), pages_spec = { .kind = BUFFER_CLASSIC, .width = 640, .height = 360 };
+    BufferSpec texture_spec = plain_spec(context, 640, 360);
+    BufferKind pages_kind = context->gpu.has_blob ? BUFFER_BLOB : BUFFER_CLASSIC;
+    BufferSpec pages_spec = { .kind = pages_kind, .width = 640, .height = 360 };
     Buffer texture, pages;
-    BufferArea area = { 0, 0, 640, 360 };
-    PlayerRequest good;
-    uint32_t id, page_id;
-    int ret = -1;
+    PlayerRequest gone;
+    int ret;
 
-    if (context->gpu.has_blob) {
-        pages_spec.kind = BUFFER_BLOB;
-    }
     if (buffer_new(&context->gpu, &texture_spec, &texture) < 0) {
         return -1;
     }
@@ -294,40 +380,13 @@ static int play_errors(Context *context, Player *player)
         buffer_free(&texture);
         return -1;
     }
-    id = texture.resource_id;
-    page_id = pages.resource_id;
-    good = request_for(&texture, &area, 0, 0, 33);
-    if (player_configure(player, 1, 640, 360) == 0 && draw(&texture, 33, &area) == 0 &&
-        expect(player, &texture, HELIX_CODE_NOT_FOUND, (WireRequest) { .resource_id = 0 }) == 0 &&
-        expect(player, &texture, HELIX_CODE_NOT_FOUND, (WireRequest) { .flags = HELIX_REQUEST_REPEAT }) == 0 &&
-        expect(player, &texture, HELIX_CODE_NOT_FOUND, (WireRequest) { .resource_id = 0x7ffffff0 }) == 0 &&
-        player_send(player, &good) == 0 && player_collect(player, 0) == 0 &&
-        expect(player, &texture, HELIX_CODE_GEOMETRY, (WireRequest) { .resource_id = id, .width = 642 }) == 0 &&
-        expect(player, &texture, HELIX_CODE_GEOMETRY, (WireRequest) { .resource_id = id, .height = 361 }) == 0 &&
-        expect(player, &texture, HELIX_CODE_GEOMETRY, (WireRequest) { .resource_id = id, .width = 8192, .height = 8192 }) == 0 &&
-        expect(player, &texture, HELIX_CODE_GEOMETRY,
-               (WireRequest) { .resource_id = id, .flags = EXT, .crop_x = 2, .res_width = 642, .res_height = 360 }) == 0 &&
-        expect(player, &texture, HELIX_CODE_GEOMETRY,
-               (WireRequest) { .resource_id = id, .flags = EXT, .crop_y = 0xffffffff }) == 0 &&
-        expect(player, &pages, HELIX_CODE_GEOMETRY,
-               (WireRequest) { .resource_id = page_id, .flags = EXT, .source = HELIX_SOURCE_PAGES, .stride = 2556 }) == 0 &&
-        expect(player, &pages, HELIX_CODE_GEOMETRY,
-               (WireRequest) { .resource_id = page_id, .flags = EXT, .source = HELIX_SOURCE_PAGES, .stride = 0xfffffff0 }) == 0 &&
-        expect(player, &pages, HELIX_CODE_GEOMETRY, (WireRequest) { .resource_id = page_id, .flags = EXT,
-               .source = HELIX_SOURCE_PAGES, .offset = { 0xffffff00 } }) == 0 &&
-        expect(player, &pages, HELIX_CODE_GEOMETRY, (WireRequest) { .resource_id = page_id, .flags = EXT,
-               .source = HELIX_SOURCE_PAGES, .height = 420, .res_width = 640, .res_height = 420 }) == 0) {
-        good.number = 34;
-        ret = draw(&texture, 34, &area) < 0 || player_send(player, &good) < 0 || player_collect(player, 0) < 0 ? -1 : 0;
-    }
+    gone = request_for(&pages, &(BufferArea) { 0, 0, 640, 360 }, 0, 0, 1);
+    gone.expect_error = HELIX_CODE_NOT_FOUND;
+    ret = play_refusals(player, &texture, &pages);
     buffer_free(&texture);
     buffer_free(&pages);
-    /* freed resources are gone for the host too */
-    if (ret == 0) {
-        good.expect_error = HELIX_CODE_NOT_FOUND;
-        ret = player_send(player, &good) < 0 || player_collect(player, 0) < 0 ? -1 : 0;
-    }
-    return ret;
+    /* a freed resource is gone for the host too (not the GBM buffer's: Mesa keeps those for reuse) */
+    return ret < 0 || player_send(player, &gone) < 0 || player_collect(player, 0) < 0 ? -1 : 0;
 }
 
 const SpecialCase special_cases[] = {
@@ -336,6 +395,7 @@ const SpecialCase special_cases[] = {
     { "two-streams", play_two_streams },
     { "repeat-and-pixels", play_repeat_and_pixels },
     { "destroyed-after-release", play_destroyed },
+    { "destroyed-early", play_destroyed_early },
     { "errors", play_errors },
 };
 

@@ -2,9 +2,9 @@
 /*
  * picture-client ADDRESS DIRECTORY [3d] [blob] [card] [case=PREFIX]: the guest's half of the picture test.
  *
- * Draws known pictures (pattern.h) into every kind of virtio-gpu resource, sends their ids to the frame module over ADDRESS
- * ("vsock:2:5000") and writes what comes back as one film a case into DIRECTORY (film.h). 3d, blob and card say what the GPU
- * must have: a device that turns out otherwise is an error, not a shorter test.
+ * Draws known pictures (pattern.h) into every kind of virtio-gpu resource, sends their ids to the frame module over
+ * ADDRESS ("vsock:2:5000") and writes what comes back as one film a case into DIRECTORY (film.h). 3d, blob and card say
+ * what the GPU must have: a device that turns out otherwise is an error, not a shorter test.
  *
  * Prints "case NAME ok" or "case NAME FAILED", why on stderr, and "done" at the end; exits 1 if a case failed.
  */
@@ -27,35 +27,49 @@ typedef enum Need {
 #define TIMING  HELIX_REQUEST_TIMING
 #define EXT     HELIX_REQUEST_EXT
 
+#define ANY NEED_NOTHING
+#define GL(width, height, fourcc)               { BUFFER_GL, width, height, fourcc, 0, 0 }
+#define CLASSIC(width, height, fourcc)          { BUFFER_CLASSIC, width, height, fourcc, 0, 0 }
+#define DUMB(width, height)                     { BUFFER_DUMB, width, height, 0, 0, 0 }
+#define BLOB(width, height, fourcc, pad, from)  { BUFFER_BLOB, width, height, fourcc, pad, from }
+#define ALL     { 0 }
+#define INNER   { 160, 90, 640, 360 }
+#define ODD     { 37, 23, 641, 361 }
+#define AUTO    HELIX_SOURCE_AUTO
+#define TEXTURE HELIX_SOURCE_TEXTURE
+#define PAGES   HELIX_SOURCE_PAGES
+
 static const Picture pictures[] = {
     /* the GPU draws: right in the texture only */
-    { "gl-64x64", NEED_3D, { BUFFER_GL, 64, 64, 0, 0, 0 }, { 0 }, 0, 0, 12, false },
-    { "gl-1280x720", NEED_3D, { BUFFER_GL, 1280, 720, 0, 0, 0 }, { 0 }, 0, RELEASE | TIMING, 24, true },
-    { "gl-1920x1080", NEED_3D, { BUFFER_GL, 1920, 1080, 0, 0, 0 }, { 0 }, 0, RELEASE, 9, true },
-    { "gl-641x361-odd", NEED_3D, { BUFFER_GL, 641, 361, 0, 0, 0 }, { 0 }, 0, 0, 9, false },
-    { "gl-1366x768-alpha", NEED_3D, { BUFFER_GL, 1366, 768, DRM_FORMAT_ARGB8888, 0, 0 }, { 0 }, HELIX_SOURCE_TEXTURE, EXT, 6, false },
-    { "gl-640x360-red-first", NEED_3D, { BUFFER_GL, 640, 360, DRM_FORMAT_ABGR8888, 0, 0 }, { 0 }, 0, 0, 6, false },
-    { "gl-crop", NEED_3D, { BUFFER_GL, 1280, 720, 0, 0, 0 }, { 160, 90, 640, 360 }, 0, EXT | RELEASE, 9, true },
-    { "gl-crop-odd", NEED_3D, { BUFFER_GL, 1280, 720, 0, 0, 0 }, { 37, 23, 641, 361 }, 0, EXT, 6, false },
+    { "gl-64x64", NEED_3D, GL(64, 64, 0), ALL, AUTO, 0, 12, false },
+    { "gl-1280x720", NEED_3D, GL(1280, 720, 0), ALL, AUTO, RELEASE | TIMING, 24, true },
+    { "gl-1920x1080", NEED_3D, GL(1920, 1080, 0), ALL, AUTO, RELEASE, 9, true },
+    { "gl-641x361-odd", NEED_3D, GL(641, 361, 0), ALL, AUTO, 0, 9, false },
+    { "gl-1366x768-alpha", NEED_3D, GL(1366, 768, DRM_FORMAT_ARGB8888), ALL, TEXTURE, EXT, 6, false },
+    { "gl-640x360-red-first", NEED_3D, GL(640, 360, DRM_FORMAT_ABGR8888), ALL, AUTO, 0, 6, false },
+    { "gl-crop", NEED_3D, GL(1280, 720, 0), INNER, AUTO, EXT | RELEASE, 9, true },
+    { "gl-crop-odd", NEED_3D, GL(1280, 720, 0), ODD, AUTO, EXT, 6, false },
     /* the CPU draws, TRANSFER_TO_HOST makes the texture right */
-    { "classic-64x64", NEED_NOTHING, { BUFFER_CLASSIC, 64, 64, 0, 0, 0 }, { 0 }, 0, 0, 12, false },
-    { "classic-1280x720", NEED_NOTHING, { BUFFER_CLASSIC, 1280, 720, 0, 0, 0 }, { 0 }, 0, RELEASE | TIMING, 9, true },
-    { "classic-641x361-odd", NEED_NOTHING, { BUFFER_CLASSIC, 641, 361, 0, 0, 0 }, { 0 }, HELIX_SOURCE_TEXTURE, EXT, 9, false },
-    { "classic-pages", NEED_NOTHING, { BUFFER_CLASSIC, 641, 361, 0, 0, 0 }, { 0 }, HELIX_SOURCE_PAGES, EXT | RELEASE, 9, true },
-    { "classic-red-first", NEED_NOTHING, { BUFFER_CLASSIC, 640, 360, DRM_FORMAT_ABGR8888, 0, 0 }, { 0 }, 0, 0, 6, false },
-    { "classic-crop", NEED_NOTHING, { BUFFER_CLASSIC, 1280, 720, 0, 0, 0 }, { 160, 90, 640, 360 }, 0, EXT, 6, false },
-    { "classic-pages-crop", NEED_NOTHING, { BUFFER_CLASSIC, 1280, 720, 0, 0, 0 }, { 37, 23, 641, 361 }, HELIX_SOURCE_PAGES, EXT, 6,
-      false },
-    { "dumb-1280x720", NEED_CARD, { BUFFER_DUMB, 1280, 720, 0, 0, 0 }, { 0 }, 0, RELEASE, 9, true },
-    { "dumb-641x361-odd", NEED_CARD, { BUFFER_DUMB, 641, 361, 0, 0, 0 }, { 0 }, 0, 0, 6, false },
-    { "dumb-crop", NEED_CARD, { BUFFER_DUMB, 1280, 720, 0, 0, 0 }, { 160, 90, 640, 360 }, 0, EXT, 6, false },
-    { "dumb-pages", NEED_CARD, { BUFFER_DUMB, 800, 600, 0, 0, 0 }, { 0 }, HELIX_SOURCE_PAGES, EXT, 6, false },
+    { "classic-64x64", ANY, CLASSIC(64, 64, 0), ALL, AUTO, 0, 12, false },
+    { "classic-1280x720", ANY, CLASSIC(1280, 720, 0), ALL, AUTO, RELEASE | TIMING, 9, true },
+    { "classic-641x361-odd", ANY, CLASSIC(641, 361, 0), ALL, TEXTURE, EXT, 9, false },
+    { "classic-pages", ANY, CLASSIC(641, 361, 0), ALL, PAGES, EXT | RELEASE, 9, true },
+    { "classic-red-first", ANY, CLASSIC(640, 360, DRM_FORMAT_ABGR8888), ALL, AUTO, 0, 6, false },
+    { "classic-crop", ANY, CLASSIC(1280, 720, 0), INNER, AUTO, EXT, 6, false },
+    { "classic-pages-crop", ANY, CLASSIC(1280, 720, 0), ODD, PAGES, EXT, 6, false },
+    { "dumb-1280x720", NEED_CARD, DUMB(1280, 720), ALL, AUTO, RELEASE, 9, true },
+    { "dumb-641x361-odd", NEED_CARD, DUMB(641, 361), ALL, AUTO, 0, 6, false },
+    { "dumb-crop", NEED_CARD, DUMB(1280, 720), INNER, AUTO, EXT, 6, false },
+    { "dumb-pages", NEED_CARD, DUMB(800, 600), ALL, PAGES, EXT, 6, false },
     /* guest memory only; the host learns size and stride from the request */
-    { "blob-1280x720", NEED_BLOB, { BUFFER_BLOB, 1280, 720, 0, 0, 0 }, { 0 }, 0, RELEASE | TIMING, 9, true },
-    { "blob-stride", NEED_BLOB, { BUFFER_BLOB, 641, 361, 0, 60, 0 }, { 0 }, 0, 0, 9, false },
-    { "blob-offset-red-first", NEED_BLOB, { BUFFER_BLOB, 640, 360, DRM_FORMAT_XBGR8888, 256, 4096 + 64 }, { 0 }, HELIX_SOURCE_PAGES,
-      EXT, 6, false },
-    { "blob-crop", NEED_BLOB, { BUFFER_BLOB, 1280, 720, DRM_FORMAT_ARGB8888, 128, 0 }, { 37, 23, 641, 361 }, 0, EXT | RELEASE, 6, true },
+    { "blob-1280x720", NEED_BLOB, BLOB(1280, 720, 0, 0, 0), ALL, AUTO, RELEASE | TIMING, 9, true },
+    { "blob-stride", NEED_BLOB, BLOB(641, 361, 0, 60, 0), ALL, AUTO, 0, 9, false },
+    { "blob-offset-red-first", NEED_BLOB, BLOB(640, 360, DRM_FORMAT_XBGR8888, 256, 4160), ALL, PAGES, EXT, 6, false },
+    { "blob-crop", NEED_BLOB, BLOB(1280, 720, DRM_FORMAT_ARGB8888, 128, 0), ODD, AUTO, EXT | RELEASE, 6, true },
+    { "blob-nv12", NEED_BLOB, BLOB(1280, 720, DRM_FORMAT_NV12, 0, 0), ALL, AUTO, RELEASE, 9, true },
+    { "blob-nv12-odd", NEED_BLOB, BLOB(641, 361, DRM_FORMAT_NV12, 62, 0), ALL, AUTO, 0, 6, false },
+    { "blob-nv12-planes", NEED_BLOB, BLOB(640, 360, DRM_FORMAT_NV12, 128, 4096), ALL, AUTO, EXT, 6, false },
+    { "blob-nv12-crop", NEED_BLOB, BLOB(1280, 720, DRM_FORMAT_NV12, 0, 0), INNER, AUTO, EXT | RELEASE, 6, true },
 };
 
 static int run_picture(Context *context, const Picture *picture)
@@ -78,7 +92,8 @@ static int run_picture(Context *context, const Picture *picture)
             ret = -1;
         }
         if (ret == 0 && player.releases != releases) {
-            fprintf(stderr, "%s: %u FRAME_RELEASED for %u frames that asked\n", picture->name, player.releases, releases);
+            fprintf(stderr, "%s: %u FRAME_RELEASED for %u frames that asked\n", picture->name, player.releases,
+                    releases);
             ret = -1;
         }
     }

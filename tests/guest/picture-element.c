@@ -3,8 +3,9 @@
  * picture-element PORT DIRECTORY [3d] [blob] [card] [case=PREFIX]: the picture test through the GStreamer element.
  *
  * The same drawings as picture-client's, as DMA-BUF memory with GstVideoMeta (and GstVideoCropMeta), pushed through
- * appsrc ! vsockenc ! appsink. A buffer is painted over with the next drawing as soon as the element lets go of it, so one
- * that is let go of too early shows. The element's statistics must say that every frame went the way that it should.
+ * appsrc ! vsockenc ! appsink. A buffer is painted over with the next drawing as soon as the element lets go of it, so
+ * one that is let go of too early shows. The element's statistics must say that every frame went the way that it
+ * should.
  *
  * Words and output are picture-client's.
  */
@@ -45,7 +46,8 @@ typedef struct Case {
 static const Case cases[] = {
     { "element-gl-1280x720", NEED_3D, PLAIN("BGRx"), { BUFFER_GL, 1280, 720, 0, 0, 0 }, { 0 }, false, 24 },
     { "element-gl-odd-drm", NEED_3D, DRM("XR24"), { BUFFER_GL, 641, 361, 0, 0, 0 }, { 0 }, false, 9 },
-    { "element-gl-red-first", NEED_3D, PLAIN("RGBA"), { BUFFER_GL, 640, 360, DRM_FORMAT_ABGR8888, 0, 0 }, { 0 }, false, 6 },
+    { "element-gl-red-first", NEED_3D, PLAIN("RGBA"), { BUFFER_GL, 640, 360, DRM_FORMAT_ABGR8888, 0, 0 }, { 0 }, false,
+      6 },
     { "element-gl-crop", NEED_3D, PLAIN("BGRx"), { BUFFER_GL, 1280, 720, 0, 0, 0 }, { 160, 90, 640, 360 }, false, 9 },
     { "element-classic", 0, PLAIN("BGRx"), { BUFFER_CLASSIC, 1280, 720, 0, 0, 0 }, { 0 }, false, 9 },
     { "element-dumb-odd", NEED_CARD, PLAIN("BGRx"), { BUFFER_DUMB, 641, 361, 0, 0, 0 }, { 0 }, false, 6 },
@@ -96,7 +98,8 @@ static GstMemory *wrap_memory(Slot *slot, GstAllocator *allocator)
     if (slot->player->test->memory) {
         return gst_memory_new_wrapped(0, buffer->map, buffer->size, 0, buffer->size, NULL, NULL);
     }
-    return gst_dmabuf_allocator_alloc_with_flags(allocator, buffer->dmabuf, buffer->size, GST_FD_MEMORY_FLAG_DONT_CLOSE);
+    return gst_dmabuf_allocator_alloc_with_flags(allocator, buffer->dmabuf, buffer->size,
+                                                 GST_FD_MEMORY_FLAG_DONT_CLOSE);
 }
 
 static void slot_free_again(gpointer data, GstMiniObject *object)
@@ -119,8 +122,8 @@ static GstBuffer *wrap(Slot *slot, GstAllocator *allocator, unsigned number)
     gint stride[GST_VIDEO_MAX_PLANES] = { (gint)buffer->stride };
 
     gst_buffer_append_memory(wrapped, wrap_memory(slot, allocator));
-    gst_buffer_add_video_meta_full(wrapped, GST_VIDEO_FRAME_FLAG_NONE, video_format(buffer->fourcc), (guint)buffer->width,
-                                   (guint)buffer->height, 1, offset, stride);
+    gst_buffer_add_video_meta_full(wrapped, GST_VIDEO_FRAME_FLAG_NONE, video_format(buffer->fourcc),
+                                   (guint)buffer->width, (guint)buffer->height, 1, offset, stride);
     if (test->crop.width) {
         GstVideoCropMeta *crop = gst_buffer_add_video_crop_meta(wrapped);
 
@@ -155,7 +158,8 @@ static GstFlowReturn on_sample(GstAppSink *sink, gpointer data)
 
     /* in order, none missing: the next one is the film's length plus one */
     if (unit.number != player->film.units + 1) {
-        fprintf(stderr, "%s: frame %u came out where %u is due\n", player->test->name, unit.number, player->film.units + 1);
+        fprintf(stderr, "%s: frame %u came out where %u is due\n", player->test->name, unit.number,
+                player->film.units + 1);
         player->wrong = true;
     }
     if (!gst_buffer_map(buffer, &map, GST_MAP_READ) || film_add(&player->film, &unit, map.data, map.size) < 0) {
@@ -194,7 +198,7 @@ static int build_pipeline(Player *player, unsigned port)
         ? complain(player, "the pipeline does not start") : 0;
 }
 
-/* The bus's error, if there is one, within @timeout; NULL at the end of the stream or if nothing came (@ended says which). */
+/* The bus's error within @timeout; NULL at the end of the stream or if nothing came (@ended says which). */
 static char *bus_error(Player *player, GstClockTime timeout, bool *ended)
 {
     GstBus *bus = gst_element_get_bus(player->pipeline);
@@ -354,8 +358,8 @@ int main(int argc, char **argv)
     }
     have = (gpu.has_3d ? NEED_3D : 0) | (gpu.has_blob ? NEED_BLOB : 0) | (gpu.card >= 0 ? NEED_CARD : 0);
     if ((want ^ have) & (NEED_3D | NEED_BLOB) || (want & ~have)) {
-        fprintf(stderr, "this GPU has 3d %d, blob %d, card node %d: not what this test is for\n", gpu.has_3d, gpu.has_blob,
-                gpu.card >= 0);
+        fprintf(stderr, "this GPU has 3d %d, blob %d, card node %d: not what this test is for\n", gpu.has_3d,
+                gpu.has_blob, gpu.card >= 0);
         return 1;
     }
     for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {

@@ -2,8 +2,8 @@
 /*
  * player.h - sends drawings as FRAME_REQUESTs over one connection, matches the answers, and keeps them as a film.
  *
- * Everything a well-behaved guest relies on is checked on the way: answers in request order within a session_id, pts untouched,
- * FRAME_RELEASED at most once, before the answer and only if asked for, timing that runs forwards.
+ * Everything a well-behaved guest relies on is checked on the way: answers in request order within a session_id, pts
+ * untouched, FRAME_RELEASED at most once, before the answer and only if asked for, timing that runs forwards.
  *
  * Functions return 0, or -1 after printing why.
  */
@@ -22,6 +22,7 @@ typedef struct PlayerRequest {
     WireRequest wire;           /* session, flags, id, size, ...; pts is the player's */
     unsigned number;            /* what an access unit must show */
     int expect_error;           /* HELIX_CODE_ that must come instead of an access unit; 0 none */
+    int may_fail;               /* HELIX_CODE_ that may come instead; 0 none */
     Buffer *spoil;              /* on FRAME_RELEASED another drawing is painted here at once; NULL none */
     BufferArea area;            /* of spoil */
     bool released;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * wire.h - a small client of the frame protocol (docs/protocol.md) that lets a test set every field and see every message.
+ * wire.h - a small client of the frame protocol (docs/protocol.md) that lets a test set every field and see every
+ * message.
  *
  * It shares helix-wire.h with the host and nothing else. Functions return 0, or -1 after printing why to stderr.
  */

@@ -3,9 +3,10 @@
  * check-picture FILM...: decodes films that the guest's picture programs wrote (FILM.h264, FILM.index, see
  * tests/guest/film.h) and compares every frame with its drawing, computed anew.
  *
- * Of every frame: the decoder shows it as soon as it has its access unit; it is as large as the picture rounded up to even;
- * its blocks hold the number that the guest drew; its PSNR is at least 40 dB in luma and 35 dB in chroma; the inside of each
- * flat patch is within 3 levels in every pixel. Of every stream: BT.709 limited range said so, no reordering.
+ * Of every frame: the decoder shows it as soon as it has its access unit; it is as large as the picture rounded up to
+ * even; its blocks hold the number that the guest drew; its PSNR is at least 40 dB in luma and 35 dB in chroma; the
+ * inside of each flat patch is within 3 levels in every pixel. Of every stream: BT.709 limited range said so, no
+ * reordering.
  *
  * Prints a line a film, and why on stderr; exits 1 if a film fails.
  */
@@ -142,7 +143,8 @@ static bool check_claims(const Checker *checker, const Unit *unit)
     }
     if (frame->color_range != AVCOL_RANGE_MPEG || frame->colorspace != AVCOL_SPC_BT709 ||
         frame->color_primaries != AVCOL_PRI_BT709 || frame->color_trc != AVCOL_TRC_BT709) {
-        return complain(checker, "the SPS says range %d, matrix %d, primaries %d, transfer %d; BT.709 limited is 1, 1, 1, 1",
+        return complain(checker,
+                        "the SPS says range %d, matrix %d, primaries %d, transfer %d; BT.709 limited is 1, 1, 1, 1",
                         frame->color_range, frame->colorspace, frame->color_primaries, frame->color_trc);
     }
     if (key != !!unit->key) {
@@ -212,6 +214,8 @@ static double plane_distance(const AVFrame *frame, int plane, const PatternRect 
     return worst;
 }
 
+static const char *const plane_names[3] = { "Y", "Cb", "Cr" };
+
 static bool check_patches(Checker *checker, const Unit *unit)
 {
     PatternRect rects[PATTERN_MAX_RECTS];
@@ -229,9 +233,9 @@ static bool check_patches(Checker *checker, const Unit *unit)
 
             checker->levels = fmax(checker->levels, distance);
             if (distance > MAX_LEVELS) {
-                return complain(checker, "patch (%u, %u, %u) at %d,%d is %.1f levels off in %s, which should be %.1f", rects[i].r,
-                                rects[i].g, rects[i].b, rects[i].x, rects[i].y, distance,
-                                plane == 0 ? "Y" : plane == 1 ? "Cb" : "Cr", ycc[plane]);
+                return complain(checker, "patch (%u, %u, %u) at %d,%d is %.1f levels off in %s, which should be %.1f",
+                                rects[i].r, rects[i].g, rects[i].b, rects[i].x, rects[i].y, distance,
+                                plane_names[plane], ycc[plane]);
             }
         }
     }
@@ -253,8 +257,9 @@ static bool check_planes(Checker *checker, const Unit *unit)
     checker->luma_db = fmin(checker->luma_db, fmin(y, edge));
     checker->chroma_db = fmin(checker->chroma_db, fmin(cb, cr));
     if (fmin(y, edge) < MIN_LUMA_DB || fmin(cb, cr) < MIN_CHROMA_DB) {
-        return complain(checker, "PSNR Y %.1f (with the repeated edge %.1f), Cb %.1f, Cr %.1f dB; at least %.0f and %.0f (chroma "
-                        "site %s)", y, edge, cb, cr, MIN_LUMA_DB, MIN_CHROMA_DB, site == CHROMA_LEFT ? "left" : "centre");
+        return complain(checker, "PSNR Y %.1f (with the repeated edge %.1f), Cb %.1f, Cr %.1f dB; at least %.0f and "
+                        "%.0f (chroma site %s)", y, edge, cb, cr, MIN_LUMA_DB, MIN_CHROMA_DB,
+                        site == CHROMA_LEFT ? "left" : "centre");
     }
     return true;
 }
@@ -355,9 +360,11 @@ static bool check_film(const char *film)
     if (index && data && checker.packet && checker.frame) {
         good = check_units(&checker, (char *)index, data, data_size);
     }
-    printf("film %s %s: %u frames", strrchr(film, '/') ? strrchr(film, '/') + 1 : film, good ? "ok" : "FAILED", checker.units);
+    printf("film %s %s: %u frames", strrchr(film, '/') ? strrchr(film, '/') + 1 : film, good ? "ok" : "FAILED",
+           checker.units);
     if (good) {
-        printf(", luma %.1f dB, chroma %.1f dB, patches within %.1f levels", checker.luma_db, checker.chroma_db, checker.levels);
+        printf(", luma %.1f dB, chroma %.1f dB, patches within %.1f levels", checker.luma_db, checker.chroma_db,
+               checker.levels);
     }
     putchar('\n');
     for (int i = 0; i < checker.n_decoders; i++) {

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The picture test: what a guest draws is what comes out, for every kind of buffer on every kind of virtio-gpu.
 
-The guest's programs (tests/guest) draw numbered pictures, send their resource ids, by the raw protocol and through vsockenc, and keep
-the access units. The host decodes them and compares each frame with its drawing computed anew (check-picture). A case passes
-if the guest's half and the film are both right.
+The guest's programs (tests/guest) draw numbered pictures, send their resource ids, by the raw protocol and through
+vsockenc, and keep the access units. The host decodes them and compares each frame with its drawing computed anew
+(check-picture). A case passes if the guest's half and the film are both right.
 """
 
 import io
@@ -13,8 +13,10 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+import time
 
 import build
+from tap import Tap
 from vm import VM, VMError
 
 MEMFD = ("-object", "memory-backend-memfd,id=ram,size=3G,share=on", "-machine", "memory-backend=ram")
@@ -26,23 +28,7 @@ DEVICES = (
     ("2d-blob", {"gpu": "virtio-gpu-pci", "gpu_options": "blob=on", "extra": MEMFD}, ("blob", "card")),
 )
 PROGRAMS = (("picture-client", "vsock:2:5000"), ("picture-element", "5000"))
-GUEST_SECONDS = 150
-
-
-class Tap:
-    def __init__(self):
-        self.count = self.failed = 0
-
-    def report(self, good, name, why=""):
-        self.count += 1
-        self.failed += not good
-        print("%sok %d - %s" % ("" if good else "not ", self.count, name))
-        for line in why.splitlines() if not good else ():
-            print("#   " + line)
-
-    def skip(self, name, why):
-        self.count += 1
-        print("ok %d - %s # SKIP %s" % (self.count, name, why))
+GUEST_SECONDS = 240
 
 
 def pull_films(vm, folder):
@@ -56,24 +42,27 @@ def judge(checker, film):
     if not os.path.exists(film + ".index"):
         return False, "the guest wrote no film"
     done = subprocess.run([checker, film], capture_output=True, text=True, timeout=120)
-    return done.returncode == 0, (done.stdout.split(": ", 1)[-1] if done.returncode == 0 else done.stderr[:2000]).strip()
+    right = done.returncode == 0
+    return right, (done.stdout.split(": ", 1)[-1] if right else done.stderr[:2000]).strip()
 
 
 def run_program(tap, vm, checker, device, program, address, words):
     """One of the guest's programs and its films."""
     vm.run("rm -rf /tmp/films && mkdir -p /tmp/films")
+    begin = time.monotonic()
     result = vm.run(["/helix/bin/" + program, address, "/tmp/films"] + list(words), timeout=GUEST_SECONDS, check=False)
+    print("# %s: %s took %.0f s" % (device, program, time.monotonic() - begin))
     said, errors = result.out.decode(errors="replace"), result.err.decode(errors="replace")
     with tempfile.TemporaryDirectory() as folder:
         pull_films(vm, folder)
         for name, verdict in re.findall(r"^case (\S+) (\S+)$", said, re.M):
             right, text = judge(checker, os.path.join(folder, name))
             title = "%s %s" % (device, name) + (": " + text if right else "")
-            tap.report(right and verdict == "ok", title,
-                       "\n".join([line for line in errors.splitlines() if line.startswith(name + ":")] + ["" if right else text]))
+            why = [line for line in errors.splitlines() if line.startswith(name + ":")] + ([] if right else [text])
+            tap.check(right and verdict == "ok", title, "\n".join(why))
     ended = re.search(r"^done$", said, re.M)
-    tap.report(ended and result.rc in (0, 1), "%s %s came to its end" % (device, program),
-               "status %s\n%s" % (result.rc, errors[-2000:]))
+    tap.check(ended and result.rc in (0, 1), "%s %s came to its end" % (device, program),
+              "status %s\n%s" % (result.rc, errors[-2000:]))
 
 
 def run_device(tap, checker, device, options, words):
@@ -82,7 +71,9 @@ def run_device(tap, checker, device, options, words):
         for program, address in PROGRAMS:
             run_program(tap, vm, checker, device, program, address, words)
         stats = vm.helix_stats()
-        print("# %s: %s" % (device, stats.get("host_paths")))
+        print("# %s: %s" % (device, stats["host_paths"]))
+        tap.check(stats["streams"]["now"] == 0 and stats["connections"]["now"] == 0,
+                  device + " no stream or connection is left over", stats)
 
 
 def main():
@@ -95,9 +86,8 @@ def main():
         try:
             run_device(tap, checker, device, options, words)
         except VMError as error:
-            tap.report(False, device, str(error))
-    print("1..%d" % tap.count)
-    return 1 if tap.failed else 0
+            tap.check(False, device, error)
+    return tap.end()
 
 
 if __name__ == "__main__":

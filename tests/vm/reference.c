@@ -32,7 +32,8 @@ static void chroma_row(const Reference *reference, const uint8_t *rgb, int row, 
             int column = clamp(2 * x + tap - 1, width);
 
             for (int i = 0; i < 2; i++) {
-                const uint8_t *pixel = rgb + ((size_t)clamp(2 * row + i, reference->height) * (size_t)width + (size_t)column) * 4;
+                const uint8_t *pixel =
+                    rgb + ((size_t)clamp(2 * row + i, reference->height) * (size_t)width + (size_t)column) * 4;
 
                 for (int c = 0; c < 3; c++) {
                     sum[c] += taps[site][tap] / 2 * pixel[c];
@@ -73,7 +74,8 @@ Reference *reference_new(unsigned number, int width, int height, ChromaSite site
         }
     }
     for (int y = 0; y < reference->coded_height / 2; y++) {
-        chroma_row(reference, rgb, y, site, reference->cb + (size_t)y * chroma_width, reference->cr + (size_t)y * chroma_width);
+        chroma_row(reference, rgb, y, site, reference->cb + (size_t)y * chroma_width,
+                   reference->cr + (size_t)y * chroma_width);
     }
     free(rgb);
     return reference;

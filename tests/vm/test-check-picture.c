@@ -2,9 +2,9 @@
 /*
  * test-check-picture CHECKER: does the picture test's judge see what it is there to see?
  *
- * Films are made with libswscale and libx264, right ones and ones with every fault that a host could make: turned over, mirrored,
- * colours swapped, wrong matrix or range, a frame missing, twice or in another's place, shifted by a pixel. The right ones must
- * pass and every other one must fail.
+ * Films are made with libswscale and libx264, right ones and ones with every fault that a host could make: turned over,
+ * mirrored, colours swapped, wrong matrix or range, a frame missing, twice or in another's place, shifted by a pixel.
+ * The right ones must pass and every other one must fail.
  */
 #include "../guest/film.h"
 #include "../guest/pattern.h"
@@ -21,8 +21,24 @@
 
 /* The first two are none: chroma may lie left or in the middle, as long as the SPS says so. */
 typedef enum Fault {
-    FAULT_NONE, FAULT_CENTRE, FAULT_FLIP, FAULT_MIRROR, FAULT_TURN, FAULT_SWAP, FAULT_SHIFT, FAULT_BT601, FAULT_RANGE, FAULT_UNTAGGED,
-    FAULT_MISSING, FAULT_TWICE, FAULT_ORDER, FAULT_KEY, FAULT_NO_END, FAULT_EDGE, FAULT_BLURRED, FAULT_REORDER,
+    FAULT_NONE,
+    FAULT_CENTRE,
+    FAULT_FLIP,
+    FAULT_MIRROR,
+    FAULT_TURN,
+    FAULT_SWAP,
+    FAULT_SHIFT,
+    FAULT_BT601,
+    FAULT_RANGE,
+    FAULT_UNTAGGED,
+    FAULT_MISSING,
+    FAULT_TWICE,
+    FAULT_ORDER,
+    FAULT_KEY,
+    FAULT_NO_END,
+    FAULT_EDGE,
+    FAULT_BLURRED,
+    FAULT_REORDER,
 } Fault;
 
 typedef struct Trial {
@@ -72,7 +88,8 @@ static uint8_t *paint(const Trial *trial, unsigned number, int coded_width, int 
             from_x = fault == FAULT_MIRROR || fault == FAULT_TURN ? trial->width - 1 - from_x : from_x;
             from_x = fault == FAULT_SHIFT ? MAX(from_x - 1, 0) : from_x;
             if (fault != FAULT_EDGE || (x < trial->width && y < trial->height)) {
-                memcpy(out + (size_t)y * stride + (size_t)x * 4, drawn + (size_t)from_y * stride + (size_t)from_x * 4, 4);
+                memcpy(out + (size_t)y * stride + (size_t)x * 4, drawn + (size_t)from_y * stride + (size_t)from_x * 4,
+                       4);
             }
         }
     }
@@ -211,7 +228,8 @@ static void cut_end(const char *path)
 static void run_trial(gconstpointer data)
 {
     const Trial *trial = data;
-    g_autofree char *directory = g_dir_make_tmp("film-XXXXXX", NULL), *path = g_build_filename(directory, trial->name, NULL);
+    g_autofree char *directory = g_dir_make_tmp("film-XXXXXX", NULL),
+                    *path = g_build_filename(directory, trial->name, NULL);
     g_autofree char *output = NULL, *errors = NULL;
     const char *arguments[] = { checker, path, NULL };
     int status;
@@ -222,7 +240,8 @@ static void run_trial(gconstpointer data)
         if (trial->fault == FAULT_NO_END) {
             cut_end(path);
         }
-        g_assert_true(g_spawn_sync(NULL, (char **)arguments, NULL, G_SPAWN_DEFAULT, NULL, NULL, &output, &errors, &status, NULL));
+        g_assert_true(
+            g_spawn_sync(NULL, (char **)arguments, NULL, G_SPAWN_DEFAULT, NULL, NULL, &output, &errors, &status, NULL));
         g_test_message("%s%s", output, errors);
         g_assert_true(WIFEXITED(status));
         g_assert_cmpint(WEXITSTATUS(status), ==, trial->fault <= FAULT_CENTRE ? 0 : 1);

@@ -46,8 +46,12 @@ static const HelixVsockOps guest_ops = {
 static gboolean accept_connection(gpointer data, guint32 port, HelixChannel *channel)
 {
     Guest *guest = data;
-    User *user = guest->next_user ? guest->next_user : user_new();
+    User *user;
 
+    if (guest->hybrid) {
+        return helix_hybrid_accept(guest->hybrid, port, channel, NULL);
+    }
+    user = guest->next_user ? guest->next_user : user_new();
     guest->next_user = NULL;
     if (guest->refuse) {
         user_free(user);
@@ -56,6 +60,9 @@ static gboolean accept_connection(gpointer data, guint32 port, HelixChannel *cha
     user->port = port;
     g_queue_push_tail(&guest->accepted, user);
     user_attach(user, channel);
+    if (user->writes_on_accept) {
+        user->written = user_write(user, user->output, user->output_len);
+    }
     return TRUE;
 }
 
@@ -83,6 +90,7 @@ void guest_free(Guest *guest)
     User *user;
 
     helix_vsock_free(guest->vsock);
+    helix_hybrid_free(guest->hybrid);
     while ((user = g_queue_pop_head(&guest->accepted))) {
         g_assert_null(user->channel);
         user_free(user);
@@ -188,8 +196,8 @@ void guest_expect_at(const char *where, Guest *guest, guint op, guint32 src, gui
 
     if (!packet || packet->header.op != op || packet->header.src_port != src || packet->header.dst_port != dst) {
         g_error("%s: expected op %u from port %u to %u, got %s op %u from port %u to %u", where, op, src, dst,
-                packet ? "a packet:" : "nothing:", packet ? packet->header.op : 0u, packet ? packet->header.src_port : 0u,
-                packet ? packet->header.dst_port : 0u);
+                packet ? "a packet:" : "nothing:", packet ? packet->header.op : 0u,
+                packet ? packet->header.src_port : 0u, packet ? packet->header.dst_port : 0u);
     }
 }
 
@@ -242,7 +250,7 @@ static void enter(User *user)
 static gsize user_input(HelixChannel *channel, const guint8 *data, gsize len)
 {
     User *user = channel->user_data;
-    gsize n = MIN(len, user->appetite);
+    gsize n = MIN(MIN(len, user->appetite), user->bite ? user->bite : G_MAXSIZE);
 
     enter(user);
     g_assert_cmpuint(len, >, 0);

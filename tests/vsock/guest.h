@@ -10,6 +10,7 @@
 
 #include <glib.h>
 #include "vsock/connection.h"
+#include "vsock/hybrid.h"
 #include "vsock/vsock.h"
 
 #define GUEST_CID 3u
@@ -26,6 +27,7 @@ typedef struct Guest {
     guint notified;             /* rx_notify() calls */
     guint placed;               /* rx_put() calls */
     gboolean refuse;            /* accept() says no */
+    HelixHybrid *hybrid;        /* NULL, or who accepts instead of a User; freed by guest_free() */
     GQueue accepted;            /* of User, in the order of their connections */
     struct User *next_user;     /* serves the next connection; NULL: a fresh one */
 } Guest;
@@ -34,6 +36,7 @@ typedef struct User {
     HelixChannel *channel;      /* NULL: gone */
     GByteArray *input;          /* consumed so far */
     gsize appetite;             /* bytes input() still takes */
+    gsize bite;                 /* most that one input() takes; 0: no limit */
     guint32 port;               /* the guest asked for, or the local one after connect */
     guint n_input, n_eof, n_writable, n_closed, n_connected;
     gboolean resume_inside;     /* call resume_input() inside input() */
@@ -41,6 +44,7 @@ typedef struct User {
     const guint8 *output;       /* what writable() goes on writing */
     gsize output_len;
     gsize written;
+    gboolean writes_on_accept;  /* output goes out from within accept() */
     gboolean in_callback;       /* to see re-entry */
 } User;
 

@@ -12,8 +12,8 @@
 static void test_header_bytes(void)
 {
     static const guint8 bytes[HELIX_VSOCK_HEADER_SIZE] = {
-        3, 0, 0, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 0, 0, 2, 0x11, 0x22, 0x33, 0x44, 0x88, 0x13, 0, 0, 5, 6, 7, 8, 1, 0, 5, 0,
-        3, 0, 0, 0x80, 0, 0, 4, 0, 0xff, 0xfe, 0xfd, 0xfc,
+        3, 0, 0, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 0, 0, 2, 0x11, 0x22, 0x33, 0x44, 0x88, 0x13, 0, 0, 5, 6, 7, 8,
+        1, 0, 5, 0, 3, 0, 0, 0x80, 0, 0, 4, 0, 0xff, 0xfe, 0xfd, 0xfc,
     };
     guint8 written[HELIX_VSOCK_HEADER_SIZE];
     HelixVsockHeader header;
@@ -302,6 +302,23 @@ static void test_user_closes(void)
     guest_free(guest);
 }
 
+/* The user closed, and before its RST comes the guest connects from the same port again. */
+static void test_port_used_again_while_closing(void)
+{
+    Guest *guest = guest_new(0, 0);
+    User *user = guest_connect(guest, P, Q), *again;
+
+    guest_add_buffers(guest, 8, 4096);
+    user_close(user, FALSE);
+    guest_expect(guest, HELIX_VSOCK_OP_SHUTDOWN, Q, P);
+    again = guest_connect(guest, P, Q);
+    guest_data(guest, P, Q, "new", 3);
+    g_assert_cmpmem(again->input->data, again->input->len, "new", 3);
+    g_assert_cmpuint(user->input->len, ==, 0);
+    g_assert_cmpuint(helix_vsock_n_connections(guest->vsock), ==, 1);
+    guest_free(guest);
+}
+
 /* A guest that never answers a SHUTDOWN does not keep the connection: RST after a while. */
 static void test_close_times_out(void)
 {
@@ -414,6 +431,7 @@ int main(int argc, char **argv)
     g_test_add_func("/vsock/buffered-input-survives-close", test_buffered_input_survives_close);
     g_test_add_func("/vsock/guest-stops-reading", test_guest_stops_reading);
     g_test_add_func("/vsock/user-closes", test_user_closes);
+    g_test_add_func("/vsock/port-used-again-while-closing", test_port_used_again_while_closing);
     g_test_add_func("/vsock/close-times-out", test_close_times_out);
     g_test_add_func("/vsock/user-aborts", test_user_aborts);
     g_test_add_func("/vsock/guest-resets", test_guest_resets);

@@ -14,7 +14,7 @@
 #define MAX_QP              51u             /* 7.4.2.2, 8-bit samples */
 #define LOWEST_AUTO_LEVEL   31u
 
-/* Best first: "auto" takes the first that is available. */
+/* Best first: "auto" takes the first that is available, but never `null`, whose film is grey: that one is asked for by name. */
 static const HelixEncoderClass *const classes[] = {
 #ifdef HELIX_HAVE_VIDEOTOOLBOX
     &helix_encoder_videotoolbox,
@@ -30,14 +30,14 @@ static gboolean is_available(const HelixEncoderClass *klass, GError **error)
     return !klass->available || klass->available(error);
 }
 
-/* "auto, x264, null": what helix_encoder_find() takes here. */
+/* "x264, null": the encoders that can be used here. */
 static char *list_names(void)
 {
-    GString *names = g_string_new("auto");
+    GString *names = g_string_new(NULL);
 
     for (guint i = 0; i < G_N_ELEMENTS(classes); i++) {
         if (is_available(classes[i], NULL)) {
-            g_string_append_printf(names, ", %s", classes[i]->name);
+            g_string_append_printf(names, "%s%s", names->len ? ", " : "", classes[i]->name);
         }
     }
     return g_string_free(names, FALSE);
@@ -51,7 +51,7 @@ const HelixEncoderClass *helix_encoder_find(const char *name, GError **error)
     for (guint i = 0; i < G_N_ELEMENTS(classes); i++) {
         g_autoptr(GError) missing = NULL;
 
-        if (!any && !g_str_equal(name, classes[i]->name)) {
+        if (any ? classes[i] == &helix_encoder_null : !g_str_equal(name, classes[i]->name)) {
             continue;
         }
         if (is_available(classes[i], &missing)) {
@@ -59,14 +59,19 @@ const HelixEncoderClass *helix_encoder_find(const char *name, GError **error)
         }
         if (!any) {
             names = list_names();
-            g_set_error(error, HELIX_ERROR, HELIX_CODE_NO_ENCODER, "encoder \"%s\" cannot be used: %s; there are: %s",
+            g_set_error(error, HELIX_ERROR, HELIX_CODE_NO_ENCODER, "encoder \"%s\" cannot be used: %s; there are: auto, %s",
                         name, missing->message, names);
             return NULL;
         }
     }
     names = list_names();
-    g_set_error(error, HELIX_ERROR, HELIX_CODE_NO_ENCODER, "there is no encoder \"%s\" in this build; there are: %s",
-                any ? "auto" : name, names);
+    if (any) {
+        g_set_error(error, HELIX_ERROR, HELIX_CODE_NO_ENCODER, "no encoder of pictures can be used here: build with libavcodec and "
+                    "install one that has libx264; by name there are: %s", names);
+    } else {
+        g_set_error(error, HELIX_ERROR, HELIX_CODE_NO_ENCODER, "there is no encoder \"%s\" in this build; there are: auto, %s",
+                    name, names);
+    }
     return NULL;
 }
 

@@ -74,8 +74,8 @@ extern const HelixEncoderClass helix_encoder_x264;  /* HELIX_HAVE_LIBAVCODEC */
 extern const HelixEncoderClass helix_encoder_videotoolbox;  /* HELIX_HAVE_VIDEOTOOLBOX */
 
 /*
- * The encoder called @name; "auto" or NULL takes the best one of this build. NULL with HELIX_ERROR
- * (HELIX_CODE_NO_ENCODER) and a message that lists the names there are. Any thread.
+ * The encoder called @name; "auto" or NULL takes the best one of this build that encodes pictures (never `null`). NULL with
+ * HELIX_ERROR (HELIX_CODE_NO_ENCODER) and a message that lists the names there are. Any thread.
  */
 const HelixEncoderClass *helix_encoder_find(const char *name, GError **error);
 

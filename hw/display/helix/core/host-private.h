@@ -20,6 +20,9 @@ struct HelixHost {
     GList *sessions;
     guint n_streams;
     gboolean running;
+    gint64 log_credit;          /* us: lines that may be logged at once */
+    gint64 log_last;            /* g_get_monotonic_time() of the last try */
+    guint log_left_out;
     HelixStats stats;
 };
 

@@ -8,23 +8,46 @@
 #define DEFAULT_MAX_STREAMS 16u
 #define DEFAULT_MAX_CONNECTIONS 64u
 
+#define LOG_BURST 100
+
 /* Idle pictures kept: a stream in steady state uses three in turn, and few streams run at once. */
 #define POOL_KEEP 6u
 /* Room for five streams of 5K pictures in host memory; a guest that asks for more gets errors, not the host's memory. */
 #define POOL_LIMIT (G_GUINT64_CONSTANT(1) << 30)
 
+/* A guest can make lines as fast as it can connect: a burst of them is logged, then one a second. */
+static gboolean may_log(HelixHost *host)
+{
+    gint64 now = g_get_monotonic_time();
+
+    host->log_credit = MIN(host->log_credit + now - host->log_last, LOG_BURST * G_TIME_SPAN_SECOND);
+    host->log_last = now;
+    if (host->log_credit < G_TIME_SPAN_SECOND) {
+        host->log_left_out++;
+        return FALSE;
+    }
+    host->log_credit -= G_TIME_SPAN_SECOND;
+    return TRUE;
+}
+
 void helix_host_log(HelixHost *host, const char *format, ...)
 {
-    g_autofree char *line = NULL;
+    GString *line;
     va_list args;
 
-    if (!host->hooks || !host->hooks->log) {
+    if (!host->hooks || !host->hooks->log || !may_log(host)) {
         return;
     }
+    line = g_string_new(NULL);
     va_start(args, format);
-    line = g_strdup_vprintf(format, args);
+    g_string_vprintf(line, format, args);
     va_end(args);
-    host->hooks->log(host->hooks_data, line);
+    if (host->log_left_out) {
+        g_string_append_printf(line, " (%u lines before this one left out)", host->log_left_out);
+        host->log_left_out = 0;
+    }
+    host->hooks->log(host->hooks_data, line->str);
+    g_string_free(line, TRUE);
 }
 
 HelixHost *helix_host_new(const HelixHostConfig *config, GError **error)
@@ -51,6 +74,8 @@ HelixHost *helix_host_new(const HelixHostConfig *config, GError **error)
     host->pool = helix_surface_pool_new(POOL_KEEP);
     helix_surface_pool_set_limit(host->pool, POOL_LIMIT);
     host->running = TRUE;
+    host->log_credit = LOG_BURST * G_TIME_SPAN_SECOND;
+    host->log_last = g_get_monotonic_time();
     return host;
 }
 

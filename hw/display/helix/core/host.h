@@ -34,8 +34,10 @@ typedef struct HelixFrameRecord {
     int error;                  /* 0, or the HELIX_CODE_ it was answered with */
 } HelixFrameRecord;
 
+/* Called from inside the host: they return soon and do not call it back. */
 typedef struct HelixHostHooks {
-    /* One plain line for the log (a stream started, a stream ended, a peer broke the protocol). */
+    /* One plain line for the log (a stream started, a stream ended, a peer broke the protocol). A guest that makes many
+     * gets one a second logged. */
     void (*log)(gpointer data, const char *line);
     /* A frame was answered. */
     void (*frame)(gpointer data, const HelixFrameRecord *record);

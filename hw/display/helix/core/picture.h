@@ -34,8 +34,10 @@ typedef void (*HelixResolved)(gpointer data, HelixSurface *surface, GError *erro
 typedef struct HelixResolver {
     /*
      * Find the picture and bring it where an encoder thread can read it. Main loop. Calls @done exactly once, on the
-     * main loop, from inside this call or later (a GPU copy under way); always before helix_resolver reset() returns.
-     * Errors: HELIX_CODE_NOT_FOUND, NOT_READABLE, GEOMETRY, INTERNAL. Memory comes from @pool.
+     * main loop, from inside this call or later (a GPU copy under way). An answer that nobody waits for any more, as the
+     * guest is gone or the GPU was reset, is thrown away, also after helix_host_free().
+     * Errors: HELIX_CODE_NOT_FOUND, NOT_READABLE, GEOMETRY, INTERNAL. Memory comes from @pool, which is there until
+     * helix_host_free().
      */
     void (*resolve)(gpointer self, const HelixPicture *picture, HelixSurfacePool *pool, HelixResolved done, gpointer data);
 } HelixResolver;

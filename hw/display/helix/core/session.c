@@ -54,6 +54,9 @@ static void session_free(HelixSession *session)
         helix_op_free(session->request);
     }
     helix_surface_unref(session->sink.surface);
+    if (host->n_streams == 0) {
+        helix_surface_pool_trim(host->pool);
+    }
     g_free(session->peer);
     g_free(session);
 }
@@ -376,6 +379,7 @@ static void header_complete(HelixSession *session)
     GError *error = NULL;
 
     if (!helix_header_parse(header, session->buffer)) {
+        header->session_id = 0;     /* whatever these bytes are, they name no stream */
         break_off(session, g_error_new(HELIX_ERROR, HELIX_CODE_INVALID, "a message began with the wrong magic: 0x%08x is the right one",
                                        HELIX_WIRE_MAGIC));
         return;

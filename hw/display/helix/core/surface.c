@@ -147,6 +147,13 @@ void helix_surface_pool_set_limit(HelixSurfacePool *pool, guint64 max_bytes)
     g_mutex_unlock(&pool->lock);
 }
 
+void helix_surface_pool_trim(HelixSurfacePool *pool)
+{
+    g_mutex_lock(&pool->lock);
+    drop_idle(pool, 0);
+    g_mutex_unlock(&pool->lock);
+}
+
 void helix_surface_pool_unref(HelixSurfacePool *pool)
 {
     g_mutex_lock(&pool->lock);

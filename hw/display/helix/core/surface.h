@@ -69,6 +69,8 @@ gsize helix_picture_size(guint32 fourcc, guint32 width, guint32 height, guint32 
 /* A pool that keeps up to @keep idle memory surfaces for reuse. Thread-safe; outlived by the surfaces taken from it. */
 HelixSurfacePool *helix_surface_pool_new(guint keep);
 void helix_surface_pool_unref(HelixSurfacePool *pool);
+/* Let idle surfaces go. */
+void helix_surface_pool_trim(HelixSurfacePool *pool);
 /* At most @max_bytes in surfaces handed out and idle ones together; beyond that take() fails. Without: no limit. */
 void helix_surface_pool_set_limit(HelixSurfacePool *pool, guint64 max_bytes);
 /*

@@ -46,10 +46,11 @@ static int64_t microseconds(int64_t from_ns, int64_t to_ns)
 static void trace_frame(gpointer data, const HelixFrameRecord *r)
 {
     int64_t handed_over = r->resolved_ns;
+    const char *path = r->error ? "-" : helix_host_path_name(r->path);
 
     trace_helix_frame_queued(r->connection, r->session_id, r->pts, r->resource_id, microseconds(r->received_ns, r->lookup_ns));
-    trace_helix_frame_resolved(r->connection, r->session_id, r->pts, microseconds(r->lookup_ns, handed_over),
-                               helix_host_path_name(r->path), r->cpu_bytes);
+    trace_helix_frame_resolved(r->connection, r->session_id, r->pts, microseconds(r->lookup_ns, handed_over), path,
+                               r->cpu_bytes);
     trace_helix_frame_encoded(r->connection, r->session_id, r->pts, microseconds(handed_over, r->encoded_ns), r->bytes,
                               r->keyframe, r->dropped);
     trace_helix_frame_returned(r->connection, r->session_id, r->pts, microseconds(r->encoded_ns, r->returned_ns), r->error);

@@ -2,8 +2,8 @@
 /*
  * connection.c - one vsock connection: credit both ways, input that waits for its user, half-close, reset.
  *
- * Data for the guest is never held here: it goes into the guest's receive buffers at once or stays with the user. So what
- * a guest says about its buffers costs the host nothing.
+ * Data for the guest is never held here: it goes into the guest's receive buffers at once or stays with the user. So
+ * what a guest says about its buffers costs the host nothing.
  */
 #include "connection.h"
 
@@ -143,8 +143,8 @@ void helix_vsock_connection_forgotten(HelixVsockConnection *conn)
 /* ---- the guest's data ---- */
 
 /*
- * Tell the guest about freed buffer before it runs dry. What counts is the guest's own view, from the last fwd_cnt it was
- * sent, not how full our buffer is: an empty buffer here can still look full over there.
+ * Tell the guest about freed buffer before it runs dry. What counts is the guest's own view, from the last fwd_cnt it
+ * was sent, not how full our buffer is: an empty buffer here can still look full over there.
  */
 static void check_credit_update(HelixVsockConnection *conn)
 {
@@ -217,8 +217,7 @@ void helix_vsock_connection_data(HelixVsockConnection *conn, const guint8 *paylo
     }
     conn->rx_cnt += (guint32)len;
     if (conn->state == HELIX_VSOCK_CLOSING) {
-        conn->fwd_cnt += (guint32)len;  /* was on its way when the user closed */
-        return;
+        return;     /* was on its way when the user closed */
     }
     helix_vsock_connection_ref(conn);
     if (takes_input(conn) && !conn->paused && !conn->ring.used && len) {
@@ -438,7 +437,6 @@ static void carrier_close(HelixChannel *channel, gboolean abort)
         helix_vsock_connection_reset(conn);
     } else if (conn->state == HELIX_VSOCK_OPEN) {
         conn->state = HELIX_VSOCK_CLOSING;
-        conn->fwd_cnt = conn->rx_cnt;
         conn->host_shut = HELIX_VSOCK_SHUTDOWN_BOTH;
         owe(conn, HELIX_VSOCK_OWES_SHUTDOWN);
         conn->timer = g_timeout_add(vsock->config.close_timeout_ms, close_timed_out, conn);

@@ -84,7 +84,8 @@ struct HelixVsock {
 /* ---- connection.c ---- */
 
 /* A connection in the table, with one reference that the table owns. */
-HelixVsockConnection *helix_vsock_connection_new(HelixVsock *vsock, guint32 guest_port, guint32 host_port, HelixVsockState state);
+HelixVsockConnection *helix_vsock_connection_new(HelixVsock *vsock, guint32 guest_port, guint32 host_port,
+                                                 HelixVsockState state);
 HelixVsockConnection *helix_vsock_connection_ref(HelixVsockConnection *conn);
 void helix_vsock_connection_unref(HelixVsockConnection *conn);
 /* Bytes the guest has room for: 0 if it shrank its buffer below what is in flight. */
@@ -98,7 +99,7 @@ void helix_vsock_connection_shutdown(HelixVsockConnection *conn, guint32 flags);
 void helix_vsock_connection_end(HelixVsockConnection *conn);
 /* End it for the user and owe the guest a RST. */
 void helix_vsock_connection_reset(HelixVsockConnection *conn);
-/* The guest forgot everything (RST, device reset): as _end(), but what a DRAINING connection holds still goes to its user. */
+/* The guest forgot it (RST, device reset): as _end(), but what a DRAINING connection holds still goes to its user. */
 void helix_vsock_connection_forgotten(HelixVsockConnection *conn);
 /* Its turn for receive buffers: send what is owed, then, with @callbacks, let the user write. */
 void helix_vsock_connection_serve(HelixVsockConnection *conn, gboolean callbacks);

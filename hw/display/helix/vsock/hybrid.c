@@ -2,9 +2,8 @@
 /*
  * hybrid.c - UNIX sockets on the host for vsock ports, both ways.
  *
- * The host's side of a connection begins as a Client: it says "CONNECT P\n" and gets "OK Q\n". The line's end is left
- * unread until the guest has answered, so that neither what the client sends next nor its end of stream can arrive
- * before somebody is there to take it.
+ * The host's side of a connection begins as a Client: it says "CONNECT P\n" and gets "OK Q\n". What it sends before
+ * it has its answer waits for the guest.
  */
 #include "hybrid.h"
 
@@ -31,15 +30,12 @@ struct HelixHybrid {
 typedef struct Client {
     HelixHybrid *hybrid;
     HelixChannel *host;         /* NULL: gone */
-    HelixChannel *guest;        /* NULL: not connected yet, or gone */
+    gboolean host_eof;          /* it has said all it will */
     char line[LINE_MOST];
     gsize used;
     gboolean asked;             /* the guest was asked and has not answered */
-    guint32 local_port;
     GSource *timer;
 } Client;
-
-static const HelixChannelUser host_user, guest_user;
 
 static void stop_timer(Client *client)
 {
@@ -56,9 +52,6 @@ static void client_free(Client *client)
     stop_timer(client);
     if (client->host) {
         helix_channel_close(client->host, FALSE);
-    }
-    if (client->guest) {
-        helix_channel_close(client->guest, TRUE);
     }
     g_hash_table_remove(client->hybrid->clients, client);
     g_free(client);
@@ -84,21 +77,40 @@ static gboolean client_timed_out(gpointer data)
     return G_SOURCE_REMOVE;
 }
 
+/* Say so and join the two; @host_eof came too early for the splice to see it. */
+static void join(HelixChannel *host, HelixChannel *guest, guint32 local_port, gboolean host_eof)
+{
+    g_autofree char *answer = g_strdup_printf("OK %u\n", local_port);
+
+    if (host->carrier->write(host, (const guint8 *)answer, strlen(answer)) < strlen(answer)) {
+        helix_channel_close(guest, TRUE);
+        helix_channel_close(host, TRUE);    /* it is gone, or a socket that takes no 14 bytes */
+        return;
+    }
+    helix_splice(host, guest);
+    if (host_eof) {
+        host->user->input_eof(host);
+    } else {
+        host->carrier->resume_input(host);
+    }
+}
+
 static void client_connected(gpointer data, HelixChannel *guest, guint32 local_port)
 {
     Client *client = data;
+    HelixChannel *host = client->host;
+    gboolean host_eof = client->host_eof;
 
     client->asked = FALSE;
-    client->guest = guest;
-    client->local_port = local_port;
-    if (guest) {
-        helix_channel_attach(guest, &guest_user, client);
+    if (guest && host) {
+        client->host = NULL;
     }
-    if (!guest || !client->host) {
-        client_free(client);
-        return;
+    client_free(client);
+    if (guest && host) {
+        join(host, guest, local_port, host_eof);
+    } else if (guest) {
+        helix_channel_close(guest, TRUE);
     }
-    client->host->carrier->resume_input(client->host);  /* for the line's end */
 }
 
 /* "CONNECT P", P decimal and not VMADDR_PORT_ANY. */
@@ -118,23 +130,6 @@ static gboolean parse_line(const char *line, guint32 *port)
     return TRUE;
 }
 
-/* The guest is there and so is the line's end: say so and join the two. */
-static void client_join(Client *client)
-{
-    HelixChannel *host = client->host, *guest = client->guest;
-    g_autofree char *answer = g_strdup_printf("OK %u\n", client->local_port);
-
-    if (host->carrier->write(host, (const guint8 *)answer, strlen(answer)) < strlen(answer)) {
-        client_free(client);    /* a socket that takes no 14 bytes at the start is no use */
-        return;
-    }
-    client->host = NULL;
-    client->guest = NULL;
-    client_free(client);
-    helix_splice(host, guest);
-    guest->carrier->resume_input(guest);
-}
-
 static gsize host_input(HelixChannel *channel, const guint8 *data, gsize len)
 {
     Client *client = channel->user_data;
@@ -144,10 +139,6 @@ static gsize host_input(HelixChannel *channel, const guint8 *data, gsize len)
 
     if (client->asked) {
         return 0;
-    }
-    if (client->guest) {
-        client_join(client);
-        return 1;
     }
     if (part >= sizeof client->line - client->used) {
         client_drop(client);
@@ -166,7 +157,7 @@ static gsize host_input(HelixChannel *channel, const guint8 *data, gsize len)
     stop_timer(client);
     client->asked = TRUE;
     helix_vsock_connect(client->hybrid->vsock, port, client_connected, client);
-    return part;
+    return part + 1;
 }
 
 static void host_gone(HelixChannel *channel)
@@ -179,20 +170,12 @@ static void host_gone(HelixChannel *channel)
 
 static void host_eof(HelixChannel *channel)
 {
-    client_drop(channel->user_data);
-}
-
-static gsize guest_input(HelixChannel *channel, const guint8 *data, gsize len)
-{
-    return 0;   /* kept for the splice */
-}
-
-static void guest_gone(HelixChannel *channel)
-{
     Client *client = channel->user_data;
 
-    client->guest = NULL;
-    client_free(client);
+    client->host_eof = TRUE;
+    if (!client->asked) {
+        client_drop(client);
+    }
 }
 
 static void ignore(HelixChannel *channel)
@@ -204,13 +187,6 @@ static const HelixChannelUser host_user = {
     .input_eof = host_eof,
     .writable = ignore,
     .closed = host_gone,
-};
-
-static const HelixChannelUser guest_user = {
-    .input = guest_input,
-    .input_eof = ignore,
-    .writable = ignore,
-    .closed = guest_gone,
 };
 
 static gboolean accept_client(HelixChannel *channel, gpointer data)

@@ -120,9 +120,9 @@ static void owe_stray(HelixVsock *vsock, const HelixVsockHeader *header)
 }
 
 /*
- * Hand out receive buffers: a stray RST, then the next connection, and so on, so that neither starves the other. Without
- * @callbacks (the outermost call came from a user) only control packets go out: a user is not called from inside its own
- * call, nor another one's.
+ * Hand out receive buffers: a stray RST, then the next connection, and so on, so that neither starves the other.
+ * Without @callbacks (the outermost call came from a user) only control packets go out: a user is not called from
+ * inside its own call, nor another one's.
  */
 static void serve_queue(HelixVsock *vsock, gboolean callbacks)
 {
@@ -299,6 +299,10 @@ void helix_vsock_receive(HelixVsock *vsock, const HelixVsockHeader *header, cons
     if (ours) {
         conn = find(vsock, header->src_port, header->dst_port);
     }
+    if (conn && header->op == HELIX_VSOCK_OP_REQUEST && conn->state == HELIX_VSOCK_CLOSING) {
+        helix_vsock_connection_end(conn);   /* the guest uses the port again, so it is through with the old one */
+        conn = NULL;
+    }
     if (conn && header->len > len) {
         helix_vsock_connection_reset(conn);
     } else if (conn) {
@@ -368,15 +372,22 @@ void helix_vsock_connect(HelixVsock *vsock, guint32 port, HelixVsockConnected co
 
 /* ---- life ---- */
 
+static void set_default(guint *value, guint fallback)
+{
+    if (!*value) {
+        *value = fallback;
+    }
+}
+
 HelixVsock *helix_vsock_new(const HelixVsockConfig *config)
 {
     HelixVsock *vsock = g_new0(HelixVsock, 1);
 
     vsock->config = *config;
-    vsock->config.buf_alloc = config->buf_alloc ? config->buf_alloc : DEFAULT_BUF_ALLOC;
-    vsock->config.max_connections = config->max_connections ? config->max_connections : DEFAULT_MAX_CONNECTIONS;
-    vsock->config.connect_timeout_ms = config->connect_timeout_ms ? config->connect_timeout_ms : DEFAULT_CONNECT_TIMEOUT_MS;
-    vsock->config.close_timeout_ms = config->close_timeout_ms ? config->close_timeout_ms : DEFAULT_CLOSE_TIMEOUT_MS;
+    set_default(&vsock->config.buf_alloc, DEFAULT_BUF_ALLOC);
+    set_default(&vsock->config.max_connections, DEFAULT_MAX_CONNECTIONS);
+    set_default(&vsock->config.connect_timeout_ms, DEFAULT_CONNECT_TIMEOUT_MS);
+    set_default(&vsock->config.close_timeout_ms, DEFAULT_CLOSE_TIMEOUT_MS);
     vsock->by_key = g_hash_table_new(g_int64_hash, g_int64_equal);
     vsock->all = g_hash_table_new(NULL, NULL);
     g_queue_init(&vsock->queue);

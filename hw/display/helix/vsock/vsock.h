@@ -44,8 +44,10 @@ void helix_vsock_header_write(const HelixVsockHeader *header, guint8 bytes[HELIX
 
 /* What the device does for the protocol. */
 typedef struct HelixVsockOps {
-    /* Payload bytes that fit the next receive buffer behind a header; -1 if no buffer is there (helix_vsock_rx_available()
-     * will be called when one is). */
+    /*
+     * Payload bytes that fit the next receive buffer behind a header; -1 if no buffer is there: the device then calls
+     * helix_vsock_rx_available() when one is.
+     */
     gssize (*rx_room)(gpointer device);
     /* Fill the next receive buffer with one packet. Only after rx_room() said that it fits. */
     void (*rx_put)(gpointer device, const HelixVsockHeader *header, const guint8 *payload, gsize len);
@@ -73,33 +75,34 @@ HelixVsock *helix_vsock_new(const HelixVsockConfig *config);
 void helix_vsock_free(HelixVsock *vsock);
 
 /*
- * One packet from the guest; @len bytes of payload are there, in memory that the guest cannot reach. Whatever is wrong
- * with it is answered (clause 5.10.6: RST for an unknown type, an unknown connection, CIDs that are not the guest's and
- * the host's), never trusted.
+ * One packet from the guest; @len bytes of payload are there, in memory that the guest cannot reach. Whatever is
+ * wrong with it is answered (clause 5.10.6: RST for an unknown type, an unknown connection, CIDs that are not the
+ * guest's and the host's), never trusted.
  */
 void helix_vsock_receive(HelixVsock *vsock, const HelixVsockHeader *header, const guint8 *payload, gsize len);
 /*
- * FALSE while so many RSTs to unknown peers wait for receive buffers that no more can be remembered: the device then leaves
- * the guest's packets in the tx queue (5.10.6.1) until helix_vsock_rx_available() has made room. A packet handed in
- * all the same loses its RST.
+ * FALSE while so many RSTs to unknown peers wait for receive buffers that no more can be remembered: the device then
+ * leaves the guest's packets in the tx queue (5.10.6.1) until helix_vsock_rx_available() has made room. A packet
+ * handed in all the same loses its RST.
  */
 gboolean helix_vsock_can_receive(HelixVsock *vsock);
 /* The guest made receive buffers available. */
 void helix_vsock_rx_available(HelixVsock *vsock);
 /*
- * Device reset: the guest forgot every connection; close the channels, send nothing. Input of connections that the guest
- * had shut down in both directions before still reaches its user.
+ * Device reset: the guest forgot every connection; close the channels, send nothing. Input of connections that the
+ * guest had shut down in both directions before still reaches its user.
  */
 void helix_vsock_reset(HelixVsock *vsock);
 
 /*
- * Connect to @port in the guest. @connected is called once, with the channel (to be attached before it returns) or NULL
- * if the guest refused, did not answer in time or went away. With every connection in use it is called with NULL before
- * this returns.
+ * Connect to @port in the guest. @connected is called once, with the channel (to be attached before it returns) or
+ * NULL if the guest refused, did not answer in time or went away. With every connection in use it is called with NULL
+ * before this returns.
  *
- * What a channel of this carrier does beyond core/channel.h: after the guest said that it receives no more (SHUTDOWN with
- * RCV), write() takes everything and drops it. Data the user has not consumed is bounded by buf_alloc a connection; data
- * for the guest is never held at all: write() places it in the guest's receive buffers or does not take it.
+ * What a channel of this carrier does beyond core/channel.h: after the guest said that it receives no more (SHUTDOWN
+ * with RCV), write() takes everything and drops it. Data the user has not consumed is bounded by buf_alloc a
+ * connection; data for the guest is never held at all: write() places it in the guest's receive buffers or does not
+ * take it.
  */
 void helix_vsock_connect(HelixVsock *vsock, guint32 port,
                          void (*connected)(gpointer data, HelixChannel *channel, guint32 local_port), gpointer data);

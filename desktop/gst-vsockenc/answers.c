@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * answers.c - the side of a stream that hears: what the host says, checked and put in order. Connection's thread.
+ */
+#include "stream-private.h"
+
+#define GST_CAT_DEFAULT vsockenc_debug
+
+/* With the lock. */
+static void push_answer(VsockStream *self, VsockAnswer *answer)
+{
+    g_queue_push_tail(&self->answers, answer);
+    g_cond_broadcast(&self->cond);
+}
+
+/* The host broke the protocol or refused the stream: nothing more can come of it. Without the lock. */
+static void fail(VsockStream *self, GError *error)
+{
+    gboolean first;
+
+    g_mutex_lock(&self->lock);
+    first = !self->failed;
+    self->failed = TRUE;
+    g_cond_broadcast(&self->cond);
+    g_mutex_unlock(&self->lock);
+    if (first) {
+        self->failed_cb(self->user, error);
+    } else {
+        g_error_free(error);
+    }
+}
+
+static GError *broken(const char *what)
+{
+    return g_error_new(GST_STREAM_ERROR, GST_STREAM_ERROR_DECODE,
+                       "The host's answer cannot be right: %s. Host and guest may be of versions that do not fit.",
+                       what);
+}
+
+static GError *on_config_resp(VsockStream *self, const guint8 *payload, gsize len)
+{
+    VsockAgreement agreement;
+    GError *error = NULL;
+
+    if (!vsock_wire_parse_agreement(payload, len, &agreement)) {
+        return broken("CONFIG_RESP is too short");
+    }
+    g_mutex_lock(&self->lock);
+    if (!g_queue_is_empty(&self->pending) && ((VsockPending *)g_queue_peek_head(&self->pending))->is_config) {
+        VsockAnswer *answer = g_new0(VsockAnswer, 1);
+        gboolean first = self->host == HOST_ASKED;
+
+        vsock_pending_free(vsock_stream_pop_pending(self));
+        self->host = HOST_NEW;
+        self->has_agreement = TRUE;
+        self->agreement = agreement;
+        answer->kind = VSOCK_ANSWER_CONFIG;
+        answer->agreement = agreement;
+        push_answer(self, answer);
+        GST_INFO("host: encoder %s, %ux%u, %u in flight, capabilities 0x%x", agreement.encoder, agreement.config.width,
+                 agreement.config.height, agreement.max_in_flight, agreement.capabilities);
+        if (first && self->config.key_int_max && vsock_stream_has_capability(self, HELIX_CAP_LONG_CONFIG)) {
+            vsock_stream_send_config(self, TRUE);
+        }
+    } else if (self->host == HOST_NEW) {
+        error = broken("CONFIG_RESP where a picture's answer was due");
+    }
+    g_mutex_unlock(&self->lock);
+    return error;
+}
+
+static void on_pong(VsockStream *self)
+{
+    g_mutex_lock(&self->lock);
+    if (self->host == HOST_ASKED) {
+        GST_INFO("host answers PING before CONFIG_REQ: frozen messages only");
+        self->host = HOST_OLD;
+        /* Only CONFIG_REQs are out yet, and none of them will be answered. */
+        g_queue_clear_full(&self->pending, (GDestroyNotify)vsock_pending_free);
+        g_queue_init(&self->pending);
+        g_cond_broadcast(&self->cond);
+    }
+    g_mutex_unlock(&self->lock);
+}
+
+static void on_released(VsockStream *self, gint64 pts, guint32 resource_id)
+{
+    GstBuffer *buffer = NULL;
+
+    g_mutex_lock(&self->lock);
+    for (GList *l = self->pending.head; l && !buffer; l = l->next) {
+        VsockPending *pending = l->data;
+
+        if (!pending->is_config && pending->pts == pts && pending->resource_id == resource_id) {
+            buffer = g_steal_pointer(&pending->buffer);
+        }
+    }
+    g_mutex_unlock(&self->lock);
+    /* Back to its pool outside the lock: that runs upstream's code. */
+    gst_clear_buffer(&buffer);
+}
+
+/*
+ * @answer (taken over) is the one to the oldest request. In one step, so that nobody sees the request gone and the
+ * answer not there. @pts: what it must be; NULL for an ERROR, which carries none.
+ */
+static GError *answer_request(VsockStream *self, const gint64 *pts, VsockAnswer *answer)
+{
+    VsockPending *head, *pending = NULL;
+    GError *error = NULL;
+
+    g_mutex_lock(&self->lock);
+    head = g_queue_peek_head(&self->pending);
+    if (!head || head->is_config) {
+        error = broken("it answers a picture that was not asked for");
+    } else if (pts && head->pts != *pts) {
+        error = broken("its pts is not the one of the oldest picture under way");
+    } else {
+        pending = vsock_stream_pop_pending(self);
+        if (!pending->discarded) {
+            answer->frame = pending->frame;
+            answer->was_forced = pending->forced;
+            answer->width = pending->width;
+            answer->height = pending->height;
+            g_queue_push_tail(&self->answers, g_steal_pointer(&answer));
+        }
+        g_cond_broadcast(&self->cond);
+    }
+    g_mutex_unlock(&self->lock);
+    g_clear_pointer(&answer, vsock_answer_free);
+    if (pending) {
+        vsock_stats_time(self->stats, VSOCK_STAGE_ROUND_TRIP, g_get_monotonic_time() - pending->queued_us);
+        vsock_pending_free(pending);
+    }
+    return error;
+}
+
+/* The host's clock, so anything may stand there. */
+static gint64 span_us(gint64 from_ns, gint64 to_ns)
+{
+    return (gint64)((guint64)to_ns - (guint64)from_ns) / 1000;
+}
+
+static GError *on_response(VsockStream *self, guint8 flags, GBytes *payload)
+{
+    VsockResponse response;
+    VsockAnswer *answer;
+    GError *error;
+
+    if (!vsock_wire_parse_response(payload, flags, &response)) {
+        return broken("FRAME_RESPONSE is shorter than it says");
+    }
+    answer = g_new0(VsockAnswer, 1);
+    answer->kind = response.unit && !response.dropped ? VSOCK_ANSWER_UNIT : VSOCK_ANSWER_DROPPED;
+    answer->unit = response.unit;
+    answer->keyframe = response.keyframe;
+    error = answer_request(self, &response.pts, answer);
+    if (!error && response.has_timing) {
+        vsock_stats_time(self->stats, VSOCK_STAGE_HOST_RESOLVE, span_us(response.received, response.resolved));
+        vsock_stats_time(self->stats, VSOCK_STAGE_HOST_SUBMIT, span_us(response.resolved, response.submitted));
+        vsock_stats_time(self->stats, VSOCK_STAGE_HOST_ENCODE, span_us(response.submitted, response.encoded));
+    }
+    return error;
+}
+
+/* Errors that no later picture escapes. */
+static gboolean is_final(gint32 code)
+{
+    return code == HELIX_CODE_INVALID || code == HELIX_CODE_NOT_PERMITTED || code == HELIX_CODE_NO_ENCODER ||
+           code == HELIX_CODE_NOT_CONFIGURED || code == HELIX_CODE_GEOMETRY || code == HELIX_CODE_NOT_READABLE ||
+           code == HELIX_CODE_NO_IOSURFACE;
+}
+
+static GError *refused(gint32 code, const char *what, const char *message)
+{
+    return g_error_new(GST_STREAM_ERROR, GST_STREAM_ERROR_ENCODE, "The host refuses %s (error %d): %s", what, code,
+                       *message ? message : "it does not say why");
+}
+
+static GError *on_error(VsockStream *self, guint8 flags, const guint8 *payload, gsize len)
+{
+    g_autofree char *message = NULL;
+    gint32 code;
+    VsockAnswer *answer;
+    VsockPending *pending;
+    gboolean config;
+
+    if (!vsock_wire_parse_error(payload, len, &code, &message)) {
+        return broken("ERROR is not 260 bytes");
+    }
+    if (flags == HELIX_ERROR_FLAGS_CONNECTION) {
+        return refused(code, "the connection", message);
+    }
+    g_mutex_lock(&self->lock);
+    pending = g_queue_peek_head(&self->pending);
+    config = pending && pending->is_config;
+    g_mutex_unlock(&self->lock);
+    if (flags == HELIX_MSG_CONFIG_REQ && config) {
+        return refused(code, "the stream's settings", message);
+    }
+    /* An old host may complain about CONFIG_REQ, with flags that mean a picture. */
+    if ((flags != 0 && flags != HELIX_MSG_FRAME_REQUEST) || !pending || config) {
+        GST_WARNING("host: error %d about message type 0x%02x: %s", code, flags, message);
+        return NULL;
+    }
+    if (is_final(code)) {
+        return refused(code, "a picture", message);
+    }
+    answer = g_new0(VsockAnswer, 1);
+    answer->kind = VSOCK_ANSWER_ERROR;
+    answer->code = code;
+    answer->message = g_steal_pointer(&message);
+    return answer_request(self, NULL, answer);
+}
+
+static void on_message(gpointer user, guint8 type, guint8 flags, guint16 session, GBytes *payload)
+{
+    VsockStream *self = user;
+    gsize len;
+    const guint8 *p = g_bytes_get_data(payload, &len);
+    GError *error = NULL;
+    gint64 pts;
+    guint32 resource_id;
+
+    g_mutex_lock(&self->lock);
+    if (self->failed) {
+        type = 0;
+    }
+    g_mutex_unlock(&self->lock);
+    switch (type) {
+    case HELIX_MSG_FRAME_RESPONSE:
+        error = on_response(self, flags, payload);
+        break;
+    case HELIX_MSG_FRAME_RELEASED:
+        if (vsock_wire_parse_released(p, len, &pts, &resource_id)) {
+            on_released(self, pts, resource_id);
+        } else {
+            error = broken("FRAME_RELEASED is too short");
+        }
+        break;
+    case HELIX_MSG_CONFIG_RESP:
+        error = on_config_resp(self, p, len);
+        break;
+    case HELIX_MSG_PONG:
+        on_pong(self);
+        break;
+    case HELIX_MSG_ERROR:
+        error = on_error(self, flags, p, len);
+        break;
+    default:
+        GST_DEBUG("message of type 0x%02x skipped", type);
+        break;
+    }
+    if (error) {
+        fail(self, error);
+    }
+}
+
+static void on_sent(gpointer user, const VsockOutgoing *outgoing, gsize bytes)
+{
+    VsockStream *self = user;
+
+    vsock_stats_count(self->stats, VSOCK_COUNT_BYTES_TO_HOST, bytes);
+    if (outgoing->fence_us) {
+        vsock_stats_time(self->stats, VSOCK_STAGE_FENCE, outgoing->fence_us - outgoing->queued_us);
+    }
+}
+
+static gboolean on_waiting(gpointer user)
+{
+    VsockStream *self = user;
+    gboolean waiting;
+
+    g_mutex_lock(&self->lock);
+    waiting = !self->failed && (!g_queue_is_empty(&self->pending) || self->host == HOST_ASKED);
+    g_mutex_unlock(&self->lock);
+    return waiting;
+}
+
+static void on_failed(gpointer user, GError *error)
+{
+    fail(user, error);
+}
+
+const VsockConnectionEvents vsock_stream_events = {
+    .message = on_message,
+    .sent = on_sent,
+    .waiting = on_waiting,
+    .failed = on_failed,
+};

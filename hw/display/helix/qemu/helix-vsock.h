@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * helix-vsock.h - virtio-vsock as a device of QEMU's own, for any transport; helix-vsock-pci.c puts it on PCI.
+ */
+#ifndef HELIX_VSOCK_DEVICE_H
+#define HELIX_VSOCK_DEVICE_H
+
+#include "hw/virtio/virtio.h"
+#include "qemu/notify.h"
+#include "qom/object.h"
+#include "../vsock/hybrid.h"
+#include "../vsock/vsock.h"
+
+/* What class_init() gets: const from QEMU 10.1 on. */
+#if QEMU_VERSION_MAJOR > 10 || (QEMU_VERSION_MAJOR == 10 && QEMU_VERSION_MINOR >= 1)
+#define HELIX_CLASS_DATA const void
+#else
+#define HELIX_CLASS_DATA void
+#endif
+
+#define TYPE_HELIX_VSOCK "helix-vsock-device"
+OBJECT_DECLARE_SIMPLE_TYPE(HelixVsockDevice, HELIX_VSOCK)
+
+struct HelixVsockDevice {
+    VirtIODevice parent_obj;
+
+    uint64_t guest_cid;             /* properties */
+    char *uds_path;
+
+    VirtQueue *rx_vq, *tx_vq, *event_vq;
+    HelixVsock *vsock;
+    HelixHybrid *hybrid;            /* NULL without uds-path= */
+    QEMUBH *bh;                     /* all work on the queues; main loop only */
+    VMChangeStateEntry *vm_change;
+    Notifier exit_notifier;
+
+    VirtQueueElement *rx_elem;      /* the next receive buffer, taken from the queue; NULL: none */
+    uint8_t *payload;               /* the guest's packet, copied so that the guest cannot change it under our eyes */
+    bool in_burst;                  /* one notification at its end is enough */
+    bool rx_dirty;
+    bool reset_pending;             /* the driver reset the device; the connections go before anything else happens */
+    bool event_pending;             /* TRANSPORT_RESET is owed to the driver */
+};
+
+#endif

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* fixture.h - the element in a harness, in front of a scripted host. Pictures are 64x64 BGRx at 30/s unless said. */
+#ifndef FIXTURE_H
+#define FIXTURE_H
+
+#include <gst/check/gstharness.h>
+#include <gst/video/video.h>
+#include "script-host.h"
+
+#define CAPS(format, w, h) "video/x-raw, format=" format ", framerate=30/1, width=" #w ", height=" #h
+#define SIZE_64 (64 * 64 * 4)
+
+typedef struct Fixture {
+    ScriptHost *host;
+    GstHarness *h;
+    GstBus *bus;
+    guint n;                    /* pictures made */
+} Fixture;
+
+/* @timeout: ms, or -1 for the element's own. Caps are not set yet: gst_harness_set_src_caps_str(). */
+void fixture_set_up(Fixture *f, const Script *script, gint timeout);
+/* The same with 64x64 BGRx caps. */
+void fixture_set_up_64(Fixture *f, const Script *script, gint timeout);
+void fixture_tear_down(Fixture *f);
+
+GstBuffer *fixture_picture(Fixture *f, gsize size);
+GstFlowReturn fixture_push(Fixture *f);
+/* fixture_push() on another thread, for pushes that have to wait. Joined with fixture_joined(). */
+GThread *fixture_push_in_thread(Fixture *f);
+GstFlowReturn fixture_joined(GThread *thread);
+/* The next access unit must be picture @index's. */
+void fixture_pull(Fixture *f, guint index, gboolean keyframe);
+/* The next message of @type, waited for. */
+GstMessage *fixture_message(Fixture *f, GstMessageType type);
+/* The next error must be in @domain, with @code, and its text contain @text. */
+void fixture_error(Fixture *f, GQuark domain, gint code, const char *text);
+guint64 fixture_stat(Fixture *f, const char *name);
+/* Sets the element to NULL and fails if that takes longer than a hang would (seconds, not milliseconds). */
+void fixture_stop_in_time(Fixture *f);
+
+/* Test programs' lists. */
+void add_behaviour_tests(void);
+void add_hosts_tests(void);
+void add_buffers_tests(void);
+
+#endif

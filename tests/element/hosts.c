@@ -1,0 +1,365 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* hosts.c - hosts that are old, slow, wrong, silent or dying: an error a user can act on, and never a hang. */
+#include <string.h>
+#include <unistd.h>
+#include "fixture.h"
+
+/* ---- a host that knows the frozen messages only ---- */
+
+static void test_frozen_only(void)
+{
+    Script script = SCRIPT_DEFAULT;
+    Fixture f;
+    gsize size;
+
+    script.frozen_only = TRUE;
+    fixture_set_up_64(&f, &script, -1);
+    for (guint i = 0; i < 4; i++) {
+        ScriptFrame frame;
+
+        g_assert_cmpint(fixture_push(&f), ==, GST_FLOW_OK);
+        fixture_pull(&f, i, i == 0);
+        frame = script_host_frame(f.host, i);
+        g_assert_cmphex(frame.flags, ==, HELIX_REQUEST_PIXEL_DATA);
+        g_assert_cmpuint(frame.payload_size, ==, HELIX_REQUEST_SIZE + SIZE_64);
+    }
+    gst_harness_set_src_caps_str(f.h, CAPS("BGRx", 32, 32));
+    gst_harness_push(f.h, fixture_picture(&f, 32 * 32 * 4));
+    fixture_pull(&f, 4, FALSE);
+    g_assert_cmpuint(script_host_configs(f.host), ==, 2);
+    script_host_config(f.host, 1, &size);
+    g_assert_cmpuint(size, ==, HELIX_CONFIG_SIZE);
+    fixture_tear_down(&f);
+}
+
+/* Old hosts' errors do not say what they answer. */
+static void test_frozen_only_error(void)
+{
+    Script script = SCRIPT_DEFAULT;
+    Fixture f;
+
+    script.frozen_only = TRUE;
+    script.error_from = script.error_to = 1;
+    script.error_code = HELIX_CODE_ENCODE;
+    fixture_set_up_64(&f, &script, -1);
+    fixture_push(&f);
+    fixture_pull(&f, 0, TRUE);
+    fixture_push(&f);
+    fixture_push(&f);
+    fixture_pull(&f, 2, FALSE);
+    g_assert_cmpuint(fixture_stat(&f, "errors"), ==, 1);
+    fixture_tear_down(&f);
+}
+
+/* ---- no host ---- */
+
+static void check_no_start(const char *property, const char *value, const char *text)
+{
+    GstElement *element = gst_element_factory_make("vsockenc", NULL);
+    GstBus *bus = gst_bus_new();
+    GstMessage *message;
+    GError *error = NULL;
+
+    gst_util_set_object_arg(G_OBJECT(element), property, value);
+    gst_element_set_bus(element, bus);
+    gst_element_set_state(element, GST_STATE_PAUSED);
+    message = gst_bus_timed_pop_filtered(bus, 10 * GST_SECOND, GST_MESSAGE_ERROR);
+    g_assert_nonnull(message);
+    gst_message_parse_error(message, &error, NULL);
+    g_test_message("%s", error->message);
+    g_assert_true(error->domain == GST_RESOURCE_ERROR);
+    g_assert_nonnull(strstr(error->message, text));
+    g_error_free(error);
+    gst_message_unref(message);
+    gst_element_set_state(element, GST_STATE_NULL);
+    gst_element_set_bus(element, NULL);
+    gst_object_unref(bus);
+    gst_object_unref(element);
+}
+
+static void test_no_socket(void)
+{
+    g_autofree char *long_path = g_strnfill(200, 'x');
+
+    check_no_start("socket-path", "/nonexistent/socket", "There is no such socket");
+    check_no_start("socket-path", long_path, "at most 107");
+}
+
+static void test_no_vsock(void)
+{
+    /* CID 1 is this machine itself, where nobody listens; most build machines have no vsock at all. */
+    check_no_start("cid", "1", "Cannot connect to the host on vsock CID 1 port 5000");
+}
+
+static void test_nobody_listens(void)
+{
+    Script script = SCRIPT_DEFAULT;
+    ScriptHost *host = script_host_new(&script);
+    g_autofree char *kept = g_strconcat(script_host_path(host), "-kept", NULL);
+
+    /* The socket's file outlives its host. */
+    g_assert_cmpint(link(script_host_path(host), kept), ==, 0);
+    script_host_free(host);
+    check_no_start("socket-path", kept, "Nobody listens there any more");
+    unlink(kept);
+}
+
+/* ---- wrong hosts ---- */
+
+static void check_wrong(const Script *script, guint pushes, GQuark domain, gint code, const char *text)
+{
+    gboolean silent = script->mute || script->silent_from >= 0;
+    Fixture f;
+
+    fixture_set_up_64(&f, script, silent ? 300 : -1);
+    for (guint i = 0; i < pushes; i++) {
+        if (fixture_push(&f) != GST_FLOW_OK) {
+            break;
+        }
+    }
+    fixture_error(&f, domain, code, text);
+    g_assert_cmpint(fixture_push(&f), ==, GST_FLOW_ERROR);
+    fixture_stop_in_time(&f);
+    fixture_tear_down(&f);
+}
+
+static void test_bad_magic(void)
+{
+    Script script = SCRIPT_DEFAULT;
+
+    script.bad_magic = TRUE;
+    check_wrong(&script, 1, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_READ, "does not speak the frame protocol");
+}
+
+static void test_wrong_pts(void)
+{
+    Script script = SCRIPT_DEFAULT;
+
+    script.wrong_pts_at = 1;
+    check_wrong(&script, 2, GST_STREAM_ERROR, GST_STREAM_ERROR_DECODE, "its pts is not the one");
+}
+
+static void test_truncated(void)
+{
+    Script script = SCRIPT_DEFAULT;
+
+    script.truncated_at = 0;
+    check_wrong(&script, 1, GST_STREAM_ERROR, GST_STREAM_ERROR_DECODE, "shorter than it says");
+}
+
+static void test_refuses_config(void)
+{
+    Script script = SCRIPT_DEFAULT;
+
+    script.refuse_config_at = 0;
+    check_wrong(&script, 1, GST_STREAM_ERROR, GST_STREAM_ERROR_ENCODE, "no encoder left");
+}
+
+/* ---- dying and silent hosts ---- */
+
+static void test_dies(void)
+{
+    Script script = SCRIPT_DEFAULT;
+    Fixture f;
+
+    script.close_at = 2;
+    fixture_set_up_64(&f, &script, -1);
+    fixture_push(&f);
+    fixture_push(&f);
+    fixture_pull(&f, 0, TRUE);
+    fixture_pull(&f, 1, FALSE);
+    fixture_push(&f);
+    fixture_error(&f, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_READ, "closed the connection");
+    g_assert_cmpint(fixture_push(&f), ==, GST_FLOW_ERROR);
+    /* Comes back, with nothing to wait for any more. */
+    gst_harness_push_event(f.h, gst_event_new_eos());
+    fixture_tear_down(&f);
+}
+
+static void test_silent(void)
+{
+    Script script = SCRIPT_DEFAULT;
+
+    script.silent_from = 1;
+    check_wrong(&script, 2, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_READ, "has not answered for");
+}
+
+static void test_mute(void)
+{
+    Script script = SCRIPT_DEFAULT;
+
+    script.mute = TRUE;
+    check_wrong(&script, 1, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_READ, "has not answered for");
+}
+
+/* A stream at rest asks nothing of the host. */
+static void test_idle(void)
+{
+    Script script = SCRIPT_DEFAULT;
+    guint pings;
+    Fixture f;
+
+    fixture_set_up_64(&f, &script, 1500);
+    fixture_push(&f);
+    fixture_pull(&f, 0, TRUE);
+    pings = script_host_pings(f.host);
+    /* Longer than the silence after which a waiting element asks. */
+    g_usleep(1300 * 1000);
+    g_assert_cmpuint(script_host_pings(f.host), ==, pings);
+    fixture_push(&f);
+    fixture_pull(&f, 1, FALSE);
+    fixture_tear_down(&f);
+}
+
+static void test_stop_while_waiting(void)
+{
+    Script script = SCRIPT_DEFAULT;
+    GThread *blocked;
+    Fixture f;
+
+    script.silent_from = 0;
+    script.max_in_flight = 1;
+    fixture_set_up_64(&f, &script, 0);      /* waits for ever */
+    fixture_push(&f);
+    g_assert_true(script_host_wait_frames(f.host, 1));
+    blocked = fixture_push_in_thread(&f);
+    g_usleep(50 * 1000);
+    fixture_stop_in_time(&f);
+    g_assert_cmpint(fixture_joined(blocked), ==, GST_FLOW_FLUSHING);
+    fixture_tear_down(&f);
+}
+
+static void test_stop_while_agreeing(void)
+{
+    Script script = SCRIPT_DEFAULT;
+    GThread *blocked;
+    Fixture f;
+
+    script.mute = TRUE;
+    fixture_set_up_64(&f, &script, 0);
+    blocked = fixture_push_in_thread(&f);
+    g_usleep(50 * 1000);
+    fixture_stop_in_time(&f);
+    g_assert_cmpint(fixture_joined(blocked), ==, GST_FLOW_FLUSHING);
+    fixture_tear_down(&f);
+}
+
+/* Pixels that the host does not take fill the socket. */
+static void test_stop_while_writing(void)
+{
+    Script script = SCRIPT_DEFAULT;
+    Fixture f;
+
+    script.unread = TRUE;
+    fixture_set_up(&f, &script, 0);
+    gst_harness_set_src_caps_str(f.h, CAPS("BGRx", 1024, 1024));
+    g_assert_cmpint(gst_harness_push(f.h, fixture_picture(&f, 1024 * 1024 * 4)), ==, GST_FLOW_OK);
+    g_assert_cmpint(gst_harness_push(f.h, fixture_picture(&f, 1024 * 1024 * 4)), ==, GST_FLOW_OK);
+    g_usleep(50 * 1000);
+    fixture_stop_in_time(&f);
+    fixture_tear_down(&f);
+}
+
+/* ---- errors about pictures ---- */
+
+static void test_one_refused(void)
+{
+    Script script = SCRIPT_DEFAULT;
+    Fixture f;
+
+    script.error_from = script.error_to = 1;
+    script.error_code = HELIX_CODE_ENCODE;
+    fixture_set_up_64(&f, &script, -1);
+    for (guint i = 0; i < 3; i++) {
+        g_assert_cmpint(fixture_push(&f), ==, GST_FLOW_OK);
+    }
+    fixture_pull(&f, 0, TRUE);
+    fixture_pull(&f, 2, FALSE);
+    gst_message_unref(fixture_message(&f, GST_MESSAGE_WARNING));
+    g_assert_cmpuint(fixture_stat(&f, "dropped"), ==, 1);
+    fixture_tear_down(&f);
+}
+
+static void test_busy(void)
+{
+    GstMessage *message;
+    Script script = SCRIPT_DEFAULT;
+    Fixture f;
+
+    script.error_from = script.error_to = 1;
+    script.error_code = HELIX_CODE_BUSY;
+    fixture_set_up_64(&f, &script, -1);
+    for (guint i = 0; i < 3; i++) {
+        g_assert_cmpint(fixture_push(&f), ==, GST_FLOW_OK);
+    }
+    fixture_pull(&f, 0, TRUE);
+    fixture_pull(&f, 2, FALSE);
+    /* Dropped without a word of warning, which would have come first. */
+    message = fixture_message(&f, GST_MESSAGE_QOS | GST_MESSAGE_WARNING | GST_MESSAGE_ERROR);
+    g_assert_cmpint(GST_MESSAGE_TYPE(message), ==, GST_MESSAGE_QOS);
+    gst_message_unref(message);
+    fixture_tear_down(&f);
+}
+
+static void test_all_refused(void)
+{
+    Script script = SCRIPT_DEFAULT;
+
+    script.error_from = 0;
+    script.error_to = 1000;
+    script.error_code = HELIX_CODE_NOT_FOUND;
+    check_wrong(&script, 200, GST_STREAM_ERROR, GST_STREAM_ERROR_ENCODE, "as the script says");
+}
+
+static void test_refused_for_good(void)
+{
+    Script script = SCRIPT_DEFAULT;
+
+    script.error_from = 0;
+    script.error_to = 0;
+    script.error_code = HELIX_CODE_NO_ENCODER;
+    check_wrong(&script, 1, GST_STREAM_ERROR, GST_STREAM_ERROR_ENCODE, "as the script says");
+}
+
+static void test_dropped(void)
+{
+    Script script = SCRIPT_DEFAULT;
+    Fixture f;
+
+    script.drop_at = 0;
+    fixture_set_up_64(&f, &script, -1);
+    for (guint i = 0; i < 3; i++) {
+        g_assert_cmpint(fixture_push(&f), ==, GST_FLOW_OK);
+    }
+    /* Events of the dropped picture (the segment) go with the next. */
+    fixture_pull(&f, 1, TRUE);
+    fixture_pull(&f, 2, FALSE);
+    g_assert_cmpuint(fixture_stat(&f, "dropped"), ==, 1);
+    g_assert_cmpuint(fixture_stat(&f, "errors"), ==, 0);
+    fixture_tear_down(&f);
+}
+
+void add_hosts_tests(void)
+{
+    g_test_add_func("/hosts/frozen-only", test_frozen_only);
+    g_test_add_func("/hosts/frozen-only-error", test_frozen_only_error);
+    g_test_add_func("/hosts/no-socket", test_no_socket);
+    g_test_add_func("/hosts/no-vsock", test_no_vsock);
+    g_test_add_func("/hosts/nobody-listens", test_nobody_listens);
+    g_test_add_func("/hosts/bad-magic", test_bad_magic);
+    g_test_add_func("/hosts/wrong-pts", test_wrong_pts);
+    g_test_add_func("/hosts/truncated", test_truncated);
+    g_test_add_func("/hosts/refuses-config", test_refuses_config);
+    g_test_add_func("/hosts/dies", test_dies);
+    g_test_add_func("/hosts/silent", test_silent);
+    g_test_add_func("/hosts/mute", test_mute);
+    g_test_add_func("/hosts/idle", test_idle);
+    g_test_add_func("/hosts/stop-while-waiting", test_stop_while_waiting);
+    g_test_add_func("/hosts/stop-while-agreeing", test_stop_while_agreeing);
+    g_test_add_func("/hosts/stop-while-writing", test_stop_while_writing);
+    g_test_add_func("/hosts/one-refused", test_one_refused);
+    g_test_add_func("/hosts/busy", test_busy);
+    g_test_add_func("/hosts/all-refused", test_all_refused);
+    g_test_add_func("/hosts/refused-for-good", test_refused_for_good);
+    g_test_add_func("/hosts/dropped", test_dropped);
+}

@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * test-real.c - the element against the real core with x264: what comes out is decoded and compared with what went in.
+ *
+ * HELIX_HOST names the host program; GStreamer's own plugins are loaded one by one, as a registry of all takes long.
+ */
+#include <math.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <glib/gstdio.h>
+#include <gst/app/gstappsink.h>
+#include <gst/gst.h>
+#include <gst/video/video.h>
+
+typedef struct Host {
+    GPid pid;
+    char *dir, *path;
+} Host;
+
+/* A test that fails leaves no host behind. */
+static void die_with_parent(gpointer data)
+{
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+}
+
+static void host_start(Host *host, const char *option)
+{
+    g_autofree char *listen_arg = NULL;
+    char line[256];
+    char *argv[] = { (char *)g_getenv("HELIX_HOST"), NULL, (char *)"--encoder=x264", (char *)"--quiet",
+                     (char *)option, NULL };
+    GError *error = NULL;
+    FILE *out;
+    int fd;
+
+    host->dir = g_dir_make_tmp("vsockenc-XXXXXX", NULL);
+    host->path = g_build_filename(host->dir, "host", NULL);
+    listen_arg = g_strdup_printf("--listen=unix:%s", host->path);
+    argv[1] = listen_arg;
+    g_spawn_async_with_pipes(NULL, argv, NULL, G_SPAWN_DO_NOT_REAP_CHILD, die_with_parent, NULL, &host->pid, NULL,
+                             &fd, NULL, &error);
+    g_assert_no_error(error);
+    out = fdopen(fd, "r");
+    g_assert_nonnull(fgets(line, sizeof(line), out));
+    g_assert_true(g_str_has_prefix(line, "listening on"));
+    /* Left open for its statistics at the end, which nobody reads. */
+}
+
+static void host_stop(Host *host)
+{
+    int status;
+
+    kill(host->pid, SIGTERM);
+    g_assert_cmpint(waitpid(host->pid, &status, 0), ==, host->pid);
+    g_assert_cmpint(status, ==, 0);
+    g_rmdir(host->dir);
+    g_free(host->path);
+    g_free(host->dir);
+}
+
+/* Mean squared error of one plane. */
+static double plane_error(GstVideoFrame *a, GstVideoFrame *b, guint plane, guint width, guint height)
+{
+    double sum = 0;
+    const guint8 *p = GST_VIDEO_FRAME_PLANE_DATA(a, plane), *q = GST_VIDEO_FRAME_PLANE_DATA(b, plane);
+
+    for (guint y = 0; y < height; y++) {
+        for (guint x = 0; x < width; x++) {
+            sum += (p[x] - q[x]) * (p[x] - q[x]);
+        }
+        p += GST_VIDEO_FRAME_PLANE_STRIDE(a, plane);
+        q += GST_VIDEO_FRAME_PLANE_STRIDE(b, plane);
+    }
+    return sum / (width * height);
+}
+
+static void map_sample(GstSample *sample, GstVideoFrame *frame)
+{
+    GstVideoInfo info;
+
+    g_assert_true(gst_video_info_from_caps(&info, gst_sample_get_caps(sample)));
+    g_assert_true(gst_video_frame_map(frame, &info, gst_sample_get_buffer(sample), GST_MAP_READ));
+}
+
+static void compare(GstSample *decoded, GstSample *drawn, guint width, guint height)
+{
+    GstVideoFrame a, b;
+
+    map_sample(decoded, &a);
+    map_sample(drawn, &b);
+    g_assert_cmpint(GST_VIDEO_FRAME_WIDTH(&a), ==, GST_ROUND_UP_2(width));
+    g_assert_cmpint(GST_VIDEO_FRAME_HEIGHT(&a), ==, GST_ROUND_UP_2(height));
+    for (guint plane = 0; plane < 3; plane++) {
+        guint w = plane ? width / 2 : width, h = plane ? height / 2 : height;
+        double mse = plane_error(&a, &b, plane, w, h);
+        double psnr = mse > 0 ? 10 * log10(255 * 255 / mse) : 99;
+
+        if (plane == 0 || psnr < 35) {
+            g_test_message("plane %u: %.1f dB", plane, psnr);
+        }
+        g_assert_cmpfloat(psnr, >=, plane ? 32 : 35);
+    }
+    gst_video_frame_unmap(&a);
+    gst_video_frame_unmap(&b);
+}
+
+static GstSample *pull(GstElement *pipeline, const char *name)
+{
+    GstElement *sink = gst_bin_get_by_name(GST_BIN(pipeline), name);
+    GstSample *sample = gst_app_sink_try_pull_sample(GST_APP_SINK(sink), 20 * GST_SECOND);
+
+    gst_object_unref(sink);
+    return sample;
+}
+
+static void check_message(GstElement *pipeline, guint frames)
+{
+    GstBus *bus = gst_element_get_bus(pipeline);
+    gboolean stats = FALSE;
+    GstMessage *message;
+
+    while ((message = gst_bus_timed_pop_filtered(bus, 20 * GST_SECOND,
+                                                 GST_MESSAGE_ELEMENT | GST_MESSAGE_EOS | GST_MESSAGE_ERROR))) {
+        GstMessageType type = GST_MESSAGE_TYPE(message);
+
+        g_assert_cmpint(type, !=, GST_MESSAGE_ERROR);
+        if (gst_message_has_name(message, "vsockenc-stats")) {
+            const GstStructure *s = gst_message_get_structure(message);
+            g_autofree char *text = gst_structure_to_string(s);
+            guint64 n;
+
+            g_test_message("%s", text);
+            g_assert_true(gst_structure_get_uint64(s, "frames", &n) && n == frames);
+            g_assert_true(gst_structure_get_uint64(s, "pixel-data", &n) && n == frames);
+            g_assert_cmpstr(gst_structure_get_string(s, "encoder"), ==, "x264");
+            stats = TRUE;
+        }
+        gst_message_unref(message);
+        if (type == GST_MESSAGE_EOS) {
+            break;
+        }
+    }
+    g_assert_true(stats);
+    gst_object_unref(bus);
+}
+
+/*
+ * @frames of a moving pattern as @format, decoded and compared, one by one and in order. @crop is taken off each side:
+ * by crop meta, as vsockenc offers that.
+ */
+static void check_stream(const char *format, guint width, guint height, guint crop, guint frames)
+{
+    g_autofree char *line = NULL;
+    GstElement *pipeline;
+    GError *error = NULL;
+    Host host;
+
+    host_start(&host, NULL);
+    /* What goes in is turned into BT.709 by videoconvert for the comparison, by the host for the encoder. */
+    line = g_strdup_printf(
+        "videotestsrc pattern=smpte75 horizontal-speed=5 num-buffers=%u ! "
+        "video/x-raw,format=%s,width=%u,height=%u,framerate=30/1%s ! tee name=t "
+        "t. ! queue ! videocrop left=%u right=%u top=%u bottom=%u ! "
+        "vsockenc bitrate=20000 socket-path=%s ! h264parse ! avdec_h264 ! "
+        "videoconvert ! video/x-raw,format=I420 ! appsink name=decoded sync=false max-buffers=2 "
+        "t. ! queue max-size-buffers=0 max-size-time=0 max-size-bytes=0 ! videoconvert ! "
+        "videocrop left=%u right=%u top=%u bottom=%u ! videoconvert ! "
+        "video/x-raw,format=I420,colorimetry=bt709 ! appsink name=drawn sync=false",
+        frames, format, width, height, g_str_equal(format, "NV12") ? ",colorimetry=bt709" : "",
+        crop, crop, crop, crop, host.path, crop, crop, crop, crop);
+    pipeline = gst_parse_launch(line, &error);
+    g_assert_no_error(error);
+    gst_element_set_state(pipeline, GST_STATE_PLAYING);
+    for (guint i = 0; i < frames; i++) {
+        GstSample *decoded = pull(pipeline, "decoded"), *drawn = pull(pipeline, "drawn");
+
+        g_assert_nonnull(decoded);
+        g_assert_nonnull(drawn);
+        g_assert_cmpuint(GST_BUFFER_PTS(gst_sample_get_buffer(decoded)), ==,
+                         GST_BUFFER_PTS(gst_sample_get_buffer(drawn)));
+        compare(decoded, drawn, width - 2 * crop, height - 2 * crop);
+        gst_sample_unref(decoded);
+        gst_sample_unref(drawn);
+    }
+    check_message(pipeline, frames);
+    gst_element_set_state(pipeline, GST_STATE_NULL);
+    gst_object_unref(pipeline);
+    host_stop(&host);
+}
+
+static void test_bgrx(void)
+{
+    check_stream("BGRx", 320, 240, 0, 30);
+}
+
+static void test_rgba(void)
+{
+    check_stream("RGBA", 176, 144, 0, 8);
+}
+
+static void test_nv12(void)
+{
+    check_stream("NV12", 322, 182, 0, 8);
+}
+
+static void test_odd(void)
+{
+    check_stream("BGRx", 321, 183, 0, 8);
+}
+
+static void test_crop(void)
+{
+    check_stream("BGRx", 320, 240, 22, 8);
+}
+
+static void test_nv12_crop(void)
+{
+    check_stream("NV12", 320, 240, 14, 8);
+}
+
+/* Slow is not silent: a host answers pings while it encodes, and is not taken for dead. */
+static void test_slow(void)
+{
+    g_autofree char *line = NULL;
+    GstElement *pipeline;
+    GError *error = NULL;
+    Host host;
+
+    host_start(&host, "--encode-delay=900");
+    line = g_strdup_printf("videotestsrc num-buffers=3 ! video/x-raw,format=BGRx,width=64,height=64 ! "
+                           "vsockenc timeout=400 socket-path=%s ! fakesink sync=false", host.path);
+    pipeline = gst_parse_launch(line, &error);
+    g_assert_no_error(error);
+    gst_element_set_state(pipeline, GST_STATE_PLAYING);
+    check_message(pipeline, 3);
+    gst_element_set_state(pipeline, GST_STATE_NULL);
+    gst_object_unref(pipeline);
+    host_stop(&host);
+}
+
+static gboolean load_plugins(void)
+{
+    const char *const names[] = { "coreelements", "videotestsrc", "videoconvertscale", "videocrop", "videoparsersbad",
+                                  "libav", "app" };
+    const char *folder = g_getenv("GST_SYSTEM_PLUGINS");
+
+    for (guint i = 0; i < G_N_ELEMENTS(names); i++) {
+        g_autofree char *path = g_strdup_printf("%s/libgst%s.so", folder, names[i]);
+        g_autoptr(GError) error = NULL;
+        GstPlugin *plugin = gst_plugin_load_file(path, &error);
+
+        if (!plugin) {
+            printf("1..0 # SKIP %s\n", error->message);
+            return FALSE;
+        }
+        gst_object_unref(plugin);
+    }
+    return TRUE;
+}
+
+int main(int argc, char **argv)
+{
+    gst_init(&argc, &argv);
+    g_test_init(&argc, &argv, NULL);
+    if (!load_plugins()) {
+        return 77;
+    }
+    g_test_add_func("/real/bgrx", test_bgrx);
+    g_test_add_func("/real/rgba", test_rgba);
+    g_test_add_func("/real/nv12", test_nv12);
+    g_test_add_func("/real/odd", test_odd);
+    g_test_add_func("/real/crop", test_crop);
+    g_test_add_func("/real/nv12-crop", test_nv12_crop);
+    g_test_add_func("/real/slow", test_slow);
+    return g_test_run();
+}

@@ -1,0 +1,445 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * test-hybrid.c - guest ports as UNIX sockets on the host, with real sockets and a scripted guest.
+ */
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+#include <glib/gstdio.h>
+
+#include "core/error.h"
+#include "guest.h"
+
+#define P 1024u
+#define Q 7000u
+#define FIRST_PORT 0x40000000u
+
+typedef struct Fixture {
+    Guest *guest;
+    char *folder, *path;
+} Fixture;
+
+static void setup(Fixture *f, gconstpointer data)
+{
+    g_autoptr(GError) error = NULL;
+
+    f->folder = g_dir_make_tmp("helix-XXXXXX", NULL);
+    f->path = g_build_filename(f->folder, "v", NULL);
+    f->guest = guest_new(0, 0);
+    f->guest->hybrid = helix_hybrid_new(NULL, f->guest->vsock, f->path, &error);
+    g_assert_no_error(error);
+}
+
+static void teardown(Fixture *f, gconstpointer data)
+{
+    guest_free(f->guest);
+    g_assert_false(g_file_test(f->path, G_FILE_TEST_EXISTS));
+    g_rmdir(f->folder);
+    g_free(f->path);
+    g_free(f->folder);
+}
+
+/* Run the loop until nothing is left to do. More than @most rounds are a loop that spins. */
+static void settle(guint most)
+{
+    for (guint i = 0; g_main_context_iteration(NULL, FALSE); i++) {
+        g_assert_cmpuint(i, <, most);
+    }
+}
+
+static struct sockaddr_un address_of(const char *path)
+{
+    struct sockaddr_un address = { .sun_family = AF_UNIX };
+
+    g_strlcpy(address.sun_path, path, sizeof address.sun_path);
+    return address;
+}
+
+static int client_connect(Fixture *f, const char *text)
+{
+    struct sockaddr_un address = address_of(f->path);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
+
+    g_assert_cmpint(connect(fd, (struct sockaddr *)&address, sizeof address), ==, 0);
+    g_assert_cmpint(write(fd, text, strlen(text)), ==, strlen(text));
+    settle(20);
+    return fd;
+}
+
+/* Somebody who listens on PATH_PORT. */
+static int server_new(Fixture *f, guint port, int backlog)
+{
+    g_autofree char *path = g_strdup_printf("%s_%u", f->path, port);
+    struct sockaddr_un address = address_of(path);
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+    g_assert_cmpint(bind(fd, (struct sockaddr *)&address, sizeof address), ==, 0);
+    g_assert_cmpint(listen(fd, backlog), ==, 0);
+    return fd;
+}
+
+static void server_free(Fixture *f, guint port, int fd)
+{
+    g_autofree char *path = g_strdup_printf("%s_%u", f->path, port);
+
+    close(fd);
+    g_unlink(path);
+}
+
+static void expect_text(int fd, const char *text)
+{
+    char buffer[256];
+    ssize_t got = recv(fd, buffer, sizeof buffer, MSG_DONTWAIT);
+
+    g_assert_cmpint(got, ==, strlen(text));
+    g_assert_cmpmem(buffer, got, text, strlen(text));
+}
+
+static void expect_payload(Guest *guest, const char *text)
+{
+    g_autoptr(Packet) packet = guest_take(guest);
+
+    g_assert_nonnull(packet);
+    g_assert_cmpuint(packet->header.op, ==, HELIX_VSOCK_OP_RW);
+    g_assert_cmpmem(packet->payload->data, packet->payload->len, text, strlen(text));
+}
+
+static void test_guest_reaches_listener(Fixture *f, gconstpointer data)
+{
+    int server = server_new(f, Q, 4), peer;
+
+    guest_add_buffers(f->guest, 16, 4096);
+    guest_connect(f->guest, P, Q);
+    peer = accept(server, NULL, NULL);
+    guest_data(f->guest, P, Q, "to host", 7);
+    expect_text(peer, "to host");
+    g_assert_cmpint(write(peer, "to guest", 8), ==, 8);
+    settle(20);
+    expect_payload(f->guest, "to guest");
+    guest_shutdown(f->guest, P, Q, HELIX_VSOCK_SHUTDOWN_SEND);
+    settle(20);
+    expect_text(peer, "");                      /* end of stream */
+    g_assert_cmpint(write(peer, "late", 4), ==, 4);
+    close(peer);
+    settle(20);
+    expect_payload(f->guest, "late");
+    {
+        g_autoptr(Packet) packet = guest_take(f->guest);
+
+        g_assert_cmpuint(packet->header.op, ==, HELIX_VSOCK_OP_SHUTDOWN);
+    }
+    server_free(f, Q, server);
+}
+
+static void test_nobody_listens(Fixture *f, gconstpointer data)
+{
+    guest_add_buffers(f->guest, 4, 4096);
+    guest_op(f->guest, HELIX_VSOCK_OP_REQUEST, P, Q);
+    guest_expect(f->guest, HELIX_VSOCK_OP_RST, Q, P);
+    g_assert_cmpuint(helix_vsock_n_connections(f->guest->vsock), ==, 0);
+}
+
+/* A UNIX socket's full backlog gives EAGAIN and no event later: the guest is told at once. */
+static void test_full_backlog(Fixture *f, gconstpointer data)
+{
+    int server = server_new(f, Q, 0);
+    guint refused = 0;
+
+    guest_add_buffers(f->guest, 16, 4096);
+    for (guint i = 0; i < 5; i++) {
+        g_autoptr(Packet) packet = NULL;
+
+        guest_op(f->guest, HELIX_VSOCK_OP_REQUEST, P + i, Q);
+        packet = guest_take(f->guest);
+        g_assert_nonnull(packet);
+        refused += packet->header.op == HELIX_VSOCK_OP_RST;
+    }
+    g_assert_cmpuint(refused, >=, 1);
+    server_free(f, Q, server);
+}
+
+/* Data and end of stream that come with the CONNECT line wait for the guest's answer. */
+static void test_host_connects(Fixture *f, gconstpointer data)
+{
+    int client = client_connect(f, "CONNECT 22\nearly");
+    char byte;
+
+    g_assert_cmpint(shutdown(client, SHUT_WR), ==, 0);
+    settle(20);
+    guest_add_buffers(f->guest, 16, 4096);
+    guest_expect(f->guest, HELIX_VSOCK_OP_REQUEST, FIRST_PORT, 22);
+    g_assert_cmpint(recv(client, &byte, 1, MSG_DONTWAIT), ==, -1);  /* no OK before the guest's */
+    g_assert_cmpint(errno, ==, EAGAIN);
+    guest_op(f->guest, HELIX_VSOCK_OP_RESPONSE, 22, FIRST_PORT);
+    settle(20);
+    expect_text(client, "OK 1073741824\n");
+    expect_payload(f->guest, "early");
+    guest_expect(f->guest, HELIX_VSOCK_OP_SHUTDOWN, FIRST_PORT, 22);
+    guest_data(f->guest, 22, FIRST_PORT, "answer", 6);
+    guest_shutdown(f->guest, 22, FIRST_PORT, HELIX_VSOCK_SHUTDOWN_BOTH);
+    guest_expect(f->guest, HELIX_VSOCK_OP_RST, FIRST_PORT, 22);
+    settle(20);
+    expect_text(client, "answer");
+    expect_text(client, "");
+    close(client);
+}
+
+/* The client's end of stream comes while nothing else is unread: it must not get lost either. */
+static void test_host_connects_and_ends(Fixture *f, gconstpointer data)
+{
+    int client = client_connect(f, "CONNECT 22\n");
+
+    guest_add_buffers(f->guest, 16, 4096);
+    guest_expect(f->guest, HELIX_VSOCK_OP_REQUEST, FIRST_PORT, 22);
+    g_assert_cmpint(shutdown(client, SHUT_WR), ==, 0);
+    settle(20);
+    guest_op(f->guest, HELIX_VSOCK_OP_RESPONSE, 22, FIRST_PORT);
+    settle(20);
+    expect_text(client, "OK 1073741824\n");
+    guest_expect(f->guest, HELIX_VSOCK_OP_SHUTDOWN, FIRST_PORT, 22);
+    guest_data(f->guest, 22, FIRST_PORT, "answer", 6);
+    settle(20);
+    expect_text(client, "answer");
+    close(client);
+}
+
+/* The guest talks, and half-closes, right behind its RESPONSE. */
+static void test_guest_talks_first(Fixture *f, gconstpointer data)
+{
+    int client = client_connect(f, "CONNECT 22\n");
+
+    guest_add_buffers(f->guest, 16, 4096);
+    guest_expect(f->guest, HELIX_VSOCK_OP_REQUEST, FIRST_PORT, 22);
+    guest_op(f->guest, HELIX_VSOCK_OP_RESPONSE, 22, FIRST_PORT);
+    guest_data(f->guest, 22, FIRST_PORT, "banner", 6);
+    guest_shutdown(f->guest, 22, FIRST_PORT, HELIX_VSOCK_SHUTDOWN_SEND);
+    settle(20);
+    expect_text(client, "OK 1073741824\nbanner");
+    expect_text(client, "");
+    g_assert_cmpint(write(client, "still here", 10), ==, 10);
+    settle(20);
+    expect_payload(f->guest, "still here");
+    close(client);
+}
+
+static void test_line_in_pieces(Fixture *f, gconstpointer data)
+{
+    static const char line[] = "CONNECT 4294967294\n";
+    int client = client_connect(f, "");
+
+    guest_add_buffers(f->guest, 4, 4096);
+    for (guint i = 0; line[i]; i++) {
+        g_assert_cmpint(write(client, line + i, 1), ==, 1);
+        settle(20);
+    }
+    guest_expect(f->guest, HELIX_VSOCK_OP_REQUEST, FIRST_PORT, 4294967294u);
+    guest_op(f->guest, HELIX_VSOCK_OP_RST, 4294967294u, FIRST_PORT);
+    settle(20);
+    expect_text(client, "");                    /* refused: end, and no OK */
+    close(client);
+}
+
+static void test_bad_lines(Fixture *f, gconstpointer data)
+{
+    static const char *const lines[] = {
+        "\n", "CONNECT\n", "CONNECT \n", "CONNECT x\n", "CONNECT -1\n", "CONNECT 4294967295\n", "CONNECT 22 \n",
+        "connect 22\n", "CONNECT 99999999999999999999\n", "CONNECT 22\r\n", "HELLO 22\n",
+        "CONNECT 000000000000000000000000000000000022",
+    };
+
+    guest_add_buffers(f->guest, 64, 4096);
+    for (guint i = 0; i < G_N_ELEMENTS(lines); i++) {
+        int client = client_connect(f, lines[i]);
+        char byte;
+
+        g_assert_cmpint(recv(client, &byte, 1, MSG_DONTWAIT), ==, 0);
+        close(client);
+        guest_expect_nothing(f->guest);
+    }
+}
+
+/* More clients that say nothing than are waited for. */
+static void test_silent_clients(Fixture *f, gconstpointer data)
+{
+    int clients[80];
+    guint refused = 0;
+    char byte;
+
+    for (guint i = 0; i < G_N_ELEMENTS(clients); i++) {
+        clients[i] = client_connect(f, "");
+        refused += recv(clients[i], &byte, 1, MSG_DONTWAIT) == 0;
+    }
+    g_assert_cmpuint(refused, ==, 16);
+    for (guint i = 0; i < G_N_ELEMENTS(clients); i++) {
+        close(clients[i]);
+    }
+    settle(200);
+    close(client_connect(f, "CONNECT 22\n"));
+    guest_add_buffers(f->guest, 4, 4096);
+    guest_expect(f->guest, HELIX_VSOCK_OP_REQUEST, FIRST_PORT, 22);
+}
+
+static void test_client_leaves_early(Fixture *f, gconstpointer data)
+{
+    int client = client_connect(f, "CONNECT 22\n");
+
+    guest_add_buffers(f->guest, 16, 4096);
+    guest_expect(f->guest, HELIX_VSOCK_OP_REQUEST, FIRST_PORT, 22);
+    close(client);
+    settle(20);
+    guest_op(f->guest, HELIX_VSOCK_OP_RESPONSE, 22, FIRST_PORT);
+    settle(20);
+    {
+        g_autoptr(Packet) packet = guest_take(f->guest);
+
+        g_assert_nonnull(packet);
+        g_assert_true(packet->header.op == HELIX_VSOCK_OP_RST || packet->header.op == HELIX_VSOCK_OP_SHUTDOWN);
+    }
+}
+
+/* libkrun: the host's program is gone and the guest still sends: no signal, and the guest learns of it. */
+static void test_sigpipe_on_host_socket(Fixture *f, gconstpointer data)
+{
+    int server = server_new(f, Q, 4), peer;
+
+    guest_add_buffers(f->guest, 16, 4096);
+    guest_connect(f->guest, P, Q);
+    peer = accept(server, NULL, NULL);
+    close(peer);
+    for (guint i = 0; i < 10; i++) {
+        guest_data(f->guest, P, Q, "into the void", 13);
+    }
+    settle(20);
+    for (guint flags = 0; flags != HELIX_VSOCK_SHUTDOWN_BOTH; ) {
+        g_autoptr(Packet) packet = guest_take(f->guest);
+
+        g_assert_nonnull(packet);
+        g_assert_cmpuint(packet->header.op, ==, HELIX_VSOCK_OP_SHUTDOWN);
+        flags |= packet->header.flags;
+    }
+    server_free(f, Q, server);
+}
+
+/* Firecracker, vhost-device: a host that has much to say to a guest that gives no buffers: the loop rests. */
+static void test_no_spin_on_host_input(Fixture *f, gconstpointer data)
+{
+    g_autofree char *much = g_malloc0(1 << 20);
+    int server = server_new(f, Q, 4), peer;
+    gsize got = 0;
+
+    guest_connect(f->guest, P, Q);
+    peer = accept(server, NULL, NULL);
+    g_assert_cmpint(send(peer, much, 1 << 20, MSG_DONTWAIT), >, 100000);
+    settle(20);
+    g_assert_false(g_main_context_iteration(NULL, FALSE));
+    while (got < 100000) {
+        Packet *packet;
+
+        guest_add_buffers(f->guest, 4, 4096);
+        settle(20);
+        while ((packet = guest_take(f->guest))) {
+            got += packet->payload->len;
+            packet_free(packet);
+        }
+        guest_credit(f->guest, P, Q, 256 * 1024, (guint32)got);
+    }
+    close(peer);
+    server_free(f, Q, server);
+}
+
+/* The guest sends and the host's program does not read: credit runs out, nothing spins, then all arrives. */
+static void test_slow_host(Fixture *f, gconstpointer data)
+{
+    static guint8 chunk[4096], back[65536];
+    int server = server_new(f, Q, 4), peer;
+    guint32 sent = 0, fwd_cnt = 0;
+    gsize got = 0;
+    Packet *packet;
+
+    guest_add_buffers(f->guest, 4096, 4096);
+    guest_connect(f->guest, P, Q);
+    peer = accept(server, NULL, NULL);
+    for (;;) {
+        while (sent - fwd_cnt + sizeof chunk <= 256 * 1024 && sent < 4000 * 1024) {
+            for (guint i = 0; i < sizeof chunk; i++) {
+                chunk[i] = (guint8)((sent + i) * 7 / 3);
+            }
+            guest_data(f->guest, P, Q, chunk, sizeof chunk);
+            sent += sizeof chunk;
+            while ((packet = guest_take(f->guest))) {
+                fwd_cnt = packet->header.fwd_cnt;
+                packet_free(packet);
+            }
+        }
+        settle(20);
+        for (ssize_t n; (n = recv(peer, back, 5000, MSG_DONTWAIT)) > 0; got += (gsize)n) {
+            for (ssize_t i = 0; i < n; i++) {
+                g_assert_cmpuint(back[i], ==, (guint8)((got + (gsize)i) * 7 / 3));
+            }
+        }
+        settle(20);
+        while ((packet = guest_take(f->guest))) {
+            fwd_cnt = packet->header.fwd_cnt;
+            packet_free(packet);
+        }
+        if (got == 4000 * 1024) {
+            break;
+        }
+    }
+    close(peer);
+    server_free(f, Q, server);
+}
+
+static void test_socket_is_private(Fixture *f, gconstpointer data)
+{
+    GStatBuf st;
+
+    g_assert_cmpint(g_stat(f->path, &st), ==, 0);
+    g_assert_cmpint(st.st_mode & 07777, ==, 0600);
+}
+
+static void test_unusable_paths(Fixture *f, gconstpointer data)
+{
+    g_autofree char *name = g_strnfill(120, 'x');
+    g_autofree char *longest = g_strdup_printf("%s/%s", f->folder, name);
+    g_autofree char *second = g_build_filename(f->folder, "w", NULL);
+    g_autoptr(GError) error = NULL;
+
+    g_assert_null(helix_hybrid_new(NULL, f->guest->vsock, longest, &error));
+    g_assert_error(error, HELIX_ERROR, HELIX_CODE_INVALID);
+    g_assert_nonnull(strstr(error->message, "bytes"));
+    g_clear_error(&error);
+    g_chmod(f->folder, 0770);
+    g_assert_null(helix_hybrid_new(NULL, f->guest->vsock, second, &error));
+    g_assert_error(error, HELIX_ERROR, HELIX_CODE_INVALID);
+    g_chmod(f->folder, 0700);
+}
+
+static void add(const char *name, void (*test)(Fixture *f, gconstpointer data))
+{
+    g_test_add(name, Fixture, NULL, setup, test, teardown);
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    add("/vsock/hybrid/guest-reaches-listener", test_guest_reaches_listener);
+    add("/vsock/hybrid/nobody-listens", test_nobody_listens);
+    add("/vsock/hybrid/full-backlog", test_full_backlog);
+    add("/vsock/hybrid/host-connects", test_host_connects);
+    add("/vsock/hybrid/host-connects-and-ends", test_host_connects_and_ends);
+    add("/vsock/hybrid/guest-talks-first", test_guest_talks_first);
+    add("/vsock/hybrid/line-in-pieces", test_line_in_pieces);
+    add("/vsock/hybrid/bad-lines", test_bad_lines);
+    add("/vsock/hybrid/silent-clients", test_silent_clients);
+    add("/vsock/hybrid/client-leaves-early", test_client_leaves_early);
+    add("/vsock/hybrid/sigpipe-on-host-socket", test_sigpipe_on_host_socket);
+    add("/vsock/hybrid/no-spin-on-host-input", test_no_spin_on_host_input);
+    add("/vsock/hybrid/slow-host", test_slow_host);
+    add("/vsock/hybrid/socket-is-private", test_socket_is_private);
+    add("/vsock/hybrid/unusable-paths", test_unusable_paths);
+    return g_test_run();
+}

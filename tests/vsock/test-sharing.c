@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * test-sharing.c - the guest's receive buffers: scarce, tiny, none at all, and shared between connections.
+ */
+#include "guest.h"
+
+#define P 1024u
+#define Q 5000u
+
+static const guint8 zeros[512 * 1024];
+
+/* Firecracker, vhost-device: no receive buffer must mean no event at all, not a loop of them. */
+static void test_no_spin_without_buffers(void)
+{
+    Guest *guest = guest_new(0, 0);
+    User *user = guest_connect(guest, P, Q);
+
+    user->output = zeros;
+    user->output_len = 10000;
+    g_assert_cmpuint(user_write(user, zeros, 10000), ==, 0);
+    helix_vsock_rx_available(guest->vsock);
+    guest_data(guest, P, Q, "x", 1);
+    guest_credit(guest, P, Q, 1 << 20, 0);
+    g_assert_false(g_main_context_iteration(NULL, FALSE));
+    g_assert_cmpuint(user->n_writable, ==, 0);
+    guest_add_buffers(guest, 2, 4096);
+    g_assert_cmpuint(user->n_writable, ==, 1);
+    g_assert_cmpuint(user->written, ==, 8192);
+    g_assert_false(g_main_context_iteration(NULL, FALSE));
+    guest_free(guest);
+}
+
+/* Buffers with room for a header only must not stop data for ever. */
+static void test_tiny_buffers(void)
+{
+    Guest *guest = guest_new(0, 0);
+    User *user = guest_connect(guest, P, Q);
+
+    guest_add_buffers(guest, 3, 0);
+    guest_add_buffers(guest, 1, 1);
+    guest_add_buffers(guest, 1, 0);
+    guest_add_buffers(guest, 1, 5);
+    g_assert_cmpuint(user_write(user, "abcdef", 6), ==, 6);
+    guest_free(guest);
+}
+
+static void test_notified_once_a_burst(void)
+{
+    Guest *guest = guest_new(0, 0);
+    User *user = guest_connect(guest, P, Q);
+    guint before;
+
+    guest_add_buffers(guest, 50, 4096);
+    before = guest->notified;
+    user_write(user, zeros, 100000);
+    g_assert_cmpuint(guest->placed, >, 20);
+    g_assert_cmpuint(guest->notified, ==, before + 1);
+    helix_vsock_rx_available(guest->vsock);
+    g_assert_cmpuint(guest->notified, ==, before + 1);
+    guest_free(guest);
+}
+
+/* Nothing goes before RESPONSE, even if the user writes from within accept. */
+static void test_response_first(void)
+{
+    Guest *guest = guest_new(0, 0);
+    User *user = user_new();
+
+    guest->next_user = user;
+    user->output = (const guint8 *)"hello";
+    user->output_len = 5;
+    user->writes_on_accept = TRUE;
+    guest_add_buffers(guest, 2, 4096);
+    guest_op(guest, HELIX_VSOCK_OP_REQUEST, P, Q);
+    g_assert_cmpuint(user->written, ==, 5);
+    guest_expect(guest, HELIX_VSOCK_OP_RESPONSE, Q, P);
+    guest_expect(guest, HELIX_VSOCK_OP_RW, Q, P);
+    guest_free(guest);
+}
+
+/* A RST owed to a stranger gets its buffer though a connection could fill them all. */
+static void test_strays_get_a_turn(void)
+{
+    Guest *guest = guest_new(0, 0);
+    User *user = guest_connect(guest, P, Q);
+    gboolean seen = FALSE;
+
+    guest_credit(guest, P, Q, 1 << 30, 0);
+    user->output = zeros;
+    user->output_len = sizeof zeros;
+    g_assert_cmpuint(user_write(user, zeros, sizeof zeros), ==, 0);
+    guest_data(guest, 9, 9, "x", 1);
+    for (guint i = 0; i < 2; i++) {
+        g_autoptr(Packet) packet = NULL;
+
+        guest_add_buffers(guest, 1, 4096);
+        packet = guest_take(guest);
+        seen = seen || packet->header.op == HELIX_VSOCK_OP_RST;
+    }
+    g_assert_true(seen);
+    guest_free(guest);
+}
+
+static User *relay_to;
+
+static gsize relay_input(HelixChannel *channel, const guint8 *data, gsize len)
+{
+    channel->carrier->shutdown_write(channel);      /* owed, as this call is not over */
+    relay_to->written = user_write(relay_to, data, len);
+    return len;
+}
+
+/* A user's call on one connection writes to another one: what did not fit goes on by itself. */
+static void test_nested_write_goes_on(void)
+{
+    Guest *guest = guest_new(0, 0);
+    User *from = guest_connect(guest, P, Q);
+    HelixChannelUser relay;
+
+    relay_to = guest_connect(guest, P + 1, Q);
+    relay_to->output = zeros;
+    relay_to->output_len = 100;
+    from->appetite = 0;
+    guest_data(guest, P, Q, zeros, 100);
+    relay = *from->channel->user;
+    relay.input = relay_input;
+    from->channel->user = &relay;
+    guest_add_buffers(guest, 64, 4096);
+    from->channel->carrier->resume_input(from->channel);
+    while (g_main_context_iteration(NULL, FALSE)) {
+    }
+    g_assert_cmpuint(relay_to->written, ==, 100);
+    guest_free(guest);
+}
+
+/* Ten connections with all the data in the world share scarce buffers evenly, and a newcomer is not passed over. */
+static void test_fair_share(void)
+{
+    enum { N = 10 };
+    Guest *guest = guest_new(0, 0);
+    User *users[N + 1];
+
+    for (guint i = 0; i < N; i++) {
+        users[i] = guest_connect(guest, P + i, Q);
+    }
+    for (guint i = 0; i < N; i++) {
+        users[i]->output = zeros;
+        users[i]->output_len = sizeof zeros;
+        guest_credit(guest, P + i, Q, 1 << 30, 0);
+        g_assert_cmpuint(user_write(users[i], zeros, sizeof zeros), ==, 0);
+    }
+    for (guint i = 0; i < 16 * N; i++) {
+        guest_add_buffers(guest, 3, 4096);
+        guest_drop_packets(guest);
+    }
+    for (guint i = 0; i < N; i++) {
+        g_assert_cmpuint(users[i]->written, >=, 3 * 16 * 4096 - 64 * 1024);
+        g_assert_cmpuint(users[i]->written, <=, 3 * 16 * 4096 + 64 * 1024);
+    }
+    guest_add_buffers(guest, 16 * N, 4096);     /* many at once are shared out as well */
+    guest_drop_packets(guest);
+    for (guint i = 0; i < N; i++) {
+        g_assert_cmpuint(users[i]->written, >=, (3 + 1) * 16 * 4096 - 64 * 1024);
+        g_assert_cmpuint(users[i]->written, <=, (3 + 1) * 16 * 4096 + 64 * 1024);
+    }
+    guest_op(guest, HELIX_VSOCK_OP_REQUEST, P + N, Q);
+    users[N] = g_queue_peek_tail(&guest->accepted);
+    for (guint i = 0; ; i++) {
+        g_autoptr(Packet) packet = NULL;
+
+        g_assert_cmpuint(i, <=, N + 1);
+        guest_add_buffers(guest, 1, 4096);
+        packet = guest_take(guest);
+        if (packet->header.op == HELIX_VSOCK_OP_RESPONSE) {
+            break;
+        }
+    }
+    guest_free(guest);
+}
+
+/* Firecracker: 100,000 connections and strays with no buffer to answer: bounded, and the one that works works on. */
+static void test_connection_storm(void)
+{
+    Guest *guest = guest_new(0, 64);
+    User *user = guest_connect(guest, P, Q);
+    guint resets = 0;
+    Packet *packet;
+
+    for (guint i = 0; i < 100000; i++) {
+        guest_op(guest, HELIX_VSOCK_OP_REQUEST, 10000 + i, Q);
+        guest_op(guest, HELIX_VSOCK_OP_RW, 200000 + i, Q);
+        g_assert_cmpuint(helix_vsock_n_connections(guest->vsock), <=, 64);
+    }
+    g_assert_false(helix_vsock_can_receive(guest->vsock));
+    guest_data(guest, P, Q, "alive", 5);
+    g_assert_cmpuint(user->input->len, ==, 5);
+    guest_add_buffers(guest, 400, 4096);
+    g_assert_true(helix_vsock_can_receive(guest->vsock));
+    while ((packet = guest_take(guest))) {
+        resets += packet->header.op == HELIX_VSOCK_OP_RST;
+        packet_free(packet);
+    }
+    g_assert_cmpuint(resets, ==, 256);
+    for (guint i = 0; i < 63; i++) {
+        guest_op(guest, HELIX_VSOCK_OP_RST, 10000 + i, Q);
+    }
+    g_assert_cmpuint(helix_vsock_n_connections(guest->vsock), ==, 1);
+    g_assert_cmpuint(user_write(user, "yes", 3), ==, 3);
+    guest_drop_packets(guest);
+    guest_connect(guest, P + 1, Q);
+    guest_free(guest);
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/vsock/no-spin-without-buffers", test_no_spin_without_buffers);
+    g_test_add_func("/vsock/tiny-buffers", test_tiny_buffers);
+    g_test_add_func("/vsock/notified-once-a-burst", test_notified_once_a_burst);
+    g_test_add_func("/vsock/response-first", test_response_first);
+    g_test_add_func("/vsock/strays-get-a-turn", test_strays_get_a_turn);
+    g_test_add_func("/vsock/nested-write-goes-on", test_nested_write_goes_on);
+    g_test_add_func("/vsock/fair-share", test_fair_share);
+    g_test_add_func("/vsock/connection-storm", test_connection_storm);
+    return g_test_run();
+}
