@@ -6,6 +6,8 @@
  * too, in tests. objc_msgSend must be called with the method's own type: through a variable, as gcc makes a trap of a call
  * through a cast.
  */
+#include <objc/runtime.h>
+
 #include "../core/error.h"
 #include "metal-copy.h"
 
@@ -33,14 +35,14 @@ struct HelixMetalCopy {
     id device, queue;           /* of the last texture; NULL: none yet */
 };
 
-static id send(id object, const char *selector)
+static id ask(id object, const char *selector)
 {
     id (*message)(id, SEL) = (id (*)(id, SEL))objc_msgSend;
 
     return message(object, sel_registerName(selector));
 }
 
-static unsigned long send_number(id object, const char *selector)
+static unsigned long ask_number(id object, const char *selector)
 {
     unsigned long (*message)(id, SEL) = (unsigned long (*)(id, SEL))objc_msgSend;
 
@@ -50,7 +52,7 @@ static unsigned long send_number(id object, const char *selector)
 void helix_metal_release(id object)
 {
     if (object) {
-        send(object, "release");
+        ask(object, "release");
     }
 }
 
@@ -63,17 +65,17 @@ IOSurfaceRef helix_metal_iosurface(id texture)
 
 gboolean helix_metal_is_bgra(id texture)
 {
-    return send_number(texture, "pixelFormat") == MTLPixelFormatBGRA8Unorm;
+    return ask_number(texture, "pixelFormat") == MTLPixelFormatBGRA8Unorm;
 }
 
 guint32 helix_metal_width(id texture)
 {
-    return (guint32)send_number(texture, "width");
+    return (guint32)ask_number(texture, "width");
 }
 
 guint32 helix_metal_height(id texture)
 {
-    return (guint32)send_number(texture, "height");
+    return (guint32)ask_number(texture, "height");
 }
 
 HelixMetalCopy *helix_metal_copy_new(void)
@@ -97,13 +99,13 @@ void helix_metal_copy_forget(HelixSlot *slot)
 /* A queue of our own, on the GPU that has the texture. */
 static gboolean use_device(HelixMetalCopy *copy, id texture)
 {
-    id device = send(texture, "device");
+    id device = ask(texture, "device");
 
     if (device != copy->device) {
         helix_metal_release(copy->queue);
         helix_metal_release(copy->device);
-        copy->device = send(device, "retain");
-        copy->queue = send(device, "newCommandQueue");
+        copy->device = ask(device, "retain");
+        copy->queue = ask(device, "newCommandQueue");
     }
     return copy->queue != NULL;
 }
@@ -117,7 +119,7 @@ static gboolean prepare_slot(HelixMetalCopy *copy, HelixSlot *slot)
         (id (*)(id, SEL, id, IOSurfaceRef, unsigned long))objc_msgSend;
     id descriptor;
 
-    if (slot->metal && send(slot->metal, "device") == copy->device) {
+    if (slot->metal && ask(slot->metal, "device") == copy->device) {
         return TRUE;
     }
     helix_metal_copy_forget(slot);
@@ -135,13 +137,13 @@ static void encode_copy(id commands, id texture, HelixRect source, HelixSlot *sl
     void (*copy)(id, SEL, id, unsigned long, unsigned long, MTLOrigin, MTLSize, id, unsigned long, unsigned long, MTLOrigin) =
         (void (*)(id, SEL, id, unsigned long, unsigned long, MTLOrigin, MTLSize, id, unsigned long, unsigned long, MTLOrigin))
         objc_msgSend;
-    id encoder = send(commands, "blitCommandEncoder");
+    id encoder = ask(commands, "blitCommandEncoder");
 
     copy(encoder, sel_registerName("copyFromTexture:sourceSlice:sourceLevel:sourceOrigin:sourceSize:toTexture:"
                                    "destinationSlice:destinationLevel:destinationOrigin:"),
          texture, 0, 0, (MTLOrigin) { source.x, source.y, 0 }, (MTLSize) { source.width, source.height, 1 }, slot->metal, 0, 0,
          (MTLOrigin) { 0, 0, 0 });
-    send(encoder, "endEncoding");
+    ask(encoder, "endEncoding");
 }
 
 id helix_metal_copy_begin(HelixMetalCopy *copy, id texture, HelixRect source, id event, HelixSlot *slot, GError **error)
@@ -151,13 +153,13 @@ id helix_metal_copy_begin(HelixMetalCopy *copy, id texture, HelixRect source, id
     id commands = NULL;
 
     if (use_device(copy, texture) && prepare_slot(copy, slot)) {
-        commands = send(copy->queue, "commandBuffer");
+        commands = ask(copy->queue, "commandBuffer");
     }
     if (commands) {
-        send(commands, "retain");
+        ask(commands, "retain");
         wait_event(commands, sel_registerName("encodeWaitForEvent:value:"), event, 1);
         encode_copy(commands, texture, source, slot);
-        send(commands, "commit");
+        ask(commands, "commit");
     } else {
         g_set_error_literal(error, HELIX_ERROR, HELIX_CODE_NOT_READABLE, "Metal has no queue, texture or command buffer to copy "
                             "with");
@@ -168,7 +170,7 @@ id helix_metal_copy_begin(HelixMetalCopy *copy, id texture, HelixRect source, id
 
 HelixGpuStatus helix_metal_copy_status(id commands)
 {
-    switch (send_number(commands, "status")) {
+    switch (ask_number(commands, "status")) {
     case MTLCommandBufferStatusCompleted:
         return HELIX_GPU_DONE;
     case MTLCommandBufferStatusError:

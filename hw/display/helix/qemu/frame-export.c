@@ -70,6 +70,7 @@ static void gpu_was_reset(void *opaque)
     FrameExport *export = opaque;
 
     trace_helix_export_reset(export->name);
+    helix_resource_reset();
     helix_host_reset(export->host);
 }
 
@@ -102,6 +103,7 @@ static void qemu_exits(Notifier *notifier, void *data)
     BQL_LOCK_GUARD();
     frame_export = NULL;
     g_clear_pointer(&export->listener, helix_listener_free);
+    helix_resource_reset();
     g_clear_pointer(&export->host, helix_host_free);
 }
 
