@@ -6,7 +6,7 @@ Asks org.gnome.Mutter.ScreenCast for a stream of the monitor Meta-0, without a p
     gst-launch-1.0 -m -e pipewiresrc path=NODE PROPERTIES ! PIPELINE
 
 The session lives as long as this program's bus connection. SIGINT and SIGTERM go to gst-launch as SIGINT: it sends end
-of stream and finishes the file. Ends with gst-launch's status.
+of stream and finishes the file. Ends with gst-launch's status; gst-launch ends with this program.
 """
 
 import argparse
@@ -61,7 +61,8 @@ def main():
     argv = ["gst-launch-1.0", "-m", "-e", "pipewiresrc", "path=%d" % node] + shlex.split(arguments.source)
     argv += ["!"] + shlex.split(arguments.pipeline)
     print("cast: " + shlex.join(argv), flush=True)
-    process = subprocess.Popen(argv)
+    # A session of its own: a signal to our process group would reach it twice, and the second SIGINT kills gst-launch.
+    process = subprocess.Popen(["setpriv", "--pdeathsig", "KILL"] + argv, start_new_session=True)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: process.send_signal(signal.SIGINT))
     while True:

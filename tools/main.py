@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Runs in the build root: one command of tools/front."""
 
+import signal
 import sys
 
 from steps import Failed
@@ -22,7 +23,13 @@ def main(argv):
     return 0
 
 
+def on_terminate(*_):
+    raise KeyboardInterrupt
+
+
 if __name__ == "__main__":
+    # This is the first process of its namespace, which the kernel keeps from signals that it does not handle.
+    signal.signal(signal.SIGTERM, on_terminate)
     try:
         sys.exit(main(sys.argv[1:]))
     except Failed:

@@ -60,15 +60,15 @@ class Qtest:
 
 
 class Machine:
-    """A microvm with one virtio-mmio device, driven by qtest; `arguments` of QEMU name the device."""
+    """A microvm (or other `machine`) driven by qtest; `arguments` of QEMU name its virtio-mmio device."""
 
-    def __init__(self, emulator, folder, arguments, name="qemu"):
+    def __init__(self, emulator, folder, arguments, name="qemu", machine="microvm"):
         self.qmp_path = os.path.join(folder, name + ".qmp")
         qtest_path = os.path.join(folder, name + ".qtest")
         self.log = open(os.path.join(folder, name + ".log"), "w+", errors="replace")
         firmware = [word for path in FIRMWARE for word in ("-L", path)]     # never run, but QEMU wants to load it
         self.process = subprocess.Popen(
-            [emulator, "-machine", "microvm", "-accel", "qtest", "-m", "64M", "-nodefaults", "-no-user-config",
+            [emulator, "-machine", machine, "-accel", "qtest", "-m", "64M", "-nodefaults", "-no-user-config",
              "-display", "none", "-global", "virtio-mmio.force-legacy=false", *firmware,
              "-qtest", "unix:%s,server=on,wait=off" % qtest_path, "-qtest-log", "none",
              "-qmp", "unix:%s,server=on,wait=off" % self.qmp_path] + arguments,

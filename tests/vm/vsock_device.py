@@ -367,11 +367,72 @@ class Test:
         return told and self.works()
 
 
+def unusable_properties(emulator, folder):
+    """Each is refused at start, with what would be right."""
+    others = os.path.join(folder, "others")
+    os.mkdir(others)
+    os.chmod(others, 0o777)
+    cases = (("guest-cid=0", "must be from 3"), ("guest-cid=1", "must be from 3"), ("guest-cid=2", "must be from 3"),
+             ("guest-cid=4294967295", "must be from 3"), ("guest-cid=18446744073709551615", "must be from 3"),
+             ("uds-path=%s/v" % others, "not writable by group or others"),
+             ("uds-path=%s/%s" % (folder, "x" * 90), "bytes"),
+             ("uds-path=%s/nowhere/v" % folder, "nowhere"))
+    for number, (properties, word) in enumerate(cases):
+        name = "refused%d" % number
+        try:
+            machine = Machine(emulator, folder, ["-device", "helix-vsock-device," + properties], name)
+        except OSError:
+            machine = None          # it was gone even before its first socket
+        try:
+            if machine:
+                Qmp(machine.qmp_path)
+                return properties + " was taken"
+        except (OSError, ValueError):
+            pass                    # QEMU ended before it spoke
+        finally:
+            if machine:
+                machine.close()
+        with open(os.path.join(folder, name + ".log")) as log:
+            said = log.read()
+        if word not in said:
+            return "%s: %s" % (properties, said)
+    return True
+
+
+def unplugged(emulator, folder):
+    """device_del takes device and socket away, device_add makes them again."""
+    path = os.path.join(folder, "u")
+    machine = Machine(emulator, folder, ["-S"], "plug", "pc")
+    try:
+        qmp = Qmp(machine.qmp_path)
+        for _ in range(2):
+            qmp.command("device_add", driver="helix-vsock-pci", id="v", **{"uds-path": path})
+            if not os.path.exists(path):
+                return "no socket at " + path
+            qmp.command("device_del", id="v")
+            qmp.command("system_reset")         # no guest is there to let it go
+            end = time.monotonic() + SECONDS
+            while os.path.exists(path):
+                if time.monotonic() > end:
+                    return "the socket stays"
+                time.sleep(0.02)
+        qmp.command("device_add", driver="helix-vsock-pci", id="v", **{"uds-path": path})
+        qmp.command("quit")
+        machine.process.wait(SECONDS)
+        return not os.path.exists(path) or "the socket outlives QEMU"
+    finally:
+        machine.close()
+
+
 def main():
     tap = Tap()
     with open(os.path.join(RUN, "built.json")) as file:
         emulator = json.load(file)["qemu"]
     with tempfile.TemporaryDirectory(prefix="vsock-", dir=RUN) as folder:
+        for what, check in (("unusable properties are refused", unusable_properties),
+                            ("plugged, unplugged, plugged again", unplugged)):
+            result = check(emulator, folder)
+            tap.check(result is True, what, "" if result is True else result)
         test = Test(emulator, folder)
         try:
             for what, check in (

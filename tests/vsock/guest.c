@@ -338,6 +338,16 @@ void user_connected(gpointer data, HelixChannel *channel, guint32 local_port)
     }
 }
 
+void user_resume(User *user)
+{
+    guint n_input = user->n_input;
+
+    user->channel->carrier->resume_input(user->channel);
+    g_assert_cmpuint(user->n_input, ==, n_input);   /* never from inside the call */
+    while (g_main_context_iteration(NULL, FALSE)) {
+    }
+}
+
 gsize user_write(User *user, const void *data, gsize len)
 {
     return user->channel->carrier->write(user->channel, data, len);

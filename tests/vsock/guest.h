@@ -86,6 +86,8 @@ void user_free(User *user);
 void user_attach(User *user, HelixChannel *channel);
 /* helix_vsock_connect() callback. */
 void user_connected(gpointer user, HelixChannel *channel, guint32 local_port);
+/* resume_input(), and the loop's turn that offers the rest. */
+void user_resume(User *user);
 gsize user_write(User *user, const void *data, gsize len);
 void user_close(User *user, gboolean abort);
 

@@ -178,7 +178,7 @@ static void test_guest_half_close(void)
     guest_shutdown(guest, P, Q, HELIX_VSOCK_SHUTDOWN_SEND);
     g_assert_cmpuint(user->n_eof, ==, 0);       /* not before every byte was consumed */
     user->appetite = G_MAXSIZE;
-    user->channel->carrier->resume_input(user->channel);
+    user_resume(user);
     g_assert_cmpmem(user->input->data, user->input->len, "last", 4);
     g_assert_cmpuint(user->n_eof, ==, 1);
     g_assert_cmpuint(user->n_closed, ==, 0);
@@ -254,7 +254,7 @@ static void test_buffered_input_survives_close(void)
     helix_vsock_reset(guest->vsock);            /* not even a reset takes them away */
     g_assert_cmpuint(again->n_closed, ==, 1);
     user->appetite = G_MAXSIZE;
-    user->channel->carrier->resume_input(user->channel);
+    user_resume(user);
     g_assert_cmpmem(user->input->data, user->input->len, "precious", 8);
     g_assert_cmpuint(user->n_eof, ==, 1);
     g_assert_cmpuint(user->n_closed, ==, 1);
@@ -404,7 +404,7 @@ static void test_close_inside_input(void)
         user->abort_inside = how & 1;
         user->close_inside = !(how & 1);
         if (how & 2) {
-            user->channel->carrier->resume_input(user->channel);
+            user_resume(user);
         } else {
             guest_data(guest, P, Q, "abcdef", 6);
         }

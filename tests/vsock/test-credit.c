@@ -123,7 +123,7 @@ static void test_credit_update_after_resume(void)
     guest_data(guest, P, Q, zeros, 4096);
     guest_expect_nothing(guest);
     user->appetite = 1;
-    user->channel->carrier->resume_input(user->channel);
+    user_resume(user);
     packet = guest_take(guest);
     g_assert_nonnull(packet);
     g_assert_cmpuint(packet->header.op, ==, HELIX_VSOCK_OP_CREDIT_UPDATE);

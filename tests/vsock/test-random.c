@@ -133,7 +133,7 @@ static void host_reads(Line *line, GRand *rand)
     g_byte_array_set_size(user->input, 0);
     user->appetite = (gsize)g_rand_int_range(rand, 0, 6000);
     if (user->appetite) {
-        user->channel->carrier->resume_input(user->channel);
+        user_resume(user);
     }
 }
 
@@ -270,7 +270,7 @@ static void test_nonsense(void)
                     user->appetite = (gsize)g_rand_int_range(rand, 0, 500);
                     user->resume_inside = g_rand_boolean(rand);
                     user->abort_inside = g_rand_int_range(rand, 0, 20) == 0;
-                    user->channel->carrier->resume_input(user->channel);
+                    user_resume(user);
                 }
                 break;
             case 5:

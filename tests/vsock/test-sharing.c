@@ -44,6 +44,35 @@ static void test_tiny_buffers(void)
     guest_free(guest);
 }
 
+/*
+ * A guest whose vCPU refills the ring faster than the host fills it, with buffers that hold a byte or nothing: the main
+ * loop must get its turn between bursts, whoever's call began them, and what waits must go on by itself.
+ */
+static void test_endless_buffers(void)
+{
+    enum { BURST = 4096 };
+    Guest *guest = guest_new(0, 0);
+    User *user = guest_connect(guest, P, Q);
+    guint turns = 0;
+
+    user->output = zeros;
+    user->output_len = 20000;
+    guest_credit(guest, P, Q, 1 << 30, 0);
+    guest_add_buffers_quietly(guest, 50000, 0);
+    guest_add_buffers_quietly(guest, 50000, 1);
+    guest->placed = 0;
+    user->written = user_write(user, zeros, 20000);
+    g_assert_cmpuint(guest->placed, <=, BURST);
+    do {
+        g_assert_cmpuint(guest->placed, <=, BURST);
+        guest->placed = 0;
+        turns++;
+    } while (g_main_context_iteration(NULL, FALSE));
+    g_assert_cmpuint(user->written, ==, 20000);
+    g_assert_cmpuint(turns, >, 70000 / BURST);
+    guest_free(guest);
+}
+
 static void test_notified_once_a_burst(void)
 {
     Guest *guest = guest_new(0, 0);
@@ -126,7 +155,7 @@ static void test_nested_write_goes_on(void)
     relay.input = relay_input;
     from->channel->user = &relay;
     guest_add_buffers(guest, 64, 4096);
-    from->channel->carrier->resume_input(from->channel);
+    user_resume(from);
     while (g_main_context_iteration(NULL, FALSE)) {
     }
     g_assert_cmpuint(relay_to->written, ==, 100);
@@ -216,6 +245,7 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/vsock/no-spin-without-buffers", test_no_spin_without_buffers);
     g_test_add_func("/vsock/tiny-buffers", test_tiny_buffers);
+    g_test_add_func("/vsock/endless-buffers", test_endless_buffers);
     g_test_add_func("/vsock/notified-once-a-burst", test_notified_once_a_burst);
     g_test_add_func("/vsock/response-first", test_response_first);
     g_test_add_func("/vsock/strays-get-a-turn", test_strays_get_a_turn);

@@ -2,8 +2,8 @@
 /*
  * helix-vsock.c - the virtio side of vsock: three virtqueues between the guest's driver and the protocol in ../vsock.
  *
- * A kick may come on any vCPU's thread, and what a connection ends in may use GL; so a kick does nothing but schedule one
- * bottom half, which QEMU's main loop alone runs. Queues are touched nowhere else, and never while the VM is stopped.
+ * A kick may come on any vCPU's thread, and what a connection ends in may use GL; so a kick does nothing but schedule
+ * one bottom half of QEMU's main loop. Queues are touched on the main loop only, and never while the VM is stopped.
  */
 #include "qemu/osdep.h"
 
@@ -270,15 +270,30 @@ static void get_config(VirtIODevice *vdev, uint8_t *config)
     memcpy(config, &vsock_config, sizeof(vsock_config));
 }
 
+static void drop_rx_elem(HelixVsockDevice *s)
+{
+    if (s->rx_elem) {
+        virtqueue_detach_element(s->rx_vq, s->rx_elem, 0);
+        g_clear_pointer(&s->rx_elem, g_free);
+    }
+}
+
+/* The driver resets one queue (VIRTIO_F_RING_RESET). */
+static void queue_reset(VirtIODevice *vdev, uint32_t index)
+{
+    HelixVsockDevice *s = HELIX_VSOCK(vdev);
+
+    if (virtio_get_queue(vdev, index) == s->rx_vq) {
+        drop_rx_elem(s);
+    }
+}
+
 /* On the vCPU's thread: users hear of it in the bottom half, before anything else happens. */
 static void reset(VirtIODevice *vdev)
 {
     HelixVsockDevice *s = HELIX_VSOCK(vdev);
 
-    if (s->rx_elem) {
-        virtqueue_detach_element(s->rx_vq, s->rx_elem, 0);
-        g_clear_pointer(&s->rx_elem, g_free);
-    }
+    drop_rx_elem(s);
     s->event_pending = false;
     s->reset_pending = true;
     qemu_bh_schedule(s->bh);
@@ -355,10 +370,7 @@ static void unrealize(DeviceState *dev)
     s->reset_pending = true;    /* nothing goes to the guest any more */
     close_host_side(s);
     qemu_bh_delete(s->bh);
-    if (s->rx_elem) {
-        virtqueue_detach_element(s->rx_vq, s->rx_elem, 0);
-        g_clear_pointer(&s->rx_elem, g_free);
-    }
+    drop_rx_elem(s);
     g_clear_pointer(&s->payload, g_free);
     virtio_delete_queue(s->rx_vq);
     virtio_delete_queue(s->tx_vq);
@@ -417,6 +429,7 @@ static void class_init(ObjectClass *klass, HELIX_CLASS_DATA *data)
     vdc->get_features = get_features;
     vdc->get_config = get_config;
     vdc->reset = reset;
+    vdc->queue_reset = queue_reset;
 }
 
 static const TypeInfo helix_vsock_info = {

@@ -59,11 +59,11 @@ static void owe(HelixVsockConnection *conn, guint bits)
     helix_vsock_queue(conn);
 }
 
-static void stop_timer(HelixVsockConnection *conn)
+static void cancel(guint *source)
 {
-    if (conn->timer) {
-        g_source_remove(conn->timer);
-        conn->timer = 0;
+    if (*source) {
+        g_source_remove(*source);
+        *source = 0;
     }
 }
 
@@ -102,7 +102,8 @@ void helix_vsock_connection_end(HelixVsockConnection *conn)
     helix_vsock_connection_ref(conn);
     conn->state = HELIX_VSOCK_DEAD;
     conn->owes = 0;
-    stop_timer(conn);
+    cancel(&conn->timer);
+    cancel(&conn->resume);
     helix_vsock_ring_clear(&conn->ring);
     helix_vsock_remove(conn);
     tell_gone(conn);
@@ -123,7 +124,7 @@ void helix_vsock_connection_reset(HelixVsockConnection *conn)
     helix_vsock_connection_ref(conn);
     conn->state = HELIX_VSOCK_RESETTING;
     conn->owes = 0;
-    stop_timer(conn);
+    cancel(&conn->timer);
     helix_vsock_ring_clear(&conn->ring);
     owe(conn, HELIX_VSOCK_OWES_RST);
     tell_gone(conn);
@@ -244,7 +245,7 @@ void helix_vsock_connection_shutdown(HelixVsockConnection *conn, guint32 flags)
     conn->guest_shut |= flags & HELIX_VSOCK_SHUTDOWN_BOTH;
     if (conn->guest_shut == HELIX_VSOCK_SHUTDOWN_BOTH) {
         /* RST at once: Linux lingers 8 s for it otherwise. The user still gets what came before. */
-        stop_timer(conn);
+        cancel(&conn->timer);
         conn->state = conn->state == HELIX_VSOCK_CLOSING ? HELIX_VSOCK_RESETTING : HELIX_VSOCK_DRAINING;
         conn->owes = 0;
         owe(conn, HELIX_VSOCK_OWES_RST);
@@ -378,7 +379,7 @@ static gsize carrier_write(HelixChannel *channel, const guint8 *data, gsize len)
         return len;
     }
     helix_vsock_connection_ref(conn);
-    helix_vsock_enter(conn->vsock, FALSE);
+    helix_vsock_enter(conn->vsock, TRUE);
     taken = place(conn, data, len);
     conn->wants_write = taken < len;
     helix_vsock_leave(conn->vsock);
@@ -393,24 +394,37 @@ static void carrier_shutdown_write(HelixChannel *channel)
     if (conn->state != HELIX_VSOCK_OPEN || (conn->host_shut & HELIX_VSOCK_SHUTDOWN_SEND)) {
         return;
     }
-    helix_vsock_enter(conn->vsock, FALSE);
+    helix_vsock_enter(conn->vsock, TRUE);
     conn->host_shut |= HELIX_VSOCK_SHUTDOWN_SEND;
     conn->wants_write = FALSE;
     owe(conn, HELIX_VSOCK_OWES_SHUTDOWN);
     helix_vsock_leave(conn->vsock);
 }
 
+static gboolean resume(gpointer data)
+{
+    HelixVsockConnection *conn = data;
+    HelixVsock *vsock = conn->vsock;
+
+    conn->resume = 0;
+    helix_vsock_connection_ref(conn);
+    helix_vsock_enter(vsock, FALSE);
+    deliver(conn);
+    helix_vsock_leave(vsock);
+    helix_vsock_connection_unref(conn);
+    return G_SOURCE_REMOVE;
+}
+
+/* From the loop, not from here: a user is never called, and so never ended, inside its own call. */
 static void carrier_resume_input(HelixChannel *channel)
 {
     HelixVsockConnection *conn = from_channel(channel);
 
     conn->paused = FALSE;
     conn->resumed = TRUE;
-    helix_vsock_connection_ref(conn);
-    helix_vsock_enter(conn->vsock, FALSE);
-    deliver(conn);
-    helix_vsock_leave(conn->vsock);
-    helix_vsock_connection_unref(conn);
+    if (conn->ring.used && !conn->in_input && !conn->resume) {
+        conn->resume = g_idle_add_full(G_PRIORITY_DEFAULT, resume, conn, NULL);
+    }
 }
 
 static gboolean close_timed_out(gpointer data)
@@ -430,7 +444,7 @@ static void carrier_close(HelixChannel *channel, gboolean abort)
     HelixVsockConnection *conn = from_channel(channel);
     HelixVsock *vsock = conn->vsock;
 
-    helix_vsock_enter(vsock, FALSE);
+    helix_vsock_enter(vsock, TRUE);
     conn->wants_write = FALSE;
     helix_vsock_ring_clear(&conn->ring);
     if (conn->state == HELIX_VSOCK_OPEN && abort) {

@@ -62,6 +62,7 @@ typedef struct HelixVsockConnection {
     HelixVsockConnected connected;  /* REQUESTED: who waits for the answer */
     gpointer connected_data;
     guint timer;                /* GSource id: connect or close timeout */
+    guint resume;               /* GSource id: input is offered again */
     GList queue_link;           /* in the queue for receive buffers if queue_link.data is set */
 } HelixVsockConnection;
 
@@ -73,8 +74,9 @@ struct HelixVsock {
     guint32 next_port;          /* for connections the host begins */
     HelixVsockConnection *serving;  /* whose turn it is: may write up to @quantum bytes */
     gsize quantum;
+    guint burst_left;           /* packets that may still go out in the outermost call */
     gboolean placed;            /* rx_put() was called since the last rx_notify() */
-    gboolean from_device;       /* the outermost call came from the device: writable() may be called */
+    gboolean by_user;           /* the outermost call is a user's: no user is called before it is over */
     guint depth;                /* of calls into the protocol */
     guint idle;                 /* GSource id: serve the queue once more, callbacks included */
     struct HelixVsockStray *strays; /* RSTs owed to peers that are in no table: a ring */
@@ -107,12 +109,16 @@ void helix_vsock_connection_serve(HelixVsockConnection *conn, gboolean callbacks
 /* ---- vsock.c, for connection.c ---- */
 
 /* Around everything that may send: the outermost leave() serves the queue and notifies the guest. */
-void helix_vsock_enter(HelixVsock *vsock, gboolean from_device);
+void helix_vsock_enter(HelixVsock *vsock, gboolean by_user);
 void helix_vsock_leave(HelixVsock *vsock);
 /* Wait for receive buffers (no effect if it waits already). */
 void helix_vsock_queue(HelixVsockConnection *conn);
 /* How much @conn may write now without passing others that wait: G_MAXSIZE, the rest of its quantum, or 0. */
 gsize helix_vsock_allowance(HelixVsockConnection *conn);
+/*
+ * As HelixVsockOps.rx_room(), but -1 also when enough went out for one call: the rest goes when the main loop had its
+ * turn.
+ */
 gssize helix_vsock_room(HelixVsock *vsock);
 /* One packet of @conn into the next receive buffer; only after helix_vsock_room() said that it fits. */
 void helix_vsock_send(HelixVsockConnection *conn, guint op, guint32 flags, const guint8 *payload, gsize len);

@@ -15,6 +15,9 @@
 
 #define STRAYS_MOST 256u
 
+/* Packets to the guest in one call: one that refills its ring as fast as it is filled would hold up the main loop. */
+#define BURST_PACKETS 1024u
+
 /* A RST owed to a peer that is in no table: where it goes, in the peer's words. */
 typedef struct HelixVsockStray {
     guint64 src_cid, dst_cid;
@@ -24,15 +27,21 @@ typedef struct HelixVsockStray {
 
 /* ---- receive buffers ---- */
 
-gssize helix_vsock_room(HelixVsock *vsock)
+static gssize device_room(HelixVsock *vsock)
 {
     return vsock->config.ops->rx_room(vsock->config.device);
+}
+
+gssize helix_vsock_room(HelixVsock *vsock)
+{
+    return vsock->burst_left ? device_room(vsock) : -1;
 }
 
 static void put(HelixVsock *vsock, const HelixVsockHeader *header, const guint8 *payload, gsize len)
 {
     vsock->config.ops->rx_put(vsock->config.device, header, payload, len);
     vsock->placed = TRUE;
+    vsock->burst_left--;
 }
 
 void helix_vsock_send(HelixVsockConnection *conn, guint op, guint32 flags, const guint8 *payload, gsize len)
@@ -147,10 +156,11 @@ static void serve_queue(HelixVsock *vsock, gboolean callbacks)
     }
 }
 
-void helix_vsock_enter(HelixVsock *vsock, gboolean from_device)
+void helix_vsock_enter(HelixVsock *vsock, gboolean by_user)
 {
     if (!vsock->depth++) {
-        vsock->from_device = from_device;
+        vsock->by_user = by_user;
+        vsock->burst_left = BURST_PACKETS;
     }
 }
 
@@ -166,9 +176,9 @@ static gboolean serve_later(gpointer data)
 void helix_vsock_leave(HelixVsock *vsock)
 {
     if (vsock->depth == 1) {
-        serve_queue(vsock, vsock->from_device);
-        if (vsock->queue.length && !vsock->idle && helix_vsock_room(vsock) >= 0) {
-            /* Buffers are there, so the device will not call; but users must not be called from here. */
+        serve_queue(vsock, !vsock->by_user);
+        if ((vsock->n_strays || vsock->queue.length) && !vsock->idle && device_room(vsock) >= 0) {
+            /* Buffers are there, so the device will not call; but this call is a user's, or others wait. */
             vsock->idle = g_idle_add_full(G_PRIORITY_DEFAULT, serve_later, vsock, NULL);
         }
         if (vsock->placed) {
@@ -295,7 +305,7 @@ void helix_vsock_receive(HelixVsock *vsock, const HelixVsockHeader *header, cons
     gboolean ours = header->src_cid == vsock->config.guest_cid && header->dst_cid == HELIX_VSOCK_HOST_CID &&
                     header->type == HELIX_VSOCK_TYPE_STREAM;
 
-    helix_vsock_enter(vsock, TRUE);
+    helix_vsock_enter(vsock, FALSE);
     if (ours) {
         conn = find(vsock, header->src_port, header->dst_port);
     }
@@ -322,7 +332,7 @@ gboolean helix_vsock_can_receive(HelixVsock *vsock)
 
 void helix_vsock_rx_available(HelixVsock *vsock)
 {
-    helix_vsock_enter(vsock, TRUE);
+    helix_vsock_enter(vsock, FALSE);
     helix_vsock_leave(vsock);
 }
 
@@ -360,7 +370,7 @@ void helix_vsock_connect(HelixVsock *vsock, guint32 port, HelixVsockConnected co
         connected(data, NULL, 0);
         return;
     }
-    helix_vsock_enter(vsock, FALSE);
+    helix_vsock_enter(vsock, TRUE);
     conn = helix_vsock_connection_new(vsock, port, take_port(vsock, port), HELIX_VSOCK_REQUESTED);
     conn->connected = connected;
     conn->connected_data = data;
@@ -414,7 +424,7 @@ static void for_all(HelixVsock *vsock, void (*action)(HelixVsockConnection *conn
 
 void helix_vsock_reset(HelixVsock *vsock)
 {
-    helix_vsock_enter(vsock, TRUE);
+    helix_vsock_enter(vsock, FALSE);
     vsock->n_strays = 0;
     for_all(vsock, helix_vsock_connection_forgotten);
     helix_vsock_leave(vsock);
