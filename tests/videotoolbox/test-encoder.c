@@ -297,6 +297,9 @@ static void test_formats(void)
     unit = must_encode(encoder, surface, FALSE);
     check_picture(decoder, unit.data, WIDTH, HEIGHT, 5);
     g_bytes_unref(unit.data);
+    unit = must_encode(encoder, memory_surface(WIDTH * 2, HEIGHT * 2, 5), FALSE);       /* scaled before another format is */
+    check_picture(decoder, unit.data, WIDTH, HEIGHT, 5);
+    g_bytes_unref(unit.data);
     for (guint i = 0; i < G_N_ELEMENTS(heights); i++) {
         AVFrame *frame;
 
@@ -814,7 +817,15 @@ static void test_input_fails(void)
 
 static void test_close_unused(void)
 {
-    close_encoder(open_encoder(config_of(WIDTH, HEIGHT)));
+    HelixEncoderConfig config = config_of(WIDTH, HEIGHT);
+    HelixEncoder *encoder = open_encoder(config);
+
+    close_encoder(encoder);
+    encoder = open_encoder(config);
+    double_vt.die = TRUE;
+    config.bitrate /= 2;
+    g_assert_true(helix_encoder_videotoolbox.reconfigure(encoder, &config, NULL));
+    close_encoder(encoder);     /* its session is gone already */
 }
 #endif
 
