@@ -95,7 +95,7 @@ typedef struct DoubleVtSeen {
     guint max_in_flight;        /* frames submitted and not answered, at most */
     guint forced;               /* with ForceKeyFrame */
     guint completes;
-    guint callbacks_after_invalidate;
+    guint not_invalidated;      /* sessions that ended with their last reference instead of VTCompressionSessionInvalidate */
     gint32 width, height;       /* of the last session */
     gint64 last_stamp, last_duration;   /* ns */
     guint stamps_not_increasing;

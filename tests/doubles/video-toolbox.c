@@ -193,6 +193,7 @@ static void session_finalize(gpointer object)
 {
     Session *session = object;
 
+    double_vt_seen.not_invalidated += !session->invalid;
     invalidate(session);
     g_mutex_lock(&newest_lock);
     newest = newest == session ? NULL : newest;

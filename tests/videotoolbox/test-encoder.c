@@ -159,7 +159,7 @@ static void close_encoder(HelixEncoder *encoder)
         g_error("%u objects leaked:\n%s", live, kinds);
     }
     g_free(kinds);
-    g_assert_cmpuint(double_vt_seen.callbacks_after_invalidate, ==, 0);
+    g_assert_cmpuint(double_vt_seen.not_invalidated, ==, 0);
     g_assert_cmpuint(double_vt_seen.sessions, ==, double_vt_seen.invalidated);
     g_assert_cmpuint(double_vt_seen.max_in_flight, <=, 1);
     g_assert_cmpuint(double_vt_seen.stamps_not_increasing, ==, 0);
