@@ -3,8 +3,8 @@
  * scene.c - what the demo's desktop shows: a window with a turning cube, a ball that bounces, a line of text that
  * scrolls, and a clock with milliseconds. Wayland (xdg-shell) and GLES2; text comes from one texture of glyphs.
  *
- * scene [WIDTH HEIGHT]. SIGUSR1 stops its time: it goes on drawing frames, all alike, so that a picture taken by one way
- * can be compared with one taken by another. SIGUSR2 lets its time run on.
+ * scene [WIDTH HEIGHT]. SIGUSR1 stops its time: it goes on drawing frames, all alike, so that a picture taken by one
+ * way can be compared with one taken by another. SIGUSR2 lets its time run on.
  */
 #include <cairo.h>
 #include <math.h>
@@ -26,8 +26,8 @@
 #define COLUMNS 16
 #define ROWS 6
 
-#define TICKER "This desktop is drawn inside a virtual machine. Its pictures leave it by name only: a resource id over " \
-               "vsock; the host looks the picture up, encodes it, and sends H.264 back.   +++   "
+#define TICKER "This desktop is drawn inside a virtual machine. Its pictures leave it by name only: a resource id " \
+               "over vsock; the host looks the picture up, encodes it, and sends H.264 back.   +++   "
 
 static struct wl_compositor *compositor;
 static struct xdg_wm_base *wm_base;
@@ -302,7 +302,8 @@ static void on_surface_configure(void *data, struct xdg_surface *xdg_surface, ui
 
 static const struct xdg_surface_listener surface_listener = { .configure = on_surface_configure };
 
-static void on_toplevel_configure(void *data, struct xdg_toplevel *toplevel, int32_t w, int32_t h, struct wl_array *states)
+static void on_toplevel_configure(void *data, struct xdg_toplevel *toplevel, int32_t w, int32_t h,
+                                  struct wl_array *states)
 {
     /* The size stays the one that was asked for. */
     (void) data;
@@ -356,7 +357,8 @@ static EGLSurface egl_surface;
 static void setup_egl(struct wl_display *display)
 {
     static const EGLint wanted[] = { EGL_SURFACE_TYPE, EGL_WINDOW_BIT, EGL_RENDERABLE_TYPE, EGL_OPENGL_ES2_BIT,
-                                     EGL_RED_SIZE, 8, EGL_GREEN_SIZE, 8, EGL_BLUE_SIZE, 8, EGL_DEPTH_SIZE, 16, EGL_NONE };
+                                     EGL_RED_SIZE, 8, EGL_GREEN_SIZE, 8, EGL_BLUE_SIZE, 8, EGL_DEPTH_SIZE, 16,
+                                     EGL_NONE };
     static const EGLint version[] = { EGL_CONTEXT_CLIENT_VERSION, 2, EGL_NONE };
     EGLConfig config;
     EGLContext context;

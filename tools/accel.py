@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What this machine can really do for a VM: tried, not assumed, because a /dev/kvm that opens may still boot nothing."""
+"""What this machine can really do for a VM: tried, not assumed. A /dev/kvm that opens may still boot nothing."""
 
 import glob
 import os

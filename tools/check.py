@@ -62,15 +62,15 @@ def junit_count(path):
 
 
 def run_meson_suite(folder, suite, count):
-    listed = json.loads(subprocess.run(["meson", "introspect", "--tests", folder], check=True, capture_output=True).stdout)
-    if not any(name.split(":")[-1] == suite for test in listed for name in test["suite"]):
+    tests = subprocess.run(["meson", "introspect", "--tests", folder], check=True, capture_output=True).stdout
+    if not any(name.split(":")[-1] == suite for test in json.loads(tests) for name in test["suite"]):
         raise StepError("the build has no test in suite '%s'" % suite)
     base = "suite-" + suite
     with Step("suite " + suite, base) as step:
         bad = False
         try:
-            step.run(["meson", "test", "-C", folder, "--no-rebuild", "--suite", suite, "--print-errorlogs", "--logbase", base],
-                     progress=MESON_PROGRESS)
+            step.run(["meson", "test", "-C", folder, "--no-rebuild", "--suite", suite, "--print-errorlogs", "--logbase",
+                      base], progress=MESON_PROGRESS)
         except StepError:
             bad = True
         passed, failed, skipped = junit_count(os.path.join(folder, "meson-logs", base + ".junit.xml"))

@@ -86,8 +86,8 @@ class Guest:
 
 
 def unpack_kernel(image):
-    """The ELF kernel inside of a bzImage, which QEMU starts by its PVH note: an emulated processor takes seconds to unpack
-    it. Layout: the kernel's Documentation/arch/x86/boot.rst (setup_sects, payload_offset, payload_length)."""
+    """The ELF kernel inside of a bzImage. QEMU starts it by its PVH note; an emulated processor would take seconds to
+    unpack it. Layout: setup_sects, payload_offset, payload_length in the kernel's Documentation/arch/x86/boot.rst."""
     sectors = image[0x1f1] or 4
     offset, length = struct.unpack_from("<II", image, 0x248)
     start = (sectors + 1) * 512 + offset

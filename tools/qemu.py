@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """QEMU with the module: Debian's source, the overlay put into it by qemu/integrate, an incremental build.
 
-The tree and its build are cached under a name made of the source's version and the configure line; qemu/integrate brings
-the overlay in it up to date on every run.
+The tree and its build are cached under a name made of the source's version and the configure line; qemu/integrate
+brings the overlay in it up to date on every run.
 """
 
 import glob

@@ -102,7 +102,7 @@ class Step:
             self.width = 0
 
     def progress(self, text):
-        """Say how far the step is: one line that is overwritten on a terminal, a new one every ten seconds elsewhere."""
+        """Say how far the step is: one line that is overwritten on a terminal, one every ten seconds elsewhere."""
         now = time.monotonic()
         if sys.stdout.isatty():
             if now - self.last_progress >= 0.1:

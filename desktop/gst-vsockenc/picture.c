@@ -181,7 +181,7 @@ static gboolean use_in_place(VsockPicture *picture, const Rect *rect)
     if (stride < (gssize)row_bytes || (gsize)stride - row_bytes > MIN(MAX_PADDING, row_bytes / 4)) {
         return FALSE;
     }
-    if (planes > 1 && (GST_VIDEO_FRAME_PLANE_STRIDE(frame, 1) != stride || rows % 2)) {
+    if (planes > 1 && (GST_VIDEO_FRAME_PLANE_STRIDE(frame, 1) != stride || rows % 2 || row_bytes % 2)) {
         return FALSE;
     }
     picture->stride = (guint32)stride;

@@ -3,8 +3,8 @@
  * test-random.c - guests that send anything at any time in any pieces, against what every answer must be: one for each
  * request, in order, PONGs where they belong, IDRs where a decoder needs one.
  *
- * The carrier is played here, so that what is taken on either way, and from within which call, is up to chance too. Look-ups
- * come late, encodes are dropped and fail, the VM stops, the GPU is reset, guests vanish.
+ * The carrier is played here, so that what is taken on either way, and from within which call, is up to chance too.
+ * Look-ups come late, encodes are dropped and fail, the VM stops, the GPU is reset, guests vanish.
  */
 #include <string.h>
 

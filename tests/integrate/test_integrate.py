@@ -24,12 +24,13 @@ SMALL_TREE = {
     'hw/display/meson.build': "system_ss.add(files('a.c'))\n\nmodules += { 'hw-display': hw_display_modules }\n",
     'hw/display/virtio-gpu-base.c': 'int untouched;\n',
     'include/hw/virtio/virtio-gpu.h':
-        'struct virtio_gpu_simple_resource {\n    uint64_t hostmem;\n};\n\nstruct virtio_gpu_base_conf {\n    uint32_t flags;\n'
-        '    uint64_t hostmem;\n};\n',
+        'struct virtio_gpu_simple_resource {\n    uint64_t hostmem;\n};\n\n'
+        'struct virtio_gpu_base_conf {\n    uint32_t flags;\n    uint64_t hostmem;\n};\n',
     'hw/display/virtio-gpu.c':
         '#include "hw/virtio/virtio-gpu-pixman.h"\n\nvoid other(void)\n{\n    QTAILQ_INIT(&g->fenceq);\n}\n\n'
         'void virtio_gpu_device_realize(DeviceState *qdev, Error **errp)\n{\n    QTAILQ_INIT(&g->fenceq);\n}\n\n'
-        'static const Property virtio_gpu_properties[] = {\n    VIRTIO_GPU_BASE_PROPERTIES(VirtIOGPU, parent_obj.conf),\n};',
+        'static const Property virtio_gpu_properties[] = {\n'
+        '    VIRTIO_GPU_BASE_PROPERTIES(VirtIOGPU, parent_obj.conf),\n};',
     'hw/display/virtio-gpu-virgl.c':
         '#include "hw/virtio/virtio-gpu-pixman.h"\n\nint other(void)\n{\n    return 0;\n}\n\n'
         'int virtio_gpu_virgl_init(VirtIOGPU *g)\n{\n    if (ret) {\n        return ret;\n    }\n\n    return 0;\n}\n',
@@ -203,9 +204,8 @@ class SmallTree(Whole):
         # an older version had a file more, a file less, and another edit
         self.write('hw/display/helix/core/old.c', 'int old;\n')
         os.remove(self.path('hw/display/helix/trace.h'))
-        edits = self.read('hw/display/helix/qemu/edits').replace("+ subdir('helix')", "+ subdir('old')")
-        self.write('hw/display/helix/qemu/edits', edits)
-        self.write('hw/display/meson.build', self.read('hw/display/meson.build').replace("subdir('helix')", "subdir('old')"))
+        for name in ('hw/display/helix/qemu/edits', 'hw/display/meson.build'):
+            self.write(name, self.read(name).replace("subdir('helix')", "subdir('old')"))
         self.succeed()
         self.assertEqual(snapshot(self.tree), wanted)
         self.succeed('--reverse')
@@ -216,6 +216,41 @@ class SmallTree(Whole):
         os.mkdir(self.path('hw/display/virtio-gpu.c.helix-new'))
         self.assertIn('virtio-gpu.c.helix-new', self.refuse())
         self.assertFalse(os.path.exists(self.path('hw/display/helix')))
+
+    def interrupt(self, function, call, *options):
+        """Ctrl-C in the @call-th call of @function of shutil or os."""
+        code = f'''
+import importlib.machinery, importlib.util, sys
+loader = importlib.machinery.SourceFileLoader('integrate', sys.argv[1])
+program = importlib.util.module_from_spec(importlib.util.spec_from_loader('integrate', loader))
+loader.exec_module(program)
+module, name = {function!r}.split('.')
+real, calls = getattr(getattr(program, module), name), []
+def interrupted(*args, **named):
+    calls.append(args)
+    if len(calls) == {call}:
+        raise KeyboardInterrupt
+    return real(*args, **named)
+setattr(getattr(program, module), name, interrupted)
+sys.argv[:2] = sys.argv[1:2]
+program.main()
+'''
+        done = subprocess.run([sys.executable, '-B', '-c', code, INTEGRATE, self.tree, *options], capture_output=True,
+                              text=True, check=False)
+        self.assertIn('KeyboardInterrupt', done.stderr)
+
+    def test_an_interrupted_run_leaves_the_tree_as_it_was(self):
+        for function, call in (('os.replace', 2), ('shutil.copy', 3)):
+            self.interrupt(function, call)
+            self.assertEqual(snapshot(self.tree), self.before)
+        self.succeed()
+        wanted = snapshot(self.tree)
+        self.interrupt('os.replace', 2, '--reverse')
+        self.assertEqual(snapshot(self.tree), wanted)
+        self.interrupt('shutil.rmtree', 2, '--reverse')     # done, but for what was put aside
+        self.succeed()
+        self.succeed('--reverse')
+        self.assertEqual(snapshot(self.tree), self.before)
 
 
 def real_tree_test(source):

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The guest's driver lets go of the GPU and takes it again: old pictures are gone at once, new ones are served.
 
-The renderer keeps the old textures until the next command after a reset; the host must not hand them out. The host looks from
-outside, through helix-listen=, with no driver in between.
+The renderer keeps the old textures until the next command after a reset; the host must not hand them out. The test
+looks from outside, through helix-listen=, with no driver in between.
 """
 
 import os
@@ -15,6 +15,7 @@ from tap import Tap
 from vm import VM
 
 DRIVER = "/sys/bus/virtio/drivers/virtio_gpu"
+CLIENT = ["/helix/bin/picture-client", "vsock:2:5000", "/tmp/films", "3d", "blob"]
 ROUNDS = 3
 
 
@@ -31,7 +32,7 @@ def served(client, ids):
 
 def play(vm, case):
     vm.run("rm -rf /tmp/films && mkdir -p /tmp/films")
-    result = vm.run(["/helix/bin/picture-client", "vsock:2:5000", "/tmp/films", "3d", "blob", "case=" + case], check=False)
+    result = vm.run(CLIENT + ["case=" + case], check=False)
     return result.rc == 0 and b"case %s ok" % case.encode() in result.out, result.out + result.err
 
 
@@ -46,17 +47,17 @@ def check_rounds(tap, vm, address):
         tap.check(before, "round %d: the guest's console is a resource too" % number)
         vm.run("echo %s > %s/unbind" % (device, DRIVER))
         after = served(client, ids)
-        tap.check(not after, "round %d: without a driver nothing is served" % number, "before %s, after %s" % (before, after))
+        tap.check(not after, "round %d: without a driver nothing is served" % number,
+                  "before %s, after %s" % (before, after))
         vm.run("echo %s > %s/bind" % (device, DRIVER))
 
 
 def check_stop(tap, vm):
     """A VM stopped in the middle of a stream goes on where it was."""
     vm.run("rm -rf /tmp/films && mkdir -p /tmp/films")
-    argv = ["/helix/bin/picture-client", "vsock:2:5000", "/tmp/films", "3d", "blob", "case=gl-1920x1080"]
     first = vm.helix_stats()["frames"]["requests"]
     seen = set()
-    with vm.start(argv) as process:
+    with vm.start(CLIENT + ["case=gl-1920x1080"]) as process:
         while not process.done():
             vm.qmp("stop")
             before = vm.helix_stats()["frames"]["requests"]

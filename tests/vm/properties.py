@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""helix-*= properties of the GPUs: what is refused at start and how, what off means, and what a stopped or reset VM does.
+"""helix-*= properties of the GPUs: what is refused at start and how, what off means, what a stopped or reset VM does.
 
 No guest is needed: the module is reached through helix-listen=, and the machine runs its firmware at most.
 """
@@ -37,7 +37,8 @@ class Client:
         self.socket.sendall(struct.pack("<IBBHI", 0x52465848, kind, flags, session, len(payload)) + payload)
 
     def request(self, resource, flags=0, pixels=b"", width=16, height=16, pts=0):
-        self.send(FRAME_REQUEST, flags, struct.pack("<5I2qB7x", resource, width, height, XR24, width * 4, pts, 0, 0) + pixels)
+        fixed = struct.pack("<5I2qB7x", resource, width, height, XR24, width * 4, pts, 0, 0)
+        self.send(FRAME_REQUEST, flags, fixed + pixels)
 
     def read(self, size):
         data = b""
@@ -71,16 +72,23 @@ class Client:
             self.socket.settimeout(SECONDS)
 
 
+def launch(emulator, display, log, *arguments):
+    """QEMU without a guest, its processor stopped."""
+    argv = [emulator, "-machine", "q35", "-nodefaults", "-no-user-config", "-S"] + display.arguments
+    for folder in FIRMWARE:
+        argv += ["-L", folder]
+    return subprocess.Popen(argv + list(arguments), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                            env=display.environment)
+
+
 class Machine:
     """QEMU with GPUs and no guest, stopped until told to run."""
 
     def __init__(self, emulator, display, folder, *arguments):
         self.path = os.path.join(folder, "qmp")
         self.log = open(os.path.join(folder, "log"), "w+", encoding="utf-8", errors="replace")
-        argv = [emulator, "-machine", "q35", "-accel", "tcg", "-m", "128M", "-nodefaults", "-no-user-config", "-S",
-                "-qmp", "unix:%s,server=on,wait=off" % self.path] + [a for f in FIRMWARE for a in ("-L", f)]
-        self.process = subprocess.Popen(argv + display.arguments + list(arguments), stdin=subprocess.DEVNULL, stdout=self.log,
-                                        stderr=self.log, env=display.environment)
+        self.process = launch(emulator, display, self.log, "-accel", "tcg", "-m", "128M",
+                              "-qmp", "unix:%s,server=on,wait=off" % self.path, *arguments)
 
     def __enter__(self):
         self.qmp = Qmp(self.path)
@@ -110,9 +118,7 @@ class Machine:
 def start(emulator, display, folder, *arguments):
     """(status, output) of a QEMU that should end at once; status None if it did not."""
     with open(os.path.join(folder, "refused"), "w+", encoding="utf-8", errors="replace") as log:
-        argv = [emulator, "-machine", "q35", "-nodefaults", "-no-user-config", "-S"] + [a for f in FIRMWARE for a in ("-L", f)]
-        process = subprocess.Popen(argv + display.arguments + list(arguments), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                                   env=display.environment)
+        process = launch(emulator, display, log, *arguments)
         try:
             process.wait(5)
         except subprocess.TimeoutExpired:
@@ -145,12 +151,14 @@ def check_refusals(tap, emulator, display, folder):
             status, said = start(emulator, display, folder, "-device", gpu + ",helix-frame-export=on," + option)
             good = status == 1 and all(word in said for word in words)
             tap.check(good, "%s refuses %s" % (gpu, option[:60]), "status %s: %s" % (status, said))
-    twice = ["-device", "virtio-gpu-pci,id=one,helix-frame-export=on", "-device", "virtio-gpu-pci,id=two,helix-frame-export=on"]
-    status, said = start(emulator, display, folder, *twice)
-    tap.check(status == 1 and "one GPU" in said and "/one/" in said, "a second exporting GPU is refused, naming the first", said)
+    status, said = start(emulator, display, folder, "-device", "virtio-gpu-pci,id=one,helix-frame-export=on",
+                         "-device", "virtio-gpu-pci,id=two,helix-frame-export=on")
+    tap.check(status == 1 and "one GPU" in said and "/one/" in said,
+              "a second exporting GPU is refused, naming the first", said)
     devices = subprocess.run([emulator, "-device", "help"], capture_output=True, text=True, check=True).stdout
     if '"virtio-gpu-rutabaga-pci"' in devices:
-        status, said = start(emulator, display, folder, "-device", "virtio-gpu-rutabaga-pci,wsi=headless,helix-frame-export=on")
+        status, said = start(emulator, display, folder,
+                             "-device", "virtio-gpu-rutabaga-pci,wsi=headless,helix-frame-export=on")
         tap.check(status == 1 and "rutabaga" in said, "rutabaga is refused", said)
     else:
         tap.skip("rutabaga is refused", "this QEMU was built without it")
@@ -173,12 +181,12 @@ def check_on(tap, emulator, display, folder, title, arguments, path):
     with Machine(emulator, display, folder, *arguments) as machine:
         for name in (path, path + "/virtio-backend"):
             stats = machine.get(name, "helix-stats")
-            tap.check(isinstance(stats, dict) and "host_paths" in stats, "%s: qom-get %s helix-stats is a structure" % (title, name),
-                      stats)
+            tap.check(isinstance(stats, dict) and "host_paths" in stats,
+                      "%s: qom-get %s helix-stats is a structure" % (title, name), stats)
         tap.check(stat.S_IMODE(os.stat(address).st_mode) == 0o600, "%s: the socket has mode 0600" % title)
         Client(address)
-        tap.check(machine.quit() == 0 and not os.path.exists(address), "%s: QEMU ends well, and its socket is gone" % title,
-                  machine.said())
+        tap.check(machine.quit() == 0 and not os.path.exists(address),
+                  "%s: QEMU ends well, and its socket is gone" % title, machine.said())
 
 
 def check_states(tap, emulator, display, folder):
@@ -192,7 +200,8 @@ def check_states(tap, emulator, display, folder):
         tap.check(client.silent(1), "a stopped VM looks nothing up")
         machine.qmp.command("cont")
         code, message = client.error()
-        tap.check(code == NOT_FOUND and "77" in message, "once it runs, a resource that is not there is not found", message)
+        tap.check(code == NOT_FOUND and "77" in message,
+                  "once it runs, a resource that is not there is not found", message)
         client.request(0)
         tap.check(client.error()[0] == NOT_FOUND, "resource 0 is nobody's screen")
         client.request(0, PIXEL_DATA, bytes(16 * 16 * 4), pts=1)
@@ -211,8 +220,8 @@ def check_states(tap, emulator, display, folder):
         tap.check(code == NOT_FOUND, "after a reset the last picture is forgotten", message)
         client.request(0, PIXEL_DATA, bytes(16 * 16 * 4), pts=4)
         tap.check(client.answer()[0] == FRAME_RESPONSE, "and the stream goes on")
-        for event in ("helix_frame_queued", "helix_frame_resolved", "helix_frame_encoded", "helix_frame_returned", "helix_lookup "):
-            tap.check(event in machine.said(), "trace event %s" % event.strip())
+        for event in ("frame_queued", "frame_resolved", "frame_encoded", "frame_returned", "lookup"):
+            tap.check("helix_%s " % event in machine.said(), "trace event helix_" + event)
 
 
 def main():
@@ -229,7 +238,8 @@ def main():
                      ["-device", "virtio-gpu-pci,id=gpu,helix-frame-export=on,helix-listen=unix:SOCKET"], peripheral)
             check_on(tap, emulator, display, folder, "-global and virtio-vga-gl",
                      ["-global", "virtio-gpu-gl-device.helix-frame-export=on",
-                      "-global", "virtio-gpu-gl-device.helix-listen=unix:SOCKET", "-device", "virtio-vga-gl,id=gpu"], peripheral)
+                      "-global", "virtio-gpu-gl-device.helix-listen=unix:SOCKET",
+                      "-device", "virtio-vga-gl,id=gpu"], peripheral)
             check_states(tap, emulator, display, folder)
         except (VMError, OSError) as error:
             tap.check(False, "the test came to its end", error)

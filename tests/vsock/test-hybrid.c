@@ -282,6 +282,20 @@ static void test_silent_clients(Fixture *f, gconstpointer data)
     guest_expect(f->guest, HELIX_VSOCK_OP_REQUEST, FIRST_PORT, 22);
 }
 
+/* The client is gone when the guest answers, and nobody has noticed yet. */
+static void test_client_leaves_unnoticed(Fixture *f, gconstpointer data)
+{
+    int client = client_connect(f, "CONNECT 22\n");
+
+    guest_add_buffers(f->guest, 16, 4096);
+    guest_expect(f->guest, HELIX_VSOCK_OP_REQUEST, FIRST_PORT, 22);
+    close(client);
+    guest_op(f->guest, HELIX_VSOCK_OP_RESPONSE, 22, FIRST_PORT);
+    guest_expect(f->guest, HELIX_VSOCK_OP_RST, FIRST_PORT, 22);
+    settle(20);
+    g_assert_cmpuint(helix_vsock_n_connections(f->guest->vsock), ==, 0);
+}
+
 static void test_client_leaves_early(Fixture *f, gconstpointer data)
 {
     int client = client_connect(f, "CONNECT 22\n");
@@ -435,6 +449,7 @@ int main(int argc, char **argv)
     add("/vsock/hybrid/line-in-pieces", test_line_in_pieces);
     add("/vsock/hybrid/bad-lines", test_bad_lines);
     add("/vsock/hybrid/silent-clients", test_silent_clients);
+    add("/vsock/hybrid/client-leaves-unnoticed", test_client_leaves_unnoticed);
     add("/vsock/hybrid/client-leaves-early", test_client_leaves_early);
     add("/vsock/hybrid/sigpipe-on-host-socket", test_sigpipe_on_host_socket);
     add("/vsock/hybrid/no-spin-on-host-input", test_no_spin_on_host_input);

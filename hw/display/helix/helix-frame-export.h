@@ -15,15 +15,15 @@ typedef struct HelixChannel HelixChannel;
 #define HELIX_VSOCK_PORT 5000
 
 /*
- * Make @g the VM's exporting GPU: check its helix-*= properties, make the module and open what it listens on. FALSE with
- * @errp set (main loop, BQL held): a value that can't be used, a second exporting GPU, rutabaga.
+ * Make @g the VM's exporting GPU: check its helix-*= properties, make the module and open what it listens on. FALSE
+ * with @errp set (main loop, BQL held): a value that can't be used, a second exporting GPU, rutabaga.
  */
 bool helix_frame_export_realize(VirtIOGPU *g, Error **errp);
 
 /*
- * @g's renderer is there: serve its resources on vsock port @port (g's helix-vsock-port= property, if set, wins). Main
- * loop, BQL held. May be called again and again, as virtio_gpu_virgl_init() does after every reset. Cannot fail: whatever
- * could was checked by helix_frame_export_realize(), without which this does nothing.
+ * @g's renderer is there: serve its resources on vsock port @port (g's helix-vsock-port= property, if set, wins).
+ * Main loop, BQL held. May be called again and again, as virtio_gpu_virgl_init() does after every reset. Cannot fail:
+ * whatever could was checked by helix_frame_export_realize(), without which this does nothing.
  */
 void helix_frame_export_init(VirtIOGPU *g, int port);
 

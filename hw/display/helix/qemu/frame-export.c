@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * frame-export.c - the frame module inside QEMU: properties in, a HelixHost beside one virtio-gpu, and what becomes of it when
- * the VM stops, resets or ends.
+ * frame-export.c - the frame module inside QEMU: properties in, a HelixHost beside one virtio-gpu, and what becomes
+ * of it when the VM stops, resets or ends.
  *
- * There is at most one exporting GPU in a VM and GPUs can't be unplugged, so the module is made when that GPU is realized and
- * lives until QEMU exits.
+ * There is at most one exporting GPU in a VM. The module is made when that GPU is realized and lives until QEMU
+ * exits, for GPUs can't be unplugged; only a proxy around it that fails to realize takes it away earlier.
  */
 #include "qemu/osdep.h"
 #include "qemu/error-report.h"
@@ -27,11 +27,15 @@ typedef struct FrameExport {
     HelixHost *host;
     HelixListener *listener;
     void (*device_reset)(VirtIODevice *vdev);
+    void (*device_unrealize)(DeviceState *dev);
+    VMChangeStateEntry *run_state_handler;
     Notifier exit_notifier;
 } FrameExport;
 
 /* Set when whole. */
 static FrameExport *frame_export;
+
+static const char stats_name[] = "helix-stats";
 
 static void log_line(gpointer data, const char *line)
 {
@@ -48,64 +52,17 @@ static void trace_frame(gpointer data, const HelixFrameRecord *r)
     int64_t handed_over = r->resolved_ns;
     const char *path = r->error ? "-" : helix_host_path_name(r->path);
 
-    trace_helix_frame_queued(r->connection, r->session_id, r->pts, r->resource_id, microseconds(r->received_ns, r->lookup_ns));
+    trace_helix_frame_queued(r->connection, r->session_id, r->pts, r->resource_id,
+                             microseconds(r->received_ns, r->lookup_ns));
     trace_helix_frame_resolved(r->connection, r->session_id, r->pts, microseconds(r->lookup_ns, handed_over), path,
                                r->cpu_bytes);
     trace_helix_frame_encoded(r->connection, r->session_id, r->pts, microseconds(handed_over, r->encoded_ns), r->bytes,
                               r->keyframe, r->dropped);
-    trace_helix_frame_returned(r->connection, r->session_id, r->pts, microseconds(r->encoded_ns, r->returned_ns), r->error);
+    trace_helix_frame_returned(r->connection, r->session_id, r->pts, microseconds(r->encoded_ns, r->returned_ns),
+                               r->error);
 }
 
 static const HelixHostHooks hooks = { .log = log_line, .frame = trace_frame };
-
-static void run_state_changed(void *opaque, bool running, RunState state)
-{
-    FrameExport *export = opaque;
-
-    helix_host_set_running(export->host, running);
-}
-
-static void gpu_was_reset(void *opaque)
-{
-    FrameExport *export = opaque;
-
-    trace_helix_export_reset(export->name);
-    helix_resource_reset();
-    helix_host_reset(export->host);
-}
-
-/*
- * A virtio reset, by the guest's driver or of the whole machine, is seen through the class pointer: the GL device makes its
- * renderer again only with the next command. The guest's own reset comes on a vCPU thread, so the module is told from the main
- * loop; until then the look-up finds nothing, for the list of resources is empty already.
- */
-static void virtio_gpu_helix_reset(VirtIODevice *vdev)
-{
-    frame_export->device_reset(vdev);
-    if (vdev == VIRTIO_DEVICE(frame_export->gpu)) {
-        aio_bh_schedule_oneshot(iohandler_get_aio_context(), gpu_was_reset, frame_export);
-    }
-}
-
-static void watch_reset(FrameExport *export)
-{
-    VirtioDeviceClass *klass = VIRTIO_DEVICE_GET_CLASS(export->gpu);
-
-    export->device_reset = klass->reset;
-    klass->reset = virtio_gpu_helix_reset;
-}
-
-/* Encoder threads end and the socket's file goes before QEMU's memory does. */
-static void qemu_exits(Notifier *notifier, void *data)
-{
-    FrameExport *export = container_of(notifier, FrameExport, exit_notifier);
-
-    BQL_LOCK_GUARD();
-    frame_export = NULL;
-    g_clear_pointer(&export->listener, helix_listener_free);
-    helix_resource_reset();
-    g_clear_pointer(&export->host, helix_host_free);
-}
 
 static void get_stats(Object *obj, Visitor *v, const char *name, void *opaque, Error **errp)
 {
@@ -119,16 +76,111 @@ static void get_stats(Object *obj, Visitor *v, const char *name, void *opaque, E
     }
 }
 
-/* On the virtio device, and where people have a name for it: on the PCI or MMIO device around it. */
+/* The PCI or MMIO device around the virtio device, or NULL. */
+static Object *proxy(FrameExport *export)
+{
+    Object *parent = OBJECT(export->gpu)->parent;
+
+    return parent && object_dynamic_cast(parent, TYPE_DEVICE) ? parent : NULL;
+}
+
+/* On the virtio device, and where people have a name for it. */
 static void add_stats(FrameExport *export)
 {
     Object *gpu = OBJECT(export->gpu);
 
-    object_property_add(gpu, "helix-stats", "HelixStats", get_stats, NULL, NULL, export);
-    object_property_set_description(gpu, "helix-stats", "Counters and times of the exported frames");
-    if (gpu->parent && object_dynamic_cast(gpu->parent, TYPE_DEVICE)) {
-        object_property_add_alias(gpu->parent, "helix-stats", gpu, "helix-stats");
+    object_property_add(gpu, stats_name, "HelixStats", get_stats, NULL, NULL, export);
+    object_property_set_description(gpu, stats_name, "Counters and times of the exported frames");
+    if (proxy(export)) {
+        object_property_add_alias(proxy(export), stats_name, gpu, stats_name);
     }
+}
+
+static void remove_stats(FrameExport *export)
+{
+    if (proxy(export)) {
+        object_property_del(proxy(export), stats_name);
+    }
+    object_property_del(OBJECT(export->gpu), stats_name);
+}
+
+static void run_state_changed(void *opaque, bool running, RunState state)
+{
+    FrameExport *export = opaque;
+
+    helix_host_set_running(export->host, running);
+}
+
+static void gpu_was_reset(void *opaque)
+{
+    if (frame_export && frame_export->host) {
+        trace_helix_export_reset(frame_export->name);
+        helix_resource_reset();
+        helix_host_reset(frame_export->host);
+    }
+}
+
+/*
+ * A virtio reset, by the guest's driver or of the whole machine, is seen through the class pointer: the GL device
+ * makes its renderer again only with the next command. The guest's own reset comes on a vCPU thread, so the module is
+ * told from the main loop; until then the look-up finds nothing, for the list of resources is empty already.
+ */
+static void watched_reset(VirtIODevice *vdev)
+{
+    frame_export->device_reset(vdev);
+    if (vdev == VIRTIO_DEVICE(frame_export->gpu)) {
+        aio_bh_schedule_oneshot(iohandler_get_aio_context(), gpu_was_reset, NULL);
+    }
+}
+
+/* Encoder threads end, and the socket's file goes. */
+static void close_host(FrameExport *export)
+{
+    g_clear_pointer(&export->listener, helix_listener_free);
+    helix_resource_reset();
+    g_clear_pointer(&export->host, helix_host_free);
+}
+
+/* vCPUs may still run: what watches the device stays. */
+static void qemu_exits(Notifier *notifier, void *data)
+{
+    FrameExport *export = container_of(notifier, FrameExport, exit_notifier);
+
+    BQL_LOCK_GUARD();
+    close_host(export);
+}
+
+static void watched_unrealize(DeviceState *dev)
+{
+    FrameExport *export = frame_export;
+    VirtioDeviceClass *klass = VIRTIO_DEVICE_GET_CLASS(export->gpu);
+    void (*device_unrealize)(DeviceState *dev) = export->device_unrealize;
+
+    if (dev == DEVICE(export->gpu)) {
+        klass->reset = export->device_reset;
+        klass->unrealize = export->device_unrealize;
+        qemu_del_vm_change_state_handler(export->run_state_handler);
+        qemu_remove_exit_notifier(&export->exit_notifier);
+        remove_stats(export);
+        frame_export = NULL;
+        close_host(export);
+        g_free(export->name);
+        g_free(export);
+    }
+    device_unrealize(dev);
+}
+
+static void watch_device(FrameExport *export)
+{
+    VirtioDeviceClass *klass = VIRTIO_DEVICE_GET_CLASS(export->gpu);
+
+    export->device_reset = klass->reset;
+    export->device_unrealize = klass->unrealize;
+    klass->reset = watched_reset;
+    klass->unrealize = watched_unrealize;
+    export->run_state_handler = qemu_add_vm_change_state_handler(run_state_changed, export);
+    export->exit_notifier.notify = qemu_exits;
+    qemu_add_exit_notifier(&export->exit_notifier);
 }
 
 static void fail(Error **errp, const char *property, GError *error)
@@ -140,12 +192,13 @@ static void fail(Error **errp, const char *property, GError *error)
 static bool check_gpu(VirtIOGPU *g, Error **errp)
 {
     if (virtio_gpu_rutabaga_enabled(g->parent_obj.conf)) {
-        error_setg(errp, "helix-frame-export: frames of %s can't be exported; use virtio-gpu-gl-device or virtio-gpu-device",
-                   object_get_typename(OBJECT(g)));
+        error_setg(errp, "helix-frame-export: frames of %s can't be exported; use virtio-gpu-gl-device or "
+                   "virtio-gpu-device", object_get_typename(OBJECT(g)));
         return false;
     }
     if (frame_export) {
-        error_setg(errp, "helix-frame-export: one GPU of a VM can export its frames, and %s does already", frame_export->name);
+        error_setg(errp, "helix-frame-export: one GPU of a VM can export its frames, and %s does already",
+                   frame_export->name);
         return false;
     }
     if (g->parent_obj.conf.helix_vsock_port == 0 || g->parent_obj.conf.helix_vsock_port == UINT32_MAX) {
@@ -200,12 +253,9 @@ bool helix_frame_export_realize(VirtIOGPU *g, Error **errp)
     }
     export->name = object_get_canonical_path(OBJECT(g));
     helix_host_set_running(export->host, runstate_is_running());
-    qemu_add_vm_change_state_handler(run_state_changed, export);
-    export->exit_notifier.notify = qemu_exits;
-    qemu_add_exit_notifier(&export->exit_notifier);
     add_stats(export);
+    watch_device(export);
     frame_export = export;
-    watch_reset(export);
     trace_helix_export_start(export->name, export->port, conf->helix_encoder ?: "auto", conf->helix_listen ?: "-");
     return true;
 }
@@ -223,7 +273,7 @@ void helix_frame_export_init(VirtIOGPU *g, int port)
 
 bool helix_frame_export_accept(uint32_t port, HelixChannel *channel)
 {
-    if (!frame_export || port != frame_export->port) {
+    if (!frame_export || !frame_export->host || port != frame_export->port) {
         return false;
     }
     trace_helix_accept(port, channel->peer);

@@ -19,34 +19,39 @@ typedef struct Plane {
     uint32_t row_bytes, rows;
 } Plane;
 
-/* The guest's stride and offset of plane @i: EXT's where there are any, else what the 44 bytes say. */
+/* The guest's offset and stride of plane @i: EXT's where it gives them, else what the 44 bytes say. */
 static void plane_place(const HelixPicture *picture, int i, uint32_t tight, uint64_t *offset, uint64_t *stride)
 {
-    uint64_t whole_rows = picture->res_height ? picture->res_height : (uint64_t)picture->crop_y + picture->height;
+    uint64_t rows = picture->res_height ? picture->res_height : (uint64_t)picture->crop_y + picture->height;
 
     *offset = 0;
     *stride = picture->stride ? picture->stride : tight;
-    if (i < picture->planes && i < 3) {
-        *offset = picture->offset[i];
-        *stride = picture->stride_of[i] ? picture->stride_of[i] : *stride;
+    if (picture->planes > 0) {
+        *offset = picture->offset[0];
+        *stride = picture->stride_of[0] ? picture->stride_of[0] : *stride;
+    }
+    if (i == 1 && picture->planes > 1) {
+        *offset = picture->offset[1];
+        *stride = picture->stride_of[1] ? picture->stride_of[1] : *stride;
     } else if (i == 1) {
-        /* NV12 without EXT: the second plane starts at stride x (height rounded up to even) */
-        *offset = *stride * ((whole_rows + 1) & ~1ull);
+        /* NV12's second plane follows the first, which has an even number of rows */
+        *offset += *stride * ((rows + 1) & ~1ull);
     }
 }
 
-static bool check_plane(const HelixResource *resource, const Plane *plane, uint64_t size, uint64_t width_bytes, GError **error)
+static bool check_plane(const HelixResource *resource, const Plane *plane, uint64_t size, uint64_t width_bytes,
+                        GError **error)
 {
     uint64_t end = plane->start + plane->stride * (plane->rows - 1) + plane->row_bytes;
 
     if (plane->stride < width_bytes) {
-        g_set_error(error, HELIX_ERROR, HELIX_CODE_GEOMETRY, "stride %" PRIu64 " of resource %u is less than the %" PRIu64
-                    " bytes of a row", plane->stride, resource->id, width_bytes);
+        g_set_error(error, HELIX_ERROR, HELIX_CODE_GEOMETRY, "stride %" PRIu64 " of resource %u is less than the %"
+                    PRIu64 " bytes of a row", plane->stride, resource->id, width_bytes);
         return false;
     }
     if (end > size) {
-        g_set_error(error, HELIX_ERROR, HELIX_CODE_GEOMETRY, "the picture ends at byte %" PRIu64 " of resource %u, which has %"
-                    PRIu64, end, resource->id, size);
+        g_set_error(error, HELIX_ERROR, HELIX_CODE_GEOMETRY, "the picture ends at byte %" PRIu64 " of resource %u, "
+                    "which has %" PRIu64, end, resource->id, size);
         return false;
     }
     return true;
@@ -77,14 +82,14 @@ static bool check_sides(const HelixResource *resource, const HelixPicture *pictu
     uint64_t height = picture->res_height ? picture->res_height : bottom;
 
     if (width > MAX_SIDE || height > MAX_SIDE) {
-        g_set_error(error, HELIX_ERROR, HELIX_CODE_GEOMETRY, "resource %u can't be %" PRIu64 "x%" PRIu64 ": a side is at most %u",
-                    resource->id, width, height, MAX_SIDE);
+        g_set_error(error, HELIX_ERROR, HELIX_CODE_GEOMETRY, "resource %u can't be %" PRIu64 "x%" PRIu64 ": a side is "
+                    "at most %u", resource->id, width, height, MAX_SIDE);
         return false;
     }
     if (right > width || bottom > height) {
-        g_set_error(error, HELIX_ERROR, HELIX_CODE_GEOMETRY, "%ux%u at %u,%u is not within the %" PRIu64 "x%" PRIu64 " that the "
-                    "request gives resource %u", picture->width, picture->height, picture->crop_x, picture->crop_y, width,
-                    height, resource->id);
+        g_set_error(error, HELIX_ERROR, HELIX_CODE_GEOMETRY, "%ux%u at %u,%u is not within the %" PRIu64 "x%" PRIu64
+                    " that the request gives resource %u", picture->width, picture->height, picture->crop_x,
+                    picture->crop_y, width, height, resource->id);
         return false;
     }
     return true;
@@ -124,7 +129,8 @@ static bool make_planes(const HelixResource *resource, const HelixPicture *pictu
     return true;
 }
 
-HelixSurface *helix_pages_read(const HelixResource *resource, const HelixPicture *picture, HelixSurfacePool *pool, GError **error)
+HelixSurface *helix_pages_read(const HelixResource *resource, const HelixPicture *picture, HelixSurfacePool *pool,
+                               GError **error)
 {
     HelixPixelLayout layout = { picture->fourcc, { 0, 1, 2, 3 } };
     g_autoptr(HelixSurface) surface = NULL;
@@ -134,8 +140,7 @@ HelixSurface *helix_pages_read(const HelixResource *resource, const HelixPicture
         /* the guest's fourcc is a hint: what the pages hold is the format the resource was made with */
         layout = helix_pixel_layout(resource->format);
         if (!layout.fourcc) {
-            g_set_error(error, HELIX_ERROR, HELIX_CODE_NOT_READABLE, "resource %u has format %u of virtio-gpu, which has no "
-                        "8-bit RGB pixels: allocate XR24, AR24, XB24 or AB24", resource->id, resource->format);
+            helix_set_unreadable(resource, error);
             return NULL;
         }
     }

@@ -2,8 +2,8 @@
 /*
  * resource-virgl.c - the GL device's resources, which virglrenderer keeps.
  *
- * virglrenderer has no locks and draws with whatever GL context is current: it is called on the main loop only, and every call
- * that touches GL comes after virgl_renderer_force_ctx_0(), as QEMU does it before each command.
+ * virglrenderer has no locks and draws with whatever GL context is current: it is called on the main loop only, and
+ * every call that touches GL comes after virgl_renderer_force_ctx_0(), as QEMU does it before each command.
  */
 #include "qemu/osdep.h"
 #include "resource.h"
@@ -79,7 +79,8 @@ static void find_pages(VirtIOGPU *g, HelixResource *resource)
     resource->iov_cnt = count;
 }
 
-static bool read_texture(VirtIOGPU *g, const HelixResource *resource, uint32_t x, uint32_t y, HelixSurface *surface, GError **error)
+static bool read_texture(VirtIOGPU *g, const HelixResource *resource, uint32_t x, uint32_t y, HelixSurface *surface,
+                         GError **error)
 {
     VirglBox box = { .x = x, .y = y, .w = surface->width, .h = surface->height, .d = 1 };
     struct iovec iov = {
@@ -90,7 +91,8 @@ static bool read_texture(VirtIOGPU *g, const HelixResource *resource, uint32_t x
 
     /* Rows come in the guest's order, turned over if the texture is kept bottom up (Y_0_TOP). */
     virgl_renderer_force_ctx_0();
-    ret = virgl_renderer_transfer_read_iov(resource->id, 0, 0, surface->stride[0], 0, (struct virgl_box *)&box, 0, &iov, 1);
+    ret = virgl_renderer_transfer_read_iov(resource->id, 0, 0, surface->stride[0], 0, (struct virgl_box *)&box, 0,
+                                           &iov, 1);
     if (ret) {
         g_set_error(error, HELIX_ERROR, HELIX_CODE_NOT_READABLE, "the host's renderer can't read resource %u back (%s)",
                     resource->id, g_strerror(ABS(ret)));

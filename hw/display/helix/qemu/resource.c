@@ -2,8 +2,9 @@
 /*
  * resource.c - HelixResolver on a virtio-gpu: from a resource id to a surface that an encoder thread can read.
  *
- * Which of its two places a resource is read from is the request's `source` (docs/protocol.md): a classic resource has a host
- * texture and guest pages, and only one of them is right. The host's own choice is the texture where there is one.
+ * Which of its two places a resource is read from is the request's `source` (docs/protocol.md): a classic resource
+ * has a host texture and guest pages, and only one of them is right. The host's own choice is the texture where there
+ * is one.
  */
 #include "qemu/osdep.h"
 #include "qemu/main-loop.h"
@@ -50,6 +51,12 @@ HelixPixelLayout helix_pixel_layout(uint32_t format)
     return (HelixPixelLayout) { 0 };
 }
 
+void helix_set_unreadable(const HelixResource *resource, GError **error)
+{
+    g_set_error(error, HELIX_ERROR, HELIX_CODE_NOT_READABLE, "resource %u has format %u of virtio-gpu, which has no "
+                "8-bit RGB pixels: allocate XR24, AR24, XB24 or AB24", resource->id, resource->format);
+}
+
 void helix_pixels_reorder(HelixSurface *surface, const HelixPixelLayout *layout)
 {
     const uint8_t *from = layout->byte;
@@ -72,7 +79,7 @@ void helix_pixels_reorder(HelixSurface *surface, const HelixPixelLayout *layout)
     surface->cpu_bytes += (uint64_t)surface->width * surface->height * 4;
 }
 
-/* What the guest queued before it sent the request has happened when this returns, as far as the renderer is not blocked. */
+/* What the guest queued before its request has happened when this returns, as far as the renderer is not blocked. */
 static void drain_control_queue(VirtIOGPU *g)
 {
     VirtIOGPUClass *klass = VIRTIO_GPU_GET_CLASS(g);
@@ -86,8 +93,8 @@ static bool is_gl(VirtIOGPU *g)
 }
 
 /*
- * After a reset virglrenderer keeps the old pictures until the next control command, but the list is empty at once: only
- * what is in the list exists.
+ * After a reset virglrenderer keeps the old pictures until the next control command, but the list is empty at once:
+ * only what is in the list exists.
  */
 static bool find_resource(VirtIOGPU *g, uint32_t id, HelixResource *resource, GError **error)
 {
@@ -144,8 +151,7 @@ static HelixSurface *read_texture(VirtIOGPU *g, const HelixResource *resource, c
     g_autoptr(HelixSurface) surface = NULL;
 
     if (!layout.fourcc) {
-        g_set_error(error, HELIX_ERROR, HELIX_CODE_NOT_READABLE, "resource %u has format %u of virtio-gpu, which has no 8-bit "
-                    "RGB pixels: allocate XR24, AR24, XB24 or AB24", resource->id, resource->format);
+        helix_set_unreadable(resource, error);
         return NULL;
     }
     if (!check_bounds(resource, picture, error)) {
@@ -166,8 +172,8 @@ static HelixSurface *read_texture(VirtIOGPU *g, const HelixResource *resource, c
     return g_steal_pointer(&surface);
 }
 
-static HelixSurface *read_pages(VirtIOGPU *g, HelixResource *resource, const HelixPicture *picture, HelixSurfacePool *pool,
-                                GError **error)
+static HelixSurface *read_pages(VirtIOGPU *g, HelixResource *resource, const HelixPicture *picture,
+                                HelixSurfacePool *pool, GError **error)
 {
     if (!resource->iov_cnt && helix_texture_reader && is_gl(g)) {
         helix_texture_reader->find_pages(g, resource);
@@ -186,8 +192,9 @@ static HelixSurface *read_pages(VirtIOGPU *g, HelixResource *resource, const Hel
 /* Find the resource, and whether its texture or its pages are the picture. */
 static bool choose(VirtIOGPU *g, const HelixPicture *picture, HelixResource *resource, bool *texture, GError **error)
 {
-    if (qemu_in_vcpu_thread()) {
-        g_set_error_literal(error, HELIX_ERROR, HELIX_CODE_INTERNAL, "look-up on a vCPU thread, which has no GL context");
+    if (qemu_in_vcpu_thread() || g->processing_cmdq) {
+        g_set_error_literal(error, HELIX_ERROR, HELIX_CODE_INTERNAL,
+                            "look-up outside of the main loop, where GL has no context");
         return false;
     }
     drain_control_queue(g);
@@ -195,8 +202,8 @@ static bool choose(VirtIOGPU *g, const HelixPicture *picture, HelixResource *res
         return false;
     }
     if (picture->source == HELIX_SOURCE_TEXTURE && !resource->has_texture) {
-        g_set_error(error, HELIX_ERROR, HELIX_CODE_NOT_READABLE, "resource %u has no texture on the host: ask for source 2, its "
-                    "pages", resource->id);
+        g_set_error(error, HELIX_ERROR, HELIX_CODE_NOT_READABLE, "resource %u has no texture on the host: ask for "
+                    "source 2, its pages", resource->id);
         return false;
     }
     *texture = resource->has_texture && picture->source != HELIX_SOURCE_PAGES;
@@ -225,7 +232,8 @@ static bool copy_by_gpu(const HelixResource *resource, const HelixPicture *pictu
     return false;
 }
 
-static void resolve(gpointer self, const HelixPicture *picture, HelixSurfacePool *pool, HelixResolved done, gpointer data)
+static void resolve(gpointer self, const HelixPicture *picture, HelixSurfacePool *pool, HelixResolved done,
+                    gpointer data)
 {
     HelixSurface *surface = NULL;
     HelixResource resource;

@@ -2,9 +2,9 @@
 /*
  * resource.h - from a virtio-gpu resource id to a surface: what the look-up's parts know of each other.
  *
- * resource.c decides what is read and checks the geometry; resource-pages.c copies guest pages and QEMU's own 2D images;
- * resource-virgl.c, which may be in a module, asks virglrenderer. All on the main loop with the BQL held, and nothing of the
- * guest's is referenced after the call that read it.
+ * resource.c decides what is read and checks the geometry; resource-pages.c copies guest pages and QEMU's own 2D
+ * images; resource-virgl.c, which may be in a module, asks virglrenderer. All on the main loop with the BQL held, and
+ * nothing of the guest's is referenced after the call that read it.
  */
 #ifndef HELIX_RESOURCE_H
 #define HELIX_RESOURCE_H
@@ -37,8 +37,9 @@ typedef struct HelixTextureReader {
     bool (*describe)(VirtIOGPU *g, HelixResource *resource);
     /* Point @resource at the guest pages of a classic resource; leaves it alone if there are none. */
     void (*find_pages)(VirtIOGPU *g, HelixResource *resource);
-    /* Read @surface's size at @x, @y of the texture into @surface: four bytes a pixel, top row first, in the resource's format. */
-    bool (*read)(VirtIOGPU *g, const HelixResource *resource, uint32_t x, uint32_t y, HelixSurface *surface, GError **error);
+    /* Fill @surface from @x, @y of the texture on: four bytes a pixel, top row first, in the resource's format. */
+    bool (*read)(VirtIOGPU *g, const HelixResource *resource, uint32_t x, uint32_t y, HelixSurface *surface,
+                 GError **error);
 } HelixTextureReader;
 
 extern const HelixTextureReader *helix_texture_reader;
@@ -65,6 +66,9 @@ void helix_resource_reset(void);
 /* The memory layout of virtio-gpu (and virgl) format @format. */
 HelixPixelLayout helix_pixel_layout(uint32_t format);
 
+/* The error for a resource whose format has no layout. */
+void helix_set_unreadable(const HelixResource *resource, GError **error);
+
 /* Put the bytes of every pixel of @surface into the order its fourcc says. */
 void helix_pixels_reorder(HelixSurface *surface, const HelixPixelLayout *layout);
 
@@ -72,7 +76,8 @@ void helix_pixels_reorder(HelixSurface *surface, const HelixPixelLayout *layout)
  * Copy @picture out of the guest pages (or the blob) of @resource into a surface of @pool. NULL with HELIX_ERROR:
  * HELIX_CODE_GEOMETRY if it does not lie within them, HELIX_CODE_NOT_READABLE for a format without rows of pixels.
  */
-HelixSurface *helix_pages_read(const HelixResource *resource, const HelixPicture *picture, HelixSurfacePool *pool, GError **error);
+HelixSurface *helix_pages_read(const HelixResource *resource, const HelixPicture *picture, HelixSurfacePool *pool,
+                               GError **error);
 
 /* Copy @surface's size at @x, @y out of a 2D resource's host image, whose bounds the caller has checked. */
 void helix_image_read(const HelixResource *resource, uint32_t x, uint32_t y, HelixSurface *surface);

@@ -46,7 +46,7 @@ static void stop_timer(Client *client)
     }
 }
 
-/* Done with @client, one way or the other; what is still attached is closed. */
+/* Done with @client, one way or the other; its channel is closed if it still has it. */
 static void client_free(Client *client)
 {
     stop_timer(client);
@@ -57,23 +57,9 @@ static void client_free(Client *client)
     g_free(client);
 }
 
-/* The client is gone or no good. While the guest's answer is awaited the Client stays, as it will be called. */
-static void client_drop(Client *client)
-{
-    if (!client->asked) {
-        client_free(client);
-        return;
-    }
-    stop_timer(client);
-    if (client->host) {
-        helix_channel_close(client->host, FALSE);
-        client->host = NULL;
-    }
-}
-
 static gboolean client_timed_out(gpointer data)
 {
-    client_drop(data);
+    client_free(data);
     return G_SOURCE_REMOVE;
 }
 
@@ -141,7 +127,7 @@ static gsize host_input(HelixChannel *channel, const guint8 *data, gsize len)
         return 0;
     }
     if (part >= sizeof client->line - client->used) {
-        client_drop(client);
+        client_free(client);
         return len;
     }
     memcpy(client->line + client->used, data, part);
@@ -151,7 +137,7 @@ static gsize host_input(HelixChannel *channel, const guint8 *data, gsize len)
     }
     client->line[client->used] = '\0';
     if (!parse_line(client->line, &port)) {
-        client_drop(client);
+        client_free(client);
         return len;
     }
     stop_timer(client);
@@ -160,12 +146,15 @@ static gsize host_input(HelixChannel *channel, const guint8 *data, gsize len)
     return part + 1;
 }
 
+/* While the guest's answer is awaited the Client stays, as it will be called. */
 static void host_gone(HelixChannel *channel)
 {
     Client *client = channel->user_data;
 
     client->host = NULL;
-    client_drop(client);
+    if (!client->asked) {
+        client_free(client);
+    }
 }
 
 static void host_eof(HelixChannel *channel)
@@ -174,7 +163,7 @@ static void host_eof(HelixChannel *channel)
 
     client->host_eof = TRUE;
     if (!client->asked) {
-        client_drop(client);
+        client_free(client);
     }
 }
 

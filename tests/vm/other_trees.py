@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# suite: long
+"""QEMU trees other than the one that is run: integrated, the touched objects compiled, and reversed to the byte.
+
+Debian's source packages of every version that can be had: 10.0.2 (the base of UTM's fork), 10.2, 11.
+"""
+
+import glob
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+
+import qemu
+from steps import CACHE, TREE
+from tap import Tap
+
+INTEGRATE = os.path.join(TREE, "qemu", "integrate")
+WORK = os.path.join(CACHE, "other-trees")
+FIRMWARE = (("pc-bios", r"'(edk2-[\w-]+\.fd)'", ".bz2"), ("pc-bios/dtb", r"'([\w-]+\.dtb)'", ""))
+TOUCHED = re.compile(r"^(\S*(?:hw_display_helix|helix/libhelix|hw_display_virtio-(?:gpu|vga))\S*\.o): ", re.M)
+
+
+def run(argv, log, **options):
+    with open(log, "ab") as file:
+        done = subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=file, stderr=file, check=False, **options)
+    return done.returncode == 0
+
+
+def tail(log):
+    with open(log, encoding="utf-8", errors="replace") as file:
+        return file.read()[-3000:]
+
+
+def snapshot(root):
+    """{name: hash} of every file; what Python and the compiler cache there is nobody's source."""
+    result = {}
+    for folder, folders, files in os.walk(root):
+        folders[:] = [f for f in folders if f not in ("__pycache__", ".git")]
+        for name in files:
+            path = os.path.join(folder, name)
+            data = os.readlink(path).encode() if os.path.islink(path) else open(path, "rb").read()
+            result[os.path.relpath(path, root)] = hashlib.sha256(data).hexdigest()
+    return result
+
+
+def upstream_version(version):
+    return re.sub(r"^\d+:", "", version).split("-")[0]
+
+
+def fetch(version, log):
+    """The upstream source of Debian's @version, unpacked; None if the archive has it no longer."""
+    tree = os.path.join(WORK, "qemu-" + upstream_version(version))
+    if os.path.isdir(tree):
+        return tree
+    download = os.path.join(WORK, "download")
+    shutil.rmtree(download, ignore_errors=True)
+    os.makedirs(download)
+    # of an old version the original may be all that is left
+    run(["apt-get", "-q", "source", "--download-only", "--only-source", "qemu=" + version], log, cwd=download)
+    archives = glob.glob(os.path.join(download, "*.orig.tar.xz"))
+    if not archives:
+        return None
+    os.makedirs(tree + ".new")
+    if not run(["tar", "-C", tree + ".new", "--strip-components=1", "-xf", archives[0]], log):
+        return None
+    # Debian takes prebuilt firmware out; its names are asked for, its contents are not
+    for folder, pattern, suffix in FIRMWARE:
+        with open(os.path.join(tree + ".new", folder, "meson.build"), encoding="utf-8") as file:
+            for name in re.findall(pattern, file.read()):
+                open(os.path.join(tree + ".new", folder, name + suffix), "ab").close()
+    os.rename(tree + ".new", tree)
+    return tree
+
+
+def compile_touched(build, log, more=()):
+    """Compile what the integration adds and edits; the number of objects, 0 if one fails."""
+    ninja = ["ninja", "-C", build]
+    objects = TOUCHED.findall(subprocess.run(ninja + ["-t", "targets", "all"], capture_output=True, text=True,
+                                             check=False).stdout)
+    return len(objects) if objects and run(ninja + objects + list(more), log) else 0
+
+
+def check_build(tap, title, tree, setup, log, more=()):
+    build = os.path.join(WORK, "build")
+    shutil.rmtree(build, ignore_errors=True)
+    os.makedirs(build)
+    if tap.check(run(setup(tree, build), log, cwd=build), title + ": configured", tail(log)):
+        count = compile_touched(build, log, more)
+        tap.check(count > 20, "%s: %d touched objects compile" % (title, count), tail(log))
+
+
+def by_configure(*options):
+    return lambda tree, build: [os.path.join(tree, "configure"), "--cc=ccache gcc"] + qemu.CONFIGURE + list(options)
+
+
+def check_tree(tap, title, tree, log, ways):
+    run([INTEGRATE, tree, "--reverse"], log)        # a run that was stopped
+    before = snapshot(tree)
+    integrated = run([INTEGRATE, tree], log) and run([INTEGRATE, tree, "--check"], log)
+    if tap.check(integrated, title + ": integrated, and --check agrees", tail(log)):
+        for name, setup, more in ways:
+            check_build(tap, title + name, tree, setup, log, more)
+    tap.check(run([INTEGRATE, tree, "--reverse"], log), title + ": reversed", tail(log))
+    after = snapshot(tree)
+    wrong = sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
+    tap.check(not wrong, title + ": every byte is what it was", wrong[:20])
+
+
+def new_log(name):
+    os.makedirs(WORK, exist_ok=True)
+    path = os.path.join(WORK, name)
+    open(path, "w").close()
+    return path
+
+
+def main():
+    tap = Tap()
+    log = new_log("other-trees.log")
+    run(["apt-get", "-q", "update"], log)
+    done = {upstream_version(qemu.source())}
+    for version in qemu.versions_offered():
+        upstream = upstream_version(version)
+        if upstream in done:
+            continue
+        done.add(upstream)
+        tree = fetch(version, log)
+        if tree:
+            check_tree(tap, "QEMU " + upstream, tree, log, [("", by_configure(), ())])
+        else:
+            tap.skip("QEMU " + upstream, "the archive does not have it today")
+    return tap.end()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
