@@ -24,6 +24,8 @@ DOUBLE_CONSTANT(kCVPixelBufferWidthKey);
 DOUBLE_CONSTANT(kCVPixelBufferHeightKey);
 DOUBLE_CONSTANT(kCVPixelBufferIOSurfacePropertiesKey);
 
+DoubleCvOrders double_cv;
+
 /* ---- IOSurface ---- */
 
 static void surface_finalize(gpointer object)
@@ -109,12 +111,10 @@ OSType IOSurfaceGetPixelFormat(IOSurfaceRef surface)
 
 Boolean IOSurfaceIsInUse(IOSurfaceRef surface)
 {
-    return g_atomic_int_get(&surface_of(surface)->uses) > 0;
+    return double_cv.always_in_use || g_atomic_int_get(&surface_of(surface)->uses) > 0;
 }
 
 /* ---- pixel buffers ---- */
-
-DoubleCvOrders double_cv;
 
 static void buffer_finalize(gpointer object)
 {

@@ -32,6 +32,7 @@ extern const DoubleClass double_surface, double_buffer;
 
 typedef struct DoubleCvOrders {
     gboolean no_iosurface;      /* IOSurfaceCreate gives NULL */
+    gboolean always_in_use;     /* IOSurfaceIsInUse, as if a texture on it were a use */
 } DoubleCvOrders;
 
 extern DoubleCvOrders double_cv;

@@ -6,9 +6,15 @@
 /* A stream has one picture in the encoder, one before it and one kept: three of each of a dozen streams' sizes. */
 #define MAX_SLOTS   36u
 #define MAX_BYTES   ((guint64)1 << 30)
+/*
+ * So many of one size that others still use, and the one longest out of our hands is taken all the same: whether a texture on an
+ * IOSurface counts as a use of it is the system's affair, and if it does, none would ever be free.
+ */
+#define MAX_HELD    6u
 
 struct HelixSlotPool {
     GPtrArray *slots;
+    guint64 taken;              /* counts take() */
     void (*forget)(gpointer data, HelixSlot *slot);
     gpointer data;
 };
@@ -142,21 +148,36 @@ static HelixSlot *add_slot(HelixSlotPool *pool, guint32 width, guint32 height, G
     return slot;
 }
 
+/* One of this size to use again, or NULL. */
+static HelixSlot *find_slot(const HelixSlotPool *pool, guint32 width, guint32 height)
+{
+    HelixSlot *oldest = NULL;
+    guint held = 0;
+
+    for (guint i = 0; i < pool->slots->len; i++) {
+        HelixSlot *slot = pool->slots->pdata[i];
+
+        if (slot->width != width || slot->height != height || g_atomic_int_get(&slot->busy)) {
+            continue;
+        }
+        if (!IOSurfaceIsInUse(slot->surface)) {
+            return slot;
+        }
+        held++;
+        oldest = oldest && oldest->taken < slot->taken ? oldest : slot;
+    }
+    return held >= MAX_HELD ? oldest : NULL;
+}
+
 HelixSlot *helix_slot_pool_take(HelixSlotPool *pool, guint32 width, guint32 height, GError **error)
 {
-    HelixSlot *slot = NULL;
+    HelixSlot *slot = find_slot(pool, width, height);
 
-    for (guint i = 0; i < pool->slots->len && !slot; i++) {
-        HelixSlot *candidate = pool->slots->pdata[i];
-
-        if (candidate->width == width && candidate->height == height && is_idle(candidate)) {
-            slot = candidate;
-        }
-    }
     if (!slot) {
         slot = add_slot(pool, width, height, error);
     }
     if (slot) {
+        slot->taken = ++pool->taken;
         g_atomic_int_set(&slot->busy, TRUE);
         g_atomic_ref_count_inc(&slot->refs);
     }

@@ -17,6 +17,7 @@
 typedef struct HelixSlot {
     gatomicrefcount refs;       /* the pool's, a job's, a HelixSurface's */
     gint busy;                  /* atomic: a job or a HelixSurface has it */
+    guint64 taken;              /* when last, in counts of the pool's */
     guint32 width, height;
     IOSurfaceRef surface;       /* BGRA */
     /* What copies keep with it, made when first needed. */
