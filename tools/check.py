@@ -15,9 +15,10 @@ import xml.etree.ElementTree as ElementTree
 
 import build
 import qemu
+import videotoolbox
 from steps import CACHE, TREE, Failed, Step, StepError, locked, say
 
-MESON_SUITES = ("core", "encoder", "vsock", "element", "integrate")
+MESON_SUITES = ("core", "encoder", "vsock", "videotoolbox", "element", "integrate")
 MESON_PROGRESS = re.compile(rb"^\s*(\d+)/(\d+) ")
 VM_SECONDS = 600
 
@@ -185,6 +186,8 @@ def run(arguments):
     if without_vm:
         try:
             run_meson_suites(without_vm, count, thorough=len(chosen) > 1)
+            if wanted in ("all", "videotoolbox"):
+                videotoolbox.run(count)
         except Failed:
             count.add(failed=1)
     if with_vm:

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
+#include <glib-unix.h>
 #include <glib/gstdio.h>
 
 #include "core/error.h"
@@ -61,8 +62,9 @@ static struct sockaddr_un address_of(const char *path)
 static int client_connect(Fixture *f, const char *text)
 {
     struct sockaddr_un address = address_of(f->path);
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
 
+    g_assert_true(g_unix_set_fd_nonblocking(fd, TRUE, NULL));
     g_assert_cmpint(connect(fd, (struct sockaddr *)&address, sizeof address), ==, 0);
     g_assert_cmpint(write(fd, text, strlen(text)), ==, strlen(text));
     settle(20);

@@ -16,6 +16,9 @@
 
 /* Best first: "auto" takes the first that is available, but never `null`, whose film is grey: that one is asked for by name. */
 static const HelixEncoderClass *const classes[] = {
+#ifdef HELIX_HAVE_VIDEOTOOLBOX
+    &helix_encoder_videotoolbox,
+#endif
 #ifdef HELIX_HAVE_LIBAVCODEC
     &helix_encoder_x264,
 #endif

@@ -71,6 +71,7 @@ struct HelixEncoder {
 
 extern const HelixEncoderClass helix_encoder_null;
 extern const HelixEncoderClass helix_encoder_x264;  /* HELIX_HAVE_LIBAVCODEC */
+extern const HelixEncoderClass helix_encoder_videotoolbox;  /* HELIX_HAVE_VIDEOTOOLBOX */
 
 /*
  * The encoder called @name; "auto" or NULL takes the best one of this build that encodes pictures (never `null`). NULL with

@@ -2,7 +2,9 @@
 /* h264-sps.c - sequence parameter sets of ITU-T H.264 (08/2021), read and written. */
 #include <string.h>
 
-#include "h264.h"
+#include "h264-layout.h"
+
+#define UNSPECIFIED_FORMAT 5u   /* video_format, table E-2 */
 
 /* ---- reading bits ---- */
 
@@ -11,6 +13,7 @@ typedef struct BitReader {
     const guint8 *data, *end;
     guint bit;                  /* of *data, 0 the most significant */
     guint zeros;                /* zero bytes just before *data */
+    gsize position;             /* bits read of the RBSP, the NAL unit's header included */
     gboolean failed;
 } BitReader;
 
@@ -35,6 +38,7 @@ static guint32 get_bits(BitReader *reader, guint n)
             return 0;
         }
         value = value << 1 | ((*reader->data >> (7 - reader->bit)) & 1);
+        reader->position++;
         if (++reader->bit == 8) {
             next_byte(reader);
         }
@@ -201,7 +205,7 @@ static void parse_sar(BitReader *reader, HelixSps *sps)
 
 static void parse_video_signal(BitReader *reader, HelixSps *sps)
 {
-    get_bits(reader, 3);        /* video_format */
+    sps->video_format = (guint8)get_bits(reader, 3);
     sps->full_range = get_flag(reader);
     sps->colour_description = get_flag(reader);
     if (sps->colour_description) {
@@ -211,7 +215,24 @@ static void parse_video_signal(BitReader *reader, HelixSps *sps)
     }
 }
 
-static void parse_vui(BitReader *reader, HelixSps *sps)
+static void parse_restriction(BitReader *reader, HelixSps *sps, HelixSpsLayout *layout)
+{
+    layout->restriction = reader->position;
+    sps->bitstream_restriction = get_flag(reader);
+    if (!sps->bitstream_restriction) {
+        return;
+    }
+    layout->limits_begin = reader->position;
+    get_flag(reader);           /* motion_vectors_over_pic_boundaries_flag */
+    for (guint i = 0; i < 4; i++) {
+        get_ue(reader);
+    }
+    layout->limits_end = reader->position;
+    sps->max_num_reorder_frames = (guint8)get_ue_max(reader, 16);
+    sps->max_dec_frame_buffering = (guint8)get_ue_max(reader, 16);
+}
+
+static void parse_vui(BitReader *reader, HelixSps *sps, HelixSpsLayout *layout)
 {
     gboolean nal_hrd, vcl_hrd;
 
@@ -221,9 +242,11 @@ static void parse_vui(BitReader *reader, HelixSps *sps)
     if (get_flag(reader)) {     /* overscan_info_present_flag */
         get_flag(reader);
     }
+    layout->signal_begin = reader->position;
     if (get_flag(reader)) {
         parse_video_signal(reader, sps);
     }
+    layout->signal_end = reader->position;
     sps->chroma_loc = get_flag(reader);
     if (sps->chroma_loc) {
         sps->chroma_loc_type = (guint8)get_ue_max(reader, 5);
@@ -247,25 +270,18 @@ static void parse_vui(BitReader *reader, HelixSps *sps)
         get_flag(reader);       /* low_delay_hrd_flag */
     }
     get_flag(reader);           /* pic_struct_present_flag */
-    sps->bitstream_restriction = get_flag(reader);
-    if (sps->bitstream_restriction) {
-        get_flag(reader);       /* motion_vectors_over_pic_boundaries_flag */
-        for (guint i = 0; i < 4; i++) {
-            get_ue(reader);
-        }
-        sps->max_num_reorder_frames = (guint8)get_ue_max(reader, 16);
-        sps->max_dec_frame_buffering = (guint8)get_ue_max(reader, 16);
-    }
+    parse_restriction(reader, sps, layout);
 }
 
-gboolean helix_h264_parse_sps(const guint8 *nal, gsize size, HelixSps *sps)
+gboolean helix_h264_scan_sps(const guint8 *nal, gsize size, HelixSps *sps, HelixSpsLayout *layout)
 {
     BitReader reader = { .data = nal, .end = nal + size };
 
     *sps = (HelixSps) {
-        .chroma_format_idc = 1, .bit_depth_luma = 8, .bit_depth_chroma = 8,
+        .chroma_format_idc = 1, .bit_depth_luma = 8, .bit_depth_chroma = 8, .video_format = UNSPECIFIED_FORMAT,
         .primaries = HELIX_H264_UNSPECIFIED, .transfer = HELIX_H264_UNSPECIFIED, .matrix = HELIX_H264_UNSPECIFIED,
     };
+    *layout = (HelixSpsLayout) { 0 };
     if (size < 4 || (nal[0] & 0x9f) != HELIX_NAL_SPS) {
         return FALSE;
     }
@@ -282,11 +298,19 @@ gboolean helix_h264_parse_sps(const guint8 *nal, gsize size, HelixSps *sps)
     sps->max_num_ref_frames = get_ue_max(&reader, 16);
     get_flag(&reader);          /* gaps_in_frame_num_value_allowed_flag */
     parse_size(&reader, sps);
+    layout->vui_flag = reader.position;
     sps->vui = get_flag(&reader);
     if (sps->vui) {
-        parse_vui(&reader, sps);
+        parse_vui(&reader, sps, layout);
     }
     return !reader.failed;
+}
+
+gboolean helix_h264_parse_sps(const guint8 *nal, gsize size, HelixSps *sps)
+{
+    HelixSpsLayout layout;
+
+    return helix_h264_scan_sps(nal, size, sps, &layout);
 }
 
 static void put_vui(HelixBitWriter *writer, const HelixSps *sps)
@@ -300,7 +324,7 @@ static void put_vui(HelixBitWriter *writer, const HelixSps *sps)
     helix_bits_put(writer, 1, 0);                       /* overscan_info_present_flag */
     helix_bits_put(writer, 1, sps->colour_description); /* video_signal_type_present_flag */
     if (sps->colour_description) {
-        helix_bits_put(writer, 3, 5);                   /* video_format: unspecified */
+        helix_bits_put(writer, 3, UNSPECIFIED_FORMAT);  /* video_format */
         helix_bits_put(writer, 1, sps->full_range);
         helix_bits_put(writer, 1, 1);
         helix_bits_put(writer, 8, sps->primaries);

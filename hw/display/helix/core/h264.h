@@ -73,6 +73,7 @@ typedef struct HelixSps {
 
     gboolean vui;               /* vui_parameters_present_flag; what follows is 0 or "unspecified" without it */
     guint16 sar_width, sar_height;      /* 0: not said */
+    guint8 video_format;        /* 5, unspecified, if not said */
     gboolean full_range;
     gboolean colour_description;
     guint8 primaries, transfer, matrix;
@@ -93,6 +94,14 @@ gboolean helix_h264_parse_sps(const guint8 *nal, gsize size, HelixSps *sps);
  * Of the rest, profile, constraints, level, log2_max_frame_num and, with vui, everything said by it is taken over.
  */
 void helix_h264_append_sps(GByteArray *out, const HelixSps *sps);
+
+/*
+ * The SPS in @nal once more (header byte first, no start code), with BT.709 colour description and a bitstream_restriction that
+ * allows no reordering and buffers as many frames as are referred to; every other element keeps its bits. An encoder's SPS
+ * without bitstream_restriction (E.2.1) makes a decoder expect pictures out of order and hold back a whole buffer of them.
+ * Only for streams whose encoder was told not to reorder. NULL where helix_h264_parse_sps() is FALSE. The caller frees it.
+ */
+GByteArray *helix_h264_rewrite_sps(const guint8 *nal, gsize size);
 
 /* ---- levels (table A-1) ---- */
 

@@ -23,6 +23,9 @@ typedef struct HelixPicture {
     guint32 res_width, res_height;  /* whole resource; 0: as the picture */
     guint32 offset[3], stride_of[3];
     guint64 modifier;
+    /* From the stream, not from the guest: */
+    guint32 coded_width, coded_height;  /* what the picture will be scaled to, so that a GPU copy can do it; 0: its own size */
+    guint surface_kinds;        /* bits 1 << HelixSurfaceKind that the encoder reads; 0: host memory only */
 } HelixPicture;
 
 /* Exactly one of @surface (the callee takes over the reference) and @error (the callee takes it over) is set. */

@@ -29,6 +29,7 @@ struct HelixStream {
 
     /* Since the stream's start, for its lines in the log. */
     HelixEncoderConfig in_force;
+    guint32 coded_width, coded_height;  /* asked for; 0: follow the frames */
     guint64 encoded, dropped;
     gint64 started_ns;
 };
@@ -85,6 +86,7 @@ static void end_life(HelixStream *stream)
     g_clear_pointer(&stream->worker, helix_worker_retire);
     g_clear_pointer(&stream->last, helix_surface_unref);
     stream->encoded = stream->dropped = 0;
+    stream->coded_width = stream->coded_height = 0;
     memset(&stream->in_force, 0, sizeof stream->in_force);
 }
 
@@ -284,6 +286,9 @@ static void begin_frame(HelixStream *stream, HelixOp *op)
 
         *ticket = (Ticket) { .stream = stream, .op = op };
         stream->resolving = ticket;
+        op->frame.picture.coded_width = stream->coded_width;
+        op->frame.picture.coded_height = stream->coded_height;
+        op->frame.picture.surface_kinds = host->encoder->surface_kinds;
         host->resolver->resolve(host->resolver_data, &op->frame.picture, host->pool, resolved, ticket);
     } else if (stream->last) {
         submit(stream, op, helix_surface_ref(stream->last), HELIX_HOST_PATH_REPEAT);
@@ -312,6 +317,8 @@ static gboolean begin(HelixStream *stream, HelixOp *op)
         }
         if (need_worker(stream, &error)) {
             op->state = HELIX_OP_ENCODING;
+            stream->coded_width = op->config.config.width;
+            stream->coded_height = op->config.config.height;
             helix_worker_configure(stream->worker, &op->config, op);
         } else {
             op_fail(stream, op, error);

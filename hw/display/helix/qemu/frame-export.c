@@ -115,6 +115,7 @@ static void gpu_was_reset(void *opaque)
 {
     if (frame_export && frame_export->host) {
         trace_helix_export_reset(frame_export->name);
+        helix_resource_reset();
         helix_host_reset(frame_export->host);
     }
 }
@@ -136,6 +137,7 @@ static void watched_reset(VirtIODevice *vdev)
 static void close_host(FrameExport *export)
 {
     g_clear_pointer(&export->listener, helix_listener_free);
+    helix_resource_reset();
     g_clear_pointer(&export->host, helix_host_free);
 }
 

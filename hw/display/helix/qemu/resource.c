@@ -14,6 +14,7 @@
 #include "../trace.h"
 
 const HelixTextureReader *helix_texture_reader;
+const HelixTextureCopier *helix_texture_copier;
 
 static const char gl_type[] = "virtio-gpu-gl-device";
 
@@ -188,49 +189,79 @@ static HelixSurface *read_pages(VirtIOGPU *g, HelixResource *resource, const Hel
     return helix_pages_read(resource, picture, pool, error);
 }
 
-static HelixSurface *look_up(VirtIOGPU *g, const HelixPicture *picture, HelixSurfacePool *pool, GError **error)
+/* Find the resource, and whether its texture or its pages are the picture. */
+static bool choose(VirtIOGPU *g, const HelixPicture *picture, HelixResource *resource, bool *texture, GError **error)
 {
-    HelixSurface *surface;
-    HelixResource resource;
-
     if (qemu_in_vcpu_thread() || g->processing_cmdq) {
         g_set_error_literal(error, HELIX_ERROR, HELIX_CODE_INTERNAL,
                             "look-up outside of the main loop, where GL has no context");
-        return NULL;
+        return false;
     }
     drain_control_queue(g);
-    if (!find_resource(g, picture->resource_id, &resource, error)) {
-        return NULL;
+    if (!find_resource(g, picture->resource_id, resource, error)) {
+        return false;
     }
-    if (picture->source == HELIX_SOURCE_TEXTURE && !resource.has_texture) {
+    if (picture->source == HELIX_SOURCE_TEXTURE && !resource->has_texture) {
         g_set_error(error, HELIX_ERROR, HELIX_CODE_NOT_READABLE, "resource %u has no texture on the host: ask for "
-                    "source 2, its pages", resource.id);
-        return NULL;
+                    "source 2, its pages", resource->id);
+        return false;
     }
-    if (resource.has_texture && picture->source != HELIX_SOURCE_PAGES) {
-        surface = read_texture(g, &resource, picture, pool, error);
-    } else {
-        surface = read_pages(g, &resource, picture, pool, error);
+    *texture = resource->has_texture && picture->source != HELIX_SOURCE_PAGES;
+    return true;
+}
+
+/* virgl's sRGB formats: a GPU's copy would convert what a screen shows as it is. */
+static bool is_srgb(uint32_t format)
+{
+    return (format >= 98 && format <= 104) || format == 230;
+}
+
+/* What it does not take is read back instead, which the statistics show. */
+static bool copy_by_gpu(const HelixResource *resource, const HelixPicture *picture, HelixResolved done, gpointer data)
+{
+    g_autoptr(GError) error = NULL;
+
+    if (!helix_texture_copier || resource->image || !(picture->surface_kinds & (1u << HELIX_SURFACE_IOSURFACE)) ||
+        !helix_pixel_layout(resource->format).fourcc || is_srgb(resource->format)) {
+        return false;
     }
-    if (surface) {
-        trace_helix_lookup_found(resource.id, surface->width, surface->height, resource.format,
-                                 helix_host_path_name(surface->path));
+    if (helix_texture_copier->copy(resource->id, picture, done, data, &error)) {
+        return true;
     }
-    return surface;
+    trace_helix_lookup_no_copy(resource->id, error->message);
+    return false;
 }
 
 static void resolve(gpointer self, const HelixPicture *picture, HelixSurfacePool *pool, HelixResolved done,
                     gpointer data)
 {
+    HelixSurface *surface = NULL;
+    HelixResource resource;
     GError *error = NULL;
-    HelixSurface *surface;
+    bool texture;
 
     trace_helix_lookup(picture->resource_id, picture->width, picture->height, picture->source);
-    surface = look_up(self, picture, pool, &error);
-    if (!surface) {
+    if (choose(self, picture, &resource, &texture, &error)) {
+        if (texture && copy_by_gpu(&resource, picture, done, data)) {
+            return;
+        }
+        surface = texture ? read_texture(self, &resource, picture, pool, &error) :
+                            read_pages(self, &resource, picture, pool, &error);
+    }
+    if (surface) {
+        trace_helix_lookup_found(resource.id, surface->width, surface->height, resource.format,
+                                 helix_host_path_name(surface->path));
+    } else {
         trace_helix_lookup_failed(picture->resource_id, error->code, error->message);
     }
     done(data, surface, error);
+}
+
+void helix_resource_reset(void)
+{
+    if (helix_texture_copier) {
+        helix_texture_copier->reset();
+    }
 }
 
 const HelixResolver helix_resource_resolver = { .resolve = resolve };

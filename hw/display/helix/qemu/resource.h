@@ -44,8 +44,24 @@ typedef struct HelixTextureReader {
 
 extern const HelixTextureReader *helix_texture_reader;
 
+/* What a host adds whose GPU brings a texture to the encoder by itself; NULL where there is none. On macOS: resource-apple.c. */
+typedef struct HelixTextureCopier {
+    /*
+     * Begin to bring @picture out of the texture of resource @id. True: @done is or will be called, as HelixResolver says. False
+     * with HELIX_ERROR: it does not take this one, and nothing was called.
+     */
+    bool (*copy)(uint32_t id, const HelixPicture *picture, HelixResolved done, gpointer data, GError **error);
+    /* The GPU was reset, or QEMU exits: answer what is under way, let go of what was made with the renderer's context. */
+    void (*reset)(void);
+} HelixTextureCopier;
+
+extern const HelixTextureCopier *helix_texture_copier;
+
 /* The resolver of the exporting GPU; its self is the VirtIOGPU. */
 extern const HelixResolver helix_resource_resolver;
+
+/* The GPU was reset, or QEMU exits: looks up under way on the GPU are answered. */
+void helix_resource_reset(void);
 
 /* The memory layout of virtio-gpu (and virgl) format @format. */
 HelixPixelLayout helix_pixel_layout(uint32_t format);

@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* gpu-copy.c - chooses the path of a texture, and hands the surface on when the GPU is done with it. */
+#include "../core/error.h"
+#include "gl-blit.h"
+#include "gpu-copy.h"
+#include "metal-copy.h"
+
+#define POLL_MS     1u
+#define DEAD_US     (2 * G_TIME_SPAN_SECOND)
+
+/* A copy under way. */
+typedef struct Job {
+    HelixSlot *slot;
+    EGLSyncKHR fence;           /* of a blit */
+    id commands;                /* of a Metal copy, else NULL */
+    HelixHostPath path;
+    gint64 begun;               /* us */
+    HelixResolved done;
+    gpointer data;
+} Job;
+
+struct HelixGpuCopier {
+    GMainContext *context;
+    HelixGlBlit *blit;
+    HelixMetalCopy *metal;
+    HelixSlotPool *slots;
+    GQueue jobs;                /* Job, the oldest first */
+    GSource *poll;              /* NULL: nothing under way */
+};
+
+static void forget_slot(gpointer data, HelixSlot *slot)
+{
+    HelixGpuCopier *copier = data;
+
+    helix_gl_blit_forget(copier->blit, slot);
+    helix_metal_copy_forget(slot);
+}
+
+HelixGpuCopier *helix_gpu_copier_new(GMainContext *context)
+{
+    HelixGpuCopier *copier = g_new0(HelixGpuCopier, 1);
+
+    copier->context = context;
+    copier->blit = helix_gl_blit_new();
+    copier->metal = helix_metal_copy_new();
+    copier->slots = helix_slot_pool_new(forget_slot, copier);
+    g_queue_init(&copier->jobs);
+    return copier;
+}
+
+/* ---- the end of a copy ---- */
+
+static void end_gpu_part(HelixGpuCopier *copier, Job *job)
+{
+    if (job->commands) {
+        helix_metal_copy_end(job->commands);
+    } else {
+        helix_gl_blit_end(copier->blit, job->fence);
+    }
+}
+
+static void finish(HelixGpuCopier *copier, Job *job)
+{
+    end_gpu_part(copier, job);
+    job->done(job->data, helix_slot_surface(job->slot, job->path), NULL);
+    g_free(job);
+}
+
+/* The GPU may write into the slot yet: nobody gets it again. */
+static void fail(HelixGpuCopier *copier, Job *job, GError *error)
+{
+    end_gpu_part(copier, job);
+    helix_slot_pool_drop(copier->slots, job->slot);
+    helix_slot_unref(job->slot);
+    job->done(job->data, NULL, error);
+    g_free(job);
+}
+
+static HelixGpuStatus job_status(HelixGpuCopier *copier, const Job *job)
+{
+    return job->commands ? helix_metal_copy_status(job->commands) : helix_gl_blit_status(copier->blit, job->fence);
+}
+
+static gboolean poll_jobs(gpointer data)
+{
+    HelixGpuCopier *copier = data;
+    Job *job;
+
+    while ((job = g_queue_peek_head(&copier->jobs))) {
+        HelixGpuStatus status = job_status(copier, job);
+
+        if (status == HELIX_GPU_PENDING && g_get_monotonic_time() - job->begun < DEAD_US) {
+            return G_SOURCE_CONTINUE;
+        }
+        g_queue_pop_head(&copier->jobs);
+        if (status == HELIX_GPU_DONE) {
+            finish(copier, job);
+        } else {
+            fail(copier, job, g_error_new(HELIX_ERROR, HELIX_CODE_INTERNAL, "the GPU %s",
+                                          status == HELIX_GPU_FAILED ? "failed to copy the picture" :
+                                          "did not copy the picture within two seconds"));
+        }
+    }
+    g_clear_pointer(&copier->poll, g_source_unref);
+    return G_SOURCE_REMOVE;
+}
+
+/* Takes @job over. */
+static void watch(HelixGpuCopier *copier, Job *job)
+{
+    job->begun = g_get_monotonic_time();
+    g_queue_push_tail(&copier->jobs, job);
+    if (!copier->poll) {
+        copier->poll = g_timeout_source_new(POLL_MS);
+        g_source_set_callback(copier->poll, poll_jobs, copier, NULL);
+        g_source_attach(copier->poll, copier->context);
+    }
+}
+
+static void fail_all(HelixGpuCopier *copier)
+{
+    Job *job;
+
+    while ((job = g_queue_pop_head(&copier->jobs))) {
+        fail(copier, job, g_error_new_literal(HELIX_ERROR, HELIX_CODE_NOT_FOUND, "the GPU was reset: its resources are gone"));
+    }
+    if (copier->poll) {
+        g_source_destroy(copier->poll);
+        g_clear_pointer(&copier->poll, g_source_unref);
+    }
+}
+
+void helix_gpu_copier_reset(HelixGpuCopier *copier)
+{
+    fail_all(copier);
+    helix_slot_pool_clear(copier->slots);
+    helix_gl_blit_reset(copier->blit);
+}
+
+void helix_gpu_copier_free(HelixGpuCopier *copier)
+{
+    fail_all(copier);
+    helix_slot_pool_free(copier->slots);
+    helix_gl_blit_free(copier->blit);
+    helix_metal_copy_free(copier->metal);
+    g_free(copier);
+}
+
+/* ---- the choice ---- */
+
+static gboolean is_side(guint32 side)
+{
+    return side > 0 && side <= HELIX_MAX_DIMENSION;
+}
+
+/* The size the picture is coded in, always even. One that no encoder will be opened for is of no interest. */
+static void target_size(const HelixPicture *picture, guint32 *width, guint32 *height)
+{
+    gboolean coded = is_side(picture->coded_width) && is_side(picture->coded_height);
+
+    *width = ((coded ? picture->coded_width : picture->width) + 1) & ~1u;
+    *height = ((coded ? picture->coded_height : picture->height) + 1) & ~1u;
+}
+
+static gboolean is_whole(const HelixTexture *texture, const HelixPicture *picture)
+{
+    return picture->crop_x == 0 && picture->crop_y == 0 && picture->width == texture->width &&
+           picture->height == texture->height;
+}
+
+/* The pixels as they lie are the picture that is to be coded. */
+static gboolean is_plain(const HelixTexture *texture, const HelixPicture *picture)
+{
+    guint32 width, height;
+
+    target_size(picture, &width, &height);
+    return texture->metal && !texture->bottom_up && width == picture->width && height == picture->height &&
+           helix_metal_is_bgra(texture->metal) && helix_metal_width(texture->metal) == texture->width &&
+           helix_metal_height(texture->metal) == texture->height;
+}
+
+static gboolean use_in_place(const HelixTexture *texture, const HelixPicture *picture, HelixResolved done, gpointer data)
+{
+    IOSurfaceRef surface = is_plain(texture, picture) && is_whole(texture, picture) ? helix_metal_iosurface(texture->metal) : NULL;
+
+    if (!surface || IOSurfaceGetWidth(surface) != picture->width || IOSurfaceGetHeight(surface) != picture->height ||
+        IOSurfaceGetPixelFormat(surface) != 0x42475241) {               /* 'BGRA' */
+        return FALSE;
+    }
+    done(data, helix_iosurface_wrap(surface), NULL);
+    return TRUE;
+}
+
+static gboolean begin_metal(HelixGpuCopier *copier, const HelixTexture *texture, const HelixPicture *picture, Job *job,
+                            GError **error)
+{
+    HelixRect source = { picture->crop_x, picture->crop_y, picture->width, picture->height };
+    id event = is_plain(texture, picture) ? helix_gl_blit_metal_event(copier->blit) : NULL;
+
+    if (!event) {
+        return FALSE;           /* without it nothing says that the renderer has drawn the picture when Metal copies it */
+    }
+    job->path = HELIX_HOST_PATH_METAL_COPY;
+    job->commands = helix_metal_copy_begin(copier->metal, texture->metal, source, event, job->slot, error);
+    helix_metal_release(event);
+    return job->commands != NULL;
+}
+
+static gboolean begin_blit(HelixGpuCopier *copier, const HelixTexture *texture, const HelixPicture *picture, Job *job,
+                           GError **error)
+{
+    HelixBlit from = {
+        .texture = texture->tex_id, .texture_height = texture->height, .bottom_up = texture->bottom_up,
+        .source = { picture->crop_x, picture->crop_y, picture->width, picture->height },
+    };
+
+    if (!texture->tex_id) {
+        g_set_error(error, HELIX_ERROR, HELIX_CODE_NOT_READABLE, "resource %u has no texture that the GPU can copy", texture->id);
+        return FALSE;
+    }
+    job->path = HELIX_HOST_PATH_GL_BLIT;
+    job->fence = helix_gl_blit_begin(copier->blit, &from, job->slot, error);
+    return job->fence != EGL_NO_SYNC_KHR;
+}
+
+static gboolean check_bounds(const HelixTexture *texture, const HelixPicture *picture, GError **error)
+{
+    if (picture->width > 0 && picture->height > 0 && (guint64)picture->crop_x + picture->width <= texture->width &&
+        (guint64)picture->crop_y + picture->height <= texture->height) {
+        return TRUE;
+    }
+    g_set_error(error, HELIX_ERROR, HELIX_CODE_GEOMETRY, "%ux%u at %u,%u is not within resource %u, which is %ux%u",
+                picture->width, picture->height, picture->crop_x, picture->crop_y, texture->id, texture->width, texture->height);
+    return FALSE;
+}
+
+gboolean helix_gpu_copier_copy(HelixGpuCopier *copier, const HelixTexture *texture, const HelixPicture *picture,
+                               HelixResolved done, gpointer data, GError **error)
+{
+    guint32 width, height;
+    Job *job;
+
+    if (!check_bounds(texture, picture, error)) {
+        return FALSE;
+    }
+    if (use_in_place(texture, picture, done, data)) {
+        return TRUE;
+    }
+    job = g_new0(Job, 1);
+    job->done = done;
+    job->data = data;
+    target_size(picture, &width, &height);
+    job->slot = helix_slot_pool_take(copier->slots, width, height, error);
+    if (!job->slot) {
+        g_free(job);
+        return FALSE;
+    }
+    if (!begin_metal(copier, texture, picture, job, NULL) && !begin_blit(copier, texture, picture, job, error)) {
+        helix_slot_pool_drop(copier->slots, job->slot);
+        helix_slot_unref(job->slot);
+        g_free(job);
+        return FALSE;
+    }
+    watch(copier, job);
+    return TRUE;
+}

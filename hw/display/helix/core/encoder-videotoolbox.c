@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * encoder-videotoolbox.c - H.264 by the Mac's own encoder, through VideoToolbox.
+ *
+ * One frame is in VideoToolbox at a time: with more it works on them side by side, and each takes longer. VideoToolbox is fed
+ * timestamps that only count frames at the configured rate, so that its rate control sees a steady stream; the guest's own
+ * travel beside. A session that dies (the encoder lives in another process, which the system may end) is made anew within the
+ * same call, and the frame that met the loss becomes the new one's IDR.
+ */
+#include "encoder-videotoolbox.h"
+#include "error.h"
+
+/* What hardware encodes in real time; a session for more may be had and then fail. */
+#define REALTIME_WIDTH  4096u
+#define REALTIME_HEIGHT 2304u
+
+typedef struct VtEncoder {
+    HelixEncoder base;
+    HelixEncoderConfig config;  /* in force */
+    HelixVtSession *session;    /* NULL after a loss that could not be made good */
+    HelixVtInput *input;
+    gint64 stamp;               /* ns, of the next frame */
+    guint sessions;
+    gboolean idr_due;           /* asked for, and not come out yet */
+} VtEncoder;
+
+/* What this encoder does not do is said in the answer instead of being promised. */
+static void resolve(HelixEncoderConfig *config)
+{
+    config->max_bitrate = 0;    /* DataRateLimits drops frames in real time, and low latency has none */
+    config->rate_control = HELIX_RATE_VBR;
+    config->level = 0;          /* VideoToolbox chooses one for size and rate */
+    config->slices = 0;
+}
+
+static gboolean make_session(VtEncoder *vt, GError **error)
+{
+    vt->session = helix_vt_session_new(&vt->config, error);
+    if (!vt->session) {
+        if (vt->config.width > REALTIME_WIDTH || vt->config.height > REALTIME_HEIGHT) {
+            g_prefix_error(error, "%u x %u is more than the about %u x %u that H.264 hardware does in real time: set a smaller "
+                           "coded size to have the picture scaled: ", vt->config.width, vt->config.height, REALTIME_WIDTH,
+                           REALTIME_HEIGHT);
+        }
+        return FALSE;
+    }
+    vt->sessions++;
+    vt->idr_due = FALSE;        /* its first frame is one anyway */
+    return TRUE;
+}
+
+static HelixEncoder *vt_open(HelixEncoderConfig *config, GError **error)
+{
+    VtEncoder *vt = g_new0(VtEncoder, 1);
+
+    vt->base.klass = &helix_encoder_videotoolbox;
+    vt->config = *config;
+    resolve(&vt->config);
+    if (!make_session(vt, error)) {
+        g_free(vt);
+        return NULL;
+    }
+    vt->input = helix_vt_input_new(vt->config.width, vt->config.height);
+    *config = vt->config;
+    return &vt->base;
+}
+
+static void vt_close(HelixEncoder *encoder)
+{
+    VtEncoder *vt = (VtEncoder *)encoder;
+
+    helix_vt_session_free(vt->session);
+    helix_vt_input_free(vt->input);
+    g_free(vt);
+}
+
+static gboolean vt_reconfigure(HelixEncoder *encoder, HelixEncoderConfig *config, GError **error)
+{
+    VtEncoder *vt = (VtEncoder *)encoder;
+    HelixEncoderConfig next = *config, before = vt->config;
+    OSStatus status;
+
+    resolve(&next);
+    if (next.width != before.width || next.height != before.height || next.profile != before.profile ||
+        next.realtime != before.realtime) {
+        return FALSE;
+    }
+    vt->config = next;
+    *config = next;
+    if (!vt->session) {
+        return TRUE;            /* the next frame's session gets them */
+    }
+    status = helix_vt_session_configure(vt->session, &next, &before);
+    if (helix_vt_session_lost(status)) {
+        g_clear_pointer(&vt->session, helix_vt_session_free);
+        return TRUE;
+    }
+    return status == 0;
+}
+
+/* One attempt. FALSE with @lost: a new session may do better. */
+static gboolean encode_once(VtEncoder *vt, CVPixelBufferRef buffer, gboolean force_idr, HelixAccessUnit *unit, gboolean *lost,
+                            GError **error)
+{
+    gint64 duration = (gint64)vt->config.fps_den * 1000000000 / vt->config.fps_num;
+    HelixVtOutput output;
+    gboolean ok;
+
+    output = helix_vt_session_encode(vt->session, buffer, vt->stamp, duration, force_idr);
+    vt->stamp += duration;
+    *lost = helix_vt_session_lost(output.status);
+    if (output.status != 0) {
+        g_set_error(error, HELIX_ERROR, HELIX_CODE_ENCODE, "VideoToolbox failed to encode a frame of %u x %u (%d)%s",
+                    vt->config.width, vt->config.height, (int)output.status,
+                    vt->config.width > REALTIME_WIDTH || vt->config.height > REALTIME_HEIGHT ?
+                    ": that is beyond what H.264 hardware does in real time, set a smaller coded size" : "");
+        return FALSE;
+    }
+    if (output.dropped) {
+        unit->dropped = TRUE;
+        return TRUE;
+    }
+    ok = helix_vt_output_read(output.sample, vt->config.aud, unit, error);
+    CFRelease(output.sample);
+    if (ok && force_idr && !unit->keyframe) {
+        /* Told, and did not: the first frame of a session always is one. */
+        *lost = TRUE;
+        g_clear_pointer(&unit->data, g_bytes_unref);
+        g_set_error_literal(error, HELIX_ERROR, HELIX_CODE_ENCODE, "VideoToolbox made no IDR of a frame that had to be one");
+        return FALSE;
+    }
+    return ok;
+}
+
+static gboolean encode_with_rebuild(VtEncoder *vt, CVPixelBufferRef buffer, gboolean force_idr, HelixAccessUnit *unit,
+                                    GError **error)
+{
+    gboolean lost = FALSE;
+
+    if (vt->session) {
+        g_autoptr(GError) first = NULL;
+
+        if (encode_once(vt, buffer, force_idr, unit, &lost, &first)) {
+            return TRUE;
+        }
+        if (!lost) {
+            g_propagate_error(error, g_steal_pointer(&first));
+            return FALSE;
+        }
+        g_message("%s; making a new session", first->message);
+        g_clear_pointer(&vt->session, helix_vt_session_free);
+    }
+    if (!make_session(vt, error)) {
+        return FALSE;
+    }
+    if (encode_once(vt, buffer, TRUE, unit, &lost, error)) {
+        return TRUE;
+    }
+    g_clear_pointer(&vt->session, helix_vt_session_free);
+    return FALSE;
+}
+
+static gboolean vt_encode(HelixEncoder *encoder, HelixSurface *surface, gboolean force_idr, HelixAccessUnit *unit, GError **error)
+{
+    VtEncoder *vt = (VtEncoder *)encoder;
+    CVPixelBufferRef buffer = helix_vt_input_wrap(vt->input, surface, &unit->cpu_bytes, error);
+    gboolean ok;
+
+    if (!buffer) {
+        return FALSE;
+    }
+    vt->idr_due |= force_idr;
+    unit->submitted_ns = g_get_monotonic_time() * 1000;
+    ok = encode_with_rebuild(vt, buffer, vt->idr_due, unit, error);
+    CFRelease(buffer);
+    if (ok && unit->keyframe) {
+        vt->idr_due = FALSE;
+    }
+    return ok;
+}
+
+HelixVideoToolboxInfo helix_videotoolbox_info(const HelixEncoder *encoder)
+{
+    const VtEncoder *vt = (const VtEncoder *)encoder;
+
+    return (HelixVideoToolboxInfo) {
+        .hardware = vt->session && helix_vt_session_hardware(vt->session),
+        .low_latency = vt->session && helix_vt_session_low_latency(vt->session),
+        .sessions = vt->sessions,
+        .refused_properties = vt->session ? helix_vt_session_refused(vt->session) : 0,
+    };
+}
+
+const HelixEncoderClass helix_encoder_videotoolbox = {
+    .name = "videotoolbox",
+    .surface_kinds = 1 << HELIX_SURFACE_MEMORY | 1 << HELIX_SURFACE_IOSURFACE,
+    .open = vt_open,
+    .reconfigure = vt_reconfigure,
+    .encode = vt_encode,
+    .close = vt_close,
+};

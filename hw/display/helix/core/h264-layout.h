@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* h264-layout.h - where in a sequence parameter set things are, between its reader and its rewriter. */
+#ifndef HELIX_H264_LAYOUT_H
+#define HELIX_H264_LAYOUT_H
+
+#include "h264.h"
+
+/* Bit positions in the RBSP, counted from the NAL unit's header; all but the first are 0 without a VUI. */
+typedef struct HelixSpsLayout {
+    gsize vui_flag;             /* vui_parameters_present_flag */
+    gsize signal_begin, signal_end;     /* video_signal_type_present_flag up to chroma_loc_info_present_flag */
+    gsize restriction;          /* bitstream_restriction_flag */
+    gsize limits_begin, limits_end;     /* motion_vectors_over_pic_boundaries_flag up to max_num_reorder_frames; 0 without */
+} HelixSpsLayout;
+
+/* helix_h264_parse_sps() with the layout. */
+gboolean helix_h264_scan_sps(const guint8 *nal, gsize size, HelixSps *sps, HelixSpsLayout *layout);
+
+#endif

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * vt-output.c - a sample of VideoToolbox's as an access unit.
+ *
+ * The parameter sets are in the sample's format description, the NAL units in a block buffer, with lengths instead of start
+ * codes and not always in one piece.
+ */
+#include "annexb.h"
+#include "encoder-videotoolbox.h"
+#include "error.h"
+#include "h264.h"
+
+#define NAL_TYPE_MASK   0x1f
+#define USUAL_LENGTH_SIZE 4
+
+static gboolean failed(GError **error, const char *what, OSStatus status)
+{
+    g_set_error(error, HELIX_ERROR, HELIX_CODE_ENCODE, "VideoToolbox's sample has no %s (%d)", what, (int)status);
+    return FALSE;
+}
+
+/* Key unless its attachments say that it is not. */
+static gboolean is_key(CMSampleBufferRef sample)
+{
+    CFArrayRef attachments = CMSampleBufferGetSampleAttachmentsArray(sample, FALSE);
+    CFBooleanRef not_sync;
+
+    if (!attachments || CFArrayGetCount(attachments) == 0) {
+        return TRUE;
+    }
+    not_sync = CFDictionaryGetValue(CFArrayGetValueAtIndex(attachments, 0), kCMSampleAttachmentKey_NotSync);
+    return !not_sync || !CFBooleanGetValue(not_sync);
+}
+
+static gboolean add_parameter_set(HelixAnnexB *annexb, const guint8 *nal, gsize len, GError **error)
+{
+    g_autoptr(GByteArray) rewritten = NULL;
+
+    if (len > 0 && (nal[0] & NAL_TYPE_MASK) == HELIX_NAL_SPS) {
+        rewritten = helix_h264_rewrite_sps(nal, len);
+        if (!rewritten) {
+            g_set_error(error, HELIX_ERROR, HELIX_CODE_ENCODE, "VideoToolbox's sequence parameter set of %" G_GSIZE_FORMAT
+                        " bytes cannot be read", len);
+            return FALSE;
+        }
+        nal = rewritten->data;
+        len = rewritten->len;
+    }
+    return helix_annexb_add_nal(annexb, nal, len, error);
+}
+
+static gboolean add_parameter_sets(HelixAnnexB *annexb, CMFormatDescriptionRef format, gsize count, GError **error)
+{
+    for (gsize i = 0; i < count; i++) {
+        const uint8_t *nal = NULL;
+        size_t len = 0;
+        OSStatus status = CMVideoFormatDescriptionGetH264ParameterSetAtIndex(format, i, &nal, &len, NULL, NULL);
+
+        if (status != 0) {
+            return failed(error, "parameter sets", status);
+        }
+        if (!add_parameter_set(annexb, nal, len, error)) {
+            return FALSE;
+        }
+    }
+    return TRUE;
+}
+
+static gboolean add_data(HelixAnnexB *annexb, CMBlockBufferRef block, GError **error)
+{
+    size_t size = CMBlockBufferGetDataLength(block), pos = 0;
+
+    while (pos < size) {
+        size_t piece = 0;
+        char *data = NULL;
+        OSStatus status = CMBlockBufferGetDataPointer(block, pos, &piece, NULL, &data);
+
+        if (status != kCMBlockBufferNoErr || piece == 0) {
+            return failed(error, "readable data", status);
+        }
+        piece = MIN(piece, size - pos);
+        if (!helix_annexb_push(annexb, (const guint8 *)data, piece, error)) {
+            return FALSE;
+        }
+        pos += piece;
+    }
+    return TRUE;
+}
+
+gboolean helix_vt_output_read(CMSampleBufferRef sample, gboolean aud, HelixAccessUnit *unit, GError **error)
+{
+    static const guint8 any_slices[] = { HELIX_NAL_AUD, 0xf0 };         /* 7.3.2.4: primary_pic_type 7 */
+    CMFormatDescriptionRef format = CMSampleBufferGetFormatDescription(sample);
+    CMBlockBufferRef block = CMSampleBufferGetDataBuffer(sample);
+    size_t sets = 0;
+    int length_size = 0;
+    HelixAnnexB annexb;
+    gboolean key = is_key(sample);
+
+    if (!format || !block) {
+        return failed(error, format ? "data" : "format description", 0);
+    }
+    if (CMVideoFormatDescriptionGetH264ParameterSetAtIndex(format, 0, NULL, NULL, &sets, &length_size) != 0) {
+        sets = 2;               /* the question fails on some systems, where the sets can be had all the same */
+        length_size = USUAL_LENGTH_SIZE;
+    }
+    if (!helix_annexb_init(&annexb, length_size, HELIX_MAX_RESPONSE_PAYLOAD - HELIX_RESPONSE_SIZE - HELIX_TIMING_SIZE - 4,
+                           error)) {
+        return FALSE;
+    }
+    if ((aud && !helix_annexb_add_nal(&annexb, any_slices, sizeof(any_slices), error)) ||
+        (key && !add_parameter_sets(&annexb, format, sets, error)) || !add_data(&annexb, block, error)) {
+        helix_annexb_clear(&annexb);
+        return FALSE;
+    }
+    unit->data = helix_annexb_finish(&annexb, error);
+    unit->keyframe = key;
+    return unit->data != NULL;
+}

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * doubles.h - what tests tell the doubles to do, and what they ask them afterwards.
+ *
+ * The doubles stand in for Apple's frameworks on Linux. They behave as the frameworks' documentation says, on threads of
+ * their own, and fail where a test orders it. An object released once too often aborts; double_live_objects() counts those
+ * that were not released.
+ */
+#ifndef DOUBLES_H
+#define DOUBLES_H
+
+#include <glib.h>
+#include <CoreVideo/CoreVideo.h>
+#include <VideoToolbox/VideoToolbox.h>
+
+/* ---- CoreFoundation ---- */
+
+typedef struct DoubleClass {
+    const char *name;
+    void (*finalize)(gpointer object);
+} DoubleClass;
+
+/* Every object begins with this. */
+typedef struct DoubleObject {
+    guint32 magic;
+    gint refs;                  /* atomic; -1: a constant */
+    const DoubleClass *klass;
+} DoubleObject;
+
+gpointer double_object_new(const DoubleClass *klass, gsize size);
+/* @object, which must be alive and of @klass, or the test aborts. */
+gpointer double_check(gconstpointer object, const DoubleClass *klass);
+/* Objects alive, and a line for each kind (freed by the caller; NULL if none). */
+guint double_live_objects(char **kinds);
+
+extern const DoubleClass double_string, double_number, double_array, double_dictionary;
+
+typedef struct DoubleString {
+    DoubleObject object;
+    const char *text;
+} DoubleString;
+
+#define DOUBLE_MAGIC 0x48584f42u
+/* A CFString constant whose text is its name. */
+#define DOUBLE_CONSTANT(name) \
+    static const DoubleString constant_##name = { { DOUBLE_MAGIC, -1, &double_string }, #name }; \
+    const CFStringRef name = (const void *)&constant_##name
+
+const char *double_text(CFStringRef string);
+CFArrayRef double_array_new(const void *const *values, guint n);
+gint64 double_number_as_int(CFTypeRef number);
+double double_number_as_double(CFTypeRef number);
+
+/* ---- VideoToolbox ---- */
+
+/* Failures and oddities, by order. Zero: none. Set between calls into the encoder. */
+typedef struct DoubleVtOrders {
+    OSStatus create_low_latency, create_hardware, create_software;     /* VTCompressionSessionCreate returns this */
+    gboolean no_hardware;       /* what requires hardware can't be created */
+    const char *refuse_property[8];     /* property keys that give refuse_status; NULL-terminated */
+    OSStatus refuse_status;     /* 0: kVTPropertyNotSupportedErr */
+    OSStatus prepare;
+    OSStatus encode_now;        /* EncodeFrame returns it, once */
+    gboolean callback_after_failure;    /* and VideoToolbox calls back for that frame all the same */
+    OSStatus encode_later;      /* the callback gets it, once */
+    guint encode_later_after;   /* that many frames go well first */
+    gboolean die;               /* from now on every call of the present session gives kVTInvalidSessionErr */
+    guint drop;                 /* so many frames are dropped: noErr, FrameDropped, no sample */
+    gboolean drop_silently;     /* without the flag */
+    gboolean drop_at_once;      /* EncodeFrame says so itself and nobody calls back */
+    guint swallow;              /* so many frames are never answered, not even by CompleteFrames */
+    guint hold;                 /* frames kept back until more come or CompleteFrames is called */
+    gboolean ignore_force;      /* forced key frames are not */
+    guint late_callbacks;       /* additional callbacks for old frames, after a frame was answered */
+    guint length_size;          /* of NAL lengths: 1, 2, 4; 0 is 4 */
+    guint block_pieces;         /* the data comes in so many pieces; 0 is 1 */
+    gboolean no_attachments;    /* no attachments array at all on key frames */
+    gboolean count_fails;       /* the query for number and length size of parameter sets fails */
+    gboolean sets_fail;         /* parameter sets can't be had at all */
+    gboolean no_format, no_data, bad_sps, truncated, unreadable_block;
+    gboolean keep_vui;          /* leave the SPS as the encoder inside wrote it */
+    guint delay_us;             /* between submission and callback */
+    CVReturn wrap_bytes, wrap_iosurface, pool, pool_buffer, lock;      /* CoreVideo's calls return these */
+    OSStatus transfer_create, transfer;
+    gboolean huge;              /* a sample larger than any answer may be */
+} DoubleVtOrders;
+
+extern DoubleVtOrders double_vt;
+void double_vt_reset(void);
+
+/* What the double saw. */
+typedef struct DoubleVtSeen {
+    guint sessions, invalidated;
+    guint frames;               /* submitted */
+    guint max_in_flight;        /* frames submitted and not answered, at most */
+    guint forced;               /* with ForceKeyFrame */
+    guint completes;
+    guint not_invalidated;      /* sessions that ended with their last reference instead of VTCompressionSessionInvalidate */
+    gint32 width, height;       /* of the last session */
+    gint64 last_stamp, last_duration;   /* ns */
+    guint stamps_not_increasing;
+    guint transfers;
+    guint colour_missing;       /* pixel buffers encoded without colour attachments */
+    guint wrong_size;           /* pixel buffers of another size than the session's */
+    gboolean last_low_latency, last_hardware;
+} DoubleVtSeen;
+
+extern DoubleVtSeen double_vt_seen;
+/* The last value set of a property of the newest session: FALSE if never set. */
+gboolean double_vt_property(const char *key, double *number, char **text);
+
+#endif

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* rig.h - surfaces to encode, an encoder to encode them with, and what its access units must be. */
+#ifndef HELIX_TEST_VT_RIG_H
+#define HELIX_TEST_VT_RIG_H
+
+#include "core/encoder-videotoolbox.h"
+#include "streams.h"
+
+#define WIDTH   320u
+#define HEIGHT  192u
+
+/* The test picture number @index; a new reference. */
+HelixSurface *rig_memory_surface(guint width, guint height, guint index);
+HelixSurface *rig_io_surface(guint width, guint height, guint index);
+/* A ramp of grey from 30 at the top to 210. */
+HelixSurface *rig_nv12_surface(guint width, guint height);
+/* Surfaces not yet given back. */
+gint rig_live_surfaces(void);
+
+HelixEncoderConfig rig_config(guint width, guint height);
+HelixEncoder *rig_open(HelixEncoderConfig config);
+/* Encode @surface, which is given back. */
+gboolean rig_encode(HelixEncoder *encoder, HelixSurface *surface, gboolean force, HelixAccessUnit *unit, GError **error);
+HelixAccessUnit rig_must_encode(HelixEncoder *encoder, HelixSurface *surface, gboolean force);
+/* Close, and check that nothing is left over and nothing was done to the doubles that must not be. */
+void rig_close(HelixEncoder *encoder);
+
+/* The picture comes out at once, in BT.709, and looks like what went in. */
+void rig_check_picture(AVCodecContext *decoder, GBytes *unit, guint width, guint height, guint index);
+/* An IDR behind its parameter sets, which allow no reordering. */
+void rig_check_idr(const HelixAccessUnit *unit, gboolean aud);
+
+#endif

@@ -1,0 +1,425 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * test-failures.c - the VideoToolbox encoder when things go wrong, as the doubles are told to let them: sessions refused and lost,
+ * frames dropped, held back and never answered, samples in every shape.
+ */
+#include <string.h>
+
+#include "core/error.h"
+#include "doubles.h"
+#include "rig.h"
+
+static void test_properties(void)
+{
+    HelixEncoder *encoder = rig_open(rig_config(WIDTH, HEIGHT));
+    char *text = NULL;
+    double value = -1;
+
+    g_assert_true(double_vt_property("kVTCompressionPropertyKey_RealTime", &value, NULL));
+    g_assert_cmpfloat(value, ==, 1);
+    g_assert_true(double_vt_property("kVTCompressionPropertyKey_AllowFrameReordering", &value, NULL));
+    g_assert_cmpfloat(value, ==, 0);
+    g_assert_true(double_vt_property("kVTCompressionPropertyKey_PrioritizeEncodingSpeedOverQuality", &value, NULL));
+    g_assert_cmpfloat(value, ==, 1);
+    g_assert_true(double_vt_property("kVTCompressionPropertyKey_AverageBitRate", &value, NULL));
+    g_assert_cmpfloat(value, ==, 4000000);
+    g_assert_true(double_vt_property("kVTCompressionPropertyKey_ExpectedFrameRate", &value, NULL));
+    g_assert_cmpfloat(value, ==, 60);
+    g_assert_true(double_vt_property("kVTCompressionPropertyKey_MaxKeyFrameInterval", &value, NULL));
+    g_assert_cmpfloat(value, >, 1e9);
+    g_assert_true(double_vt_property("kVTCompressionPropertyKey_ProfileLevel", NULL, &text));
+    g_assert_cmpstr(text, ==, "kVTProfileLevel_H264_High_AutoLevel");
+    g_clear_pointer(&text, g_free);
+    g_assert_true(double_vt_property("kVTCompressionPropertyKey_YCbCrMatrix", NULL, &text));
+    g_assert_cmpstr(text, ==, "kCVImageBufferYCbCrMatrix_ITU_R_709_2");
+    g_clear_pointer(&text, g_free);
+    /* These two do harm. */
+    g_assert_false(double_vt_property("kVTCompressionPropertyKey_DataRateLimits", NULL, NULL));
+    g_assert_false(double_vt_property("kVTCompressionPropertyKey_ReferenceBufferCount", NULL, NULL));
+    rig_close(encoder);
+}
+
+static void check_ladder(gboolean low_latency, gboolean hardware)
+{
+    HelixEncoder *encoder = rig_open(rig_config(WIDTH, HEIGHT));
+    HelixVideoToolboxInfo info = helix_videotoolbox_info(encoder);
+    HelixAccessUnit unit;
+
+    g_assert_true(info.low_latency == low_latency);
+    g_assert_true(info.hardware == hardware);
+    unit = rig_must_encode(encoder, rig_memory_surface(WIDTH, HEIGHT, 1), FALSE);
+    rig_check_idr(&unit, FALSE);
+    g_bytes_unref(unit.data);
+    rig_close(encoder);
+}
+
+static void check_no_encoder(HelixEncoderConfig config, const char *part)
+{
+    GError *error = NULL;
+
+    g_assert_null(helix_encoder_videotoolbox.open(&config, &error));
+    g_assert_error(error, HELIX_ERROR, HELIX_CODE_NO_ENCODER);
+    g_assert_nonnull(strstr(error->message, part));
+    g_error_free(error);
+}
+
+static void test_ladder(void)
+{
+    HelixEncoderConfig large = rig_config(5120, 2880);
+
+    check_ladder(TRUE, TRUE);
+    double_vt.create_low_latency = kVTCouldNotFindVideoEncoderErr;
+    check_ladder(FALSE, TRUE);
+    double_vt.no_hardware = TRUE;
+    check_ladder(FALSE, FALSE);
+    double_vt.prepare = kVTAllocationFailedErr;
+    check_no_encoder(rig_config(WIDTH, HEIGHT), "software (-12904)");
+    double_vt_reset();
+    double_vt.no_hardware = TRUE;
+    helix_videotoolbox_allow_software(FALSE);
+    check_no_encoder(rig_config(WIDTH, HEIGHT), "hardware (-12908)");
+    helix_videotoolbox_allow_software(TRUE);
+    double_vt_reset();
+    check_no_encoder(large, "set a smaller coded size");
+    double_vt_reset();
+}
+
+/* Which properties an encoder can do without. */
+static void test_refused(void)
+{
+    static const char *const optional[] = {
+        "kVTCompressionPropertyKey_RealTime", "kVTCompressionPropertyKey_PrioritizeEncodingSpeedOverQuality",
+        "kVTCompressionPropertyKey_MaxFrameDelayCount", "kVTCompressionPropertyKey_MaxKeyFrameInterval",
+        "kVTCompressionPropertyKey_ColorPrimaries", "kVTCompressionPropertyKey_TransferFunction",
+        "kVTCompressionPropertyKey_YCbCrMatrix", "kVTCompressionPropertyKey_ProfileLevel",
+    };
+    static const char *const needed[] = {
+        "kVTCompressionPropertyKey_AllowFrameReordering", "kVTCompressionPropertyKey_AverageBitRate",
+    };
+    HelixEncoderConfig config = rig_config(WIDTH, HEIGHT);
+
+    for (guint i = 0; i < G_N_ELEMENTS(optional); i++) {
+        HelixEncoder *encoder;
+        HelixAccessUnit unit;
+
+        double_vt.refuse_property[0] = optional[i];
+        encoder = rig_open(config);
+        g_assert_cmpuint(helix_videotoolbox_info(encoder).refused_properties, ==, 1);
+        unit = rig_must_encode(encoder, rig_memory_surface(WIDTH, HEIGHT, 1), FALSE);
+        rig_check_idr(&unit, FALSE);
+        g_bytes_unref(unit.data);
+        rig_close(encoder);
+    }
+    for (guint i = 0; i < G_N_ELEMENTS(needed); i++) {
+        double_vt.refuse_property[0] = needed[i];
+        check_no_encoder(config, "(-12900)");
+        double_vt_reset();
+    }
+    double_vt.refuse_property[0] = "kVTCompressionPropertyKey_ProfileLevel";
+    config.profile = 77;                                /* asked for by name, so not to be had without */
+    check_no_encoder(config, "profile 77");
+    double_vt_reset();
+    double_vt.refuse_property[0] = "kVTCompressionPropertyKey_UsingHardwareAcceleratedVideoEncoder";
+    check_ladder(TRUE, FALSE);
+}
+
+static void test_reconfigure_refused(void)
+{
+    HelixEncoderConfig config = rig_config(WIDTH, HEIGHT);
+    HelixEncoder *encoder = rig_open(config);
+    GError *error = NULL;
+    HelixAccessUnit unit;
+
+    double_vt.refuse_property[0] = "kVTCompressionPropertyKey_AverageBitRate";
+    config.bitrate /= 2;
+    g_assert_false(helix_encoder_videotoolbox.reconfigure(encoder, &config, &error));
+    g_assert_no_error(error);
+    double_vt.refuse_property[0] = NULL;
+    /* A session that is gone is replaced with the next frame, by the new values. */
+    double_vt.die = TRUE;
+    config.bitrate /= 2;
+    g_assert_true(helix_encoder_videotoolbox.reconfigure(encoder, &config, &error));
+    config.bitrate /= 2;
+    g_assert_true(helix_encoder_videotoolbox.reconfigure(encoder, &config, &error));
+    g_assert_cmpuint(helix_videotoolbox_info(encoder).hardware, ==, FALSE);
+    unit = rig_must_encode(encoder, rig_memory_surface(WIDTH, HEIGHT, 1), FALSE);
+    rig_check_idr(&unit, FALSE);
+    g_bytes_unref(unit.data);
+    g_assert_cmpuint(helix_videotoolbox_info(encoder).sessions, ==, 2);
+    rig_close(encoder);
+}
+
+/* A session lost in any way: a new one, an IDR, and no frame missing. */
+static void test_lost(void)
+{
+    static const OSStatus reasons[] = { kVTInvalidSessionErr, kVTVideoEncoderMalfunctionErr, kVTSessionMalfunctionErr,
+                                        kVTVideoEncoderNotAvailableNowErr };
+    HelixEncoder *encoder = rig_open(rig_config(WIDTH, HEIGHT));
+    AVCodecContext *decoder = stream_decoder_new();
+    guint index = 0, sessions = 1;
+
+    for (guint i = 0; i < 2 * G_N_ELEMENTS(reasons) + 1; i++) {
+        for (guint k = 0; k < 3; k++) {
+            HelixAccessUnit unit;
+
+            if (k == 1) {
+                g_test_expect_message(NULL, G_LOG_LEVEL_MESSAGE, "*new session*");
+                if (i == 2 * G_N_ELEMENTS(reasons)) {
+                    double_vt.die = TRUE;
+                } else if (i % 2) {
+                    double_vt.encode_now = reasons[i / 2];
+                    double_vt.callback_after_failure = TRUE;
+                } else {
+                    double_vt.encode_later = reasons[i / 2];
+                }
+                sessions++;
+            }
+            unit = rig_must_encode(encoder, rig_memory_surface(WIDTH, HEIGHT, index), FALSE);
+            if (k == 1) {
+                g_test_assert_expected_messages();
+                rig_check_idr(&unit, FALSE);
+            }
+            rig_check_picture(decoder, unit.data, WIDTH, HEIGHT, index++);
+            g_bytes_unref(unit.data);
+        }
+    }
+    g_assert_cmpuint(helix_videotoolbox_info(encoder).sessions, ==, sessions);
+    avcodec_free_context(&decoder);
+    rig_close(encoder);
+}
+
+/* Lost again at once, or no new one to be had: an error, and the next frame tries again. */
+static void test_lost_for_good(void)
+{
+    HelixEncoder *encoder = rig_open(rig_config(WIDTH, HEIGHT));
+    HelixAccessUnit unit;
+    GError *error = NULL;
+
+    g_test_expect_message(NULL, G_LOG_LEVEL_MESSAGE, "*new session*");
+    double_vt.encode_now = kVTInvalidSessionErr;
+    double_vt.encode_later = kVTVideoEncoderMalfunctionErr;
+    g_assert_false(rig_encode(encoder, rig_memory_surface(WIDTH, HEIGHT, 1), FALSE, &unit, &error));
+    g_assert_error(error, HELIX_ERROR, HELIX_CODE_ENCODE);
+    g_clear_error(&error);
+    g_test_assert_expected_messages();
+    double_vt.create_low_latency = double_vt.create_hardware = double_vt.create_software = kVTVideoEncoderNotAvailableNowErr;
+    g_assert_false(rig_encode(encoder, rig_memory_surface(WIDTH, HEIGHT, 1), FALSE, &unit, &error));
+    g_assert_error(error, HELIX_ERROR, HELIX_CODE_NO_ENCODER);
+    g_clear_error(&error);
+    double_vt.create_low_latency = double_vt.create_hardware = double_vt.create_software = 0;
+    unit = rig_must_encode(encoder, rig_memory_surface(WIDTH, HEIGHT, 1), FALSE);
+    rig_check_idr(&unit, FALSE);
+    g_bytes_unref(unit.data);
+    /* Any other failure is the frame's own. */
+    double_vt.encode_now = kVTParameterErr;
+    g_assert_false(rig_encode(encoder, rig_memory_surface(WIDTH, HEIGHT, 1), FALSE, &unit, &error));
+    g_assert_error(error, HELIX_ERROR, HELIX_CODE_ENCODE);
+    g_clear_error(&error);
+    g_assert_cmpuint(helix_videotoolbox_info(encoder).sessions, ==, 3);
+    rig_close(encoder);
+}
+
+/* A dropped frame is no error, and does not swallow the IDR that was asked for. */
+static void test_dropped(void)
+{
+    for (guint how = 0; how < 3; how++) {
+        HelixEncoder *encoder = rig_open(rig_config(WIDTH, HEIGHT));
+        AVCodecContext *decoder = stream_decoder_new();
+
+        for (guint i = 0; i < 9; i++) {
+            gboolean drop = i == 3 || i == 6;
+            HelixAccessUnit unit;
+
+            double_vt.drop = drop && how < 2;
+            double_vt.drop_silently = how == 1;
+            double_vt.drop_at_once = drop && how == 2;
+            unit = rig_must_encode(encoder, rig_memory_surface(WIDTH, HEIGHT, i), i == 6);
+            g_assert_true(unit.dropped == drop);
+            if (!drop) {
+                g_assert_true(unit.keyframe == (i == 0 || i == 7));
+                rig_check_picture(decoder, unit.data, WIDTH, HEIGHT, i);
+                g_bytes_unref(unit.data);
+            }
+        }
+        avcodec_free_context(&decoder);
+        rig_close(encoder);
+    }
+}
+
+/* An encoder that sits on a frame until told to give it out; one that never answers; answers for frames of the past. */
+static void test_slow(void)
+{
+    HelixEncoder *encoder = rig_open(rig_config(WIDTH, HEIGHT));
+    AVCodecContext *decoder = stream_decoder_new();
+    HelixAccessUnit unit;
+
+    double_vt.hold = 1;
+    unit = rig_must_encode(encoder, rig_memory_surface(WIDTH, HEIGHT, 0), FALSE);
+    rig_check_picture(decoder, unit.data, WIDTH, HEIGHT, 0);
+    g_bytes_unref(unit.data);
+    g_assert_cmpuint(double_vt_seen.completes, ==, 1);
+    double_vt.hold = 0;
+    double_vt.late_callbacks = 2;
+    double_vt.delay_us = 2000;
+    for (guint i = 1; i < 5; i++) {
+        unit = rig_must_encode(encoder, rig_memory_surface(WIDTH, HEIGHT, i), FALSE);
+        rig_check_picture(decoder, unit.data, WIDTH, HEIGHT, i);
+        g_bytes_unref(unit.data);
+    }
+    double_vt.late_callbacks = 0;
+    double_vt.swallow = 1;
+    g_test_expect_message(NULL, G_LOG_LEVEL_MESSAGE, "*new session*");
+    unit = rig_must_encode(encoder, rig_memory_surface(WIDTH, HEIGHT, 6), FALSE);
+    g_test_assert_expected_messages();
+    rig_check_idr(&unit, FALSE);
+    g_bytes_unref(unit.data);
+    avcodec_free_context(&decoder);
+    rig_close(encoder);
+}
+
+/* Told to make an IDR and did not. */
+static void test_force_ignored(void)
+{
+    HelixEncoder *encoder = rig_open(rig_config(WIDTH, HEIGHT));
+    HelixAccessUnit unit = rig_must_encode(encoder, rig_memory_surface(WIDTH, HEIGHT, 0), FALSE);
+
+    g_bytes_unref(unit.data);
+    double_vt.ignore_force = TRUE;
+    g_test_expect_message(NULL, G_LOG_LEVEL_MESSAGE, "*no IDR*new session*");
+    unit = rig_must_encode(encoder, rig_memory_surface(WIDTH, HEIGHT, 1), TRUE);
+    g_test_assert_expected_messages();
+    rig_check_idr(&unit, FALSE);
+    g_bytes_unref(unit.data);
+    rig_close(encoder);
+}
+
+/* Samples in every shape they come in. */
+static void test_samples(void)
+{
+    static const guint length_sizes[] = { 4, 2, 1, 4, 4, 4 };
+
+    for (guint i = 0; i < G_N_ELEMENTS(length_sizes); i++) {
+        guint side = length_sizes[i] == 1 ? 32 : 192;
+        HelixEncoderConfig config = rig_config(side, side);
+        AVCodecContext *decoder = stream_decoder_new();
+        HelixEncoder *encoder;
+
+        config.bitrate = length_sizes[i] == 1 ? 20000 : 2000000;
+        double_vt.length_size = length_sizes[i];
+        double_vt.block_pieces = i + 1;
+        double_vt.no_attachments = i == 3;
+        double_vt.count_fails = i == 4;
+        double_vt.keep_vui = i == 5;
+        encoder = rig_open(config);
+        for (guint k = 0; k < 3; k++) {
+            HelixSurface *surface = rig_memory_surface(side, side, length_sizes[i] == 1 ? 0 : k);
+            HelixAccessUnit unit;
+            AVFrame *frame;
+
+            if (length_sizes[i] == 1) {
+                memset(surface->data, 90, surface->size);
+            }
+            unit = rig_must_encode(encoder, surface, FALSE);
+            g_assert_true(unit.keyframe == (k == 0));
+            frame = stream_decode(decoder, unit.data);
+            g_assert_nonnull(frame);
+            av_frame_free(&frame);
+            g_bytes_unref(unit.data);
+        }
+        avcodec_free_context(&decoder);
+        rig_close(encoder);
+    }
+}
+
+static void test_bad_samples(void)
+{
+    for (guint i = 0; i < 8; i++) {
+        HelixEncoder *encoder = rig_open(rig_config(WIDTH, HEIGHT));
+        HelixAccessUnit unit;
+        GError *error = NULL;
+
+        double_vt.no_format = i == 0;
+        double_vt.no_data = i == 1;
+        double_vt.bad_sps = i == 2;
+        double_vt.truncated = i == 3;
+        double_vt.unreadable_block = i == 4;
+        double_vt.sets_fail = i == 5;
+        double_vt.huge = i == 6;
+        double_vt.length_size = i == 7 ? 3 : 0;
+        g_assert_false(rig_encode(encoder, rig_memory_surface(WIDTH, HEIGHT, 1), FALSE, &unit, &error));
+        g_assert_error(error, HELIX_ERROR, HELIX_CODE_ENCODE);
+        g_clear_error(&error);
+        rig_close(encoder);
+    }
+}
+
+/* CoreVideo and pixel transfer fail. */
+static void test_input_fails(void)
+{
+    HelixEncoder *encoder = rig_open(rig_config(WIDTH, HEIGHT));
+
+    for (guint i = 0; i < 7; i++) {
+        HelixSurface *surface = i == 0 ? rig_memory_surface(WIDTH, HEIGHT, 0) : i == 1 ? rig_io_surface(WIDTH, HEIGHT, 0) :
+                                i == 4 ? rig_memory_surface(WIDTH - 1, HEIGHT, 0) : i == 6 ? rig_nv12_surface(WIDTH, HEIGHT) :
+                                rig_memory_surface(640, 360, 0);
+        int code = i == 1 ? HELIX_CODE_NO_IOSURFACE : HELIX_CODE_ENCODE;
+        HelixAccessUnit unit;
+        GError *error = NULL;
+
+        double_vt = (DoubleVtOrders) { 0 };
+        double_vt.wrap_bytes = i == 0 || i == 6 ? kCVReturnInvalidArgument : 0;
+        double_vt.wrap_iosurface = i == 1 ? kCVReturnInvalidArgument : 0;
+        double_vt.pool = i == 2 ? kCVReturnAllocationFailed : 0;
+        double_vt.pool_buffer = i == 3 ? kCVReturnAllocationFailed : 0;
+        double_vt.lock = i == 4 ? kCVReturnInvalidArgument : 0;
+        double_vt.transfer_create = i == 5 ? kVTAllocationFailedErr : 0;
+        g_assert_false(rig_encode(encoder, surface, FALSE, &unit, &error));
+        g_assert_error(error, HELIX_ERROR, code);
+        g_clear_error(&error);
+        g_assert_cmpint(rig_live_surfaces(), ==, 0);
+    }
+    double_vt = (DoubleVtOrders) { .transfer = kVTParameterErr };
+    for (guint i = 0; i < 2; i++) {
+        HelixAccessUnit unit;
+        GError *error = NULL;
+
+        g_assert_false(rig_encode(encoder, rig_memory_surface(640, 360, 0), FALSE, &unit, &error));
+        g_assert_error(error, HELIX_ERROR, HELIX_CODE_ENCODE);
+        g_clear_error(&error);
+    }
+    double_vt = (DoubleVtOrders) { 0 };
+    rig_close(encoder);
+}
+
+static void test_close_unused(void)
+{
+    HelixEncoderConfig config = rig_config(WIDTH, HEIGHT);
+    HelixEncoder *encoder = rig_open(config);
+
+    rig_close(encoder);
+    encoder = rig_open(config);
+    double_vt.die = TRUE;
+    config.bitrate /= 2;
+    g_assert_true(helix_encoder_videotoolbox.reconfigure(encoder, &config, NULL));
+    rig_close(encoder);     /* its session is gone already */
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    av_log_set_level(AV_LOG_ERROR);
+    g_test_add_func("/properties", test_properties);
+    g_test_add_func("/ladder", test_ladder);
+    g_test_add_func("/refused", test_refused);
+    g_test_add_func("/reconfigure/refused", test_reconfigure_refused);
+    g_test_add_func("/lost", test_lost);
+    g_test_add_func("/lost/for-good", test_lost_for_good);
+    g_test_add_func("/dropped", test_dropped);
+    g_test_add_func("/slow", test_slow);
+    g_test_add_func("/force-ignored", test_force_ignored);
+    g_test_add_func("/samples", test_samples);
+    g_test_add_func("/samples/bad", test_bad_samples);
+    g_test_add_func("/input-fails", test_input_fails);
+    g_test_add_func("/close-unused", test_close_unused);
+    return g_test_run();
+}

@@ -1,0 +1,620 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * test-syntax.c - parameter sets and byte streams, against streams of real encoders and FFmpeg's reading of them.
+ */
+#include <string.h>
+
+#ifdef HELIX_HAVE_OPENH264
+#include <wels/codec_api.h>
+#endif
+#include <libavcodec/bsf.h>
+#include <libavutil/opt.h>
+
+#include "core/annexb.h"
+#include "core/error.h"
+#include "core/h264.h"
+#include "streams.h"
+
+typedef struct Variant {
+    const char *name;
+    const char *options;
+    enum AVPixelFormat format;
+    guint width, height;
+} Variant;
+
+static const Variant variants[] = {
+    { "baseline", "profile=baseline", AV_PIX_FMT_YUV420P, 320, 240 },
+    { "main", "profile=main,coder=1,refs=4", AV_PIX_FMT_YUV420P, 640, 360 },
+    { "high", "profile=high,x264-params=8x8dct=1:cabac=1:ref=3", AV_PIX_FMT_YUV420P, 322, 182 },
+    { "high-interlaced", "profile=high,flags=+ildct+ilme,x264-params=tff=1", AV_PIX_FMT_YUV420P, 352, 288 },
+    { "high-intra-refresh", "profile=high,x264-params=intra-refresh=1:keyint=20", AV_PIX_FMT_YUV420P, 320, 176 },
+    { "hrd", "profile=high,b=1M,maxrate=1M,bufsize=1M,x264-params=nal-hrd=vbr:pic-struct=1", AV_PIX_FMT_YUV420P, 320, 176 },
+    { "vui", "profile=high,x264-params=sar=4/3:overscan=show:videoformat=pal:fullrange=on:colorprim=bt470bg:transfer=bt470bg"
+      ":colormatrix=bt470bg:chromaloc=2", AV_PIX_FMT_YUV420P, 320, 176 },
+    { "extended-sar", "profile=high,x264-params=sar=1000/999:level=52", AV_PIX_FMT_YUV420P, 1920, 1080 },
+    { "high10", "profile=high10", AV_PIX_FMT_YUV420P10, 320, 176 },
+    { "high422", "profile=high422", AV_PIX_FMT_YUV422P, 320, 178 },
+    { "high444", "profile=high444", AV_PIX_FMT_YUV444P, 318, 174 },
+};
+
+static StreamNal find_sps(GBytes *unit)
+{
+    gsize len;
+    const guint8 *data = g_bytes_get_data(unit, &len);
+    g_autoptr(GArray) nals = stream_nals(data, len);
+
+    for (guint i = 0; i < nals->len; i++) {
+        if ((g_array_index(nals, StreamNal, i).data[0] & 31) == 7) {
+            return g_array_index(nals, StreamNal, i);
+        }
+    }
+    g_error("the access unit has no SPS");
+}
+
+static GByteArray *rewrite(const guint8 *nal, gsize len)
+{
+    GByteArray *out = helix_h264_rewrite_sps(nal, len);
+
+    g_assert_nonnull(out);
+    return out;
+}
+
+static gboolean is_changed_element(const char *element)
+{
+    static const char *const changed[] = {
+        "vui_parameters_present_flag", "video_signal_type_present_flag", "video_format", "video_full_range_flag",
+        "colour_description_present_flag", "colour_primaries", "transfer_characteristics", "matrix_coefficients",
+        "bitstream_restriction_flag", "max_num_reorder_frames", "max_dec_frame_buffering",
+        "rbsp_stop_one_bit", "rbsp_alignment_zero_bit",
+    };
+    for (guint i = 0; i < G_N_ELEMENTS(changed); i++) {
+        gsize n = strlen(changed[i]);
+
+        if (strncmp(element, changed[i], n) == 0 && element[n] == '=') {
+            return TRUE;
+        }
+    }
+    return FALSE;
+}
+
+static const char *element_value(GStrv elements, const char *name)
+{
+    gsize n = strlen(name);
+
+    for (guint i = 0; elements[i]; i++) {
+        if (strncmp(elements[i], name, n) == 0 && elements[i][n] == '=') {
+            return elements[i] + n + 1;
+        }
+    }
+    return NULL;
+}
+
+static void assert_element(GStrv elements, const char *name, guint32 value)
+{
+    g_autofree char *text = g_strdup_printf("%u", value);
+
+    g_assert_cmpstr(element_value(elements, name), ==, text);
+}
+
+/* Everything but what the rewrite is for reads the same in both. @from: the original may lack a VUI as a whole. */
+static void assert_rest_kept(GStrv from, GStrv to)
+{
+    guint j = 0;
+
+    for (guint i = 0; from[i]; i++) {
+        if (is_changed_element(from[i])) {
+            continue;
+        }
+        while (to[j] && is_changed_element(to[j])) {
+            j++;
+        }
+        g_assert_nonnull(to[j]);
+        g_assert_cmpstr(from[i], ==, to[j]);
+        j++;
+    }
+}
+
+static void check_sps(StreamNal nal, guint width, guint height)
+{
+    g_autoptr(GByteArray) out = rewrite(nal.data, nal.len), again = NULL;
+    g_auto(GStrv) before = stream_sps_elements(nal.data, nal.len), after = stream_sps_elements(out->data, out->len);
+    HelixSps sps, sps2;
+
+    g_assert_nonnull(before);
+    g_assert_nonnull(after);
+    g_assert_true(helix_h264_parse_sps(nal.data, nal.len, &sps));
+    assert_element(before, "profile_idc", sps.profile_idc);
+    assert_element(before, "level_idc", sps.level_idc);
+    assert_element(before, "max_num_ref_frames", sps.max_num_ref_frames);
+    assert_element(before, "pic_order_cnt_type", sps.poc_type);
+    assert_element(before, "vui_parameters_present_flag", sps.vui);
+    if (width) {
+        g_assert_cmpuint(sps.width, ==, width);
+        g_assert_cmpuint(sps.height, ==, height);
+    }
+
+    assert_rest_kept(before, after);
+    assert_element(after, "colour_primaries", 1);
+    assert_element(after, "transfer_characteristics", 1);
+    assert_element(after, "matrix_coefficients", 1);
+    assert_element(after, "video_full_range_flag", sps.full_range);
+    assert_element(after, "video_format", sps.video_format);
+    assert_element(after, "max_num_reorder_frames", 0);
+    assert_element(after, "max_dec_frame_buffering", sps.max_num_ref_frames);
+    g_assert_true(helix_h264_parse_sps(out->data, out->len, &sps2));
+    g_assert_cmpuint(sps2.primaries + sps2.transfer + sps2.matrix, ==, 3);
+    g_assert_true(sps2.bitstream_restriction);
+    /* What is rewritten already stays as it is, to the byte. */
+    again = rewrite(out->data, out->len);
+    g_assert_cmpmem(again->data, again->len, out->data, out->len);
+    /* Emulation prevention: no start code or reserved pattern in it. */
+    for (guint i = 2; i < out->len; i++) {
+        g_assert_false(out->data[i - 2] == 0 && out->data[i - 1] == 0 && out->data[i] < 3);
+    }
+}
+
+static GByteArray *end_sps(HelixBitWriter *writer)
+{
+    GByteArray *out = g_byte_array_new();
+
+    helix_bits_put_trailing(writer);
+    helix_h264_append_nal(out, 3, HELIX_NAL_SPS, writer->bytes->data, writer->bytes->len);
+    return g_byte_array_remove_range(out, 0, 4);        /* the start code */
+}
+
+/* The first @bits of the set, then 0 for vui_parameters_present_flag. */
+static GByteArray *cut_at(const guint8 *nal, gsize len, gsize bits)
+{
+    g_autoptr(GByteArray) rbsp = g_byte_array_new(), cut = g_byte_array_new();
+    HelixBitWriter writer = { .bytes = cut };
+
+    for (gsize i = 0; i < len; i++) {
+        if (!(i >= 2 && nal[i] == 3 && nal[i - 1] == 0 && nal[i - 2] == 0)) {
+            g_byte_array_append(rbsp, nal + i, 1);
+        }
+    }
+    if (bits >= rbsp->len * 8) {
+        return NULL;
+    }
+    for (gsize i = 8; i < bits; i++) {
+        helix_bits_put(&writer, 1, rbsp->data[i / 8] >> (7 - i % 8) & 1);
+    }
+    helix_bits_put(&writer, 1, 0);
+    return end_sps(&writer);
+}
+
+/* The set as an encoder without VUI writes it: the bits before vui_parameters_present_flag, then 0. */
+static GByteArray *without_vui(const guint8 *nal, gsize len)
+{
+    g_auto(GStrv) elements = stream_sps_elements(nal, len);
+    GByteArray *candidate;
+
+    /* Find the flag by trial: where a 0 makes FFmpeg read the same set without VUI. */
+    g_assert_cmpstr(element_value(elements, "vui_parameters_present_flag"), ==, "1");
+    for (gsize bits = 40; (candidate = cut_at(nal, len, bits)); bits++) {
+        g_auto(GStrv) read = stream_sps_elements(candidate->data, candidate->len);
+        gboolean same = read && g_strcmp0(element_value(read, "vui_parameters_present_flag"), "0") == 0;
+
+        for (guint i = 0; same && !g_str_has_prefix(elements[i], "vui_parameters_present_flag"); i++) {
+            same = read[i] && strcmp(read[i], elements[i]) == 0;
+        }
+        if (same) {
+            return candidate;
+        }
+        g_byte_array_unref(candidate);
+    }
+    g_error("no place for the VUI found");
+}
+
+static GByteArray *rewrite_without_vui(const guint8 *nal, gsize len)
+{
+    g_autoptr(GByteArray) cut = without_vui(nal, len);
+
+    return rewrite(cut->data, cut->len);
+}
+
+/* Picture N comes out when access unit N went in, if @at_once. */
+static void check_decodes(GPtrArray *units, GByteArray *(*replace)(const guint8 *nal, gsize len), gboolean at_once)
+{
+    AVCodecContext *decoder = stream_decoder_new();
+    guint shown = 0;
+
+    for (guint i = 0; i < units->len; i++) {
+        g_autoptr(GBytes) unit = stream_replace_sps(units->pdata[i], replace);
+        AVFrame *frame = stream_decode(decoder, unit);
+
+        if (frame) {
+            g_assert_cmpint(frame->decode_error_flags, ==, 0);
+            shown++;
+            av_frame_free(&frame);
+        }
+        if (at_once) {
+            g_assert_cmpuint(shown, ==, i + 1);
+        }
+    }
+    if (!at_once) {
+        g_assert_cmpuint(shown, <, units->len);
+    }
+    avcodec_free_context(&decoder);
+}
+
+static void test_x264(gconstpointer data)
+{
+    const Variant *variant = data;
+    g_autoptr(GPtrArray) units = stream_x264(variant->options, variant->format, variant->width, variant->height, 6);
+    StreamNal nal = find_sps(units->pdata[0]);
+    g_autoptr(GByteArray) cut = without_vui(nal.data, nal.len);
+
+    check_sps(nal, variant->width, variant->height);
+    check_sps((StreamNal) { cut->data, cut->len }, variant->width, variant->height);
+    check_decodes(units, rewrite, TRUE);
+    check_decodes(units, without_vui, FALSE);           /* what a decoder does to a stream that promises nothing */
+    check_decodes(units, rewrite_without_vui, TRUE);
+}
+
+/* The same set after FFmpeg's writer has changed it: elements that x264 never writes. */
+static void test_written_by_ffmpeg(void)
+{
+    static const char *const options[] = {
+        "crop_left=2:crop_right=4:crop_top=2:crop_bottom=6", "sample_aspect_ratio=16/11:overscan_appropriate_flag=1",
+        "chroma_sample_loc_type=1", "tick_rate=60000/1001:fixed_frame_rate_flag=1", "video_format=2:video_full_range_flag=1",
+        "colour_primaries=9:transfer_characteristics=16:matrix_coefficients=9", "level=6.2",
+    };
+    g_autoptr(GPtrArray) units = stream_x264("profile=high", AV_PIX_FMT_YUV420P, 320, 176, 1);
+    gsize len;
+    const guint8 *data = g_bytes_get_data(units->pdata[0], &len);
+
+    for (guint i = 0; i < G_N_ELEMENTS(options); i++) {
+        g_autofree char *filter = g_strdup_printf("h264_metadata=%s", options[i]);
+        AVBSFContext *bsf = NULL;
+        AVPacket *packet = av_packet_alloc();
+        g_autoptr(GBytes) unit = NULL;
+
+        g_assert_cmpint(av_bsf_list_parse_str(filter, &bsf), ==, 0);
+        bsf->par_in->codec_type = AVMEDIA_TYPE_VIDEO;
+        bsf->par_in->codec_id = AV_CODEC_ID_H264;
+        g_assert_cmpint(av_bsf_init(bsf), ==, 0);
+        g_assert_cmpint(av_new_packet(packet, len), ==, 0);
+        memcpy(packet->data, data, len);
+        g_assert_cmpint(av_bsf_send_packet(bsf, packet), ==, 0);
+        g_assert_cmpint(av_bsf_receive_packet(bsf, packet), ==, 0);
+        unit = g_bytes_new(packet->data, packet->size);
+        check_sps(find_sps(unit), i == 0 ? 320 - 6 : 320, i == 0 ? 176 - 8 : 176);
+        av_packet_free(&packet);
+        av_bsf_free(&bsf);
+    }
+}
+
+#ifdef HELIX_HAVE_OPENH264
+static GPtrArray *openh264_stream(EUsageType usage, EProfileIdc profile, guint width, guint height)
+{
+    GPtrArray *units = g_ptr_array_new_with_free_func((GDestroyNotify)g_bytes_unref);
+    g_autofree guint8 *pixels = g_malloc((gsize)width * height * 3 / 2);
+    ISVCEncoder *encoder = NULL;
+    SEncParamExt params;
+
+    g_assert_cmpint(WelsCreateSVCEncoder(&encoder), ==, 0);
+    (*encoder)->GetDefaultParams(encoder, &params);
+    params.iUsageType = usage;
+    params.iPicWidth = width;
+    params.iPicHeight = height;
+    params.iTargetBitrate = 1000000;
+    params.fMaxFrameRate = 30;
+    params.sSpatialLayers[0].iVideoWidth = width;
+    params.sSpatialLayers[0].iVideoHeight = height;
+    params.sSpatialLayers[0].fFrameRate = 30;
+    params.sSpatialLayers[0].iSpatialBitrate = 1000000;
+    params.sSpatialLayers[0].uiProfileIdc = profile;
+    params.bEnableFrameSkip = 0;
+    g_assert_cmpint((*encoder)->InitializeExt(encoder, &params), ==, 0);
+    for (guint i = 0; i < 6; i++) {
+        SSourcePicture picture = { .iColorFormat = videoFormatI420, .iPicWidth = width, .iPicHeight = height,
+                                   .uiTimeStamp = i * 33 };
+        SFrameBSInfo info = { 0 };
+        GByteArray *unit = g_byte_array_new();
+
+        for (gsize p = 0; p < (gsize)width * height * 3 / 2; p++) {
+            pixels[p] = (guint8)(p / width + p % width * 3 + i * 7);
+        }
+        for (guint plane = 0; plane < 3; plane++) {
+            picture.iStride[plane] = plane ? width / 2 : width;
+            picture.pData[plane] = pixels + (plane == 0 ? 0 : (gsize)width * height * (plane == 1 ? 4 : 5) / 4);
+        }
+        g_assert_cmpint((*encoder)->EncodeFrame(encoder, &picture, &info), ==, 0);
+        for (int layer = 0; layer < info.iLayerNum; layer++) {
+            const SLayerBSInfo *l = &info.sLayerInfo[layer];
+            gsize size = 0;
+
+            for (int n = 0; n < l->iNalCount; n++) {
+                size += l->pNalLengthInByte[n];
+            }
+            g_byte_array_append(unit, l->pBsBuf, size);
+        }
+        g_ptr_array_add(units, g_byte_array_free_to_bytes(unit));
+    }
+    (*encoder)->Uninitialize(encoder);
+    WelsDestroySVCEncoder(encoder);
+    return units;
+}
+
+static void test_openh264(void)
+{
+    static const EProfileIdc profiles[] = { PRO_BASELINE, PRO_MAIN, PRO_HIGH };
+
+    for (guint i = 0; i < G_N_ELEMENTS(profiles); i++) {
+        g_autoptr(GPtrArray) units = openh264_stream(i ? SCREEN_CONTENT_REAL_TIME : CAMERA_VIDEO_REAL_TIME, profiles[i],
+                                                     320 + 2 * i, 240);
+
+        check_sps(find_sps(units->pdata[0]), 320 + 2 * i, 240);
+        check_decodes(units, rewrite, TRUE);
+    }
+}
+#endif
+
+/* Sets that no encoder here writes: scaling lists, picture order type 1, separate planes, 8160 x 8160, many zeros. */
+static void put_sps(HelixBitWriter *writer, guint8 profile)
+{
+    helix_bits_put(writer, 8, profile);
+    helix_bits_put(writer, 8, 0);
+    helix_bits_put(writer, 8, 62);
+    helix_bits_put_ue(writer, 0);
+}
+
+static void test_rare_elements(void)
+{
+    g_autoptr(GByteArray) nal = NULL, bits = g_byte_array_new();
+    HelixBitWriter writer = { .bytes = bits };
+    HelixSps sps;
+
+    put_sps(&writer, 244);
+    helix_bits_put_ue(&writer, 3);
+    helix_bits_put(&writer, 1, 1);                      /* separate planes */
+    helix_bits_put_ue(&writer, 0);
+    helix_bits_put_ue(&writer, 0);
+    helix_bits_put(&writer, 1, 0);
+    helix_bits_put(&writer, 1, 1);                      /* scaling matrix: 12 lists, two of them sent */
+    for (guint i = 0; i < 12; i++) {
+        helix_bits_put(&writer, 1, i == 0 || i == 6);
+        for (guint k = 0; (i == 0 && k < 16) || (i == 6 && k < 64); k++) {
+            helix_bits_put_ue(&writer, i == 0 ? k % 3 : 1);     /* deltas 0, 1, -1 and always 1 */
+        }
+    }
+    helix_bits_put_ue(&writer, 0);
+    helix_bits_put_ue(&writer, 1);                      /* picture order count type 1 */
+    helix_bits_put(&writer, 1, 0);
+    helix_bits_put_ue(&writer, 3);
+    helix_bits_put_ue(&writer, 4);
+    helix_bits_put_ue(&writer, 2);
+    helix_bits_put_ue(&writer, 70000);
+    helix_bits_put_ue(&writer, 70001);
+    helix_bits_put_ue(&writer, 2);
+    helix_bits_put(&writer, 1, 0);
+    helix_bits_put_ue(&writer, 509);
+    helix_bits_put_ue(&writer, 254);
+    helix_bits_put(&writer, 1, 0);                      /* fields: 255 map units are 510 macroblocks */
+    helix_bits_put(&writer, 1, 1);
+    helix_bits_put(&writer, 1, 1);
+    helix_bits_put(&writer, 1, 0);
+    helix_bits_put(&writer, 1, 0);
+    nal = end_sps(&writer);
+    check_sps((StreamNal) { nal->data, nal->len }, 8160, 8160);
+    g_assert_true(helix_h264_parse_sps(nal->data, nal->len, &sps));
+    g_assert_cmpuint(sps.chroma_format_idc, ==, 3);
+    g_assert_false(sps.frame_mbs_only);
+}
+
+static void expect_refused(const guint8 *nal, gsize len)
+{
+    HelixSps sps;
+
+    g_assert_false(helix_h264_parse_sps(nal, len, &sps));
+    g_assert_null(helix_h264_rewrite_sps(nal, len));
+}
+
+/* Element by element up to one that is not allowed. */
+static void test_refused_values(void)
+{
+    for (guint which = 0; which < 8; which++) {
+        g_autoptr(GByteArray) nal = NULL, bits = g_byte_array_new();
+        HelixBitWriter writer = { .bytes = bits };
+
+        helix_bits_put(&writer, 24, 0x640034);
+        helix_bits_put_ue(&writer, which == 0 ? 32 : 0);
+        helix_bits_put_ue(&writer, which == 1 ? 4 : 1);
+        helix_bits_put_ue(&writer, 0);
+        helix_bits_put_ue(&writer, 0);
+        helix_bits_put(&writer, 2, 0);
+        helix_bits_put_ue(&writer, 0);
+        helix_bits_put_ue(&writer, which == 2 ? 3 : which == 3 ? 1 : 2);
+        if (which == 3) {
+            helix_bits_put(&writer, 3, 7);
+            helix_bits_put_ue(&writer, 256);
+        }
+        helix_bits_put_ue(&writer, which == 4 ? 17 : 1);
+        helix_bits_put(&writer, 1, 0);
+        helix_bits_put_ue(&writer, which == 5 ? 139264 : 19);
+        helix_bits_put_ue(&writer, which == 6 ? 4294967294u : 10);
+        helix_bits_put(&writer, 2, 3);
+        helix_bits_put(&writer, 1, 1);
+        for (guint i = 0; i < 4; i++) {
+            helix_bits_put_ue(&writer, which == 7 && i == 0 ? 160 : 0);
+        }
+        helix_bits_put(&writer, 1, 0);
+        nal = end_sps(&writer);
+        expect_refused(nal->data, nal->len);
+    }
+}
+
+static void test_cut_and_damaged(void)
+{
+    g_autoptr(GPtrArray) units = stream_x264("profile=high,b=1M,maxrate=1M,bufsize=1M,x264-params=nal-hrd=vbr:sar=1000/999",
+                                             AV_PIX_FMT_YUV420P, 320, 176, 1);
+    StreamNal nal = find_sps(units->pdata[0]);
+    g_autofree guint8 *copy = g_malloc(nal.len);
+    GRand *rand = g_rand_new_with_seed(3);
+    guint read = 0;
+
+    expect_refused((const guint8 *)"\x68\xee\x3c\x80", 4);      /* a PPS */
+    for (gsize len = 0; len < nal.len; len++) {
+        g_autofree guint8 *cut = g_memdup2(nal.data, len);      /* its own block, so that a read beyond it is seen */
+
+        expect_refused(cut, len);
+    }
+    for (guint i = 0; i < 20000; i++) {
+        HelixSps sps;
+        g_autoptr(GByteArray) out = NULL;
+
+        memcpy(copy, nal.data, nal.len);
+        for (guint k = g_rand_int_range(rand, 1, 6); k > 0; k--) {
+            copy[g_rand_int_range(rand, 1, nal.len)] ^= 1 << g_rand_int_range(rand, 0, 8);
+        }
+        if (!helix_h264_parse_sps(copy, nal.len, &sps)) {
+            continue;
+        }
+        read++;
+        out = helix_h264_rewrite_sps(copy, nal.len);
+        g_assert_nonnull(out);
+        g_assert_true(helix_h264_parse_sps(out->data, out->len, &sps));
+    }
+    g_assert_cmpuint(read, >, 1000);
+    g_rand_free(rand);
+}
+
+static GByteArray *to_avcc(GBytes *unit, guint length_size)
+{
+    GByteArray *avcc = g_byte_array_new();
+    gsize len;
+    const guint8 *data = g_bytes_get_data(unit, &len);
+    g_autoptr(GArray) nals = stream_nals(data, len);
+
+    for (guint i = 0; i < nals->len; i++) {
+        StreamNal nal = g_array_index(nals, StreamNal, i);
+
+        for (guint k = length_size; k-- > 0;) {
+            g_byte_array_append(avcc, (const guint8[]) { (guint8)(nal.len >> (8 * k)) }, 1);
+        }
+        g_byte_array_append(avcc, nal.data, nal.len);
+    }
+    return avcc;
+}
+
+static GBytes *convert(const GByteArray *avcc, guint length_size, GRand *rand, gsize max, GError **error)
+{
+    HelixAnnexB annexb;
+    gsize pos = 0;
+
+    if (!helix_annexb_init(&annexb, length_size, max, error)) {
+        return NULL;
+    }
+    while (pos < avcc->len) {
+        gsize piece = rand ? (gsize)g_rand_int_range(rand, 0, 40) : 1;
+        g_autofree guint8 *copy = NULL;
+
+        piece = MIN(piece, avcc->len - pos);
+        copy = g_memdup2(avcc->data + pos, piece);
+        if (!helix_annexb_push(&annexb, copy, piece, error)) {
+            helix_annexb_clear(&annexb);
+            return NULL;
+        }
+        pos += piece;
+    }
+    return helix_annexb_finish(&annexb, error);
+}
+
+static void assert_same_nals(GBytes *a, GBytes *b)
+{
+    gsize len_a, len_b;
+    const guint8 *data_a = g_bytes_get_data(a, &len_a), *data_b = g_bytes_get_data(b, &len_b);
+    g_autoptr(GArray) nals_a = stream_nals(data_a, len_a), nals_b = stream_nals(data_b, len_b);
+
+    g_assert_cmpuint(nals_a->len, ==, nals_b->len);
+    for (guint i = 0; i < nals_a->len; i++) {
+        StreamNal x = g_array_index(nals_a, StreamNal, i), y = g_array_index(nals_b, StreamNal, i);
+
+        g_assert_cmpmem(x.data, x.len, y.data, y.len);
+    }
+}
+
+static void test_avcc(void)
+{
+    g_autoptr(GPtrArray) big = stream_x264("profile=high,x264-params=slices=3", AV_PIX_FMT_YUV420P, 320, 240, 4);
+    g_autoptr(GPtrArray) small = stream_x264("profile=baseline,crf=50,x264-params=info=0", AV_PIX_FMT_YUV420P, 32, 32, 4);
+    GRand *rand = g_rand_new_with_seed(5);
+    GError *error = NULL;
+
+    for (guint size = 1; size <= 4; size *= 2) {
+        GPtrArray *units = size == 1 ? small : big;
+
+        for (guint i = size == 1 ? 1 : 0; i < units->len; i++) {        /* x264's SEI is too long for one byte */
+            g_autoptr(GByteArray) avcc = to_avcc(units->pdata[i], size);
+            g_autoptr(GBytes) out = convert(avcc, size, rand, 1 << 20, &error), bytewise = NULL;
+
+            g_assert_no_error(error);
+            assert_same_nals(units->pdata[i], out);
+            bytewise = convert(avcc, size, NULL, 1 << 20, &error);
+            g_assert_no_error(error);
+            g_assert_true(g_bytes_equal(out, bytewise));
+        }
+    }
+    g_rand_free(rand);
+}
+
+static void test_avcc_refused(void)
+{
+    static const guint8 cut_length[] = { 0, 0, 0 }, cut_nal[] = { 0, 0, 0, 3, 0x65, 1 }, empty[] = { 0, 0, 0, 0 };
+    static const guint8 two[] = { 0, 0, 0, 0, 0, 0, 0, 2, 0x65, 1 }, huge[] = { 255, 255, 255, 255, 0x65 };
+    static const struct { const guint8 *data; guint len; } bad[] = {
+        { cut_length, sizeof(cut_length) }, { cut_nal, sizeof(cut_nal) }, { empty, sizeof(empty) }, { huge, sizeof(huge) },
+    };
+    GError *error = NULL;
+    HelixAnnexB annexb;
+    g_autoptr(GBytes) out = NULL;
+
+    for (guint size = 0; size < 6; size++) {
+        if (size != 1 && size != 2 && size != 4) {
+            g_assert_false(helix_annexb_init(&annexb, size, 100, &error));
+            g_assert_error(error, HELIX_ERROR, HELIX_CODE_ENCODE);
+            g_clear_error(&error);
+            helix_annexb_clear(&annexb);
+        }
+    }
+    for (guint i = 0; i < G_N_ELEMENTS(bad); i++) {
+        g_autoptr(GByteArray) avcc = g_byte_array_append(g_byte_array_new(), bad[i].data, bad[i].len);
+
+        g_assert_null(convert(avcc, 4, NULL, 1 << 20, &error));
+        g_assert_error(error, HELIX_ERROR, HELIX_CODE_ENCODE);
+        g_clear_error(&error);
+    }
+    g_assert_true(helix_annexb_init(&annexb, 4, 12, &error));
+    g_assert_true(helix_annexb_add_nal(&annexb, NULL, 0, &error));
+    g_assert_false(helix_annexb_add_nal(&annexb, (const guint8 *)"123456789", 9, &error));
+    g_assert_error(error, HELIX_ERROR, HELIX_CODE_ENCODE);
+    g_clear_error(&error);
+    g_assert_true(helix_annexb_add_nal(&annexb, (const guint8 *)"\x09\xf0", 2, &error));
+    g_assert_true(helix_annexb_push(&annexb, two, sizeof(two), &error));
+    out = helix_annexb_finish(&annexb, &error);
+    g_assert_no_error(error);
+    g_assert_cmpmem(g_bytes_get_data(out, NULL), g_bytes_get_size(out), "\0\0\0\1\x09\xf0\0\0\0\1\x65\1", 12);
+    helix_annexb_clear(&annexb);
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    av_log_set_level(AV_LOG_ERROR);
+    for (guint i = 0; i < G_N_ELEMENTS(variants); i++) {
+        g_autofree char *path = g_strdup_printf("/sps/x264/%s", variants[i].name);
+
+        g_test_add_data_func(path, &variants[i], test_x264);
+    }
+    g_test_add_func("/sps/ffmpeg", test_written_by_ffmpeg);
+#ifdef HELIX_HAVE_OPENH264
+    g_test_add_func("/sps/openh264", test_openh264);
+#endif
+    g_test_add_func("/sps/rare", test_rare_elements);
+    g_test_add_func("/sps/refused", test_refused_values);
+    g_test_add_func("/sps/damaged", test_cut_and_damaged);
+    g_test_add_func("/avcc", test_avcc);
+    g_test_add_func("/avcc/refused", test_avcc_refused);
+    return g_test_run();
+}

@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The suite videotoolbox once more, as make check SUITE=videotoolbox and SUITE=all run it: with clang, with each sanitizer, and
+with coverage, of which less than 90 % of the product's lines fails."""
+
+import json
+import os
+import subprocess
+
+import build
+from steps import TREE, Failed, Step, StepError, say
+
+BUILDS = (
+    ("clang", {"CC": "ccache clang"}, ()),
+    ("gcc, address and undefined behaviour sanitizers", {}, ("-Db_sanitize=address,undefined", "-Db_lundef=false")),
+    ("clang, undefined behaviour sanitizer", {"CC": "ccache clang"}, ("-Db_sanitize=undefined", "-Db_lundef=false")),
+    ("clang, thread sanitizer", {"CC": "ccache clang"}, ("-Db_sanitize=thread", "-Db_lundef=false")),
+)
+SANITIZERS = {
+    "ASAN_OPTIONS": "detect_leaks=1",
+    "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1",
+    "TSAN_OPTIONS": "halt_on_error=1",
+}
+FILES = ("hw/display/helix/apple/", "hw/display/helix/core/(annexb|encoder-videotoolbox|vt-|h264-rewrite)")
+LINES_NEEDED = 90.0
+
+
+def test(folder, name):
+    with Step("suite videotoolbox: " + name, "videotoolbox-" + os.path.basename(folder)) as step:
+        try:
+            step.run(["meson", "test", "-C", folder, "--no-rebuild", "--suite", "videotoolbox", "--print-errorlogs",
+                      "--timeout-multiplier", "4"], env=dict(os.environ, **SANITIZERS))
+        except StepError:
+            step.show_log(60)
+            raise
+
+
+def options(*more):
+    return ("-Delement=disabled", "-Dwerror=true", "--buildtype=debugoptimized") + more
+
+
+def report_coverage(folder):
+    """Print what gcovr found; the share of lines that ran, in percent."""
+    path = os.path.join(folder, "coverage.json")
+    command = ["gcovr", "--root", TREE, "--object-directory", folder, "--json-summary", path]
+    for pattern in FILES:
+        command += ["--filter", os.path.join(TREE, pattern)]
+    subprocess.run(command + [folder], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    with open(path) as file:
+        summary = json.load(file)
+    for entry in sorted(summary["files"], key=lambda entry: entry["filename"]):
+        say("   %5.1f %% lines, %5.1f %% branches  %s" % (entry["line_percent"], entry["branch_percent"], entry["filename"]))
+    say("   %5.1f %% lines, %5.1f %% branches  all" % (summary["line_percent"], summary["branch_percent"]))
+    return summary["line_percent"]
+
+
+def run(count):
+    for number, (name, environment, more) in enumerate(BUILDS):
+        try:
+            folder = build.meson("build: " + name, "videotoolbox-%d" % number, TREE, *options(*more), environment=environment)
+            test(folder, name)
+            count.add(passed=1)
+        except (StepError, Failed) as error:
+            say("FAILED: suite videotoolbox, %s: %s" % (name, error))
+            count.add(failed=1)
+    try:
+        folder = build.meson("build: coverage", "videotoolbox-coverage", TREE, *options("-Db_coverage=true", "-Doptimization=0"))
+        test(folder, "coverage")
+        enough = report_coverage(folder) >= LINES_NEEDED
+        if not enough:
+            say("FAILED: fewer than %d %% of the lines ran" % LINES_NEEDED)
+        count.add(passed=enough, failed=not enough)
+    except (StepError, Failed, OSError, subprocess.CalledProcessError) as error:
+        say("FAILED: suite videotoolbox, coverage: %s" % error)
+        count.add(failed=1)
