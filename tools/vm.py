@@ -16,7 +16,7 @@ it in the build root, with this folder on its path:
         vm.helix_stats()                                    # the module's statistics, a dict
         vm.qmp("query-status")                              # any QMP command; keyword arguments
         vm.uds_path                                         # helix-vsock-pci's uds-path: <it>_<port> is guest-to-host
-        vm.desktop(1280, 720)                               # PipeWire and Mutter with one virtual monitor
+        vm.desktop(1280, 720)                               # PipeWire and Mutter (or Weston) with one virtual monitor
         vm.start(vm.cast("vsockenc ! h264parse ! filesink location=/tmp/film.h264"))
 
 Arguments of VM (all optional):
@@ -399,9 +399,9 @@ class VM:
 
     # ---- the desktop ----
 
-    def desktop(self, width=1280, height=720):
-        """Start PipeWire and Mutter with a virtual monitor, and return when ScreenCast answers."""
-        self.run(["/helix/desktop", str(width), str(height)], timeout=150)
+    def desktop(self, width=1280, height=720, compositor="mutter"):
+        """Start PipeWire and Mutter (or "weston") with a virtual monitor, and return when it can be captured."""
+        self.run(["/helix/desktop", str(width), str(height), compositor], timeout=150)
 
     def cast(self, pipeline, *options):
         """argv of guest/cast.py: `gst-launch-1.0 -m -e pipewiresrc path=<Mutter's ScreenCast> ! PIPELINE`. A SIGINT ends

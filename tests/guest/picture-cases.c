@@ -5,6 +5,7 @@
 
 #include <drm_fourcc.h>
 #include <stdio.h>
+#include <time.h>
 
 #define EXT     HELIX_REQUEST_EXT
 #define RELEASE HELIX_REQUEST_RELEASE
@@ -385,7 +386,11 @@ static int play_errors(Context *context, Player *player)
     ret = play_refusals(player, &texture, &pages);
     buffer_free(&texture);
     buffer_free(&pages);
-    /* a freed resource is gone for the host too (not the GBM buffer's: Mesa keeps those for reuse) */
+    /*
+     * A freed resource is gone for the host too (not the GBM buffer's: Mesa keeps those for reuse). The kernel says so on the
+     * GPU's queue, and nothing orders that against the vsock device's.
+     */
+    nanosleep(&(struct timespec) { .tv_nsec = 500 * 1000 * 1000 }, NULL);
     return ret < 0 || player_send(player, &gone) < 0 || player_collect(player, 0) < 0 ? -1 : 0;
 }
 

@@ -224,6 +224,25 @@ def check_states(tap, emulator, display, folder):
             tap.check("helix_%s " % event in machine.said(), "trace event helix_" + event)
 
 
+def check_unrealize(tap, emulator, display, folder):
+    address = os.path.join(folder, "socket")
+    device = "virtio-gpu-pci,id=gpu,helix-frame-export=on,helix-encoder=null,helix-listen=unix:" + address
+    with Machine(emulator, display, folder, "-device", device) as machine:
+        machine.qmp.command("cont")
+        client = Client(address)
+        client.request(0, PIXEL_DATA, bytes(16 * 16 * 4))
+        tap.check(client.answer()[0] == FRAME_RESPONSE, "a stream runs")
+        machine.qmp.command("qom-set", path="/machine/peripheral/gpu/virtio-backend", property="realized", value=False)
+        tap.check(not os.path.exists(address), "when its GPU is unrealized the socket goes")
+        tap.check("helix-stats" not in machine.property_names("/machine/peripheral/gpu"), "the statistics go")
+        try:
+            ended = client.socket.recv(1) == b""
+        except ConnectionResetError:
+            ended = True
+        tap.check(ended, "the connection ends")
+        tap.check(machine.quit() == 0, "QEMU goes on and ends well", machine.said())
+
+
 def main():
     tap = Tap()
     with open(os.path.join(RUN, "built.json"), encoding="utf-8") as file:
@@ -241,6 +260,7 @@ def main():
                       "-global", "virtio-gpu-gl-device.helix-listen=unix:SOCKET",
                       "-device", "virtio-vga-gl,id=gpu"], peripheral)
             check_states(tap, emulator, display, folder)
+            check_unrealize(tap, emulator, display, folder)
         except (VMError, OSError) as error:
             tap.check(False, "the test came to its end", error)
         finally:

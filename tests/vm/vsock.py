@@ -83,7 +83,7 @@ class Listener:
         self.path = "%s_%d" % (vm.uds_path, port)
         self.socket = socket.socket(socket.AF_UNIX)
         self.socket.bind(self.path)
-        self.socket.listen(64)
+        self.socket.listen(CONNECTIONS)     # a full backlog is refused at once
         self.serve, self.results, self.changed = serve, [], threading.Condition()
         threading.Thread(target=self._accept, daemon=True).start()
 

@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Real compositors through vsockenc: pipewiresrc path=N ! vsockenc ! h264parse ! filesink, with no caps between.
+
+Mutter's ScreenCast and Weston's PipeWire backend, each with PipeWire 1.6 (every frame by DMA-BUF) and with Debian 13's
+own 1.4, which can't negotiate DMA-BUFs and has to end in system memory. Of each the film is decoded and looked at
+(film.py).
+"""
+
+import glob
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import film
+from demo import element_stats
+from steps import CACHE, LOGS, TREE, host_path
+from tap import Tap
+from vm import VM, VMError
+
+WIDTH, HEIGHT = 1280, 720
+FRAMES = 80
+MOVING = 60                 # then the scene's time is stopped, so that a screenshot can be compared with the last frame
+LEAST_MOVING = 0.5          # of the moving frames; a compositor repeats a picture when the guest is slow
+LEAST_FACES = 1            # as many as are surely seen within a second
+LEAST_PSNR = 30.0
+STREAM_SECONDS = 120
+START_SECONDS = 60          # for gst-launch to have started on an emulated processor
+
+
+# ---- Debian 13's own PipeWire ----
+
+def stock_packages():
+    """Debian 13's packages of those that the guest has from backports, kept in the cache; paths."""
+    with open(os.path.join(TREE, "tools", "packages.guest")) as file:
+        names = re.findall(r"^backports:(\S+)", file.read(), re.M)
+    folder = os.path.join(CACHE, "pipewire-stock")
+    if not os.path.isdir(folder):
+        new = os.path.join(CACHE, "new.pipewire-stock-%d" % os.getpid())
+        os.makedirs(new)
+        fetch = ["apt-get", "-q", "-o", "APT::Sandbox::User=root", "download"] + names
+        if subprocess.run(fetch, cwd=new, stderr=subprocess.DEVNULL, check=False).returncode:
+            subprocess.run(["apt-get", "-q", "update"], check=False)    # its list may be older than the archive
+            subprocess.run(fetch, cwd=new, check=True)
+        try:
+            os.rename(new, folder)
+        except OSError:             # another run was faster
+            shutil.rmtree(new)
+    return sorted(glob.glob(os.path.join(folder, "*.deb")))
+
+
+def use_stock_pipewire(vm):
+    """Put Debian 13's own packages in place of the newer ones. The image itself stays as it is (snapshot=on)."""
+    for path in stock_packages():
+        vm.push(path, "/tmp/stock/" + os.path.basename(path))
+    vm.run("dpkg --force-unsafe-io --force-downgrade -i /tmp/stock/*.deb", timeout=150)
+
+
+def pipewire_version(vm):
+    return vm.run(["dpkg-query", "-W", "-f", "${Version}", "gstreamer1.0-pipewire"]).out.decode()
+
+
+# ---- films ----
+
+def weston_node(vm):
+    for thing in json.loads(vm.run("pw-dump").out):
+        if thing.get("info", {}).get("props", {}).get("node.name") == "weston.pipewire":
+            return thing["id"]
+    raise VMError("Weston has no PipeWire node")
+
+
+def source(vm, compositor, pipeline, properties=""):
+    """argv of gst-launch-1.0 with a pipewiresrc on the compositor's picture and @pipeline behind it."""
+    if compositor == "mutter":
+        return vm.cast(pipeline, *(["--source", properties] if properties else []))
+    return (["gst-launch-1.0", "-m", "-e", "pipewiresrc", "path=%d" % weston_node(vm)] + properties.split() + ["!"] +
+            pipeline.split())
+
+
+def encoded(vm):
+    return vm.helix_stats()["frames"]["encoded"]
+
+
+def wait_for_frames(vm, process, target):
+    """Wait until the host encoded @target frames, or @process ended."""
+    end = time.monotonic() + STREAM_SECONDS
+    while encoded(vm) < target and not process.done():
+        if time.monotonic() > end:
+            raise VMError("only %d of %d frames in %d s" % (encoded(vm), target, STREAM_SECONDS))
+        time.sleep(0.1)
+
+
+def record(vm, compositor, name):
+    """Film the scene; returns (what gst-launch said, Film). Leaves out/log/NAME.h264 and NAME.png."""
+    path, shot = os.path.join(LOGS, name + ".h264"), os.path.join(LOGS, name + ".png")
+    with vm.start(["/helix/bin/scene"]) as scene:
+        before = encoded(vm)
+        argv = source(vm, compositor, "vsockenc ! h264parse ! filesink location=/tmp/film.h264",
+                      "num-buffers=%d" % FRAMES)
+        with vm.start(argv) as process:
+            wait_for_frames(vm, process, before + MOVING)
+            scene.kill(signal.SIGUSR1)
+            text = process.check(STREAM_SECONDS).out.decode(errors="replace")
+        vm.run(source(vm, compositor, "video/x-raw,format=BGRx ! videoconvert ! pngenc snapshot=true ! "
+                                      "filesink location=/tmp/shot.png"), timeout=START_SECONDS)
+        if scene.done():
+            raise VMError("the scene ended: %s" % bytes(scene.err).decode(errors="replace"))
+    vm.pull("/tmp/film.h264", path)
+    vm.pull("/tmp/shot.png", shot)
+    return text, film.examine(path, MOVING, shot)
+
+
+def wrong_with(seen):
+    """What is not as it has to be in a film, as text."""
+    wrong = []
+    if seen.frames != FRAMES:
+        wrong.append("%d frames, not the %d that went in" % (seen.frames, FRAMES))
+    if (seen.width, seen.height) != (WIDTH, HEIGHT):
+        wrong.append("it is %dx%d" % (seen.width, seen.height))
+    if seen.moving < LEAST_MOVING:
+        wrong.append("only %.0f %% of its frames move" % (seen.moving * 100))
+    if len(seen.colours) < LEAST_FACES:
+        wrong.append("of the cube's faces only %s are seen" % (sorted(seen.colours) or "none"))
+    if seen.psnr < LEAST_PSNR:
+        wrong.append("its last frame is not the screenshot: PSNR %.1f dB" % seen.psnr)
+    return "; ".join(wrong)
+
+
+def test_film(tap, vm, version, compositor, wanted):
+    """@wanted: the path that every frame has to take."""
+    title = "%s, PipeWire %s" % (compositor, version)
+    name = "desktop-%s-%s" % (compositor, version)
+    begin = time.monotonic()
+    try:
+        vm.desktop(WIDTH, HEIGHT, compositor)
+        text, seen = record(vm, compositor, name)
+    except VMError as error:
+        tap.check(False, title + ": a film", error)
+        return
+    stats = element_stats(text)
+    paths = {path: stats[path] for path in ("dmabuf", "guest-copy", "pixel-data") if stats[path]}
+    print("# %s: %d%% moving, faces %s, PSNR %.1f dB, %s, %.0f s" % (
+        title, seen.moving * 100, "/".join(sorted(seen.colours)), seen.psnr, paths, time.monotonic() - begin),
+        flush=True)
+    wrong = wrong_with(seen)
+    tap.check(not wrong, "%s: the film shows the desktop" % title,
+              "%s.h264: %s" % (host_path(os.path.join(LOGS, name)), wrong))
+    tap.check(paths == {wanted: FRAMES} and not stats["errors"] and not stats["dropped"],
+              "%s: every frame by %s" % (title, wanted), stats)
+
+
+# ---- the VMs ----
+
+def run_new(tap):
+    with VM(name="desktop-1.6") as vm:
+        version = pipewire_version(vm)
+        tap.check(version.startswith("1.6."), "the guest has PipeWire 1.6", version)
+        test_film(tap, vm, "1.6", "mutter", "dmabuf")
+        test_film(tap, vm, "1.6", "weston", "dmabuf")
+
+
+def run_stock(tap):
+    with VM(name="desktop-1.4") as vm:
+        use_stock_pipewire(vm)
+        version = pipewire_version(vm)
+        tap.check(version.startswith("1.4."), "the guest has PipeWire 1.4", version)
+        test_film(tap, vm, "1.4", "mutter", "pixel-data")
+        test_film(tap, vm, "1.4", "weston", "pixel-data")
+
+
+def main():
+    tap = Tap()
+    for part in (run_new, run_stock):
+        begin = time.monotonic()
+        try:
+            part(tap)
+        except VMError as error:
+            tap.check(False, part.__name__.replace("_", " "), error)
+        print("# %s took %.0f s" % (part.__name__.replace("_", " "), time.monotonic() - begin), flush=True)
+    return tap.end()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Hosts that are missing, wrong, or die while a desktop streams, as a guest sees them: vsockenc ends in an error that
+says what to do, and gst-launch with it, within seconds. Nothing hangs.
+"""
+
+import os
+import re
+import signal
+import socket
+import sys
+import threading
+import time
+
+from desktop import START_SECONDS, encoded, source, wait_for_frames
+from tap import Tap
+from vm import VM, VMError
+
+STREAMED = 20               # frames before the host dies
+ERROR_SECONDS = 15          # from what went wrong to gst-launch's end
+
+TEST_SOURCE = ["gst-launch-1.0", "-e", "videotestsrc", "is-live=true", "!",
+               "video/x-raw,format=BGRx,width=320,height=240", "!"]
+
+
+def ends_with_error(tap, process, title, words, limit, begin):
+    """@process, a gst-launch, has to end by itself with vsockenc's error, all @words in it, before @limit seconds."""
+    try:
+        result = process.wait(limit)
+    except VMError as error:
+        tap.check(False, title, error)
+        return
+    took = time.monotonic() - begin
+    text = (result.out + result.err).decode(errors="replace")
+    said = re.search(r"ERROR: from element [^\n]*[Vv]sock[Ee]nc[^\n]*", text)
+    good = result.rc != 0 and said and all(word in said.group(0) for word in words)
+    tap.check(good, "%s: an error in %.1f s" % (title, took),
+              "status %d, expected %s in vsockenc's error:\n%s" % (result.rc, words, text[-1500:]))
+    if good:
+        print("#   " + said.group(0).split(": ", 2)[-1])
+
+
+def fails_to_start(tap, vm, title, words, *properties):
+    begin = time.monotonic()
+    with vm.start(TEST_SOURCE + ["vsockenc", *properties, "!", "fakesink"]) as process:
+        ends_with_error(tap, process, title, words, START_SECONDS, begin)
+
+
+class Peer:
+    """A program of the host behind a guest's port that says @greeting and nothing more."""
+
+    def __init__(self, vm, port, greeting=b""):
+        self.path = "%s_%d" % (vm.uds_path, port)
+        self.greeting, self.connections = greeting, []
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(self.path)
+        self.listener.listen(4)
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def serve(self):
+        try:
+            while True:
+                connection = self.listener.accept()[0]
+                self.connections.append(connection)
+                connection.sendall(self.greeting)
+        except OSError:
+            pass
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.listener.shutdown(socket.SHUT_RDWR)
+        for thing in [self.listener] + self.connections:
+            thing.close()
+        os.unlink(self.path)
+
+
+def test_wrong_hosts(tap, vm):
+    fails_to_start(tap, vm, "a port nobody serves", ["nobody on this port", "helix-vsock-port="], "port=5999")
+    with Peer(vm, 6001, b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n"):
+        fails_to_start(tap, vm, "a host that speaks something else", ["helix-vsock-port="], "port=6001")
+    with Peer(vm, 6002):
+        fails_to_start(tap, vm, "a host that never answers", ["has not answered"], "port=6002", "timeout=3000")
+    fails_to_start(tap, vm, "a UNIX socket that is not there", ["There is no such socket"], "socket-path=/tmp/nothing")
+
+
+def test_dying_host(tap, vm, title, number, words):
+    """A desktop streams through a relay, which then gets signal @number."""
+    vm.run("rm -f /tmp/relay")
+    relay = vm.start(["socat", "UNIX-LISTEN:/tmp/relay", "VSOCK-CONNECT:2:5000"])
+    vm.run("for i in $(seq 100); do [ -S /tmp/relay ] && exit 0; sleep 0.1; done; exit 1")
+    with relay, vm.start(["/helix/bin/scene"]):
+        before = encoded(vm)
+        argv = source(vm, "mutter", "vsockenc socket-path=/tmp/relay timeout=3000 ! h264parse ! fakesink")
+        with vm.start(argv) as process:
+            wait_for_frames(vm, process, before + STREAMED)
+            if process.done():
+                tap.check(False, title + ": it streams", bytes(process.out + process.err)[-1500:].decode())
+                return
+            begin = time.monotonic()
+            relay.kill(number)
+            ends_with_error(tap, process, title, words, ERROR_SECONDS, begin)
+
+
+def run_wrong(tap):
+    with VM(name="hosts") as vm:
+        test_wrong_hosts(tap, vm)
+        vm.desktop()
+        test_dying_host(tap, vm, "the connection is cut in a stream", signal.SIGKILL, ["closed the connection"])
+        test_dying_host(tap, vm, "the host falls silent in a stream", signal.SIGSTOP, ["has not answered"])
+        # The VM's frame export has seen its clients vanish; it serves the next one.
+        vm.run(source(vm, "mutter", "vsockenc ! fakesink", "num-buffers=1"), timeout=START_SECONDS)
+        tap.check(True, "the next stream works")
+
+
+def run_without(tap):
+    with VM(name="hosts-off", gpu="virtio-gpu-pci", export=False) as vm:
+        fails_to_start(tap, vm, "a VM without helix-frame-export", ["nobody on this port", "helix-frame-export=on"])
+    with VM(name="hosts-novsock", gpu=None, vsock=False) as vm:
+        fails_to_start(tap, vm, "a VM without helix-vsock-pci", ["no vsock device in this VM", "helix-vsock-pci"])
+
+
+def main():
+    tap = Tap()
+    for part in (run_wrong, run_without):
+        begin = time.monotonic()
+        try:
+            part(tap)
+        except VMError as error:
+            tap.check(False, part.__name__.replace("_", " "), error)
+        print("# %s took %.0f s" % (part.__name__.replace("_", " "), time.monotonic() - begin), flush=True)
+    return tap.end()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
