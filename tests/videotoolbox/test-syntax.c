@@ -250,6 +250,40 @@ static void test_x264(gconstpointer data)
     check_decodes(units, rewrite_without_vui, TRUE);
 }
 
+/* What hardware encoders wrote, as people have put it on record; size 0 where they did not say. */
+static void test_hardware(void)
+{
+    static const struct {
+        const char *hex;
+        guint width, height;
+        gboolean vui;
+    } sets[] = {
+        { "27640033ac5680780227e540", 1920, 1080, FALSE },     /* VideoToolbox on an M1: one reference, no VUI */
+        { "2764002aac56805005b9", 1280, 720, FALSE },           /* the same, smaller */
+        { "2764001fac131450320f69b80868303682211960", 800, 480, TRUE },        /* an iPhone's CarPlay */
+        { "2764000dac5230507ec05a8101011856bdef8080", 0, 0, TRUE },     /* an iPhone in a call */
+        { "27640033ad00ce802800b5a6a020203e000003000200000300786040002dc6c000112a8ffff814", 2560, 1440, TRUE },         /* Ingenic T31 */
+        { "67640020accac05005bb0169e0000003002000000c9c4c000432380008647c12401cb1c31380", 0, 0, TRUE },
+    };
+
+    for (guint i = 0; i < G_N_ELEMENTS(sets); i++) {
+        g_autoptr(GByteArray) nal = g_byte_array_new();
+        HelixSps sps;
+
+        for (const char *at = sets[i].hex; *at; at++) {
+            if (*at != ' ') {
+                guint8 byte = (guint8)(g_ascii_xdigit_value(at[0]) << 4 | g_ascii_xdigit_value(at[1]));
+
+                g_byte_array_append(nal, &byte, 1);
+                at++;
+            }
+        }
+        g_assert_true(helix_h264_parse_sps(nal->data, nal->len, &sps));
+        g_assert_true(sps.vui == sets[i].vui);
+        check_sps((StreamNal) { nal->data, nal->len }, sets[i].width, sets[i].height);
+    }
+}
+
 /* The same set after FFmpeg's writer has changed it: elements that x264 never writes. */
 static void test_written_by_ffmpeg(void)
 {
@@ -488,6 +522,7 @@ int main(int argc, char **argv)
         g_test_add_data_func(path, &variants[i], test_x264);
     }
     g_test_add_func("/sps/ffmpeg", test_written_by_ffmpeg);
+    g_test_add_func("/sps/hardware", test_hardware);
 #ifdef HELIX_HAVE_OPENH264
     g_test_add_func("/sps/openh264", test_openh264);
 #endif
