@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * test-gpu.c - textures blitted into IOSurfaces: real pixels, drawn by Mesa through the EGL layer, and the whole way from a
- * texture to a decoded picture.
+ * test-gpu.c - textures blitted into IOSurfaces: real pixels, drawn by Mesa through the EGL layer, and the whole way
+ * from a texture to a decoded picture.
  */
 #include <string.h>
 
@@ -80,7 +80,9 @@ static void test_scale(void)
     gpu_check_end(copier);
 }
 
-/* Nothing is handed on before the fence; the main loop goes on meanwhile; answers come in order; slots are used again. */
+/*
+ * Nothing is handed on before the fence; the main loop goes on meanwhile; answers come in order; slots are used again.
+ */
 static gboolean count_turn(gpointer turns)
 {
     ++*(guint *)turns;
@@ -209,7 +211,8 @@ static void test_refused(void)
     static const DoubleEglOrders orders[] = {
         { .hide_extension = "EGL_ANGLE_iosurface_client_buffer" }, { .hide_extension = "EGL_KHR_fence_sync" },
         { .hide_extension = "EGL_KHR_surfaceless_context" }, { .no_config = TRUE }, { .no_target = TRUE },
-        { .no_context = TRUE }, { .no_current = TRUE }, { .no_pbuffer = TRUE }, { .no_bind = TRUE }, { .no_release = TRUE },
+        { .no_context = TRUE }, { .no_current = TRUE }, { .no_pbuffer = TRUE }, { .no_bind = TRUE }, { .no_release =
+                                                                                                       TRUE },
         { .no_fence = TRUE },
     };
     static const HelixPicture outside[] = {
@@ -287,7 +290,8 @@ static void test_gpu_lost(void)
 /* From a texture to a decoded picture. */
 static void test_whole_way(void)
 {
-    HelixEncoderConfig config = { .width = WIDTH, .height = HEIGHT, .bitrate = 4000000, .fps_num = 60, .fps_den = 1, .profile = 100,
+    HelixEncoderConfig config = { .width = WIDTH, .height = HEIGHT, .bitrate = 4000000, .fps_num = 60, .fps_den = 1,
+                                  .profile = 100,
                                   .realtime = TRUE };
     HelixGpuCopier *copier = helix_gpu_copier_new(NULL);
     HelixEncoder *encoder = helix_encoder_videotoolbox.open(&config, NULL);
@@ -312,7 +316,8 @@ static void test_whole_way(void)
             texture.width = picture.width = WIDTH;
             texture.height = picture.height = HEIGHT;
         }
-        surface = gpu_must_copy(copier, &texture, &picture, i == 5 ? HELIX_HOST_PATH_METAL_COPY : HELIX_HOST_PATH_GL_BLIT);
+        surface = gpu_must_copy(copier, &texture, &picture, i == 5 ? HELIX_HOST_PATH_METAL_COPY :
+                                HELIX_HOST_PATH_GL_BLIT);
         g_assert_true(helix_encoder_videotoolbox.encode(encoder, surface, FALSE, &unit, NULL));
         g_assert_cmpuint(unit.cpu_bytes, ==, 0);
         helix_surface_unref(surface);

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* test-metal.c - Metal textures copied by Metal or used in place, what goes by GL instead, and virglrenderer's look-up. */
+/*
+ * test-metal.c - Metal textures copied by Metal or used in place, what goes by GL instead, and virglrenderer's look-up.
+ */
 #include "apple/virgl-texture.h"
 #include "core/error.h"
 #include "gpu-rig.h"
@@ -60,7 +62,8 @@ static void test_in_place(void)
     for (guint i = 0; i < 4; i++) {
         values[i] = CFNumberCreate(NULL, kCFNumberSInt32Type, &numbers[i]);
     }
-    properties = CFDictionaryCreate(NULL, keys, values, 4, &kCFTypeDictionaryKeyCallBacks, &kCFTypeDictionaryValueCallBacks);
+    properties = CFDictionaryCreate(NULL, keys, values, 4, &kCFTypeDictionaryKeyCallBacks,
+                                    &kCFTypeDictionaryValueCallBacks);
     io = IOSurfaceCreate(properties);
     stream_draw_bgra(IOSurfaceGetBaseAddress(io), IOSurfaceGetBytesPerRow(io), WIDTH, HEIGHT, 6);
     texture.metal = double_metal_texture_new(WIDTH, HEIGHT, 0, io);
@@ -136,7 +139,8 @@ static void test_lookup(void)
     char metal;
     HelixTexture texture;
 
-    double_virgl = (DoubleVirglOrders) { .tex_id = 3, .width = 10, .height = 20, .flags = 1, .native = &metal, .native_type = 2 };
+    double_virgl = (DoubleVirglOrders) { .tex_id = 3, .width = 10, .height = 20, .flags = 1, .native = &metal,
+                                         .native_type = 2 };
     g_assert_true(helix_virgl_texture(9, &texture));
     g_assert_null(texture.metal);               /* version 0 has no handle, whatever lies there */
     g_assert_cmpuint(texture.id, ==, 9);

@@ -26,7 +26,8 @@ static const Variant variants[] = {
     { "high", "profile=high,x264-params=8x8dct=1:cabac=1:ref=3", AV_PIX_FMT_YUV420P, 322, 182 },
     { "high-interlaced", "profile=high,flags=+ildct+ilme,x264-params=tff=1", AV_PIX_FMT_YUV420P, 352, 288 },
     { "high-intra-refresh", "profile=high,x264-params=intra-refresh=1:keyint=20", AV_PIX_FMT_YUV420P, 320, 176 },
-    { "hrd", "profile=high,b=1M,maxrate=1M,bufsize=1M,x264-params=nal-hrd=vbr:pic-struct=1", AV_PIX_FMT_YUV420P, 320, 176 },
+    { "hrd", "profile=high,b=1M,maxrate=1M,bufsize=1M,x264-params=nal-hrd=vbr:pic-struct=1", AV_PIX_FMT_YUV420P, 320,
+      176 },
     { "vui", "profile=high,x264-params=sar=4/3:overscan=show:videoformat=pal:fullrange=on:colorprim=bt470bg:transfer=bt470bg"
       ":colormatrix=bt470bg:chromaloc=2", AV_PIX_FMT_YUV420P, 320, 176 },
     { "extended-sar", "profile=high,x264-params=sar=1000/999:level=52", AV_PIX_FMT_YUV420P, 1920, 1080 },
@@ -262,7 +263,8 @@ static void test_hardware(void)
         { "2764002aac56805005b9", 1280, 720, FALSE },           /* the same, smaller */
         { "2764001fac131450320f69b80868303682211960", 800, 480, TRUE },        /* an iPhone's CarPlay */
         { "2764000dac5230507ec05a8101011856bdef8080", 0, 0, TRUE },     /* an iPhone in a call */
-        { "27640033ad00ce802800b5a6a020203e000003000200000300786040002dc6c000112a8ffff814", 2560, 1440, TRUE },         /* Ingenic T31 */
+        /* Ingenic T31 */
+        { "27640033ad00ce802800b5a6a020203e000003000200000300786040002dc6c000112a8ffff814", 2560, 1440, TRUE },
         { "67640020accac05005bb0169e0000003002000000c9c4c000432380008647c12401cb1c31380", 0, 0, TRUE },
     };
 
@@ -289,7 +291,8 @@ static void test_written_by_ffmpeg(void)
 {
     static const char *const options[] = {
         "crop_left=2:crop_right=4:crop_top=2:crop_bottom=6", "sample_aspect_ratio=16/11:overscan_appropriate_flag=1",
-        "chroma_sample_loc_type=1", "tick_rate=60000/1001:fixed_frame_rate_flag=1", "video_format=2:video_full_range_flag=1",
+        "chroma_sample_loc_type=1", "tick_rate=60000/1001:fixed_frame_rate_flag=1",
+        "video_format=2:video_full_range_flag=1",
         "colour_primaries=9:transfer_characteristics=16:matrix_coefficients=9", "level=6.2",
     };
     g_autoptr(GPtrArray) units = stream_x264("profile=high", AV_PIX_FMT_YUV420P, 320, 176, 1);
@@ -479,7 +482,8 @@ static void test_refused_values(void)
 
 static void test_cut_and_damaged(void)
 {
-    g_autoptr(GPtrArray) units = stream_x264("profile=high,b=1M,maxrate=1M,bufsize=1M,x264-params=nal-hrd=vbr:sar=1000/999",
+    g_autoptr(GPtrArray) units =
+        stream_x264("profile=high,b=1M,maxrate=1M,bufsize=1M,x264-params=nal-hrd=vbr:sar=1000/999",
                                              AV_PIX_FMT_YUV420P, 320, 176, 1);
     StreamNal nal = find_sps(units->pdata[0]);
     g_autofree guint8 *copy = g_malloc(nal.len);
