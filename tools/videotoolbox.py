@@ -2,6 +2,7 @@
 """The suite videotoolbox once more, as make check SUITE=videotoolbox and SUITE=all run it: with clang, with each sanitizer, and
 with coverage, of which less than 90 % of the product's lines fails."""
 
+import glob
 import json
 import os
 import subprocess
@@ -9,11 +10,12 @@ import subprocess
 import build
 from steps import TREE, Failed, Step, StepError, say
 
+CLANG = {"CC": "ccache clang"}
 BUILDS = (
-    ("clang", {"CC": "ccache clang"}, ()),
+    ("clang", CLANG, ()),
     ("gcc, address and undefined behaviour sanitizers", {}, ("-Db_sanitize=address,undefined", "-Db_lundef=false")),
-    ("clang, undefined behaviour sanitizer", {"CC": "ccache clang"}, ("-Db_sanitize=undefined", "-Db_lundef=false")),
-    ("clang, thread sanitizer", {"CC": "ccache clang"}, ("-Db_sanitize=thread", "-Db_lundef=false")),
+    ("clang, undefined behaviour sanitizer", CLANG, ("-Db_sanitize=undefined", "-Db_lundef=false")),
+    ("clang, thread sanitizer", CLANG, ("-Db_sanitize=thread", "-Db_lundef=false")),
 )
 SANITIZERS = {
     "ASAN_OPTIONS": "detect_leaks=1",
@@ -41,14 +43,18 @@ def options(*more):
 def report_coverage(folder):
     """Print what gcovr found; the share of lines that ran, in percent."""
     path = os.path.join(folder, "coverage.json")
-    command = ["gcovr", "--root", TREE, "--object-directory", folder, "--json-summary", path]
+    command = ["gcovr", "--root", TREE, "--object-directory", folder, "--json-summary", path,
+               "--merge-mode-functions", "merge-use-line-min"]
     for pattern in FILES:
         command += ["--filter", os.path.join(TREE, pattern)]
-    subprocess.run(command + [folder], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    done = subprocess.run(command + [folder], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise StepError("gcovr ended with %d: %s" % (done.returncode, done.stderr.strip()[-1000:]))
     with open(path) as file:
         summary = json.load(file)
     for entry in sorted(summary["files"], key=lambda entry: entry["filename"]):
-        say("   %5.1f %% lines, %5.1f %% branches  %s" % (entry["line_percent"], entry["branch_percent"], entry["filename"]))
+        say("   %5.1f %% lines, %5.1f %% branches  %s"
+            % (entry["line_percent"], entry["branch_percent"], entry["filename"]))
     say("   %5.1f %% lines, %5.1f %% branches  all" % (summary["line_percent"], summary["branch_percent"]))
     return summary["line_percent"]
 
@@ -56,19 +62,23 @@ def report_coverage(folder):
 def run(count):
     for number, (name, environment, more) in enumerate(BUILDS):
         try:
-            folder = build.meson("build: " + name, "videotoolbox-%d" % number, TREE, *options(*more), environment=environment)
+            folder = build.meson("build: " + name, "videotoolbox-%d" % number, TREE, *options(*more),
+                                 environment=environment)
             test(folder, name)
             count.add(passed=1)
         except (StepError, Failed) as error:
             say("FAILED: suite videotoolbox, %s: %s" % (name, error))
             count.add(failed=1)
     try:
-        folder = build.meson("build: coverage", "videotoolbox-coverage", TREE, *options("-Db_coverage=true", "-Doptimization=0"))
+        folder = build.meson("build: coverage", "videotoolbox-coverage", TREE,
+                             *options("-Db_coverage=true", "-Doptimization=0"))
+        for path in glob.glob(os.path.join(folder, "**", "*.gcda"), recursive=True):
+            os.unlink(path)             # of an earlier run
         test(folder, "coverage")
         enough = report_coverage(folder) >= LINES_NEEDED
         if not enough:
             say("FAILED: fewer than %d %% of the lines ran" % LINES_NEEDED)
         count.add(passed=enough, failed=not enough)
-    except (StepError, Failed, OSError, subprocess.CalledProcessError) as error:
+    except (StepError, Failed, OSError) as error:
         say("FAILED: suite videotoolbox, coverage: %s" % error)
         count.add(failed=1)

@@ -89,6 +89,9 @@ static void resolve(gpointer self, const HelixPicture *picture, HelixSurfacePool
     LookUp *look_up = g_new(LookUp, 1);
 
     *look_up = (LookUp) { .gallery = gallery, .picture = *picture, .pool = pool, .done = done, .data = data };
+    g_atomic_int_set(&gallery->coded_width, picture->coded_width);
+    g_atomic_int_set(&gallery->coded_height, picture->coded_height);
+    g_atomic_int_set(&gallery->surface_kinds, picture->surface_kinds);
     g_atomic_int_inc(&gallery->resolved);
     if (gallery->hold) {
         g_queue_push_tail(&gallery->waiting, look_up);

@@ -20,6 +20,7 @@ typedef struct Gallery {
     GHashTable *fail_ids;       /* GUINT_TO_POINTER(id); NULL: none. Answered HELIX_CODE_NOT_READABLE */
     GQueue waiting;
     guint resolved;             /* look-ups begun */
+    guint coded_width, coded_height, surface_kinds;     /* what the last one was told of its stream; atomic */
 } Gallery;
 
 extern const HelixResolver gallery_resolver;    /* its data is the Gallery */

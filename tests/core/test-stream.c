@@ -271,6 +271,7 @@ static void test_size_change(void)
                                                              .pts = i }));
         message = expect_frame(client, 0, i);
         g_assert_true(message_is_keyframe(message) == steps[i].idr);
+        g_assert_cmpuint(g_atomic_int_get(&rig->gallery.coded_width), ==, 0);
         g_assert_cmpuint(rig_stat(rig, "live.width"), ==, steps[i].coded_width);
         g_assert_cmpuint(rig_stat(rig, "live.height"), ==, steps[i].coded_height);
     }
@@ -290,6 +291,10 @@ static void test_fixed_size(void)
         message = expect_frame(client, 0, i);
         g_assert_true(message_is_keyframe(message) == (i == 0));
         g_assert_cmpuint(rig_stat(rig, "live.width"), ==, 320);
+        /* the look-up is told, so that a GPU's copy can scale */
+        g_assert_cmpuint(g_atomic_int_get(&rig->gallery.coded_width), ==, 320);
+        g_assert_cmpuint(g_atomic_int_get(&rig->gallery.coded_height), ==, 200);
+        g_assert_cmpuint(g_atomic_int_get(&rig->gallery.surface_kinds), ==, helix_encoder_null.surface_kinds);
     }
     g_assert_cmpuint(scripted_n_opened(), ==, 1);
 }

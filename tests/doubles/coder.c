@@ -2,8 +2,8 @@
 /*
  * coder.c - the H.264 in the VideoToolbox double: libx264's stream in VideoToolbox's clothes.
  *
- * Parameter sets go into the format description and the rest behind lengths, and the SPS loses its VUI: VideoToolbox's has no
- * bitstream_restriction.
+ * Parameter sets go into the format description and the rest behind lengths, and the SPS loses its VUI: VideoToolbox's
+ * has no bitstream_restriction.
  */
 #include <string.h>
 
@@ -85,8 +85,10 @@ static void convert_rgb(AVFrame *frame, const DoubleBuffer *buffer)
             luma = 0.2126 * rgb[0] + 0.7152 * rgb[1] + 0.0722 * rgb[2];
             frame->data[0][y * frame->linesize[0] + x] = (guint8)(16.5 + luma * 219 / 255);
             if (x % 2 == 0 && y % 2 == 0) {
-                frame->data[1][y / 2 * frame->linesize[1] + x / 2] = (guint8)(128.5 + (rgb[2] - luma) / 1.8556 * 224 / 255);
-                frame->data[2][y / 2 * frame->linesize[2] + x / 2] = (guint8)(128.5 + (rgb[0] - luma) / 1.5748 * 224 / 255);
+                frame->data[1][y / 2 * frame->linesize[1] + x / 2] =
+                    (guint8)(128.5 + (rgb[2] - luma) / 1.8556 * 224 / 255);
+                frame->data[2][y / 2 * frame->linesize[2] + x / 2] =
+                    (guint8)(128.5 + (rgb[0] - luma) / 1.5748 * 224 / 255);
             }
         }
     }
@@ -132,7 +134,10 @@ static void skip_golomb(Bits *bits, guint n)
     }
 }
 
-/* x264's sets only: no scaling lists, picture order type 0 or 2, and before the VUI no three bytes in need of protection. */
+/*
+ * x264's sets only: no scaling lists, picture order type 0 or 2, and before the VUI no three bytes in need of
+ * protection.
+ */
 static GBytes *without_vui(const guint8 *nal, gsize len)
 {
     Bits bits = { nal, 32 };
@@ -197,7 +202,8 @@ static void sort_nal(DoubleCoder *coder, const DoubleVtOrders *orders, GByteArra
     }
 }
 
-static CMSampleBufferRef sample_from_packet(DoubleCoder *coder, const DoubleVtOrders *orders, const guint8 *data, gsize len)
+static CMSampleBufferRef sample_from_packet(DoubleCoder *coder, const DoubleVtOrders *orders, const guint8 *data,
+                                            gsize len)
 {
     GByteArray *avcc = g_byte_array_new();
     gboolean key = FALSE;

@@ -217,7 +217,8 @@ const CFDictionaryKeyCallBacks kCFTypeDictionaryKeyCallBacks;
 const CFDictionaryValueCallBacks kCFTypeDictionaryValueCallBacks;
 
 CFDictionaryRef CFDictionaryCreate(CFAllocatorRef allocator, const void **keys, const void **values, CFIndex n,
-                                   const CFDictionaryKeyCallBacks *key_calls, const CFDictionaryValueCallBacks *value_calls)
+                                   const CFDictionaryKeyCallBacks *key_calls,
+                                   const CFDictionaryValueCallBacks *value_calls)
 {
     Dictionary *dictionary = double_object_new(&double_dictionary, sizeof(*dictionary));
 

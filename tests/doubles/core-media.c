@@ -38,7 +38,8 @@ size_t CMBlockBufferGetDataLength(CMBlockBufferRef ref)
     return size;
 }
 
-OSStatus CMBlockBufferGetDataPointer(CMBlockBufferRef ref, size_t offset, size_t *length_at_offset, size_t *total, char **data)
+OSStatus CMBlockBufferGetDataPointer(CMBlockBufferRef ref, size_t offset, size_t *length_at_offset, size_t *total,
+                                     char **data)
 {
     Block *block = double_check(ref, &block_class);
 
@@ -90,7 +91,8 @@ static void format_finalize(gpointer object)
 
 static const DoubleClass format_class = { "CMFormatDescription", format_finalize };
 
-OSStatus CMVideoFormatDescriptionGetH264ParameterSetAtIndex(CMFormatDescriptionRef ref, size_t index, const uint8_t **pointer,
+OSStatus CMVideoFormatDescriptionGetH264ParameterSetAtIndex(CMFormatDescriptionRef ref, size_t index,
+                                                            const uint8_t **pointer,
                                                             size_t *size, size_t *count, int *length_size)
 {
     Format *format = double_check(ref, &format_class);

@@ -6,6 +6,7 @@
 #include "doubles.h"
 
 /* A sample of @avcc cut into pieces, with these parameter sets (GBytes), by @orders. */
-CMSampleBufferRef double_sample_new(GPtrArray *sets, const GByteArray *avcc, const DoubleVtOrders *orders, gboolean key);
+CMSampleBufferRef double_sample_new(GPtrArray *sets, const GByteArray *avcc, const DoubleVtOrders *orders,
+                                    gboolean key);
 
 #endif

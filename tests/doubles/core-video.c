@@ -188,7 +188,8 @@ CVReturn CVPixelBufferCreateWithBytes(CFAllocatorRef allocator, size_t width, si
     return kCVReturnSuccess;
 }
 
-CVReturn CVPixelBufferCreateWithPlanarBytes(CFAllocatorRef allocator, size_t width, size_t height, OSType format, void *data,
+CVReturn CVPixelBufferCreateWithPlanarBytes(CFAllocatorRef allocator, size_t width, size_t height, OSType format,
+                                            void *data,
                                             size_t size, size_t n_planes, void **plane, size_t *plane_width,
                                             size_t *plane_height, size_t *stride,
                                             CVPixelBufferReleasePlanarBytesCallback release, void *release_data,

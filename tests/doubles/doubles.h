@@ -2,9 +2,9 @@
 /*
  * doubles.h - what tests tell the doubles to do, and what they ask them afterwards.
  *
- * The doubles stand in for Apple's frameworks on Linux. They behave as the frameworks' documentation says, on threads of
- * their own, and fail where a test orders it. An object released once too often aborts; double_live_objects() counts those
- * that were not released.
+ * The doubles stand in for Apple's frameworks on Linux. They behave as the frameworks' documentation says, on threads
+ * of their own, and fail where a test orders it. An object released once too often aborts; double_live_objects() counts
+ * those that were not released.
  */
 #ifndef DOUBLES_H
 #define DOUBLES_H
@@ -95,7 +95,8 @@ typedef struct DoubleVtSeen {
     guint max_in_flight;        /* frames submitted and not answered, at most */
     guint forced;               /* with ForceKeyFrame */
     guint completes;
-    guint not_invalidated;      /* sessions that ended with their last reference instead of VTCompressionSessionInvalidate */
+    /* sessions that ended with their last reference instead of VTCompressionSessionInvalidate */
+    guint not_invalidated;
     gint32 width, height;       /* of the last session */
     gint64 last_stamp, last_duration;   /* ns */
     guint stamps_not_increasing;

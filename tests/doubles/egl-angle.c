@@ -2,9 +2,10 @@
 /*
  * egl-angle.c - ANGLE's EGL extensions as a layer over Mesa's libEGL.
  *
- * epoxy calls EGL through variables, which this file points at itself. A pbuffer on an IOSurface is a texture that gets its
- * storage when it is bound; its pixels are read back when it is released and reach the IOSurface when the next fence is seen as
- * signalled. from: google/angle extensions/EGL_ANGLE_iosurface_client_buffer.txt, EGL_ANGLE_metal_shared_event_sync.txt
+ * epoxy calls EGL through variables, which this file points at itself. A pbuffer on an IOSurface is a texture that gets
+ * its storage when it is bound; its pixels are read back when it is released and reach the IOSurface when the next
+ * fence is seen as signalled. from: google/angle extensions/EGL_ANGLE_iosurface_client_buffer.txt,
+ * EGL_ANGLE_metal_shared_event_sync.txt
  */
 #include <dlfcn.h>
 #include <string.h>
@@ -47,7 +48,8 @@ typedef struct EventSync {
 static struct {
     void *(*get_proc)(const char *name);
     const char *(*query_string)(EGLDisplay display, EGLint name);
-    EGLBoolean (*choose_config)(EGLDisplay display, const EGLint *attributes, EGLConfig *configs, EGLint size, EGLint *n);
+    EGLBoolean (*choose_config)(EGLDisplay display, const EGLint *attributes, EGLConfig *configs, EGLint size,
+                                EGLint *n);
     EGLBoolean (*get_config)(EGLDisplay display, EGLConfig config, EGLint attribute, EGLint *value);
     EGLContext (*create_context)(EGLDisplay display, EGLConfig config, EGLContext share, const EGLint *attributes);
     EGLBoolean (*make_current)(EGLDisplay display, EGLSurface draw, EGLSurface read, EGLContext context);
@@ -81,7 +83,8 @@ static const char *query_string(EGLDisplay display, EGLint name)
     return text;
 }
 
-static EGLBoolean choose_config(EGLDisplay display, const EGLint *attributes, EGLConfig *configs, EGLint size, EGLint *n)
+static EGLBoolean choose_config(EGLDisplay display, const EGLint *attributes, EGLConfig *configs, EGLint size,
+                                EGLint *n)
 {
     return !double_egl.no_config && real.choose_config(display, attributes, configs, size, n);
 }
@@ -255,7 +258,8 @@ static void publish(Fence *fence)
         DoubleSurface *surface = fence->surfaces->pdata[i];
 
         for (guint y = 0; y < surface->height; y++) {
-            memcpy(surface->data + y * surface->stride, (guint8 *)fence->pixels->pdata[i] + (gsize)y * surface->width * 4,
+            memcpy(surface->data + y * surface->stride,
+                   (guint8 *)fence->pixels->pdata[i] + (gsize)y * surface->width * 4,
                    (gsize)surface->width * 4);
         }
     }
@@ -340,7 +344,8 @@ static void (*get_proc_address(const char *name))(void)
 #define GL_RECTANGLE_ANGLE 0x84F5
 
 static void (*real_bind_texture)(GLenum target, GLuint texture);
-static void (*real_framebuffer_texture)(GLenum target, GLenum attachment, GLenum textarget, GLuint texture, GLint level);
+static void (*real_framebuffer_texture)(GLenum target, GLenum attachment, GLenum textarget, GLuint texture,
+                                        GLint level);
 
 static void bind_texture(GLenum target, GLuint texture)
 {
@@ -351,7 +356,8 @@ static void bind_texture(GLenum target, GLuint texture)
 static void framebuffer_texture(GLenum target, GLenum attachment, GLenum textarget, GLuint texture, GLint level)
 {
     g_assert_true(double_egl.rectangle || textarget != GL_RECTANGLE_ANGLE);
-    real_framebuffer_texture(target, attachment, textarget == GL_RECTANGLE_ANGLE ? GL_TEXTURE_2D : textarget, texture, level);
+    real_framebuffer_texture(target, attachment, textarget == GL_RECTANGLE_ANGLE ? GL_TEXTURE_2D : textarget, texture,
+                             level);
 }
 
 #define REAL(member, name) \

@@ -2,8 +2,9 @@
 /*
  * gpu.h - what tests tell the doubles of Metal, ANGLE's EGL extensions and virglrenderer's look-up, and ask them.
  *
- * EGL and GL are Mesa's, so pixels are really drawn; ANGLE's extensions lie over it as a thin layer. What the GPU draws reaches
- * an IOSurface's memory only when the fence behind it is seen as signalled: whoever reads earlier reads old pixels.
+ * EGL and GL are Mesa's, so pixels are really drawn; ANGLE's extensions lie over it as a thin layer. What the GPU draws
+ * reaches an IOSurface's memory only when the fence behind it is seen as signalled: whoever reads earlier reads old
+ * pixels.
  */
 #ifndef DOUBLE_GPU_H
 #define DOUBLE_GPU_H
@@ -17,7 +18,8 @@
 
 typedef struct DoubleEglOrders {
     const char *hide_extension; /* it is not there */
-    gboolean no_config, no_target, no_context, no_current, no_pbuffer, no_bind, no_release, no_fence, no_event, no_status;
+    gboolean no_config, no_target, no_context, no_current, no_pbuffer, no_bind, no_release, no_fence, no_event,
+        no_status;
     gboolean hold_event;        /* a shared event is not signalled until the test does it */
     gboolean rectangle;         /* IOSurfaces are bound to rectangle textures, as ANGLE over OpenGL does */
     guint pending_polls;        /* so many times a fence says that it is not signalled; G_MAXUINT: it never is */

@@ -145,7 +145,8 @@ static id device_new_texture(id self, SEL selector, id descriptor_ref, IOSurface
     g_assert_cmpuint(plane, ==, 0);
     g_assert_cmpuint(descriptor->width, <=, IOSurfaceGetWidth(surface));
     g_assert_cmpuint(descriptor->height, <=, IOSurfaceGetHeight(surface));
-    return double_metal.no_texture ? NULL : double_metal_texture_new((guint)descriptor->width, (guint)descriptor->height,
+    return double_metal.no_texture ? NULL : double_metal_texture_new((guint)descriptor->width,
+                                                                     (guint)descriptor->height,
                                                                      (guint)descriptor->format, surface);
 }
 
@@ -251,7 +252,8 @@ static id commands_blit_encoder(id self, SEL selector)
 }
 
 /* What Metal's validation layer checks. */
-static void encoder_copy(id self, SEL selector, id from, unsigned long from_slice, unsigned long from_level, Origin from_origin,
+static void encoder_copy(id self, SEL selector, id from, unsigned long from_slice, unsigned long from_level,
+                         Origin from_origin,
                          Size size, id to, unsigned long to_slice, unsigned long to_level, Origin to_origin)
 {
     Commands *commands = ((Encoder *)double_check(self, &encoder_class))->commands;

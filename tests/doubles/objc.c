@@ -2,8 +2,8 @@
 /*
  * objc.c - messages and autorelease pools.
  *
- * objc_msgSend does what the runtime's does: find the method and jump to it with every argument where it was, so a caller that
- * sends a message with another type than the method's fails here as it would there.
+ * objc_msgSend does what the runtime's does: find the method and jump to it with every argument where it was, so a
+ * caller that sends a message with another type than the method's fails here as it would there.
  */
 #include <string.h>
 
@@ -14,27 +14,10 @@
 #endif
 
 __asm__(".text\n"
-        ".globl objc_msgSend\n"
-        ".type objc_msgSend, @function\n"
-        "objc_msgSend:\n"
-        "    pushq %rbp\n"
-        "    movq %rsp, %rbp\n"
-        "    pushq %rdi\n"
-        "    pushq %rsi\n"
-        "    pushq %rdx\n"
-        "    pushq %rcx\n"
-        "    pushq %r8\n"
-        "    pushq %r9\n"
-        "    call double_objc_method@PLT\n"
-        "    movq %rax, %r11\n"
-        "    popq %r9\n"
-        "    popq %r8\n"
-        "    popq %rcx\n"
-        "    popq %rdx\n"
-        "    popq %rsi\n"
-        "    popq %rdi\n"
-        "    popq %rbp\n"
-        "    jmp *%r11\n"
+        ".globl objc_msgSend\n.type objc_msgSend, @function\nobjc_msgSend:\n    pushq %rbp\n    movq %rsp, %rbp\n"
+        "    pushq %rdi\n    pushq %rsi\n    pushq %rdx\n    pushq %rcx\n    pushq %r8\n    pushq %r9\n"
+        "    call double_objc_method@PLT\n    movq %rax, %r11\n    popq %r9\n    popq %r8\n    popq %rcx\n"
+        "    popq %rdx\n    popq %rsi\n    popq %rdi\n    popq %rbp\n    jmp *%r11\n"
         ".size objc_msgSend, .-objc_msgSend\n");
 
 SEL sel_registerName(const char *name)

@@ -2,8 +2,8 @@
 /*
  * video-toolbox.c - compression sessions, each with a thread that calls back, and pixel transfer.
  *
- * As documented: EncodeFrame may return before the frame is out, CompleteFrames waits for what is pending, Invalidate ends the
- * callbacks, and a session is invalidated with its last reference.
+ * As documented: EncodeFrame may return before the frame is out, CompleteFrames waits for what is pending, Invalidate
+ * ends the callbacks, and a session is invalidated with its last reference.
  */
 #include <string.h>
 
@@ -39,7 +39,8 @@ typedef struct Frame {
     void *refcon;
     OSStatus status;
     gboolean drop;
-    DoubleVtOrders orders;      /* as they were when it was submitted: the test may change them while the thread works */
+    /* as they were when it was submitted: the test may change them while the thread works */
+    DoubleVtOrders orders;
 } Frame;
 
 typedef struct Session {
@@ -124,7 +125,8 @@ static void answer(Session *session, Frame *frame)
     g_mutex_unlock(&session->lock);
     session->callback(session->refcon, frame->refcon, frame->status, flags, sample);
     for (guint i = 0; i < orders->late_callbacks; i++) {
-        session->callback(session->refcon, i ? session->previous_refcon : frame->refcon, i ? 0 : kVTParameterErr, flags, sample);
+        session->callback(session->refcon, i ? session->previous_refcon : frame->refcon, i ? 0 : kVTParameterErr,
+                          flags, sample);
     }
     session->previous_refcon = frame->refcon;
     if (sample) {
@@ -213,15 +215,19 @@ static OSStatus creation_status(gboolean low_latency, gboolean hardware)
     if (hardware && double_vt.no_hardware) {
         return kVTCouldNotFindVideoEncoderErr;
     }
-    return low_latency ? double_vt.create_low_latency : hardware ? double_vt.create_hardware : double_vt.create_software;
+    return low_latency ? double_vt.create_low_latency : hardware ? double_vt.create_hardware :
+        double_vt.create_software;
 }
 
 OSStatus VTCompressionSessionCreate(CFAllocatorRef allocator, int32_t width, int32_t height, CMVideoCodecType codec,
-                                    CFDictionaryRef spec, CFDictionaryRef source_attributes, CFAllocatorRef data_allocator,
+                                    CFDictionaryRef spec, CFDictionaryRef source_attributes,
+                                    CFAllocatorRef data_allocator,
                                     VTCompressionOutputCallback callback, void *refcon, VTCompressionSessionRef *out)
 {
-    gboolean low_latency = CFDictionaryGetValue(spec, kVTVideoEncoderSpecification_EnableLowLatencyRateControl) == kCFBooleanTrue;
-    gboolean hardware = CFDictionaryGetValue(spec, kVTVideoEncoderSpecification_RequireHardwareAcceleratedVideoEncoder) ==
+    gboolean low_latency = CFDictionaryGetValue(spec,
+                                                kVTVideoEncoderSpecification_EnableLowLatencyRateControl) == kCFBooleanTrue;
+    gboolean hardware = CFDictionaryGetValue(spec,
+                                             kVTVideoEncoderSpecification_RequireHardwareAcceleratedVideoEncoder) ==
                         kCFBooleanTrue;
     OSStatus status = creation_status(low_latency, hardware);
     Session *session;
@@ -379,12 +385,14 @@ static gboolean is_configured(Session *session)
            property_number(session, kVTCompressionPropertyKey_ExpectedFrameRate, 0) > 0;
 }
 
-OSStatus VTCompressionSessionEncodeFrame(VTCompressionSessionRef ref, CVImageBufferRef image, CMTime stamp, CMTime duration,
+OSStatus VTCompressionSessionEncodeFrame(VTCompressionSessionRef ref, CVImageBufferRef image, CMTime stamp,
+                                         CMTime duration,
                                          CFDictionaryRef properties, void *refcon, VTEncodeInfoFlags *flags)
 {
     Session *session = double_check(ref, &session_class);
     DoubleBuffer *buffer = double_check(image, &double_buffer);
-    gboolean force = properties && CFDictionaryGetValue(properties, kVTEncodeFrameOptionKey_ForceKeyFrame) == kCFBooleanTrue;
+    gboolean force = properties && CFDictionaryGetValue(properties,
+                                                        kVTEncodeFrameOptionKey_ForceKeyFrame) == kCFBooleanTrue;
     OSStatus status;
     Frame *frame;
 
@@ -489,7 +497,8 @@ static void transfer_plane(const DoubleBuffer *from, const DoubleBuffer *to, gui
     }
 }
 
-OSStatus VTPixelTransferSessionTransferImage(VTPixelTransferSessionRef ref, CVPixelBufferRef source, CVPixelBufferRef destination)
+OSStatus VTPixelTransferSessionTransferImage(VTPixelTransferSessionRef ref, CVPixelBufferRef source,
+                                             CVPixelBufferRef destination)
 {
     Transfer *transfer = double_check(ref, &transfer_class);
     DoubleBuffer *from = double_check(source, &double_buffer), *to = double_check(destination, &double_buffer);

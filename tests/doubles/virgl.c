@@ -2,8 +2,9 @@
 /*
  * virgl.c - virglrenderer's look-up with a structure of version 0 or 1.
  *
- * Version 0 is the installed header's. Version 1 replaces its last pointer by the native handle and adds the handle's type
- * (utmapp/virglrenderer, merge request 1583); the library of that version writes it whatever the caller was built for.
+ * Version 0 is the installed header's. Version 1 replaces its last pointer by the native handle and adds the handle's
+ * type (utmapp/virglrenderer, merge request 1583); the library of that version writes it whatever the caller was built
+ * for.
  */
 #include <string.h>
 

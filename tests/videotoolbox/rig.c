@@ -74,8 +74,10 @@ static CFNumberRef number(gint32 value)
 static IOSurfaceRef iosurface_new(guint width, guint height)
 {
     const void *keys[] = { kIOSurfaceWidth, kIOSurfaceHeight, kIOSurfaceBytesPerElement, kIOSurfacePixelFormat };
-    const void *values[] = { number((gint32)width), number((gint32)height), number(4), number(kCVPixelFormatType_32BGRA) };
-    CFDictionaryRef properties = CFDictionaryCreate(kCFAllocatorDefault, keys, values, 4, &kCFTypeDictionaryKeyCallBacks,
+    const void *values[] = { number((gint32)width), number((gint32)height), number(4),
+                             number(kCVPixelFormatType_32BGRA) };
+    CFDictionaryRef properties = CFDictionaryCreate(kCFAllocatorDefault, keys, values, 4,
+                                                    &kCFTypeDictionaryKeyCallBacks,
                                                     &kCFTypeDictionaryValueCallBacks);
     IOSurfaceRef surface = IOSurfaceCreate(properties);
 
@@ -190,7 +192,8 @@ void rig_check_idr(const HelixAccessUnit *unit, gboolean aud)
         g_assert_cmpuint(g_array_index(nals, StreamNal, i++).data[0] & 31, ==, 9);
     }
     g_assert_cmpuint(g_array_index(nals, StreamNal, i).data[0] & 31, ==, 7);
-    g_assert_true(helix_h264_parse_sps(g_array_index(nals, StreamNal, i).data, g_array_index(nals, StreamNal, i).len, &sps));
+    g_assert_true(helix_h264_parse_sps(g_array_index(nals, StreamNal, i).data, g_array_index(nals, StreamNal, i).len,
+                                       &sps));
     g_assert_true(sps.bitstream_restriction);
     g_assert_cmpuint(sps.max_num_reorder_frames, ==, 0);
     g_assert_cmpuint(g_array_index(nals, StreamNal, i + 1).data[0] & 31, ==, 8);

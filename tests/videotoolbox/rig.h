@@ -20,7 +20,8 @@ gint rig_live_surfaces(void);
 HelixEncoderConfig rig_config(guint width, guint height);
 HelixEncoder *rig_open(HelixEncoderConfig config);
 /* Encode @surface, which is given back. */
-gboolean rig_encode(HelixEncoder *encoder, HelixSurface *surface, gboolean force, HelixAccessUnit *unit, GError **error);
+gboolean rig_encode(HelixEncoder *encoder, HelixSurface *surface, gboolean force, HelixAccessUnit *unit,
+                    GError **error);
 HelixAccessUnit rig_must_encode(HelixEncoder *encoder, HelixSurface *surface, gboolean force);
 /* Close, and check that nothing is left over and nothing was done to the doubles that must not be. */
 void rig_close(HelixEncoder *encoder);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * streams.h - what the tests need of H.264 streams and do not want to take from the code under test: an encoder, a decoder,
- * FFmpeg's reading of the headers, and pictures to compare.
+ * streams.h - what the tests need of H.264 streams and do not want to take from the code under test: an encoder, a
+ * decoder, FFmpeg's reading of the headers, and pictures to compare.
  */
 #ifndef HELIX_TEST_STREAMS_H
 #define HELIX_TEST_STREAMS_H
@@ -14,7 +14,10 @@ void stream_draw(AVFrame *frame, guint index);
 /* The same in BGRA bytes, top row first. */
 void stream_draw_bgra(guint8 *data, gsize stride, guint width, guint height, guint index);
 
-/* Access units (GBytes, Annex B) of @n_frames made by libx264 with @options ("key=value:...", x264-params and AVOptions). */
+/*
+ * Access units (GBytes, Annex B) of @n_frames made by libx264 with @options ("key=value:...", x264-params and
+ * AVOptions).
+ */
 GPtrArray *stream_x264(const char *options, enum AVPixelFormat format, guint width, guint height, guint n_frames);
 
 /* One NAL unit inside an access unit: no start code. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * test-encoder.c - what the VideoToolbox encoder must do with any VideoToolbox: streams that decode to the pictures that went
- * in. Runs on the doubles, and on the frameworks themselves on a Mac.
+ * test-encoder.c - what the VideoToolbox encoder must do with any VideoToolbox: streams that decode to the pictures
+ * that went in. Runs on the doubles, and on the frameworks themselves on a Mac.
  */
 #include <string.h>
 
@@ -99,7 +99,8 @@ static void test_formats(void)
     unit = rig_must_encode(encoder, surface, FALSE);
     rig_check_picture(decoder, unit.data, WIDTH, HEIGHT, 5);
     g_bytes_unref(unit.data);
-    unit = rig_must_encode(encoder, rig_memory_surface(WIDTH * 2, HEIGHT * 2, 5), FALSE);       /* scaled before another format is */
+    /* scaled before another format is */
+    unit = rig_must_encode(encoder, rig_memory_surface(WIDTH * 2, HEIGHT * 2, 5), FALSE);
     rig_check_picture(decoder, unit.data, WIDTH, HEIGHT, 5);
     g_bytes_unref(unit.data);
     for (guint i = 0; i < G_N_ELEMENTS(heights); i++) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * test-failures.c - the VideoToolbox encoder when things go wrong, as the doubles are told to let them: sessions refused and lost,
- * frames dropped, held back and never answered, samples in every shape.
+ * test-failures.c - the VideoToolbox encoder when things go wrong, as the doubles are told to let them: sessions
+ * refused and lost, frames dropped, held back and never answered, samples in every shape.
  */
 #include <string.h>
 
@@ -202,7 +202,8 @@ static void test_lost_for_good(void)
     g_assert_error(error, HELIX_ERROR, HELIX_CODE_ENCODE);
     g_clear_error(&error);
     g_test_assert_expected_messages();
-    double_vt.create_low_latency = double_vt.create_hardware = double_vt.create_software = kVTVideoEncoderNotAvailableNowErr;
+    double_vt.create_low_latency = double_vt.create_hardware = double_vt.create_software =
+        kVTVideoEncoderNotAvailableNowErr;
     g_assert_false(rig_encode(encoder, rig_memory_surface(WIDTH, HEIGHT, 1), FALSE, &unit, &error));
     g_assert_error(error, HELIX_ERROR, HELIX_CODE_NO_ENCODER);
     g_clear_error(&error);
@@ -359,8 +360,10 @@ static void test_input_fails(void)
     HelixEncoder *encoder = rig_open(rig_config(WIDTH, HEIGHT));
 
     for (guint i = 0; i < 7; i++) {
-        HelixSurface *surface = i == 0 ? rig_memory_surface(WIDTH, HEIGHT, 0) : i == 1 ? rig_io_surface(WIDTH, HEIGHT, 0) :
-                                i == 4 ? rig_memory_surface(WIDTH - 1, HEIGHT, 0) : i == 6 ? rig_nv12_surface(WIDTH, HEIGHT) :
+        HelixSurface *surface = i == 0 ? rig_memory_surface(WIDTH, HEIGHT, 0) : i == 1 ? rig_io_surface(WIDTH, HEIGHT,
+                                                                                                        0) :
+                                i == 4 ? rig_memory_surface(WIDTH - 1, HEIGHT, 0) : i == 6 ? rig_nv12_surface(WIDTH,
+                                                                                                              HEIGHT) :
                                 rig_memory_surface(640, 360, 0);
         int code = i == 1 ? HELIX_CODE_NO_IOSURFACE : HELIX_CODE_ENCODE;
         HelixAccessUnit unit;

@@ -2,13 +2,17 @@
 /*
  * gl-blit.c - from ANGLE's texture to an IOSurface, by EGL_ANGLE_iosurface_client_buffer and a framebuffer blit.
  *
- * The end of a copy is known by an EGL fence whose status is asked for. ANGLE's eglClientWaitSync is of no use for that: on
- * Metal it takes a context and keeps EGL's lock while it waits, so a thread waiting in it would stop the main loop.
+ * The end of a copy is known by an EGL fence whose status is asked for. ANGLE's eglClientWaitSync is of no use for
+ * that: on Metal it takes a context and keeps EGL's lock while it waits, so a thread waiting in it would stop the main
+ * loop.
  */
 #include "../core/error.h"
 #include "gl-blit.h"
 
-/* EGL_ANGLE_iosurface_client_buffer and EGL_ANGLE_metal_shared_event_sync, from their texts in ANGLE's extensions folder. */
+/*
+ * EGL_ANGLE_iosurface_client_buffer and EGL_ANGLE_metal_shared_event_sync, from their texts in ANGLE's extensions
+ * folder.
+ */
 #ifndef EGL_IOSURFACE_ANGLE
 #define EGL_IOSURFACE_ANGLE 0x3454
 #endif
@@ -124,7 +128,8 @@ static gboolean check_display(HelixGlBlit *blit, GError **error)
 
     for (guint i = 0; i < G_N_ELEMENTS(needed); i++) {
         if (!epoxy_has_egl_extension(blit->display, needed[i])) {
-            g_set_error(error, HELIX_ERROR, HELIX_CODE_NOT_READABLE, "EGL has no %s: the renderer must run on ANGLE", needed[i]);
+            g_set_error(error, HELIX_ERROR, HELIX_CODE_NOT_READABLE, "EGL has no %s: the renderer must run on ANGLE",
+                        needed[i]);
             return FALSE;
         }
     }
@@ -135,7 +140,8 @@ static gboolean check_display(HelixGlBlit *blit, GError **error)
 static gboolean choose_config(HelixGlBlit *blit, GError **error)
 {
     static const EGLint attributes[] = {
-        EGL_SURFACE_TYPE, EGL_PBUFFER_BIT, EGL_RENDERABLE_TYPE, EGL_OPENGL_ES3_BIT_KHR, EGL_RED_SIZE, 8, EGL_GREEN_SIZE, 8,
+        EGL_SURFACE_TYPE, EGL_PBUFFER_BIT, EGL_RENDERABLE_TYPE, EGL_OPENGL_ES3_BIT_KHR, EGL_RED_SIZE, 8,
+            EGL_GREEN_SIZE, 8,
         EGL_BLUE_SIZE, 8, EGL_ALPHA_SIZE, 8, EGL_BIND_TO_TEXTURE_RGBA, EGL_TRUE, EGL_NONE,
     };
     EGLint n = 0;
@@ -226,7 +232,8 @@ static gboolean attach(GLenum which, GLuint framebuffer, GLenum target, GLuint t
     glBindFramebuffer(which, framebuffer);
     glFramebufferTexture2D(which, GL_COLOR_ATTACHMENT0, target, texture, 0);
     if (glCheckFramebufferStatus(which) != GL_FRAMEBUFFER_COMPLETE) {
-        g_set_error(error, HELIX_ERROR, HELIX_CODE_NOT_READABLE, "the renderer's texture or the IOSurface can't be drawn with");
+        g_set_error(error, HELIX_ERROR, HELIX_CODE_NOT_READABLE, "the renderer's texture or the IOSurface can't be "
+                    "drawn with");
         return FALSE;
     }
     return TRUE;
@@ -251,7 +258,8 @@ static void copy_all(const HelixBlit *from, const HelixSlot *slot)
     guint32 width = from->source.width, height = from->source.height;
 
     if (slot->width != ((width + 1) & ~1u) || slot->height != ((height + 1) & ~1u)) {
-        copy_rect(from, (HelixRect) { 0, 0, width, height }, (HelixRect) { 0, 0, slot->width, slot->height }, GL_LINEAR);
+        copy_rect(from, (HelixRect) { 0, 0, width, height }, (HelixRect) { 0, 0, slot->width, slot->height },
+                  GL_LINEAR);
         return;
     }
     copy_rect(from, (HelixRect) { 0, 0, width, height }, (HelixRect) { 0, 0, width, height }, GL_NEAREST);

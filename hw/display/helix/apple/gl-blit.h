@@ -2,8 +2,9 @@
 /*
  * gl-blit.h - a GL texture copied into an IOSurface by the GPU: cropped, scaled and turned over on the way.
  *
- * Works in a context of its own that shares the renderer's objects, so the renderer's GL state is never touched; whatever was
- * current before a call is current again after it, also when it fails. Main loop only, with the renderer's context current.
+ * Works in a context of its own that shares the renderer's objects, so the renderer's GL state is never touched;
+ * whatever was current before a call is current again after it, also when it fails. Main loop only, with the renderer's
+ * context current.
  */
 #ifndef HELIX_APPLE_GL_BLIT_H
 #define HELIX_APPLE_GL_BLIT_H
@@ -36,8 +37,8 @@ void helix_gl_blit_free(HelixGlBlit *blit);
 void helix_gl_blit_reset(HelixGlBlit *blit);
 
 /*
- * Begin to copy into @slot, whole. Returns the fence to ask, or NULL with HELIX_ERROR (HELIX_CODE_NOT_READABLE) if EGL can't do
- * it. A source one column or row smaller than @slot has its edge repeated; any other is scaled.
+ * Begin to copy into @slot, whole. Returns the fence to ask, or NULL with HELIX_ERROR (HELIX_CODE_NOT_READABLE) if EGL
+ * can't do it. A source one column or row smaller than @slot has its edge repeated; any other is scaled.
  */
 EGLSyncKHR helix_gl_blit_begin(HelixGlBlit *blit, const HelixBlit *from, HelixSlot *slot, GError **error);
 /* Never waits. */
@@ -48,8 +49,8 @@ void helix_gl_blit_end(HelixGlBlit *blit, EGLSyncKHR fence);
 void helix_gl_blit_forget(HelixGlBlit *blit, HelixSlot *slot);
 
 /*
- * A Metal event (MTLSharedEvent, the caller's to release) that reaches 1 when the GPU has done what was drawn so far in the
- * current context; NULL where EGL has none.
+ * A Metal event (MTLSharedEvent, the caller's to release) that reaches 1 when the GPU has done what was drawn so far in
+ * the current context; NULL where EGL has none.
  */
 id helix_gl_blit_metal_event(HelixGlBlit *blit);
 

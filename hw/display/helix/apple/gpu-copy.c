@@ -122,7 +122,8 @@ static void fail_all(HelixGpuCopier *copier)
     Job *job;
 
     while ((job = g_queue_pop_head(&copier->jobs))) {
-        fail(copier, job, g_error_new_literal(HELIX_ERROR, HELIX_CODE_NOT_FOUND, "the GPU was reset: its resources are gone"));
+        fail(copier, job, g_error_new_literal(HELIX_ERROR, HELIX_CODE_NOT_FOUND, "the GPU was reset: its resources "
+                                              "are gone"));
     }
     if (copier->poll) {
         g_source_destroy(copier->poll);
@@ -179,9 +180,11 @@ static gboolean is_plain(const HelixTexture *texture, const HelixPicture *pictur
            helix_metal_height(texture->metal) == texture->height;
 }
 
-static gboolean use_in_place(const HelixTexture *texture, const HelixPicture *picture, HelixResolved done, gpointer data)
+static gboolean use_in_place(const HelixTexture *texture, const HelixPicture *picture, HelixResolved done,
+                             gpointer data)
 {
-    IOSurfaceRef surface = is_plain(texture, picture) && is_whole(texture, picture) ? helix_metal_iosurface(texture->metal) : NULL;
+    IOSurfaceRef surface = is_plain(texture, picture) && is_whole(texture, picture) ?
+        helix_metal_iosurface(texture->metal) : NULL;
 
     if (!surface || IOSurfaceGetWidth(surface) != picture->width || IOSurfaceGetHeight(surface) != picture->height ||
         IOSurfaceGetPixelFormat(surface) != 0x42475241) {               /* 'BGRA' */
@@ -198,7 +201,8 @@ static gboolean begin_metal(HelixGpuCopier *copier, const HelixTexture *texture,
     id event = is_plain(texture, picture) ? helix_gl_blit_metal_event(copier->blit) : NULL;
 
     if (!event) {
-        return FALSE;           /* without it nothing says that the renderer has drawn the picture when Metal copies it */
+        /* without it nothing says that the renderer has drawn the picture when Metal copies it */
+        return FALSE;
     }
     job->path = HELIX_HOST_PATH_METAL_COPY;
     job->commands = helix_metal_copy_begin(copier->metal, texture->metal, source, event, job->slot, error);
@@ -215,7 +219,8 @@ static gboolean begin_blit(HelixGpuCopier *copier, const HelixTexture *texture, 
     };
 
     if (!texture->tex_id) {
-        g_set_error(error, HELIX_ERROR, HELIX_CODE_NOT_READABLE, "resource %u has no texture that the GPU can copy", texture->id);
+        g_set_error(error, HELIX_ERROR, HELIX_CODE_NOT_READABLE, "resource %u has no texture that the GPU can copy",
+                    texture->id);
         return FALSE;
     }
     job->path = HELIX_HOST_PATH_GL_BLIT;
@@ -230,7 +235,8 @@ static gboolean check_bounds(const HelixTexture *texture, const HelixPicture *pi
         return TRUE;
     }
     g_set_error(error, HELIX_ERROR, HELIX_CODE_GEOMETRY, "%ux%u at %u,%u is not within resource %u, which is %ux%u",
-                picture->width, picture->height, picture->crop_x, picture->crop_y, texture->id, texture->width, texture->height);
+                picture->width, picture->height, picture->crop_x, picture->crop_y, texture->id, texture->width,
+                texture->height);
     return FALSE;
 }
 

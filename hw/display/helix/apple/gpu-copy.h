@@ -2,9 +2,10 @@
 /*
  * gpu-copy.h - from a resource's texture to a surface that VideoToolbox reads, without the CPU touching a pixel.
  *
- * In this order: a Metal texture on an IOSurface is used in place; a Metal texture whose rows and size are right already is
- * copied by Metal; every other texture is blitted by GL (crop, scale, turn over), which is the way of a desktop's ScreenCast
- * buffers under UTM. The copy's end is asked for once a millisecond on the main loop, which never waits for a GPU.
+ * In this order: a Metal texture on an IOSurface is used in place; a Metal texture whose rows and size are right
+ * already is copied by Metal; every other texture is blitted by GL (crop, scale, turn over), which is the way of a
+ * desktop's ScreenCast buffers under UTM. The copy's end is asked for once a millisecond on the main loop, which never
+ * waits for a GPU.
  */
 #ifndef HELIX_APPLE_GPU_COPY_H
 #define HELIX_APPLE_GPU_COPY_H
@@ -28,8 +29,8 @@ HelixGpuCopier *helix_gpu_copier_new(GMainContext *context);
 void helix_gpu_copier_free(HelixGpuCopier *copier);
 
 /*
- * Bring @picture, which lies within @texture, into an IOSurface of the size it is coded in. With the renderer's GL context
- * current, which is current again when this returns. TRUE: @done is called, from inside this call or later, as
+ * Bring @picture, which lies within @texture, into an IOSurface of the size it is coded in. With the renderer's GL
+ * context current, which is current again when this returns. TRUE: @done is called, from inside this call or later, as
  * HelixResolver says. FALSE with HELIX_ERROR: no GPU path takes this texture, nothing was called.
  */
 gboolean helix_gpu_copier_copy(HelixGpuCopier *copier, const HelixTexture *texture, const HelixPicture *picture,

@@ -2,9 +2,9 @@
 /*
  * metal-copy.c - the few messages to Metal that a copy takes, sent from C.
  *
- * Metal's headers are Objective-C; QEMU's build has a compiler for that on macOS only, and these lines are to run elsewhere
- * too, in tests. objc_msgSend must be called with the method's own type: through a variable, as gcc makes a trap of a call
- * through a cast.
+ * Metal's headers are Objective-C; QEMU's build has a compiler for that on macOS only, and these lines are to run
+ * elsewhere too, in tests. objc_msgSend must be called with the method's own type: through a variable, as gcc makes a
+ * trap of a call through a cast.
  */
 #include <objc/runtime.h>
 
@@ -134,14 +134,17 @@ static gboolean prepare_slot(HelixMetalCopy *copy, HelixSlot *slot)
 
 static void encode_copy(id commands, id texture, HelixRect source, HelixSlot *slot)
 {
-    void (*copy)(id, SEL, id, unsigned long, unsigned long, MTLOrigin, MTLSize, id, unsigned long, unsigned long, MTLOrigin) =
-        (void (*)(id, SEL, id, unsigned long, unsigned long, MTLOrigin, MTLSize, id, unsigned long, unsigned long, MTLOrigin))
+    void (*copy)(id, SEL, id, unsigned long, unsigned long, MTLOrigin, MTLSize, id, unsigned long, unsigned long,
+                 MTLOrigin) =
+        (void (*)(id, SEL, id, unsigned long, unsigned long, MTLOrigin, MTLSize, id, unsigned long, unsigned long,
+                  MTLOrigin))
         objc_msgSend;
     id encoder = ask(commands, "blitCommandEncoder");
 
     copy(encoder, sel_registerName("copyFromTexture:sourceSlice:sourceLevel:sourceOrigin:sourceSize:toTexture:"
                                    "destinationSlice:destinationLevel:destinationOrigin:"),
-         texture, 0, 0, (MTLOrigin) { source.x, source.y, 0 }, (MTLSize) { source.width, source.height, 1 }, slot->metal, 0, 0,
+         texture, 0, 0, (MTLOrigin) { source.x, source.y, 0 }, (MTLSize) { source.width, source.height, 1 },
+         slot->metal, 0, 0,
          (MTLOrigin) { 0, 0, 0 });
     ask(encoder, "endEncoding");
 }
@@ -161,8 +164,8 @@ id helix_metal_copy_begin(HelixMetalCopy *copy, id texture, HelixRect source, id
         encode_copy(commands, texture, source, slot);
         ask(commands, "commit");
     } else {
-        g_set_error_literal(error, HELIX_ERROR, HELIX_CODE_NOT_READABLE, "Metal has no queue, texture or command buffer to copy "
-                            "with");
+        g_set_error_literal(error, HELIX_ERROR, HELIX_CODE_NOT_READABLE, "Metal has no queue, texture or command "
+                            "buffer to copy with");
     }
     objc_autoreleasePoolPop(pool);
     return commands;

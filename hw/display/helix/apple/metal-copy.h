@@ -21,10 +21,11 @@ HelixMetalCopy *helix_metal_copy_new(void);
 void helix_metal_copy_free(HelixMetalCopy *copy);
 
 /*
- * Begin to copy @source, of @slot's size, out of @texture into @slot, after @event has reached 1. Returns what to ask (an
- * id<MTLCommandBuffer>, which keeps the textures), or NULL with HELIX_ERROR (HELIX_CODE_NOT_READABLE).
+ * Begin to copy @source, of @slot's size, out of @texture into @slot, after @event has reached 1. Returns what to ask
+ * (an id<MTLCommandBuffer>, which keeps the textures), or NULL with HELIX_ERROR (HELIX_CODE_NOT_READABLE).
  */
-id helix_metal_copy_begin(HelixMetalCopy *copy, id texture, HelixRect source, id event, HelixSlot *slot, GError **error);
+id helix_metal_copy_begin(HelixMetalCopy *copy, id texture, HelixRect source, id event, HelixSlot *slot,
+                          GError **error);
 HelixGpuStatus helix_metal_copy_status(id command_buffer);
 void helix_metal_copy_end(id command_buffer);
 

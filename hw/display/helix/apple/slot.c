@@ -7,8 +7,8 @@
 #define MAX_SLOTS   36u
 #define MAX_BYTES   ((guint64)1 << 30)
 /*
- * So many of one size that others still use, and the one longest out of our hands is taken all the same: whether a texture on an
- * IOSurface counts as a use of it is the system's affair, and if it does, none would ever be free.
+ * So many of one size that others still use, and the one longest out of our hands is taken all the same: whether a
+ * texture on an IOSurface counts as a use of it is the system's affair, and if it does, none would ever be free.
  */
 #define MAX_HELD    6u
 
@@ -94,7 +94,8 @@ static guint64 pool_bytes(const HelixSlotPool *pool)
 /* Room for one more, for which idle ones of other sizes go. */
 static gboolean make_room(HelixSlotPool *pool, guint64 bytes)
 {
-    for (guint i = pool->slots->len; i-- > 0 && (pool->slots->len >= MAX_SLOTS || pool_bytes(pool) + bytes > MAX_BYTES);) {
+    for (guint i = pool->slots->len; i-- > 0 && (pool->slots->len >= MAX_SLOTS ||
+                                                 pool_bytes(pool) + bytes > MAX_BYTES);) {
         if (is_idle(pool->slots->pdata[i])) {
             remove_at(pool, i);
         }
@@ -113,7 +114,8 @@ static IOSurfaceRef create_surface(guint32 width, guint32 height)
     for (guint i = 0; i < G_N_ELEMENTS(numbers); i++) {
         values[i] = CFNumberCreate(kCFAllocatorDefault, kCFNumberSInt32Type, &numbers[i]);
     }
-    properties = CFDictionaryCreate(kCFAllocatorDefault, keys, values, G_N_ELEMENTS(keys), &kCFTypeDictionaryKeyCallBacks,
+    properties = CFDictionaryCreate(kCFAllocatorDefault, keys, values, G_N_ELEMENTS(keys),
+                                    &kCFTypeDictionaryKeyCallBacks,
                                     &kCFTypeDictionaryValueCallBacks);
     surface = IOSurfaceCreate(properties);
     CFRelease(properties);

@@ -35,8 +35,8 @@ void helix_slot_pool_free(HelixSlotPool *pool);
 void helix_slot_pool_clear(HelixSlotPool *pool);
 
 /*
- * A slot that nobody uses, marked busy; the caller gets a reference. NULL with HELIX_ERROR (HELIX_CODE_INTERNAL) if all that the
- * pool may hold are in use, or no IOSurface can be had.
+ * A slot that nobody uses, marked busy; the caller gets a reference. NULL with HELIX_ERROR (HELIX_CODE_INTERNAL) if all
+ * that the pool may hold are in use, or no IOSurface can be had.
  */
 HelixSlot *helix_slot_pool_take(HelixSlotPool *pool, guint32 width, guint32 height, GError **error);
 /* Never hand @slot out again: something may still be written into it. The pool lets go of it. */

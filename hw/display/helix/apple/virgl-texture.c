@@ -10,8 +10,8 @@
 #define METAL_TEXTURE   2       /* VIRGL_NATIVE_HANDLE_METAL_TEXTURE of version 1 */
 
 /*
- * Version 1 as it lies in memory: version 0's last pointer became the native handle, and its type follows. Declared here, as
- * the header may be of version 0 and the library of version 1.
+ * Version 1 as it lies in memory: version 0's last pointer became the native handle, and its type follows. Declared
+ * here, as the header may be of version 0 and the library of version 1.
  */
 typedef struct InfoV1 {
     int version;

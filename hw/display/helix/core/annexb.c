@@ -9,7 +9,8 @@ gboolean helix_annexb_init(HelixAnnexB *annexb, guint length_size, gsize max_byt
 {
     *annexb = (HelixAnnexB) { .length_size = length_size, .max_bytes = max_bytes };
     if (length_size != 1 && length_size != 2 && length_size != 4) {
-        g_set_error(error, HELIX_ERROR, HELIX_CODE_ENCODE, "NAL unit lengths of %u bytes: 1, 2 and 4 exist", length_size);
+        g_set_error(error, HELIX_ERROR, HELIX_CODE_ENCODE, "NAL unit lengths of %u bytes: 1, 2 and 4 exist",
+                    length_size);
         return FALSE;
     }
     annexb->out = g_byte_array_new();
@@ -19,8 +20,8 @@ gboolean helix_annexb_init(HelixAnnexB *annexb, guint length_size, gsize max_byt
 static gboolean check_room(HelixAnnexB *annexb, guint64 more, GError **error)
 {
     if (annexb->out->len + more > annexb->max_bytes) {
-        g_set_error(error, HELIX_ERROR, HELIX_CODE_ENCODE, "access unit of more than %" G_GSIZE_FORMAT " bytes: lower the bitrate "
-                    "or the size", annexb->max_bytes);
+        g_set_error(error, HELIX_ERROR, HELIX_CODE_ENCODE, "access unit of more than %" G_GSIZE_FORMAT " bytes: lower "
+                    "the bitrate or the size", annexb->max_bytes);
         return FALSE;
     }
     return TRUE;
@@ -80,7 +81,8 @@ GBytes *helix_annexb_finish(HelixAnnexB *annexb, GError **error)
 
     if (annexb->remaining > 0 || annexb->length_got > 0 || out->len == 0) {
         g_set_error(error, HELIX_ERROR, HELIX_CODE_ENCODE, "the encoder's data ends %s", annexb->length_got > 0 ?
-                    "inside a NAL unit's length" : annexb->remaining > 0 ? "inside a NAL unit" : "before the first NAL unit");
+                    "inside a NAL unit's length" : annexb->remaining > 0 ? "inside a NAL unit" :
+                    "before the first NAL unit");
         g_byte_array_unref(out);
         return NULL;
     }

@@ -18,13 +18,21 @@ typedef struct HelixAnnexB {
     guint64 remaining;          /* bytes missing of the current NAL unit */
 } HelixAnnexB;
 
-/* FALSE with HELIX_ERROR (HELIX_CODE_ENCODE) for a @length_size that 14496-15 does not have; then nothing is to be freed. */
+/*
+ * FALSE with HELIX_ERROR (HELIX_CODE_ENCODE) for a @length_size that 14496-15 does not have; then nothing is to be
+ * freed.
+ */
 gboolean helix_annexb_init(HelixAnnexB *annexb, guint length_size, gsize max_bytes, GError **error);
-/* One whole NAL unit (header byte first), e.g. a parameter set; not in the middle of another. An empty one adds nothing. */
+/*
+ * One whole NAL unit (header byte first), e.g. a parameter set; not in the middle of another. An empty one adds
+ * nothing.
+ */
 gboolean helix_annexb_add_nal(HelixAnnexB *annexb, const guint8 *nal, gsize len, GError **error);
 /* The next @len bytes of AVCC data. FALSE with HELIX_ERROR (HELIX_CODE_ENCODE) beyond max_bytes. */
 gboolean helix_annexb_push(HelixAnnexB *annexb, const guint8 *data, gsize len, GError **error);
-/* All of it. NULL with HELIX_ERROR (HELIX_CODE_ENCODE) if the data ends inside a length or a NAL unit, or holds none. */
+/*
+ * All of it. NULL with HELIX_ERROR (HELIX_CODE_ENCODE) if the data ends inside a length or a NAL unit, or holds none.
+ */
 GBytes *helix_annexb_finish(HelixAnnexB *annexb, GError **error);
 /* Instead of finish; also after it, and on a zeroed struct. */
 void helix_annexb_clear(HelixAnnexB *annexb);

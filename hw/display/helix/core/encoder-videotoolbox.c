@@ -2,10 +2,10 @@
 /*
  * encoder-videotoolbox.c - H.264 by the Mac's own encoder, through VideoToolbox.
  *
- * One frame is in VideoToolbox at a time: with more it works on them side by side, and each takes longer. VideoToolbox is fed
- * timestamps that only count frames at the configured rate, so that its rate control sees a steady stream; the guest's own
- * travel beside. A session that dies (the encoder lives in another process, which the system may end) is made anew within the
- * same call, and the frame that met the loss becomes the new one's IDR.
+ * One frame is in VideoToolbox at a time: with more it works on them side by side, and each takes longer. VideoToolbox
+ * is fed timestamps that only count frames at the configured rate, so that its rate control sees a steady stream; the
+ * guest's own travel beside. A session that dies (the encoder lives in another process, which the system may end) is
+ * made anew within the same call, and the frame that met the loss becomes the new one's IDR.
  */
 #include "encoder-videotoolbox.h"
 #include "error.h"
@@ -38,8 +38,9 @@ static gboolean make_session(VtEncoder *vt, GError **error)
     vt->session = helix_vt_session_new(&vt->config, error);
     if (!vt->session) {
         if (vt->config.width > REALTIME_WIDTH || vt->config.height > REALTIME_HEIGHT) {
-            g_prefix_error(error, "%u x %u is more than the about %u x %u that H.264 hardware does in real time: set a smaller "
-                           "coded size to have the picture scaled: ", vt->config.width, vt->config.height, REALTIME_WIDTH,
+            g_prefix_error(error, "%u x %u is more than the about %u x %u that H.264 hardware does in real time: set "
+                           "a smaller coded size to have the picture scaled: ", vt->config.width, vt->config.height,
+                           REALTIME_WIDTH,
                            REALTIME_HEIGHT);
         }
         return FALSE;
@@ -99,7 +100,8 @@ static gboolean vt_reconfigure(HelixEncoder *encoder, HelixEncoderConfig *config
 }
 
 /* One attempt. FALSE with @lost: a new session may do better. */
-static gboolean encode_once(VtEncoder *vt, CVPixelBufferRef buffer, gboolean force_idr, HelixAccessUnit *unit, gboolean *lost,
+static gboolean encode_once(VtEncoder *vt, CVPixelBufferRef buffer, gboolean force_idr, HelixAccessUnit *unit,
+                            gboolean *lost,
                             GError **error)
 {
     gint64 duration = (gint64)vt->config.fps_den * 1000000000 / vt->config.fps_num;
@@ -126,7 +128,8 @@ static gboolean encode_once(VtEncoder *vt, CVPixelBufferRef buffer, gboolean for
         /* Told, and did not: the first frame of a session always is one. */
         *lost = TRUE;
         g_clear_pointer(&unit->data, g_bytes_unref);
-        g_set_error_literal(error, HELIX_ERROR, HELIX_CODE_ENCODE, "VideoToolbox made no IDR of a frame that had to be one");
+        g_set_error_literal(error, HELIX_ERROR, HELIX_CODE_ENCODE, "VideoToolbox made no IDR of a frame that had to "
+                            "be one");
         return FALSE;
     }
     return ok;
@@ -160,7 +163,8 @@ static gboolean encode_with_rebuild(VtEncoder *vt, CVPixelBufferRef buffer, gboo
     return FALSE;
 }
 
-static gboolean vt_encode(HelixEncoder *encoder, HelixSurface *surface, gboolean force_idr, HelixAccessUnit *unit, GError **error)
+static gboolean vt_encode(HelixEncoder *encoder, HelixSurface *surface, gboolean force_idr, HelixAccessUnit *unit,
+                          GError **error)
 {
     VtEncoder *vt = (VtEncoder *)encoder;
     CVPixelBufferRef buffer = helix_vt_input_wrap(vt->input, surface, &unit->cpu_bytes, error);

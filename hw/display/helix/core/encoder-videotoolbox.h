@@ -38,8 +38,8 @@ typedef struct HelixVtOutput {
 } HelixVtOutput;
 
 /*
- * A session for @config by the ladder: hardware with low-latency rate control (High profile only), hardware, software if
- * allowed. NULL with HELIX_ERROR (HELIX_CODE_NO_ENCODER).
+ * A session for @config by the ladder: hardware with low-latency rate control (High profile only), hardware, software
+ * if allowed. NULL with HELIX_ERROR (HELIX_CODE_NO_ENCODER).
  */
 HelixVtSession *helix_vt_session_new(const HelixEncoderConfig *config, GError **error);
 /* Waits for VideoToolbox's threads: no callback comes after it. NULL is taken. */
@@ -49,10 +49,11 @@ gboolean helix_vt_session_low_latency(const HelixVtSession *session);
 guint helix_vt_session_refused(const HelixVtSession *session);
 
 /*
- * Set what differs between @config and @before (NULL: everything). Returns 0, or the status of a property that it can't do
- * without. Properties that it can are counted as refused.
+ * Set what differs between @config and @before (NULL: everything). Returns 0, or the status of a property that it can't
+ * do without. Properties that it can are counted as refused.
  */
-OSStatus helix_vt_session_configure(HelixVtSession *session, const HelixEncoderConfig *config, const HelixEncoderConfig *before);
+OSStatus helix_vt_session_configure(HelixVtSession *session, const HelixEncoderConfig *config,
+                                    const HelixEncoderConfig *before);
 
 /*
  * Encode @buffer and wait for what comes of it. @stamp: nanoseconds, larger than the last frame's. One frame at a time.
@@ -71,8 +72,9 @@ typedef struct HelixVtInput HelixVtInput;
 HelixVtInput *helix_vt_input_new(guint32 width, guint32 height);
 void helix_vt_input_free(HelixVtInput *input);
 /*
- * A pixel buffer with @surface's picture in the coded size, which keeps the surface alive as long as VideoToolbox holds it.
- * @cpu_bytes: what the CPU moved for it. NULL with HELIX_ERROR (HELIX_CODE_ENCODE, GEOMETRY). The caller releases it.
+ * A pixel buffer with @surface's picture in the coded size, which keeps the surface alive as long as VideoToolbox holds
+ * it. @cpu_bytes: what the CPU moved for it. NULL with HELIX_ERROR (HELIX_CODE_ENCODE, GEOMETRY). The caller releases
+ * it.
  */
 CVPixelBufferRef helix_vt_input_wrap(HelixVtInput *input, HelixSurface *surface, guint64 *cpu_bytes, GError **error);
 

@@ -10,7 +10,8 @@ typedef struct HelixSpsLayout {
     gsize vui_flag;             /* vui_parameters_present_flag */
     gsize signal_begin, signal_end;     /* video_signal_type_present_flag up to chroma_loc_info_present_flag */
     gsize restriction;          /* bitstream_restriction_flag */
-    gsize limits_begin, limits_end;     /* motion_vectors_over_pic_boundaries_flag up to max_num_reorder_frames; 0 without */
+    /* motion_vectors_over_pic_boundaries_flag up to max_num_reorder_frames; 0 without */
+    gsize limits_begin, limits_end;
 } HelixSpsLayout;
 
 /* helix_h264_parse_sps() with the layout. */

@@ -2,8 +2,8 @@
 /*
  * h264-rewrite.c - a sequence parameter set rewritten for a stream without delay (ITU-T H.264, 7.3.2.1.1 and E.1.1).
  *
- * Bits are copied, not parsed values written back, so that what is not known here cannot be lost: only the places where the
- * VUI's signal type and its bitstream_restriction begin and end matter.
+ * Bits are copied, not parsed values written back, so that what is not known here cannot be lost: only the places where
+ * the VUI's signal type and its bitstream_restriction begin and end matter.
  */
 #include "h264-layout.h"
 
@@ -44,7 +44,8 @@ static void put_signal_type(HelixBitWriter *writer, const HelixSps *sps)
     }
 }
 
-static void put_restriction(HelixBitWriter *writer, const HelixSps *sps, const HelixSpsLayout *layout, const GByteArray *rbsp)
+static void put_restriction(HelixBitWriter *writer, const HelixSps *sps, const HelixSpsLayout *layout,
+                            const GByteArray *rbsp)
 {
     helix_bits_put(writer, 1, 1);
     if (sps->bitstream_restriction) {
@@ -82,7 +83,8 @@ GByteArray *helix_h264_rewrite_sps(const guint8 *nal, gsize size)
     } else {
         helix_bits_put(&writer, 2, 0);                  /* aspect_ratio_info, overscan_info: not present */
         put_signal_type(&writer, &sps);
-        helix_bits_put(&writer, 5, 0);                  /* chroma_loc, timing, nal_hrd, vcl_hrd, pic_struct: not present */
+        /* chroma_loc, timing, nal_hrd, vcl_hrd, pic_struct: not present */
+        helix_bits_put(&writer, 5, 0);
     }
     put_restriction(&writer, &sps, &layout, rbsp);
     helix_bits_put_trailing(&writer);

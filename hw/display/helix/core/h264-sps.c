@@ -275,7 +275,7 @@ static void parse_vui(BitReader *reader, HelixSps *sps, HelixSpsLayout *layout)
 
 gboolean helix_h264_scan_sps(const guint8 *nal, gsize size, HelixSps *sps, HelixSpsLayout *layout)
 {
-    BitReader reader = { .data = nal, .end = nal + size };
+    BitReader reader = { 0 };
 
     *sps = (HelixSps) {
         .chroma_format_idc = 1, .bit_depth_luma = 8, .bit_depth_chroma = 8, .video_format = UNSPECIFIED_FORMAT,
@@ -285,6 +285,8 @@ gboolean helix_h264_scan_sps(const guint8 *nal, gsize size, HelixSps *sps, Helix
     if (size < 4 || (nal[0] & 0x9f) != HELIX_NAL_SPS) {
         return FALSE;
     }
+    reader.data = nal;
+    reader.end = nal + size;
     get_bits(&reader, 8);       /* the header */
     sps->profile_idc = (guint8)get_bits(&reader, 8);
     sps->constraints = (guint8)get_bits(&reader, 8);

@@ -2,9 +2,9 @@
 /*
  * vt-input.c - a surface as a pixel buffer that VideoToolbox reads.
  *
- * An IOSurface of the coded size goes as it is. Host memory is wrapped, not copied, but VideoToolbox itself must then bring it
- * to the encoder: that is counted. Another size is scaled by VideoToolbox's pixel transfer; one column or row short of the
- * coded size, its edge is repeated.
+ * An IOSurface of the coded size goes as it is. Host memory is wrapped, not copied, but VideoToolbox itself must then
+ * bring it to the encoder: that is counted. Another size is scaled by VideoToolbox's pixel transfer; one column or row
+ * short of the coded size, its edge is repeated.
  */
 #include <string.h>
 
@@ -66,14 +66,16 @@ static gboolean planes_fit(const HelixSurface *surface)
 {
     for (guint i = 0; i < surface->n_planes; i++) {
         guint64 rows = i ? ((guint64)surface->height + 1) / 2 : surface->height;
-        guint64 row = surface->fourcc == HELIX_FORMAT_NV12 ? ((guint64)surface->width + 1) & ~1ull : (guint64)surface->width * 4;
+        guint64 row = surface->fourcc == HELIX_FORMAT_NV12 ? ((guint64)surface->width + 1) & ~1ull :
+            (guint64)surface->width * 4;
 
         if (surface->stride[i] < row || surface->offset[i] > surface->size ||
             (rows - 1) * surface->stride[i] + row > surface->size - surface->offset[i]) {
             return FALSE;
         }
     }
-    return surface->width > 0 && surface->height > 0 && surface->n_planes == (surface->fourcc == HELIX_FORMAT_NV12 ? 2 : 1);
+    return surface->width > 0 && surface->height > 0 &&
+           surface->n_planes == (surface->fourcc == HELIX_FORMAT_NV12 ? 2 : 1);
 }
 
 static CVReturn wrap_planes(HelixSurface *surface, CVPixelBufferRef *buffer)
@@ -88,7 +90,8 @@ static CVReturn wrap_planes(HelixSurface *surface, CVPixelBufferRef *buffer)
         stride[i] = surface->stride[i];
     }
     return CVPixelBufferCreateWithPlanarBytes(kCFAllocatorDefault, surface->width, surface->height,
-                                              kCVPixelFormatType_420YpCbCr8BiPlanarVideoRange, NULL, 0, 2, planes, width, height,
+                                              kCVPixelFormatType_420YpCbCr8BiPlanarVideoRange, NULL, 0, 2, planes,
+                                              width, height,
                                               stride, release_planar_surface, surface, NULL, buffer);
 }
 
@@ -98,7 +101,8 @@ static CVPixelBufferRef wrap_memory(HelixSurface *surface, GError **error)
     CVReturn result;
 
     if (!planes_fit(surface)) {
-        g_set_error(error, HELIX_ERROR, HELIX_CODE_GEOMETRY, "a picture of %u x %u does not lie within its %" G_GSIZE_FORMAT
+        g_set_error(error, HELIX_ERROR, HELIX_CODE_GEOMETRY, "a picture of %u x %u does not lie within its "
+                    "%" G_GSIZE_FORMAT
                     " bytes", surface->width, surface->height, surface->size);
         return NULL;
     }
@@ -112,7 +116,8 @@ static CVPixelBufferRef wrap_memory(HelixSurface *surface, GError **error)
     }
     if (result != kCVReturnSuccess) {
         helix_surface_unref(surface);
-        g_set_error(error, HELIX_ERROR, HELIX_CODE_ENCODE, "CoreVideo makes no pixel buffer of %u x %u (%d)", surface->width,
+        g_set_error(error, HELIX_ERROR, HELIX_CODE_ENCODE, "CoreVideo makes no pixel buffer of %u x %u (%d)",
+                    surface->width,
                     surface->height, (int)result);
         return NULL;
     }
@@ -125,7 +130,8 @@ static CVPixelBufferRef wrap_iosurface(HelixSurface *surface, GError **error)
     CVReturn result = CVPixelBufferCreateWithIOSurface(kCFAllocatorDefault, surface->native, NULL, &buffer);
 
     if (result != kCVReturnSuccess) {
-        g_set_error(error, HELIX_ERROR, HELIX_CODE_NO_IOSURFACE, "CoreVideo makes no pixel buffer of the IOSurface (%d)",
+        g_set_error(error, HELIX_ERROR, HELIX_CODE_NO_IOSURFACE, "CoreVideo makes no pixel buffer of the IOSurface "
+                    "(%d)",
                     (int)result);
         return NULL;
     }
@@ -143,7 +149,8 @@ static CFDictionaryRef pool_attributes(const HelixVtInput *input)
                              CFNumberCreate(kCFAllocatorDefault, kCFNumberSInt32Type, &width),
                              CFNumberCreate(kCFAllocatorDefault, kCFNumberSInt32Type, &height), empty };
 
-    attributes = CFDictionaryCreate(kCFAllocatorDefault, keys, values, G_N_ELEMENTS(keys), &kCFTypeDictionaryKeyCallBacks,
+    attributes = CFDictionaryCreate(kCFAllocatorDefault, keys, values, G_N_ELEMENTS(keys),
+                                    &kCFTypeDictionaryKeyCallBacks,
                                     &kCFTypeDictionaryValueCallBacks);
     for (guint i = 0; i < G_N_ELEMENTS(values); i++) {
         CFRelease(values[i]);
@@ -173,7 +180,8 @@ static CVPixelBufferRef take_fitting(HelixVtInput *input, OSType format, GError 
         result = CVPixelBufferPoolCreatePixelBuffer(kCFAllocatorDefault, input->pool, &buffer);
     }
     if (result != kCVReturnSuccess) {
-        g_set_error(error, HELIX_ERROR, HELIX_CODE_ENCODE, "CoreVideo has no pixel buffer of %u x %u (%d)", input->width,
+        g_set_error(error, HELIX_ERROR, HELIX_CODE_ENCODE, "CoreVideo has no pixel buffer of %u x %u (%d)",
+                    input->width,
                     input->height, (int)result);
         return NULL;
     }
@@ -192,14 +200,16 @@ static gboolean scale(HelixVtInput *input, CVPixelBufferRef from, CVPixelBufferR
     }
     if (status != 0) {
         g_set_error(error, HELIX_ERROR, HELIX_CODE_ENCODE, "VideoToolbox can't scale %zu x %zu to %u x %u (%d)",
-                    CVPixelBufferGetWidth(from), CVPixelBufferGetHeight(from), input->width, input->height, (int)status);
+                    CVPixelBufferGetWidth(from), CVPixelBufferGetHeight(from), input->width, input->height,
+                    (int)status);
         return FALSE;
     }
     return TRUE;
 }
 
 /* Rows of @unit-byte samples, the last sample and the last row repeated until @columns x @rows are there. */
-static void copy_repeating(guint8 *to, gsize to_stride, gsize columns, gsize rows, const guint8 *from, gsize from_stride,
+static void copy_repeating(guint8 *to, gsize to_stride, gsize columns, gsize rows, const guint8 *from,
+                           gsize from_stride,
                            gsize from_columns, gsize from_rows, gsize unit)
 {
     for (gsize y = 0; y < rows; y++) {
@@ -219,7 +229,8 @@ static gboolean repeat_edges(HelixVtInput *input, const HelixSurface *surface, C
     CVReturn result = CVPixelBufferLockBaseAddress(to, 0);
 
     if (result != kCVReturnSuccess) {
-        g_set_error(error, HELIX_ERROR, HELIX_CODE_ENCODE, "CoreVideo's pixel buffer can't be written (%d)", (int)result);
+        g_set_error(error, HELIX_ERROR, HELIX_CODE_ENCODE, "CoreVideo's pixel buffer can't be written (%d)",
+                    (int)result);
         return FALSE;
     }
     for (guint i = 0; i < surface->n_planes; i++) {
@@ -253,7 +264,10 @@ static CVPixelBufferRef fit(HelixVtInput *input, const HelixSurface *surface, CV
     return to;
 }
 
-/* The pixels are the guest's, whose screen is taken to be BT.709: without this VideoToolbox converts from what it assumes. */
+/*
+ * The pixels are the guest's, whose screen is taken to be BT.709: without this VideoToolbox converts from what it
+ * assumes.
+ */
 static void set_colour(CVPixelBufferRef buffer)
 {
     CVBufferSetAttachment(buffer, kCVImageBufferColorPrimariesKey, kCVImageBufferColorPrimaries_ITU_R_709_2,

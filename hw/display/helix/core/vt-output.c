@@ -2,8 +2,8 @@
 /*
  * vt-output.c - a sample of VideoToolbox's as an access unit.
  *
- * The parameter sets are in the sample's format description, the NAL units in a block buffer, with lengths instead of start
- * codes and not always in one piece.
+ * The parameter sets are in the sample's format description, the NAL units in a block buffer, with lengths instead of
+ * start codes and not always in one piece.
  */
 #include "annexb.h"
 #include "encoder-videotoolbox.h"
@@ -39,7 +39,8 @@ static gboolean add_parameter_set(HelixAnnexB *annexb, const guint8 *nal, gsize 
     if (len > 0 && (nal[0] & NAL_TYPE_MASK) == HELIX_NAL_SPS) {
         rewritten = helix_h264_rewrite_sps(nal, len);
         if (!rewritten) {
-            g_set_error(error, HELIX_ERROR, HELIX_CODE_ENCODE, "VideoToolbox's sequence parameter set of %" G_GSIZE_FORMAT
+            g_set_error(error, HELIX_ERROR, HELIX_CODE_ENCODE, "VideoToolbox's sequence parameter set of "
+                        "%" G_GSIZE_FORMAT
                         " bytes cannot be read", len);
             return FALSE;
         }
@@ -104,7 +105,8 @@ gboolean helix_vt_output_read(CMSampleBufferRef sample, gboolean aud, HelixAcces
         sets = 2;               /* the question fails on some systems, where the sets can be had all the same */
         length_size = USUAL_LENGTH_SIZE;
     }
-    if (!helix_annexb_init(&annexb, length_size, HELIX_MAX_RESPONSE_PAYLOAD - HELIX_RESPONSE_SIZE - HELIX_TIMING_SIZE - 4,
+    if (!helix_annexb_init(&annexb, length_size,
+                           HELIX_MAX_RESPONSE_PAYLOAD - HELIX_RESPONSE_SIZE - HELIX_TIMING_SIZE - 4,
                            error)) {
         return FALSE;
     }

@@ -2,9 +2,9 @@
 /*
  * vt-session.c - a VTCompressionSession: making one, its properties, and one frame at a time through it.
  *
- * VideoToolbox answers by a callback on threads of its own. The callback gets a frame's number, never a pointer to something
- * that could be gone: VideoToolbox may call it for a frame whose submission it reported as failed. No lock is held across a
- * call into VideoToolbox, because such a call may wait for a callback to return.
+ * VideoToolbox answers by a callback on threads of its own. The callback gets a frame's number, never a pointer to
+ * something that could be gone: VideoToolbox may call it for a frame whose submission it reported as failed. No lock is
+ * held across a call into VideoToolbox, because such a call may wait for a callback to return.
  */
 #include "encoder-videotoolbox.h"
 #include "error.h"
@@ -42,7 +42,8 @@ void helix_videotoolbox_allow_software(gboolean allow)
 
 gboolean helix_vt_session_lost(OSStatus status)
 {
-    return status == kVTInvalidSessionErr || status == kVTVideoEncoderMalfunctionErr || status == kVTSessionMalfunctionErr ||
+    return status == kVTInvalidSessionErr || status == kVTVideoEncoderMalfunctionErr ||
+        status == kVTSessionMalfunctionErr ||
            status == kVTVideoEncoderNotAvailableNowErr;
 }
 
@@ -116,24 +117,28 @@ static OSStatus set_fixed(HelixVtSession *session, const HelixEncoderConfig *con
     /* Without this a decoder would get pictures in another order than they were asked for: never do without. */
     status = VTSessionSetProperty(session->vt, kVTCompressionPropertyKey_AllowFrameReordering, kCFBooleanFalse);
     if (status == 0) {
-        status = VTSessionSetProperty(session->vt, kVTCompressionPropertyKey_ProfileLevel, profile_level(config->profile));
+        status = VTSessionSetProperty(session->vt, kVTCompressionPropertyKey_ProfileLevel,
+                                      profile_level(config->profile));
         if (config->profile == 100) {
             status = optional(session, status, "High profile");         /* then it is the one it would choose itself */
         }
     }
     if (status == 0) {
         status = optional(session, VTSessionSetProperty(session->vt, kVTCompressionPropertyKey_RealTime,
-                                                        config->realtime ? kCFBooleanTrue : kCFBooleanFalse), "RealTime");
+                                                        config->realtime ? kCFBooleanTrue : kCFBooleanFalse),
+                                                        "RealTime");
     }
     IF_MACOS(11.0) {
         if (status == 0) {
             status = optional(session,
-                              VTSessionSetProperty(session->vt, kVTCompressionPropertyKey_PrioritizeEncodingSpeedOverQuality,
+                              VTSessionSetProperty(session->vt,
+                                                   kVTCompressionPropertyKey_PrioritizeEncodingSpeedOverQuality,
                                                    kCFBooleanTrue), "PrioritizeEncodingSpeedOverQuality");
         }
     }
     if (status == 0) {
-        status = optional(session, set_number(session, kVTCompressionPropertyKey_MaxFrameDelayCount, 0), "MaxFrameDelayCount");
+        status = optional(session, set_number(session, kVTCompressionPropertyKey_MaxFrameDelayCount, 0),
+                          "MaxFrameDelayCount");
     }
     if (status == 0) {
         status = optional(session, VTSessionSetProperty(session->vt, kVTCompressionPropertyKey_ColorPrimaries,
@@ -141,7 +146,8 @@ static OSStatus set_fixed(HelixVtSession *session, const HelixEncoderConfig *con
     }
     if (status == 0) {
         status = optional(session, VTSessionSetProperty(session->vt, kVTCompressionPropertyKey_TransferFunction,
-                                                        kCVImageBufferTransferFunction_ITU_R_709_2), "TransferFunction");
+                                                        kCVImageBufferTransferFunction_ITU_R_709_2),
+                                                        "TransferFunction");
     }
     if (status == 0) {
         status = optional(session, VTSessionSetProperty(session->vt, kVTCompressionPropertyKey_YCbCrMatrix,
@@ -150,7 +156,8 @@ static OSStatus set_fixed(HelixVtSession *session, const HelixEncoderConfig *con
     return status;
 }
 
-static OSStatus set_quantisers(HelixVtSession *session, const HelixEncoderConfig *config, const HelixEncoderConfig *before)
+static OSStatus set_quantisers(HelixVtSession *session, const HelixEncoderConfig *config,
+                               const HelixEncoderConfig *before)
 {
     OSStatus status = 0;
 
@@ -169,16 +176,19 @@ static OSStatus set_quantisers(HelixVtSession *session, const HelixEncoderConfig
     return status;
 }
 
-OSStatus helix_vt_session_configure(HelixVtSession *session, const HelixEncoderConfig *config, const HelixEncoderConfig *before)
+OSStatus helix_vt_session_configure(HelixVtSession *session, const HelixEncoderConfig *config,
+                                    const HelixEncoderConfig *before)
 {
     OSStatus status = 0;
 
     /* Some encoders put nothing out at all without a bit rate and a frame rate. */
     if (!before || config->bitrate != before->bitrate) {
-        status = set_number(session, kVTCompressionPropertyKey_AverageBitRate, (gint32)MIN(config->bitrate, G_MAXINT32));
+        status = set_number(session, kVTCompressionPropertyKey_AverageBitRate, (gint32)MIN(config->bitrate,
+                                                                                           G_MAXINT32));
     }
     if (status == 0 && (!before || config->fps_num != before->fps_num || config->fps_den != before->fps_den)) {
-        status = set_double(session, kVTCompressionPropertyKey_ExpectedFrameRate, (double)config->fps_num / config->fps_den);
+        status = set_double(session, kVTCompressionPropertyKey_ExpectedFrameRate,
+                            (double)config->fps_num / config->fps_den);
         status = optional(session, status, "ExpectedFrameRate");
     }
     if (status == 0 && (!before || config->key_int_max != before->key_int_max)) {
@@ -299,7 +309,8 @@ HelixVtSession *helix_vt_session_new(const HelixEncoderConfig *config, GError **
         }
         g_string_append_printf(tried, "%s%s (%d)", tried->len ? ", " : "", ladder[i].name, (int)status);
     }
-    g_set_error(error, HELIX_ERROR, HELIX_CODE_NO_ENCODER, "VideoToolbox has no H.264 encoder for %u x %u, profile %u: tried %s",
+    g_set_error(error, HELIX_ERROR, HELIX_CODE_NO_ENCODER, "VideoToolbox has no H.264 encoder for %u x %u, profile "
+                "%u: tried %s",
                 config->width, config->height, config->profile, tried->str);
     helix_vt_session_free(session);
     return NULL;

@@ -137,8 +137,8 @@ static void watched_reset(VirtIODevice *vdev)
 static void close_host(FrameExport *export)
 {
     g_clear_pointer(&export->listener, helix_listener_free);
-    helix_resource_reset();
     g_clear_pointer(&export->host, helix_host_free);
+    helix_resource_reset();     /* now no answer to a look-up begins another */
 }
 
 /* vCPUs may still run: what watches the device stays. */

@@ -2,8 +2,8 @@
 /*
  * resource-apple.c - a GL device's texture to an IOSurface by the GPU, on macOS.
  *
- * The renderer's context is made current first, as QEMU does it before each command: the copy's own context shares its objects,
- * and puts it back.
+ * The renderer's context is made current first, as QEMU does it before each command: the copy's own context shares its
+ * objects, and puts it back.
  */
 #include "qemu/osdep.h"
 #include "resource.h"

@@ -52,16 +52,21 @@ extern const CFStringRef kVTEncodeFrameOptionKey_ForceKeyFrame;
 typedef struct OpaqueVTCompressionSession *VTCompressionSessionRef;
 typedef void (*VTCompressionOutputCallback)(void *output_callback_ref_con, void *source_frame_ref_con, OSStatus status,
                                             VTEncodeInfoFlags info_flags, CMSampleBufferRef sample_buffer);
-OSStatus VTCompressionSessionCreate(CFAllocatorRef allocator, int32_t width, int32_t height, CMVideoCodecType codec_type,
-                                    CFDictionaryRef encoder_specification, CFDictionaryRef source_image_buffer_attributes,
-                                    CFAllocatorRef compressed_data_allocator, VTCompressionOutputCallback output_callback,
+OSStatus VTCompressionSessionCreate(CFAllocatorRef allocator, int32_t width, int32_t height,
+                                    CMVideoCodecType codec_type,
+                                    CFDictionaryRef encoder_specification,
+                                    CFDictionaryRef source_image_buffer_attributes,
+                                    CFAllocatorRef compressed_data_allocator,
+                                    VTCompressionOutputCallback output_callback,
                                     void *output_callback_ref_con, VTCompressionSessionRef *compression_session_out);
 void VTCompressionSessionInvalidate(VTCompressionSessionRef session);
 OSStatus VTCompressionSessionPrepareToEncodeFrames(VTCompressionSessionRef session);
 OSStatus VTCompressionSessionEncodeFrame(VTCompressionSessionRef session, CVImageBufferRef image_buffer,
-                                         CMTime presentation_time_stamp, CMTime duration, CFDictionaryRef frame_properties,
+                                         CMTime presentation_time_stamp, CMTime duration,
+                                         CFDictionaryRef frame_properties,
                                          void *source_frame_refcon, VTEncodeInfoFlags *info_flags_out);
-OSStatus VTCompressionSessionCompleteFrames(VTCompressionSessionRef session, CMTime complete_until_presentation_time_stamp);
+OSStatus VTCompressionSessionCompleteFrames(VTCompressionSessionRef session,
+                                            CMTime complete_until_presentation_time_stamp);
 
 /* from: VideoToolbox/VTPixelTransferSession.rs */
 typedef struct OpaqueVTPixelTransferSession *VTPixelTransferSessionRef;

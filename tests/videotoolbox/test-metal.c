@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * test-metal.c - Metal textures copied by Metal or used in place, what goes by GL instead, and virglrenderer's look-up.
+ */
+#include "apple/virgl-texture.h"
+#include "core/error.h"
+#include "gpu-rig.h"
+
+static void test_metal_copy(void)
+{
+    HelixGpuCopier *copier = helix_gpu_copier_new(NULL);
+    HelixTexture texture = { .id = 7, .width = WIDTH, .height = HEIGHT };
+    HelixPicture picture = gpu_whole(WIDTH, HEIGHT);
+    HelixSurface *surface;
+    GpuAnswer answer;
+
+    texture.metal = gpu_metal_texture(0, 4);
+    for (guint i = 0; i < 3; i++) {
+        surface = gpu_must_copy(copier, &texture, &picture, HELIX_HOST_PATH_METAL_COPY);
+        gpu_check_exact(surface, 4, 0, 0, WIDTH, HEIGHT);
+        helix_surface_unref(surface);
+    }
+    g_assert_cmpuint(double_metal_seen.queues, ==, 1);
+    picture.crop_x = 31;
+    picture.crop_y = 10;
+    picture.width = 120;
+    picture.height = 80;
+    surface = gpu_must_copy(copier, &texture, &picture, HELIX_HOST_PATH_METAL_COPY);
+    gpu_check_exact(surface, 4, 31, 10, 120, 80);
+    helix_surface_unref(surface);
+    /* The renderer has not drawn yet: the copy waits for it, and keeps the texture the guest frees meanwhile. */
+    double_egl.hold_event = TRUE;
+    double_metal.delay_us = 3000;
+    g_assert_true(gpu_copy(copier, &texture, &picture, &answer, NULL));
+    CFRelease(texture.metal);
+    g_usleep(5000);
+    while (g_main_context_iteration(NULL, FALSE)) {
+        continue;
+    }
+    g_assert_false(answer.done);
+    double_metal_event_signal(double_egl_event, 1);
+    gpu_wait_answer(&answer);
+    gpu_check_exact(answer.surface, 4, 31, 10, 120, 80);
+    helix_surface_unref(answer.surface);
+    g_assert_cmpuint(double_metal_seen.unordered, ==, 0);
+    gpu_check_end(copier);
+}
+
+/* An IOSurface behind the texture: nothing is copied, if nothing is to be changed. */
+static void test_in_place(void)
+{
+    const void *keys[] = { kIOSurfaceWidth, kIOSurfaceHeight, kIOSurfaceBytesPerElement, kIOSurfacePixelFormat };
+    const gint32 numbers[] = { WIDTH, HEIGHT, 4, kCVPixelFormatType_32BGRA };
+    const void *values[4];
+    HelixGpuCopier *copier = helix_gpu_copier_new(NULL);
+    HelixTexture texture = { .id = 7, .width = WIDTH, .height = HEIGHT };
+    HelixPicture picture = gpu_whole(WIDTH, HEIGHT);
+    CFDictionaryRef properties;
+    HelixSurface *surface;
+    IOSurfaceRef io;
+
+    for (guint i = 0; i < 4; i++) {
+        values[i] = CFNumberCreate(NULL, kCFNumberSInt32Type, &numbers[i]);
+    }
+    properties = CFDictionaryCreate(NULL, keys, values, 4, &kCFTypeDictionaryKeyCallBacks,
+                                    &kCFTypeDictionaryValueCallBacks);
+    io = IOSurfaceCreate(properties);
+    stream_draw_bgra(IOSurfaceGetBaseAddress(io), IOSurfaceGetBytesPerRow(io), WIDTH, HEIGHT, 6);
+    texture.metal = double_metal_texture_new(WIDTH, HEIGHT, 0, io);
+    surface = gpu_must_copy(copier, &texture, &picture, HELIX_HOST_PATH_IOSURFACE);
+    g_assert_true(surface->native == io);
+    CFRelease(texture.metal);
+    CFRelease(io);
+    gpu_check_exact(surface, 6, 0, 0, WIDTH, HEIGHT);       /* it lives as long as the surface */
+    g_assert_cmpuint(double_metal_seen.copies, ==, 0);
+    texture.metal = double_metal_texture_new(WIDTH, HEIGHT, 0, surface->native);
+    helix_surface_unref(surface);
+    picture.width /= 2;                                 /* a part of it is copied */
+    surface = gpu_must_copy(copier, &texture, &picture, HELIX_HOST_PATH_METAL_COPY);
+    gpu_check_exact(surface, 6, 0, 0, WIDTH / 2, HEIGHT);
+    helix_surface_unref(surface);
+    CFRelease(texture.metal);
+    for (guint i = 0; i < 4; i++) {
+        CFRelease(values[i]);
+    }
+    CFRelease(properties);
+    gpu_check_end(copier);
+}
+
+/* What Metal's copy can't do is blitted; so is everything if Metal or its event is not to be had. */
+static void test_metal_not(void)
+{
+    for (guint i = 0; i < 9; i++) {
+        HelixGpuCopier *copier = helix_gpu_copier_new(NULL);
+        HelixTexture texture = { .id = 7, .width = WIDTH, .height = HEIGHT, .bottom_up = i == 0 };
+        HelixPicture picture = gpu_whole(WIDTH, HEIGHT);
+        HelixSurface *surface;
+
+        texture.metal = gpu_metal_texture(i == 1 ? 70 : 0, 5);
+        texture.tex_id = gpu_texture_new(WIDTH, HEIGHT, 5, i == 0);
+        picture.coded_width = picture.coded_height = i == 2 ? 128 : 0;
+        picture.width -= i == 3;
+        double_egl.no_event = i == 4;
+        double_egl.hide_extension = i == 5 ? "EGL_ANGLE_metal_shared_event_sync" : NULL;
+        double_metal.no_queue = i == 6;
+        double_metal.no_texture = i == 7;
+        double_metal.no_commands = i == 8;
+        surface = gpu_must_copy(copier, &texture, &picture, HELIX_HOST_PATH_GL_BLIT);
+        if (i != 2) {
+            gpu_check_exact(surface, 5, 0, 0, picture.width, HEIGHT);
+        }
+        helix_surface_unref(surface);
+        g_assert_cmpuint(double_metal_seen.copies, ==, 0);
+        CFRelease(texture.metal);
+        glDeleteTextures(1, &texture.tex_id);
+        gpu_check_end(copier);
+    }
+}
+
+static void test_metal_fails(void)
+{
+    HelixGpuCopier *copier = helix_gpu_copier_new(NULL);
+    HelixTexture texture = { .id = 7, .width = WIDTH, .height = HEIGHT };
+    HelixPicture picture = gpu_whole(WIDTH, HEIGHT);
+    GpuAnswer answer;
+
+    texture.metal = gpu_metal_texture(0, 5);
+    double_metal.fail = TRUE;
+    g_assert_true(gpu_copy(copier, &texture, &picture, &answer, NULL));
+    gpu_wait_answer(&answer);
+    g_assert_error(answer.error, HELIX_ERROR, HELIX_CODE_INTERNAL);
+    g_clear_error(&answer.error);
+    CFRelease(texture.metal);
+    gpu_check_end(copier);
+}
+
+static void test_lookup(void)
+{
+    char metal;
+    HelixTexture texture;
+
+    double_virgl = (DoubleVirglOrders) { .tex_id = 3, .width = 10, .height = 20, .flags = 1, .native = &metal,
+                                         .native_type = 2 };
+    g_assert_true(helix_virgl_texture(9, &texture));
+    g_assert_null(texture.metal);               /* version 0 has no handle, whatever lies there */
+    g_assert_cmpuint(texture.id, ==, 9);
+    g_assert_cmpuint(texture.tex_id, ==, 3);
+    g_assert_cmpuint(texture.width, ==, 10);
+    g_assert_cmpuint(texture.height, ==, 20);
+    g_assert_true(texture.bottom_up);
+    double_virgl.version = 1;
+    double_virgl.flags = 2;
+    g_assert_true(helix_virgl_texture(9, &texture));
+    g_assert_true(texture.metal == &metal);
+    g_assert_false(texture.bottom_up);
+    double_virgl.native_type = 1;               /* Direct3D's */
+    g_assert_true(helix_virgl_texture(9, &texture));
+    g_assert_null(texture.metal);
+    double_virgl.tex_id = 0;
+    g_assert_false(helix_virgl_texture(9, &texture));
+    double_virgl.missing = TRUE;
+    g_assert_false(helix_virgl_texture(9, &texture));
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    av_log_set_level(AV_LOG_ERROR);
+    gpu_start_renderer();
+    g_test_add_func("/metal/copy", test_metal_copy);
+    g_test_add_func("/metal/in-place", test_in_place);
+    g_test_add_func("/metal/not", test_metal_not);
+    g_test_add_func("/metal/fails", test_metal_fails);
+    g_test_add_func("/lookup", test_lookup);
+    return g_test_run();
+}
