@@ -388,7 +388,7 @@ def unusable_properties(emulator, folder):
                 Qmp(machine.qmp_path)
                 return properties + " was taken"
         except (OSError, ValueError):
-            pass                    # QEMU ended before it spoke
+            machine.process.wait(SECONDS)   # it ends instead of speaking
         finally:
             if machine:
                 machine.close()
