@@ -28,7 +28,7 @@ PATHS = ("dmabuf", "guest-copy", "pixel-data")
 HOST_PATHS = ("iosurface", "metal-copy", "gl-blit", "readback", "pages", "pixel-data", "repeat")
 STAGES = ("queued", "resolved", "encoded", "returned")
 FONT = "/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf"
-FILM, SHOT = "/tmp/demo.mp4", "/tmp/screenshot.png"
+FILM, SHOT = "/tmp/demo.mp4", "/tmp/screenshot"
 
 
 def out(name):
@@ -68,8 +68,7 @@ def capture(vm, step):
         scene.kill(signal.SIGUSR1)
         wait_for_frames(vm, step, process, encoded(vm) + STILL_FRAMES, "still")
         step.progress("the guest's own screenshot")
-        vm.run(vm.cast("video/x-raw,format=BGRx ! videoconvert ! pngenc snapshot=true ! filesink location=" + SHOT),
-               timeout=90)
+        vm.run(vm.cast("video/x-raw,format=BGRx ! filesink location=" + SHOT, "--source", "num-buffers=1"), timeout=90)
         wait_for_frames(vm, step, process, encoded(vm) + STILL_FRAMES, "still")
         step.progress("finishing the file")
         wall = time.monotonic() - begin
@@ -81,7 +80,7 @@ def capture(vm, step):
         step.write(bytes(process.out + process.err).decode(errors="replace"))
         scene.kill()
     vm.pull(FILM, out("demo.mp4"))
-    vm.pull(SHOT, out("log/demo-screenshot.png"))
+    vm.pull(SHOT, out("log/demo-screenshot.bgrx"))
     return text, wall, vm.helix_stats()
 
 
@@ -111,6 +110,8 @@ def picture(step):
     frame, shot, target = out("log/demo-frame.png"), out("log/demo-screenshot.png"), out("demo.png")
     if os.path.exists(frame):
         os.unlink(frame)
+    step.run(["ffmpeg", "-y", "-v", "error", "-f", "rawvideo", "-pixel_format", "bgr0", "-video_size",
+              "%dx%d" % (WIDTH, HEIGHT), "-i", out("log/demo-screenshot.bgrx"), "-update", "1", shot])
     step.run(["ffmpeg", "-y", "-v", "error", "-sseof", "-1", "-i", out("demo.mp4"), "-update", "1", frame])
     answer = subprocess.run(["ffmpeg", "-v", "info", "-i", frame, "-i", shot, "-lavfi",
                              "[0]format=gbrp[a];[1]format=gbrp[b];[a][b]psnr", "-f", "null", "-"],
