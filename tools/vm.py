@@ -33,7 +33,8 @@ GST_PLUGIN_PATH has vsockenc, a session D-Bus is there, all is root's. Commands 
 needs neither vsock nor network. Console and QEMU's own output are kept in out/log/NAME-console.log and NAME-qemu.log.
 
 A test prints TAP (tools/tap.py helps), ends with status 0 if all passed, 77 if it can't run here
-(the reason on its last line), anything else if something failed; it has 10 minutes. Lines that begin with "#" are shown.
+(the reason on its last line), anything else if something failed; it has 10 minutes. Lines that begin with "#" are
+shown.
 """
 
 import json
@@ -263,7 +264,8 @@ class VM:
         os.makedirs(LOGS, exist_ok=True)
         self.qemu_log = open(self.qemu_log_path, "wb")
         self.display = Display(self.built["qemu"], self.qemu_log) if self.gpu else None
-        argv = [self.built["qemu"]] + self.arguments + (self.display.arguments if self.display else ["-display", "none"])
+        argv = [self.built["qemu"]] + self.arguments
+        argv += self.display.arguments if self.display else ["-display", "none"]
         self.qemu_log.write((" ".join(map(shlex.quote, argv)) + "\n").encode())
         self.qemu_log.flush()
         environment = self.display.environment if self.display else None
@@ -404,7 +406,7 @@ class VM:
         self.run(["/helix/desktop", str(width), str(height), compositor], timeout=150)
 
     def cast(self, pipeline, *options):
-        """argv of guest/cast.py: `gst-launch-1.0 -m -e pipewiresrc path=<Mutter's ScreenCast> ! PIPELINE`. A SIGINT ends
+        """argv of guest/cast.py: `gst-launch-1.0 -m -e pipewiresrc path=<Mutter's ScreenCast> ! PIPELINE`. SIGINT ends
         it in order (end of stream). Options of cast.py first."""
         return ["python3", "/helix/cast.py"] + list(options) + ["--", pipeline]
 
