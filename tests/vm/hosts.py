@@ -11,8 +11,7 @@ import sys
 import threading
 import time
 
-from desktop import START_SECONDS, encoded, source, wait_for_frames
-from tap import Tap
+from desktop import START_SECONDS, encoded, run_parts, source, wait_for_frames
 from vm import VM, VMError
 
 STREAMED = 20               # frames before the host dies
@@ -120,17 +119,5 @@ def run_without(tap):
         fails_to_start(tap, vm, "a VM without helix-vsock-pci", ["no vsock device in this VM", "helix-vsock-pci"])
 
 
-def main():
-    tap = Tap()
-    for part in (run_wrong, run_without):
-        begin = time.monotonic()
-        try:
-            part(tap)
-        except VMError as error:
-            tap.check(False, part.__name__.replace("_", " "), error)
-        print("# %s took %.0f s" % (part.__name__.replace("_", " "), time.monotonic() - begin), flush=True)
-    return tap.end()
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_parts(run_wrong, run_without))
