@@ -69,14 +69,33 @@ GError *vsock_address_error(gboolean is_unix, const char *name, int code)
                        is_unix ? unix_advice(code) : vsock_advice(code));
 }
 
-int vsock_address_connect(const VsockAddress *address, const char *name, gboolean *connecting, GError **error)
+gboolean vsock_address_may_come(int code)
+{
+    switch (code) {
+    case ENOENT:
+    case ECONNREFUSED:
+    case ECONNRESET:
+    case ECONNABORTED:
+    case ETIMEDOUT:
+    case EHOSTUNREACH:
+    case ENETUNREACH:
+    case EAGAIN:
+        return TRUE;
+    default:
+        return FALSE;
+    }
+}
+
+int vsock_address_connect(const VsockAddress *address, const char *name, gboolean *connecting, int *code,
+                          GError **error)
 {
     gboolean is_unix = address->socket_path != NULL;
     struct sockaddr_un sun = { .sun_family = AF_UNIX };
     struct sockaddr_vm svm = { .svm_family = AF_VSOCK, .svm_cid = address->cid, .svm_port = address->port };
-    int fd, code;
+    int fd;
 
     *connecting = FALSE;
+    *code = ENAMETOOLONG;
     if (is_unix && strlen(address->socket_path) >= sizeof(sun.sun_path)) {
         g_set_error(error, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_SETTINGS,
                     "socket-path has %zu bytes; a UNIX socket's path has at most %zu.", strlen(address->socket_path),
@@ -88,18 +107,19 @@ int vsock_address_connect(const VsockAddress *address, const char *name, gboolea
     }
     fd = socket(is_unix ? AF_UNIX : AF_VSOCK, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0) {
-        g_propagate_error(error, vsock_address_error(is_unix, name, errno));
+        *code = errno;
+        g_propagate_error(error, vsock_address_error(is_unix, name, *code));
         return -1;
     }
     if (connect(fd, is_unix ? (void *)&sun : (void *)&svm, is_unix ? sizeof(sun) : sizeof(svm)) == 0) {
         return fd;
     }
-    code = errno;
-    if (code == EINPROGRESS || code == EINTR) {
+    *code = errno;
+    if (*code == EINPROGRESS || *code == EINTR) {
         *connecting = TRUE;
         return fd;
     }
     close(fd);
-    g_propagate_error(error, vsock_address_error(is_unix, name, code));
+    g_propagate_error(error, vsock_address_error(is_unix, name, *code));
     return -1;
 }

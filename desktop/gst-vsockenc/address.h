@@ -7,8 +7,11 @@
 
 /* "vsock CID 2 port 5000" or "UNIX socket /path"; freed by the caller. */
 char *vsock_address_name(const VsockAddress *address);
-/* A non-blocking socket, connected or (@connecting set) about to be; -1 with GST_RESOURCE_ERROR. */
-int vsock_address_connect(const VsockAddress *address, const char *name, gboolean *connecting, GError **error);
+/* A non-blocking socket, connected or (@connecting set) about to be; -1 with GST_RESOURCE_ERROR and the errno in @code. */
+int vsock_address_connect(const VsockAddress *address, const char *name, gboolean *connecting, int *code,
+                          GError **error);
+/* Is connect()'s errno @code one that may be gone at the next try? */
+gboolean vsock_address_may_come(int code);
 /* What connect()'s errno @code means here and what to do about it, as GST_RESOURCE_ERROR. */
 GError *vsock_address_error(gboolean is_unix, const char *name, int code);
 

@@ -2,6 +2,7 @@
 /*
  * answers.c - the side of a stream that hears: what the host says, checked and put in order. Connection's thread.
  */
+#include <string.h>
 #include "stream-private.h"
 
 #define GST_CAT_DEFAULT vsockenc_debug
@@ -37,35 +38,61 @@ static GError *broken(const char *what)
                        what);
 }
 
+/* With the lock. The oldest of what was sent, if that is a config. */
+static VsockPending *pop_config(VsockStream *self)
+{
+    VsockPending *head = g_queue_peek_head(&self->pending);
+
+    return head && head->is_config ? vsock_stream_pop_pending(self) : NULL;
+}
+
+/* With the lock. */
+static void agree(VsockStream *self, const VsockPending *pending, const VsockAgreement *agreement)
+{
+    VsockAnswer *answer = g_new0(VsockAnswer, 1);
+    gboolean first = self->host == HOST_ASKED, more;
+
+    self->host = HOST_NEW;
+    self->ever_agreed = TRUE;
+    self->agreement = *agreement;
+    more = first && vsock_wire_config_is_long(&self->config) &&
+           vsock_stream_has_capability(self, HELIX_CAP_LONG_CONFIG);
+    answer->kind = VSOCK_ANSWER_CONFIG;
+    answer->asked = pending->config;
+    if (more) {
+        answer->asked.serial = 0;       /* the rest comes with the longer form */
+    } else {
+        self->accepted = pending->config;
+        self->settled = TRUE;
+    }
+    answer->agreement = *agreement;
+    push_answer(self, answer);
+    GST_INFO("host: encoder %s, %ux%u, %u in flight, capabilities 0x%x", agreement->encoder, agreement->config.width,
+             agreement->config.height, agreement->max_in_flight, agreement->capabilities);
+    if (more) {
+        vsock_stream_send_config(self, TRUE);
+    }
+    vsock_stream_pump(self);
+}
+
 static GError *on_config_resp(VsockStream *self, const guint8 *payload, gsize len)
 {
     VsockAgreement agreement;
+    VsockPending *pending;
     GError *error = NULL;
 
     if (!vsock_wire_parse_agreement(payload, len, &agreement)) {
         return broken("CONFIG_RESP is too short");
     }
     g_mutex_lock(&self->lock);
-    if (!g_queue_is_empty(&self->pending) && ((VsockPending *)g_queue_peek_head(&self->pending))->is_config) {
-        VsockAnswer *answer = g_new0(VsockAnswer, 1);
-        gboolean first = self->host == HOST_ASKED;
-
-        vsock_pending_free(vsock_stream_pop_pending(self));
-        self->host = HOST_NEW;
-        self->has_agreement = TRUE;
-        self->agreement = agreement;
-        answer->kind = VSOCK_ANSWER_CONFIG;
-        answer->agreement = agreement;
-        push_answer(self, answer);
-        GST_INFO("host: encoder %s, %ux%u, %u in flight, capabilities 0x%x", agreement.encoder, agreement.config.width,
-                 agreement.config.height, agreement.max_in_flight, agreement.capabilities);
-        if (first && self->config.key_int_max && vsock_stream_has_capability(self, HELIX_CAP_LONG_CONFIG)) {
-            vsock_stream_send_config(self, TRUE);
-        }
+    pending = pop_config(self);
+    if (pending) {
+        agree(self, pending, &agreement);
     } else if (self->host == HOST_NEW) {
         error = broken("CONFIG_RESP where a picture's answer was due");
     }
     g_mutex_unlock(&self->lock);
+    g_clear_pointer(&pending, vsock_pending_free);
     return error;
 }
 
@@ -75,10 +102,12 @@ static void on_pong(VsockStream *self)
     if (self->host == HOST_ASKED) {
         GST_INFO("host answers PING before CONFIG_REQ: frozen messages only");
         self->host = HOST_OLD;
+        self->ever_agreed = TRUE;
+        memset(&self->agreement, 0, sizeof(self->agreement));
         /* Only CONFIG_REQs are out yet, and none of them will be answered. */
         g_queue_clear_full(&self->pending, (GDestroyNotify)vsock_pending_free);
         g_queue_init(&self->pending);
-        g_cond_broadcast(&self->cond);
+        vsock_stream_pump(self);
     }
     g_mutex_unlock(&self->lock);
 }
@@ -91,7 +120,7 @@ static void on_released(VsockStream *self, gint64 pts, guint32 resource_id)
     for (GList *l = self->pending.head; l && !buffer; l = l->next) {
         VsockPending *pending = l->data;
 
-        if (!pending->is_config && pending->pts == pts && pending->resource_id == resource_id) {
+        if (!pending->is_config && pending->request.pts == pts && pending->request.resource_id == resource_id) {
             buffer = g_steal_pointer(&pending->buffer);
         }
     }
@@ -101,33 +130,37 @@ static void on_released(VsockStream *self, gint64 pts, guint32 resource_id)
 }
 
 /*
- * @answer (taken over) is the one to the oldest request. In one step, so that nobody sees the request gone and the
- * answer not there. @pts: what it must be; NULL for an ERROR, which carries none.
+ * The answer to the oldest request. In one step, so that nobody sees the request gone and the answer not there. @told
+ * says what the host said, its unit and message taken over. @pts: what it must be; NULL for an ERROR, which carries none.
  */
-static GError *answer_request(VsockStream *self, const gint64 *pts, VsockAnswer *answer)
+static GError *answer_request(VsockStream *self, const gint64 *pts, VsockAnswer *told)
 {
     VsockPending *head, *pending = NULL;
+    VsockAnswer *answer = NULL;
     GError *error = NULL;
 
     g_mutex_lock(&self->lock);
     head = g_queue_peek_head(&self->pending);
     if (!head || head->is_config) {
         error = broken("it answers a picture that was not asked for");
-    } else if (pts && head->pts != *pts) {
+    } else if (pts && head->request.pts != *pts) {
         error = broken("its pts is not the one of the oldest picture under way");
     } else {
         pending = vsock_stream_pop_pending(self);
-        if (!pending->discarded) {
-            answer->frame = pending->frame;
-            answer->was_forced = pending->forced;
-            answer->width = pending->width;
-            answer->height = pending->height;
-            g_queue_push_tail(&self->answers, g_steal_pointer(&answer));
-        }
-        g_cond_broadcast(&self->cond);
+        answer = vsock_answer_new(told->kind, pending);
     }
+    if (answer) {
+        answer->unit = g_steal_pointer(&told->unit);
+        answer->keyframe = told->keyframe;
+        answer->code = told->code;
+        answer->message = g_steal_pointer(&told->message);
+        answer->took_us = g_get_monotonic_time() - pending->queued_us;
+        g_queue_push_tail(&self->answers, answer);
+    }
+    vsock_stream_pump(self);
     g_mutex_unlock(&self->lock);
-    g_clear_pointer(&answer, vsock_answer_free);
+    g_clear_pointer(&told->unit, g_bytes_unref);
+    g_clear_pointer(&told->message, g_free);
     if (pending) {
         vsock_stats_time(self->stats, VSOCK_STAGE_ROUND_TRIP, g_get_monotonic_time() - pending->queued_us);
         vsock_pending_free(pending);
@@ -143,18 +176,17 @@ static gint64 span_us(gint64 from_ns, gint64 to_ns)
 
 static GError *on_response(VsockStream *self, guint8 flags, GBytes *payload)
 {
+    VsockAnswer answer = { 0 };
     VsockResponse response;
-    VsockAnswer *answer;
     GError *error;
 
     if (!vsock_wire_parse_response(payload, flags, &response)) {
         return broken("FRAME_RESPONSE is shorter than it says");
     }
-    answer = g_new0(VsockAnswer, 1);
-    answer->kind = response.unit && !response.dropped ? VSOCK_ANSWER_UNIT : VSOCK_ANSWER_DROPPED;
-    answer->unit = response.unit;
-    answer->keyframe = response.keyframe;
-    error = answer_request(self, &response.pts, answer);
+    answer.kind = response.unit && !response.dropped ? VSOCK_ANSWER_UNIT : VSOCK_ANSWER_DROPPED;
+    answer.unit = response.unit;
+    answer.keyframe = response.keyframe;
+    error = answer_request(self, &response.pts, &answer);
     if (!error && response.has_timing) {
         vsock_stats_time(self->stats, VSOCK_STAGE_HOST_RESOLVE, span_us(response.received, response.resolved));
         vsock_stats_time(self->stats, VSOCK_STAGE_HOST_SUBMIT, span_us(response.resolved, response.submitted));
@@ -177,13 +209,41 @@ static GError *refused(gint32 code, const char *what, const char *message)
                        *message ? message : "it does not say why");
 }
 
+/*
+ * A change that the host refuses changes nothing, and the stream goes on with what it had. Without it, or where another
+ * size was asked for, there is nothing to go on with.
+ */
+static GError *config_refused(VsockStream *self, gint32 code, char **message)
+{
+    VsockPending *pending;
+    gboolean go_on;
+
+    g_mutex_lock(&self->lock);
+    pending = pop_config(self);
+    go_on = self->settled && code == HELIX_CODE_INVALID && pending->config.width == self->accepted.width &&
+            pending->config.height == self->accepted.height;
+    if (go_on) {
+        VsockAnswer *answer = g_new0(VsockAnswer, 1);
+
+        answer->kind = VSOCK_ANSWER_REFUSED;
+        answer->asked = pending->config;
+        answer->code = code;
+        answer->message = g_steal_pointer(message);
+        push_answer(self, answer);
+        self->config = self->accepted;      /* what a fresh connection asks for */
+    }
+    g_mutex_unlock(&self->lock);
+    vsock_pending_free(pending);
+    return go_on ? NULL : refused(code, "the stream's settings", *message);
+}
+
 static GError *on_error(VsockStream *self, guint8 flags, const guint8 *payload, gsize len)
 {
     g_autofree char *message = NULL;
+    VsockAnswer answer = { .kind = VSOCK_ANSWER_ERROR };
+    gboolean config, repeat;
+    VsockPending *head;
     gint32 code;
-    VsockAnswer *answer;
-    VsockPending *pending;
-    gboolean config;
 
     if (!vsock_wire_parse_error(payload, len, &code, &message)) {
         return broken("ERROR is not 260 bytes");
@@ -192,25 +252,24 @@ static GError *on_error(VsockStream *self, guint8 flags, const guint8 *payload, 
         return refused(code, "the connection", message);
     }
     g_mutex_lock(&self->lock);
-    pending = g_queue_peek_head(&self->pending);
-    config = pending && pending->is_config;
+    head = g_queue_peek_head(&self->pending);
+    config = head && head->is_config;
+    repeat = head && head->repeat;
     g_mutex_unlock(&self->lock);
     if (flags == HELIX_MSG_CONFIG_REQ && config) {
-        return refused(code, "the stream's settings", message);
+        return config_refused(self, code, &message);
     }
     /* An old host may complain about CONFIG_REQ, with flags that mean a picture. */
-    if ((flags != 0 && flags != HELIX_MSG_FRAME_REQUEST) || !pending || config) {
+    if ((flags != 0 && flags != HELIX_MSG_FRAME_REQUEST) || !head || config) {
         GST_WARNING("host: error %d about message type 0x%02x: %s", code, flags, message);
         return NULL;
     }
-    if (is_final(code)) {
+    if (!repeat && is_final(code)) {
         return refused(code, "a picture", message);
     }
-    answer = g_new0(VsockAnswer, 1);
-    answer->kind = VSOCK_ANSWER_ERROR;
-    answer->code = code;
-    answer->message = g_steal_pointer(&message);
-    return answer_request(self, NULL, answer);
+    answer.code = code;
+    answer.message = g_steal_pointer(&message);
+    return answer_request(self, NULL, &answer);
 }
 
 static void on_message(gpointer user, guint8 type, guint8 flags, guint16 session, GBytes *payload)
@@ -282,9 +341,62 @@ static void on_failed(gpointer user, GError *error)
     fail(user, error);
 }
 
+/* What was under way is lost; what is held goes to the host that comes. */
+static void on_lost(gpointer user, GError *error)
+{
+    VsockStream *self = user;
+    GQueue gone = G_QUEUE_INIT;
+    VsockPending *pending;
+    gboolean tell;
+
+    g_mutex_lock(&self->lock);
+    self->away = TRUE;
+    self->host = HOST_UNKNOWN;
+    self->had_picture = self->settled = FALSE;
+    while ((pending = vsock_stream_pop_pending(self))) {
+        VsockAnswer *answer = pending->is_config ? NULL : vsock_answer_new(VSOCK_ANSWER_LOST, pending);
+
+        if (answer) {
+            push_answer(self, answer);
+        }
+        g_queue_push_tail(&gone, pending);
+    }
+    tell = !self->told_lost && !self->failed;
+    self->told_lost = TRUE;
+    g_cond_broadcast(&self->cond);
+    g_mutex_unlock(&self->lock);
+    g_queue_clear_full(&gone, (GDestroyNotify)vsock_pending_free);
+    if (tell) {
+        self->lost_cb(self->user, error);
+    } else {
+        g_error_free(error);
+    }
+}
+
+static void on_connected(gpointer user)
+{
+    VsockStream *self = user;
+    gboolean tell;
+
+    g_mutex_lock(&self->lock);
+    self->away = FALSE;
+    if (self->configured && !self->failed) {
+        vsock_stream_ask(self);
+    }
+    tell = self->told_lost && !self->failed;
+    self->told_lost = FALSE;
+    g_cond_broadcast(&self->cond);
+    g_mutex_unlock(&self->lock);
+    if (tell) {
+        self->lost_cb(self->user, NULL);
+    }
+}
+
 const VsockConnectionEvents vsock_stream_events = {
     .message = on_message,
     .sent = on_sent,
     .waiting = on_waiting,
     .failed = on_failed,
+    .lost = on_lost,
+    .connected = on_connected,
 };

@@ -4,6 +4,7 @@
  *
  * The thread polls the socket, a wake-up and the write fence of the next picture together, so nothing here ever blocks
  * on a host that does not answer, and closing takes no longer than the wake-up. Knows message headers, not messages.
+ * If asked to, it connects again to a host that went away.
  */
 #ifndef VSOCKENC_CONNECTION_H
 #define VSOCKENC_CONNECTION_H
@@ -32,6 +33,7 @@ typedef struct VsockOutgoing {
 } VsockOutgoing;
 
 VsockOutgoing *vsock_outgoing_new(void);
+void vsock_outgoing_free(VsockOutgoing *outgoing);
 
 /* All on the connection's thread, no lock held; none may block or free the connection. */
 typedef struct VsockConnectionEvents {
@@ -42,6 +44,10 @@ typedef struct VsockConnectionEvents {
     gboolean (*waiting)(gpointer user);
     /* The last call. @error is in GST_RESOURCE_ERROR and says what to do; the callee takes it over. */
     void (*failed)(gpointer user, GError *error);
+    /* With reconnect: the host went away, or is not there yet, and is tried again until it is. What is queued when this
+     * returns is thrown away, and nothing may be queued until connected(). @error is the callee's. */
+    void (*lost)(gpointer user, GError *error);
+    void (*connected)(gpointer user);
 } VsockConnectionEvents;
 
 typedef struct VsockAddress {
@@ -52,8 +58,10 @@ typedef struct VsockAddress {
 /*
  * Start connecting. NULL with GST_RESOURCE_ERROR for what is known at once (no vsock in this kernel, no such socket);
  * what shows later comes by failed(). @timeout_ms: how long a PING may stay unanswered while waiting(); 0 for ever.
+ * With @reconnect a host that is not there, closes or falls silent is lost() and not failed(); what no waiting mends
+ * (no permission, something else answers) fails as ever.
  */
-VsockConnection *vsock_connection_new(const VsockAddress *address, guint timeout_ms,
+VsockConnection *vsock_connection_new(const VsockAddress *address, guint timeout_ms, gboolean reconnect,
                                       const VsockConnectionEvents *events, gpointer user, GError **error);
 /* Queue @outgoing (taken over). Any thread. */
 void vsock_connection_send(VsockConnection *connection, VsockOutgoing *outgoing);

@@ -5,6 +5,7 @@
  * The stream lock is given up while waiting for the host, or the task that delivers its answers could not take it.
  */
 #include <gst/allocators/gstdmabuf.h>
+#include <string.h>
 #include "gstvsockenc.h"
 
 #define GST_CAT_DEFAULT vsockenc_debug
@@ -22,6 +23,22 @@ void vsockenc_post_error(GstVsockEnc *self, GError *error)
 static void stream_failed(gpointer user, GError *error)
 {
     vsockenc_post_error(GST_VSOCKENC(user), error);
+}
+
+/* Connection's thread. @error NULL: it is back. */
+static void stream_lost(gpointer user, GError *error)
+{
+    GstVsockEnc *self = user;
+
+    if (error) {
+        gst_element_message_full(GST_ELEMENT(self), GST_MESSAGE_WARNING, error->domain, error->code,
+                                 g_strdup_printf("%s It is tried again until it is there (reconnect=true).",
+                                                 error->message), NULL, __FILE__, __func__, __LINE__);
+        g_error_free(error);
+    } else {
+        vsock_stats_count(self->stats, VSOCK_COUNT_RECONNECTS, 1);
+        GST_ELEMENT_INFO(self, RESOURCE, OPEN_READ_WRITE, ("Connected to the host again."), (NULL));
+    }
 }
 
 GstStructure *vsockenc_stats(GstVsockEnc *self)
@@ -65,14 +82,18 @@ gboolean vsockenc_start(GstVideoEncoder *encoder)
 {
     GstVsockEnc *self = GST_VSOCKENC(encoder);
     g_autofree char *path = NULL;
-    VsockStreamConfig config = { .stats = self->stats, .failed = stream_failed, .user = self };
+    VsockStreamConfig config = { .stats = self->stats, .failed = stream_failed, .lost = stream_lost,
+                                 .user = self };
+    VsockStream *stream;
     GError *error = NULL;
 
     GST_OBJECT_LOCK(self);
     path = self->socket_path && *self->socket_path ? g_strdup(self->socket_path) : NULL;
     config.address = (VsockAddress) { .socket_path = path, .cid = self->cid, .port = self->port };
     config.timeout_ms = self->timeout;
+    config.reconnect = self->reconnect;
     memset(&self->agreement, 0, sizeof(self->agreement));
+    vsock_settings_reset(&self->settings);
     GST_OBJECT_UNLOCK(self);
 
     vsock_stats_reset(self->stats);
@@ -82,15 +103,21 @@ gboolean vsockenc_start(GstVideoEncoder *encoder)
     self->since_keyframe = G_MAXUINT;   /* the first picture is one anyway, and counts as 0 */
     self->errors_in_row = 0;
     self->coded_width = self->coded_height = 0;
+    self->latency_frames = self->slow_in_row = 0;
+    self->warned_bitrate = self->warned_max_bitrate = 0;
     self->last_pts = -1;
+    self->given_pts = self->given_at = self->repeat_pts = GST_CLOCK_TIME_NONE;
     self->source.gpu = vsock_gpu_open(NULL, &self->gpu_error);
     self->source.gpu_error = self->gpu_error;
     if (self->gpu_error) {
         GST_INFO_OBJECT(self, "no pictures by resource id: %s", self->gpu_error->message);
     }
     set_no_gpu(self, self->gpu_error ? self->gpu_error->message : NULL);
-    self->stream = vsock_stream_new(&config, &error);
-    if (!self->stream) {
+    stream = vsock_stream_new(&config, &error);
+    GST_OBJECT_LOCK(self);
+    self->stream = stream;
+    GST_OBJECT_UNLOCK(self);
+    if (!stream) {
         vsockenc_post_error(self, error);
         vsockenc_stop(encoder);
         return FALSE;
@@ -101,14 +128,21 @@ gboolean vsockenc_start(GstVideoEncoder *encoder)
 gboolean vsockenc_stop(GstVideoEncoder *encoder)
 {
     GstVsockEnc *self = GST_VSOCKENC(encoder);
+    VsockStream *stream = vsockenc_ref_stream(self);
 
-    if (self->stream) {
-        vsock_stream_set_flushing(self->stream, TRUE);
+    if (stream) {
+        vsock_stream_end(stream);
     }
     gst_pad_stop_task(encoder->srcpad);
-    if (self->stream) {
-        vsock_stream_free(self->stream, free_frame);
-        self->stream = NULL;
+    GST_OBJECT_LOCK(self);
+    self->stream = NULL;
+    gst_event_replace(&self->eos, NULL);
+    vsock_settings_reset(&self->settings);      /* they read what was asked for again */
+    GST_OBJECT_UNLOCK(self);
+    if (stream) {
+        vsock_stream_close(stream, free_frame);
+        vsock_stream_unref(stream);             /* this one's, and */
+        vsock_stream_unref(stream);             /* the element's */
         post_stats(self);
     }
     g_clear_pointer(&self->input_state, gst_video_codec_state_unref);
@@ -131,7 +165,7 @@ static GstFlowReturn flow_of(const GstVsockEnc *self, VsockWait state)
 }
 
 /* Whoever waits for answers needs the task that takes them: agreements too, before the first picture. */
-static void run_output(GstVsockEnc *self)
+void vsockenc_run_output(GstVsockEnc *self)
 {
     GstPad *pad = GST_VIDEO_ENCODER_SRC_PAD(self);
 
@@ -145,7 +179,7 @@ static VsockWait drain(GstVsockEnc *self)
 {
     VsockWait state;
 
-    run_output(self);
+    vsockenc_run_output(self);
     GST_VIDEO_ENCODER_STREAM_UNLOCK(self);
     state = vsock_stream_drain(self->stream);
     GST_VIDEO_ENCODER_STREAM_LOCK(self);
@@ -175,48 +209,17 @@ static gboolean parse_format(GstVsockEnc *self, const GstVideoCodecState *state)
     return TRUE;
 }
 
-/* The profile_idc that downstream insists on, or 0. */
-static guint8 wanted_profile(GstVsockEnc *self)
+/* Can upstream wait? A screen or a camera cannot: what it is not asked for in time is old, or holds up others. */
+static gboolean is_live(GstVsockEnc *self)
 {
-    g_autoptr(GstCaps) allowed = gst_pad_get_allowed_caps(GST_VIDEO_ENCODER_SRC_PAD(self));
-    const char *profile = NULL;
+    GstQuery *query = gst_query_new_latency();
+    gboolean live = FALSE;
 
-    if (allowed && gst_caps_get_size(allowed) > 0) {
-        profile = gst_structure_get_string(gst_caps_get_structure(allowed, 0), "profile");
+    if (gst_pad_peer_query(GST_VIDEO_ENCODER_SINK_PAD(self), query)) {
+        gst_query_parse_latency(query, &live, NULL, NULL);
     }
-    if (g_strcmp0(profile, "constrained-baseline") == 0 || g_strcmp0(profile, "baseline") == 0) {
-        return 66;
-    }
-    return g_strcmp0(profile, "main") == 0 ? 77 : g_strcmp0(profile, "high") == 0 ? 100 : 0;
-}
-
-/* Tell the host what comes. With the stream lock. */
-static void configure(GstVsockEnc *self)
-{
-    const GstVideoInfo *info = &self->input_state->info;
-    VsockConfig config = {
-        .width = self->width, .height = self->height, .realtime = 1, .profile = wanted_profile(self),
-        .fps_n = (guint32)MAX(GST_VIDEO_INFO_FPS_N(info), 0), .fps_d = (guint32)MAX(GST_VIDEO_INFO_FPS_D(info), 1),
-    };
-
-    GST_OBJECT_LOCK(self);
-    config.bitrate = self->bitrate * 1000;
-    config.key_int_max = self->key_int_max;
-    self->reconfigure = FALSE;
-    GST_OBJECT_UNLOCK(self);
-    vsock_stream_configure(self->stream, &config);
-}
-
-static void set_latency(GstVsockEnc *self, const GstVideoInfo *info)
-{
-    GstClockTime frame = GST_SECOND / 30;
-
-    if (GST_VIDEO_INFO_FPS_N(info) > 0) {
-        frame = gst_util_uint64_scale(GST_SECOND, (guint64)GST_VIDEO_INFO_FPS_D(info),
-                                      (guint64)GST_VIDEO_INFO_FPS_N(info));
-    }
-    /* One picture is in the encoder while the next is drawn; a slow host may have as many as it takes under way. */
-    gst_video_encoder_set_latency(GST_VIDEO_ENCODER(self), frame, 4 * frame);
+    gst_query_unref(query);
+    return live;
 }
 
 gboolean vsockenc_set_format(GstVideoEncoder *encoder, GstVideoCodecState *state)
@@ -233,30 +236,33 @@ gboolean vsockenc_set_format(GstVideoEncoder *encoder, GstVideoCodecState *state
     self->input_state = gst_video_codec_state_ref(state);
     self->width = (guint32)GST_VIDEO_INFO_WIDTH(&self->source.info);
     self->height = (guint32)GST_VIDEO_INFO_HEIGHT(&self->source.info);
-    set_latency(self, &state->info);
-    configure(self);
+    self->live = is_live(self);
+    vsockenc_update_latency(self, 0);
+    vsockenc_configure(self);
     return TRUE;
 }
 
 /* ---- pictures ---- */
 
-/* Without the stream lock while waiting. */
-static GstFlowReturn wait_for_slot(GstVsockEnc *self)
+/* Until the host can take one more picture; of a live source, until it agreed. Without the stream lock meanwhile. */
+static GstFlowReturn wait_for_host(GstVsockEnc *self)
 {
     VsockWait state;
 
-    run_output(self);
+    vsockenc_run_output(self);
     GST_VIDEO_ENCODER_STREAM_UNLOCK(self);
-    state = vsock_stream_wait_slot(self->stream);
+    state = vsock_stream_wait(self->stream, self->live);
     GST_VIDEO_ENCODER_STREAM_LOCK(self);
     return flow_of(self, state);
 }
 
-static void give_up_frame(GstVsockEnc *self, GstVideoCodecFrame *frame)
+void vsockenc_give_up_frame(GstVsockEnc *self, GstVideoCodecFrame *frame, gboolean forced, VsockCounter why)
 {
-    /* A keyframe that was asked for is owed by the next picture. */
-    self->force_keyframe |= GST_VIDEO_CODEC_FRAME_IS_FORCE_KEYFRAME(frame);
+    self->force_keyframe |= forced;
     vsock_stats_count(self->stats, VSOCK_COUNT_DROPPED, 1);
+    if (why != VSOCK_COUNT_DROPPED) {
+        vsock_stats_count(self->stats, why, 1);
+    }
 #if GST_CHECK_VERSION(1, 26, 0)
     gst_video_encoder_drop_frame(GST_VIDEO_ENCODER(self), frame);
 #else
@@ -308,7 +314,7 @@ static gboolean keyframe_due(GstVsockEnc *self, gboolean forced)
     guint key_int_max;
 
     GST_OBJECT_LOCK(self);
-    key_int_max = self->key_int_max;
+    key_int_max = self->settings.asked[VSOCK_SETTING_KEY_INT_MAX];
     GST_OBJECT_UNLOCK(self);
     if (vsock_stream_capabilities(self->stream) & HELIX_CAP_LONG_CONFIG) {
         key_int_max = 0;
@@ -321,7 +327,7 @@ static gboolean keyframe_due(GstVsockEnc *self, gboolean forced)
     return FALSE;
 }
 
-static void submit(GstVsockEnc *self, GstVideoCodecFrame *frame, VsockPicture *picture)
+void vsockenc_submit(GstVsockEnc *self, GstVideoCodecFrame *frame, VsockPicture *picture)
 {
     gboolean forced = keyframe_due(self, self->force_keyframe || GST_VIDEO_CODEC_FRAME_IS_FORCE_KEYFRAME(frame));
     GstClockTime pts = wire_pts(self, frame), duration = frame->duration;
@@ -332,37 +338,58 @@ static void submit(GstVsockEnc *self, GstVideoCodecFrame *frame, VsockPicture *p
     vsock_stream_submit(self->stream, picture, frame, pts, duration, forced);
 }
 
+static gboolean is_late(GstVsockEnc *self, GstVideoCodecFrame *frame)
+{
+    GstVideoEncoder *encoder = GST_VIDEO_ENCODER(self);
+
+    return gst_video_encoder_is_qos_enabled(encoder) && gst_video_encoder_get_max_encode_time(encoder, frame) < 0;
+}
+
+static gboolean settings_changed(GstVsockEnc *self)
+{
+    gboolean changed;
+
+    GST_OBJECT_LOCK(self);
+    changed = vsock_settings_changed(&self->settings);
+    GST_OBJECT_UNLOCK(self);
+    return changed;
+}
+
 GstFlowReturn vsockenc_handle_frame(GstVideoEncoder *encoder, GstVideoCodecFrame *frame)
 {
     GstVsockEnc *self = GST_VSOCKENC(encoder);
-    gboolean reconfigure, with_ext;
+    gboolean forced, with_ext, resized;
     VsockPicture *picture;
     GError *error = NULL;
     GstFlowReturn flow;
 
-    GST_OBJECT_LOCK(self);
-    reconfigure = self->reconfigure;
-    GST_OBJECT_UNLOCK(self);
-    if (picture_size_changed(self, frame->input_buffer) || reconfigure) {
-        configure(self);
+    if (self->repeating) {
+        return vsockenc_handle_repeat(self, frame);
     }
-    flow = wait_for_slot(self);
+    vsockenc_note_picture(self, frame);
+    resized = picture_size_changed(self, frame->input_buffer);
+    if (settings_changed(self) || resized) {
+        vsockenc_configure(self);
+    }
+    flow = wait_for_host(self);
+    /* A keyframe that was asked for is owed by the next picture. */
+    forced = GST_VIDEO_CODEC_FRAME_IS_FORCE_KEYFRAME(frame);
     if (flow != GST_FLOW_OK) {
-        give_up_frame(self, frame);
+        vsockenc_give_up_frame(self, frame, forced, VSOCK_COUNT_DROPPED);
         return flow;
     }
-    if (gst_video_encoder_is_qos_enabled(encoder) && gst_video_encoder_get_max_encode_time(encoder, frame) < 0) {
-        give_up_frame(self, frame);
+    if (is_late(self, frame)) {
+        vsockenc_give_up_frame(self, frame, forced, VSOCK_COUNT_LATE);
         return GST_FLOW_OK;
     }
     with_ext = (vsock_stream_capabilities(self->stream) & HELIX_CAP_EXT) != 0;
     picture = vsock_picture_new(&self->source, frame->input_buffer, with_ext, self->stats, &error);
     if (!picture) {
         vsockenc_post_error(self, error);
-        give_up_frame(self, frame);
+        vsockenc_give_up_frame(self, frame, forced, VSOCK_COUNT_DROPPED);
         return GST_FLOW_ERROR;
     }
-    submit(self, frame, picture);
+    vsockenc_submit(self, frame, picture);
     return GST_FLOW_OK;
 }
 
@@ -389,6 +416,7 @@ gboolean vsockenc_flush(GstVideoEncoder *encoder)
         self->force_keyframe = TRUE;
     }
     self->flow = GST_FLOW_OK;
+    self->given_pts = self->repeat_pts = GST_CLOCK_TIME_NONE;
     vsock_stream_set_flushing(self->stream, FALSE);
     return TRUE;
 }

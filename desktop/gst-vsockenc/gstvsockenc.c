@@ -3,6 +3,7 @@
  * gstvsockenc.c - the element "vsockenc" as GStreamer sees it: pads, properties, events, states, the plugin.
  */
 #include <gst/allocators/gstdmabuf.h>
+#include <gst/video/video.h>
 #include "gstvsockenc.h"
 #include "upstream.h"
 
@@ -35,17 +36,6 @@ static GstStaticPadTemplate sink_template =
 static GstStaticPadTemplate src_template =
     GST_STATIC_PAD_TEMPLATE("src", GST_PAD_SRC, GST_PAD_ALWAYS, GST_STATIC_CAPS(SRC_CAPS));
 
-enum {
-    PROP_0,
-    PROP_CID,
-    PROP_PORT,
-    PROP_SOCKET_PATH,
-    PROP_BITRATE,
-    PROP_KEY_INT_MAX,
-    PROP_TIMEOUT,
-    PROP_STATS,
-};
-
 G_DEFINE_FINAL_TYPE(GstVsockEnc, gst_vsockenc, GST_TYPE_VIDEO_ENCODER)
 GST_ELEMENT_REGISTER_DECLARE(vsockenc);
 /* Never picked by itself: only a user knows whether there is a host that encodes. */
@@ -53,83 +43,25 @@ GST_ELEMENT_REGISTER_DEFINE(vsockenc, "vsockenc", GST_RANK_NONE, GST_TYPE_VSOCKE
 
 #define parent_class gst_vsockenc_parent_class
 
-static void gst_vsockenc_set_property(GObject *object, guint id, const GValue *value, GParamSpec *spec)
+VsockStream *vsockenc_ref_stream(GstVsockEnc *self)
 {
-    GstVsockEnc *self = GST_VSOCKENC(object);
+    VsockStream *stream;
 
     GST_OBJECT_LOCK(self);
-    switch (id) {
-    case PROP_CID:
-        self->cid = g_value_get_uint(value);
-        break;
-    case PROP_PORT:
-        self->port = g_value_get_uint(value);
-        break;
-    case PROP_SOCKET_PATH:
-        g_free(self->socket_path);
-        self->socket_path = g_value_dup_string(value);
-        break;
-    case PROP_BITRATE:
-        self->bitrate = g_value_get_uint(value);
-        self->reconfigure = TRUE;
-        break;
-    case PROP_KEY_INT_MAX:
-        self->key_int_max = g_value_get_uint(value);
-        self->reconfigure = TRUE;
-        break;
-    case PROP_TIMEOUT:
-        self->timeout = g_value_get_uint(value);
-        break;
-    default:
-        G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, spec);
-        break;
-    }
+    stream = self->stream ? vsock_stream_ref(self->stream) : NULL;
     GST_OBJECT_UNLOCK(self);
-}
-
-static void gst_vsockenc_get_property(GObject *object, guint id, GValue *value, GParamSpec *spec)
-{
-    GstVsockEnc *self = GST_VSOCKENC(object);
-
-    if (id == PROP_STATS) {
-        g_value_take_boxed(value, vsockenc_stats(self));
-        return;
-    }
-    GST_OBJECT_LOCK(self);
-    switch (id) {
-    case PROP_CID:
-        g_value_set_uint(value, self->cid);
-        break;
-    case PROP_PORT:
-        g_value_set_uint(value, self->port);
-        break;
-    case PROP_SOCKET_PATH:
-        g_value_set_string(value, self->socket_path);
-        break;
-    case PROP_BITRATE:
-        g_value_set_uint(value, self->bitrate);
-        break;
-    case PROP_KEY_INT_MAX:
-        g_value_set_uint(value, self->key_int_max);
-        break;
-    case PROP_TIMEOUT:
-        g_value_set_uint(value, self->timeout);
-        break;
-    default:
-        G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, spec);
-        break;
-    }
-    GST_OBJECT_UNLOCK(self);
+    return stream;
 }
 
 /* Whoever waits for the host must let go before the pads are shut: their locks are held by the waiting threads. */
 static GstStateChangeReturn gst_vsockenc_change_state(GstElement *element, GstStateChange transition)
 {
-    GstVsockEnc *self = GST_VSOCKENC(element);
+    VsockStream *stream = vsockenc_ref_stream(GST_VSOCKENC(element));
 
-    if (transition == GST_STATE_CHANGE_PAUSED_TO_READY && self->stream) {
-        vsock_stream_set_flushing(self->stream, TRUE);
+    if (transition == GST_STATE_CHANGE_PAUSED_TO_READY && stream) {
+        vsock_stream_end(stream);
     }
+    g_clear_pointer(&stream, vsock_stream_unref);
     return GST_ELEMENT_CLASS(parent_class)->change_state(element, transition);
 }
 
@@ -148,6 +80,29 @@ static gboolean is_first_start(GstVideoEncoder *encoder, GstEvent *event)
     return sent == NULL;
 }
 
+/*
+ * EOS goes downstream behind the last access unit, on the source pad's task: whoever sends it need not wait for a host
+ * that is slow, or for one that is silent until it counts as gone.
+ */
+static gboolean end_later(GstVsockEnc *self, GstEvent *event)
+{
+    VsockStream *stream = vsockenc_ref_stream(self);
+    gboolean later;
+
+    GST_VIDEO_ENCODER_STREAM_LOCK(self);
+    later = stream && self->input_state;
+    if (later) {
+        GST_OBJECT_LOCK(self);
+        gst_event_replace(&self->eos, event);
+        GST_OBJECT_UNLOCK(self);
+        vsock_stream_drain_later(stream);
+        vsockenc_run_output(self);
+    }
+    GST_VIDEO_ENCODER_STREAM_UNLOCK(self);
+    g_clear_pointer(&stream, vsock_stream_unref);
+    return later;
+}
+
 static gboolean gst_vsockenc_sink_event(GstVideoEncoder *encoder, GstEvent *event)
 {
     GstVsockEnc *self = GST_VSOCKENC(encoder);
@@ -158,13 +113,39 @@ static gboolean gst_vsockenc_sink_event(GstVideoEncoder *encoder, GstEvent *even
         gst_pad_push_event(encoder->srcpad, event);
         return TRUE;
     }
-    if (flush && self->stream) {
-        vsock_stream_set_flushing(self->stream, TRUE);
+    if (GST_EVENT_TYPE(event) == GST_EVENT_EOS && end_later(self, event)) {
+        gst_event_unref(event);
+        return TRUE;
+    }
+    if (flush) {
+        VsockStream *stream = vsockenc_ref_stream(self);
+
+        if (stream) {
+            vsock_stream_set_flushing(stream, TRUE);
+            vsock_stream_unref(stream);
+        }
+        GST_OBJECT_LOCK(self);
+        gst_event_replace(&self->eos, NULL);
+        GST_OBJECT_UNLOCK(self);
     }
     ret = GST_VIDEO_ENCODER_CLASS(parent_class)->sink_event(encoder, event);
     if (flush) {
         /* Downstream flushes too by now, so the task comes back. Paused, not stopped: it may be this very thread. */
         gst_pad_pause_task(encoder->srcpad);
+    }
+    return ret;
+}
+
+static gboolean gst_vsockenc_src_event(GstVideoEncoder *encoder, GstEvent *event)
+{
+    GstClockTime running_time = GST_CLOCK_TIME_NONE;
+    gboolean now = gst_video_event_is_force_key_unit(event) &&
+                   gst_video_event_parse_upstream_force_key_unit(event, &running_time, NULL, NULL) &&
+                   !GST_CLOCK_TIME_IS_VALID(running_time);
+    gboolean ret = GST_VIDEO_ENCODER_CLASS(parent_class)->src_event(encoder, event);
+
+    if (now) {
+        vsockenc_want_keyframe(GST_VSOCKENC(encoder));
     }
     return ret;
 }
@@ -216,38 +197,9 @@ static void gst_vsockenc_finalize(GObject *object)
 
     g_free(self->socket_path);
     g_free(self->no_gpu);
+    gst_event_replace(&self->eos, NULL);
     vsock_stats_free(self->stats);
     G_OBJECT_CLASS(parent_class)->finalize(object);
-}
-
-static void install_properties(GObjectClass *object_class)
-{
-    const GParamFlags ready = G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_READY;
-    const GParamFlags playing = G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_PLAYING;
-
-    g_object_class_install_property(object_class, PROP_CID,
-        g_param_spec_uint("cid", "CID", "vsock address of the host (2 is the machine that runs the VM)",
-                          0, G_MAXUINT, 2, ready));
-    g_object_class_install_property(object_class, PROP_PORT,
-        g_param_spec_uint("port", "Port", "vsock port of the host's frame export (its helix-vsock-port=)",
-                          0, G_MAXUINT, HELIX_WIRE_DEFAULT_PORT, ready));
-    g_object_class_install_property(object_class, PROP_SOCKET_PATH,
-        g_param_spec_string("socket-path", "Socket path", "Connect to this UNIX socket instead of vsock", NULL, ready));
-    g_object_class_install_property(object_class, PROP_BITRATE,
-        g_param_spec_uint("bitrate", "Bitrate", "Bitrate in kbit/s (0: chosen by the host from size and frame rate)",
-                          0, G_MAXUINT / 1000, 0, playing));
-    g_object_class_install_property(object_class, PROP_KEY_INT_MAX,
-        g_param_spec_uint("key-int-max", "Key-frame maximal interval",
-                          "Frames between two keyframes at most (0: keyframes only when asked for)",
-                          0, G_MAXUINT, 0, playing));
-    g_object_class_install_property(object_class, PROP_TIMEOUT,
-        g_param_spec_uint("timeout", "Timeout",
-                          "Milliseconds a host that owes an answer may leave a ping unanswered (0: for ever)",
-                          0, G_MAXINT, 10000, ready));
-    g_object_class_install_property(object_class, PROP_STATS,
-        g_param_spec_boxed("stats", "Statistics",
-                           "Counts, bytes and microseconds since the start; also an element message at the end",
-                           GST_TYPE_STRUCTURE, G_PARAM_READABLE | G_PARAM_STATIC_STRINGS));
 }
 
 static void gst_vsockenc_class_init(GstVsockEncClass *klass)
@@ -256,10 +208,8 @@ static void gst_vsockenc_class_init(GstVsockEncClass *klass)
     GstElementClass *element_class = GST_ELEMENT_CLASS(klass);
     GstVideoEncoderClass *encoder_class = GST_VIDEO_ENCODER_CLASS(klass);
 
-    object_class->set_property = gst_vsockenc_set_property;
-    object_class->get_property = gst_vsockenc_get_property;
     object_class->finalize = gst_vsockenc_finalize;
-    install_properties(object_class);
+    vsockenc_install_properties(object_class);
 
     element_class->change_state = gst_vsockenc_change_state;
     gst_element_class_add_static_pad_template(element_class, &sink_template);
@@ -275,6 +225,7 @@ static void gst_vsockenc_class_init(GstVsockEncClass *klass)
     encoder_class->finish = vsockenc_finish;
     encoder_class->flush = vsockenc_flush;
     encoder_class->sink_event = gst_vsockenc_sink_event;
+    encoder_class->src_event = gst_vsockenc_src_event;
     encoder_class->getcaps = gst_vsockenc_getcaps;
     encoder_class->propose_allocation = gst_vsockenc_propose_allocation;
 }

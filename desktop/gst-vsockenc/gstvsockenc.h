@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * gstvsockenc.h - the element's instance, shared by its class (gstvsockenc.c) and its encoding (encode.c).
+ * gstvsockenc.h - the element's instance, shared by the files that make up the element.
  */
 #ifndef GST_VSOCKENC_H
 #define GST_VSOCKENC_H
 
 #include <gst/video/gstvideoencoder.h>
 #include "picture.h"
+#include "settings.h"
 #include "stats.h"
 #include "stream.h"
 
@@ -21,30 +22,43 @@ struct _GstVsockEnc {
     /* Properties; with the object lock. */
     guint cid, port;
     char *socket_path;
-    guint bitrate;              /* kbit/s; 0 automatic */
-    guint key_int_max;          /* frames; 0 none */
+    VsockSettings settings;     /* those that go to the host */
     guint timeout;              /* ms; 0 for ever */
-    gboolean reconfigure;       /* one of those above changed while running */
+    gboolean reconnect;
     char *no_gpu;               /* why no DMA-BUF can be named; NULL: it can, or was not tried yet */
     VsockStats *stats;
     VsockAgreement agreement;   /* latest, for the stats */
+    VsockStream *stream;        /* between start() and stop(); other threads take a reference */
+    GstEvent *eos;              /* goes downstream when all before it has */
 
-    VsockStream *stream;        /* between start() and stop() */
     GError *gpu_error;          /* why source.gpu is NULL, between start() and stop() */
 
     /* With the encoder's stream lock. */
     VsockPictureSource source;
     GstVideoCodecState *input_state;
     guint32 width, height;      /* of the last picture asked for: the coded size follows */
+    gboolean live;              /* upstream cannot wait: pictures are dropped rather than held up */
     gboolean force_keyframe;    /* the next picture must be an IDR */
     guint since_keyframe;       /* pictures since the last forced one */
     gboolean gave_stats;        /* the message is out and nothing happened since */
     guint errors_in_row;
     guint32 coded_width, coded_height;  /* the host's word; 0: rounded up from the picture */
+    guint8 sps[3];              /* profile, constraints, level that downstream was told */
     GstFlowReturn flow;         /* of the latest push downstream */
+    guint latency_frames;       /* pictures' time from in to out that is told as latency */
+    guint slow_in_row;          /* pictures that took longer */
+    guint warned_bitrate, warned_max_bitrate;   /* values already warned of */
 
+    /* With the sink pad's stream lock. */
     gint64 last_pts;            /* makes pts valid and unique where upstream's is not */
+    gboolean repeating;         /* what is chained is no picture of upstream's */
+    GstClockTime given_pts;     /* the latest picture's, and */
+    GstClockTime given_at;      /* the running time it was given at */
+    GstClockTime repeat_pts;    /* of the latest repeat; NONE */
 };
+
+/* The stream, to be unreffed, or NULL. Any thread. */
+VsockStream *vsockenc_ref_stream(GstVsockEnc *self);
 
 /* encode.c: the virtual methods of GstVideoEncoder. */
 gboolean vsockenc_start(GstVideoEncoder *encoder);
@@ -53,6 +67,32 @@ gboolean vsockenc_set_format(GstVideoEncoder *encoder, GstVideoCodecState *state
 GstFlowReturn vsockenc_handle_frame(GstVideoEncoder *encoder, GstVideoCodecFrame *frame);
 GstFlowReturn vsockenc_finish(GstVideoEncoder *encoder);
 gboolean vsockenc_flush(GstVideoEncoder *encoder);
+/* Start the source pad's task, if it does not run. */
+void vsockenc_run_output(GstVsockEnc *self);
+/* No access unit comes of @frame (taken over), counted as @why too; a keyframe it owed goes to the next. Stream lock. */
+void vsockenc_give_up_frame(GstVsockEnc *self, GstVideoCodecFrame *frame, gboolean forced, VsockCounter why);
+
+/* configure.c: tell the host what comes and what is asked for. With the stream lock. */
+void vsockenc_configure(GstVsockEnc *self);
+/* ... its answer. Without a lock: who watches the properties is told. */
+void vsockenc_take_agreement(GstVsockEnc *self, const VsockAnswer *answer);
+void vsockenc_take_refusal(GstVsockEnc *self, const VsockAnswer *answer);
+/* ... tell the pipeline how long a picture takes. @took_us: the latest; 0 for none. With the stream lock. */
+void vsockenc_update_latency(GstVsockEnc *self, gint64 took_us);
+
+/* repeat.c: a keyframe is wanted, of the last picture if no other comes soon. Any thread. */
+void vsockenc_want_keyframe(GstVsockEnc *self);
+/* ... none came. On the source pad's task, no lock held. */
+void vsockenc_repeat(GstVsockEnc *self);
+/* ... handle_frame() for what repeat() chains. */
+GstFlowReturn vsockenc_handle_repeat(GstVsockEnc *self, GstVideoCodecFrame *frame);
+/* ... keeps the time of pictures that upstream gives. With the sink pad's stream lock. */
+void vsockenc_note_picture(GstVsockEnc *self, GstVideoCodecFrame *frame);
+/* encode.c: ask for @picture (taken over; NULL: the last one again). */
+void vsockenc_submit(GstVsockEnc *self, GstVideoCodecFrame *frame, VsockPicture *picture);
+
+/* properties.c */
+void vsockenc_install_properties(GObjectClass *object_class);
 
 /* The property "stats"; freed by the caller. Any thread. */
 GstStructure *vsockenc_stats(GstVsockEnc *self);

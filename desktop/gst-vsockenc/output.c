@@ -2,6 +2,7 @@
 /*
  * output.c - the output side: the source pad's task turns the host's answers into buffers as soon as they are there.
  */
+#include <string.h>
 #include <gst/pbutils/codec-utils.h>
 #include "gstvsockenc.h"
 
@@ -17,7 +18,29 @@ static void coded_size(const GstVsockEnc *self, const VsockAnswer *answer, gint 
     *height = (gint)(self->coded_height ? self->coded_height : GST_ROUND_UP_2(answer->height));
 }
 
-static GstCaps *caps_of(const guint8 *sps, gint width, gint height)
+/* What downstream has to be told of a stream of @profile: a lower profile's stream is one of the higher ones too. */
+static const char *told_profile(GstVsockEnc *self, const char *profile)
+{
+    static const char *const fits[][4] = {
+        { "constrained-baseline", "baseline", "main", "high" },
+        { "main", "high" },
+    };
+    GstPad *pad = GST_VIDEO_ENCODER_SRC_PAD(self);
+
+    for (guint i = 0; i < G_N_ELEMENTS(fits); i++) {
+        for (guint j = 0; g_strcmp0(profile, fits[i][0]) == 0 && j < G_N_ELEMENTS(fits[i]) && fits[i][j]; j++) {
+            g_autoptr(GstCaps) caps = gst_caps_new_simple("video/x-h264", "profile", G_TYPE_STRING, fits[i][j], NULL);
+            g_autoptr(GstCaps) allowed = gst_pad_peer_query_caps(pad, caps);
+
+            if (!gst_caps_is_empty(allowed)) {
+                return fits[i][j];
+            }
+        }
+    }
+    return profile;
+}
+
+static GstCaps *caps_of(GstVsockEnc *self, const guint8 *sps, gint width, gint height)
 {
     GstCaps *caps = gst_caps_new_simple("video/x-h264", "stream-format", G_TYPE_STRING, "byte-stream",
                                         "alignment", G_TYPE_STRING, "au", "width", G_TYPE_INT, width,
@@ -26,7 +49,7 @@ static GstCaps *caps_of(const guint8 *sps, gint width, gint height)
     const char *level = gst_codec_utils_h264_get_level(sps, 3);
 
     if (profile) {
-        gst_caps_set_simple(caps, "profile", G_TYPE_STRING, profile, NULL);
+        gst_caps_set_simple(caps, "profile", G_TYPE_STRING, told_profile(self, profile), NULL);
     }
     if (level) {
         gst_caps_set_simple(caps, "level", G_TYPE_STRING, level, NULL);
@@ -34,49 +57,77 @@ static GstCaps *caps_of(const guint8 *sps, gint width, gint height)
     return caps;
 }
 
-/* With the stream lock. Says what the stream is, from its own SPS, whenever that changes. */
-static void update_caps(GstVsockEnc *self, const VsockAnswer *answer)
+static gboolean set_caps(GstVsockEnc *self, GstCaps *caps, gint width, gint height)
 {
     GstVideoEncoder *encoder = GST_VIDEO_ENCODER(self);
-    GstVideoCodecState *state = gst_video_encoder_get_output_state(encoder);
-    gsize len;
-    const guint8 *unit = g_bytes_get_data(answer->unit, &len);
-    const guint8 *sps = vsock_wire_find_sps(unit, len);
-    const char *profile, *level;
-    gint width, height;
-    gboolean same = FALSE;
+    g_autofree char *text = gst_caps_to_string(caps);
+    GstVideoCodecState *state = gst_video_encoder_set_output_state(encoder, caps, self->input_state);
 
-    if (sps && state) {
-        const GstStructure *now = gst_caps_get_structure(state->caps, 0);
-
-        profile = gst_codec_utils_h264_get_profile(sps, 3);
-        level = gst_codec_utils_h264_get_level(sps, 3);
-        coded_size(self, answer, &width, &height);
-        same = state->info.width == width && state->info.height == height &&
-               g_strcmp0(gst_structure_get_string(now, "profile"), profile) == 0 &&
-               g_strcmp0(gst_structure_get_string(now, "level"), level) == 0;
-    }
-    g_clear_pointer(&state, gst_video_codec_state_unref);
-    if (!sps || same) {
-        return;
-    }
-    coded_size(self, answer, &width, &height);
-    state = gst_video_encoder_set_output_state(encoder, caps_of(sps, width, height), self->input_state);
     state->info.width = width;
     state->info.height = height;
     gst_video_colorimetry_from_string(&state->info.colorimetry, GST_VIDEO_COLORIMETRY_BT709);
     gst_video_codec_state_unref(state);
+    if (gst_video_encoder_negotiate(encoder) || GST_PAD_IS_FLUSHING(encoder->srcpad)) {
+        return TRUE;
+    }
+    GST_ELEMENT_ERROR(self, CORE, NEGOTIATION,
+                      ("What the host codes is not what downstream takes. Of a profile or level in caps behind vsockenc, "
+                       "the level has to fit size, frame rate and bitrate, which may be lowered instead."),
+                      ("the stream is %s", text));
+    return FALSE;
+}
+
+/* With the stream lock. Says what the stream is, from its own SPS, whenever that changes. */
+static gboolean update_caps(GstVsockEnc *self, const VsockAnswer *answer)
+{
+    GstVideoCodecState *state = gst_video_encoder_get_output_state(GST_VIDEO_ENCODER(self));
+    gsize len;
+    const guint8 *unit = g_bytes_get_data(answer->unit, &len);
+    const guint8 *sps = vsock_wire_find_sps(unit, len);
+    gint width, height;
+    gboolean same = sps == NULL;
+
+    coded_size(self, answer, &width, &height);
+    if (sps && state) {
+        same = state->info.width == width && state->info.height == height && !memcmp(self->sps, sps, sizeof(self->sps));
+    }
+    g_clear_pointer(&state, gst_video_codec_state_unref);
+    if (same) {
+        return TRUE;
+    }
+    memcpy(self->sps, sps, sizeof(self->sps));
+    return set_caps(self, caps_of(self, sps, width, height), width, height);
+}
+
+/* No access unit came of it. */
+static void drop_frame(GstVsockEnc *self, VsockAnswer *answer, VsockCounter why)
+{
+    /* The host remembers a keyframe it owes for a picture it dropped; for others it is asked again. A host that came
+     * back begins with one. */
+    gboolean forced = answer->was_forced && answer->kind != VSOCK_ANSWER_DROPPED;
+
+    GST_VIDEO_ENCODER_STREAM_LOCK(self);
+    vsockenc_give_up_frame(self, g_steal_pointer(&answer->frame), forced, why);
+    GST_VIDEO_ENCODER_STREAM_UNLOCK(self);
+    if (forced && !answer->was_repeat) {
+        vsockenc_want_keyframe(self);
+    }
 }
 
 static GstFlowReturn push_unit(GstVsockEnc *self, VsockAnswer *answer)
 {
     GstVideoCodecFrame *frame = answer->frame;
+    gboolean told;
 
     GST_VIDEO_ENCODER_STREAM_LOCK(self);
     self->errors_in_row = 0;
-    update_caps(self, answer);
+    vsockenc_update_latency(self, answer->took_us);
+    told = update_caps(self, answer);
     GST_VIDEO_ENCODER_STREAM_UNLOCK(self);
-
+    if (!told) {
+        drop_frame(self, answer, VSOCK_COUNT_DROPPED);
+        return GST_FLOW_NOT_NEGOTIATED;
+    }
     vsock_stats_count(self->stats, VSOCK_COUNT_FRAMES, 1);
     vsock_stats_count(self->stats, VSOCK_COUNT_BITSTREAM_BYTES, g_bytes_get_size(answer->unit));
     if (answer->keyframe) {
@@ -89,30 +140,14 @@ static GstFlowReturn push_unit(GstVsockEnc *self, VsockAnswer *answer)
     return gst_video_encoder_finish_frame(GST_VIDEO_ENCODER(self), frame);
 }
 
-/* No access unit came of it. */
-static void drop_frame(GstVsockEnc *self, VsockAnswer *answer)
-{
-    GstVideoCodecFrame *frame = g_steal_pointer(&answer->frame);
-
-    /* The host remembers a keyframe it owes for a picture it dropped; for one it refused, it is asked again. */
-    if (answer->kind == VSOCK_ANSWER_ERROR && answer->was_forced) {
-        GST_VIDEO_ENCODER_STREAM_LOCK(self);
-        self->force_keyframe = TRUE;
-        GST_VIDEO_ENCODER_STREAM_UNLOCK(self);
-    }
-    vsock_stats_count(self->stats, VSOCK_COUNT_DROPPED, 1);
-#if GST_CHECK_VERSION(1, 26, 0)
-    gst_video_encoder_drop_frame(GST_VIDEO_ENCODER(self), frame);
-#else
-    gst_video_encoder_finish_frame(GST_VIDEO_ENCODER(self), frame);
-#endif
-}
-
 static GstFlowReturn refuse(GstVsockEnc *self, const VsockAnswer *answer)
 {
     guint in_row;
 
-    vsock_stats_count(self->stats, VSOCK_COUNT_ERRORS, 1);
+    if (answer->was_repeat) {
+        GST_INFO_OBJECT(self, "nothing to repeat: %s", answer->message);
+        return GST_FLOW_OK;
+    }
     GST_VIDEO_ENCODER_STREAM_LOCK(self);
     in_row = ++self->errors_in_row;
     GST_VIDEO_ENCODER_STREAM_UNLOCK(self);
@@ -129,15 +164,19 @@ static GstFlowReturn refuse(GstVsockEnc *self, const VsockAnswer *answer)
     return GST_FLOW_OK;
 }
 
-static void take_agreement(GstVsockEnc *self, const VsockAgreement *agreement)
+/* Everything before it is out: now EOS itself. The base class finds nothing left to wait for. */
+static void push_eos(GstVsockEnc *self)
 {
-    GST_VIDEO_ENCODER_STREAM_LOCK(self);
-    self->coded_width = agreement->config.width;
-    self->coded_height = agreement->config.height;
-    GST_VIDEO_ENCODER_STREAM_UNLOCK(self);
+    GstEvent *eos;
+
     GST_OBJECT_LOCK(self);
-    self->agreement = *agreement;
+    eos = g_steal_pointer(&self->eos);
     GST_OBJECT_UNLOCK(self);
+    if (eos) {
+        GstVideoEncoderClass *base = g_type_class_peek(GST_TYPE_VIDEO_ENCODER);
+
+        base->sink_event(GST_VIDEO_ENCODER(self), eos);
+    }
 }
 
 void vsockenc_output_loop(gpointer element)
@@ -152,18 +191,35 @@ void vsockenc_output_loop(gpointer element)
     }
     switch (answer->kind) {
     case VSOCK_ANSWER_CONFIG:
-        take_agreement(self, &answer->agreement);
+        vsockenc_take_agreement(self, answer);
+        break;
+    case VSOCK_ANSWER_REFUSED:
+        vsockenc_take_refusal(self, answer);
         break;
     case VSOCK_ANSWER_UNIT:
         flow = push_unit(self, answer);
         break;
     case VSOCK_ANSWER_ERROR:
         flow = refuse(self, answer);
-        drop_frame(self, answer);
+        drop_frame(self, answer, VSOCK_COUNT_ERRORS);
         break;
     case VSOCK_ANSWER_DROPPED:
-        drop_frame(self, answer);
+        drop_frame(self, answer, VSOCK_COUNT_DROPPED);
         break;
+    case VSOCK_ANSWER_SKIPPED:
+        drop_frame(self, answer, VSOCK_COUNT_SKIPPED);
+        break;
+    case VSOCK_ANSWER_LOST:
+        drop_frame(self, answer, VSOCK_COUNT_LOST);
+        break;
+    case VSOCK_ANSWER_REPEAT:
+        vsockenc_repeat(self);
+        break;
+    case VSOCK_ANSWER_DRAINED:
+        vsock_answer_free(answer);
+        vsock_stream_answer_done(self->stream);     /* first: the base class drains */
+        push_eos(self);
+        return;
     }
     vsock_answer_free(answer);
     if (flow != GST_FLOW_OK) {

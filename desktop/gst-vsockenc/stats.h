@@ -32,6 +32,11 @@ typedef enum VsockCounter {
     VSOCK_COUNT_KEYFRAMES,
     VSOCK_COUNT_DROPPED,        /* pictures without an access unit, for whatever reason */
     VSOCK_COUNT_ERRORS,         /* of these, answered with an error */
+    VSOCK_COUNT_SKIPPED,        /* of these, never sent: the host was busy until a newer one came */
+    VSOCK_COUNT_LATE,           /* of these, never sent: too late for downstream (QoS) */
+    VSOCK_COUNT_LOST,           /* of these, under way when the connection was lost */
+    VSOCK_COUNT_REPEATS,        /* the last picture asked for again, for a keyframe on a still screen */
+    VSOCK_COUNT_RECONNECTS,
     VSOCK_COUNT_BYTES_TO_HOST,  /* every byte written, headers too */
     VSOCK_COUNT_PIXEL_BYTES,    /* of these, pixels */
     VSOCK_COUNT_BITSTREAM_BYTES,

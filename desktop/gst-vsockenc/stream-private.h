@@ -9,6 +9,9 @@
 
 GST_DEBUG_CATEGORY_EXTERN(vsockenc_debug);
 
+/* Hosts that ignore the session answer with 0, so the only stream of a connection is 0. */
+#define VSOCK_SESSION 0
+
 typedef enum Host {
     HOST_UNKNOWN,               /* nothing asked yet */
     HOST_ASKED,                 /* CONFIG_REQ and PING are out */
@@ -16,43 +19,65 @@ typedef enum Host {
     HOST_OLD,                   /* PONG came first: frozen messages only */
 } Host;
 
-/* Something sent that will be answered, in order. */
+/* Something that will be answered, in order. */
 typedef struct VsockPending {
     gboolean is_config;
+    VsockConfig config;         /* of a config: what it asked for */
     gpointer frame;             /* NULL: discarded */
     GstBuffer *buffer;          /* held until released or answered */
-    guint32 resource_id;
-    guint32 width, height;
-    gint64 pts;
+    VsockOutgoing *outgoing;    /* not sent yet */
+    VsockRequest request;
+    VsockPath path;
+    guint64 cpu_bytes, pixel_bytes;
     gint64 queued_us;
-    gboolean forced, discarded;
+    gboolean repeat, discarded;
 } VsockPending;
 
 struct VsockStream {
+    gint refs;                  /* atomic */
     VsockConnection *connection;
     VsockStats *stats;
     void (*failed_cb)(gpointer user, GError *error);
+    void (*lost_cb)(gpointer user, GError *error);
     gpointer user;
 
     GMutex lock;
     GCond cond;                 /* anything below changed */
     Host host;
     gboolean flushing, failed;
+    gboolean ended;             /* as flushing, but nothing ends it */
+    gboolean away;              /* the connection is lost and tried again: nothing may be sent */
+    gboolean told_lost;         /* lost_cb was called, and not called back yet */
+    gboolean configured;
     VsockConfig config;         /* last asked for */
-    gboolean has_agreement;
+    gboolean settled;           /* all of a config was agreed to, the last of them: */
+    VsockConfig accepted;
+    gboolean ever_agreed;       /* with this host or, before it was lost, another */
     VsockAgreement agreement;
-    GQueue pending;             /* VsockPending */
-    guint frames_pending;       /* of these, pictures not discarded */
-    guint requests_pending;     /* of these, pictures */
+    GQueue pending;             /* VsockPending, sent */
+    VsockPending *held;         /* the newest picture, until there is room for it */
+    guint frames_pending;       /* of all these, pictures not discarded */
+    guint requests_pending;     /* of those sent, pictures */
     GQueue answers;             /* VsockAnswer */
     guint busy;                 /* answers taken and not done */
+    gboolean drain_later;
+    gboolean had_picture;       /* one was sent on this connection */
+    gint64 repeat_us;           /* when to answer REPEAT; 0: not */
 };
 
 /* stream.c; all with the lock. */
 void vsock_stream_send_config(VsockStream *self, gboolean longer);
+/* The first CONFIG_REQ of a connection and the PING behind it. */
+void vsock_stream_ask(VsockStream *self);
 gboolean vsock_stream_has_capability(const VsockStream *self, guint32 bit);
+gboolean vsock_stream_has_room(const VsockStream *self);
+/* requests.c, with the lock: send what is held, if there is room now. */
+void vsock_stream_pump(VsockStream *self);
 /* The head of pending, taken. */
 VsockPending *vsock_stream_pop_pending(VsockStream *self);
+/* An answer about @pending, whose frame it takes; NULL if that was discarded. */
+VsockAnswer *vsock_answer_new(VsockAnswerKind kind, VsockPending *pending);
+/* Without the lock: it runs upstream's code. */
 void vsock_pending_free(VsockPending *pending);
 
 /* answers.c: what the connection calls, on its thread. */

@@ -5,8 +5,6 @@
 
 #define GST_CAT_DEFAULT vsockenc_debug
 
-/* Hosts that ignore the session answer with 0, so the only stream of a connection is 0. */
-#define SESSION 0
 /* A host that does not say how much it takes gets one picture to encode and one to come. */
 #define OLD_HOST_IN_FLIGHT 2u
 /* More than this adds latency and holds buffers, but no throughput: the host encodes one at a time. */
@@ -14,17 +12,29 @@
 
 /* ---- pieces ---- */
 
-void vsock_pending_free(VsockPending *pending)
-{
-    gst_clear_buffer(&pending->buffer);
-    g_free(pending);
-}
-
 void vsock_answer_free(VsockAnswer *answer)
 {
     g_clear_pointer(&answer->unit, g_bytes_unref);
+    g_clear_pointer(&answer->unsent, vsock_pending_free);
     g_free(answer->message);
     g_free(answer);
+}
+
+VsockAnswer *vsock_answer_new(VsockAnswerKind kind, VsockPending *pending)
+{
+    VsockAnswer *answer;
+
+    if (pending->discarded) {
+        return NULL;
+    }
+    answer = g_new0(VsockAnswer, 1);
+    answer->kind = kind;
+    answer->frame = g_steal_pointer(&pending->frame);
+    answer->was_forced = pending->request.force_keyframe;
+    answer->was_repeat = pending->repeat;
+    answer->width = pending->request.width;
+    answer->height = pending->request.height;
+    return answer;
 }
 
 static guint in_flight_limit(const VsockStream *self)
@@ -37,19 +47,40 @@ gboolean vsock_stream_has_capability(const VsockStream *self, guint32 bit)
     return self->host == HOST_NEW && (self->agreement.capabilities & bit);
 }
 
+static gboolean has_agreed(const VsockStream *self)
+{
+    return !self->away && (self->host == HOST_NEW || self->host == HOST_OLD);
+}
+
+gboolean vsock_stream_has_room(const VsockStream *self)
+{
+    return has_agreed(self) && self->requests_pending + self->answers.length + self->busy < in_flight_limit(self);
+}
+
 void vsock_stream_send_config(VsockStream *self, gboolean longer)
 {
     VsockOutgoing *outgoing = vsock_outgoing_new();
     gboolean answer = self->host != HOST_OLD;
 
-    outgoing->head_len = vsock_wire_config(outgoing->head, SESSION, &self->config, longer, answer);
+    outgoing->head_len = vsock_wire_config(outgoing->head, VSOCK_SESSION, &self->config, longer, answer);
     if (answer) {
         VsockPending *pending = g_new0(VsockPending, 1);
 
         pending->is_config = TRUE;
+        pending->config = self->config;
         g_queue_push_tail(&self->pending, pending);
     }
     vsock_connection_send(self->connection, outgoing);
+}
+
+void vsock_stream_ask(VsockStream *self)
+{
+    VsockOutgoing *ping = vsock_outgoing_new();
+
+    self->host = HOST_ASKED;
+    vsock_stream_send_config(self, FALSE);
+    ping->head_len = vsock_wire_ping(ping->head, VSOCK_SESSION);
+    vsock_connection_send(self->connection, ping);
 }
 
 VsockPending *vsock_stream_pop_pending(VsockStream *self)
@@ -63,31 +94,42 @@ VsockPending *vsock_stream_pop_pending(VsockStream *self)
     return pending;
 }
 
-/* ---- public ---- */
+/* ---- life ---- */
 
 VsockStream *vsock_stream_new(const VsockStreamConfig *config, GError **error)
 {
     VsockStream *self = g_new0(VsockStream, 1);
 
+    self->refs = 1;
     g_mutex_init(&self->lock);
     g_cond_init(&self->cond);
     g_queue_init(&self->pending);
     g_queue_init(&self->answers);
     self->stats = config->stats;
     self->failed_cb = config->failed;
+    self->lost_cb = config->lost;
     self->user = config->user;
-    self->connection = vsock_connection_new(&config->address, config->timeout_ms, &vsock_stream_events, self, error);
+    self->connection = vsock_connection_new(&config->address, config->timeout_ms, config->reconnect,
+                                            &vsock_stream_events, self, error);
     if (!self->connection) {
-        vsock_stream_free(self, NULL);
+        vsock_stream_close(self, NULL);
+        vsock_stream_unref(self);
         return NULL;
     }
     return self;
 }
 
-void vsock_stream_free(VsockStream *self, GDestroyNotify free_frame)
+VsockStream *vsock_stream_ref(VsockStream *self)
 {
-    g_clear_pointer(&self->connection, vsock_connection_free);
-    vsock_stream_discard(self, free_frame);
+    g_atomic_int_inc(&self->refs);
+    return self;
+}
+
+void vsock_stream_unref(VsockStream *self)
+{
+    if (!g_atomic_int_dec_and_test(&self->refs)) {
+        return;
+    }
     g_queue_clear_full(&self->answers, (GDestroyNotify)vsock_answer_free);
     g_queue_clear_full(&self->pending, (GDestroyNotify)vsock_pending_free);
     g_cond_clear(&self->cond);
@@ -95,48 +137,67 @@ void vsock_stream_free(VsockStream *self, GDestroyNotify free_frame)
     g_free(self);
 }
 
+void vsock_stream_end(VsockStream *self)
+{
+    g_mutex_lock(&self->lock);
+    self->ended = TRUE;
+    g_cond_broadcast(&self->cond);
+    g_mutex_unlock(&self->lock);
+}
+
+void vsock_stream_close(VsockStream *self, GDestroyNotify free_frame)
+{
+    GQueue pending = G_QUEUE_INIT;
+
+    g_mutex_lock(&self->lock);
+    self->ended = TRUE;
+    self->away = TRUE;          /* whoever still has a reference sends nothing */
+    g_cond_broadcast(&self->cond);
+    g_mutex_unlock(&self->lock);
+    g_clear_pointer(&self->connection, vsock_connection_free);
+    vsock_stream_discard(self, free_frame);
+    g_mutex_lock(&self->lock);
+    pending = self->pending;
+    g_queue_init(&self->pending);
+    self->requests_pending = 0;
+    g_mutex_unlock(&self->lock);
+    g_queue_clear_full(&pending, (GDestroyNotify)vsock_pending_free);
+}
+
 void vsock_stream_configure(VsockStream *self, const VsockConfig *config)
 {
     g_mutex_lock(&self->lock);
     self->config = *config;
-    if (self->host == HOST_UNKNOWN) {
-        VsockOutgoing *ping = vsock_outgoing_new();
-
-        self->host = HOST_ASKED;
-        vsock_stream_send_config(self, FALSE);
-        ping->head_len = vsock_wire_ping(ping->head, SESSION);
-        vsock_connection_send(self->connection, ping);
-    } else if (self->host != HOST_ASKED) {
-        vsock_stream_send_config(self, vsock_stream_has_capability(self, HELIX_CAP_LONG_CONFIG));
+    self->configured = TRUE;
+    if (self->away) {
+        /* Asked when the connection is back. */
+    } else if (self->host == HOST_UNKNOWN) {
+        vsock_stream_ask(self);
     } else {
         /* Asked already and not answered: one more of the same kind, behind the PING. */
-        vsock_stream_send_config(self, FALSE);
+        vsock_stream_send_config(self, vsock_stream_has_capability(self, HELIX_CAP_LONG_CONFIG));
     }
     g_mutex_unlock(&self->lock);
 }
 
+/* ---- waiting ---- */
+
 /* With the lock. A VsockWait, or -1: go on waiting. */
 static int wait_state(const VsockStream *self, gboolean ready)
 {
-    if (self->failed) {
-        return VSOCK_WAIT_FAILED;
+    if (self->flushing || self->ended) {
+        return VSOCK_WAIT_FLUSHING;
     }
-    return self->flushing ? (int)VSOCK_WAIT_FLUSHING : ready ? (int)VSOCK_WAIT_READY : -1;
+    return self->failed ? (int)VSOCK_WAIT_FAILED : ready ? (int)VSOCK_WAIT_READY : -1;
 }
 
-VsockWait vsock_stream_wait_slot(VsockStream *self)
+VsockWait vsock_stream_wait(VsockStream *self, gboolean agreed_is_enough)
 {
     int state;
 
     g_mutex_lock(&self->lock);
-    for (;;) {
-        gboolean agreed = self->host == HOST_NEW || self->host == HOST_OLD;
-        guint under_way = self->requests_pending + self->answers.length + self->busy;
-
-        state = wait_state(self, agreed && under_way < in_flight_limit(self));
-        if (state >= 0) {
-            break;
-        }
+    while ((state = wait_state(self, agreed_is_enough ? self->ever_agreed
+                                                      : vsock_stream_has_room(self) && !self->held)) < 0) {
         g_cond_wait(&self->cond, &self->lock);
     }
     g_mutex_unlock(&self->lock);
@@ -148,58 +209,38 @@ guint32 vsock_stream_capabilities(VsockStream *self)
     guint32 capabilities;
 
     g_mutex_lock(&self->lock);
-    capabilities = self->host == HOST_NEW ? self->agreement.capabilities : 0;
+    capabilities = self->agreement.capabilities;    /* of the last host, while it is away */
     g_mutex_unlock(&self->lock);
     return capabilities;
 }
 
-void vsock_stream_submit(VsockStream *self, VsockPicture *picture, gpointer frame, GstClockTime pts,
-                         GstClockTime duration, gboolean force_keyframe)
+guint vsock_stream_depth(VsockStream *self)
 {
-    gboolean by_id = picture->path != VSOCK_PATH_PIXEL_DATA;
-    VsockOutgoing *outgoing = vsock_outgoing_new();
-    VsockPending *pending = g_new0(VsockPending, 1);
-    VsockRequest request = {
-        .flags = by_id ? 0 : HELIX_REQUEST_PIXEL_DATA,
-        .resource_id = picture->resource_id, .width = picture->width, .height = picture->height,
-        .fourcc = picture->fourcc, .stride = picture->stride,
-        .pts = (gint64)pts, .duration = GST_CLOCK_TIME_IS_VALID(duration) ? (gint64)duration : 0,
-        .force_keyframe = force_keyframe,
-        .crop_x = picture->crop_x, .crop_y = picture->crop_y,
-        .res_width = picture->res_width, .res_height = picture->res_height,
-        .offset = picture->offset, .modifier = picture->modifier,
-    };
-
-    pending->frame = frame;
-    pending->buffer = picture->buffer ? gst_buffer_ref(picture->buffer) : NULL;
-    pending->resource_id = picture->resource_id;
-    pending->width = picture->width;
-    pending->height = picture->height;
-    pending->pts = request.pts;
-    pending->queued_us = outgoing->queued_us;
-    pending->forced = force_keyframe;
-    outgoing->fence_fd = picture->fence_fd;
-    outgoing->owner = picture;
-    outgoing->release = (GDestroyNotify)vsock_picture_free;
-    for (guint i = 0; i < picture->n_parts; i++) {
-        outgoing->part[i].data = picture->part[i].data;
-        outgoing->part[i].len = picture->part[i].len;
-    }
-    outgoing->n_parts = picture->n_parts;
-    vsock_stats_path(self->stats, picture->path);
-    vsock_stats_count(self->stats, VSOCK_COUNT_CPU_BYTES, picture->cpu_bytes);
-    vsock_stats_count(self->stats, VSOCK_COUNT_PIXEL_BYTES, picture->pixel_bytes);
+    guint depth;
 
     g_mutex_lock(&self->lock);
-    request.flags |= by_id && vsock_stream_has_capability(self, HELIX_CAP_EXT) ? HELIX_REQUEST_EXT : 0;
-    request.flags |= by_id && vsock_stream_has_capability(self, HELIX_CAP_RELEASE) ? HELIX_REQUEST_RELEASE : 0;
-    request.flags |= vsock_stream_has_capability(self, HELIX_CAP_TIMING) ? HELIX_REQUEST_TIMING : 0;
-    outgoing->head_len = vsock_wire_request(outgoing->head, SESSION, &request, picture->pixel_bytes);
-    g_queue_push_tail(&self->pending, pending);
-    self->requests_pending++;
-    self->frames_pending++;
-    vsock_connection_send(self->connection, outgoing);
+    depth = in_flight_limit(self);
     g_mutex_unlock(&self->lock);
+    return depth;
+}
+
+/* ---- answers ---- */
+
+/* With the lock. What is to be told beside what the host said, or NULL. */
+static VsockAnswer *own_answer(VsockStream *self)
+{
+    VsockAnswer *answer = NULL;
+
+    if (self->repeat_us && g_get_monotonic_time() >= self->repeat_us) {
+        self->repeat_us = 0;
+        answer = g_new0(VsockAnswer, 1);
+        answer->kind = VSOCK_ANSWER_REPEAT;
+    } else if (self->drain_later && (self->failed || self->frames_pending == 0)) {
+        self->drain_later = FALSE;
+        answer = g_new0(VsockAnswer, 1);
+        answer->kind = VSOCK_ANSWER_DRAINED;
+    }
+    return answer;
 }
 
 VsockAnswer *vsock_stream_next_answer(VsockStream *self)
@@ -207,8 +248,13 @@ VsockAnswer *vsock_stream_next_answer(VsockStream *self)
     VsockAnswer *answer = NULL;
 
     g_mutex_lock(&self->lock);
-    while (!self->flushing && !(answer = g_queue_pop_head(&self->answers)) && !self->failed) {
-        g_cond_wait(&self->cond, &self->lock);
+    while (!self->flushing && !self->ended && !(answer = g_queue_pop_head(&self->answers)) &&
+           !(answer = own_answer(self)) && !self->failed) {
+        if (self->repeat_us) {
+            g_cond_wait_until(&self->cond, &self->lock, self->repeat_us);
+        } else {
+            g_cond_wait(&self->cond, &self->lock);
+        }
     }
     if (answer) {
         self->busy++;
@@ -221,7 +267,7 @@ void vsock_stream_answer_done(VsockStream *self)
 {
     g_mutex_lock(&self->lock);
     self->busy--;
-    g_cond_broadcast(&self->cond);
+    vsock_stream_pump(self);
     g_mutex_unlock(&self->lock);
 }
 
@@ -237,17 +283,37 @@ VsockWait vsock_stream_drain(VsockStream *self)
     return state;
 }
 
+void vsock_stream_drain_later(VsockStream *self)
+{
+    g_mutex_lock(&self->lock);
+    self->drain_later = TRUE;
+    g_cond_broadcast(&self->cond);
+    g_mutex_unlock(&self->lock);
+}
+
+/* ---- flushing ---- */
+
 void vsock_stream_set_flushing(VsockStream *self, gboolean flushing)
 {
     g_mutex_lock(&self->lock);
     self->flushing = flushing;
+    if (flushing) {
+        self->drain_later = FALSE;
+        self->repeat_us = 0;
+    }
     g_cond_broadcast(&self->cond);
     g_mutex_unlock(&self->lock);
+}
+
+static gboolean is_about_config(const VsockAnswer *answer)
+{
+    return answer->kind == VSOCK_ANSWER_CONFIG || answer->kind == VSOCK_ANSWER_REFUSED;
 }
 
 gboolean vsock_stream_discard(VsockStream *self, GDestroyNotify free_frame)
 {
     GQueue frames = G_QUEUE_INIT, answers = G_QUEUE_INIT, kept = G_QUEUE_INIT;
+    VsockPending *held;
     VsockAnswer *answer;
     gboolean any;
 
@@ -260,13 +326,18 @@ gboolean vsock_stream_discard(VsockStream *self, GDestroyNotify free_frame)
             g_queue_push_tail(&frames, g_steal_pointer(&pending->frame));
         }
     }
+    held = g_steal_pointer(&self->held);
+    if (held) {
+        g_queue_push_tail(&frames, g_steal_pointer(&held->frame));
+    }
     self->frames_pending = 0;
     while ((answer = g_queue_pop_head(&self->answers))) {
-        g_queue_push_tail(answer->kind == VSOCK_ANSWER_CONFIG ? &kept : &answers, answer);
+        g_queue_push_tail(is_about_config(answer) ? &kept : &answers, answer);
     }
     self->answers = kept;
     g_cond_broadcast(&self->cond);
     g_mutex_unlock(&self->lock);
+    g_clear_pointer(&held, vsock_pending_free);
     while ((answer = g_queue_pop_head(&answers))) {
         g_queue_push_tail(&frames, answer->frame);
         vsock_answer_free(answer);
@@ -278,15 +349,4 @@ gboolean vsock_stream_discard(VsockStream *self, GDestroyNotify free_frame)
         g_queue_clear(&frames);
     }
     return any;
-}
-
-gboolean vsock_stream_agreement(VsockStream *self, VsockAgreement *agreement)
-{
-    gboolean has;
-
-    g_mutex_lock(&self->lock);
-    has = self->has_agreement;
-    *agreement = self->agreement;
-    g_mutex_unlock(&self->lock);
-    return has;
 }

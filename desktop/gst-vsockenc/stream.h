@@ -19,17 +19,25 @@ typedef enum VsockAnswerKind {
     VSOCK_ANSWER_UNIT,          /* an access unit */
     VSOCK_ANSWER_DROPPED,       /* the host dropped the picture */
     VSOCK_ANSWER_ERROR,         /* the host refused the picture: code, message */
-    VSOCK_ANSWER_CONFIG,        /* values in force from here on: agreement */
+    VSOCK_ANSWER_SKIPPED,       /* never sent: the host was busy until a newer picture came */
+    VSOCK_ANSWER_LOST,          /* under way when the connection was lost */
+    VSOCK_ANSWER_CONFIG,        /* asked for: asked (serial 0: only a part of it); values in force from here: agreement */
+    VSOCK_ANSWER_REFUSED,       /* asked for and refused: asked, code, message. What was in force stays so */
+    VSOCK_ANSWER_DRAINED,       /* after end(): nothing is under way any more */
+    VSOCK_ANSWER_REPEAT,        /* after want_picture(): none was submitted in time */
 } VsockAnswerKind;
 
 typedef struct VsockAnswer {
     VsockAnswerKind kind;
-    gpointer frame;             /* what was given to submit(); NULL for CONFIG. The taker owns it */
+    gpointer frame;             /* what was given to submit(); else NULL. The taker owns it */
     GBytes *unit;
-    gboolean keyframe, was_forced;
+    gboolean keyframe, was_forced, was_repeat;
     guint32 width, height;      /* of the request's picture */
+    gint64 took_us;             /* of an answer from the host: since upstream gave the picture */
     gint32 code;                /* HELIX_CODE_ */
     char *message;
+    struct VsockPending *unsent;    /* of SKIPPED: freed with the answer */
+    VsockConfig asked;
     VsockAgreement agreement;
 } VsockAnswer;
 
@@ -44,26 +52,38 @@ typedef enum VsockWait {
 typedef struct VsockStreamConfig {
     VsockAddress address;
     guint timeout_ms;
+    gboolean reconnect;
     VsockStats *stats;          /* outlives the stream */
     /* The connection is lost for good; @error (GST_RESOURCE_ERROR or GST_STREAM_ERROR) is the callee's. On the
      * connection's thread, no lock held; must not free the stream. */
     void (*failed)(gpointer user, GError *error);
+    /* With reconnect, likewise: lost for now (once until it is back), with @error the callee's; back, with NULL. */
+    void (*lost)(gpointer user, GError *error);
     gpointer user;
 } VsockStreamConfig;
 
 /* Starts connecting; NULL with GST_RESOURCE_ERROR for what is known at once. */
 VsockStream *vsock_stream_new(const VsockStreamConfig *config, GError **error);
-/* Returns within the connection's wake-up. Frames not taken are freed with @free_frame, if given. */
-void vsock_stream_free(VsockStream *stream, GDestroyNotify free_frame);
+VsockStream *vsock_stream_ref(VsockStream *stream);
+void vsock_stream_unref(VsockStream *stream);
+/* Nothing waits here any more, for good. At once, any thread. */
+void vsock_stream_end(VsockStream *stream);
+/* end(), and close the connection: returns within its wake-up. Frames not taken are freed with @free_frame, if given. */
+void vsock_stream_close(VsockStream *stream, GDestroyNotify free_frame);
 
 /* From here on (in order with the requests) encode with @config. The first call begins the agreement with the host. */
 void vsock_stream_configure(VsockStream *stream, const VsockConfig *config);
 
-/* Wait until the host agreed and one more request may be in flight. */
-VsockWait vsock_stream_wait_slot(VsockStream *stream);
-/* HELIX_CAP_ bits of the host; 0 for one that speaks the frozen messages only. After wait_slot() said READY. */
+/* Wait until the host agreed; unless @agreed_is_enough, also until one more request may be in flight. */
+VsockWait vsock_stream_wait(VsockStream *stream, gboolean agreed_is_enough);
+/* HELIX_CAP_ bits of the host; 0 for one that speaks the frozen messages only. After wait() said READY. */
 guint32 vsock_stream_capabilities(VsockStream *stream);
-/* Ask for @picture (taken over) to be encoded. @frame comes back in the answer. */
+/* Requests that may be in flight. */
+guint vsock_stream_depth(VsockStream *stream);
+/*
+ * Ask for @picture (taken over; NULL: the last one again) to be encoded. @frame comes back in the answer. If no more may
+ * be in flight it is held until it may, and a picture held before it is SKIPPED: there is never more than one.
+ */
 void vsock_stream_submit(VsockStream *stream, VsockPicture *picture, gpointer frame, GstClockTime pts,
                          GstClockTime duration, gboolean force_keyframe);
 
@@ -73,14 +93,15 @@ VsockAnswer *vsock_stream_next_answer(VsockStream *stream);
 void vsock_stream_answer_done(VsockStream *stream);
 /* Wait until every request was answered and every answer dealt with. */
 VsockWait vsock_stream_drain(VsockStream *stream);
+/* Answer DRAINED when every request was answered, or never will be. Does not wait. */
+void vsock_stream_drain_later(VsockStream *stream);
+/* A keyframe is wanted: answer REPEAT if no picture that is to be one is submitted within @ms, and the host can repeat. */
+void vsock_stream_want_picture(VsockStream *stream, guint ms);
 
 /* While set, nothing waits here. */
 void vsock_stream_set_flushing(VsockStream *stream, gboolean flushing);
 /* Forget what was submitted: answers to come are consumed silently. Frames are freed with @free_frame. TRUE if
  * anything was forgotten (a decoder then lacks references: the next picture must be an IDR). */
 gboolean vsock_stream_discard(VsockStream *stream, GDestroyNotify free_frame);
-
-/* The values in force, for statistics. FALSE before the agreement and with hosts that make none. */
-gboolean vsock_stream_agreement(VsockStream *stream, VsockAgreement *agreement);
 
 #endif

@@ -13,6 +13,12 @@ static guint8 *put_header(guint8 *out, guint8 type, guint8 flags, guint16 sessio
     return out + HELIX_WIRE_HEADER_SIZE;
 }
 
+gboolean vsock_wire_config_is_long(const VsockConfig *config)
+{
+    return config->max_bitrate || config->key_int_max || config->rate_control || config->min_qp || config->max_qp ||
+           config->slices || config->aud;
+}
+
 gsize vsock_wire_config(guint8 *out, guint16 session, const VsockConfig *config, gboolean longer, gboolean answer)
 {
     guint32 size = longer ? HELIX_CONFIG_LONG_SIZE : HELIX_CONFIG_SIZE;
@@ -28,7 +34,13 @@ gsize vsock_wire_config(guint8 *out, guint16 session, const VsockConfig *config,
     p[HELIX_CONFIG_LEVEL] = config->level;
     p[HELIX_CONFIG_REALTIME] = config->realtime;
     if (longer) {
+        put_u32(p + HELIX_CONFIG_MAX_BITRATE, config->max_bitrate);
         put_u32(p + HELIX_CONFIG_KEY_INT_MAX, config->key_int_max);
+        p[HELIX_CONFIG_RATE_CONTROL] = config->rate_control;
+        p[HELIX_CONFIG_MIN_QP] = config->min_qp;
+        p[HELIX_CONFIG_MAX_QP] = config->max_qp;
+        p[HELIX_CONFIG_SLICES] = config->slices;
+        p[HELIX_CONFIG_AUD] = config->aud;
     }
     return HELIX_WIRE_HEADER_SIZE + size;
 }
@@ -85,7 +97,14 @@ gboolean vsock_wire_parse_agreement(const guint8 *p, gsize len, VsockAgreement *
     config->profile = p[HELIX_CONFIG_PROFILE];
     config->level = p[HELIX_CONFIG_LEVEL];
     config->realtime = p[HELIX_CONFIG_REALTIME];
+    config->max_bitrate = get_u32(p + HELIX_CONFIG_MAX_BITRATE);
     config->key_int_max = get_u32(p + HELIX_CONFIG_KEY_INT_MAX);
+    config->rate_control = p[HELIX_CONFIG_RATE_CONTROL];
+    config->min_qp = p[HELIX_CONFIG_MIN_QP];
+    config->max_qp = p[HELIX_CONFIG_MAX_QP];
+    config->slices = p[HELIX_CONFIG_SLICES];
+    config->aud = p[HELIX_CONFIG_AUD];
+    config->serial = 0;
     agreement->max_in_flight = get_u32(p + HELIX_CONFIG_RESP_IN_FLIGHT);
     agreement->capabilities = get_u32(p + HELIX_CONFIG_RESP_CAPS);
     memcpy(agreement->encoder, p + HELIX_CONFIG_RESP_ENCODER, HELIX_CONFIG_RESP_ENCODER_SIZE);

@@ -19,7 +19,12 @@ typedef struct VsockConfig {
     guint8 profile;             /* 66, 77, 100; 0 automatic */
     guint8 level;               /* times 10; 0 automatic */
     guint8 realtime;
-    guint32 key_int_max;        /* frames; 0 none. Longer form only */
+    /* The longer form only; 0 is what the host does by itself. */
+    guint32 max_bitrate;        /* bit/s */
+    guint32 key_int_max;        /* frames */
+    guint8 rate_control;        /* HELIX_RATE_ */
+    guint8 min_qp, max_qp, slices, aud;
+    guint64 serial;             /* not sent: comes back with the answer */
 } VsockConfig;
 
 /* CONFIG_RESP. */
@@ -51,6 +56,9 @@ typedef struct VsockResponse {
 
 /* Room for the longest message that is written here, pixels not counted. */
 #define VSOCK_MESSAGE_MAX (HELIX_WIRE_HEADER_SIZE + HELIX_REQUEST_SIZE + HELIX_EXT_SIZE)
+
+/* Does @config say anything that only the longer form can? */
+gboolean vsock_wire_config_is_long(const VsockConfig *config);
 
 /* Each writes header and payload and returns the bytes written (at most VSOCK_MESSAGE_MAX). */
 gsize vsock_wire_config(guint8 *out, guint16 session, const VsockConfig *config, gboolean longer, gboolean answer);

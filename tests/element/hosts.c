@@ -219,7 +219,9 @@ static void test_stop_while_waiting(void)
 
     script.silent_from = 0;
     script.max_in_flight = 1;
-    fixture_set_up_64(&f, &script, 0);      /* waits for ever */
+    fixture_set_up(&f, &script, 0);         /* waits for ever */
+    gst_harness_set_live(f.h, FALSE);
+    gst_harness_set_src_caps_str(f.h, CAPS("BGRx", 64, 64));
     fixture_push(&f);
     g_assert_true(script_host_wait_frames(f.host, 1));
     blocked = fixture_push_in_thread(&f);

@@ -41,12 +41,13 @@ static void set_up(Client *c, const Script *script)
     c->stream = vsock_stream_new(&config, &error);
     g_assert_no_error(error);
     vsock_stream_configure(c->stream, &asked);
-    g_assert_cmpint(vsock_stream_wait_slot(c->stream), ==, VSOCK_WAIT_READY);
+    g_assert_cmpint(vsock_stream_wait(c->stream, FALSE), ==, VSOCK_WAIT_READY);
 }
 
 static void tear_down(Client *c)
 {
-    vsock_stream_free(c->stream, NULL);
+    vsock_stream_close(c->stream, NULL);
+    vsock_stream_unref(c->stream);
     vsock_stats_free(c->stats);
     script_host_free(c->host);
 }
@@ -56,7 +57,7 @@ static void on_freed(gpointer data)
     g_atomic_int_inc((gint *)data);
 }
 
-static void submit(Client *c, guint32 id, GstClockTime pts, int fence_fd)
+static void submit_crop(Client *c, guint32 id, GstClockTime pts, int fence_fd, guint x, guint y)
 {
     VsockPicture *picture = g_new0(VsockPicture, 1);
 
@@ -66,8 +67,8 @@ static void submit(Client *c, guint32 id, GstClockTime pts, int fence_fd)
     picture->width = 60;
     picture->height = 40;
     picture->stride = 256;
-    picture->crop_x = 3;
-    picture->crop_y = 2;
+    picture->crop_x = x;
+    picture->crop_y = y;
     picture->res_width = 64;
     picture->res_height = 48;
     picture->modifier = VSOCK_MODIFIER_IMPLICIT;
@@ -75,6 +76,11 @@ static void submit(Client *c, guint32 id, GstClockTime pts, int fence_fd)
     picture->buffer = gst_buffer_new_wrapped_full(0, &c->freed, sizeof(c->freed), 0, sizeof(c->freed), &c->freed,
                                                   on_freed);
     vsock_stream_submit(c->stream, picture, GUINT_TO_POINTER(id), pts, GST_SECOND / 30, FALSE);
+}
+
+static void submit(Client *c, guint32 id, GstClockTime pts, int fence_fd)
+{
+    submit_crop(c, id, pts, fence_fd, 3, 2);
 }
 
 /* The next answer that is about a picture. */
@@ -130,18 +136,26 @@ static void test_request(void)
 static void test_frozen_request(void)
 {
     Script script = SCRIPT_DEFAULT;
+    VsockAnswer *answer;
     ScriptFrame frame;
     Client c;
 
     script.frozen_only = TRUE;
     set_up(&c, &script);
-    submit(&c, 5, 1000, -1);
+    submit_crop(&c, 5, 1000, -1, 0, 0);
     vsock_answer_free(next_unit(&c));
     frame = script_host_frame(c.host, 0);
     g_assert_cmphex(frame.flags, ==, 0);
     g_assert_cmpuint(frame.payload_size, ==, HELIX_REQUEST_SIZE);
     /* The answer implies the release. */
     g_assert_true(wait_freed(&c, 1));
+    /* A crop cannot be said in them: rather no picture than a wrong one. */
+    submit(&c, 6, 2000, -1);
+    answer = next_unit(&c);
+    g_assert_cmpint(answer->kind, ==, VSOCK_ANSWER_SKIPPED);
+    vsock_answer_free(answer);
+    g_assert_true(wait_freed(&c, 2));
+    g_assert_cmpuint(script_host_frames(c.host), ==, 1);
     tear_down(&c);
 }
 
@@ -188,7 +202,8 @@ static void test_released_at_end(void)
     set_up(&c, &script);
     submit(&c, 7, 1000, -1);
     g_assert_true(script_host_wait_frames(c.host, 1));
-    vsock_stream_free(c.stream, NULL);
+    vsock_stream_close(c.stream, NULL);
+    vsock_stream_unref(c.stream);
     g_assert_cmpint(g_atomic_int_get(&c.freed), ==, 1);
     vsock_stats_free(c.stats);
     script_host_free(c.host);

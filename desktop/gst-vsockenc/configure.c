@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* configure.c - what the host is told of a stream, what it says is in force, and the latency that comes of it. */
+#include <gst/pbutils/codec-utils.h>
+#include "gstvsockenc.h"
+
+#define GST_CAT_DEFAULT vsockenc_debug
+
+/* What the host codes without being asked has room for more than the picture needs: at least level 3.1. */
+#define AUTOMATIC_LEVEL 31
+/* Of level 6.2 in High profile: nobody means more. kbit/s. */
+#define LARGEST_BITRATE 1000000u
+/* Pictures in a row that took longer than was told, until more is told. */
+#define SLOW_IN_ROW 3
+
+/* ---- from downstream's caps ---- */
+
+static guint8 profile_idc(const char *profile)
+{
+    if (g_strcmp0(profile, "constrained-baseline") == 0 || g_strcmp0(profile, "baseline") == 0) {
+        return 66;
+    }
+    return g_strcmp0(profile, "main") == 0 ? 77 : g_strcmp0(profile, "high") == 0 ? 100 : 0;
+}
+
+/* Level times 10, by H.264's levels in caps: "3.1" is 31, and 1b is coded as 1.1 at least. */
+static guint8 level_of(const char *level)
+{
+    guint8 idc = level ? gst_codec_utils_h264_get_level_idc(level) : 0;
+
+    return idc == 9 ? 11 : idc;
+}
+
+/* The largest that one of the strings in @value comes to; 0 if there is none. */
+static guint8 largest(const GValue *value, guint8 (*number_of)(const char *))
+{
+    guint8 best = 0;
+
+    if (value && G_VALUE_HOLDS_STRING(value)) {
+        return number_of(g_value_get_string(value));
+    }
+    for (guint i = 0; value && GST_VALUE_HOLDS_LIST(value) && i < gst_value_list_get_size(value); i++) {
+        best = MAX(best, largest(gst_value_list_get_value(value, i), number_of));
+    }
+    return best;
+}
+
+/*
+ * The best profile that downstream takes, and its highest level if that is below what the host would code without being
+ * asked; 0 where it takes any. Of several structures the first counts: it is the one preferred.
+ */
+static void ask_downstream(GstVsockEnc *self, VsockConfig *config)
+{
+    g_autoptr(GstCaps) allowed = gst_pad_get_allowed_caps(GST_VIDEO_ENCODER_SRC_PAD(self));
+    const GstStructure *first;
+    const GValue *profiles;
+    guint8 level;
+
+    if (!allowed || gst_caps_is_empty(allowed) || gst_caps_is_any(allowed)) {
+        return;
+    }
+    first = gst_caps_get_structure(allowed, 0);
+    profiles = gst_structure_get_value(first, "profile");
+    config->profile = largest(profiles, profile_idc);
+    if (config->profile == 100 && GST_VALUE_HOLDS_LIST(profiles)) {
+        config->profile = 0;    /* the best is what the host takes by itself */
+    }
+    level = largest(gst_structure_get_value(first, "level"), level_of);
+    config->level = level < AUTOMATIC_LEVEL ? level : 0;
+}
+
+/* ---- configuring ---- */
+
+/* 1000 times too much is no rate that anybody means: the number is bit/s. With the stream lock. */
+static void warn_of_unit(GstVsockEnc *self, const char *name, guint kbps, guint *warned)
+{
+    const GstVideoInfo *info = &self->input_state->info;
+    guint64 raw = (guint64)self->width * self->height * 12 * 30 / 1000;
+
+    if (GST_VIDEO_INFO_FPS_N(info) > 0 && GST_VIDEO_INFO_FPS_D(info) > 0) {
+        raw = gst_util_uint64_scale((guint64)self->width * self->height * 12, (guint64)GST_VIDEO_INFO_FPS_N(info),
+                                    (guint64)GST_VIDEO_INFO_FPS_D(info) * 1000);
+    }
+    if (kbps == *warned || kbps <= MIN(raw, LARGEST_BITRATE)) {
+        return;
+    }
+    *warned = kbps;
+    GST_ELEMENT_WARNING(self, LIBRARY, SETTINGS,
+                        ("%s=%u is in kbit/s and more than %s. It can only be meant in bit/s: set %s=%u.", name, kbps,
+                         kbps > LARGEST_BITRATE ? "any level of H.264 allows" : "these pictures have uncompressed",
+                         name, MAX(kbps / 1000, 1)), (NULL));
+}
+
+void vsockenc_configure(GstVsockEnc *self)
+{
+    const GstVideoInfo *info = &self->input_state->info;
+    VsockConfig config = {
+        .width = self->width, .height = self->height, .realtime = 1,
+        /* Of variable frame rates this is the maximum, if caps have one. */
+        .fps_n = (guint32)MAX(GST_VIDEO_INFO_FPS_N(info), 0), .fps_d = (guint32)MAX(GST_VIDEO_INFO_FPS_D(info), 1),
+    };
+    guint bitrate, max_bitrate;
+
+    ask_downstream(self, &config);
+    GST_OBJECT_LOCK(self);
+    vsock_settings_tell(&self->settings, &config);
+    bitrate = self->settings.asked[VSOCK_SETTING_BITRATE];
+    max_bitrate = self->settings.asked[VSOCK_SETTING_MAX_BITRATE];
+    GST_OBJECT_UNLOCK(self);
+    warn_of_unit(self, "bitrate", bitrate, &self->warned_bitrate);
+    warn_of_unit(self, "max-bitrate", max_bitrate, &self->warned_max_bitrate);
+    vsock_stream_configure(self->stream, &config);
+}
+
+/* Applications that watch a property hear when another value is in force than they set. */
+static void notify_changes(GstVsockEnc *self, const guint *before, const guint *after)
+{
+    static const char *const name[VSOCK_N_SETTINGS] = {
+        [VSOCK_SETTING_BITRATE] = "bitrate", [VSOCK_SETTING_MAX_BITRATE] = "max-bitrate",
+        [VSOCK_SETTING_RATE_CONTROL] = "rate-control", [VSOCK_SETTING_KEY_INT_MAX] = "key-int-max",
+        [VSOCK_SETTING_MIN_QP] = "min-qp", [VSOCK_SETTING_MAX_QP] = "max-qp",
+        [VSOCK_SETTING_NUM_SLICES] = "num-slices", [VSOCK_SETTING_AUD] = "aud",
+    };
+
+    for (guint i = 0; i < VSOCK_N_SETTINGS; i++) {
+        if (before[i] != after[i]) {
+            g_object_notify(G_OBJECT(self), name[i]);
+        }
+    }
+}
+
+static void read_settings(GstVsockEnc *self, guint *values)
+{
+    for (guint i = 0; i < VSOCK_N_SETTINGS; i++) {
+        values[i] = vsock_settings_get(&self->settings, i);
+    }
+}
+
+void vsockenc_take_agreement(GstVsockEnc *self, const VsockAnswer *answer)
+{
+    const VsockAgreement *agreement = &answer->agreement;
+    guint before[VSOCK_N_SETTINGS], after[VSOCK_N_SETTINGS];
+    gboolean deaf = vsock_wire_config_is_long(&answer->asked) && !(agreement->capabilities & HELIX_CAP_LONG_CONFIG);
+
+    GST_VIDEO_ENCODER_STREAM_LOCK(self);
+    self->coded_width = agreement->config.width;
+    self->coded_height = agreement->config.height;
+    vsockenc_update_latency(self, 0);
+    GST_VIDEO_ENCODER_STREAM_UNLOCK(self);
+    GST_OBJECT_LOCK(self);
+    read_settings(self, before);
+    self->agreement = *agreement;
+    if (answer->asked.serial) {
+        vsock_settings_agree(&self->settings, &answer->asked, &agreement->config);
+    }
+    read_settings(self, after);
+    GST_OBJECT_UNLOCK(self);
+    notify_changes(self, before, after);
+    if (deaf) {
+        GST_WARNING_OBJECT(self, "this host cannot be told of rate-control, max-bitrate, min-qp, max-qp, num-slices, aud");
+    }
+}
+
+void vsockenc_take_refusal(GstVsockEnc *self, const VsockAnswer *answer)
+{
+    guint before[VSOCK_N_SETTINGS], after[VSOCK_N_SETTINGS];
+
+    GST_OBJECT_LOCK(self);
+    read_settings(self, before);
+    vsock_settings_refuse(&self->settings, &answer->asked);
+    read_settings(self, after);
+    GST_OBJECT_UNLOCK(self);
+    notify_changes(self, before, after);
+    GST_ELEMENT_WARNING(self, LIBRARY, SETTINGS,
+                        ("The host refuses the change of settings and goes on with those before: %s", answer->message),
+                        ("error %d", answer->code));
+}
+
+/* ---- latency ---- */
+
+void vsockenc_update_latency(GstVsockEnc *self, gint64 took_us)
+{
+    const GstVideoInfo *info = self->input_state ? &self->input_state->info : NULL;
+    GstClockTime frame = GST_SECOND / 30;
+    guint depth = vsock_stream_depth(self->stream), needed;
+
+    if (info && GST_VIDEO_INFO_FPS_N(info) > 0) {
+        frame = gst_util_uint64_scale(GST_SECOND, (guint64)GST_VIDEO_INFO_FPS_D(info),
+                                      (guint64)GST_VIDEO_INFO_FPS_N(info));
+    }
+    /* A picture is in the encoder while the next is drawn; on a slow host others wait behind it. One that takes long now
+     * and then (the first, an IDR) is no reason for more; what was told once is not taken back. */
+    needed = (guint)CLAMP((GstClockTime)took_us * GST_USECOND / MAX(frame, 1) + 1, 1, depth);
+    self->slow_in_row = needed > self->latency_frames ? self->slow_in_row + 1 : 0;
+    if (self->latency_frames == 0 || self->slow_in_row >= SLOW_IN_ROW) {
+        self->latency_frames = needed;
+        self->slow_in_row = 0;
+    }
+    gst_video_encoder_set_latency(GST_VIDEO_ENCODER(self), self->latency_frames * frame,
+                                  MAX(self->latency_frames, depth) * frame);
+}

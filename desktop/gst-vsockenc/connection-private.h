@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * connection-private.h - a connection's insides, shared by its thread (connection.c) and its framing (framing.c).
+ */
+#ifndef VSOCKENC_CONNECTION_PRIVATE_H
+#define VSOCKENC_CONNECTION_PRIVATE_H
+
+#include <gst/gst.h>
+#include "connection.h"
+
+GST_DEBUG_CATEGORY_EXTERN(vsockenc_debug);
+
+struct VsockConnection {
+    const VsockConnectionEvents *events;
+    gpointer user;
+    char *socket_path;          /* of address */
+    VsockAddress address;
+    char *name;                 /* for messages: "vsock CID 2 port 5000" */
+    gint64 timeout_us;
+    gboolean reconnect;
+    GThread *thread;
+    int wake_fd;
+    gint quit;                  /* atomic */
+
+    GMutex lock;                /* queue only */
+    GQueue queue;               /* VsockOutgoing */
+
+    /* The connection's thread only. */
+    int fd;                     /* -1: lost */
+    gboolean connecting;
+    gint64 retry_us;            /* when to connect again, and */
+    gint64 retry_after_us;      /* how long that was after the last try */
+    gboolean gone;              /* the error at hand is about a host that may come back */
+    VsockOutgoing *current;     /* being written */
+    gsize written;              /* of current */
+    int fence;                  /* what the next message waits for, or -1; */
+    gint64 fence_limit_us;      /* and until when */
+    guint8 header[HELIX_WIRE_HEADER_SIZE];
+    gsize header_len;
+    guint8 *payload;
+    gsize payload_len, payload_size;
+    gint64 alive_us;            /* last byte read or written */
+    gint64 ping_us;             /* PING without an answer since; 0: none */
+};
+
+/* framing.c. What would be written now, or NULL; if that is for its fence, it is in self->fence. */
+VsockOutgoing *vsock_connection_next(VsockConnection *self);
+/* The fence of the next message opened (@signalled), or will not. */
+void vsock_connection_open_fence(VsockConnection *self, gboolean signalled);
+/* Writes until the socket takes no more. FALSE with errno. */
+gboolean vsock_connection_write(VsockConnection *self);
+/* Reads until there is no more. Sets @error at the end of the stream too. */
+gboolean vsock_connection_read(VsockConnection *self, GError **error);
+/* Throws away what is queued and half written or read. */
+void vsock_connection_clear(VsockConnection *self);
+
+#endif

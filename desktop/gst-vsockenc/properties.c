@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* properties.c - the element's properties, with the names and units that other H.264 encoders have. */
+#include <gst/video/video.h>
+#include "gstvsockenc.h"
+
+#define GST_CAT_DEFAULT vsockenc_debug
+
+enum {
+    PROP_0,
+    PROP_CID,
+    PROP_PORT,
+    PROP_SOCKET_PATH,
+    PROP_TIMEOUT,
+    PROP_RECONNECT,
+    PROP_STATS,
+    PROP_SETTING,               /* + VsockSetting */
+};
+
+#define GST_TYPE_VSOCKENC_RATE_CONTROL (rate_control_type())
+
+static GType rate_control_type(void)
+{
+    static const GEnumValue values[] = {
+        { HELIX_RATE_AUTO, "The host decides: constant, or variable if max-bitrate is above bitrate", "auto" },
+        { HELIX_RATE_CBR, "Constant bitrate", "cbr" },
+        { HELIX_RATE_VBR, "Variable bitrate: bitrate on average, max-bitrate at most", "vbr" },
+        { HELIX_RATE_CQP, "Constant quantiser, which is min-qp: no bitrate is kept", "cqp" },
+        { 0, NULL, NULL },
+    };
+    static gsize type;
+
+    if (g_once_init_enter(&type)) {
+        GType made = g_enum_register_static("GstVsockEncRateControl", values);
+
+        gst_type_mark_as_plugin_api(made, 0);
+        g_once_init_leave(&type, made);
+    }
+    return type;
+}
+
+static guint setting_of(const GValue *value)
+{
+    return G_VALUE_HOLDS_BOOLEAN(value) ? (guint)g_value_get_boolean(value)
+         : G_VALUE_HOLDS_ENUM(value) ? (guint)g_value_get_enum(value) : g_value_get_uint(value);
+}
+
+static void set_property(GObject *object, guint id, const GValue *value, GParamSpec *spec)
+{
+    GstVsockEnc *self = GST_VSOCKENC(object);
+
+    GST_OBJECT_LOCK(self);
+    switch (id) {
+    case PROP_CID:
+        self->cid = g_value_get_uint(value);
+        break;
+    case PROP_PORT:
+        self->port = g_value_get_uint(value);
+        break;
+    case PROP_SOCKET_PATH:
+        g_free(self->socket_path);
+        self->socket_path = g_value_dup_string(value);
+        break;
+    case PROP_TIMEOUT:
+        self->timeout = g_value_get_uint(value);
+        break;
+    case PROP_RECONNECT:
+        self->reconnect = g_value_get_boolean(value);
+        break;
+    default:
+        if (id >= PROP_SETTING && id < PROP_SETTING + VSOCK_N_SETTINGS) {
+            vsock_settings_set(&self->settings, id - PROP_SETTING, setting_of(value));
+        } else {
+            G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, spec);
+        }
+        break;
+    }
+    GST_OBJECT_UNLOCK(self);
+}
+
+static void get_setting(GstVsockEnc *self, VsockSetting setting, GValue *value)
+{
+    guint is = vsock_settings_get(&self->settings, setting);
+
+    if (G_VALUE_HOLDS_BOOLEAN(value)) {
+        g_value_set_boolean(value, is != 0);
+    } else if (G_VALUE_HOLDS_ENUM(value)) {
+        g_value_set_enum(value, (gint)is);
+    } else {
+        g_value_set_uint(value, is);
+    }
+}
+
+static void get_property(GObject *object, guint id, GValue *value, GParamSpec *spec)
+{
+    GstVsockEnc *self = GST_VSOCKENC(object);
+
+    if (id == PROP_STATS) {
+        g_value_take_boxed(value, vsockenc_stats(self));
+        return;
+    }
+    GST_OBJECT_LOCK(self);
+    switch (id) {
+    case PROP_CID:
+        g_value_set_uint(value, self->cid);
+        break;
+    case PROP_PORT:
+        g_value_set_uint(value, self->port);
+        break;
+    case PROP_SOCKET_PATH:
+        g_value_set_string(value, self->socket_path);
+        break;
+    case PROP_TIMEOUT:
+        g_value_set_uint(value, self->timeout);
+        break;
+    case PROP_RECONNECT:
+        g_value_set_boolean(value, self->reconnect);
+        break;
+    default:
+        if (id >= PROP_SETTING && id < PROP_SETTING + VSOCK_N_SETTINGS) {
+            get_setting(self, id - PROP_SETTING, value);
+        } else {
+            G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, spec);
+        }
+        break;
+    }
+    GST_OBJECT_UNLOCK(self);
+}
+
+static void install_connection(GObjectClass *object_class)
+{
+    const GParamFlags ready = G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_READY;
+
+    g_object_class_install_property(object_class, PROP_CID,
+        g_param_spec_uint("cid", "CID", "vsock address of the host (2 is the machine that runs the VM)",
+                          0, G_MAXUINT, 2, ready));
+    g_object_class_install_property(object_class, PROP_PORT,
+        g_param_spec_uint("port", "Port", "vsock port of the host's frame export (its helix-vsock-port=)",
+                          0, G_MAXUINT, HELIX_WIRE_DEFAULT_PORT, ready));
+    g_object_class_install_property(object_class, PROP_SOCKET_PATH,
+        g_param_spec_string("socket-path", "Socket path",
+                            "Connect to this UNIX socket instead of vsock (the host's helix-listen=unix:PATH)", NULL,
+                            ready));
+    g_object_class_install_property(object_class, PROP_TIMEOUT,
+        g_param_spec_uint("timeout", "Timeout",
+                          "Milliseconds a host that owes an answer may leave a ping unanswered before it counts as gone "
+                          "(0: for ever). A slow host answers pings", 0, G_MAXINT, 10000, ready));
+    g_object_class_install_property(object_class, PROP_RECONNECT,
+        g_param_spec_boolean("reconnect", "Reconnect",
+                             "Connect again to a host that is gone (with a warning, and pictures dropped until then) "
+                             "instead of ending in an error; also wait for a host that is not there yet", FALSE, ready));
+    g_object_class_install_property(object_class, PROP_STATS,
+        g_param_spec_boxed("stats", "Statistics",
+                           "Counts, bytes and microseconds since the start; also an element message at the end",
+                           GST_TYPE_STRUCTURE, G_PARAM_READABLE | G_PARAM_STATIC_STRINGS));
+}
+
+static void install_uint(GObjectClass *object_class, VsockSetting setting, const char *name, const char *nick,
+                         const char *blurb, guint max)
+{
+    g_object_class_install_property(object_class, PROP_SETTING + setting,
+        g_param_spec_uint(name, nick, blurb, 0, max, 0,
+                          G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_PLAYING));
+}
+
+/* What the host is told with the next picture. While it runs they read what the host says is in force. */
+static void install_settings(GObjectClass *object_class)
+{
+    const GParamFlags playing = G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_PLAYING;
+
+    install_uint(object_class, VSOCK_SETTING_BITRATE, "bitrate", "Bitrate",
+                 "Bitrate in kbit/s (0: chosen by the host from size and frame rate). Reads what is in force",
+                 G_MAXUINT / 1000);
+    install_uint(object_class, VSOCK_SETTING_MAX_BITRATE, "max-bitrate", "Maximum bitrate",
+                 "Highest bitrate in kbit/s of rate-control=vbr; at least bitrate (0: none)", G_MAXUINT / 1000);
+    g_object_class_install_property(object_class, PROP_SETTING + VSOCK_SETTING_RATE_CONTROL,
+        g_param_spec_enum("rate-control", "Rate control", "How the bitrate is kept", GST_TYPE_VSOCKENC_RATE_CONTROL,
+                          HELIX_RATE_AUTO, playing));
+    install_uint(object_class, VSOCK_SETTING_KEY_INT_MAX, "key-int-max", "Key-frame maximal interval",
+                 "Frames from one keyframe to the next at most (0: keyframes only when asked for, as a viewer's "
+                 "picture-loss indication does)", G_MAXINT);
+    install_uint(object_class, VSOCK_SETTING_MIN_QP, "min-qp", "Minimum quantiser",
+                 "Smallest quantiser, for the best quality allowed; the quantiser itself with rate-control=cqp "
+                 "(0: automatic)", 51);
+    install_uint(object_class, VSOCK_SETTING_MAX_QP, "max-qp", "Maximum quantiser",
+                 "Largest quantiser, for the worst quality allowed; the bitrate gives way to it (0: automatic)", 51);
+    install_uint(object_class, VSOCK_SETTING_NUM_SLICES, "num-slices", "Number of slices",
+                 "Slices a picture (0: chosen by the host)", 255);
+    g_object_class_install_property(object_class, PROP_SETTING + VSOCK_SETTING_AUD,
+        g_param_spec_boolean("aud", "AUD", "Begin each access unit with a delimiter NAL unit", FALSE, playing));
+}
+
+void vsockenc_install_properties(GObjectClass *object_class)
+{
+    object_class->set_property = set_property;
+    object_class->get_property = get_property;
+    install_connection(object_class);
+    install_settings(object_class);
+}

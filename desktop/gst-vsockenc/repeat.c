@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * repeat.c - a keyframe on a screen that stands still: upstream gives no picture to make one of, so the host is asked to
+ * encode its last picture again.
+ *
+ * The request goes the way of pictures, as an empty buffer given to the base class: its bookkeeping (which keyframe was
+ * asked for, the event that tells downstream of it, times) stays right.
+ */
+#include <gst/video/video.h>
+#include "gstvsockenc.h"
+
+#define GST_CAT_DEFAULT vsockenc_debug
+
+/* Of the 300 ms in which a keyframe has to come, upstream has these to bring a picture of its own. */
+#define WAIT_FOR_PICTURE_MS 100
+
+void vsockenc_want_keyframe(GstVsockEnc *self)
+{
+    VsockStream *stream = vsockenc_ref_stream(self);
+
+    if (stream) {
+        vsock_stream_want_picture(stream, WAIT_FOR_PICTURE_MS);
+        vsock_stream_unref(stream);
+    }
+}
+
+void vsockenc_note_picture(GstVsockEnc *self, GstVideoCodecFrame *frame)
+{
+    /* A picture that was drawn before a repeat of its predecessor was sent, and came after. */
+    if (GST_CLOCK_TIME_IS_VALID(self->repeat_pts) && GST_CLOCK_TIME_IS_VALID(frame->pts) &&
+        frame->pts <= self->repeat_pts) {
+        frame->pts = self->repeat_pts + 1;
+    }
+    self->repeat_pts = GST_CLOCK_TIME_NONE;
+    self->given_pts = frame->pts;
+    self->given_at = gst_element_get_current_running_time(GST_ELEMENT(self));
+}
+
+/* As much later than the last picture as it is now. A source that is not live has no now. */
+static GstClockTime pts_of_now(GstVsockEnc *self)
+{
+    GstClockTime now = gst_element_get_current_running_time(GST_ELEMENT(self)), later = GST_MSECOND;
+    GstClockTime last = GST_CLOCK_TIME_IS_VALID(self->repeat_pts) ? self->repeat_pts : self->given_pts;
+
+    if (!GST_CLOCK_TIME_IS_VALID(last)) {
+        return last;
+    }
+    if (self->live && GST_STATE(self) == GST_STATE_PLAYING && GST_CLOCK_TIME_IS_VALID(now) &&
+        GST_CLOCK_TIME_IS_VALID(self->given_at) && now > self->given_at) {
+        return MAX(self->given_pts + (now - self->given_at), last + 1);
+    }
+    return last + later;
+}
+
+/* With the sink pad's stream lock. */
+static void chain_repeat(GstVsockEnc *self, GstPad *pad)
+{
+    GstBuffer *buffer = gst_buffer_new();
+    GstFlowReturn flow;
+
+    GST_BUFFER_PTS(buffer) = self->repeat_pts = pts_of_now(self);
+    self->repeating = TRUE;
+    /* Not gst_pad_chain(): probes there expect pictures. */
+    flow = GST_PAD_CHAINFUNC(pad)(pad, GST_OBJECT(self), buffer);
+    self->repeating = FALSE;
+    GST_DEBUG_OBJECT(self, "repeat: %s", gst_flow_get_name(flow));
+}
+
+void vsockenc_repeat(GstVsockEnc *self)
+{
+    GstPad *pad = GST_VIDEO_ENCODER_SINK_PAD(self);
+    gboolean usable;
+
+    /* Who has the lock brings a picture, or ends the stream. */
+    if (!g_rec_mutex_trylock(GST_PAD_GET_STREAM_LOCK(pad))) {
+        vsockenc_want_keyframe(self);
+        return;
+    }
+    GST_OBJECT_LOCK(pad);
+    usable = !GST_PAD_IS_FLUSHING(pad) && !GST_PAD_IS_EOS(pad) && GST_PAD_IS_ACTIVE(pad);
+    GST_OBJECT_UNLOCK(pad);
+    if (usable) {
+        chain_repeat(self, pad);
+    }
+    g_rec_mutex_unlock(GST_PAD_GET_STREAM_LOCK(pad));
+}
+
+GstFlowReturn vsockenc_handle_repeat(GstVsockEnc *self, GstVideoCodecFrame *frame)
+{
+    if (self->force_keyframe || GST_VIDEO_CODEC_FRAME_IS_FORCE_KEYFRAME(frame)) {
+        vsockenc_submit(self, frame, NULL);
+        return GST_FLOW_OK;
+    }
+    /* A picture of upstream's has become the keyframe meanwhile. */
+#if GST_CHECK_VERSION(1, 26, 0)
+    gst_video_encoder_release_frame(GST_VIDEO_ENCODER(self), frame);
+    return GST_FLOW_OK;
+#else
+    return gst_video_encoder_finish_frame(GST_VIDEO_ENCODER(self), frame);
+#endif
+}

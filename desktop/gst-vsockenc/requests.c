@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* requests.c - a stream's pictures on their way to the host: sent, or the newest of them held until there is room. */
+#include "stream-private.h"
+
+#define GST_CAT_DEFAULT vsockenc_debug
+
+void vsock_pending_free(VsockPending *pending)
+{
+    gst_clear_buffer(&pending->buffer);
+    g_clear_pointer(&pending->outgoing, vsock_outgoing_free);
+    g_free(pending);
+}
+
+/* What is said of a picture on the wire, and how its bytes go there. Takes @picture over. */
+static VsockPending *pending_new(VsockPicture *picture, gpointer frame)
+{
+    VsockPending *pending = g_new0(VsockPending, 1);
+    VsockOutgoing *outgoing = vsock_outgoing_new();
+
+    pending->frame = frame;
+    pending->outgoing = outgoing;
+    pending->queued_us = outgoing->queued_us;
+    pending->repeat = picture == NULL;
+    if (!picture) {
+        pending->request.flags = HELIX_REQUEST_REPEAT;
+        pending->request.fourcc = HELIX_FORMAT_XR24;
+        return pending;
+    }
+    pending->request = (VsockRequest) {
+        .flags = picture->path == VSOCK_PATH_PIXEL_DATA ? HELIX_REQUEST_PIXEL_DATA : 0,
+        .resource_id = picture->resource_id, .width = picture->width, .height = picture->height,
+        .fourcc = picture->fourcc, .stride = picture->stride,
+        .crop_x = picture->crop_x, .crop_y = picture->crop_y,
+        .res_width = picture->res_width, .res_height = picture->res_height,
+        .offset = picture->offset, .modifier = picture->modifier,
+    };
+    pending->buffer = picture->buffer ? gst_buffer_ref(picture->buffer) : NULL;
+    pending->path = picture->path;
+    pending->cpu_bytes = picture->cpu_bytes;
+    pending->pixel_bytes = picture->pixel_bytes;
+    outgoing->fence_fd = picture->fence_fd;
+    outgoing->owner = picture;
+    outgoing->release = (GDestroyNotify)vsock_picture_free;
+    for (guint i = 0; i < picture->n_parts; i++) {
+        outgoing->part[i].data = picture->part[i].data;
+        outgoing->part[i].len = picture->part[i].len;
+    }
+    outgoing->n_parts = picture->n_parts;
+    return pending;
+}
+
+/* With the lock. */
+static void send_request(VsockStream *self, VsockPending *pending)
+{
+    VsockOutgoing *outgoing = g_steal_pointer(&pending->outgoing);
+    VsockRequest *request = &pending->request;
+    gboolean by_id = !(request->flags & (HELIX_REQUEST_PIXEL_DATA | HELIX_REQUEST_REPEAT));
+
+    request->flags |= by_id && vsock_stream_has_capability(self, HELIX_CAP_EXT) ? HELIX_REQUEST_EXT : 0;
+    request->flags |= by_id && vsock_stream_has_capability(self, HELIX_CAP_RELEASE) ? HELIX_REQUEST_RELEASE : 0;
+    request->flags |= vsock_stream_has_capability(self, HELIX_CAP_TIMING) ? HELIX_REQUEST_TIMING : 0;
+    outgoing->head_len = vsock_wire_request(outgoing->head, VSOCK_SESSION, request, (guint32)pending->pixel_bytes);
+    g_queue_push_tail(&self->pending, pending);
+    self->requests_pending++;
+    self->had_picture = TRUE;
+    if (pending->repeat) {
+        vsock_stats_count(self->stats, VSOCK_COUNT_REPEATS, 1);
+    } else {
+        vsock_stats_path(self->stats, pending->path);
+        vsock_stats_count(self->stats, VSOCK_COUNT_CPU_BYTES, pending->cpu_bytes);
+        vsock_stats_count(self->stats, VSOCK_COUNT_PIXEL_BYTES, pending->pixel_bytes);
+    }
+    vsock_connection_send(self->connection, outgoing);
+}
+
+/* With the lock. @pending is not sent; what it holds is let go by whoever takes the answer, without the lock. */
+static void skip(VsockStream *self, VsockPending *pending)
+{
+    VsockAnswer *answer = vsock_answer_new(VSOCK_ANSWER_SKIPPED, pending);
+
+    answer->unsent = pending;
+    self->frames_pending--;
+    g_queue_push_tail(&self->answers, answer);
+}
+
+/* With the lock. Is @pending one that this host can be asked for? A host that came back may know less. */
+static gboolean can_send(const VsockStream *self, const VsockPending *pending)
+{
+    const VsockRequest *request = &pending->request;
+
+    if (pending->repeat) {
+        return self->had_picture && vsock_stream_has_capability(self, HELIX_CAP_REPEAT);
+    }
+    return (request->crop_x == 0 && request->crop_y == 0 && request->offset == 0) ||
+           vsock_stream_has_capability(self, HELIX_CAP_EXT);
+}
+
+void vsock_stream_pump(VsockStream *self)
+{
+    if (self->held && vsock_stream_has_room(self)) {
+        VsockPending *pending = g_steal_pointer(&self->held);
+
+        if (can_send(self, pending)) {
+            send_request(self, pending);
+        } else {
+            skip(self, pending);
+        }
+    }
+    g_cond_broadcast(&self->cond);
+}
+
+void vsock_stream_submit(VsockStream *self, VsockPicture *picture, gpointer frame, GstClockTime pts,
+                         GstClockTime duration, gboolean force_keyframe)
+{
+    VsockPending *pending = pending_new(picture, frame), *skipped;
+
+    pending->request.pts = (gint64)pts;
+    pending->request.duration = GST_CLOCK_TIME_IS_VALID(duration) ? (gint64)duration : 0;
+    g_mutex_lock(&self->lock);
+    skipped = g_steal_pointer(&self->held);
+    pending->request.force_keyframe = force_keyframe || (skipped && skipped->request.force_keyframe);
+    if (pending->request.force_keyframe) {
+        self->repeat_us = 0;
+    }
+    self->frames_pending++;
+    self->held = pending;
+    if (skipped) {
+        /* Its keyframe goes with the newer picture. */
+        skipped->request.force_keyframe = FALSE;
+        skip(self, skipped);
+    }
+    vsock_stream_pump(self);
+    g_mutex_unlock(&self->lock);
+}
+
+void vsock_stream_want_picture(VsockStream *self, guint ms)
+{
+    g_mutex_lock(&self->lock);
+    if (!self->repeat_us && self->had_picture && vsock_stream_has_capability(self, HELIX_CAP_REPEAT)) {
+        self->repeat_us = g_get_monotonic_time() + (gint64)ms * 1000;
+        g_cond_broadcast(&self->cond);
+    }
+    g_mutex_unlock(&self->lock);
+}
