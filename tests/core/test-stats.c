@@ -2,6 +2,7 @@
 /* Histograms against sorted values, and the text of the statistics. */
 #include <string.h>
 #include "core/stats.h"
+#include "core/turn.h"
 
 static void test_empty(void)
 {
@@ -77,6 +78,45 @@ static void test_text(void)
     g_assert_nonnull(strstr(json, "\"session\":7,\"width\":64"));
 }
 
+/* Sleeping is blocked time, work is CPU time, what is paused is neither, and a turn without a scope is none. */
+static void test_turns(void)
+{
+    g_autoptr(GString) json = g_string_new(NULL);
+    guint64 turns, blocked, cpu;
+    const char *text;
+
+    helix_turn_next();
+    helix_turn_enter();
+    helix_turn_enter();
+    for (gint64 end = g_get_monotonic_time() + 5000; g_get_monotonic_time() < end; ) {
+    }
+    helix_turn_leave();
+    helix_turn_pause();
+    g_usleep(50000);
+    helix_turn_resume();
+    g_usleep(10000);
+    g_assert_cmpint(helix_turn_spent_us(), >=, 15000);
+    helix_turn_leave();
+    helix_turn_next();
+    helix_turn_next();
+    helix_turn_append_json(json);
+    text = strstr(json->str, "\"cpu\":{\"count\":");
+    g_assert_nonnull(text);
+    turns = g_ascii_strtoull(text + strlen("\"cpu\":{\"count\":"), NULL, 10);
+    g_assert_cmpuint(turns, ==, 1);
+    text = strstr(json->str, "\"max\":");
+    g_assert_nonnull(text);
+    cpu = g_ascii_strtoull(text + strlen("\"max\":"), NULL, 10);
+    text = strstr(text + 1, "\"max\":");
+    g_assert_nonnull(text);
+    blocked = g_ascii_strtoull(text + strlen("\"max\":"), NULL, 10);
+    /* A busy machine takes the processor away, but gives none. */
+    g_assert_cmpuint(cpu, >, 0);
+    g_assert_cmpuint(cpu, <, 15000);
+    g_assert_cmpuint(blocked, >=, 10000);
+    g_assert_cmpuint(cpu + blocked, >=, 15000);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -84,5 +124,6 @@ int main(int argc, char **argv)
     g_test_add_func("/stats/exact-and-extreme", test_exact_and_extreme);
     g_test_add_func("/stats/against-sorting", test_against_sorting);
     g_test_add_func("/stats/text", test_text);
+    g_test_add_func("/stats/turns", test_turns);
     return g_test_run();
 }

@@ -224,7 +224,7 @@ static void test_oversized_unit(void)
     g_assert_true(message_is_keyframe(message));
 }
 
-/* Sizes H.264 has not: the frame's error, and the next one is coded. */
+/* Sizes H.264 has not: the frame's error before anything is looked up, and the next one is coded. */
 static void test_uncodable_size(void)
 {
     g_autoptr(Rig) rig = rig_new(NULL);
@@ -238,6 +238,7 @@ static void test_uncodable_size(void)
     expect_error(client, 0, FRAME, HELIX_CODE_GEOMETRY);
     send_frames(client, 0, 2, 1);
     message_free(expect_frame(client, 0, 2));
+    g_assert_cmpint(g_atomic_int_get((gint *)&rig->gallery.resolved), ==, 2);
 }
 
 static void test_no_encoder(void)

@@ -89,10 +89,8 @@ static gboolean G_GNUC_PRINTF(2, 3) invalid(GError **error, const char *format, 
     return FALSE;
 }
 
-static gboolean complete_size(HelixEncoderConfig *config, GError **error)
+gboolean helix_encoder_check_size(guint32 width, guint32 height, GError **error)
 {
-    guint32 width = config->width, height = config->height;
-
     if (width < 1 || height < 1 || width > HELIX_MAX_DIMENSION || height > HELIX_MAX_DIMENSION) {
         g_set_error(error, HELIX_ERROR, HELIX_CODE_GEOMETRY, "coded size %u x %u: each side is from 1 to %u", width,
                     height, HELIX_MAX_DIMENSION);
@@ -104,9 +102,17 @@ static gboolean complete_size(HelixEncoderConfig *config, GError **error)
                     "(8192 x 4352); set a smaller coded size to have the picture scaled", width, height);
         return FALSE;
     }
+    return TRUE;
+}
+
+static gboolean complete_size(HelixEncoderConfig *config, GError **error)
+{
+    if (!helix_encoder_check_size(config->width, config->height, error)) {
+        return FALSE;
+    }
     /* 4:2:0 has no odd sizes; the limit is even, so this stays within it */
-    config->width = (width + 1) & ~1u;
-    config->height = (height + 1) & ~1u;
+    config->width = (config->width + 1) & ~1u;
+    config->height = (config->height + 1) & ~1u;
     return TRUE;
 }
 

@@ -86,6 +86,9 @@ const HelixEncoderClass *helix_encoder_find(const char *name, GError **error);
  */
 gboolean helix_encoder_config_complete(HelixEncoderConfig *config, GError **error);
 
+/* Whether pictures of this size can be coded as they are. FALSE with HELIX_CODE_GEOMETRY and what can. */
+gboolean helix_encoder_check_size(guint32 width, guint32 height, GError **error);
+
 /*
  * The level to code a completed @config with, times 10: the one asked for, raised where size, frame rate or bit rate need
  * a higher one (table A-1). Automatic is 3.1 at least: every decoder in use takes that, and it leaves a small picture room

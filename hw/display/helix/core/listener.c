@@ -15,6 +15,7 @@
 
 #include "error.h"
 #include "socket.h"
+#include "turn.h"
 
 #define BACKLOG 16
 #define RETRY_SECONDS 1     /* after running out of descriptors: the event would come again at once */
@@ -160,6 +161,7 @@ static gboolean retry(gpointer data)
 static gboolean on_connection(gint fd, GIOCondition condition, gpointer data)
 {
     HelixListener *listener = data;
+    HELIX_TURN_SCOPE;
     int accepted = accept(fd, NULL, NULL);
 
     if (accepted >= 0) {

@@ -17,6 +17,7 @@
 
 #include "error.h"
 #include "socket.h"
+#include "turn.h"
 
 #define BUFFER_SIZE (64u * 1024u)
 #define DISCARD_LIMIT (1024u * 1024u)
@@ -207,6 +208,7 @@ static gboolean dispatch(GSource *source, GSourceFunc callback, gpointer data)
 {
     HelixSocket *self = (HelixSocket *)source;
     GIOCondition seen = self->tag ? g_source_query_unix_fd(source, self->tag) : 0;
+    HELIX_TURN_SCOPE;
 
     g_source_set_ready_time(source, -1);
     if (!user_is_there(self)) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* stats.c - what a host counts, and its text. */
 #include "stats.h"
+#include "turn.h"
 
 #define EXACT 32u               /* values below have a bucket each; above, each power of two has this many */
 #define EXACT_BITS 5u
@@ -183,6 +184,7 @@ char *helix_stats_json(const HelixStats *stats, const char *encoder, guint conne
     append_number(json, "unit", stats->unit_cpu_bytes, FALSE);
     g_string_append(json, "},");
     append_stages(json, stats);
+    helix_turn_append_json(json);
     g_string_append_c(json, '}');
     return g_string_free(json, FALSE);
 }

@@ -272,15 +272,24 @@ static void resolved(gpointer data, HelixSurface *surface, GError *error)
     helix_session_leave(session);
 }
 
+/* A picture that no encoder takes at its own size is refused before anything is read. */
+static gboolean can_be_coded(const HelixStream *stream, const HelixPicture *picture, GError **error)
+{
+    return stream->coded_width != 0 || helix_encoder_check_size(picture->width, picture->height, error);
+}
+
 static void begin_frame(HelixStream *stream, HelixOp *op)
 {
     HelixHost *host = stream->host;
+    GError *error = NULL;
 
     op->record.lookup_ns = helix_now_ns();
     op->state = HELIX_OP_RESOLVING;
     stream->active++;
     if (op->surface) {
         submit(stream, op, op->surface, op->surface->path);
+    } else if (!(op->frame.flags & HELIX_REQUEST_REPEAT) && !can_be_coded(stream, &op->frame.picture, &error)) {
+        op_fail(stream, op, error);
     } else if (!(op->frame.flags & HELIX_REQUEST_REPEAT)) {
         Ticket *ticket = g_new(Ticket, 1);
 

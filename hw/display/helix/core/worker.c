@@ -4,6 +4,7 @@
 #include <signal.h>
 
 #include "error.h"
+#include "turn.h"
 #include "worker.h"
 
 typedef enum JobKind { JOB_ENCODE, JOB_CONFIGURE, JOB_END } JobKind;
@@ -228,10 +229,12 @@ static void reap(HelixWorker *worker)
     g_free(worker);
 }
 
+/* Asked once a turn of the loop. */
 static gboolean crew_ready(GSource *source, gint *timeout)
 {
     if (timeout) {
         *timeout = -1;
+        helix_turn_next();
     }
     return g_async_queue_length(((CrewSource *)source)->crew->done) > 0;
 }
@@ -245,6 +248,7 @@ static gboolean crew_dispatch(GSource *source, GSourceFunc callback, gpointer da
 {
     HelixCrew *crew = ((CrewSource *)source)->crew;
     Job *job = g_async_queue_try_pop(crew->done);
+    HELIX_TURN_SCOPE;
 
     /* One at a time: what is called may free the crew, and the source then comes again only if it is still there. */
     if (job && job->kind == JOB_END) {

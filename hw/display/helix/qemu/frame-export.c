@@ -16,6 +16,7 @@
 #include "system/runstate.h"
 #include "system/system.h"
 #include "../core/host.h"
+#include "../core/turn.h"
 #include "../helix-frame-export.h"
 #include "../trace.h"
 #include "resource.h"
@@ -107,12 +108,18 @@ static void remove_stats(FrameExport *export)
 static void run_state_changed(void *opaque, bool running, RunState state)
 {
     FrameExport *export = opaque;
+    HELIX_TURN_SCOPE;
 
     helix_host_set_running(export->host, running);
+    if (running) {
+        helix_resource_resume();
+    }
 }
 
 static void gpu_was_reset(void *opaque)
 {
+    HELIX_TURN_SCOPE;
+
     if (frame_export && frame_export->host) {
         trace_helix_export_reset(frame_export->name);
         helix_resource_reset();

@@ -24,6 +24,7 @@
 #include "system/system.h"
 
 #include "helix-vsock.h"
+#include "../core/turn.h"
 #include "../helix-frame-export.h"
 #include "../trace.h"
 
@@ -31,7 +32,7 @@
 #define TX_QUEUE_SIZE       256
 #define EVENT_QUEUE_SIZE    16
 #define BUF_ALLOC           (256 * KiB)     /* credit a connection, and so the longest packet that can be right */
-#define BURST_PACKETS       256     /* before the main loop gets its turn */
+#define BURST_PACKETS       256     /* at most, before the main loop gets its turn */
 
 static bool queues_usable(HelixVsockDevice *s)
 {
@@ -180,12 +181,13 @@ static bool receive_one(HelixVsockDevice *s, VirtQueueElement *elem)
 
 static void receive_all(HelixVsockDevice *s)
 {
+    gint64 begin = g_get_monotonic_time();
     unsigned packets = 0;
 
     while (queues_usable(s) && helix_vsock_can_receive(s->vsock)) {
         VirtQueueElement *elem;
 
-        if (packets == BURST_PACKETS) {
+        if (packets == BURST_PACKETS || g_get_monotonic_time() - begin > HELIX_TURN_BUDGET_US) {
             qemu_bh_schedule(s->bh);
             break;
         }
@@ -205,6 +207,7 @@ static void receive_all(HelixVsockDevice *s)
 static void work(void *opaque)
 {
     HelixVsockDevice *s = opaque;
+    HELIX_TURN_SCOPE;
 
     if (s->reset_pending) {
         s->reset_pending = false;

@@ -51,6 +51,7 @@ static bool describe(VirtIOGPU *g, HelixResource *resource)
     }
     if (base.tex_id) {
         resource->has_texture = true;
+        resource->texture_id = base.tex_id;
         resource->width = base.width;
         resource->height = base.height;
         resource->format = base.virgl_format;
@@ -79,19 +80,16 @@ static void find_pages(VirtIOGPU *g, HelixResource *resource)
     resource->iov_cnt = count;
 }
 
-static bool read_texture(VirtIOGPU *g, const HelixResource *resource, uint32_t x, uint32_t y, HelixSurface *surface,
-                         GError **error)
+static bool read_texture(VirtIOGPU *g, const HelixResource *resource, uint32_t x, uint32_t y, uint32_t width,
+                         uint32_t rows, uint8_t *to, uint32_t stride, GError **error)
 {
-    VirglBox box = { .x = x, .y = y, .w = surface->width, .h = surface->height, .d = 1 };
-    struct iovec iov = {
-        .iov_base = surface->data + surface->offset[0],
-        .iov_len = (size_t)surface->stride[0] * surface->height,
-    };
+    VirglBox box = { .x = x, .y = y, .w = width, .h = rows, .d = 1 };
+    struct iovec iov = { .iov_base = to, .iov_len = (size_t)stride * rows };
     int ret;
 
     /* Rows come in the guest's order, turned over if the texture is kept bottom up (Y_0_TOP). */
     virgl_renderer_force_ctx_0();
-    ret = virgl_renderer_transfer_read_iov(resource->id, 0, 0, surface->stride[0], 0, (struct virgl_box *)&box, 0,
+    ret = virgl_renderer_transfer_read_iov(resource->id, 0, 0, stride, 0, (struct virgl_box *)&box, 0,
                                            &iov, 1);
     if (ret) {
         g_set_error(error, HELIX_ERROR, HELIX_CODE_NOT_READABLE, "the host's renderer can't read resource %u back (%s)",

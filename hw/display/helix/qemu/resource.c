@@ -11,6 +11,7 @@
 #include "qemu/error-report.h"
 #include "system/cpus.h"
 #include "resource.h"
+#include "../core/turn.h"
 #include "../trace.h"
 
 const HelixTextureReader *helix_texture_reader;
@@ -57,17 +58,17 @@ void helix_set_unreadable(const HelixResource *resource, GError **error)
                 "8-bit RGB pixels: allocate XR24, AR24, XB24 or AB24", resource->id, resource->format);
 }
 
-void helix_pixels_reorder(HelixSurface *surface, const HelixPixelLayout *layout)
+bool helix_pixels_reorder(uint8_t *pixels, uint32_t width, uint32_t rows, uint32_t stride, const HelixPixelLayout *layout)
 {
     const uint8_t *from = layout->byte;
 
     if (from[0] == 0) {
-        return;
+        return false;
     }
-    for (uint32_t y = 0; y < surface->height; y++) {
-        uint8_t *pixel = surface->data + surface->offset[0] + (size_t)y * surface->stride[0];
+    for (uint32_t y = 0; y < rows; y++) {
+        uint8_t *pixel = pixels + (size_t)y * stride;
 
-        for (uint32_t x = 0; x < surface->width; x++, pixel += 4) {
+        for (uint32_t x = 0; x < width; x++, pixel += 4) {
             uint8_t old[4];
 
             memcpy(old, pixel, 4);
@@ -76,15 +77,20 @@ void helix_pixels_reorder(HelixSurface *surface, const HelixPixelLayout *layout)
             }
         }
     }
-    surface->cpu_bytes += (uint64_t)surface->width * surface->height * 4;
+    return true;
 }
 
-/* What the guest queued before its request has happened when this returns, as far as the renderer is not blocked. */
+/*
+ * What the guest queued before its request has happened when this returns, as far as the renderer is not blocked. The
+ * time that takes is the guest's: its commands would have been carried out a moment later anyway.
+ */
 static void drain_control_queue(VirtIOGPU *g)
 {
     VirtIOGPUClass *klass = VIRTIO_GPU_GET_CLASS(g);
 
+    helix_turn_pause();
     klass->handle_ctrl(VIRTIO_DEVICE(g), g->ctrl_vq);
+    helix_turn_resume();
 }
 
 static bool is_gl(VirtIOGPU *g)
@@ -96,7 +102,7 @@ static bool is_gl(VirtIOGPU *g)
  * After a reset virglrenderer keeps the old pictures until the next control command, but the list is empty at once:
  * only what is in the list exists.
  */
-static bool find_resource(VirtIOGPU *g, uint32_t id, HelixResource *resource, GError **error)
+static bool find_described(VirtIOGPU *g, uint32_t id, HelixResource *resource, GError **error)
 {
     struct virtio_gpu_simple_resource *res;
 
@@ -108,6 +114,7 @@ static bool find_resource(VirtIOGPU *g, uint32_t id, HelixResource *resource, GE
         }
     }
     if (res) {
+        resource->identity = res;
         resource->blob_size = res->blob_size;
         resource->iov = res->iov;
         resource->iov_cnt = res->iov ? res->iov_cnt : 0;
@@ -131,6 +138,20 @@ static bool find_resource(VirtIOGPU *g, uint32_t id, HelixResource *resource, GE
     return false;
 }
 
+bool helix_resource_find(VirtIOGPU *g, uint32_t id, bool pages, HelixResource *resource, GError **error)
+{
+    if (!find_described(g, id, resource, error)) {
+        return false;
+    }
+    if (pages && !resource->iov_cnt && helix_texture_reader && is_gl(g)) {
+        helix_texture_reader->find_pages(g, resource);
+    }
+    if (pages) {
+        resource->pages_hash = helix_pages_hash(resource);
+    }
+    return true;
+}
+
 /* Whether the picture lies within a resource whose size the host knows. */
 static bool check_bounds(const HelixResource *resource, const HelixPicture *picture, GError **error)
 {
@@ -144,52 +165,23 @@ static bool check_bounds(const HelixResource *resource, const HelixPicture *pict
     return false;
 }
 
-static HelixSurface *read_texture(VirtIOGPU *g, const HelixResource *resource, const HelixPicture *picture,
-                                  HelixSurfacePool *pool, GError **error)
+/* Whether there is what the request wants to be read: the texture, or the pages. */
+static bool check_source(const HelixResource *resource, const HelixPicture *picture, bool texture, GError **error)
 {
-    HelixPixelLayout layout = helix_pixel_layout(resource->format);
-    g_autoptr(HelixSurface) surface = NULL;
-
-    if (!layout.fourcc) {
-        helix_set_unreadable(resource, error);
-        return NULL;
+    if (picture->source == HELIX_SOURCE_TEXTURE && !texture) {
+        g_set_error(error, HELIX_ERROR, HELIX_CODE_NOT_READABLE, "resource %u has no texture on the host: ask for "
+                    "source 2, its pages", resource->id);
+        return false;
     }
-    if (!check_bounds(resource, picture, error)) {
-        return NULL;
-    }
-    surface = helix_surface_pool_take(pool, layout.fourcc, picture->width, picture->height, error);
-    if (!surface) {
-        return NULL;
-    }
-    surface->path = HELIX_HOST_PATH_READBACK;
-    surface->cpu_bytes = (uint64_t)surface->width * surface->height * 4;
-    if (resource->image) {
-        helix_image_read(resource, picture->crop_x, picture->crop_y, surface);
-    } else if (!helix_texture_reader->read(g, resource, picture->crop_x, picture->crop_y, surface, error)) {
-        return NULL;
-    }
-    helix_pixels_reorder(surface, &layout);
-    return g_steal_pointer(&surface);
-}
-
-static HelixSurface *read_pages(VirtIOGPU *g, HelixResource *resource, const HelixPicture *picture,
-                                HelixSurfacePool *pool, GError **error)
-{
-    if (!resource->iov_cnt && helix_texture_reader && is_gl(g)) {
-        helix_texture_reader->find_pages(g, resource);
-    }
-    if (!resource->iov_cnt) {
+    if (!texture && !resource->iov_cnt) {
         g_set_error(error, HELIX_ERROR, HELIX_CODE_NOT_READABLE, "resource %u has no guest pages%s", resource->id,
                     resource->has_texture ? ": ask for source 1, its texture" : " and no texture");
-        return NULL;
+        return false;
     }
-    if (!resource->blob_size && !check_bounds(resource, picture, error)) {
-        return NULL;
-    }
-    return helix_pages_read(resource, picture, pool, error);
+    return true;
 }
 
-/* Find the resource, and whether its texture or its pages are the picture. */
+/* Find the resource, and whether its texture or its pages are the picture, which lies within them. */
 static bool choose(VirtIOGPU *g, const HelixPicture *picture, HelixResource *resource, bool *texture, GError **error)
 {
     if (qemu_in_vcpu_thread() || g->processing_cmdq) {
@@ -198,16 +190,15 @@ static bool choose(VirtIOGPU *g, const HelixPicture *picture, HelixResource *res
         return false;
     }
     drain_control_queue(g);
-    if (!find_resource(g, picture->resource_id, resource, error)) {
-        return false;
-    }
-    if (picture->source == HELIX_SOURCE_TEXTURE && !resource->has_texture) {
-        g_set_error(error, HELIX_ERROR, HELIX_CODE_NOT_READABLE, "resource %u has no texture on the host: ask for "
-                    "source 2, its pages", resource->id);
+    if (!find_described(g, picture->resource_id, resource, error)) {
         return false;
     }
     *texture = resource->has_texture && picture->source != HELIX_SOURCE_PAGES;
-    return true;
+    if (!*texture && !helix_resource_find(g, picture->resource_id, true, resource, error)) {
+        return false;
+    }
+    return check_source(resource, picture, *texture, error) &&
+        (resource->blob_size || check_bounds(resource, picture, error));
 }
 
 /* virgl's sRGB formats: a GPU's copy would convert what a screen shows as it is. */
@@ -235,26 +226,17 @@ static bool copy_by_gpu(const HelixResource *resource, const HelixPicture *pictu
 static void resolve(gpointer self, const HelixPicture *picture, HelixSurfacePool *pool, HelixResolved done,
                     gpointer data)
 {
-    HelixSurface *surface = NULL;
     HelixResource resource;
     GError *error = NULL;
     bool texture;
 
     trace_helix_lookup(picture->resource_id, picture->width, picture->height, picture->source);
-    if (choose(self, picture, &resource, &texture, &error)) {
-        if (texture && copy_by_gpu(&resource, picture, done, data)) {
-            return;
-        }
-        surface = texture ? read_texture(self, &resource, picture, pool, &error) :
-                            read_pages(self, &resource, picture, pool, &error);
-    }
-    if (surface) {
-        trace_helix_lookup_found(resource.id, surface->width, surface->height, resource.format,
-                                 helix_host_path_name(surface->path));
-    } else {
+    if (!choose(self, picture, &resource, &texture, &error)) {
         trace_helix_lookup_failed(picture->resource_id, error->code, error->message);
+        done(data, NULL, error);
+    } else if (!texture || !copy_by_gpu(&resource, picture, done, data)) {
+        helix_read_begin(self, &resource, texture, picture, pool, done, data);
     }
-    done(data, surface, error);
 }
 
 void helix_resource_reset(void)
@@ -262,6 +244,12 @@ void helix_resource_reset(void)
     if (helix_texture_copier) {
         helix_texture_copier->reset();
     }
+    helix_read_reset();
+}
+
+void helix_resource_resume(void)
+{
+    helix_read_continue();
 }
 
 const HelixResolver helix_resource_resolver = { .resolve = resolve };

@@ -2,8 +2,9 @@
 /*
  * resource.h - from a virtio-gpu resource id to a surface: what the look-up's parts know of each other.
  *
- * resource.c decides what is read and checks the geometry; resource-pages.c copies guest pages and QEMU's own 2D
- * images; resource-virgl.c, which may be in a module, asks virglrenderer. All on the main loop with the BQL held, and
+ * resource.c finds the resource and decides what is read; resource-read.c reads it, a band in each turn of the main
+ * loop; resource-pages.c copies guest pages and QEMU's own 2D images; resource-virgl.c, which may be in a module, asks
+ * virglrenderer. All on the main loop with the BQL held, and
  * nothing of the guest's is referenced after the call that read it.
  */
 #ifndef HELIX_RESOURCE_H
@@ -22,6 +23,8 @@ typedef struct HelixPixelLayout {
 /* A resource that exists, as far as the host knows it. */
 typedef struct HelixResource {
     uint32_t id;
+    const void *identity;       /* QEMU's structure: to be compared, not looked into */
+    uint32_t texture_id;        /* virglrenderer's; 0: none */
     uint32_t width, height;     /* 0: a blob, of which the host knows no geometry */
     uint32_t format;            /* of virtio-gpu and virgl, which share the numbers; 0 for a blob */
     bool has_texture;           /* the host has a texture, or the 2D device's image */
@@ -29,7 +32,15 @@ typedef struct HelixResource {
     pixman_image_t *image;      /* 2D device */
     const struct iovec *iov;    /* guest pages, mapped only until the main loop goes on */
     unsigned iov_cnt;
+    uint64_t pages_hash;        /* of where they are; 0: not looked at */
 } HelixResource;
+
+/* One plane of a picture in guest pages. */
+typedef struct HelixPlane {
+    uint64_t start;             /* bytes from the resource's first to the crop's first */
+    uint64_t stride;            /* bytes */
+    uint32_t row_bytes, rows;
+} HelixPlane;
 
 /* What the GL device adds; registered by resource-virgl.c when it is loaded. */
 typedef struct HelixTextureReader {
@@ -37,9 +48,12 @@ typedef struct HelixTextureReader {
     bool (*describe)(VirtIOGPU *g, HelixResource *resource);
     /* Point @resource at the guest pages of a classic resource; leaves it alone if there are none. */
     void (*find_pages)(VirtIOGPU *g, HelixResource *resource);
-    /* Fill @surface from @x, @y of the texture on: four bytes a pixel, top row first, in the resource's format. */
-    bool (*read)(VirtIOGPU *g, const HelixResource *resource, uint32_t x, uint32_t y, HelixSurface *surface,
-                 GError **error);
+    /*
+     * Read @width x @rows at @x, @y of the texture to @to, rows @stride bytes apart: four bytes a pixel, top row first, in
+     * the resource's format.
+     */
+    bool (*read)(VirtIOGPU *g, const HelixResource *resource, uint32_t x, uint32_t y, uint32_t width, uint32_t rows,
+                 uint8_t *to, uint32_t stride, GError **error);
 } HelixTextureReader;
 
 extern const HelixTextureReader *helix_texture_reader;
@@ -60,8 +74,28 @@ extern const HelixTextureCopier *helix_texture_copier;
 /* The resolver of the exporting GPU; its self is the VirtIOGPU. */
 extern const HelixResolver helix_resource_resolver;
 
-/* The GPU was reset, or QEMU exits: looks up under way on the GPU are answered. */
+/* The GPU was reset, or QEMU exits: look-ups under way are answered. */
 void helix_resource_reset(void);
+
+/* The VM runs again: look-ups under way go on. */
+void helix_resource_resume(void);
+
+/*
+ * The resource @id as it is now, with its guest pages if @pages. False with HELIX_CODE_NOT_FOUND if there is none. Between
+ * bands of a picture; what the guest has queued is not carried out first.
+ */
+bool helix_resource_find(VirtIOGPU *g, uint32_t id, bool pages, HelixResource *resource, GError **error);
+
+/*
+ * Read @picture out of @resource's texture (or the 2D device's image), or out of its guest pages, and answer as HelixResolver
+ * says. Geometry is checked before anything is allocated: HELIX_CODE_GEOMETRY. A texture's bounds the caller has checked.
+ */
+void helix_read_begin(VirtIOGPU *g, const HelixResource *resource, bool texture, const HelixPicture *picture,
+                      HelixSurfacePool *pool, HelixResolved done, gpointer data);
+/* Go on with what is under way, if the VM runs. */
+void helix_read_continue(void);
+/* Answer HELIX_CODE_NOT_FOUND to all that is under way. */
+void helix_read_reset(void);
 
 /* The memory layout of virtio-gpu (and virgl) format @format. */
 HelixPixelLayout helix_pixel_layout(uint32_t format);
@@ -69,17 +103,23 @@ HelixPixelLayout helix_pixel_layout(uint32_t format);
 /* The error for a resource whose format has no layout. */
 void helix_set_unreadable(const HelixResource *resource, GError **error);
 
-/* Put the bytes of every pixel of @surface into the order its fourcc says. */
-void helix_pixels_reorder(HelixSurface *surface, const HelixPixelLayout *layout);
+/* Put the bytes of every pixel into the order @layout's fourcc says; rows are @stride bytes apart. FALSE: nothing was to do. */
+bool helix_pixels_reorder(uint8_t *pixels, uint32_t width, uint32_t rows, uint32_t stride, const HelixPixelLayout *layout);
 
 /*
- * Copy @picture out of the guest pages (or the blob) of @resource into a surface of @pool. NULL with HELIX_ERROR:
- * HELIX_CODE_GEOMETRY if it does not lie within them, HELIX_CODE_NOT_READABLE for a format without rows of pixels.
+ * Where @picture's planes lie in the guest pages (or the blob) of @resource. Their number, or 0 with HELIX_CODE_GEOMETRY if
+ * it does not lie within them. No side of @picture is over HELIX_MAX_DIMENSION.
  */
-HelixSurface *helix_pages_read(const HelixResource *resource, const HelixPicture *picture, HelixSurfacePool *pool,
-                               GError **error);
+unsigned helix_pages_plan(const HelixResource *resource, const HelixPicture *picture, uint32_t fourcc,
+                          HelixPlane planes[2], GError **error);
+/* Copy @rows of @plane from row @row on to @to, rows @to_stride bytes apart. */
+void helix_pages_read(const HelixResource *resource, const HelixPlane *plane, uint32_t row, uint32_t rows, uint8_t *to,
+                      size_t to_stride);
+/* Where the pages of @resource are, as one number. */
+uint64_t helix_pages_hash(const HelixResource *resource);
 
-/* Copy @surface's size at @x, @y out of a 2D resource's host image, whose bounds the caller has checked. */
-void helix_image_read(const HelixResource *resource, uint32_t x, uint32_t y, HelixSurface *surface);
+/* Copy @rows of @row_bytes at @x, @y out of a 2D resource's host image, whose bounds the caller has checked. */
+void helix_image_read(const HelixResource *resource, uint32_t x, uint32_t y, uint32_t row_bytes, uint32_t rows,
+                      uint8_t *to, size_t to_stride);
 
 #endif

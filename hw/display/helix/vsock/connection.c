@@ -6,6 +6,7 @@
  * what a guest says about its buffers costs the host nothing.
  */
 #include "connection.h"
+#include "../core/turn.h"
 
 /* Linux's guests take at most this much in a packet; larger receive buffers are filled up to it. */
 #define PACKET_LARGEST (64u * 1024u)
@@ -405,6 +406,7 @@ static gboolean resume(gpointer data)
 {
     HelixVsockConnection *conn = data;
     HelixVsock *vsock = conn->vsock;
+    HELIX_TURN_SCOPE;
 
     conn->resume = 0;
     helix_vsock_connection_ref(conn);

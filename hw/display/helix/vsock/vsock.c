@@ -3,6 +3,7 @@
  * vsock.c - the table of connections: which packet belongs to whom, and who gets the guest's next receive buffer.
  */
 #include "connection.h"
+#include "../core/turn.h"
 
 #define DEFAULT_BUF_ALLOC           (256u * 1024u)
 #define DEFAULT_MAX_CONNECTIONS     1024u
@@ -167,6 +168,7 @@ void helix_vsock_enter(HelixVsock *vsock, gboolean by_user)
 static gboolean serve_later(gpointer data)
 {
     HelixVsock *vsock = data;
+    HELIX_TURN_SCOPE;
 
     vsock->idle = 0;
     helix_vsock_rx_available(vsock);

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* turn.c - see turn.h. */
+#include <time.h>
+
+#include "stats.h"
+#include "turn.h"
+
+typedef struct Turn {
+    guint depth;                /* of scopes */
+    gint64 cpu_from, wall_from; /* ns, since the outermost scope began or was resumed */
+    gint64 cpu, wall;           /* ns, of scopes of this turn that are over */
+    HelixHistogram cpu_us, blocked_us;
+} Turn;
+
+static GPrivate turn_of_thread = G_PRIVATE_INIT(g_free);
+
+static Turn *this_turn(void)
+{
+    Turn *turn = g_private_get(&turn_of_thread);
+
+    if (!turn) {
+        turn = g_new0(Turn, 1);
+        g_private_set(&turn_of_thread, turn);
+    }
+    return turn;
+}
+
+static gint64 clock_ns(clockid_t id)
+{
+    struct timespec now;
+
+    clock_gettime(id, &now);
+    return (gint64)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+static void start(Turn *turn)
+{
+    turn->wall_from = clock_ns(CLOCK_MONOTONIC);
+    turn->cpu_from = clock_ns(CLOCK_THREAD_CPUTIME_ID);
+}
+
+static void stop(Turn *turn)
+{
+    turn->cpu += clock_ns(CLOCK_THREAD_CPUTIME_ID) - turn->cpu_from;
+    turn->wall += clock_ns(CLOCK_MONOTONIC) - turn->wall_from;
+}
+
+void helix_turn_enter(void)
+{
+    Turn *turn = this_turn();
+
+    if (turn->depth++ == 0) {
+        start(turn);
+    }
+}
+
+void helix_turn_leave(void)
+{
+    Turn *turn = this_turn();
+
+    if (--turn->depth == 0) {
+        stop(turn);
+    }
+}
+
+void helix_turn_pause(void)
+{
+    Turn *turn = this_turn();
+
+    if (turn->depth) {
+        stop(turn);
+    }
+}
+
+void helix_turn_resume(void)
+{
+    Turn *turn = this_turn();
+
+    if (turn->depth) {
+        start(turn);
+    }
+}
+
+void helix_turn_next(void)
+{
+    Turn *turn = this_turn();
+
+    if (turn->wall == 0 || turn->depth) {
+        return;                 /* nothing was ours, or a loop runs inside of our own callback */
+    }
+    helix_histogram_add(&turn->cpu_us, (guint64)turn->cpu / 1000);
+    helix_histogram_add(&turn->blocked_us, turn->wall > turn->cpu ? (guint64)(turn->wall - turn->cpu) / 1000 : 0);
+    turn->cpu = turn->wall = 0;
+}
+
+gint64 helix_turn_spent_us(void)
+{
+    Turn *turn = this_turn();
+    gint64 wall = turn->wall;
+
+    if (turn->depth) {
+        wall += clock_ns(CLOCK_MONOTONIC) - turn->wall_from;
+    }
+    return wall / 1000;
+}
+
+static void append(GString *json, const char *name, const HelixHistogram *histogram)
+{
+    g_string_append_printf(json, "\"%s\":{\"count\":%" G_GUINT64_FORMAT ",\"p50\":%" G_GUINT64_FORMAT ",\"p99\":%"
+                           G_GUINT64_FORMAT ",\"p999\":%" G_GUINT64_FORMAT ",\"max\":%" G_GUINT64_FORMAT "}", name,
+                           histogram->count, helix_histogram_quantile(histogram, 500),
+                           helix_histogram_quantile(histogram, 990), helix_histogram_quantile(histogram, 999),
+                           histogram->max);
+}
+
+void helix_turn_append_json(GString *json)
+{
+    const Turn *turn = this_turn();
+
+    g_string_append(json, ",\"main_loop_us\":{");
+    append(json, "cpu", &turn->cpu_us);
+    g_string_append_c(json, ',');
+    append(json, "blocked", &turn->blocked_us);
+    g_string_append_c(json, '}');
+}

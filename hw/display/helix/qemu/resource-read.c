@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * resource-read.c - pictures that the CPU brings into host memory, in bands: the main loop is never held for the whole
+ * of a large one.
+ *
+ * In each turn of the loop pieces are copied until the turn's budget is spent; pictures that are under way at the same
+ * time take turns. Every band looks its resource up again, so that nothing of the guest's is referenced from one
+ * callback to the next: what was destroyed in between is an error, and so is another resource under the same id. (The
+ * guest may draw into a picture that it has asked for; that spoils its own picture and nothing else.)
+ */
+#include "qemu/osdep.h"
+#include "qemu/main-loop.h"
+#include "qemu/queue.h"
+#include "system/runstate.h"
+#include "resource.h"
+#include "../core/turn.h"
+#include "../trace.h"
+
+#define PIECE_BYTES (512u * 1024u)
+
+/* A picture under way. */
+typedef struct Read {
+    QTAILQ_ENTRY(Read) next;
+    VirtIOGPU *g;
+    HelixPicture picture;
+    HelixResource resource;     /* as it was found first; its pages are not to be looked at */
+    bool texture;
+    HelixPixelLayout layout;
+    HelixPlane planes[2];
+    unsigned n_planes, plane;   /* all, and the one being read */
+    uint32_t row;               /* of it, that comes next */
+    HelixSurface *surface;
+    HelixResolved done;
+    gpointer data;
+} Read;
+
+static QTAILQ_HEAD(, Read) reads = QTAILQ_HEAD_INITIALIZER(reads);
+static QEMUBH *band_bh;
+
+static bool same_resource(const HelixResource *a, const HelixResource *b, bool texture)
+{
+    return a->identity == b->identity && a->texture_id == b->texture_id && a->width == b->width &&
+        a->height == b->height && a->format == b->format && a->blob_size == b->blob_size &&
+        (texture || a->pages_hash == b->pages_hash);
+}
+
+/* Some rows of one plane. */
+static bool read_piece(Read *read, const HelixResource *resource, GError **error)
+{
+    const HelixPlane *plane = &read->planes[read->plane];
+    HelixSurface *surface = read->surface;
+    uint32_t stride = surface->stride[read->plane];
+    uint32_t rows = MIN(plane->rows - read->row, MAX(1, PIECE_BYTES / plane->row_bytes));
+    uint8_t *to = surface->data + surface->offset[read->plane] + (size_t)read->row * stride;
+    const HelixPicture *picture = &read->picture;
+
+    if (!read->texture) {
+        helix_pages_read(resource, plane, read->row, rows, to, stride);
+    } else if (resource->image) {
+        helix_image_read(resource, picture->crop_x, picture->crop_y + read->row, plane->row_bytes, rows, to, stride);
+    } else if (!helix_texture_reader->read(read->g, resource, picture->crop_x, picture->crop_y + read->row,
+                                           picture->width, rows, to, stride, error)) {
+        return false;
+    }
+    surface->cpu_bytes += (uint64_t)plane->row_bytes * rows;
+    if (helix_pixels_reorder(to, picture->width, rows, stride, &read->layout)) {
+        surface->cpu_bytes += (uint64_t)plane->row_bytes * rows;
+    }
+    read->row += rows;
+    if (read->row == plane->rows) {
+        read->plane++;
+        read->row = 0;
+    }
+    return true;
+}
+
+static bool whole(const Read *read)
+{
+    return read->plane == read->n_planes;
+}
+
+/* As much as fits this turn, one piece at least. */
+static bool read_band(Read *read, const HelixResource *resource, GError **error)
+{
+    do {
+        if (!read_piece(read, resource, error)) {
+            return false;
+        }
+    } while (!whole(read) && helix_turn_spent_us() < HELIX_TURN_BUDGET_US);
+    return true;
+}
+
+/* Tell who asked; frees @read. */
+static void finish(Read *read, GError *error)
+{
+    HelixSurface *surface = error ? NULL : g_steal_pointer(&read->surface);
+
+    if (surface) {
+        trace_helix_lookup_found(read->resource.id, surface->width, surface->height, read->resource.format,
+                                 helix_host_path_name(surface->path));
+    } else {
+        trace_helix_lookup_failed(read->resource.id, error->code, error->message);
+    }
+    read->done(read->data, surface, error);
+    helix_surface_unref(read->surface);
+    g_free(read);
+}
+
+static void next_band(void *opaque)
+{
+    HELIX_TURN_SCOPE;
+    Read *read = QTAILQ_FIRST(&reads);
+    HelixResource resource;
+    GError *error = NULL;
+
+    if (!read || !runstate_is_running()) {
+        return;
+    }
+    QTAILQ_REMOVE(&reads, read, next);
+    if (helix_resource_find(read->g, read->resource.id, !read->texture, &resource, &error) &&
+        !same_resource(&read->resource, &resource, read->texture)) {
+        error = g_error_new(HELIX_ERROR, HELIX_CODE_NOT_FOUND, "resource %u was destroyed while it was read, and another "
+                            "has its id: keep a buffer until FRAME_RELEASED or the answer", resource.id);
+    }
+    if (!error) {
+        read_band(read, &resource, &error);
+    }
+    if (error || whole(read)) {
+        finish(read, error);
+    } else {
+        QTAILQ_INSERT_TAIL(&reads, read, next);
+    }
+    helix_read_continue();
+}
+
+void helix_read_continue(void)
+{
+    if (!QTAILQ_EMPTY(&reads) && runstate_is_running()) {
+        if (!band_bh) {
+            band_bh = aio_bh_new(iohandler_get_aio_context(), next_band, NULL);
+        }
+        qemu_bh_schedule(band_bh);
+    }
+}
+
+void helix_read_reset(void)
+{
+    unsigned left = 0;
+    Read *read;
+
+    QTAILQ_FOREACH(read, &reads, next) {
+        left++;
+    }
+    for (; left > 0; left--) {      /* whoever is told may begin another, which comes behind these */
+        read = QTAILQ_FIRST(&reads);
+        QTAILQ_REMOVE(&reads, read, next);
+        finish(read, g_error_new(HELIX_ERROR, HELIX_CODE_NOT_FOUND, "the GPU was reset and resource %u with it: send the "
+                                 "picture again", read->resource.id));
+    }
+}
+
+/* What of @resource is the picture; all sizes are checked here, before anything is read or allocated. */
+static bool plan(Read *read, GError **error)
+{
+    const HelixResource *resource = &read->resource;
+    const HelixPicture *picture = &read->picture;
+
+    if (picture->width > HELIX_MAX_DIMENSION || picture->height > HELIX_MAX_DIMENSION) {
+        g_set_error(error, HELIX_ERROR, HELIX_CODE_GEOMETRY, "a picture of %u x %u is too large to be read from resource "
+                    "%u: each side is at most %u, ask for a part of it (crop)", picture->width, picture->height,
+                    resource->id, HELIX_MAX_DIMENSION);
+        return false;
+    }
+    read->layout = helix_pixel_layout(resource->format);
+    if (resource->blob_size) {
+        /* of a blob the host knows no format; everywhere else the guest's fourcc is a hint */
+        read->layout = (HelixPixelLayout) { picture->fourcc, { 0, 1, 2, 3 } };
+    }
+    if (!read->layout.fourcc) {
+        helix_set_unreadable(resource, error);
+        return false;
+    }
+    if (!read->texture) {
+        read->n_planes = helix_pages_plan(resource, picture, read->layout.fourcc, read->planes, error);
+    } else {
+        read->planes[0] = (HelixPlane) { .row_bytes = picture->width * 4, .rows = picture->height };
+        read->n_planes = 1;
+    }
+    return read->n_planes > 0;
+}
+
+void helix_read_begin(VirtIOGPU *g, const HelixResource *resource, bool texture, const HelixPicture *picture,
+                      HelixSurfacePool *pool, HelixResolved done, gpointer data)
+{
+    Read *read = g_new0(Read, 1);
+    GError *error = NULL;
+
+    read->g = g;
+    read->resource = *resource;
+    read->texture = texture;
+    read->picture = *picture;
+    read->done = done;
+    read->data = data;
+    if (plan(read, &error)) {
+        read->surface = helix_surface_pool_take(pool, read->layout.fourcc, picture->width, picture->height, &error);
+    }
+    if (read->surface) {
+        read->surface->path = texture ? HELIX_HOST_PATH_READBACK : HELIX_HOST_PATH_PAGES;
+        read->surface->cpu_bytes = 0;
+        if (QTAILQ_EMPTY(&reads) && helix_turn_spent_us() < HELIX_TURN_BUDGET_US) {
+            read_band(read, &read->resource, &error);
+        }
+    }
+    if (error || whole(read)) {
+        finish(read, error);
+        return;
+    }
+    QTAILQ_INSERT_TAIL(&reads, read, next);
+    helix_read_continue();
+}
