@@ -2,7 +2,8 @@
 """make check [SUITE=name]: the project's tests.
 
 Suites without a VM are meson's, in one build folder; VM suites are the scripts tests/vm/NAME.py (see tools/vm.py for
-what one looks like), called vm-NAME. A script with a line "# suite: long" runs only by its name or with SUITE=all.
+what one looks like), called vm-NAME. A script with a line "# suite: long" runs only by its name or with SUITE=all; one
+with "# seconds: N" has that long instead of ten minutes. SUITE=faults is all of the scripts faults*.py.
 The last line says how many tests passed, failed and were skipped.
 """
 
@@ -131,14 +132,14 @@ class TapReader:
         elif line.startswith("#"):
             say("   " + line)
 
-    def end(self, status):
+    def end(self, status, seconds):
         """The script ended with @status: what it did not report itself."""
         problem = None
         if status == 77:
             self.skipped += 1
             say("   skipped: " + self.last)
         elif status == 124:
-            problem = "not over within %d s" % VM_SECONDS
+            problem = "not over within %d s" % seconds
         elif status and not self.failed:
             problem = "ended with %d" % status
         elif not status and self.planned is not None and self.planned != self.total():
@@ -151,17 +152,19 @@ class TapReader:
 
 
 def run_vm_suite(name, path, count):
+    own = re.search(r"^# seconds: (\d+)$", open(path).read(), re.M)
+    seconds = int(own.group(1)) if own else VM_SECONDS
     with Step("suite " + name, name) as step:
         reader = TapReader()
         environment = dict(os.environ, PYTHONPATH=os.path.join(TREE, "tools"), PYTHONUNBUFFERED="1")
-        with subprocess.Popen(["timeout", "-k", "10", str(VM_SECONDS), "python3", path], stdin=subprocess.DEVNULL,
+        with subprocess.Popen(["timeout", "-k", "10", str(seconds), "python3", path], stdin=subprocess.DEVNULL,
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
                               env=environment) as process:
             for line in process.stdout:
                 step.write(line.rstrip("\n"))
                 reader.read(line.rstrip("\n"))
                 step.progress("%d passed, %d failed" % (reader.passed, reader.failed))
-        reader.end(process.returncode)
+        reader.end(process.returncode, seconds)
         if reader.failed:
             step.show_log(40)
         count.add(reader.passed, reader.failed, reader.skipped)
@@ -172,14 +175,18 @@ def run(arguments):
     scripts, long = vm_suites()
     wanted = arguments[0] if arguments else ""
     everyone = list(MESON_SUITES) + list(scripts)
+    groups = {"faults": [name for name in scripts if name.startswith("vm-faults")]}
     if wanted == "list":
         for name in everyone:
             say(name + (" (long)" if name in long else ""))
         return 0
-    if wanted and wanted != "all" and wanted not in everyone:
-        say("there is no suite '%s'; there are: %s, all" % (wanted, ", ".join(everyone)))
+    if wanted and wanted != "all" and wanted not in everyone and wanted not in groups:
+        say("there is no suite '%s'; there are: %s, all" % (wanted, ", ".join(everyone + list(groups))))
         return 2
-    chosen = [wanted] if wanted and wanted != "all" else [name for name in everyone if wanted or name not in long]
+    if wanted in groups:
+        chosen = groups[wanted]
+    else:
+        chosen = [wanted] if wanted and wanted != "all" else [name for name in everyone if wanted or name not in long]
     count = Count()
     without_vm = [name for name in chosen if name in MESON_SUITES]
     with_vm = [name for name in chosen if name in scripts]

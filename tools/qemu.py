@@ -2,7 +2,8 @@
 """QEMU with the module: Debian's source, the overlay put into it by qemu/integrate, an incremental build.
 
 The tree and its build are cached under a name made of the source's version and the configure line; qemu/integrate
-brings the overlay in it up to date on every run.
+brings the overlay in it up to date on every run. The variant with sanitizers has a copy of that tree for itself, so
+that the long build keeps nobody waiting.
 """
 
 import glob
@@ -12,7 +13,7 @@ import re
 import shutil
 import subprocess
 
-from steps import CACHE, NINJA, TREE, Step, StepError, say
+from steps import CACHE, NINJA, TREE, Step, StepError, locked, say
 
 # Debian 13's first, then whatever can be had, nearest first: an archive that does not answer is no reason to fail.
 WANTED = ("10.0", "10.1", "10.2", "11.0", "11.1")
@@ -21,14 +22,19 @@ CONFIGURE = ["--target-list=x86_64-softmmu", "--without-default-features", "--en
              "--enable-virglrenderer", "--enable-opengl", "--enable-sdl", "--enable-slirp", "--enable-fdt=system",
              "--enable-pixman", "--disable-docs", "--disable-werror", "--disable-install-blobs"]
 
+# clang's sanitizers, and what QEMU's own fuzzer of devices (docs/devel/testing/fuzzing.rst in its tree) needs.
+SANITIZED = CONFIGURE + ["--cc=ccache clang", "--cxx=ccache clang++", "--enable-asan", "--enable-ubsan",
+                         "--enable-fuzzing"]
+
 BINARY = "qemu-system-x86_64"
+FUZZER = "qemu-fuzz-x86_64"
 
 # Where the root's packages keep the firmware that a system emulator loads.
 FIRMWARE = ["/usr/share/qemu", "/usr/share/seabios", "/usr/lib/ipxe/qemu"]
 
 
-def key():
-    return hashlib.sha256("\n".join(CONFIGURE).encode()).hexdigest()[:8]
+def key(options=None):
+    return hashlib.sha256("\n".join(options or CONFIGURE).encode()).hexdigest()[:8]
 
 
 def shown(version):
@@ -36,8 +42,8 @@ def shown(version):
     return re.sub(r"^\d+:|[+~-].*", "", version)
 
 
-def folder_of(version):
-    return os.path.join(CACHE, "qemu-%s-%s" % (re.sub(r"^\d+:", "", version), key()))
+def folder_of(version, options=None):
+    return os.path.join(CACHE, "qemu-%s-%s" % (re.sub(r"^\d+:", "", version), key(options)))
 
 
 def versions_offered():
@@ -122,21 +128,44 @@ def source():
     return version
 
 
-def build(version=None):
-    """Integrate and build; returns the path of the system emulator. Seconds when little changed."""
-    version = version or source()
-    folder = folder_of(version)
+def compile_tree(name, log, folder, options, targets):
+    """Integrate the overlay into @folder's tree and build @targets there with these configure options."""
     tree, out = os.path.join(folder, "src"), os.path.join(folder, "build")
-    with Step("QEMU %s: integrate" % shown(version), "qemu-integrate", quiet=True) as step:
+    with Step("%s: integrate" % name, log + "-integrate", quiet=True) as step:
         step.run([os.path.join(TREE, "qemu", "integrate"), tree])
     configured = os.path.join(out, "configured")
     if not os.path.exists(configured):
-        with Step("QEMU %s: configure (once)" % shown(version), "qemu-configure") as step:
+        with Step("%s: configure (once)" % name, log + "-configure") as step:
             shutil.rmtree(out, ignore_errors=True)
             os.makedirs(out)
-            step.run([os.path.join(tree, "configure"), "--cc=ccache gcc"] + CONFIGURE, cwd=out)
+            step.run([os.path.join(tree, "configure")] + options, cwd=out)
             with open(configured, "w"):
                 pass
-    with Step("QEMU %s: build" % shown(version), "qemu-build", quiet=True) as step:
-        step.run(["ninja", "-C", out, BINARY], progress=NINJA)
+    with Step("%s: build" % name, log + "-build", quiet=True) as step:
+        step.run(["ninja", "-C", out] + list(targets), progress=NINJA)
+    return out
+
+
+def build(version=None):
+    """Integrate and build; returns the path of the system emulator. Seconds when little changed."""
+    version = version or source()
+    out = compile_tree("QEMU %s" % shown(version), "qemu", folder_of(version), ["--cc=ccache gcc"] + CONFIGURE, [BINARY])
     return os.path.join(out, BINARY)
+
+
+def build_sanitized():
+    """The variant with ASan, UBSan and the device fuzzer; returns the paths of emulator and fuzzer."""
+    with locked(os.path.join(CACHE, "lock"), "the cache"):
+        version = source()
+    folder = folder_of(version, SANITIZED)
+    os.makedirs(folder, exist_ok=True)
+    with locked(os.path.join(folder, "lock"), "QEMU with sanitizers"):
+        if not os.path.isdir(os.path.join(folder, "src")):
+            with Step("QEMU %s with sanitizers: copy its source" % shown(version), "qemu-source") as step:
+                new = os.path.join(folder, "new.src")
+                shutil.rmtree(new, ignore_errors=True)
+                step.run(["cp", "-a", os.path.join(folder_of(version), "src"), new])
+                os.rename(new, os.path.join(folder, "src"))
+        out = compile_tree("QEMU %s with sanitizers" % shown(version), "qemu-sanitized", folder, SANITIZED,
+                           [BINARY, FUZZER])
+    return os.path.join(out, BINARY), os.path.join(out, FUZZER)
