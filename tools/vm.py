@@ -25,7 +25,10 @@ Arguments of VM (all optional):
     export=True               helix-frame-export=on, given by -global
     encoder=None              helix-encoder=
     vsock=True                helix-vsock-pci with guest CID 3 and a uds-path
+    vsock_slot=None           name of a PCIe slot of its own for that device, from which it can be unplugged
     extra=()                  more arguments for QEMU
+    append=""                 more of the kernel's command line
+    environment={}            variables for QEMU
     memory="3G", cpus=2, name="vm", accel=None (tried: kvm, else tcg)
 
 In the guest: tests/guest's and guest/'s programs in /helix/bin (built for it), everything of guest/ in /helix,
@@ -198,7 +201,7 @@ def connect(path, seconds=20):
 
 class VM:
     def __init__(self, gpu="virtio-gpu-gl-pci", gpu_options="", export=True, encoder=None, vsock=True, extra=(),
-                 memory="3G", cpus=2, name="vm", accel=None):
+                 append="", environment=(), vsock_slot=None, memory="3G", cpus=2, name="vm", accel=None):
         with open(os.path.join(RUN, "built.json")) as file:
             self.built = json.load(file)
         self.name = name
@@ -208,8 +211,11 @@ class VM:
         self.qemu_log_path = os.path.join(LOGS, name + "-qemu.log")
         self.accel = accel or accelerators.best(self.built["qemu"], self.built["kernel"])
         self.gpu, self.cpus, self.memory = gpu, cpus, memory
+        self.append, self.environment = append, dict(environment)
         self._next = 1
-        self.arguments = self._machine() + self._devices(gpu, gpu_options, export, encoder, vsock) + list(extra)
+        self.arguments = self._machine() + self._devices(gpu, gpu_options, export, encoder)
+        self.arguments += self._vsock(vsock_slot) if vsock else []
+        self.arguments += extra
         self.process = self.display = self.agent = self._qmp = None
         self.changed = threading.Condition()
         self.send_lock = threading.Lock()
@@ -223,7 +229,7 @@ class VM:
         arguments = ["-machine", "q35", "-accel", self.accel, "-cpu", "host" if self.accel == "kvm" else "max",
                      "-smp", str(self.cpus), "-m", self.memory, "-nodefaults", "-no-reboot", "-no-user-config",
                      "-kernel", self.built["kernel"], "-initrd", self.built["initrd"], "-append",
-                     "console=ttyS0 quiet panic=-1 mitigations=off random.trust_cpu=on tsc=reliable",
+                     "console=ttyS0 quiet panic=-1 mitigations=off random.trust_cpu=on tsc=reliable " + self.append,
                      "-serial", "file:" + self.console_path, "-qmp", "unix:%s/qmp,server=on,wait=off" % path,
                      "-drive", "if=virtio,format=raw,snapshot=on,cache=unsafe,file=" + self.built["image"],
                      "-drive", "if=virtio,format=raw,readonly=on,file=" + self.built["payload"],
@@ -234,7 +240,7 @@ class VM:
             arguments += ["-L", folder]
         return arguments
 
-    def _devices(self, gpu, options, export, encoder, vsock):
+    def _devices(self, gpu, options, export, encoder):
         arguments = []
         if gpu:
             device = "virtio-gpu-gl-device" if "-gl" in gpu else "virtio-gpu-device"
@@ -243,9 +249,13 @@ class VM:
             if encoder:
                 arguments += ["-global", device + ".helix-encoder=" + encoder]
             arguments += ["-device", "%s,id=gpu%s" % (gpu, "," + options if options else "")]
-        if vsock:
-            arguments += ["-device", "helix-vsock-pci,id=vsock,guest-cid=%d,uds-path=%s" % (GUEST_CID, self.uds_path)]
         return arguments
+
+    def _vsock(self, slot):
+        device = "helix-vsock-pci,id=vsock,guest-cid=%d,uds-path=%s" % (GUEST_CID, self.uds_path)
+        if not slot:
+            return ["-device", device]
+        return ["-device", "pcie-root-port,chassis=1,id=" + slot, "-device", device + ",bus=" + slot]
 
     def __enter__(self):
         try:
@@ -268,7 +278,7 @@ class VM:
         argv += self.display.arguments if self.display else ["-display", "none"]
         self.qemu_log.write((" ".join(map(shlex.quote, argv)) + "\n").encode())
         self.qemu_log.flush()
-        environment = self.display.environment if self.display else None
+        environment = dict(self.display.environment if self.display else os.environ, **self.environment)
         self.process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=self.qemu_log, stderr=self.qemu_log,
                                         env=environment)
         threading.Thread(target=self._watch, daemon=True).start()

@@ -161,7 +161,7 @@ static uint32_t virtio_format(uint32_t fourcc)
     }
 }
 
-static int new_classic(Buffer *buffer)
+static int new_classic(Buffer *buffer, uint32_t backing)
 {
     struct drm_virtgpu_resource_create create = {
         .target = TARGET_2D,
@@ -171,7 +171,7 @@ static int new_classic(Buffer *buffer)
         .height = (uint32_t)buffer->height,
         .depth = 1,
         .array_size = 1,
-        .size = (uint32_t)(buffer->width * 4 * buffer->height),
+        .size = backing ? backing : (uint32_t)(buffer->width * 4 * buffer->height),
     };
 
     if (drmIoctl(buffer->gpu->render, DRM_IOCTL_VIRTGPU_RESOURCE_CREATE, &create) < 0) {
@@ -235,7 +235,7 @@ int gpu_settle(Gpu *gpu)
         .gpu = gpu, .kind = BUFFER_CLASSIC, .width = 16, .height = 16, .fourcc = DRM_FORMAT_XRGB8888, .dmabuf = -1
     };
     struct drm_virtgpu_3d_wait wait = { 0 };
-    int ret = new_classic(&probe);
+    int ret = new_classic(&probe, 0);
 
     wait.handle = probe.handle;
     if (ret == 0 && drmIoctl(gpu->render, DRM_IOCTL_VIRTGPU_WAIT, &wait) < 0) {
@@ -243,6 +243,22 @@ int gpu_settle(Gpu *gpu)
     }
     buffer_free(&probe);
     return ret;
+}
+
+/* A DMA-BUF of it, and its resource id. */
+static int export_buffer(Buffer *buffer)
+{
+    int ret = 0;
+
+    if (buffer->dmabuf < 0 &&
+        drmPrimeHandleToFD(owner_fd(buffer), buffer->handle, DRM_CLOEXEC | DRM_RDWR, &buffer->dmabuf) < 0) {
+        ret = fail("PRIME_HANDLE_TO_FD");
+    }
+    if (ret < 0 || look_up_id(buffer) < 0) {
+        buffer_free(buffer);
+        return -1;
+    }
+    return 0;
 }
 
 int buffer_new(Gpu *gpu, const BufferSpec *spec, Buffer *buffer)
@@ -262,7 +278,7 @@ int buffer_new(Gpu *gpu, const BufferSpec *spec, Buffer *buffer)
         ret = gl_buffer_new(buffer);
         break;
     case BUFFER_CLASSIC:
-        ret = new_classic(buffer);
+        ret = new_classic(buffer, 0);
         break;
     case BUFFER_DUMB:
         ret = new_dumb(buffer);
@@ -271,15 +287,23 @@ int buffer_new(Gpu *gpu, const BufferSpec *spec, Buffer *buffer)
         ret = new_blob(buffer, spec);
         break;
     }
-    if (ret == 0 && buffer->dmabuf < 0 &&
-        drmPrimeHandleToFD(owner_fd(buffer), buffer->handle, DRM_CLOEXEC | DRM_RDWR, &buffer->dmabuf) < 0) {
-        ret = fail("PRIME_HANDLE_TO_FD");
-    }
-    if (ret < 0 || look_up_id(buffer) < 0) {
+    if (ret < 0) {
         buffer_free(buffer);
         return -1;
     }
-    return 0;
+    return export_buffer(buffer);
+}
+
+int buffer_new_unbacked(Gpu *gpu, int width, int height, uint32_t backing, Buffer *buffer)
+{
+    *buffer = (Buffer) {
+        .gpu = gpu, .kind = BUFFER_CLASSIC, .width = width, .height = height, .fourcc = DRM_FORMAT_XRGB8888, .dmabuf = -1,
+    };
+    if (new_classic(buffer, backing) < 0) {
+        buffer_free(buffer);
+        return -1;
+    }
+    return export_buffer(buffer);
 }
 
 void buffer_free(Buffer *buffer)

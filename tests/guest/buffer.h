@@ -64,6 +64,8 @@ void gpu_close(Gpu *gpu);
 int gpu_settle(Gpu *gpu);
 
 int buffer_new(Gpu *gpu, const BufferSpec *spec, Buffer *buffer);
+/* A BUFFER_CLASSIC of any size with @backing bytes of guest memory, too few to draw into: the host's texture is what counts. */
+int buffer_new_unbacked(Gpu *gpu, int width, int height, uint32_t backing, Buffer *buffer);
 void buffer_free(Buffer *buffer);
 
 /* Paint drawing @number (pattern.h) into @area. With the CPU: into the pages only. */

@@ -16,13 +16,13 @@
 #include "film.h"
 #include "wire.h"
 
-#define PLAYER_MAX_PENDING 8
+#define PLAYER_MAX_PENDING 32
 
 typedef struct PlayerRequest {
     WireRequest wire;           /* session, flags, id, size, ...; pts is the player's */
     unsigned number;            /* what an access unit must show */
     int expect_error;           /* HELIX_CODE_ that must come instead of an access unit; 0 none */
-    int may_fail;               /* HELIX_CODE_ that may come instead; 0 none */
+    int may_fail, may_fail_too; /* HELIX_CODE_ that may come instead; 0 none */
     Buffer *spoil;              /* on FRAME_RELEASED another drawing is painted here at once; NULL none */
     BufferArea area;            /* of spoil */
     bool released;
