@@ -19,7 +19,7 @@ import qemu
 import videotoolbox
 from steps import CACHE, TREE, Failed, Step, StepError, locked, say
 
-MESON_SUITES = ("core", "encoder", "vsock", "videotoolbox", "element", "integrate")
+MESON_SUITES = ("core", "encoder", "vsock", "videotoolbox", "element", "screencast", "integrate")
 MESON_PROGRESS = re.compile(rb"^\s*(\d+)/(\d+) ")
 VM_SECONDS = 600
 

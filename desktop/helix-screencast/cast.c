@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * cast.c - which way a ScreenCast is opened, and what both ways share: the session object and its end.
+ */
+#include <stdio.h>
+#include <unistd.h>
+#include "bus.h"
+#include "cast.h"
+
+G_DEFINE_QUARK(helix-screencast-error-quark, cast_error)
+
+static void closed_because(Cast *cast, const char *why)
+{
+    if (!cast->closed) {
+        cast->closed = g_strdup(why);
+    }
+}
+
+static void on_closed(GDBusConnection *bus, const char *sender, const char *path, const char *interface,
+                      const char *signal, GVariant *parameters, gpointer data)
+{
+    closed_because(data, "the compositor closed the ScreenCast");
+}
+
+static void on_vanished(GDBusConnection *bus, const char *name, gpointer data)
+{
+    g_autofree char *why = g_strdup_printf("%s left the session bus", name);
+
+    closed_because(data, why);
+}
+
+static void on_bus_closed(GDBusConnection *bus, gboolean vanished, GError *error, gpointer data)
+{
+    closed_because(data, "the session bus closed the connection");
+}
+
+void cast_session_is(Cast *cast, const char *service, const char *path, const char *interface, const char *end_method)
+{
+    cast->service = service;
+    cast->path = g_strdup(path);
+    cast->interface = interface;
+    cast->end_method = end_method;
+    cast->closed_signal = g_dbus_connection_signal_subscribe(cast->bus, service, interface, "Closed", path, NULL,
+                                                             G_DBUS_SIGNAL_FLAGS_NONE, on_closed, cast, NULL);
+    cast->name_watch = g_bus_watch_name_on_connection(cast->bus, service, G_BUS_NAME_WATCHER_FLAGS_NONE, NULL,
+                                                      on_vanished, cast, NULL);
+    cast->bus_closed = g_signal_connect(cast->bus, "closed", G_CALLBACK(on_bus_closed), cast);
+}
+
+/* The portal asks the user; Mutter's own API asks nobody and takes a monitor's name; windows it knows by numbers. */
+static gboolean use_mutter(GDBusConnection *bus, const Options *options, GCancellable *cancellable)
+{
+    if (options->backend != BACKEND_AUTO) {
+        return options->backend == BACKEND_MUTTER;
+    }
+    return !options->window && bus_has(bus, MUTTER_NAME, cancellable);
+}
+
+Cast *cast_open(GDBusConnection *bus, const Options *options, GCancellable *cancellable, GError **error)
+{
+    g_autoptr(Cast) cast = g_new0(Cast, 1);
+    gboolean mutter = use_mutter(bus, options, cancellable);
+
+    cast->bus = g_object_ref(bus);
+    cast->fd = -1;
+    if (!(mutter ? mutter_open : portal_open)(cast, options, cancellable, error)) {
+        return NULL;
+    }
+    if (cast->closed) {
+        g_set_error_literal(error, CAST_ERROR, CAST_ERROR_CLOSED, cast->closed);
+        return NULL;
+    }
+    return g_steal_pointer(&cast);
+}
+
+void cast_free(Cast *cast)
+{
+    if (cast->path) {
+        g_dbus_connection_signal_unsubscribe(cast->bus, cast->closed_signal);
+        g_bus_unwatch_name(cast->name_watch);
+        g_signal_handler_disconnect(cast->bus, cast->bus_closed);
+    }
+    if (cast->path && !cast->closed) {
+        /* Nobody waits for a compositor that hangs. */
+        g_dbus_connection_call(cast->bus, cast->service, cast->path, cast->interface, cast->end_method, NULL, NULL,
+                               G_DBUS_CALL_FLAGS_NONE, -1, NULL, NULL, NULL);
+        g_dbus_connection_flush_sync(cast->bus, NULL, NULL);
+    }
+    if (cast->fd >= 0) {
+        close(cast->fd);
+    }
+    g_free(cast->path);
+    g_free(cast->closed);
+    g_object_unref(cast->bus);
+    g_free(cast);
+}
+
+gboolean cast_list(GDBusConnection *bus, GCancellable *cancellable, GError **error)
+{
+    g_autoptr(GError) no_mutter = NULL, no_portal = NULL;
+    gboolean mutter = mutter_list(bus, cancellable, &no_mutter);
+    gboolean portal = portal_list(bus, cancellable, &no_portal);
+
+    if (!mutter && !portal) {
+        g_set_error(error, CAST_ERROR, CAST_ERROR_UNAVAILABLE,
+                    "nothing can be captured here: %s; %s", no_mutter->message,
+                    no_portal->message);
+        return FALSE;
+    }
+    if (!mutter) {
+        printf("mutter: %s\n", no_mutter->message);
+    }
+    if (!portal) {
+        printf("portal: %s\n", no_portal->message);
+    }
+    return TRUE;
+}

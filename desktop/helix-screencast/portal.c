@@ -1,0 +1,343 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * portal.c - a ScreenCast by the desktop portal, org.freedesktop.portal.ScreenCast, which asks the user and works with
+ * every desktop that has a portal. CreateSession, SelectSources and Start each make a Request object, whose Response
+ * signal is the answer; its path follows from the caller's name and a token, so that it can be listened to before.
+ */
+#include <stdio.h>
+#include "bus.h"
+#include "cast.h"
+#include "token.h"
+
+#define PORTAL_PATH "/org/freedesktop/portal/desktop"
+#define SCREENCAST "org.freedesktop.portal.ScreenCast"
+#define REQUEST "org.freedesktop.portal.Request"
+#define SESSION "org.freedesktop.portal.Session"
+
+#define SOURCE_MONITOR 1u
+#define SOURCE_WINDOW 2u
+#define PORTAL_CURSOR_HIDDEN 1u
+#define PORTAL_CURSOR_EMBEDDED 2u
+#define PERSIST_UNTIL_REVOKED 2u
+#define VERSION_OF_CURSORS 2u
+#define VERSION_OF_TOKENS 4u
+#define REQUEST_SECONDS 30
+
+enum {
+    RESPONSE_GRANTED = 0,
+    RESPONSE_CANCELLED = 1,
+};
+
+typedef struct Portal {
+    guint32 version, sources, cursors;
+} Portal;
+
+typedef struct Response {
+    gboolean done;
+    guint32 code;
+    GVariant *results;
+} Response;
+
+/* ---- requests ---- */
+
+static void on_response(GDBusConnection *bus, const char *sender, const char *path, const char *interface,
+                        const char *signal, GVariant *parameters, gpointer data)
+{
+    Response *response = data;
+
+    if (!response->done && g_variant_is_of_type(parameters, G_VARIANT_TYPE("(ua{sv})"))) {
+        g_variant_get(parameters, "(u@a{sv})", &response->code, &response->results);
+        response->done = TRUE;
+    }
+}
+
+static char *request_path(GDBusConnection *bus, const char *token)
+{
+    g_autofree char *sender = g_strdup(g_dbus_connection_get_unique_name(bus) + 1);
+
+    return g_strdup_printf(PORTAL_PATH "/request/%s/%s", g_strdelimit(sender, ".", '_'), token);
+}
+
+static guint listen_to(GDBusConnection *bus, const char *path, Response *response)
+{
+    return g_dbus_connection_signal_subscribe(bus, PORTAL_NAME, REQUEST, "Response", path, NULL,
+                                              G_DBUS_SIGNAL_FLAGS_NONE, on_response, response, NULL);
+}
+
+static gboolean judge(const char *method, const Response *response, GError **error)
+{
+    if (response->code == RESPONSE_CANCELLED) {
+        g_set_error(error, CAST_ERROR, CAST_ERROR_DENIED, "the request was denied: %s",
+                    "the user has to allow this program to see the screen");
+    } else if (response->code != RESPONSE_GRANTED) {
+        g_set_error(error, CAST_ERROR, CAST_ERROR_UNAVAILABLE,
+                    "the portal ended %s without an answer from the user; the "
+                    "log of xdg-desktop-portal and of the desktop's own portal says why", method);
+    }
+    return response->code == RESPONSE_GRANTED;
+}
+
+static GVariant *parameters_of(const char *method, const char *session, GVariantDict *options)
+{
+    GVariant *dict = g_variant_dict_end(options);
+
+    if (!session) {
+        return g_variant_new("(@a{sv})", dict);
+    }
+    if (strcmp(method, "Start") == 0) {
+        return g_variant_new("(os@a{sv})", session, "", dict);      /* no window of ours to put the question before */
+    }
+    return g_variant_new("(o@a{sv})", session, dict);
+}
+
+/*
+ * Call @method with @session (NULL: none yet) and @options, which are used up, and wait for the Response, for @seconds
+ * at most (0: a user may think as long as he likes). The results, or NULL.
+ */
+static GVariant *request(GDBusConnection *bus, const char *method, const char *session, GVariantDict *options,
+                         guint seconds, GCancellable *cancellable, GError **error)
+{
+    static guint count;
+    g_autofree char *token = g_strdup_printf("helix%u", ++count);
+    g_autofree char *path = request_path(bus, token);
+    g_autoptr(GVariant) reply = NULL;
+    const char *handle = path;
+    Response response = { 0 };
+    guint signal = listen_to(bus, path, &response), moved = 0;
+    gboolean good;
+
+    g_variant_dict_insert(options, "handle_token", "s", token);
+    reply = bus_call(bus, PORTAL_NAME, PORTAL_PATH, SCREENCAST, method, parameters_of(method, session, options), "(o)",
+                     NULL, cancellable, error);
+    if (reply) {
+        g_variant_get(reply, "(&o)", &handle);
+    }
+    if (strcmp(handle, path) != 0) {            /* portals before 0.9 choose their own */
+        moved = listen_to(bus, handle, &response);
+    }
+    good = reply && bus_wait(&response.done, seconds, cancellable, error);
+    if (!good && (reply || g_cancellable_is_cancelled(cancellable))) {
+        /* Take the question back. */
+        g_autoptr(GVariant) closed = bus_call(bus, PORTAL_NAME, handle, REQUEST, "Close", NULL, NULL, NULL, NULL, NULL);
+    }
+    g_dbus_connection_signal_unsubscribe(bus, signal);
+    if (moved) {
+        g_dbus_connection_signal_unsubscribe(bus, moved);
+    }
+    if (!good || !judge(method, &response, error)) {
+        g_clear_pointer(&response.results, g_variant_unref);
+    }
+    return response.results;
+}
+
+/* ---- what the portal can do ---- */
+
+static gboolean read_portal(GDBusConnection *bus, Portal *portal, GCancellable *cancellable, GError **error)
+{
+    GError *cause = NULL;
+
+    portal->version = bus_get_uint(bus, PORTAL_NAME, PORTAL_PATH, SCREENCAST, "version", cancellable, &cause);
+    if (!cause) {
+        portal->sources = bus_get_uint(bus, PORTAL_NAME, PORTAL_PATH, SCREENCAST, "AvailableSourceTypes", cancellable,
+                                       &cause);
+    }
+    if (!cause && portal->version >= VERSION_OF_CURSORS) {
+        portal->cursors = bus_get_uint(bus, PORTAL_NAME, PORTAL_PATH, SCREENCAST, "AvailableCursorModes", cancellable,
+                                       &cause);
+    }
+    if (!cause) {
+        return TRUE;
+    }
+    if (g_error_matches(cause, G_IO_ERROR, G_IO_ERROR_CANCELLED)) {
+        g_propagate_error(error, cause);
+        return FALSE;
+    }
+    if (bus_has(bus, PORTAL_NAME, cancellable)) {
+        g_set_error(error, CAST_ERROR, CAST_ERROR_UNAVAILABLE,
+                    "the portal offers no ScreenCast (%s): install the portal of "
+                    "this desktop, xdg-desktop-portal-gnome, -kde or -wlr, and see that XDG_CURRENT_DESKTOP names it",
+                    cause->message);
+    } else {
+        g_set_error(error, CAST_ERROR, CAST_ERROR_UNAVAILABLE, "there is no portal on this session bus (%s): install "
+                    "xdg-desktop-portal and the portal of this desktop", cause->message);
+    }
+    g_error_free(cause);
+    return FALSE;
+}
+
+static gboolean choose_cursor(const Portal *portal, Cursor wanted, guint32 *mode, GError **error)
+{
+    *mode = wanted == CURSOR_HIDDEN ? PORTAL_CURSOR_HIDDEN : PORTAL_CURSOR_EMBEDDED;
+    if (portal->cursors & *mode) {
+        return TRUE;
+    }
+    *mode = 0;          /* the portal's own default */
+    if (wanted == CURSOR_DEFAULT) {
+        return TRUE;
+    }
+    g_set_error(error, CAST_ERROR, CAST_ERROR_USAGE, "this portal can't %s",
+                wanted == CURSOR_HIDDEN ? "leave the cursor out: --cursor=embedded" :
+                                          "draw the cursor into the picture: --cursor=hidden");
+    return FALSE;
+}
+
+/* ---- the session ---- */
+
+static gboolean create_session(Cast *cast, GCancellable *cancellable, GError **error)
+{
+    g_autoptr(GVariant) results = NULL, handle = NULL;
+    const char *path = "";
+    GVariantDict options;
+
+    g_variant_dict_init(&options, NULL);
+    g_variant_dict_insert(&options, "session_handle_token", "s", "helix_screencast");
+    results = request(cast->bus, "CreateSession", NULL, &options, REQUEST_SECONDS, cancellable, error);
+    if (!results) {
+        return FALSE;
+    }
+    /* A string by the documents, but an object path from some portals. */
+    handle = g_variant_lookup_value(results, "session_handle", NULL);
+    if (handle && (g_variant_is_of_type(handle, G_VARIANT_TYPE_STRING) ||
+                   g_variant_is_of_type(handle, G_VARIANT_TYPE_OBJECT_PATH))) {
+        path = g_variant_get_string(handle, NULL);
+    }
+    if (!g_variant_is_object_path(path)) {
+        g_set_error_literal(error, CAST_ERROR, CAST_ERROR_UNAVAILABLE, "the portal made a session without a handle");
+        return FALSE;
+    }
+    cast_session_is(cast, PORTAL_NAME, path, SESSION, "Close");
+    return TRUE;
+}
+
+static gboolean select_source(Cast *cast, const Portal *portal, const Options *options, const char *token,
+                              GCancellable *cancellable, GError **error)
+{
+    g_autoptr(GVariant) results = NULL;
+    guint32 source = options->window ? SOURCE_WINDOW : SOURCE_MONITOR, cursor;
+    GVariantDict dict;
+
+    if (!(portal->sources & source)) {
+        g_set_error(error, CAST_ERROR, CAST_ERROR_USAGE, "this portal can't capture %s",
+                    options->window ? "a window: leave out --window" : "a monitor: try --window");
+        return FALSE;
+    }
+    if (!choose_cursor(portal, options->cursor, &cursor, error)) {
+        return FALSE;
+    }
+    g_variant_dict_init(&dict, NULL);
+    g_variant_dict_insert(&dict, "types", "u", source);
+    g_variant_dict_insert(&dict, "multiple", "b", FALSE);
+    if (cursor) {
+        g_variant_dict_insert(&dict, "cursor_mode", "u", cursor);
+    }
+    if (portal->version >= VERSION_OF_TOKENS) {
+        g_variant_dict_insert(&dict, "persist_mode", "u", PERSIST_UNTIL_REVOKED);
+        if (token) {
+            g_variant_dict_insert(&dict, "restore_token", "s", token);
+        }
+    }
+    results = request(cast->bus, "SelectSources", cast->path, &dict, REQUEST_SECONDS, cancellable, error);
+    return results != NULL;
+}
+
+/* The old token is spent whatever the answer holds. That it can't be kept is no reason to show nothing. */
+static void keep_token(const char *path, GVariant *results)
+{
+    g_autoptr(GError) error = NULL;
+    const char *token = NULL;
+
+    g_variant_lookup(results, "restore_token", "&s", &token);
+    if (!token_write(path, token, &error)) {
+        g_printerr("helix-screencast: the portal's restore token can't be kept, so you will be asked again: %s\n",
+                   error->message);
+    }
+}
+
+static gboolean start(Cast *cast, const char *token_file, GCancellable *cancellable, GError **error)
+{
+    g_autoptr(GVariant) results = NULL, streams = NULL;
+    GVariantDict options;
+
+    g_variant_dict_init(&options, NULL);
+    results = request(cast->bus, "Start", cast->path, &options, 0, cancellable, error);
+    if (!results) {
+        return FALSE;
+    }
+    keep_token(token_file, results);
+    streams = g_variant_lookup_value(results, "streams", G_VARIANT_TYPE("a(ua{sv})"));
+    if (!streams || g_variant_n_children(streams) == 0) {
+        g_set_error_literal(error, CAST_ERROR, CAST_ERROR_UNAVAILABLE, "the portal started no stream");
+        return FALSE;
+    }
+    g_variant_get_child(streams, 0, "(u@a{sv})", &cast->node, NULL);
+    return TRUE;
+}
+
+static gboolean open_pipewire(Cast *cast, GCancellable *cancellable, GError **error)
+{
+    g_autoptr(GUnixFDList) fds = NULL;
+    g_autoptr(GVariant) reply = bus_call(cast->bus, PORTAL_NAME, PORTAL_PATH, SCREENCAST, "OpenPipeWireRemote",
+                                         g_variant_new("(oa{sv})", cast->path, NULL), "(h)", &fds, cancellable, error);
+    gint32 index;
+
+    if (!reply) {
+        return FALSE;
+    }
+    g_variant_get(reply, "(h)", &index);
+    if (!fds) {
+        g_set_error_literal(error, CAST_ERROR, CAST_ERROR_UNAVAILABLE, "the portal sent no PipeWire connection");
+        return FALSE;
+    }
+    cast->fd = g_unix_fd_list_get(fds, index, error);
+    return cast->fd >= 0;
+}
+
+static gboolean open_session(Cast *cast, const Portal *portal, const Options *options, GCancellable *cancellable,
+                             GError **error)
+{
+    g_autofree char *file = token_path(options);
+    g_autofree char *token = options->ask ? NULL : token_read(file);
+
+    return create_session(cast, cancellable, error) &&
+           select_source(cast, portal, options, token, cancellable, error) &&
+           start(cast, file, cancellable, error) && open_pipewire(cast, cancellable, error);
+}
+
+gboolean portal_open(Cast *cast, const Options *options, GCancellable *cancellable, GError **error)
+{
+    GError *cause = NULL;
+    Portal portal = { 0 };
+
+    if (options->monitor) {
+        g_set_error_literal(error, CAST_ERROR, CAST_ERROR_USAGE,
+                            "Mutter does not run in this session, and the portal lets "
+                            "the user choose the monitor: leave out --monitor");
+        return FALSE;
+    }
+    if (!read_portal(cast->bus, &portal, cancellable, error)) {
+        return FALSE;
+    }
+    if (open_session(cast, &portal, options, cancellable, &cause)) {
+        return TRUE;
+    }
+    if (cause->domain == CAST_ERROR || g_error_matches(cause, G_IO_ERROR, G_IO_ERROR_CANCELLED)) {
+        g_propagate_error(error, cause);
+    } else {
+        g_set_error(error, CAST_ERROR, CAST_ERROR_UNAVAILABLE, "the portal's ScreenCast: %s", cause->message);
+        g_error_free(cause);
+    }
+    return FALSE;
+}
+
+gboolean portal_list(GDBusConnection *bus, GCancellable *cancellable, GError **error)
+{
+    Portal portal = { 0 };
+
+    if (!read_portal(bus, &portal, cancellable, error)) {
+        return FALSE;
+    }
+    printf("portal (version %u), the user chooses:\n", portal.version);
+    printf("   %s%s\n", portal.sources & SOURCE_MONITOR ? " a monitor" : "",
+           portal.sources & SOURCE_WINDOW ? " a window (--window)" : "");
+    return TRUE;
+}
