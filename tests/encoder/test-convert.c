@@ -4,6 +4,7 @@
 
 #include "common.h"
 #include "core/convert.h"
+#include "core/convert-rgb.h"
 
 static const guint32 formats[] = { HELIX_FORMAT_AR24, HELIX_FORMAT_XR24, HELIX_FORMAT_AB24, HELIX_FORMAT_XB24,
                                    HELIX_FORMAT_NV12 };
@@ -85,6 +86,37 @@ static void test_small(void)
         for (guint height = 1; height <= 20; height++) {
             check_same_size(HELIX_FORMAT_XB24, width, height, 0, paint_noise);
             check_same_size(HELIX_FORMAT_NV12, width, height, 0, paint_noise);
+        }
+    }
+}
+
+/* The vector code by itself, at every width around its pieces: exact to a level, and nothing written outside of the picture. */
+static void test_vectors(void)
+{
+    if (!helix_convert_rgb_available()) {
+        g_test_skip("this processor has no AVX2");
+        return;
+    }
+    for (guint width = HELIX_CONVERT_RGB_MIN_WIDTH; width <= 132; width += 2) {
+        const guint height = 4, stride = width + 6;
+        const gsize size = (gsize)stride * height * 3 / 2;
+        guint32 fourcc = width % 4 ? HELIX_FORMAT_XR24 : HELIX_FORMAT_XB24;
+        g_autoptr(HelixSurface) surface = surface_paint(fourcc, width, height, 0, 0xff, paint_noise, width);
+        g_autoptr(Yuv) expected = yuv_reference(paint_noise, width, height, width);
+        g_autoptr(Yuv) got = NULL;
+        g_autofree guint8 *out = g_malloc(size);
+        HelixNv12 nv12 = { .plane = { out, out + (gsize)stride * height }, .stride = { stride, stride } };
+        HelixRgbPicture picture = { .pixels = surface->data, .stride = surface->stride[0], .width = width, .height = height,
+                                    .red_first = fourcc == HELIX_FORMAT_XB24 };
+
+        memset(out, 0xa5, size);
+        helix_convert_rgb(&picture, out, out + (gsize)stride * height, stride);
+        got = from_nv12(&nv12, width, height);
+        for (guint plane = 0; plane < 3; plane++) {
+            g_assert_cmpuint(yuv_compare(expected, got, plane).max, <=, 1);
+        }
+        for (gsize i = 0; i < size; i++) {
+            g_assert_true(i % stride < width || out[i] == 0xa5);
         }
     }
 }
@@ -239,6 +271,7 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/convert/same-size", test_same_size);
     g_test_add_func("/convert/small", test_small);
+    g_test_add_func("/convert/vectors", test_vectors);
     g_test_add_func("/convert/flat", test_flat);
     g_test_add_func("/convert/halved", test_halved);
     g_test_add_func("/convert/scaled", test_scaled);

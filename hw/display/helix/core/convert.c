@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * convert.c - RGB to NV12 and scaling with libswscale, and the odd edge by hand.
+ * convert.c - RGB to NV12 by convert-rgb.c or libswscale, scaling by libswscale, and the odd edge by hand.
  *
  * libswscale has no notion of a picture one pixel short: it would stretch it, and moves the chroma of an odd height. So
- * it converts the even part, and the last column and row are done here by the formula.
+ * the even part is converted, and the last column and row are done here by the formula.
  */
 #include <string.h>
 #include <libavutil/mem.h>
@@ -11,6 +11,7 @@
 #include <libswscale/swscale.h>
 
 #include "convert.h"
+#include "convert-rgb.h"
 #include "error.h"
 
 /* libswscale's vector code reads and writes rows in whole vectors: up to the next multiple of this. */
@@ -261,11 +262,25 @@ static void convert_block(HelixConverter *converter, const Source *source, guint
     chroma[1] = to_level(128 + cr / 4 * 224 / 255);
 }
 
+/* Does convert-rgb.c take the even part of a picture this wide? */
+static gboolean is_fast(const Source *source)
+{
+    return (source->width & ~1u) >= HELIX_CONVERT_RGB_MIN_WIDTH && helix_convert_rgb_available();
+}
+
 static gboolean convert_rgb(HelixConverter *converter, const Source *source, GError **error)
 {
     guint32 even[2] = { source->width & ~1u, source->height & ~1u };
 
-    if (even[0] < MIN_SCALER_SIDE || even[1] < MIN_SCALER_SIDE) {
+    if (is_fast(source)) {
+        HelixRgbPicture picture = {
+            .pixels = source->plane[0], .stride = source->stride[0], .width = even[0], .height = even[1],
+            .red_first = source->format == AV_PIX_FMT_RGB0,
+        };
+
+        helix_convert_rgb(&picture, converter->out, converter->out + (gsize)converter->stride * converter->height,
+                          converter->stride);
+    } else if (even[0] < MIN_SCALER_SIDE || even[1] < MIN_SCALER_SIDE) {
         even[0] = even[1] = 0;
     } else if (!scale(converter, source, even, even, error)) {
         return FALSE;
@@ -327,7 +342,7 @@ gboolean helix_converter_run(HelixConverter *converter, const HelixSurface *surf
         extend_nv12(converter, &source);
         return TRUE;
     }
-    if (!has_slack(surface, &source)) {
+    if (!(same && is_fast(&source)) && !has_slack(surface, &source)) {
         if (!pad_source(converter, &source, error)) {
             return FALSE;
         }

@@ -27,6 +27,7 @@ typedef struct HelixSocket {
     HelixChannel channel;
     int fd;
     gpointer tag;               /* of fd in the source; NULL while there is nothing to wait for */
+    GIOCondition wanted;        /* what tag waits for */
     gboolean paused;            /* the user takes no input */
     gboolean want_write;        /* the user waits for writable() */
     gboolean eof;
@@ -68,10 +69,13 @@ static void rearm(HelixSocket *self)
             self->tag = NULL;
         }
     } else if (self->tag) {
-        g_source_modify_unix_fd(&self->source, self->tag, wanted);
+        if (wanted != self->wanted) {   /* each change wakes the loop, from which this is mostly called */
+            g_source_modify_unix_fd(&self->source, self->tag, wanted);
+        }
     } else {
         self->tag = g_source_add_unix_fd(&self->source, self->fd, wanted);
     }
+    self->wanted = wanted;
 }
 
 /* Have dispatch() called soon, from the loop. */

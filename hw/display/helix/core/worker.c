@@ -41,7 +41,9 @@ struct HelixWorker {
     gpointer owner;             /* NULL: retired */
 
     /* Both. */
-    GAsyncQueue *jobs;
+    GMutex lock;                /* of jobs */
+    GCond arrived;
+    GQueue jobs;                /* Job */
     gint retired;               /* atomic */
     gint want_idr;              /* atomic */
 
@@ -182,6 +184,18 @@ static void configure(HelixWorker *worker, Job *job)
     }
 }
 
+static Job *next_job(HelixWorker *worker)
+{
+    Job *job;
+
+    g_mutex_lock(&worker->lock);
+    while (!(job = g_queue_pop_head(&worker->jobs))) {
+        g_cond_wait(&worker->arrived, &worker->lock);
+    }
+    g_mutex_unlock(&worker->lock);
+    return job;
+}
+
 static void post(HelixCrew *crew, Job *job)
 {
     g_async_queue_push(crew->done, job);
@@ -194,7 +208,7 @@ static gpointer worker_main(gpointer data)
     gboolean end = FALSE;
 
     while (!end) {
-        Job *job = g_async_queue_pop(worker->jobs);
+        Job *job = next_job(worker);
 
         end = job->kind == JOB_END;
         if (end) {
@@ -225,7 +239,8 @@ static void reap(HelixWorker *worker)
 {
     g_thread_join(worker->thread);
     worker->crew->workers = g_list_remove(worker->crew->workers, worker);
-    g_async_queue_unref(worker->jobs);
+    g_mutex_clear(&worker->lock);
+    g_cond_clear(&worker->arrived);
     g_free(worker);
 }
 
@@ -311,6 +326,15 @@ static Job *job_new(HelixWorker *worker, JobKind kind, gpointer tag)
     return job;
 }
 
+/* The thread is woken once the lock is free: with a GAsyncQueue it wakes only to wait for that. */
+static void order(HelixWorker *worker, Job *job)
+{
+    g_mutex_lock(&worker->lock);
+    g_queue_push_tail(&worker->jobs, job);
+    g_mutex_unlock(&worker->lock);
+    g_cond_signal(&worker->arrived);
+}
+
 HelixWorker *helix_worker_new(HelixCrew *crew, const HelixEncoderClass *klass, HelixWorkerDone done, gpointer owner)
 {
     HelixWorker *worker = g_new0(HelixWorker, 1);
@@ -319,7 +343,9 @@ HelixWorker *helix_worker_new(HelixCrew *crew, const HelixEncoderClass *klass, H
     worker->crew = crew;
     worker->done = done;
     worker->owner = owner;
-    worker->jobs = g_async_queue_new();
+    g_mutex_init(&worker->lock);
+    g_cond_init(&worker->arrived);
+    g_queue_init(&worker->jobs);
     worker->klass = klass;
     worker->asked.realtime = 1;
     crew->workers = g_list_prepend(crew->workers, worker);
@@ -336,7 +362,7 @@ void helix_worker_retire(HelixWorker *worker)
 {
     worker->owner = NULL;
     if (g_atomic_int_compare_and_exchange(&worker->retired, FALSE, TRUE)) {
-        g_async_queue_push(worker->jobs, job_new(worker, JOB_END, NULL));
+        order(worker, job_new(worker, JOB_END, NULL));
     }
 }
 
@@ -346,7 +372,7 @@ void helix_worker_encode(HelixWorker *worker, HelixSurface *surface, gboolean fo
 
     job->surface = helix_surface_ref(surface);
     job->force_idr = force_idr;
-    g_async_queue_push(worker->jobs, job);
+    order(worker, job);
 }
 
 void helix_worker_configure(HelixWorker *worker, const HelixConfigRequest *request, gpointer tag)
@@ -354,7 +380,7 @@ void helix_worker_configure(HelixWorker *worker, const HelixConfigRequest *reque
     Job *job = job_new(worker, JOB_CONFIGURE, tag);
 
     job->request = *request;
-    g_async_queue_push(worker->jobs, job);
+    order(worker, job);
 }
 
 void helix_worker_force_idr(HelixWorker *worker)

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* bare.h - libavcodec's libx264 as one would use it alone, with the settings that core/encoder-x264.c arrives at. */
+#ifndef HELIX_BENCH_BARE_H
+#define HELIX_BENCH_BARE_H
+
+#include <glib.h>
+#include <libavcodec/avcodec.h>
+#include "core/encoder.h"
+
+typedef struct Bare {
+    HelixEncoderConfig config;  /* in force */
+    AVCodecContext *codec;
+    AVPacket *packet;
+    gint64 pts;
+} Bare;
+
+/* A realtime stream of this size with everything automatic. */
+Bare *bare_new(guint width, guint height);
+/* Bytes of the access unit. */
+gsize bare_encode(Bare *bare, AVFrame *frame);
+void bare_free(Bare *bare);
+
+/* Pictures of desktop.h as frames that libavcodec takes without copying: NV12, made by core/convert.c. */
+AVFrame **bare_frames(guint width, guint height);
+
+#endif

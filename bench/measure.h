@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* measure.h - times, quantiles, and one line of JSON for what a bench program measured. */
+#ifndef HELIX_BENCH_MEASURE_H
+#define HELIX_BENCH_MEASURE_H
+
+#include <glib.h>
+
+/* Values of one figure: ours and its rival's, taken in turn, so that those of one index belong together. */
+typedef struct Figure {
+    const char *name, *unit;
+    GArray *ours, *rival;       /* double */
+} Figure;
+
+Figure *figure_new(const char *name, const char *unit);
+void figure_add(Figure *figure, double ours, double rival);
+/* {"figures": [{"name", "unit", "ours": [...], "rival": [...]}, ...]} on standard output; NULL ends the list. Frees them. */
+void figures_print(Figure *first, ...) G_GNUC_NULL_TERMINATED;
+
+/* ns of the monotonic clock; ns of processor time of this process. */
+gint64 now_ns(void);
+gint64 cpu_ns(void);
+
+/* The value below which @share (0 to 1) of them lie. Sorts @values. */
+double quantile(double *values, gsize n, double share);
+
+/* Ends the program with a message. */
+void die(const char *format, ...) G_GNUC_PRINTF(1, 2) G_GNUC_NORETURN;
+
+#endif

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * overhead.c - what the host adds to a request: request to answer over a UNIX socket with the null encoder, against a
+ * skeleton that does nothing but the same thread hops: client, loop, encoder thread, loop, client.
+ *
+ *     bench-overhead [ROUNDS [REQUESTS]]
+ *
+ * The client is the same for both, and the skeleton's answer is a copy of one of the host's. Each round asks both in
+ * turn, request by request.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "desktop.h"
+#include "measure.h"
+#include "served.h"
+
+#define WIDTH 1920u
+#define HEIGHT 1080u
+#define REQUEST_BYTES (HELIX_WIRE_HEADER_SIZE + HELIX_REQUEST_SIZE)
+
+typedef struct Skeleton {
+    int socket;                 /* the loop's end */
+    int done;                   /* eventfd: the encoder thread to the loop */
+    pthread_mutex_t lock;
+    pthread_cond_t wake;
+    gboolean job;               /* under lock */
+    GByteArray *answer;
+} Skeleton;
+
+static void *encoder_thread(void *data)
+{
+    Skeleton *skeleton = data;
+    guint64 one = 1;
+
+    while (TRUE) {
+        pthread_mutex_lock(&skeleton->lock);
+        while (!skeleton->job) {
+            pthread_cond_wait(&skeleton->wake, &skeleton->lock);
+        }
+        skeleton->job = FALSE;
+        pthread_mutex_unlock(&skeleton->lock);
+        if (write(skeleton->done, &one, sizeof(one)) != sizeof(one)) {
+            die("eventfd: %s", g_strerror(errno));
+        }
+    }
+    return NULL;
+}
+
+static void *loop_thread(void *data)
+{
+    Skeleton *skeleton = data;
+    struct pollfd wait[2] = { { .fd = skeleton->socket, .events = POLLIN }, { .fd = skeleton->done, .events = POLLIN } };
+    guint8 request[65536];
+    guint64 count;
+
+    while (poll(wait, 2, -1) > 0) {
+        if (wait[0].revents) {
+            ssize_t got = recv(skeleton->socket, request, sizeof(request), 0);
+
+            if (got <= 0) {
+                return NULL;
+            }
+            if (got != REQUEST_BYTES) {
+                die("the skeleton got %zd bytes", got);
+            }
+            pthread_mutex_lock(&skeleton->lock);
+            skeleton->job = TRUE;
+            pthread_cond_signal(&skeleton->wake);
+            pthread_mutex_unlock(&skeleton->lock);
+        }
+        if (wait[1].revents) {
+            if (read(skeleton->done, &count, sizeof(count)) != sizeof(count) ||
+                send(skeleton->socket, skeleton->answer->data, skeleton->answer->len, MSG_NOSIGNAL) < 0) {
+                die("the skeleton's loop: %s", g_strerror(errno));
+            }
+        }
+    }
+    return NULL;
+}
+
+static Client *skeleton_start(GByteArray *answer)
+{
+    Skeleton *skeleton = g_new0(Skeleton, 1);
+    pthread_t thread;
+    int pair[2];
+
+    if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair) < 0) {
+        die("socketpair: %s", g_strerror(errno));
+    }
+    skeleton->socket = pair[0];
+    skeleton->done = eventfd(0, EFD_CLOEXEC);
+    skeleton->answer = answer;
+    pthread_mutex_init(&skeleton->lock, NULL);
+    pthread_cond_init(&skeleton->wake, NULL);
+    if (pthread_create(&thread, NULL, loop_thread, skeleton) || pthread_create(&thread, NULL, encoder_thread, skeleton)) {
+        die("no threads");
+    }
+    return client_new(pair[1]);
+}
+
+/* A whole answer of the host's, header and payload. */
+static GByteArray *copy_answer(Client *client)
+{
+    g_autoptr(Message) message = client_receive(client);
+    GByteArray *bytes = g_byte_array_new();
+    guint8 header[HELIX_WIRE_HEADER_SIZE] = { 'H', 'X', 'F', 'R', HELIX_MSG_FRAME_RESPONSE, 0, 1, 0 };
+    guint32 size;
+
+    if (!message || message->type != HELIX_MSG_FRAME_RESPONSE) {
+        die("the host does not answer");
+    }
+    size = GUINT32_TO_LE(message->size);
+    memcpy(header + HELIX_WIRE_HEADER_PAYLOAD, &size, sizeof(size));
+    g_byte_array_append(bytes, header, sizeof(header));
+    return g_byte_array_append(bytes, message->payload, message->size);
+}
+
+static double ask(Client *client, guint n)
+{
+    gint64 begin = now_ns();
+
+    served_ask(client, WIDTH, HEIGHT, n % DESKTOP_PICTURES);
+    served_answer(client);
+    return (double)(now_ns() - begin) / 1e3;
+}
+
+int main(int argc, char **argv)
+{
+    guint rounds = argc > 1 ? (guint)atoi(argv[1]) : 10, requests = argc > 2 ? (guint)atoi(argv[2]) : 4000;
+    Figure *p50 = figure_new("p50", "us"), *p99 = figure_new("p99", "us");
+    Served *served = served_new("null", WIDTH, HEIGHT, FALSE);
+    Client *host = served_connect(served), *skeleton;
+    g_autofree double *ours = g_new(double, requests), *rival = g_new(double, requests);
+
+    for (guint i = 0; i < 100; i++) {
+        ask(host, i);           /* the first is an IDR */
+    }
+    served_ask(host, WIDTH, HEIGHT, 0);
+    skeleton = skeleton_start(copy_answer(host));
+    for (guint i = 0; i < 100; i++) {
+        ask(skeleton, i);
+    }
+    for (guint round = 0; round < rounds; round++) {
+        double ours50, rival50;
+
+        for (guint i = 0; i < requests; i++) {
+            if (i % 2) {
+                ours[i] = ask(host, i);
+            }
+            rival[i] = ask(skeleton, i);
+            if (i % 2 == 0) {
+                ours[i] = ask(host, i);
+            }
+        }
+        ours50 = quantile(ours, requests, 0.5);
+        rival50 = quantile(rival, requests, 0.5);
+        figure_add(p50, ours50, rival50);
+        figure_add(p99, quantile(ours, requests, 0.99), quantile(rival, requests, 0.99));
+    }
+    figures_print(p50, p99, NULL);
+    client_free(host);
+    served_free(served);
+    return 0;
+}

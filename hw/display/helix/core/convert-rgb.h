@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * convert-rgb.h - 32-bit RGB to NV12 of the same size, BT.709 limited range, by vector instructions.
+ *
+ * No library does BT.709 at this speed: libyuv knows BT.601 only, libswscale takes four times as long.
+ */
+#ifndef HELIX_CONVERT_RGB_H
+#define HELIX_CONVERT_RGB_H
+
+#include <glib.h>
+
+/* Rows are converted in pieces of this many pixels, so that is how wide a picture must be. */
+#define HELIX_CONVERT_RGB_MIN_WIDTH 32u
+
+typedef struct HelixRgbPicture {
+    const guint8 *pixels;       /* four bytes a pixel, the fourth is ignored */
+    gsize stride;               /* bytes a row */
+    guint32 width, height;      /* even; width from HELIX_CONVERT_RGB_MIN_WIDTH on */
+    gboolean red_first;         /* else blue is */
+} HelixRgbPicture;
+
+/* FALSE: this processor lacks the instructions (AVX2), or there is no code for its architecture. Any thread. */
+gboolean helix_convert_rgb_available(void);
+
+/*
+ * Convert @picture into @luma and @chroma (Cb and Cr interleaved), both of @stride bytes a row. Nothing outside of the
+ * pictures is read or written. Chroma is the mean of 2 x 2 pixels. At most one level from the exact value. Any thread; only if available.
+ */
+void helix_convert_rgb(const HelixRgbPicture *picture, guint8 *luma, guint8 *chroma, gsize stride);
+
+#endif
