@@ -3,11 +3,13 @@
 # make demo               build everything, stream a VM's desktop, leave out/demo.mp4, out/demo.png and out/demo.json
 # make check              the tests that CI runs
 # make check SUITE=NAME   one suite (make check SUITE=list names them); SUITE=all: the long ones too
+# make bench              the performance table (docs/performance.md); leaves out/bench.json and out/bench.md
+# make bench ROW=NAME     one row
 # make clean              removes out/; the cache folder (see tools/front) stays
 #
 # Nothing needs to be installed first but git, make and a package manager: see tools/front.
 
-.PHONY: help demo check clean
+.PHONY: help demo check bench clean
 
 help:
 	@sed -n 's/^# \{0,1\}//p' Makefile | sed 1d
@@ -17,6 +19,9 @@ demo:
 
 check:
 	@tools/front check $(SUITE)
+
+bench:
+	@tools/front bench $(ROW)
 
 clean:
 	rm -rf out

@@ -2,7 +2,7 @@
 /*
  * convert-rgb.h - 32-bit RGB to NV12 of the same size, BT.709 limited range, by vector instructions.
  *
- * No library does BT.709 at this speed: libyuv knows BT.601 only, libswscale takes four times as long.
+ * No library does BT.709 at this speed: libyuv knows BT.601 only, libswscale takes several times as long.
  */
 #ifndef HELIX_CONVERT_RGB_H
 #define HELIX_CONVERT_RGB_H

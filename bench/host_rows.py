@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Rows that need no VM: the core with its encoder, in one process."""
+
+from row import Figure, from_program, row
+
+SURFACE_KIB = 1920 * 1080 * 4 / 1024
+
+
+@row("overhead", "request to answer over a UNIX socket, null encoder; a skeleton of the same thread hops", 120)
+def overhead(lab):
+    answer = lab.program("bench-overhead", lab.rounds(10), 4000)
+    return [from_program(answer, "p50", goal=1.3), from_program(answer, "p99", goal=1.5)]
+
+
+@row("encode", "host path at 1080p from host memory, x264; a bare loop of libavcodec on converted frames", 240)
+def encode(lab):
+    answer = lab.program("bench-encode", lab.rounds(9), 160)
+    return [from_program(answer, "rate", goal=0.90, at_most=False)]
+
+
+@row("convert", "BGRx to NV12 at 1080p, BT.709; libyuv's BT.601", 120)
+def convert(lab):
+    answer = lab.program("bench-convert", lab.rounds(10), 100)
+    return [from_program(answer, "frame", goal=1.2)]
+
+
+@row("scale", "2, 4, 8 streams of 720p at once, x264; one stream, and the fastest of them", 300)
+def scale(lab):
+    answer = lab.program("bench-scale", lab.rounds(7), 1.5)
+    figures = []
+    for n in (2, 4, 8):
+        figures.append(from_program(answer, "%d streams" % n, goal=0.95, at_most=False))
+        figures.append(from_program(answer, "%d streams, slowest" % n, goal=0.8, at_most=False))
+    return figures
+
+
+@row("cost", "a 1080p stream's memory and threads; as many bare encoders, then 3 surfaces and 1 thread", 120)
+def cost(lab):
+    memory, threads = [], []
+    for _ in range(lab.rounds(5)):
+        ours, bare = lab.program("bench-cost", "host", 4), lab.program("bench-cost", "bare", 4)
+        memory.append((ours["kib"] - bare["kib"]) / SURFACE_KIB)
+        threads.append(ours["threads"] - bare["threads"])
+    return [Figure("memory", "surfaces", memory, [3] * len(memory), goal=1, limit=True),
+            Figure("threads", "threads", threads, [1] * len(threads), goal=1, limit=True)]
+
+
+@row("decode-delay", "access units a decoder must be given before it shows the first picture", 60)
+def decode_delay(lab):
+    answer = lab.program("bench-decode-delay")
+    return [from_program(answer, "access units", goal=1, limit=True)]
