@@ -146,8 +146,8 @@ static void install_connection(GObjectClass *object_class)
                           "(0: for ever). A slow host answers pings", 0, G_MAXINT, 10000, ready));
     g_object_class_install_property(object_class, PROP_RECONNECT,
         g_param_spec_boolean("reconnect", "Reconnect",
-                             "Connect again to a host that is gone (with a warning, and pictures dropped until then) "
-                             "instead of ending in an error; also wait for a host that is not there yet", FALSE, ready));
+                             "Connect again to a host that is gone, with a warning, instead of ending in an error; "
+                             "also wait for a host that is not there yet", FALSE, ready));
     g_object_class_install_property(object_class, PROP_STATS,
         g_param_spec_boxed("stats", "Statistics",
                            "Counts, bytes and microseconds since the start; also an element message at the end",

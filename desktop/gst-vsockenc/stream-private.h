@@ -59,7 +59,8 @@ struct VsockStream {
     guint frames_pending;       /* of all these, pictures not discarded */
     guint requests_pending;     /* of those sent, pictures */
     GQueue answers;             /* VsockAnswer */
-    guint busy;                 /* answers taken and not done */
+    guint busy;                 /* answers taken and not done: one at most, by one thread */
+    guint busy_pictures;        /* of these, answers to pictures */
     gboolean drain_later;
     gboolean had_picture;       /* one was sent on this connection */
     gint64 repeat_us;           /* when to answer REPEAT; 0: not */

@@ -52,9 +52,22 @@ static gboolean has_agreed(const VsockStream *self)
     return !self->away && (self->host == HOST_NEW || self->host == HOST_OLD);
 }
 
+/* Is it the host's answer to a picture? */
+static gboolean is_of_picture(const VsockAnswer *answer)
+{
+    return answer->kind == VSOCK_ANSWER_UNIT || answer->kind == VSOCK_ANSWER_DROPPED ||
+           answer->kind == VSOCK_ANSWER_ERROR;
+}
+
+/* Answers that downstream has not taken keep their places: or they would grow in number here. */
 gboolean vsock_stream_has_room(const VsockStream *self)
 {
-    return has_agreed(self) && self->requests_pending + self->answers.length + self->busy < in_flight_limit(self);
+    guint under_way = self->requests_pending + self->busy_pictures;
+
+    for (const GList *l = self->answers.head; l; l = l->next) {
+        under_way += is_of_picture(l->data) ? 1 : 0;
+    }
+    return has_agreed(self) && under_way < in_flight_limit(self);
 }
 
 void vsock_stream_send_config(VsockStream *self, gboolean longer)
@@ -258,6 +271,7 @@ VsockAnswer *vsock_stream_next_answer(VsockStream *self)
     }
     if (answer) {
         self->busy++;
+        self->busy_pictures = is_of_picture(answer) ? 1 : 0;
     }
     g_mutex_unlock(&self->lock);
     return answer;
@@ -267,6 +281,7 @@ void vsock_stream_answer_done(VsockStream *self)
 {
     g_mutex_lock(&self->lock);
     self->busy--;
+    self->busy_pictures = 0;
     vsock_stream_pump(self);
     g_mutex_unlock(&self->lock);
 }

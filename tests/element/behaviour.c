@@ -4,13 +4,6 @@
 #include "../../desktop/gst-vsockenc/bytes.h"
 #include "fixture.h"
 
-static void ask_for_keyframe(Fixture *f)
-{
-    GstEvent *event = gst_video_event_new_upstream_force_key_unit(GST_CLOCK_TIME_NONE, TRUE, 1);
-
-    gst_harness_push_upstream_event(f->h, event);
-}
-
 /* ---- one after the other ---- */
 
 static void test_each_at_once(void)
@@ -114,52 +107,14 @@ static void test_new_size(void)
     g_assert_cmpuint(get_u32(script_host_config(f.host, 1, &size) + HELIX_CONFIG_WIDTH), ==, 32);
     g_assert_cmpuint(get_u32(script_host_config(f.host, 1, &size) + HELIX_CONFIG_HEIGHT), ==, 48);
     g_assert_cmphex(script_host_frame(f.host, 1).fourcc, ==, HELIX_FORMAT_AB24);
-    ask_for_keyframe(&f);
+    fixture_ask_for_keyframe(&f);
     gst_harness_push(f.h, fixture_picture(&f, 32 * 48 * 4));
     fixture_pull(&f, 2, TRUE);
     check_caps(&f, 32, 48, "30/1");
     fixture_tear_down(&f);
 }
 
-static void test_downstream_profile(void)
-{
-    Script script = SCRIPT_DEFAULT;
-    Fixture f;
-    gsize size;
-
-    fixture_set_up(&f, &script, -1);
-    gst_harness_set_sink_caps_str(f.h, "video/x-h264, profile=main");
-    gst_harness_set_src_caps_str(f.h, CAPS("BGRx", 64, 64));
-    g_assert_cmpint(fixture_push(&f), ==, GST_FLOW_OK);
-    fixture_pull(&f, 0, TRUE);
-    g_assert_cmpuint(script_host_config(f.host, 0, &size)[HELIX_CONFIG_PROFILE], ==, 77);
-    fixture_tear_down(&f);
-}
-
-static void test_latency(void)
-{
-    Script script = SCRIPT_DEFAULT;
-    Fixture f;
-
-    fixture_set_up_64(&f, &script, -1);
-    g_assert_cmpuint(gst_harness_query_latency(f.h), ==, GST_SECOND / 30);
-    fixture_tear_down(&f);
-}
-
 /* ---- keyframes ---- */
-
-/* The force-key-unit events that went downstream. */
-static guint key_unit_events(Fixture *f)
-{
-    GstEvent *event;
-    guint n = 0;
-
-    while ((event = gst_harness_try_pull_event(f->h))) {
-        n += gst_video_event_is_force_key_unit(event) ? 1 : 0;
-        gst_event_unref(event);
-    }
-    return n;
-}
 
 static void test_force_key_unit(void)
 {
@@ -169,14 +124,14 @@ static void test_force_key_unit(void)
     fixture_set_up_64(&f, &script, -1);
     for (guint i = 0; i < 4; i++) {
         if (i == 2) {
-            g_assert_cmpuint(key_unit_events(&f), ==, 0);
-            ask_for_keyframe(&f);
+            g_assert_cmpuint(fixture_key_unit_events(&f), ==, 0);
+            fixture_ask_for_keyframe(&f);
         }
         fixture_push(&f);
         fixture_pull(&f, i, i == 0 || i == 2);
         g_assert_cmpint(script_host_frame(f.host, i).force_keyframe, ==, i == 2);
     }
-    g_assert_cmpuint(key_unit_events(&f), ==, 1);
+    g_assert_cmpuint(fixture_key_unit_events(&f), ==, 1);
     fixture_tear_down(&f);
 }
 
@@ -191,12 +146,12 @@ static void test_key_unit_survives_error(void)
     fixture_set_up_64(&f, &script, -1);
     fixture_push(&f);
     fixture_pull(&f, 0, TRUE);
-    ask_for_keyframe(&f);
+    fixture_ask_for_keyframe(&f);
     fixture_push(&f);
     gst_message_unref(fixture_message(&f, GST_MESSAGE_QOS));
     fixture_push(&f);
     fixture_pull(&f, 2, TRUE);
-    g_assert_cmpuint(key_unit_events(&f), ==, 1);
+    g_assert_cmpuint(fixture_key_unit_events(&f), ==, 1);
     fixture_tear_down(&f);
 }
 
@@ -216,51 +171,6 @@ static void test_key_int_max_asked(void)
     fixture_tear_down(&f);
 }
 
-/* ---- properties ---- */
-
-static void test_bitrate_live(void)
-{
-    Script script = SCRIPT_DEFAULT;
-    Fixture f;
-    gsize size;
-
-    fixture_set_up(&f, &script, -1);
-    g_object_set(f.h->element, "bitrate", 3000, NULL);
-    gst_harness_set_src_caps_str(f.h, CAPS("BGRx", 64, 64));
-    fixture_push(&f);
-    fixture_pull(&f, 0, TRUE);
-    g_assert_cmpuint(script_host_configs(f.host), ==, 1);
-    g_assert_cmpuint(get_u32(script_host_config(f.host, 0, &size) + HELIX_CONFIG_BITRATE), ==, 3000000);
-    g_assert_cmpuint(size, ==, HELIX_CONFIG_SIZE);
-    g_object_set(f.h->element, "bitrate", 500, NULL);
-    fixture_push(&f);
-    fixture_pull(&f, 1, FALSE);
-    g_assert_cmpuint(script_host_configs(f.host), ==, 2);
-    g_assert_cmpuint(get_u32(script_host_config(f.host, 1, &size) + HELIX_CONFIG_BITRATE), ==, 500000);
-    g_assert_cmpuint(size, ==, HELIX_CONFIG_LONG_SIZE);
-    fixture_tear_down(&f);
-}
-
-static void test_key_int_max_told(void)
-{
-    Script script = SCRIPT_DEFAULT;
-    Fixture f;
-    gsize size;
-
-    fixture_set_up(&f, &script, -1);
-    g_object_set(f.h->element, "key-int-max", 60, NULL);
-    gst_harness_set_src_caps_str(f.h, CAPS("BGRx", 64, 64));
-    fixture_push(&f);
-    fixture_pull(&f, 0, TRUE);
-    /* The short form first: nothing is agreed then. */
-    g_assert_cmpuint(script_host_configs(f.host), ==, 2);
-    script_host_config(f.host, 0, &size);
-    g_assert_cmpuint(size, ==, HELIX_CONFIG_SIZE);
-    g_assert_cmpuint(get_u32(script_host_config(f.host, 1, &size) + HELIX_CONFIG_KEY_INT_MAX), ==, 60);
-    g_assert_cmpuint(size, ==, HELIX_CONFIG_LONG_SIZE);
-    fixture_tear_down(&f);
-}
-
 /* ---- in flight, drain, flush ---- */
 
 static void test_in_flight(void)
@@ -271,9 +181,7 @@ static void test_in_flight(void)
 
     script.hold = TRUE;
     script.max_in_flight = 2;
-    fixture_set_up(&f, &script, -1);
-    gst_harness_set_live(f.h, FALSE);
-    gst_harness_set_src_caps_str(f.h, CAPS("BGRx", 64, 64));
+    fixture_set_up_with(&f, &script, -1, FALSE, NULL);
     g_assert_cmpint(fixture_push(&f), ==, GST_FLOW_OK);
     g_assert_cmpint(fixture_push(&f), ==, GST_FLOW_OK);
     third = fixture_push_in_thread(&f);
@@ -292,8 +200,6 @@ static void test_eos_drains(void)
     Script script = SCRIPT_DEFAULT;
     GstMessage *message;
     const GstStructure *stats;
-    GstEvent *event;
-    gboolean ended = FALSE;
     Fixture f;
     guint64 n;
 
@@ -306,11 +212,7 @@ static void test_eos_drains(void)
     g_assert_true(gst_harness_push_event(f.h, gst_event_new_eos()));
     g_assert_cmpuint(gst_harness_buffers_received(f.h), ==, 0);
     script_host_allow(f.host, 3);
-    while (!ended && (event = gst_harness_pull_event(f.h))) {
-        ended = GST_EVENT_TYPE(event) == GST_EVENT_EOS;
-        gst_event_unref(event);
-    }
-    g_assert_true(ended);
+    g_assert_true(fixture_wait_event(&f, GST_EVENT_EOS));
     g_assert_cmpuint(gst_harness_buffers_in_queue(f.h), ==, 3);
     message = fixture_message(&f, GST_MESSAGE_ELEMENT);
     stats = gst_message_get_structure(message);
@@ -331,9 +233,7 @@ static void test_flush(void)
 
     script.hold = TRUE;
     script.max_in_flight = 2;
-    fixture_set_up(&f, &script, -1);
-    gst_harness_set_live(f.h, FALSE);
-    gst_harness_set_src_caps_str(f.h, CAPS("BGRx", 64, 64));
+    fixture_set_up_with(&f, &script, -1, FALSE, NULL);
     fixture_push(&f);
     fixture_push(&f);
     blocked = fixture_push_in_thread(&f);
@@ -386,7 +286,7 @@ static void test_restart(void)
     gst_harness_push_event(f.h, gst_event_new_segment(&segment));
     gst_caps_unref(caps);
     /* The scripted host goes on counting, so a keyframe has to be asked for. */
-    ask_for_keyframe(&f);
+    fixture_ask_for_keyframe(&f);
     g_assert_cmpint(fixture_push(&f), ==, GST_FLOW_OK);
     fixture_pull(&f, 1, TRUE);
     g_assert_cmpuint(fixture_stat(&f, "frames"), ==, 1);
@@ -400,13 +300,9 @@ void add_behaviour_tests(void)
     g_test_add_func("/element/caps", test_caps);
     g_test_add_func("/element/odd-size", test_odd_size);
     g_test_add_func("/element/new-size", test_new_size);
-    g_test_add_func("/element/downstream-profile", test_downstream_profile);
-    g_test_add_func("/element/latency", test_latency);
     g_test_add_func("/element/force-key-unit", test_force_key_unit);
     g_test_add_func("/element/key-unit-survives-error", test_key_unit_survives_error);
     g_test_add_func("/element/key-int-max-asked", test_key_int_max_asked);
-    g_test_add_func("/element/key-int-max-told", test_key_int_max_told);
-    g_test_add_func("/element/bitrate-live", test_bitrate_live);
     g_test_add_func("/element/in-flight", test_in_flight);
     g_test_add_func("/element/eos-drains", test_eos_drains);
     g_test_add_func("/element/flush", test_flush);

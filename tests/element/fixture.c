@@ -3,7 +3,7 @@
 #include <string.h>
 #include "fixture.h"
 
-void fixture_set_up(Fixture *f, const Script *script, gint timeout)
+static GstElement *prepare(Fixture *f, const Script *script, gint timeout)
 {
     GstElement *element = gst_element_factory_make("vsockenc", NULL);
 
@@ -17,8 +17,34 @@ void fixture_set_up(Fixture *f, const Script *script, gint timeout)
     /* Before the harness: it starts the element. */
     f->bus = gst_bus_new();
     gst_element_set_bus(element, f->bus);
+    return element;
+}
+
+static void start(Fixture *f, GstElement *element)
+{
     f->h = gst_harness_new_with_element(element, "sink", "src");
     gst_object_unref(element);
+}
+
+void fixture_set_up(Fixture *f, const Script *script, gint timeout)
+{
+    start(f, prepare(f, script, timeout));
+}
+
+void fixture_set_up_with(Fixture *f, const Script *script, gint timeout, gboolean live, ...)
+{
+    GstElement *element = prepare(f, script, timeout);
+    const char *name;
+    va_list list;
+
+    va_start(list, live);
+    while ((name = va_arg(list, const char *))) {
+        gst_util_set_object_arg(G_OBJECT(element), name, va_arg(list, const char *));
+    }
+    va_end(list);
+    start(f, element);
+    gst_harness_set_live(f->h, live);
+    gst_harness_set_src_caps_str(f->h, CAPS("BGRx", 64, 64));
 }
 
 void fixture_set_up_64(Fixture *f, const Script *script, gint timeout)
@@ -109,12 +135,48 @@ guint64 fixture_stat(Fixture *f, const char *name)
     return n;
 }
 
+void fixture_ask_for_keyframe(Fixture *f)
+{
+    gst_harness_push_upstream_event(f->h,
+                                    gst_video_event_new_upstream_force_key_unit(GST_CLOCK_TIME_NONE, TRUE, 1));
+}
+
+guint fixture_key_unit_events(Fixture *f)
+{
+    GstEvent *event;
+    guint n = 0;
+
+    while ((event = gst_harness_try_pull_event(f->h))) {
+        n += gst_video_event_is_force_key_unit(event) ? 1 : 0;
+        gst_event_unref(event);
+    }
+    return n;
+}
+
+gboolean fixture_wait_event(Fixture *f, GstEventType type)
+{
+    gboolean found = FALSE;
+    GstEvent *event;
+
+    while (!found && (event = gst_harness_pull_event(f->h))) {
+        found = GST_EVENT_TYPE(event) == type;
+        gst_event_unref(event);
+    }
+    return found;
+}
+
+void fixture_no_hang(const char *what, gint64 since)
+{
+    gint64 took = g_get_monotonic_time() - since;
+
+    g_test_message("%s in %" G_GINT64_FORMAT " us", what, took);
+    g_assert_cmpint(took, <, 3 * G_USEC_PER_SEC);
+}
+
 void fixture_stop_in_time(Fixture *f)
 {
-    gint64 before = g_get_monotonic_time(), took;
+    gint64 before = g_get_monotonic_time();
 
     g_assert_cmpint(gst_element_set_state(f->h->element, GST_STATE_NULL), ==, GST_STATE_CHANGE_SUCCESS);
-    took = g_get_monotonic_time() - before;
-    g_test_message("stopped in %" G_GINT64_FORMAT " us", took);
-    g_assert_cmpint(took, <, 3 * G_USEC_PER_SEC);
+    fixture_no_hang("stopped", before);
 }

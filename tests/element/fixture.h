@@ -19,6 +19,8 @@ typedef struct Fixture {
 
 /* @timeout: ms, or -1 for the element's own. Caps are not set yet: gst_harness_set_src_caps_str(). */
 void fixture_set_up(Fixture *f, const Script *script, gint timeout);
+/* The same with a source that is live or not, and properties as in gst-launch, NULL at the end: "bitrate", "300". */
+void fixture_set_up_with(Fixture *f, const Script *script, gint timeout, gboolean live, ...) G_GNUC_NULL_TERMINATED;
 /* The same with 64x64 BGRx caps. */
 void fixture_set_up_64(Fixture *f, const Script *script, gint timeout);
 void fixture_tear_down(Fixture *f);
@@ -30,6 +32,15 @@ GThread *fixture_push_in_thread(Fixture *f);
 GstFlowReturn fixture_joined(GThread *thread);
 /* The next access unit must be picture @index's. */
 void fixture_pull(Fixture *f, guint index, gboolean keyframe);
+/* A keyframe is asked for from downstream, as a viewer that joins does. */
+void fixture_ask_for_keyframe(Fixture *f);
+/* The force-key-unit events that went downstream. */
+guint fixture_key_unit_events(Fixture *f);
+/* Waits until downstream saw an event of @type; others before it are dropped. FALSE if none came. */
+gboolean fixture_wait_event(Fixture *f, GstEventType type);
+/* What began at @since (g_get_monotonic_time()) has taken no longer than a hang would. The time is printed: it is what
+ * README says; a loaded machine must not fail a test. */
+void fixture_no_hang(const char *what, gint64 since);
 /* The next message of @type, waited for. */
 GstMessage *fixture_message(Fixture *f, GstMessageType type);
 /* The next error must be in @domain, with @code, and its text contain @text. */
@@ -41,6 +52,10 @@ void fixture_stop_in_time(Fixture *f);
 /* Test programs' lists. */
 void add_behaviour_tests(void);
 void add_hosts_tests(void);
+void add_flow_tests(void);
+void add_reconnect_tests(void);
+void add_repeat_tests(void);
+void add_settings_tests(void);
 void add_buffers_tests(void);
 
 #endif

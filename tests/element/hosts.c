@@ -111,7 +111,7 @@ static void check_wrong(const Script *script, guint pushes, GQuark domain, gint 
     gboolean silent = script->mute || script->silent_from >= 0;
     Fixture f;
 
-    fixture_set_up_64(&f, script, silent ? 300 : -1);
+    fixture_set_up_with(&f, script, silent ? 300 : -1, FALSE, NULL);
     for (guint i = 0; i < pushes; i++) {
         if (fixture_push(&f) != GST_FLOW_OK) {
             break;
@@ -219,9 +219,7 @@ static void test_stop_while_waiting(void)
 
     script.silent_from = 0;
     script.max_in_flight = 1;
-    fixture_set_up(&f, &script, 0);         /* waits for ever */
-    gst_harness_set_live(f.h, FALSE);
-    gst_harness_set_src_caps_str(f.h, CAPS("BGRx", 64, 64));
+    fixture_set_up_with(&f, &script, 0, FALSE, NULL);   /* waits for ever */
     fixture_push(&f);
     g_assert_true(script_host_wait_frames(f.host, 1));
     blocked = fixture_push_in_thread(&f);

@@ -19,7 +19,8 @@ struct ScriptHost {
     GCond cond;
     GArray *frames;             /* ScriptFrame */
     GPtrArray *configs;         /* GBytes */
-    guint pings, allowed, answered;
+    guint connections, pings, allowed;
+    guint answered;             /* on this connection */
     gboolean quit;
 };
 
@@ -100,7 +101,9 @@ static void answer_config(ScriptHost *host, int fd, guint16 session, guint8 flag
     guint8 payload[HELIX_CONFIG_RESP_SIZE] = { 0 };
 
     if ((gint)host->configs->len - 1 == host->script.refuse_config_at) {
-        send_error(fd, session, HELIX_MSG_CONFIG_REQ, HELIX_CODE_NO_ENCODER, "no encoder left");
+        send_error(fd, session, HELIX_MSG_CONFIG_REQ, host->script.refuse_config_code ? host->script.refuse_config_code
+                                                                                      : HELIX_CODE_NO_ENCODER,
+                   "no encoder left");
         return;
     }
     if (host->script.frozen_only || !(flags & HELIX_CONFIG_ANSWER)) {
@@ -109,6 +112,9 @@ static void answer_config(ScriptHost *host, int fd, guint16 session, guint8 flag
     memcpy(payload, config, MIN(len, HELIX_CONFIG_LONG_SIZE));
     put_u32(payload + HELIX_CONFIG_WIDTH, (get_u32(config + HELIX_CONFIG_WIDTH) + 1) & ~1u);
     put_u32(payload + HELIX_CONFIG_HEIGHT, (get_u32(config + HELIX_CONFIG_HEIGHT) + 1) & ~1u);
+    if (host->script.bitrate_in_force) {
+        put_u32(payload + HELIX_CONFIG_BITRATE, host->script.bitrate_in_force);
+    }
     put_u32(payload + HELIX_CONFIG_RESP_IN_FLIGHT, host->script.max_in_flight);
     put_u32(payload + HELIX_CONFIG_RESP_CAPS, host->script.capabilities);
     g_strlcpy((char *)payload + HELIX_CONFIG_RESP_ENCODER, "scripted", HELIX_CONFIG_RESP_ENCODER_SIZE);
@@ -167,14 +173,24 @@ static gboolean wait_allowed(ScriptHost *host)
     return go;
 }
 
+static gboolean has_faults(const ScriptHost *host)
+{
+    return !host->script.once || host->connections == 1;
+}
+
+static gboolean is_silent(const ScriptHost *host, gint index)
+{
+    return host->script.silent_from >= 0 && index >= host->script.silent_from && has_faults(host);
+}
+
 static gboolean answer_frame(ScriptHost *host, int fd, guint16 session, const ScriptFrame *frame, gint index)
 {
     const Script *script = &host->script;
 
-    if (script->silent_from >= 0 && index >= script->silent_from) {
+    if (is_silent(host, index)) {
         return TRUE;
     }
-    if (index == script->close_at) {
+    if (index == script->close_at && has_faults(host)) {
         return FALSE;
     }
     if (frame->flags & HELIX_REQUEST_RELEASE) {
@@ -184,6 +200,7 @@ static gboolean answer_frame(ScriptHost *host, int fd, guint16 session, const Sc
         put_u32(released + HELIX_RELEASED_RESOURCE_ID, frame->resource_id);
         send_message(fd, HELIX_WIRE_MAGIC, HELIX_MSG_FRAME_RELEASED, 0, session, released, sizeof(released));
     }
+    g_usleep(script->delay_ms * 1000ul);
     if (!wait_allowed(host)) {
         return FALSE;
     }
@@ -246,7 +263,7 @@ static gboolean handle(ScriptHost *host, int fd, const guint8 *header, const gui
     case HELIX_MSG_PING:
         g_mutex_lock(&host->lock);
         host->pings++;
-        silent = host->script.silent_from >= 0 && (gint)host->frames->len > host->script.silent_from;
+        silent = is_silent(host, (gint)host->frames->len - 1);
         g_mutex_unlock(&host->lock);
         if (!silent) {
             send_message(fd, HELIX_WIRE_MAGIC, HELIX_MSG_PONG, 0, session, payload, len);
@@ -287,6 +304,11 @@ static gpointer host_thread(gpointer data)
         int fd = accept(host->listen_fd, NULL, NULL);
 
         g_assert_cmpint(fd, >=, 0);
+        g_mutex_lock(&host->lock);
+        host->connections++;
+        g_cond_broadcast(&host->cond);
+        g_mutex_unlock(&host->lock);
+        host->answered = 0;
         while (serve_message(host, fd)) {
             if (host->script.unread && host->configs->len && host->pings) {
                 char byte;
@@ -395,6 +417,16 @@ gboolean script_host_wait_frames(ScriptHost *host, guint n)
     there = host->frames->len >= n;
     g_mutex_unlock(&host->lock);
     return there;
+}
+
+guint script_host_connections(ScriptHost *host)
+{
+    guint n;
+
+    g_mutex_lock(&host->lock);
+    n = host->connections;
+    g_mutex_unlock(&host->lock);
+    return n;
 }
 
 guint script_host_pings(ScriptHost *host)

@@ -35,7 +35,11 @@ typedef struct Script {
     gint32 error_code;
     gint wrong_pts_at;          /* a pts nobody asked for */
     gint truncated_at;          /* a nal_count larger than what follows */
-    gint refuse_config_at;      /* answers this CONFIG_REQ (from 0) with an error */
+    gint refuse_config_at;      /* answers this CONFIG_REQ (from 0) with an error: */
+    gint32 refuse_config_code;  /* 0: NO_ENCODER */
+    guint32 bitrate_in_force;   /* what CONFIG_RESP says, bit/s; 0: what was asked */
+    guint delay_ms;             /* before each answer */
+    gboolean once;              /* silent_from and close_at only on the first connection */
     gboolean hold;              /* answers wait for script_host_allow() */
     gboolean unread;            /* stops reading after CONFIG_REQ: its socket fills up */
 } Script;
@@ -56,6 +60,7 @@ guint script_host_frames(ScriptHost *host);
 ScriptFrame script_host_frame(ScriptHost *host, guint index);
 /* Waits until @n frames were seen; FALSE after 5 s. */
 gboolean script_host_wait_frames(ScriptHost *host, guint n);
+guint script_host_connections(ScriptHost *host);
 guint script_host_pings(ScriptHost *host);
 guint script_host_configs(ScriptHost *host);
 /* Payload of CONFIG_REQ @index and its size. */

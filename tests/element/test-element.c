@@ -10,6 +10,10 @@ int main(int argc, char **argv)
     gst_debug_set_default_threshold(GST_LEVEL_NONE);
     add_behaviour_tests();
     add_hosts_tests();
+    add_flow_tests();
+    add_reconnect_tests();
+    add_repeat_tests();
+    add_settings_tests();
     add_buffers_tests();
     return g_test_run();
 }

@@ -106,6 +106,14 @@ static gboolean wait_freed(Client *c, gint n)
     return g_atomic_int_get(&c->freed) == n;
 }
 
+static gboolean wait_freed_at_least(Client *c, gint n)
+{
+    for (guint i = 0; i < 500 && g_atomic_int_get(&c->freed) < n; i++) {
+        g_usleep(10 * 1000);
+    }
+    return g_atomic_int_get(&c->freed) >= n;
+}
+
 static void test_request(void)
 {
     Script script = SCRIPT_DEFAULT;
@@ -191,6 +199,37 @@ static void test_held_until_answer(void)
     tear_down(&c);
 }
 
+static gpointer take_ten(gpointer data)
+{
+    for (guint i = 0; i < 10; i++) {
+        VsockAnswer *answer = next_unit(data);
+
+        g_assert_cmpint(answer->kind, ==, VSOCK_ANSWER_UNIT);
+        vsock_answer_free(answer);
+    }
+    return NULL;
+}
+
+/* PipeWire may give a pool of two buffers: with slow answers, both go back at once, and the stream goes on. */
+static void test_pool_of_two(void)
+{
+    Script script = SCRIPT_DEFAULT;
+    GThread *taker;
+    Client c;
+
+    script.delay_ms = 20;
+    set_up(&c, &script);
+    taker = g_thread_new("take", take_ten, &c);
+    for (gint i = 0; i < 10; i++) {
+        /* Upstream has a buffer to draw into as soon as one of its two is back. */
+        g_assert_true(wait_freed_at_least(&c, i - 1));
+        submit(&c, 7 + (guint)i % 2, (GstClockTime)(i + 1) * 1000, -1);
+    }
+    g_assert_true(wait_freed(&c, 10));
+    g_thread_join(taker);
+    tear_down(&c);
+}
+
 /* The end of the connection implies the release too. */
 static void test_released_at_end(void)
 {
@@ -207,6 +246,25 @@ static void test_released_at_end(void)
     g_assert_cmpint(g_atomic_int_get(&c.freed), ==, 1);
     vsock_stats_free(c.stats);
     script_host_free(c.host);
+}
+
+/* Once the stream ends, the end of a flush lets nobody wait again. */
+static void test_end(void)
+{
+    Script script = SCRIPT_DEFAULT;
+    Client c;
+
+    script.silent_from = 0;
+    script.max_in_flight = 1;
+    set_up(&c, &script);
+    submit(&c, 7, 1000, -1);
+    vsock_stream_end(c.stream);
+    vsock_stream_set_flushing(c.stream, TRUE);
+    vsock_stream_set_flushing(c.stream, FALSE);
+    g_assert_cmpint(vsock_stream_wait(c.stream, FALSE), ==, VSOCK_WAIT_FLUSHING);
+    g_assert_cmpint(vsock_stream_drain(c.stream), ==, VSOCK_WAIT_FLUSHING);
+    g_assert_null(vsock_stream_next_answer(c.stream));
+    tear_down(&c);
 }
 
 /* The host hears of a picture when it is drawn, and of those behind it after that. */
@@ -374,6 +432,8 @@ int main(int argc, char **argv)
     g_test_add_func("/stream/frozen-request", test_frozen_request);
     g_test_add_func("/stream/released-before-answer", test_released_before_answer);
     g_test_add_func("/stream/held-until-answer", test_held_until_answer);
+    g_test_add_func("/stream/pool-of-two", test_pool_of_two);
+    g_test_add_func("/stream/end", test_end);
     g_test_add_func("/stream/released-at-end", test_released_at_end);
     g_test_add_func("/stream/fence", test_fence);
     g_test_add_func("/stream/fence-never-opens", test_fence_never_opens);

@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* flow.c - hosts that are slow or silent: what is dropped, what waits, and what never waits. */
+#include "fixture.h"
+
+/* ---- slow hosts ---- */
+
+/* A live source is never held up: the newest picture waits for the host, those it takes the place of are counted. */
+static void test_live_skips(void)
+{
+    Script script = SCRIPT_DEFAULT;
+    Fixture f;
+
+    script.hold = TRUE;
+    script.max_in_flight = 2;
+    fixture_set_up_with(&f, &script, 0, TRUE, NULL);
+    for (guint i = 0; i < 6; i++) {
+        g_assert_cmpint(fixture_push(&f), ==, GST_FLOW_OK);
+    }
+    script_host_allow(f.host, 3);
+    fixture_pull(&f, 0, TRUE);
+    fixture_pull(&f, 1, FALSE);
+    /* The last before silence. */
+    fixture_pull(&f, 5, FALSE);
+    g_assert_cmpuint(script_host_frames(f.host), ==, 3);
+    g_assert_cmpuint(fixture_stat(&f, "skipped"), ==, 3);
+    g_assert_cmpuint(fixture_stat(&f, "dropped"), ==, 3);
+    g_assert_cmpuint(fixture_stat(&f, "frames"), ==, 3);
+    fixture_tear_down(&f);
+}
+
+/* A keyframe asked for goes with the picture that takes its place. */
+static void test_skipped_keyframe(void)
+{
+    Script script = SCRIPT_DEFAULT;
+    Fixture f;
+
+    script.hold = TRUE;
+    script.max_in_flight = 1;
+    fixture_set_up_with(&f, &script, 0, TRUE, NULL);
+    fixture_push(&f);
+    fixture_ask_for_keyframe(&f);
+    fixture_push(&f);
+    fixture_push(&f);
+    script_host_allow(f.host, 2);
+    fixture_pull(&f, 0, TRUE);
+    fixture_pull(&f, 2, TRUE);
+    g_assert_cmpuint(fixture_key_unit_events(&f), ==, 1);
+    fixture_tear_down(&f);
+}
+
+/* Downstream is behind: what would come too late is not even sent, and its keyframe is the next one's. */
+static void test_late(void)
+{
+    Script script = SCRIPT_DEFAULT;
+    Fixture f;
+
+    fixture_set_up_with(&f, &script, -1, FALSE, "qos", "true", NULL);
+    g_assert_cmpint(fixture_push(&f), ==, GST_FLOW_OK);
+    fixture_pull(&f, 0, TRUE);
+    /* Half a second late at 0: frames before about a second are late. */
+    gst_harness_push_upstream_event(f.h, gst_event_new_qos(GST_QOS_TYPE_UNDERFLOW, 2.0, GST_SECOND / 2, 0));
+    fixture_ask_for_keyframe(&f);
+    for (guint i = 1; i < 60; i++) {
+        g_assert_cmpint(fixture_push(&f), ==, GST_FLOW_OK);
+    }
+    gst_harness_push_event(f.h, gst_event_new_eos());
+    g_assert_true(fixture_wait_event(&f, GST_EVENT_EOS));
+    g_assert_cmpuint(script_host_frames(f.host), <, 60);
+    g_assert_true(script_host_frame(f.host, 1).force_keyframe);
+    g_assert_cmpuint(fixture_stat(&f, "late"), ==, 60 - script_host_frames(f.host));
+    g_assert_cmpuint(fixture_stat(&f, "late"), >=, 10);
+    fixture_tear_down(&f);
+}
+
+/* Pipelines hear how long a picture really takes. */
+static void test_latency(void)
+{
+    Script script = SCRIPT_DEFAULT;
+    Fixture f;
+
+    fixture_set_up_with(&f, &script, -1, TRUE, NULL);
+    g_assert_cmpuint(gst_harness_query_latency(f.h), ==, GST_SECOND / 30);
+    fixture_tear_down(&f);
+
+    script.delay_ms = 50;
+    fixture_set_up_with(&f, &script, -1, TRUE, NULL);
+    for (guint i = 0; i < 5; i++) {
+        fixture_push(&f);
+        fixture_pull(&f, i, i == 0);
+    }
+    /* At least 50 ms: two frames and more, but not more than may be under way. */
+    g_assert_cmpuint(gst_harness_query_latency(f.h), >=, 2 * GST_SECOND / 30);
+    g_assert_cmpuint(gst_harness_query_latency(f.h), <=, 4 * GST_SECOND / 30);
+    fixture_tear_down(&f);
+}
+
+/* ---- a host that does not answer ---- */
+
+static void set_up_silent(Fixture *f)
+{
+    Script script = SCRIPT_DEFAULT;
+
+    script.silent_from = 0;
+    script.max_in_flight = 1;
+    fixture_set_up_with(f, &script, 0, FALSE, NULL);    /* waits for ever */
+    g_assert_cmpint(fixture_push(f), ==, GST_FLOW_OK);
+    g_assert_true(script_host_wait_frames(f->host, 1));
+}
+
+static void test_silent_eos(void)
+{
+    gint64 before;
+    Fixture f;
+
+    set_up_silent(&f);
+    before = g_get_monotonic_time();
+    g_assert_true(gst_harness_push_event(f.h, gst_event_new_eos()));
+    fixture_no_hang("EOS", before);
+    fixture_stop_in_time(&f);
+    fixture_tear_down(&f);
+}
+
+static void test_silent_flush(void)
+{
+    GThread *blocked;
+    gint64 before;
+    Fixture f;
+
+    set_up_silent(&f);
+    blocked = fixture_push_in_thread(&f);
+    g_usleep(50 * 1000);
+    before = g_get_monotonic_time();
+    g_assert_true(gst_harness_push_event(f.h, gst_event_new_flush_start()));
+    g_assert_cmpint(fixture_joined(blocked), ==, GST_FLOW_FLUSHING);
+    g_assert_true(gst_harness_push_event(f.h, gst_event_new_flush_stop(TRUE)));
+    fixture_no_hang("flushed", before);
+    fixture_stop_in_time(&f);
+    fixture_tear_down(&f);
+}
+
+/* EOS that waits for a flushed stream's end is flushed with it. */
+static void test_flushed_eos(void)
+{
+    Script script = SCRIPT_DEFAULT;
+    GstSegment segment;
+    Fixture f;
+
+    script.hold = TRUE;
+    fixture_set_up_with(&f, &script, 0, TRUE, NULL);
+    fixture_push(&f);
+    gst_harness_push_event(f.h, gst_event_new_eos());
+    gst_harness_push_event(f.h, gst_event_new_flush_start());
+    gst_harness_push_event(f.h, gst_event_new_flush_stop(TRUE));
+    gst_segment_init(&segment, GST_FORMAT_TIME);
+    gst_harness_push_event(f.h, gst_event_new_segment(&segment));
+    script_host_allow(f.host, 2);
+    g_assert_cmpint(fixture_push(&f), ==, GST_FLOW_OK);
+    fixture_pull(&f, 1, TRUE);
+    while (gst_harness_events_in_queue(f.h)) {
+        GstEvent *event = gst_harness_pull_event(f.h);
+
+        g_assert_cmpint(GST_EVENT_TYPE(event), !=, GST_EVENT_EOS);
+        gst_event_unref(event);
+    }
+    fixture_tear_down(&f);
+}
+
+/* The stream ends for downstream too when the host counts as gone. */
+static void test_eos_of_dead_host(void)
+{
+    Script script = SCRIPT_DEFAULT;
+    Fixture f;
+
+    script.silent_from = 0;
+    fixture_set_up_with(&f, &script, 300, TRUE, NULL);
+    fixture_push(&f);
+    g_assert_true(gst_harness_push_event(f.h, gst_event_new_eos()));
+    fixture_error(&f, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_READ, "has not answered for");
+    g_assert_true(fixture_wait_event(&f, GST_EVENT_EOS));
+    fixture_tear_down(&f);
+}
+
+typedef struct Flusher {
+    Fixture *f;
+    gint quit;
+} Flusher;
+
+static gpointer flush_on(gpointer data)
+{
+    Flusher *flusher = data;
+
+    while (!g_atomic_int_get(&flusher->quit)) {
+        gst_harness_push_event(flusher->f->h, gst_event_new_flush_start());
+        gst_harness_push_event(flusher->f->h, gst_event_new_flush_stop(TRUE));
+    }
+    return NULL;
+}
+
+/* Flushes all the while that the element stops: none of them may let anybody wait again. */
+static void test_flush_while_stopping(void)
+{
+    for (guint i = 0; i < 20; i++) {
+        GThread *blocked, *flushing;
+        Flusher flusher;
+        Fixture f;
+
+        set_up_silent(&f);
+        flusher = (Flusher) { .f = &f };
+        blocked = fixture_push_in_thread(&f);
+        flushing = g_thread_new("flush", flush_on, &flusher);
+        g_usleep(i * 300);
+        fixture_stop_in_time(&f);
+        g_atomic_int_set(&flusher.quit, 1);
+        g_thread_join(flushing);
+        fixture_joined(blocked);
+        fixture_tear_down(&f);
+    }
+}
+
+void add_flow_tests(void)
+{
+    g_test_add_func("/flow/live-skips", test_live_skips);
+    g_test_add_func("/flow/skipped-keyframe", test_skipped_keyframe);
+    g_test_add_func("/flow/late", test_late);
+    g_test_add_func("/flow/latency", test_latency);
+    g_test_add_func("/flow/silent-eos", test_silent_eos);
+    g_test_add_func("/flow/silent-flush", test_silent_flush);
+    g_test_add_func("/flow/flushed-eos", test_flushed_eos);
+    g_test_add_func("/flow/eos-of-dead-host", test_eos_of_dead_host);
+    g_test_add_func("/flow/flush-while-stopping", test_flush_while_stopping);
+}

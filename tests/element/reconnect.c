@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* reconnect.c - hosts that go away and come back, or come late, with reconnect=true. */
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+#include "fixture.h"
+
+static void wait_back(Fixture *f)
+{
+    gst_message_unref(fixture_message(f, GST_MESSAGE_INFO));
+}
+
+static void check_comes_back(Fixture *f)
+{
+    GstMessage *message = fixture_message(f, GST_MESSAGE_WARNING);
+    GError *error = NULL;
+
+    gst_message_parse_warning(message, &error, NULL);
+    g_test_message("%s", error->message);
+    g_assert_nonnull(strstr(error->message, "reconnect=true"));
+    g_error_free(error);
+    gst_message_unref(message);
+    wait_back(f);
+    /* A fresh connection, a fresh agreement, and a stream that starts with an IDR. */
+    g_assert_cmpint(fixture_push(f), ==, GST_FLOW_OK);
+    fixture_pull(f, f->n - 1, TRUE);
+    g_assert_cmpint(fixture_push(f), ==, GST_FLOW_OK);
+    fixture_pull(f, f->n - 1, FALSE);
+    g_assert_cmpuint(script_host_connections(f->host), ==, 2);
+    g_assert_cmpuint(fixture_stat(f, "reconnects"), ==, 1);
+    g_assert_null(gst_bus_pop_filtered(f->bus, GST_MESSAGE_ERROR));
+}
+
+static void test_closes(void)
+{
+    Script script = SCRIPT_DEFAULT;
+    Fixture f;
+
+    script.close_at = 1;
+    fixture_set_up_with(&f, &script, -1, TRUE, "reconnect", "true", "bitrate", "700", NULL);
+    fixture_push(&f);
+    fixture_pull(&f, 0, TRUE);
+    fixture_push(&f);
+    check_comes_back(&f);
+    g_assert_cmpuint(fixture_stat(&f, "lost"), ==, 1);
+    g_assert_cmpuint(fixture_stat(&f, "dropped"), ==, 1);
+    fixture_tear_down(&f);
+}
+
+static void test_falls_silent(void)
+{
+    Script script = SCRIPT_DEFAULT;
+    Fixture f;
+
+    script.silent_from = 1;
+    script.once = TRUE;
+    fixture_set_up_with(&f, &script, 300, TRUE, "reconnect", "true", NULL);
+    fixture_push(&f);
+    fixture_pull(&f, 0, TRUE);
+    fixture_push(&f);
+    check_comes_back(&f);
+    fixture_tear_down(&f);
+}
+
+static void check_no_host(Fixture *f, gboolean live)
+{
+    Script script = SCRIPT_DEFAULT;
+
+    fixture_set_up_with(f, &script, -1, live, "reconnect", "true", "socket-path", "/nonexistent/socket", NULL);
+    gst_message_unref(fixture_message(f, GST_MESSAGE_WARNING));
+}
+
+/* A host that is not there yet when the pipeline starts. */
+static void test_comes_late(void)
+{
+    Script script = SCRIPT_DEFAULT;
+    ScriptHost *host = script_host_new(&script);
+    g_autofree char *later = g_strconcat(script_host_path(host), "-later", NULL);
+    GThread *waiting;
+    Fixture f;
+
+    fixture_set_up_with(&f, &script, -1, TRUE, "reconnect", "true", "socket-path", later, NULL);
+    waiting = fixture_push_in_thread(&f);
+    gst_message_unref(fixture_message(&f, GST_MESSAGE_WARNING));
+    g_assert_cmpint(link(script_host_path(host), later), ==, 0);
+    wait_back(&f);
+    g_assert_cmpint(fixture_joined(waiting), ==, GST_FLOW_OK);
+    fixture_pull(&f, 0, TRUE);
+    unlink(later);
+    fixture_tear_down(&f);
+    script_host_free(host);
+}
+
+/* Nothing waits for a host that does not come. */
+static void test_stop(void)
+{
+    GThread *waiting;
+    gint64 before;
+    Fixture f;
+
+    check_no_host(&f, TRUE);
+    waiting = fixture_push_in_thread(&f);
+    g_usleep(250 * 1000);
+    before = g_get_monotonic_time();
+    gst_harness_push_event(f.h, gst_event_new_flush_start());
+    g_assert_cmpint(fixture_joined(waiting), ==, GST_FLOW_FLUSHING);
+    gst_harness_push_event(f.h, gst_event_new_flush_stop(TRUE));
+    fixture_no_hang("flushed", before);
+    fixture_stop_in_time(&f);
+    fixture_tear_down(&f);
+}
+
+/* While the host is away a live source goes on, and its newest picture is what a host that comes back gets first. */
+static void test_newest_waits(void)
+{
+    Script script = SCRIPT_DEFAULT;
+    g_autofree char *moved = NULL;
+    Fixture f;
+
+    script.close_at = 1;
+    fixture_set_up_with(&f, &script, -1, TRUE, "reconnect", "true", NULL);
+    fixture_push(&f);
+    fixture_pull(&f, 0, TRUE);
+    moved = g_strconcat(script_host_path(f.host), "-moved", NULL);
+    g_assert_cmpint(rename(script_host_path(f.host), moved), ==, 0);
+    fixture_push(&f);
+    gst_message_unref(fixture_message(&f, GST_MESSAGE_WARNING));
+    for (guint i = 2; i < 6; i++) {
+        g_assert_cmpint(fixture_push(&f), ==, GST_FLOW_OK);
+    }
+    g_assert_cmpint(rename(moved, script_host_path(f.host)), ==, 0);
+    wait_back(&f);
+    fixture_pull(&f, 5, TRUE);
+    g_assert_cmpuint(fixture_stat(&f, "skipped"), ==, 3);
+    g_assert_cmpuint(fixture_stat(&f, "lost"), ==, 1);
+    fixture_tear_down(&f);
+}
+
+/* EOS does not wait for a host that is away. */
+static void test_eos(void)
+{
+    Script script = SCRIPT_DEFAULT;
+    Fixture f;
+
+    script.close_at = 1;
+    fixture_set_up_with(&f, &script, -1, TRUE, "reconnect", "true", NULL);
+    fixture_push(&f);
+    fixture_pull(&f, 0, TRUE);
+    fixture_push(&f);
+    g_assert_true(gst_harness_push_event(f.h, gst_event_new_eos()));
+    g_assert_true(fixture_wait_event(&f, GST_EVENT_EOS));
+    fixture_tear_down(&f);
+}
+
+/* What no waiting mends is an error all the same. */
+static void test_wrong_host(void)
+{
+    Script script = SCRIPT_DEFAULT;
+    Fixture f;
+
+    script.bad_magic = TRUE;
+    fixture_set_up_with(&f, &script, -1, TRUE, "reconnect", "true", NULL);
+    fixture_push(&f);
+    fixture_error(&f, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_READ, "does not speak the frame protocol");
+    fixture_tear_down(&f);
+}
+
+void add_reconnect_tests(void)
+{
+    g_test_add_func("/reconnect/closes", test_closes);
+    g_test_add_func("/reconnect/falls-silent", test_falls_silent);
+    g_test_add_func("/reconnect/comes-late", test_comes_late);
+    g_test_add_func("/reconnect/stop", test_stop);
+    g_test_add_func("/reconnect/newest-waits", test_newest_waits);
+    g_test_add_func("/reconnect/eos", test_eos);
+    g_test_add_func("/reconnect/wrong-host", test_wrong_host);
+}

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* repeat.c - keyframes on a screen that stands still: the host's last picture again. */
+#include "fixture.h"
+
+static void set_up_still(Fixture *f, const Script *script)
+{
+    fixture_set_up_with(f, script, -1, TRUE, NULL);
+    fixture_push(f);
+    fixture_pull(f, 0, TRUE);
+}
+
+static void test_still(void)
+{
+    Script script = SCRIPT_DEFAULT;
+    GstClockTime pts;
+    GstBuffer *buffer;
+    ScriptFrame frame;
+    gint64 before;
+    Fixture f;
+
+    set_up_still(&f, &script);
+    g_assert_cmpuint(fixture_key_unit_events(&f), ==, 0);
+    before = g_get_monotonic_time();
+    fixture_ask_for_keyframe(&f);
+    buffer = gst_harness_pull(f.h);
+    fixture_no_hang("keyframe of a still screen", before);
+    g_assert_nonnull(buffer);
+    g_assert_false(GST_BUFFER_FLAG_IS_SET(buffer, GST_BUFFER_FLAG_DELTA_UNIT));
+    pts = GST_BUFFER_PTS(buffer);
+    g_assert_cmpuint(pts, >, 0);
+    gst_buffer_unref(buffer);
+    g_assert_cmpuint(fixture_key_unit_events(&f), ==, 1);
+    frame = script_host_frame(f.host, 1);
+    g_assert_cmphex(frame.flags & ~HELIX_REQUEST_TIMING, ==, HELIX_REQUEST_REPEAT);
+    g_assert_cmpuint(frame.payload_size, ==, HELIX_REQUEST_SIZE);
+    g_assert_cmpuint(frame.resource_id, ==, 0);
+    g_assert_true(frame.force_keyframe);
+    g_assert_cmpuint(fixture_stat(&f, "repeats"), ==, 1);
+    /* Drawn before the repeat and given after it: time does not go back. */
+    f.n = 0;
+    fixture_push(&f);
+    buffer = gst_harness_pull(f.h);
+    g_assert_cmpuint(GST_BUFFER_PTS(buffer), >, pts);
+    g_assert_true(GST_BUFFER_FLAG_IS_SET(buffer, GST_BUFFER_FLAG_DELTA_UNIT));
+    gst_buffer_unref(buffer);
+    fixture_tear_down(&f);
+}
+
+/* Where a picture comes soon, it is the keyframe. */
+static void test_moving(void)
+{
+    Script script = SCRIPT_DEFAULT;
+    Fixture f;
+
+    set_up_still(&f, &script);
+    fixture_ask_for_keyframe(&f);
+    fixture_push(&f);
+    fixture_pull(&f, 1, TRUE);
+    g_usleep(200 * 1000);
+    fixture_push(&f);
+    fixture_pull(&f, 2, FALSE);
+    g_assert_cmpuint(fixture_stat(&f, "repeats"), ==, 0);
+    g_assert_cmpuint(fixture_stat(&f, "frames"), ==, 3);
+    fixture_tear_down(&f);
+}
+
+/* Hosts that cannot repeat, or have nothing to: the next picture is the keyframe. */
+static void test_cannot(void)
+{
+    Script script = SCRIPT_DEFAULT;
+    Fixture f;
+
+    script.capabilities &= ~HELIX_CAP_REPEAT;
+    set_up_still(&f, &script);
+    fixture_ask_for_keyframe(&f);
+    g_usleep(200 * 1000);
+    g_assert_cmpuint(script_host_frames(f.host), ==, 1);
+    fixture_push(&f);
+    fixture_pull(&f, 1, TRUE);
+    fixture_tear_down(&f);
+
+    script = (Script) SCRIPT_DEFAULT;
+    script.error_from = script.error_to = 1;
+    script.error_code = HELIX_CODE_NOT_FOUND;
+    set_up_still(&f, &script);
+    fixture_ask_for_keyframe(&f);
+    g_assert_true(script_host_wait_frames(f.host, 2));
+    g_assert_cmphex(script_host_frame(f.host, 1).flags & HELIX_REQUEST_REPEAT, !=, 0);
+    gst_message_unref(fixture_message(&f, GST_MESSAGE_QOS));
+    g_usleep(200 * 1000);
+    g_assert_cmpuint(script_host_frames(f.host), ==, 2);    /* not asked again and again */
+    fixture_push(&f);
+    fixture_pull(&f, 1, TRUE);
+    g_assert_null(gst_bus_pop_filtered(f.bus, GST_MESSAGE_WARNING | GST_MESSAGE_ERROR));
+    fixture_tear_down(&f);
+}
+
+/* A keyframe whose picture the host refused, and no other picture comes. */
+static void test_after_error(void)
+{
+    Script script = SCRIPT_DEFAULT;
+    GstBuffer *buffer;
+    Fixture f;
+
+    script.error_from = script.error_to = 1;
+    script.error_code = HELIX_CODE_ENCODE;
+    set_up_still(&f, &script);
+    fixture_ask_for_keyframe(&f);
+    fixture_push(&f);
+    buffer = gst_harness_pull(f.h);
+    g_assert_nonnull(buffer);
+    g_assert_false(GST_BUFFER_FLAG_IS_SET(buffer, GST_BUFFER_FLAG_DELTA_UNIT));
+    gst_buffer_unref(buffer);
+    g_assert_cmpuint(fixture_stat(&f, "repeats"), ==, 1);
+    fixture_tear_down(&f);
+}
+
+/* Nothing came yet that could be repeated, or the stream is over. */
+static void test_never(void)
+{
+    Script script = SCRIPT_DEFAULT;
+    Fixture f;
+
+    fixture_set_up_with(&f, &script, -1, TRUE, NULL);
+    fixture_ask_for_keyframe(&f);
+    g_usleep(150 * 1000);
+    g_assert_cmpuint(script_host_frames(f.host), ==, 0);
+    fixture_push(&f);
+    fixture_pull(&f, 0, TRUE);
+    gst_harness_push_event(f.h, gst_event_new_eos());
+    g_assert_true(fixture_wait_event(&f, GST_EVENT_EOS));
+    fixture_ask_for_keyframe(&f);
+    g_usleep(150 * 1000);
+    g_assert_cmpuint(script_host_frames(f.host), ==, 1);
+    fixture_stop_in_time(&f);
+    fixture_ask_for_keyframe(&f);
+    fixture_tear_down(&f);
+}
+
+void add_repeat_tests(void)
+{
+    g_test_add_func("/repeat/still", test_still);
+    g_test_add_func("/repeat/moving", test_moving);
+    g_test_add_func("/repeat/cannot", test_cannot);
+    g_test_add_func("/repeat/after-error", test_after_error);
+    g_test_add_func("/repeat/never", test_never);
+}
