@@ -195,6 +195,12 @@ static GError *on_response(VsockStream *self, guint8 flags, GBytes *payload)
     return error;
 }
 
+gboolean vsock_is_trial_code(gint32 code)
+{
+    return code == HELIX_CODE_NOT_FOUND || code == HELIX_CODE_NOT_READABLE || code == HELIX_CODE_NO_IOSURFACE ||
+           code == HELIX_CODE_GEOMETRY;
+}
+
 /* Errors that no later picture escapes. */
 static gboolean is_final(gint32 code)
 {
@@ -241,7 +247,7 @@ static GError *on_error(VsockStream *self, guint8 flags, const guint8 *payload, 
 {
     g_autofree char *message = NULL;
     VsockAnswer answer = { .kind = VSOCK_ANSWER_ERROR };
-    gboolean config, repeat;
+    gboolean config, may_fail;
     VsockPending *head;
     gint32 code;
 
@@ -254,7 +260,7 @@ static GError *on_error(VsockStream *self, guint8 flags, const guint8 *payload, 
     g_mutex_lock(&self->lock);
     head = g_queue_peek_head(&self->pending);
     config = head && head->is_config;
-    repeat = head && head->repeat;
+    may_fail = head && (head->repeat || (head->trial && vsock_is_trial_code(code)));
     g_mutex_unlock(&self->lock);
     if (flags == HELIX_MSG_CONFIG_REQ && config) {
         return config_refused(self, code, &message);
@@ -264,7 +270,7 @@ static GError *on_error(VsockStream *self, guint8 flags, const guint8 *payload, 
         GST_WARNING("host: error %d about message type 0x%02x: %s", code, flags, message);
         return NULL;
     }
-    if (!repeat && is_final(code)) {
+    if (!may_fail && is_final(code)) {
         return refused(code, "a picture", message);
     }
     answer.code = code;

@@ -78,6 +78,22 @@ static void set_no_gpu(GstVsockEnc *self, const char *why)
     GST_OBJECT_UNLOCK(self);
 }
 
+static void open_gpu(GstVsockEnc *self)
+{
+    VsockNode *node = vsock_node_open(NULL, &self->gpu_error);
+
+    self->source.gpu_error = self->gpu_error;
+    if (node) {
+        self->source.gpu = vsock_gpu_new(node);
+        self->source.copier = vsock_copier_new(node);
+        vsock_node_unref(node);
+    } else {
+        GST_INFO_OBJECT(self, "no pictures by resource id: %s", self->gpu_error->message);
+    }
+    set_no_gpu(self, self->gpu_error ? self->gpu_error->message : NULL);
+    vsockenc_set_path(self, VSOCK_N_PATHS, NULL);
+}
+
 gboolean vsockenc_start(GstVideoEncoder *encoder)
 {
     GstVsockEnc *self = GST_VSOCKENC(encoder);
@@ -107,12 +123,7 @@ gboolean vsockenc_start(GstVideoEncoder *encoder)
     self->warned_bitrate = self->warned_max_bitrate = 0;
     self->last_pts = -1;
     self->given_pts = self->given_at = self->repeat_pts = GST_CLOCK_TIME_NONE;
-    self->source.gpu = vsock_gpu_open(NULL, &self->gpu_error);
-    self->source.gpu_error = self->gpu_error;
-    if (self->gpu_error) {
-        GST_INFO_OBJECT(self, "no pictures by resource id: %s", self->gpu_error->message);
-    }
-    set_no_gpu(self, self->gpu_error ? self->gpu_error->message : NULL);
+    open_gpu(self);
     stream = vsock_stream_new(&config, &error);
     GST_OBJECT_LOCK(self);
     self->stream = stream;
@@ -147,6 +158,7 @@ gboolean vsockenc_stop(GstVideoEncoder *encoder)
     }
     g_clear_pointer(&self->input_state, gst_video_codec_state_unref);
     g_clear_pointer(&self->source.gpu, vsock_gpu_free);
+    g_clear_pointer(&self->source.copier, vsock_copier_free);
     g_clear_error(&self->gpu_error);
     set_no_gpu(self, NULL);
     self->source.gpu_error = NULL;
@@ -156,7 +168,7 @@ gboolean vsockenc_stop(GstVideoEncoder *encoder)
 /* ---- format ---- */
 
 /* A flow that downstream returned goes before what the wait says. With the stream lock. */
-static GstFlowReturn flow_of(const GstVsockEnc *self, VsockWait state)
+GstFlowReturn vsockenc_flow_of(const GstVsockEnc *self, VsockWait state)
 {
     if (self->flow != GST_FLOW_OK) {
         return self->flow;
@@ -175,7 +187,7 @@ void vsockenc_run_output(GstVsockEnc *self)
 }
 
 /* Until everything asked so far is answered and pushed. */
-static VsockWait drain(GstVsockEnc *self)
+VsockWait vsockenc_drain(GstVsockEnc *self)
 {
     VsockWait state;
 
@@ -226,7 +238,7 @@ gboolean vsockenc_set_format(GstVideoEncoder *encoder, GstVideoCodecState *state
 {
     GstVsockEnc *self = GST_VSOCKENC(encoder);
 
-    if (self->input_state && drain(self) != VSOCK_WAIT_READY) {
+    if (self->input_state && vsockenc_drain(self) != VSOCK_WAIT_READY) {
         return FALSE;
     }
     if (!parse_format(self, state)) {
@@ -253,7 +265,7 @@ static GstFlowReturn wait_for_host(GstVsockEnc *self)
     GST_VIDEO_ENCODER_STREAM_UNLOCK(self);
     state = vsock_stream_wait(self->stream, self->live);
     GST_VIDEO_ENCODER_STREAM_LOCK(self);
-    return flow_of(self, state);
+    return vsockenc_flow_of(self, state);
 }
 
 void vsockenc_give_up_frame(GstVsockEnc *self, GstVideoCodecFrame *frame, gboolean forced, VsockCounter why)
@@ -358,9 +370,7 @@ static gboolean settings_changed(GstVsockEnc *self)
 GstFlowReturn vsockenc_handle_frame(GstVideoEncoder *encoder, GstVideoCodecFrame *frame)
 {
     GstVsockEnc *self = GST_VSOCKENC(encoder);
-    gboolean forced, with_ext, resized;
-    VsockPicture *picture;
-    GError *error = NULL;
+    gboolean forced, resized;
     GstFlowReturn flow;
 
     if (self->repeating) {
@@ -382,15 +392,7 @@ GstFlowReturn vsockenc_handle_frame(GstVideoEncoder *encoder, GstVideoCodecFrame
         vsockenc_give_up_frame(self, frame, forced, VSOCK_COUNT_LATE);
         return GST_FLOW_OK;
     }
-    with_ext = (vsock_stream_capabilities(self->stream) & HELIX_CAP_EXT) != 0;
-    picture = vsock_picture_new(&self->source, frame->input_buffer, with_ext, self->stats, &error);
-    if (!picture) {
-        vsockenc_post_error(self, error);
-        vsockenc_give_up_frame(self, frame, forced, VSOCK_COUNT_DROPPED);
-        return GST_FLOW_ERROR;
-    }
-    vsockenc_submit(self, frame, picture);
-    return GST_FLOW_OK;
+    return vsockenc_send(self, frame);
 }
 
 /* ---- drain and flush ---- */
@@ -398,7 +400,7 @@ GstFlowReturn vsockenc_handle_frame(GstVideoEncoder *encoder, GstVideoCodecFrame
 GstFlowReturn vsockenc_finish(GstVideoEncoder *encoder)
 {
     GstVsockEnc *self = GST_VSOCKENC(encoder);
-    GstFlowReturn flow = flow_of(self, drain(self));
+    GstFlowReturn flow = vsockenc_flow_of(self, vsockenc_drain(self));
 
     post_stats(self);
     return flow;

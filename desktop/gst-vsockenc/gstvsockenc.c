@@ -14,7 +14,7 @@ GST_DEBUG_CATEGORY(vsockenc_debug);
 #define RGB_FORMATS "{ BGRx, BGRA, RGBx, RGBA }"
 #define SIZE "width = (int) [ 1, 8192 ], height = (int) [ 1, 8192 ], framerate = (fraction) [ 0, max ]"
 
-#define PLAIN_FIELDS "format = (string) { BGRx, BGRA, RGBx, RGBA, NV12 }, " SIZE
+#define PLAIN_FIELDS "format = (string) { BGRx, BGRA, RGBx, RGBA, NV12, I420 }, " SIZE
 
 /*
  * Best first. Mutter offers the implicit modifier, which PipeWire spells as plain memory:DMABuf; Weston offers linear,
@@ -173,22 +173,43 @@ static GstCaps *gst_vsockenc_getcaps(GstVideoEncoder *encoder, GstCaps *filter)
     return caps;
 }
 
+/* Buffers of ours, which the host can read: what upstream draws into them need not be copied. */
+static void offer_pool(GstVsockEnc *self, GstQuery *query, GstCaps *caps)
+{
+    guint32 capabilities = self->stream ? vsock_stream_expected_capabilities(self->stream) : 0;
+    GstBufferPool *pool = NULL;
+    GstStructure *config;
+    GstVideoInfo info;
+
+    if (self->source.copier && gst_video_info_from_caps(&info, caps)) {
+        pool = vsock_copier_pool(self->source.copier, &info, capabilities);
+    }
+    if (!pool) {
+        return;
+    }
+    config = gst_buffer_pool_get_config(pool);
+    gst_buffer_pool_config_set_params(config, caps, (guint)GST_VIDEO_INFO_SIZE(&info), 0, 0);
+    if (gst_buffer_pool_set_config(pool, config)) {
+        gst_query_add_allocation_pool(query, pool, (guint)GST_VIDEO_INFO_SIZE(&info), 0, 0);
+    }
+    gst_object_unref(pool);
+}
+
 static gboolean gst_vsockenc_propose_allocation(GstVideoEncoder *encoder, GstQuery *query)
 {
     GstCaps *caps = NULL;
+    gboolean need_pool = FALSE;
     GstCapsFeatures *features;
-    gboolean dmabuf;
 
-    gst_query_parse_allocation(query, &caps, NULL);
+    gst_query_parse_allocation(query, &caps, &need_pool);
     features = caps && gst_caps_get_size(caps) ? gst_caps_get_features(caps, 0) : NULL;
-    dmabuf = features && gst_caps_features_contains(features, GST_CAPS_FEATURE_MEMORY_DMABUF);
+    gst_query_add_allocation_meta(query, GST_VIDEO_META_API_TYPE, NULL);
     gst_query_add_allocation_meta(query, GST_VIDEO_CROP_META_API_TYPE, NULL);
-    if (dmabuf) {
-        /* Upstream brings its own buffers; ours would be no DMA-BUFs. */
-        gst_query_add_allocation_meta(query, GST_VIDEO_META_API_TYPE, NULL);
-        return TRUE;
+    /* With DMA-BUF caps upstream brings its own buffers; ours would be no DMA-BUFs. */
+    if (caps && need_pool && !(features && gst_caps_features_contains(features, GST_CAPS_FEATURE_MEMORY_DMABUF))) {
+        offer_pool(GST_VSOCKENC(encoder), query, caps);
     }
-    return GST_VIDEO_ENCODER_CLASS(parent_class)->propose_allocation(encoder, query);
+    return TRUE;
 }
 
 static void gst_vsockenc_finalize(GObject *object)
@@ -197,6 +218,7 @@ static void gst_vsockenc_finalize(GObject *object)
 
     g_free(self->socket_path);
     g_free(self->no_gpu);
+    g_free(self->path_reason);
     gst_event_replace(&self->eos, NULL);
     vsock_stats_free(self->stats);
     G_OBJECT_CLASS(parent_class)->finalize(object);
@@ -232,6 +254,7 @@ static void gst_vsockenc_class_init(GstVsockEncClass *klass)
 
 static void gst_vsockenc_init(GstVsockEnc *self)
 {
+    self->path = VSOCK_N_PATHS;
     self->cid = 2;
     self->port = HELIX_WIRE_DEFAULT_PORT;
     self->timeout = 10000;

@@ -26,6 +26,8 @@ struct _GstVsockEnc {
     guint timeout;              /* ms; 0 for ever */
     gboolean reconnect;
     char *no_gpu;               /* why no DMA-BUF can be named; NULL: it can, or was not tried yet */
+    VsockPath path;             /* of the latest picture; VSOCK_N_PATHS: none yet */
+    char *path_reason;          /* why no better one; NULL: there is none better, or no picture yet */
     VsockStats *stats;
     VsockAgreement agreement;   /* latest, for the stats */
     VsockStream *stream;        /* between start() and stop(); other threads take a reference */
@@ -35,6 +37,8 @@ struct _GstVsockEnc {
 
     /* With the encoder's stream lock. */
     VsockPictureSource source;
+    GstVideoCodecFrame *trial;  /* whose way the host is to judge; only compared, unless refused */
+    char *trial_refusal;        /* then self->trial is owned */
     GstVideoCodecState *input_state;
     guint32 width, height;      /* of the last picture asked for: the coded size follows */
     gboolean live;              /* upstream cannot wait: pictures are dropped rather than held up */
@@ -93,6 +97,18 @@ void vsockenc_submit(GstVsockEnc *self, GstVideoCodecFrame *frame, VsockPicture 
 
 /* properties.c */
 void vsockenc_install_properties(GObjectClass *object_class);
+
+/* encode.c, for paths.c; with the stream lock. */
+VsockWait vsockenc_drain(GstVsockEnc *self);
+GstFlowReturn vsockenc_flow_of(const GstVsockEnc *self, VsockWait state);
+
+/* paths.c: bring @frame to the host by the best way there is. Takes the frame over. With the stream lock. */
+GstFlowReturn vsockenc_send(GstVsockEnc *self, GstVideoCodecFrame *frame);
+/* Whether @answer is the host's refusal of a way on trial, whose frame is taken back. Source pad's task. */
+gboolean vsockenc_trial_refused(GstVsockEnc *self, VsockAnswer *answer);
+/* What the properties "path" and "path-reason" say; VSOCK_N_PATHS: none. Any thread, no object lock. */
+void vsockenc_set_path(GstVsockEnc *self, VsockPath path, const char *reason);
+const char *vsockenc_path_name(VsockPath path);
 
 /* The property "stats"; freed by the caller. Any thread. */
 GstStructure *vsockenc_stats(GstVsockEnc *self);

@@ -200,6 +200,9 @@ void vsockenc_output_loop(gpointer element)
         flow = push_unit(self, answer);
         break;
     case VSOCK_ANSWER_ERROR:
+        if (vsockenc_trial_refused(self, answer)) {
+            break;
+        }
         flow = refuse(self, answer);
         drop_frame(self, answer, VSOCK_COUNT_ERRORS);
         break;

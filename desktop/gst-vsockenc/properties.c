@@ -12,6 +12,8 @@ enum {
     PROP_SOCKET_PATH,
     PROP_TIMEOUT,
     PROP_RECONNECT,
+    PROP_PATH,
+    PROP_PATH_REASON,
     PROP_STATS,
     PROP_SETTING,               /* + VsockSetting */
 };
@@ -115,6 +117,12 @@ static void get_property(GObject *object, guint id, GValue *value, GParamSpec *s
     case PROP_RECONNECT:
         g_value_set_boolean(value, self->reconnect);
         break;
+    case PROP_PATH:
+        g_value_set_static_string(value, vsockenc_path_name(self->path));
+        break;
+    case PROP_PATH_REASON:
+        g_value_set_string(value, self->path_reason);
+        break;
     default:
         if (id >= PROP_SETTING && id < PROP_SETTING + VSOCK_N_SETTINGS) {
             get_setting(self, id - PROP_SETTING, value);
@@ -148,6 +156,14 @@ static void install_connection(GObjectClass *object_class)
         g_param_spec_boolean("reconnect", "Reconnect",
                              "Connect again to a host that is gone, with a warning, instead of ending in an error; "
                              "also wait for a host that is not there yet", FALSE, ready));
+    g_object_class_install_property(object_class, PROP_PATH,
+        g_param_spec_string("path", "Path",
+                            "How the latest picture went to the host: dmabuf (named, nothing copied), guest-copy (in a "
+                            "buffer of the virtio-gpu of our own), pixel-data (over the connection), or none",
+                            "none", G_PARAM_READABLE | G_PARAM_STATIC_STRINGS));
+    g_object_class_install_property(object_class, PROP_PATH_REASON,
+        g_param_spec_string("path-reason", "Reason of the path", "Why no better path was taken, and what to do about it",
+                            NULL, G_PARAM_READABLE | G_PARAM_STATIC_STRINGS));
     g_object_class_install_property(object_class, PROP_STATS,
         g_param_spec_boxed("stats", "Statistics",
                            "Counts, bytes and microseconds since the start; also an element message at the end",

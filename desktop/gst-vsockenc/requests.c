@@ -30,12 +30,16 @@ static VsockPending *pending_new(VsockPicture *picture, gpointer frame)
         .flags = picture->path == VSOCK_PATH_PIXEL_DATA ? HELIX_REQUEST_PIXEL_DATA : 0,
         .resource_id = picture->resource_id, .width = picture->width, .height = picture->height,
         .fourcc = picture->fourcc, .stride = picture->stride,
-        .crop_x = picture->crop_x, .crop_y = picture->crop_y,
+        .source = picture->source, .planes = picture->planes, .crop_x = picture->crop_x, .crop_y = picture->crop_y,
         .res_width = picture->res_width, .res_height = picture->res_height,
-        .offset = picture->offset, .modifier = picture->modifier,
+        .offset = { picture->offset[0], picture->offset[1] },
+        .stride_of = { picture->stride_of[0], picture->stride_of[1] }, .modifier = picture->modifier,
     };
     pending->buffer = picture->buffer ? gst_buffer_ref(picture->buffer) : NULL;
     pending->path = picture->path;
+    pending->needs = picture->needs | (picture->crop_x || picture->crop_y || picture->offset[0] ? HELIX_CAP_EXT : 0);
+    pending->trial = picture->trial;
+    pending->drawn = picture->drawn;
     pending->cpu_bytes = picture->cpu_bytes;
     pending->pixel_bytes = picture->pixel_bytes;
     outgoing->fence_fd = picture->fence_fd;
@@ -67,6 +71,7 @@ static void send_request(VsockStream *self, VsockPending *pending)
         vsock_stats_count(self->stats, VSOCK_COUNT_REPEATS, 1);
     } else {
         vsock_stats_path(self->stats, pending->path);
+        vsock_stats_count(self->stats, VSOCK_COUNT_DRAWN, pending->drawn ? 1 : 0);
         vsock_stats_count(self->stats, VSOCK_COUNT_CPU_BYTES, pending->cpu_bytes);
         vsock_stats_count(self->stats, VSOCK_COUNT_PIXEL_BYTES, pending->pixel_bytes);
     }
@@ -86,13 +91,12 @@ static void skip(VsockStream *self, VsockPending *pending)
 /* With the lock. Is @pending one that this host can be asked for? A host that came back may know less. */
 static gboolean can_send(const VsockStream *self, const VsockPending *pending)
 {
-    const VsockRequest *request = &pending->request;
+    guint32 capabilities = self->host == HOST_NEW ? self->agreement.capabilities : 0;
 
     if (pending->repeat) {
         return self->had_picture && vsock_stream_has_capability(self, HELIX_CAP_REPEAT);
     }
-    return (request->crop_x == 0 && request->crop_y == 0 && request->offset == 0) ||
-           vsock_stream_has_capability(self, HELIX_CAP_EXT);
+    return (pending->needs & ~capabilities) == 0;
 }
 
 void vsock_stream_pump(VsockStream *self)
@@ -113,6 +117,8 @@ void vsock_stream_submit(VsockStream *self, VsockPicture *picture, gpointer fram
                          GstClockTime duration, gboolean force_keyframe)
 {
     VsockPending *pending = pending_new(picture, frame), *skipped;
+    VsockOutgoing *outgoing = NULL;
+    GstBuffer *buffer = NULL;
 
     pending->request.pts = (gint64)pts;
     pending->request.duration = GST_CLOCK_TIME_IS_VALID(duration) ? (gint64)duration : 0;
@@ -127,10 +133,15 @@ void vsock_stream_submit(VsockStream *self, VsockPicture *picture, gpointer fram
     if (skipped) {
         /* Its keyframe goes with the newer picture. */
         skipped->request.force_keyframe = FALSE;
+        buffer = g_steal_pointer(&skipped->buffer);
+        outgoing = g_steal_pointer(&skipped->outgoing);
         skip(self, skipped);
     }
     vsock_stream_pump(self);
     g_mutex_unlock(&self->lock);
+    /* Not when the answer is taken: downstream may keep that waiting, and upstream wants its buffers. */
+    gst_clear_buffer(&buffer);
+    g_clear_pointer(&outgoing, vsock_outgoing_free);
 }
 
 void vsock_stream_want_picture(VsockStream *self, guint ms)

@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* resource.c - see resource.h. */
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
-#include <unistd.h>
 #include <sys/stat.h>
 #include <xf86drm.h>
-#include <virtgpu_drm.h>
+#include <drm/virtgpu_drm.h>
 #include "resource.h"
 
 /* A compositor's pool has at most this many buffers; a source that wraps each picture anew is kept in bounds by it. */
@@ -21,87 +19,25 @@ typedef struct Buffer {
 } Buffer;
 
 struct VsockGpu {
-    int fd;
+    VsockNode *node;
     GArray *buffers;            /* Buffer */
     gint64 swept_us;
 };
 
-GQuark vsock_gpu_error_quark(void)
-{
-    return g_quark_from_static_string("vsock-gpu-error");
-}
-
-/* ---- the render node ---- */
-
-static gboolean is_virtio_gpu(int fd)
-{
-    drmVersionPtr version = drmGetVersion(fd);
-    gboolean yes = version && version->name && strcmp(version->name, "virtio_gpu") == 0;
-
-    if (version) {
-        drmFreeVersion(version);
-    }
-    return yes;
-}
-
-static gboolean is_render_node(const char *name)
-{
-    return g_str_has_prefix(name, "renderD");
-}
-
-VsockGpu *vsock_gpu_open(const char *dri, GError **error)
-{
-    const char *folder = dri ? dri : "/dev/dri";
-    g_autoptr(GDir) dir = g_dir_open(folder, 0, NULL);
-    g_autofree char *denied = NULL;
-    const char *name;
-    VsockGpu *gpu;
-
-    while (dir && (name = g_dir_read_name(dir))) {
-        g_autofree char *path = g_build_filename(folder, name, NULL);
-        int fd;
-
-        if (!is_render_node(name)) {
-            continue;
-        }
-        fd = open(path, O_RDWR | O_CLOEXEC);
-        if (fd >= 0 && is_virtio_gpu(fd)) {
-            gpu = g_new0(VsockGpu, 1);
-            gpu->fd = fd;
-            gpu->buffers = g_array_new(FALSE, FALSE, sizeof(Buffer));
-            return gpu;
-        }
-        if (fd >= 0) {
-            close(fd);
-        } else if (errno == EACCES || errno == EPERM) {
-            g_free(denied);
-            denied = g_steal_pointer(&path);
-        }
-    }
-    if (denied) {
-        g_set_error(error, VSOCK_GPU_ERROR, VSOCK_GPU_ERROR_ACCESS,
-                    "No permission to open %s. Add the user to its group (usually \"render\") and log in again.",
-                    denied);
-    } else {
-        g_set_error(error, VSOCK_GPU_ERROR, VSOCK_GPU_ERROR_NO_DEVICE,
-                    "There is no render node of a virtio-gpu in %s. The VM needs a virtio-gpu device and its driver; a "
-                    "container needs /dev/dri passed in.", folder);
-    }
-    return NULL;
-}
-
 /* ---- buffers ---- */
 
-static void close_handle(VsockGpu *gpu, guint32 handle)
+VsockGpu *vsock_gpu_new(VsockNode *node)
 {
-    struct drm_gem_close close_arg = { .handle = handle };
+    VsockGpu *gpu = g_new0(VsockGpu, 1);
 
-    drmIoctl(gpu->fd, DRM_IOCTL_GEM_CLOSE, &close_arg);
+    gpu->node = vsock_node_ref(node);
+    gpu->buffers = g_array_new(FALSE, FALSE, sizeof(Buffer));
+    return gpu;
 }
 
 static void forget_buffer(VsockGpu *gpu, guint index)
 {
-    close_handle(gpu, g_array_index(gpu->buffers, Buffer, index).handle);
+    vsock_node_close_handle(gpu->node, g_array_index(gpu->buffers, Buffer, index).handle);
     g_array_remove_index_fast(gpu->buffers, index);
 }
 
@@ -116,7 +52,7 @@ void vsock_gpu_free(VsockGpu *gpu)
 {
     vsock_gpu_forget(gpu);
     g_array_unref(gpu->buffers);
-    close(gpu->fd);
+    vsock_node_unref(gpu->node);
     g_free(gpu);
 }
 
@@ -158,7 +94,9 @@ char *vsock_dmabuf_exporter(int fd)
     lines = g_strsplit(text, "\n", -1);
     for (guint i = 0; lines[i]; i++) {
         if (g_str_has_prefix(lines[i], "exp_name:")) {
-            return g_strdup(g_strstrip(lines[i] + strlen("exp_name:")));
+            const char *name = g_strstrip(lines[i] + strlen("exp_name:"));
+
+            return strcmp(name, "drm") == 0 ? NULL : g_strdup(name);
         }
     }
     return NULL;
@@ -175,7 +113,7 @@ static gboolean import_buffer(VsockGpu *gpu, int fd, Buffer *buffer, GError **er
                     "The DMA-BUF belongs to driver \"%s\", not to the virtio-gpu.", exporter);
         return FALSE;
     }
-    if (drmPrimeFDToHandle(gpu->fd, fd, &buffer->handle) != 0) {
+    if (drmPrimeFDToHandle(gpu->node->fd, fd, &buffer->handle) != 0) {
         int code = errno;
 
         g_set_error(error, VSOCK_GPU_ERROR, code == ENODEV ? VSOCK_GPU_ERROR_FOREIGN : VSOCK_GPU_ERROR_FAILED,
@@ -183,9 +121,9 @@ static gboolean import_buffer(VsockGpu *gpu, int fd, Buffer *buffer, GError **er
         return FALSE;
     }
     info.bo_handle = buffer->handle;
-    if (drmIoctl(gpu->fd, DRM_IOCTL_VIRTGPU_RESOURCE_INFO, &info) != 0 || info.res_handle == 0) {
+    if (drmIoctl(gpu->node->fd, DRM_IOCTL_VIRTGPU_RESOURCE_INFO, &info) != 0 || info.res_handle == 0) {
         g_set_error(error, VSOCK_GPU_ERROR, VSOCK_GPU_ERROR_FAILED, "VIRTGPU_RESOURCE_INFO: %s.", g_strerror(errno));
-        close_handle(gpu, buffer->handle);
+        vsock_node_close_handle(gpu->node, buffer->handle);
         return FALSE;
     }
     buffer->resource_id = info.res_handle;

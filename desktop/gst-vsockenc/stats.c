@@ -29,10 +29,11 @@ static const char *const counter_name[VSOCK_N_COUNTERS] = {
     [VSOCK_COUNT_PIXEL_BYTES] = "pixel-bytes-to-host",
     [VSOCK_COUNT_BITSTREAM_BYTES] = "bitstream-bytes",
     [VSOCK_COUNT_CPU_BYTES] = "cpu-bytes",
+    [VSOCK_COUNT_DRAWN] = "drawn-in-place",
     [VSOCK_COUNT_IMPORTS] = "imports",
 };
 
-static const char *const path_name[VSOCK_N_PATHS] = {
+static const char *const path_names[VSOCK_N_PATHS] = {
     [VSOCK_PATH_DMABUF] = "dmabuf",
     [VSOCK_PATH_GUEST_COPY] = "guest-copy",
     [VSOCK_PATH_PIXEL_DATA] = "pixel-data",
@@ -45,6 +46,11 @@ static const char *const stage_name[VSOCK_N_STAGES] = {
     [VSOCK_STAGE_HOST_SUBMIT] = "host-submit",
     [VSOCK_STAGE_HOST_ENCODE] = "host-encode",
 };
+
+const char *vsock_path_name(VsockPath path)
+{
+    return path_names[path];
+}
 
 VsockStats *vsock_stats_new(void)
 {
@@ -131,7 +137,7 @@ GstStructure *vsock_stats_structure(VsockStats *stats)
         gst_structure_set(structure, counter_name[i], G_TYPE_UINT64, stats->counter[i], NULL);
     }
     for (guint i = 0; i < VSOCK_N_PATHS; i++) {
-        gst_structure_set(structure, path_name[i], G_TYPE_UINT64, stats->path[i], NULL);
+        gst_structure_set(structure, path_names[i], G_TYPE_UINT64, stats->path[i], NULL);
     }
     for (guint i = 0; i < VSOCK_N_STAGES; i++) {
         gsize n = (gsize)MIN(stats->n_samples[i], SAMPLES);

@@ -41,11 +41,15 @@ typedef enum VsockCounter {
     VSOCK_COUNT_PIXEL_BYTES,    /* of these, pixels */
     VSOCK_COUNT_BITSTREAM_BYTES,
     VSOCK_COUNT_CPU_BYTES,      /* pixel bytes this guest's CPU copied: into the socket, into another layout */
+    VSOCK_COUNT_DRAWN,          /* guest-copy pictures that upstream drew into buffers of ours: nothing was copied */
     VSOCK_COUNT_IMPORTS,        /* DMA-BUFs imported into the render node */
     VSOCK_N_COUNTERS
 } VsockCounter;
 
 typedef struct VsockStats VsockStats;
+
+/* "dmabuf", "guest-copy", "pixel-data". */
+const char *vsock_path_name(VsockPath path);
 
 VsockStats *vsock_stats_new(void);
 void vsock_stats_free(VsockStats *stats);

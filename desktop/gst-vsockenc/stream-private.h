@@ -30,7 +30,10 @@ typedef struct VsockPending {
     VsockPath path;
     guint64 cpu_bytes, pixel_bytes;
     gint64 queued_us;
+    guint32 needs;              /* HELIX_CAP_ bits, of the host that is asked */
     gboolean repeat, discarded;
+    gboolean trial;             /* a refusal is an answer like others, not the end */
+    gboolean drawn;
 } VsockPending;
 
 struct VsockStream {

@@ -227,6 +227,16 @@ guint32 vsock_stream_capabilities(VsockStream *self)
     return capabilities;
 }
 
+guint32 vsock_stream_expected_capabilities(VsockStream *self)
+{
+    guint32 capabilities;
+
+    g_mutex_lock(&self->lock);
+    capabilities = self->ever_agreed ? self->agreement.capabilities : HELIX_CAP_ALL;
+    g_mutex_unlock(&self->lock);
+    return capabilities;
+}
+
 guint vsock_stream_depth(VsockStream *self)
 {
     guint depth;

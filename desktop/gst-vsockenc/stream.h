@@ -78,6 +78,8 @@ void vsock_stream_configure(VsockStream *stream, const VsockConfig *config);
 VsockWait vsock_stream_wait(VsockStream *stream, gboolean agreed_is_enough);
 /* HELIX_CAP_ bits of the host; 0 for one that speaks the frozen messages only. After wait() said READY. */
 guint32 vsock_stream_capabilities(VsockStream *stream);
+/* The same at any time: before the agreement, those of a host like this version's. */
+guint32 vsock_stream_expected_capabilities(VsockStream *stream);
 /* Requests that may be in flight. */
 guint vsock_stream_depth(VsockStream *stream);
 /*
@@ -103,5 +105,8 @@ void vsock_stream_set_flushing(VsockStream *stream, gboolean flushing);
 /* Forget what was submitted: answers to come are consumed silently. Frames are freed with @free_frame. TRUE if
  * anything was forgotten (a decoder then lacks references: the next picture must be an IDR). */
 gboolean vsock_stream_discard(VsockStream *stream, GDestroyNotify free_frame);
+
+/* Whether error @code says that the host cannot read a picture in the way it was given: another way may do. */
+gboolean vsock_is_trial_code(gint32 code);
 
 #endif

@@ -69,14 +69,16 @@ gsize vsock_wire_request(guint8 *out, guint16 session, const VsockRequest *reque
         guint8 *ext = p + HELIX_REQUEST_SIZE;
 
         put_u16(ext + HELIX_EXT_BLOCK_SIZE, HELIX_EXT_SIZE);
-        ext[HELIX_EXT_SOURCE] = HELIX_SOURCE_AUTO;
-        ext[HELIX_EXT_PLANES] = 1;
+        ext[HELIX_EXT_SOURCE] = request->source;
+        ext[HELIX_EXT_PLANES] = request->planes;
         put_u32(ext + HELIX_EXT_CROP_X, request->crop_x);
         put_u32(ext + HELIX_EXT_CROP_Y, request->crop_y);
         put_u32(ext + HELIX_EXT_RES_WIDTH, request->res_width);
         put_u32(ext + HELIX_EXT_RES_HEIGHT, request->res_height);
-        put_u32(ext + HELIX_EXT_OFFSET, request->offset);
-        put_u32(ext + HELIX_EXT_STRIDE, request->stride);
+        for (guint i = 0; i < G_N_ELEMENTS(request->offset); i++) {
+            put_u32(ext + HELIX_EXT_OFFSET + 4 * i, request->offset[i]);
+            put_u32(ext + HELIX_EXT_STRIDE + 4 * i, request->stride_of[i]);
+        }
         put_u64(ext + HELIX_EXT_MODIFIER, request->modifier);
     }
     return HELIX_WIRE_HEADER_SIZE + size;

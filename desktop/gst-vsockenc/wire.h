@@ -41,7 +41,11 @@ typedef struct VsockRequest {
     guint32 resource_id, width, height, fourcc, stride;
     gint64 pts, duration;
     gboolean force_keyframe;
-    guint32 crop_x, crop_y, res_width, res_height, offset;      /* EXT */
+    /* EXT */
+    guint8 source;              /* HELIX_SOURCE_ */
+    guint8 planes;
+    guint32 crop_x, crop_y, res_width, res_height;
+    guint32 offset[2], stride_of[2];
     guint64 modifier;
 } VsockRequest;
 

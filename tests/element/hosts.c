@@ -301,14 +301,24 @@ static void test_busy(void)
     fixture_tear_down(&f);
 }
 
+/* One after the other: a picture that comes while the host is busy is not sent, and not refused. */
 static void test_all_refused(void)
 {
     Script script = SCRIPT_DEFAULT;
+    Fixture f;
 
     script.error_from = 0;
     script.error_to = 1000;
     script.error_code = HELIX_CODE_NOT_FOUND;
-    check_wrong(&script, 200, GST_STREAM_ERROR, GST_STREAM_ERROR_ENCODE, "as the script says");
+    fixture_set_up_64(&f, &script, -1);
+    for (guint i = 0; fixture_push(&f) == GST_FLOW_OK; i++) {
+        g_assert_cmpuint(i, <, 200);
+        for (guint j = 0; fixture_stat(&f, "dropped") <= i && j < 5000; j++) {
+            g_usleep(1000);
+        }
+    }
+    fixture_error(&f, GST_STREAM_ERROR, GST_STREAM_ERROR_ENCODE, "as the script says");
+    fixture_tear_down(&f);
 }
 
 static void test_refused_for_good(void)

@@ -317,7 +317,7 @@ static void check_no_gpu(const char *folder, gint code, const char *text)
 {
     GError *error = NULL;
 
-    g_assert_null(vsock_gpu_open(folder, &error));
+    g_assert_null(vsock_node_open(folder, &error));
     g_assert_error(error, VSOCK_GPU_ERROR, code);
     g_assert_nonnull(strstr(error->message, text));
     g_error_free(error);
@@ -335,7 +335,7 @@ static void check_no_permission(const char *folder)
         if (getuid() == 0 && setuid(65534) != 0) {
             _exit(2);
         }
-        _exit(!vsock_gpu_open(folder, &error) && g_error_matches(error, VSOCK_GPU_ERROR, VSOCK_GPU_ERROR_ACCESS) &&
+        _exit(!vsock_node_open(folder, &error) && g_error_matches(error, VSOCK_GPU_ERROR, VSOCK_GPU_ERROR_ACCESS) &&
               strstr(error->message, "render") ? 0 : 1);
     }
     g_assert_cmpint(waitpid(child, &status, 0), ==, child);

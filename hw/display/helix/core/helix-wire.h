@@ -139,7 +139,8 @@
 #define HELIX_CAP_REPEAT            0x08u
 #define HELIX_CAP_LONG_CONFIG       0x10u
 #define HELIX_CAP_SESSION_CLOSE     0x20u
-#define HELIX_CAP_ALL               0x3Fu
+#define HELIX_CAP_NV12_PAGES        0x40u           /* source 2: NV12 in the pages of any resource */
+#define HELIX_CAP_ALL               0x7Fu
 
 /* ---- FRAME_RELEASED payload ---- */
 

@@ -101,6 +101,11 @@ static bool check_sides(const HelixResource *resource, const HelixPicture *pictu
     return true;
 }
 
+bool helix_pages_hold_nv12(const HelixPicture *picture)
+{
+    return picture->source == HELIX_SOURCE_PAGES && picture->fourcc == HELIX_FORMAT_NV12 && picture->planes == 2;
+}
+
 unsigned helix_pages_plan(const HelixResource *resource, const HelixPicture *picture, uint32_t fourcc,
                           HelixPlane planes[2], GError **error)
 {

@@ -172,8 +172,8 @@ static bool plan(Read *read, GError **error)
         return false;
     }
     read->layout = helix_pixel_layout(resource->format);
-    if (resource->blob_size) {
-        /* of a blob the host knows no format; everywhere else the guest's fourcc is a hint */
+    if (resource->blob_size || helix_pages_hold_nv12(picture)) {
+        /* of a blob the host knows no format; everywhere else, but for NV12, the guest's fourcc is a hint */
         read->layout = (HelixPixelLayout) { picture->fourcc, { 0, 1, 2, 3 } };
     }
     if (!read->layout.fourcc) {

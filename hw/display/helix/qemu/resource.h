@@ -106,6 +106,9 @@ void helix_set_unreadable(const HelixResource *resource, GError **error);
 /* Put the bytes of every pixel into the order @layout's fourcc says; rows are @stride bytes apart. FALSE: nothing was to do. */
 bool helix_pixels_reorder(uint8_t *pixels, uint32_t width, uint32_t rows, uint32_t stride, const HelixPixelLayout *layout);
 
+/* Whether the guest says that a resource's pages hold NV12, whatever format and size the resource itself has. */
+bool helix_pages_hold_nv12(const HelixPicture *picture);
+
 /*
  * Where @picture's planes lie in the guest pages (or the blob) of @resource. Their number, or 0 with HELIX_CODE_GEOMETRY if
  * it does not lie within them. No side of @picture is over HELIX_MAX_DIMENSION.

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * paths.c - which way each picture goes to the host, tried where only the host can say, and told in two properties.
+ */
+#include "gstvsockenc.h"
+#include "upstream.h"
+
+#define GST_CAT_DEFAULT vsockenc_debug
+
+/* ---- what is told ---- */
+
+const char *vsockenc_path_name(VsockPath path)
+{
+    return path < VSOCK_N_PATHS ? vsock_path_name(path) : "none";
+}
+
+void vsockenc_set_path(GstVsockEnc *self, VsockPath path, const char *reason)
+{
+    gboolean path_changed, reason_changed;
+
+    GST_OBJECT_LOCK(self);
+    path_changed = self->path != path;
+    reason_changed = g_strcmp0(self->path_reason, reason) != 0;
+    self->path = path;
+    if (reason_changed) {
+        g_free(self->path_reason);
+        self->path_reason = g_strdup(reason);
+    }
+    GST_OBJECT_UNLOCK(self);
+    if (path_changed || reason_changed) {
+        GST_INFO_OBJECT(self, "path %s: %s", vsockenc_path_name(path), reason ? reason : "there is no better one");
+    }
+    if (path_changed) {
+        g_object_notify(G_OBJECT(self), "path");
+    }
+    if (reason_changed) {
+        g_object_notify(G_OBJECT(self), "path-reason");
+    }
+}
+
+/* @why: what is known of this picture; what upstream does is added. */
+static void tell_path(GstVsockEnc *self, const VsockPicture *picture, const char *why)
+{
+    g_autofree char *text = NULL;
+    const char *upstream;
+
+    if (picture->path != VSOCK_PATH_DMABUF && !self->source.dmabuf_caps) {
+        upstream = vsock_upstream_without_dmabuf(GST_VIDEO_ENCODER_SINK_PAD(self));
+        text = g_strconcat("Upstream gives plain memory", upstream ? ": " : "", upstream ? upstream : "", ".",
+                           why ? " " : "", why ? why : "", NULL);
+    }
+    vsockenc_set_path(self, picture->path, text ? text : why);
+}
+
+/* ---- trials ---- */
+
+gboolean vsockenc_trial_refused(GstVsockEnc *self, VsockAnswer *answer)
+{
+    gboolean refused;
+
+    GST_VIDEO_ENCODER_STREAM_LOCK(self);
+    refused = self->trial && answer->frame == self->trial && vsock_is_trial_code(answer->code);
+    if (refused) {
+        answer->frame = NULL;
+        self->trial_refusal = g_strdup(answer->message);
+        self->force_keyframe |= answer->was_forced;
+    }
+    GST_VIDEO_ENCODER_STREAM_UNLOCK(self);
+    return refused;
+}
+
+/* Send and wait for the host's word. TRUE: done, @flow says how. FALSE: the host cannot read it; the frame is back. */
+static gboolean try_way(GstVsockEnc *self, GstVideoCodecFrame *frame, VsockPicture *picture, GstFlowReturn *flow)
+{
+    g_autoptr(GstBuffer) input = gst_buffer_ref(frame->input_buffer);
+    g_autofree char *refusal = NULL;
+    gboolean forced = GST_VIDEO_CODEC_FRAME_IS_FORCE_KEYFRAME(frame);
+    guint64 frames = vsock_stats_get(self->stats, VSOCK_COUNT_FRAMES);
+    VsockWay way = picture->way;
+
+    self->trial = frame;
+    vsockenc_submit(self, frame, picture);
+    *flow = vsockenc_flow_of(self, vsockenc_drain(self));
+    self->trial = NULL;
+    refusal = g_steal_pointer(&self->trial_refusal);
+    if (!refusal) {
+        if (vsock_stats_get(self->stats, VSOCK_COUNT_FRAMES) > frames) {
+            vsock_copier_accepted(self->source.copier, way);
+        }
+        return TRUE;
+    }
+    GST_INFO_OBJECT(self, "the host cannot read pictures by %s: %s", vsock_way_name(way), refusal);
+    vsock_copier_refused(self->source.copier, way, refusal);
+    gst_buffer_replace(&frame->input_buffer, input);
+    if (*flow != GST_FLOW_OK) {
+        vsockenc_give_up_frame(self, frame, forced, VSOCK_COUNT_DROPPED);
+        return TRUE;
+    }
+    /* What upstream draws in is of the wrong kind now. */
+    gst_pad_push_event(GST_VIDEO_ENCODER_SINK_PAD(self), gst_event_new_reconfigure());
+    return FALSE;
+}
+
+GstFlowReturn vsockenc_send(GstVsockEnc *self, GstVideoCodecFrame *frame)
+{
+    gboolean forced = GST_VIDEO_CODEC_FRAME_IS_FORCE_KEYFRAME(frame);
+    guint32 capabilities = vsock_stream_capabilities(self->stream);
+    GstFlowReturn flow = GST_FLOW_OK;
+    gboolean done = FALSE;
+
+    while (!done) {
+        g_autofree char *why = NULL;
+        GError *error = NULL;
+        VsockPicture *picture = vsock_picture_new(&self->source, frame->input_buffer, capabilities, self->stats, &why,
+                                                  &error);
+
+        if (!picture) {
+            vsockenc_post_error(self, error);
+            vsockenc_give_up_frame(self, frame, forced, VSOCK_COUNT_DROPPED);
+            return GST_FLOW_ERROR;
+        }
+        tell_path(self, picture, why);
+        if (picture->trial) {
+            done = try_way(self, frame, picture, &flow);
+        } else {
+            vsockenc_submit(self, frame, picture);
+            done = TRUE;
+        }
+    }
+    return flow;
+}

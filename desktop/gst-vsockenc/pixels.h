@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* pixels.h - pictures read by the CPU: mapped, and sent as pixels. */
+#ifndef VSOCKENC_PIXELS_H
+#define VSOCKENC_PIXELS_H
+
+#include "picture.h"
+
+/* Map @buffer for reading, its write fence waited for. NULL with GST_STREAM_ERROR: it is not what its caps say. */
+GstVideoFrame *vsock_frame_map(const GstVideoInfo *info, GstBuffer *buffer, GError **error);
+void vsock_frame_unmap(GstVideoFrame *frame);
+
+/* A picture whose pixels go over the connection. NULL with GST_STREAM_ERROR or GST_RESOURCE_ERROR. */
+VsockPicture *vsock_pixels_picture(const GstVideoInfo *info, GstBuffer *buffer, GError **error);
+
+#endif
