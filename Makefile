@@ -5,11 +5,12 @@
 # make check SUITE=NAME   one suite (make check SUITE=list names them); SUITE=all: the long ones too
 # make bench              the performance table (docs/performance.md); leaves out/bench.json and out/bench.md
 # make bench ROW=NAME     one row
+# make deb                the guest's element and helix-screencast as Debian packages for amd64 and arm64, in out/
 # make clean              removes out/; the cache folder (see tools/front) stays
 #
 # Nothing needs to be installed first but git, make and a package manager: see tools/front.
 
-.PHONY: help demo check bench clean
+.PHONY: help demo check bench deb clean
 
 help:
 	@sed -n 's/^# \{0,1\}//p' Makefile | sed 1d
@@ -22,6 +23,9 @@ check:
 
 bench:
 	@tools/front bench $(ROW)
+
+deb:
+	@tools/front deb
 
 clean:
 	rm -rf out

@@ -38,10 +38,10 @@ class Count:
         return text + (", %d skipped" % self.skipped if self.skipped else "")
 
 
-def vm_suites():
+def scripts_in(folder, prefix):
     """{suite: path of its script}, and the set of those that are long."""
-    scripts = {"vm-" + os.path.basename(path)[:-len(".py")].replace("_", "-"): path
-               for path in sorted(glob.glob(os.path.join(TREE, "tests", "vm", "*.py")))
+    scripts = {prefix + os.path.basename(path)[:-len(".py")].replace("_", "-"): path
+               for path in sorted(glob.glob(os.path.join(TREE, "tests", folder, "*.py")))
                if re.search(r"^if __name__ == ", open(path).read(), re.M)}
     long = {name for name, path in scripts.items() if re.search(r"^# suite: long$", open(path).read(), re.M)}
     return scripts, long
@@ -103,7 +103,7 @@ def run_meson_suites(suites, count, thorough):
             count.add(failed=1)
 
 
-# ---- suites in a VM ----
+# ---- suites that are scripts ----
 
 class TapReader:
     """Counts what a script reports, and shows what is not plain success."""
@@ -151,7 +151,7 @@ class TapReader:
             say("   not ok: " + problem)
 
 
-def run_vm_suite(name, path, count):
+def run_script(name, path, count):
     own = re.search(r"^# seconds: (\d+)$", open(path).read(), re.M)
     seconds = int(own.group(1)) if own else VM_SECONDS
     with Step("suite " + name, name) as step:
@@ -172,9 +172,11 @@ def run_vm_suite(name, path, count):
 
 
 def run(arguments):
-    scripts, long = vm_suites()
+    scripts, long = scripts_in("vm", "vm-")
+    packages, long_packages = scripts_in("package", "")
+    long |= long_packages
     wanted = arguments[0] if arguments else ""
-    everyone = list(MESON_SUITES) + list(scripts)
+    everyone = list(MESON_SUITES) + list(packages) + list(scripts)
     groups = {"faults": [name for name in scripts if name.startswith("vm-faults")]}
     if wanted == "list":
         for name in everyone:
@@ -197,11 +199,19 @@ def run(arguments):
                 videotoolbox.run(count)
         except Failed:
             count.add(failed=1)
+    with_packages = [name for name in chosen if name in packages]
+    if with_packages:
+        try:
+            build.project(tests=True)
+            for name in with_packages:
+                run_script(name, packages[name], count)
+        except Failed:
+            count.add(failed=1)
     if with_vm:
         try:
             build.everything(tests=True)
             for name in with_vm:
-                run_vm_suite(name, scripts[name], count)
+                run_script(name, scripts[name], count)
         except Failed:
             count.add(failed=1)
     say(count.line())

@@ -14,6 +14,9 @@ def main(argv):
     elif argv[0] == "demo":
         import demo
         demo.run()
+    elif argv[0] == "deb":
+        import deb
+        deb.run()
     elif argv[0] == "check":
         import check
         return check.run(argv[1:])
@@ -21,7 +24,7 @@ def main(argv):
         import bench
         return bench.run(argv[1:])
     else:
-        print("unknown command '%s', not demo, check, bench or build" % argv[0], file=sys.stderr)
+        print("unknown command '%s', not demo, check, bench, deb or build" % argv[0], file=sys.stderr)
         return 2
     return 0
 

@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The guest's package for arm64, cross-built, and run under qemu-aarch64: GStreamer loads the plugin, and a film goes
+through it to the real host's program over a UNIX socket (x264) and comes back as H.264 that shows the pictures."""
+
+import os
+import re
+import struct
+import subprocess
+import sys
+import tempfile
+
+import arm64
+import build
+import deb
+from deb_amd64 import check_contents, output
+from steps import Failed
+from tap import Tap
+
+FRAMES, WIDTH, HEIGHT = 30, 320, 240
+LEAST_PSNR = 40.0
+EM_AARCH64 = 183
+PLUGINS = ("coreelements", "videotestsrc", "videoconvertscale")
+SOURCE = ["videotestsrc", "pattern=ball", "num-buffers=%d" % FRAMES, "!",
+          "video/x-raw,format=BGRx,width=%d,height=%d,framerate=30/1" % (WIDTH, HEIGHT)]
+
+
+class Host:
+    """tests/core's helix-host, this machine's own, on a UNIX socket."""
+
+    def __init__(self, folder):
+        self.path = os.path.join(folder, "host")
+        program = os.path.join(build.BUILDS, "tests", "tests", "core", "helix-host")
+        self.process = subprocess.Popen([program, "--listen=unix:" + self.path, "--encoder=x264"], text=True,
+                                        stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        line = ""
+        while "listening on" not in line:
+            line = self.process.stdout.readline()
+            if not line:
+                raise OSError("helix-host did not start")
+
+    def end(self):
+        self.process.terminate()
+        return self.process.communicate(timeout=30)[0]
+
+
+def encode(tap, folder, root, environment, film, raw):
+    """One picture after the other through the element to @film; @raw gets the same pictures as they are."""
+    launch = arm64.emulated(root, "/usr/bin/gst-launch-1.0", "-q", "-m", "-e", *SOURCE, "!")
+    host = Host(folder)
+    try:
+        status, text = output(*launch, "vsockenc", "socket-path=" + host.path, "bitrate=4000", "!", "filesink",
+                              "location=" + film, env=environment)
+    finally:
+        said = host.end()
+    tap.check(status == 0, "an encode by the element, emulated, and the host's x264", text[-2000:] + said[-2000:])
+    status, text = output(*launch, "filesink", "location=" + raw, env=environment)
+    tap.check(status == 0 and os.path.getsize(raw) == FRAMES * WIDTH * HEIGHT * 4, "the same pictures raw",
+              text[-2000:])
+
+
+def judge(tap, film, raw):
+    status, text = output("ffprobe", "-v", "error", "-count_frames", "-show_entries",
+                          "stream=codec_name,width,height,nb_read_frames", "-of", "csv=p=0", film)
+    wanted = "h264,%d,%d,%d" % (WIDTH, HEIGHT, FRAMES)
+    tap.check(status == 0 and text.strip() == wanted, "the stream decodes, every frame of it",
+              "%s, not %s" % (text, wanted))
+    _, text = output("ffmpeg", "-v", "info", "-r", "30", "-i", film, "-f", "rawvideo", "-pix_fmt", "bgr0", "-s",
+                     "%dx%d" % (WIDTH, HEIGHT), "-r", "30", "-i", raw, "-lavfi", "psnr", "-f", "null", "-")
+    found = re.search(r"PSNR .*average:(\S+)", text)
+    psnr = float(found.group(1)) if found else 0.0
+    print("# PSNR against the source: %.1f dB" % psnr, flush=True)
+    tap.check(psnr >= LEAST_PSNR, "it shows the pictures that went in", text[-1500:])
+
+
+def main():
+    tap = Tap()
+    package = deb.make(arm64.ARCHITECTURE)
+    root = arm64.sysroot_path()
+    with tempfile.TemporaryDirectory() as folder:
+        unpacked, chosen = os.path.join(folder, "package"), os.path.join(folder, "plugins")
+        check_contents(tap, package, arm64.MACHINE, unpacked)
+        element = os.path.join(unpacked, "usr/lib", arm64.MACHINE, "gstreamer-1.0/libgstvsockenc.so")
+        os.mkdir(chosen)
+        os.symlink(element, os.path.join(chosen, os.path.basename(element)))
+        for name in PLUGINS:
+            library = "libgst%s.so" % name
+            os.symlink(os.path.join(root, "usr/lib", arm64.MACHINE, "gstreamer-1.0", library),
+                       os.path.join(chosen, library))
+        # A scanner for plugins would be a program of arm64 too, and started without an emulator.
+        environment = dict(os.environ, GST_PLUGIN_PATH=chosen, GST_PLUGIN_SYSTEM_PATH_1_0="", GST_REGISTRY_FORK="no",
+                           GST_REGISTRY=os.path.join(folder, "registry"))
+        with open(element, "rb") as file:
+            machine = struct.unpack_from("<H", file.read(20), 18)[0]        # e_machine of an ELF header
+        tap.check(machine == EM_AARCH64, "the plugin is arm64's", machine)
+        status, text = output(*arm64.emulated(root, "/usr/bin/gst-inspect-1.0", "vsockenc"), env=environment)
+        tap.check(status == 0 and chosen in text and "bitrate" in text, "gst-inspect-1.0 vsockenc, emulated",
+                  text[-2000:])
+        status, text = output("qemu-aarch64", "-L", root, unpacked + "/usr/bin/helix-screencast", "--version",
+                              env=environment)
+        tap.check(status == 0 and text.startswith("helix-screencast "), "helix-screencast --version, emulated", text)
+        film, raw = os.path.join(folder, "film.h264"), os.path.join(folder, "film.bgrx")
+        encode(tap, folder, root, environment, film, raw)
+        judge(tap, film, raw)
+    return tap.end()
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except Failed:
+        sys.exit(1)
