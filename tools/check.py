@@ -15,6 +15,7 @@ import subprocess
 import xml.etree.ElementTree as ElementTree
 
 import build
+import element
 import qemu
 import videotoolbox
 from steps import CACHE, TREE, Failed, Step, StepError, locked, say
@@ -197,6 +198,8 @@ def run(arguments):
             run_meson_suites(without_vm, count, thorough=len(chosen) > 1)
             if wanted in ("all", "videotoolbox"):
                 videotoolbox.run(count)
+            if wanted in ("all", "element"):
+                element.run(count)
         except Failed:
             count.add(failed=1)
     with_packages = [name for name in chosen if name in packages]

@@ -26,10 +26,11 @@ FILES = ("hw/display/helix/apple/", "hw/display/helix/core/(annexb|encoder-video
 LINES_NEEDED = 90.0
 
 
-def test(folder, name):
-    with Step("suite videotoolbox: " + name, "videotoolbox-" + os.path.basename(folder)) as step:
+def test(folder, name, suite="videotoolbox"):
+    """Run a suite in a build with a sanitizer; StepError if anything in it fails."""
+    with Step("suite %s: %s" % (suite, name), "%s-%s" % (suite, os.path.basename(folder))) as step:
         try:
-            step.run(["meson", "test", "-C", folder, "--no-rebuild", "--suite", "videotoolbox", "--print-errorlogs",
+            step.run(["meson", "test", "-C", folder, "--no-rebuild", "--suite", suite, "--print-errorlogs",
                       "--timeout-multiplier", "4"], env=dict(os.environ, **SANITIZERS))
         except StepError:
             step.show_log(60)

@@ -57,28 +57,19 @@ static GstCaps *caps_of(GstVsockEnc *self, const guint8 *sps, gint width, gint h
     return caps;
 }
 
-static gboolean set_caps(GstVsockEnc *self, GstCaps *caps, gint width, gint height)
+static void set_caps(GstVsockEnc *self, GstCaps *caps, gint width, gint height)
 {
     GstVideoEncoder *encoder = GST_VIDEO_ENCODER(self);
-    g_autofree char *text = gst_caps_to_string(caps);
     GstVideoCodecState *state = gst_video_encoder_set_output_state(encoder, caps, self->input_state);
 
     state->info.width = width;
     state->info.height = height;
     gst_video_colorimetry_from_string(&state->info.colorimetry, GST_VIDEO_COLORIMETRY_BT709);
     gst_video_codec_state_unref(state);
-    if (gst_video_encoder_negotiate(encoder) || GST_PAD_IS_FLUSHING(encoder->srcpad)) {
-        return TRUE;
-    }
-    GST_ELEMENT_ERROR(self, CORE, NEGOTIATION,
-                      ("What the host codes is not what downstream takes. Of a profile or level in caps behind vsockenc, "
-                       "the level has to fit size, frame rate and bitrate, which may be lowered instead."),
-                      ("the stream is %s", text));
-    return FALSE;
 }
 
 /* With the stream lock. Says what the stream is, from its own SPS, whenever that changes. */
-static gboolean update_caps(GstVsockEnc *self, const VsockAnswer *answer)
+static void update_caps(GstVsockEnc *self, const VsockAnswer *answer)
 {
     GstVideoCodecState *state = gst_video_encoder_get_output_state(GST_VIDEO_ENCODER(self));
     gsize len;
@@ -93,10 +84,22 @@ static gboolean update_caps(GstVsockEnc *self, const VsockAnswer *answer)
     }
     g_clear_pointer(&state, gst_video_codec_state_unref);
     if (same) {
-        return TRUE;
+        return;
     }
     memcpy(self->sps, sps, sizeof(self->sps));
-    return set_caps(self, caps_of(self, sps, width, height), width, height);
+    set_caps(self, caps_of(self, sps, width, height), width, height);
+}
+
+static void post_not_negotiated(GstVsockEnc *self)
+{
+    GstVideoCodecState *state = gst_video_encoder_get_output_state(GST_VIDEO_ENCODER(self));
+    g_autofree char *caps = state ? gst_caps_to_string(state->caps) : NULL;
+
+    GST_ELEMENT_ERROR(self, CORE, NEGOTIATION,
+                      ("What the host codes is not what downstream takes. If caps behind vsockenc ask for a level, size, "
+                       "frame rate and bitrate have to fit it: take them down, or the level up."),
+                      ("the stream is %s", caps ? caps : "unknown"));
+    g_clear_pointer(&state, gst_video_codec_state_unref);
 }
 
 /* No access unit came of it. */
@@ -117,17 +120,13 @@ static void drop_frame(GstVsockEnc *self, VsockAnswer *answer, VsockCounter why)
 static GstFlowReturn push_unit(GstVsockEnc *self, VsockAnswer *answer)
 {
     GstVideoCodecFrame *frame = answer->frame;
-    gboolean told;
+    GstFlowReturn flow;
 
     GST_VIDEO_ENCODER_STREAM_LOCK(self);
     self->errors_in_row = 0;
     vsockenc_update_latency(self, answer->took_us);
-    told = update_caps(self, answer);
+    update_caps(self, answer);
     GST_VIDEO_ENCODER_STREAM_UNLOCK(self);
-    if (!told) {
-        drop_frame(self, answer, VSOCK_COUNT_DROPPED);
-        return GST_FLOW_NOT_NEGOTIATED;
-    }
     vsock_stats_count(self->stats, VSOCK_COUNT_FRAMES, 1);
     vsock_stats_count(self->stats, VSOCK_COUNT_BITSTREAM_BYTES, g_bytes_get_size(answer->unit));
     if (answer->keyframe) {
@@ -137,7 +136,11 @@ static GstFlowReturn push_unit(GstVsockEnc *self, VsockAnswer *answer)
     frame->dts = frame->pts;
     frame->output_buffer = gst_buffer_new_wrapped_bytes(answer->unit);
     answer->frame = NULL;
-    return gst_video_encoder_finish_frame(GST_VIDEO_ENCODER(self), frame);
+    flow = gst_video_encoder_finish_frame(GST_VIDEO_ENCODER(self), frame);
+    if (flow == GST_FLOW_NOT_NEGOTIATED) {
+        post_not_negotiated(self);
+    }
+    return flow;
 }
 
 static GstFlowReturn refuse(GstVsockEnc *self, const VsockAnswer *answer)

@@ -180,18 +180,39 @@ static void test_eos_of_dead_host(void)
     fixture_tear_down(&f);
 }
 
-typedef struct Flusher {
+/* A source that is seeked in: it pushes, and who seeks flushes, then waits for it, as sources' own seeking does. */
+typedef struct Seeker {
     Fixture *f;
+    GMutex lock;                /* held while pushing */
     gint quit;
-} Flusher;
+} Seeker;
 
-static gpointer flush_on(gpointer data)
+static gpointer push_on(gpointer data)
 {
-    Flusher *flusher = data;
+    Seeker *seeker = data;
 
-    while (!g_atomic_int_get(&flusher->quit)) {
-        gst_harness_push_event(flusher->f->h, gst_event_new_flush_start());
-        gst_harness_push_event(flusher->f->h, gst_event_new_flush_stop(TRUE));
+    while (!g_atomic_int_get(&seeker->quit)) {
+        g_mutex_lock(&seeker->lock);
+        fixture_push(seeker->f);
+        g_mutex_unlock(&seeker->lock);
+        g_thread_yield();
+    }
+    return NULL;
+}
+
+static gpointer seek_on(gpointer data)
+{
+    Seeker *seeker = data;
+    GstSegment segment;
+
+    gst_segment_init(&segment, GST_FORMAT_TIME);
+    while (!g_atomic_int_get(&seeker->quit)) {
+        gst_harness_push_event(seeker->f->h, gst_event_new_flush_start());
+        g_mutex_lock(&seeker->lock);
+        gst_harness_push_event(seeker->f->h, gst_event_new_flush_stop(TRUE));
+        gst_harness_push_event(seeker->f->h, gst_event_new_segment(&segment));
+        g_mutex_unlock(&seeker->lock);
+        g_usleep(200);
     }
     return NULL;
 }
@@ -200,19 +221,21 @@ static gpointer flush_on(gpointer data)
 static void test_flush_while_stopping(void)
 {
     for (guint i = 0; i < 20; i++) {
-        GThread *blocked, *flushing;
-        Flusher flusher;
+        GThread *pushing, *seeking;
+        Seeker seeker = { 0 };
         Fixture f;
 
         set_up_silent(&f);
-        flusher = (Flusher) { .f = &f };
-        blocked = fixture_push_in_thread(&f);
-        flushing = g_thread_new("flush", flush_on, &flusher);
+        seeker.f = &f;
+        g_mutex_init(&seeker.lock);
+        pushing = g_thread_new("push", push_on, &seeker);
+        seeking = g_thread_new("seek", seek_on, &seeker);
         g_usleep(i * 300);
         fixture_stop_in_time(&f);
-        g_atomic_int_set(&flusher.quit, 1);
-        g_thread_join(flushing);
-        fixture_joined(blocked);
+        g_atomic_int_set(&seeker.quit, 1);
+        g_thread_join(pushing);
+        g_thread_join(seeking);
+        g_mutex_clear(&seeker.lock);
         fixture_tear_down(&f);
     }
 }

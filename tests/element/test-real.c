@@ -1,65 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * test-real.c - the element against the real core with x264: what comes out is decoded and compared with what went in.
- *
- * HELIX_HOST names the host program; GStreamer's own plugins are loaded one by one, as a registry of all takes long.
  */
 #include <math.h>
-#include <signal.h>
-#include <stdio.h>
-#include <string.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
-#include <glib/gstdio.h>
 #include <gst/app/gstappsink.h>
 #include <gst/gst.h>
 #include <gst/video/video.h>
-
-typedef struct Host {
-    GPid pid;
-    char *dir, *path;
-} Host;
-
-/* A test that fails leaves no host behind. */
-static void die_with_parent(gpointer data)
-{
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-}
-
-static void host_start(Host *host, const char *option)
-{
-    g_autofree char *listen_arg = NULL;
-    char line[256];
-    char *argv[] = { (char *)g_getenv("HELIX_HOST"), NULL, (char *)"--encoder=x264", (char *)"--quiet",
-                     (char *)option, NULL };
-    GError *error = NULL;
-    FILE *out;
-    int fd;
-
-    host->dir = g_dir_make_tmp("vsockenc-XXXXXX", NULL);
-    host->path = g_build_filename(host->dir, "host", NULL);
-    listen_arg = g_strdup_printf("--listen=unix:%s", host->path);
-    argv[1] = listen_arg;
-    g_spawn_async_with_pipes(NULL, argv, NULL, G_SPAWN_DO_NOT_REAP_CHILD, die_with_parent, NULL, &host->pid, NULL,
-                             &fd, NULL, &error);
-    g_assert_no_error(error);
-    out = fdopen(fd, "r");
-    g_assert_nonnull(fgets(line, sizeof(line), out));
-    g_assert_true(g_str_has_prefix(line, "listening on"));
-    /* Left open for its statistics at the end, which nobody reads. */
-}
-
-static void host_stop(Host *host)
-{
-    int status;
-
-    kill(host->pid, SIGTERM);
-    g_assert_cmpint(waitpid(host->pid, &status, 0), ==, host->pid);
-    g_assert_cmpint(status, ==, 0);
-    g_rmdir(host->dir);
-    g_free(host->path);
-    g_free(host->dir);
-}
+#include "real-host.h"
 
 /* Mean squared error of one plane. */
 static double plane_error(GstVideoFrame *a, GstVideoFrame *b, guint plane, guint width, guint height)
@@ -156,9 +103,9 @@ static void check_stream(const char *format, guint width, guint height, guint cr
     g_autofree char *line = NULL;
     GstElement *pipeline;
     GError *error = NULL;
-    Host host;
+    RealHost host;
 
-    host_start(&host, NULL);
+    real_host_start(&host, NULL);
     /* What goes in is turned into BT.709 by videoconvert for the comparison, by the host for the encoder. */
     line = g_strdup_printf(
         "videotestsrc pattern=smpte75 horizontal-speed=5 num-buffers=%u ! "
@@ -188,7 +135,7 @@ static void check_stream(const char *format, guint width, guint height, guint cr
     check_message(pipeline, frames);
     gst_element_set_state(pipeline, GST_STATE_NULL);
     gst_object_unref(pipeline);
-    host_stop(&host);
+    real_host_stop(&host);
 }
 
 static void test_bgrx(void)
@@ -227,9 +174,9 @@ static void test_slow(void)
     g_autofree char *line = NULL;
     GstElement *pipeline;
     GError *error = NULL;
-    Host host;
+    RealHost host;
 
-    host_start(&host, "--encode-delay=900");
+    real_host_start(&host, "--encode-delay=900");
     line = g_strdup_printf("videotestsrc num-buffers=3 ! video/x-raw,format=BGRx,width=64,height=64 ! "
                            "vsockenc timeout=400 socket-path=%s ! fakesink sync=false", host.path);
     pipeline = gst_parse_launch(line, &error);
@@ -238,34 +185,14 @@ static void test_slow(void)
     check_message(pipeline, 3);
     gst_element_set_state(pipeline, GST_STATE_NULL);
     gst_object_unref(pipeline);
-    host_stop(&host);
-}
-
-static gboolean load_plugins(void)
-{
-    const char *const names[] = { "coreelements", "videotestsrc", "videoconvertscale", "videocrop", "videoparsersbad",
-                                  "libav", "app" };
-    const char *folder = g_getenv("GST_SYSTEM_PLUGINS");
-
-    for (guint i = 0; i < G_N_ELEMENTS(names); i++) {
-        g_autofree char *path = g_strdup_printf("%s/libgst%s.so", folder, names[i]);
-        g_autoptr(GError) error = NULL;
-        GstPlugin *plugin = gst_plugin_load_file(path, &error);
-
-        if (!plugin) {
-            printf("1..0 # SKIP %s\n", error->message);
-            return FALSE;
-        }
-        gst_object_unref(plugin);
-    }
-    return TRUE;
+    real_host_stop(&host);
 }
 
 int main(int argc, char **argv)
 {
     gst_init(&argc, &argv);
     g_test_init(&argc, &argv, NULL);
-    if (!load_plugins()) {
+    if (!real_load_plugins()) {
         return 77;
     }
     g_test_add_func("/real/bgrx", test_bgrx);

@@ -1,0 +1,25 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The suite element once more, as make check SUITE=element and SUITE=all run it: with the address, leak and undefined behaviour
+sanitizers, and with the thread sanitizer. What that cannot see of GLib and GStreamer is in tests/element/tsan-gstreamer.c."""
+
+import build
+import videotoolbox
+from steps import TREE, Failed, StepError, say
+
+# gcc: its thread sanitizer names functions without another program's help, and what is suppressed is suppressed by name.
+BUILDS = (
+    ("address, leak and undefined behaviour sanitizers", "address,undefined"),
+    ("thread sanitizer", "thread"),
+)
+
+
+def run(count):
+    for number, (name, sanitizer) in enumerate(BUILDS):
+        try:
+            folder = build.meson("build: " + name, "element-%d" % number, TREE, *build.OPTIONS, "-Db_sanitize=" + sanitizer,
+                                 "-Db_lundef=false", targets=("element-tests",))
+            videotoolbox.test(folder, name, "element")
+            count.add(passed=1)
+        except (StepError, Failed) as error:
+            say("FAILED: suite element, %s: %s" % (name, error))
+            count.add(failed=1)
