@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Run the pipelines of desktop/gst-vsockenc/PIPELINES.md as they stand there, against the real host.
+
+What is put in: a moving picture for the desktop, the host's UNIX socket for vsock, free ports, a folder for films, and in
+viewers a counter for the window. HELIX_HOST is the host's program; the plugin is found by GST_PLUGIN_PATH.
+"""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+
+TREE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+PAGE = os.path.join(TREE, "desktop", "gst-vsockenc", "PIPELINES.md")
+SECONDS = 60
+PICTURE = "videotestsrc is-live=true pattern=ball ! video/x-raw,format=BGRx,width=320,height=240,framerate=30/1"
+WANTED = 30                     # pictures a viewer decodes
+
+
+def sections():
+    """{heading: its commands} of the page."""
+    found, name = {}, None
+    for line in open(PAGE):
+        if line.startswith("## "):
+            name = line[3:].strip()
+        elif name and line.startswith("    ") and not line.startswith("    ..."):
+            found.setdefault(name, []).append(line.strip())
+    return found
+
+
+def free_port(kind):
+    with socket.socket(socket.AF_INET, kind) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Runner:
+    def __init__(self, folder):
+        self.folder, self.number, self.running = folder, 0, []
+        self.path = os.path.join(folder, "host")
+        self.host = subprocess.Popen([os.environ["HELIX_HOST"], "--listen=unix:" + self.path, "--encoder=x264", "--quiet"],
+                                     stdout=subprocess.PIPE, text=True)
+        assert self.host.stdout.readline().startswith("listening on")
+
+    def start(self, command, replace=()):
+        for old, new in (("pipewiresrc path=NODE", PICTURE), ("vsockenc ", "vsockenc socket-path=%s " % self.path),
+                         ("autovideosink", "identity eos-after=%d ! fakesink sync=false" % WANTED)) + tuple(replace):
+            command = command.replace(old, new)
+        process = subprocess.Popen(command.split(), cwd=TREE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                                   errors="replace", start_new_session=True)
+        process.command = command
+        self.running.append(process)
+        return process
+
+    def end(self, process, number=None, seconds=SECONDS):
+        """Wait for the end, after signal @number if given; raises with what it said if that is not a good one."""
+        if number:
+            process.send_signal(number)
+        try:
+            text = process.communicate(timeout=seconds)[0]
+        except subprocess.TimeoutExpired:
+            process.kill()
+            text = process.communicate()[0] + "\n(not over within %d s)" % seconds
+        self.running.remove(process)
+        if process.returncode not in (0, -signal.SIGTERM) or "ERROR" in text:
+            raise AssertionError("%s\n%s\nended with %s" % (process.command, text[-2000:], process.returncode))
+        return text
+
+    def close(self):
+        for process in self.running:
+            process.kill()
+            process.communicate()
+        self.host.terminate()
+        self.host.communicate()
+
+    def check(self, name, function, *arguments):
+        self.number += 1
+        try:
+            print("ok %d %s # %s" % (self.number, name, function(self, *arguments)), flush=True)
+            return True
+        except (AssertionError, OSError, subprocess.SubprocessError) as error:
+            for line in str(error).splitlines():
+                print("# " + line)
+            print("not ok %d %s" % (self.number, name), flush=True)
+            return False
+
+
+def film(runner, command):
+    name = re.search(r"location=(\S+)", command).group(1)
+    path = os.path.join(runner.folder, name)
+    process = runner.start(command, [("location=" + name, "location=" + path)])
+    time.sleep(3)
+    runner.end(process, signal.SIGINT)
+    probe = subprocess.run(["ffprobe", "-v", "error", "-count_frames", "-show_entries", "stream=codec_name,nb_read_frames",
+                            "-of", "csv=p=0", path], capture_output=True, text=True, check=True).stdout.strip()
+    codec, frames = probe.split(",")
+    assert codec == "h264" and int(frames) >= WANTED, probe
+    return "%s frames" % frames
+
+
+def watched(runner, sender, viewer, replace):
+    serving = runner.start(sender, replace)
+    if "rtsp-server" in sender:
+        assert serving.stdout.readline().startswith("rtsp://")
+    # It ends by itself when it has decoded what is wanted.
+    runner.end(runner.start(viewer, replace))
+    runner.end(serving, signal.SIGTERM)
+    return "%d pictures seen" % WANTED
+
+
+def web(runner, command):
+    text = runner.end(runner.start(command))
+    assert int(re.search(r"decoded (\d+)", text).group(1)) >= WANTED, text
+    return text.strip().splitlines()[-1]
+
+
+def main():
+    page = sections()
+    good = True
+    print("1..5")
+    with tempfile.TemporaryDirectory(prefix="vsockenc-") as folder:
+        runner = Runner(folder)
+        try:
+            for command, name in zip(page["A file"], ("mp4", "matroska"), strict=True):
+                good &= runner.check(name, film, command)
+            rtp = "port=%d" % free_port(socket.SOCK_DGRAM)
+            good &= runner.check("rtp", watched, *page["RTP"], [("port=5004", rtp)])
+            rtsp = str(free_port(socket.SOCK_STREAM))
+            good &= runner.check("rtsp", watched, *page["RTSP"],
+                                 [("rtsp-server ", "rtsp-server --port=%s " % rtsp), (":8554", ":" + rtsp)])
+            good &= runner.check("webrtc", web, *page["WebRTC"])
+        finally:
+            runner.close()
+    return 0 if good else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
