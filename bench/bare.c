@@ -64,15 +64,12 @@ Bare *bare_new(guint width, guint height)
 
 gsize bare_encode(Bare *bare, AVFrame *frame)
 {
-    gsize size;
-
+    av_packet_unref(bare->packet);
     frame->pts = bare->pts++;
     if (avcodec_send_frame(bare->codec, frame) < 0 || avcodec_receive_packet(bare->codec, bare->packet) < 0) {
         die("libx264 does not encode");
     }
-    size = (gsize)bare->packet->size;
-    av_packet_unref(bare->packet);
-    return size;
+    return (gsize)bare->packet->size;
 }
 
 void bare_free(Bare *bare)

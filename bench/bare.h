@@ -16,7 +16,7 @@ typedef struct Bare {
 
 /* A realtime stream of this size with everything automatic. */
 Bare *bare_new(guint width, guint height);
-/* Bytes of the access unit. */
+/* Bytes of the access unit, which is in packet until the next call. */
 gsize bare_encode(Bare *bare, AVFrame *frame);
 void bare_free(Bare *bare);
 

@@ -26,7 +26,7 @@
 
 #define AVX2 __attribute__((target("avx2")))
 
-/* Pack's and horizontal addition's order is by 128-bit halves: bring dwords 0 2 4 6 | 1 3 5 7 into order. */
+/* The order of packing is by 128-bit halves: bring dwords 0 2 4 6 | 1 3 5 7 into order. */
 #define IN_ORDER _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7)
 
 typedef struct Factors {
@@ -40,59 +40,75 @@ static AVX2 __m256i factors_of(gboolean red_first, int red, int green, int blue)
     return _mm256_set1_epi32((int)(first | (guint32)(guint8)green << 8 | third << 16));
 }
 
+/* The four products of each pixel added up: eight 32-bit numbers. */
+static inline AVX2 __m256i sum_pairs(__m256i products)
+{
+    return _mm256_madd_epi16(products, _mm256_set1_epi16(1));
+}
+
 /* Sixteen luma samples as 16-bit numbers, in pack's order. */
 static inline AVX2 __m256i luma_of(__m256i first, __m256i second, __m256i factors)
 {
     const __m256i sign = _mm256_set1_epi8((char)0x80);
     /* 128 of each factor back, black's 16, and half a level */
     const __m256i offset = _mm256_set1_epi16((short)(128 * (Y_R + Y_G + Y_B) + 16 * 256 + 128));
-    __m256i a = _mm256_maddubs_epi16(factors, _mm256_xor_si256(first, sign));
-    __m256i b = _mm256_maddubs_epi16(factors, _mm256_xor_si256(second, sign));
+    __m256i a = sum_pairs(_mm256_maddubs_epi16(factors, _mm256_xor_si256(first, sign)));
+    __m256i b = sum_pairs(_mm256_maddubs_epi16(factors, _mm256_xor_si256(second, sign)));
 
-    return _mm256_srli_epi16(_mm256_add_epi16(_mm256_hadd_epi16(a, b), offset), 8);
+    return _mm256_srli_epi16(_mm256_add_epi16(_mm256_packs_epi32(a, b), offset), 8);
 }
 
-static inline AVX2 void put_luma(const __m256i pixels[4], __m256i factors, guint8 *to)
+static inline AVX2 void put_luma(__m256i a, __m256i b, __m256i c, __m256i d, __m256i factors, guint8 *to)
 {
-    __m256i bytes = _mm256_packus_epi16(luma_of(pixels[0], pixels[1], factors), luma_of(pixels[2], pixels[3], factors));
+    __m256i bytes = _mm256_packus_epi16(luma_of(a, b, factors), luma_of(c, d, factors));
 
     _mm256_storeu_si256((__m256i *)(gpointer)to, _mm256_permutevar8x32_epi32(bytes, IN_ORDER));
 }
 
-/* Eight chroma samples as 32-bit numbers, from pixels that are means of two rows already. */
-static inline AVX2 __m256i chroma_of(__m256i first, __m256i second, __m256i factors)
+/* Means of neighbours among 16 pixels: eight, in pack's order. */
+static inline AVX2 __m256i mean_of_columns(__m256i first, __m256i second)
 {
-    const __m256i offset = _mm256_set1_epi32(128 * 512 + 256);
-    __m256i each = _mm256_hadd_epi16(_mm256_maddubs_epi16(first, factors), _mm256_maddubs_epi16(second, factors));
+    __m256 a = _mm256_castsi256_ps(first), b = _mm256_castsi256_ps(second);
 
-    return _mm256_srai_epi32(_mm256_add_epi32(_mm256_madd_epi16(each, _mm256_set1_epi16(1)), offset), 9);
+    return _mm256_avg_epu8(_mm256_castps_si256(_mm256_shuffle_ps(a, b, 0x88)),
+                           _mm256_castps_si256(_mm256_shuffle_ps(a, b, 0xdd)));
 }
 
-static inline AVX2 void put_chroma(const __m256i mean[4], const Factors *factors, guint8 *to)
+/* Sixteen samples of Cb or Cr as 16-bit numbers. */
+static inline AVX2 __m256i chroma_of(__m256i first, __m256i second, __m256i factors)
 {
-    __m256i cb = _mm256_packs_epi32(chroma_of(mean[0], mean[1], factors->cb), chroma_of(mean[2], mean[3], factors->cb));
-    __m256i cr = _mm256_packs_epi32(chroma_of(mean[0], mean[1], factors->cr), chroma_of(mean[2], mean[3], factors->cr));
+    const __m256i offset = _mm256_set1_epi16((short)(128 * 256 + 128));
+    __m256i sums = _mm256_packs_epi32(sum_pairs(_mm256_maddubs_epi16(first, factors)),
+                                      sum_pairs(_mm256_maddubs_epi16(second, factors)));
+
+    return _mm256_srli_epi16(_mm256_add_epi16(sums, offset), 8);
+}
+
+static inline AVX2 void put_chroma(__m256i a, __m256i b, const Factors *factors, guint8 *to)
+{
+    __m256i cb = chroma_of(a, b, factors->cb), cr = chroma_of(a, b, factors->cr);
     __m256i both = _mm256_or_si256(cb, _mm256_slli_epi16(cr, 8));
 
     _mm256_storeu_si256((__m256i *)(gpointer)to, _mm256_permutevar8x32_epi32(both, IN_ORDER));
 }
 
+static inline AVX2 __m256i load(const guint8 *from)
+{
+    return _mm256_loadu_si256((const __m256i *)(gconstpointer)from);
+}
+
 /* 32 pixels of two rows. */
 static inline AVX2 void convert_piece(const guint8 *row, gsize stride, const Factors *factors, guint8 *luma, guint8 *chroma,
-                               gsize out_stride)
+                                      gsize out_stride)
 {
-    __m256i upper[4], lower[4];
+    const guint8 *below = row + stride;
+    __m256i a = load(row), b = load(row + 32), c = load(row + 64), d = load(row + 96);
+    __m256i e = load(below), f = load(below + 32), g = load(below + 64), h = load(below + 96);
 
-    for (int i = 0; i < 4; i++) {
-        upper[i] = _mm256_loadu_si256((const __m256i *)(gconstpointer)(row + 32 * i));
-        lower[i] = _mm256_loadu_si256((const __m256i *)(gconstpointer)(row + stride + 32 * i));
-    }
-    put_luma(upper, factors->y, luma);
-    put_luma(lower, factors->y, luma + out_stride);
-    for (int i = 0; i < 4; i++) {
-        upper[i] = _mm256_avg_epu8(upper[i], lower[i]);
-    }
-    put_chroma(upper, factors, chroma);
+    put_luma(a, b, c, d, factors->y, luma);
+    put_luma(e, f, g, h, factors->y, luma + out_stride);
+    put_chroma(mean_of_columns(_mm256_avg_epu8(a, e), _mm256_avg_epu8(b, f)),
+               mean_of_columns(_mm256_avg_epu8(c, g), _mm256_avg_epu8(d, h)), factors, chroma);
 }
 
 gboolean helix_convert_rgb_available(void)
