@@ -11,6 +11,7 @@
 #include "convert.h"
 #include "encoder.h"
 #include "error.h"
+#include "gate.h"
 #include "h264.h"
 
 #define NO_KEYFRAMES        (1 << 30)   /* x264's "infinite" key frame interval */
@@ -306,8 +307,8 @@ static gboolean failed(int result, GError **error)
     return FALSE;
 }
 
-static gboolean x264_encode(HelixEncoder *encoder, HelixSurface *surface, gboolean force_idr, HelixAccessUnit *unit,
-                            GError **error)
+static gboolean encode_now(HelixEncoder *encoder, HelixSurface *surface, gboolean force_idr, HelixAccessUnit *unit,
+                           GError **error)
 {
     X264Encoder *x264 = (X264Encoder *)encoder;
     AVPacket *packet;
@@ -338,6 +339,17 @@ static gboolean x264_encode(HelixEncoder *encoder, HelixSurface *surface, gboole
     unit->keyframe = (packet->flags & AV_PKT_FLAG_KEY) != 0;
     unit->data = g_bytes_new_with_free_func(packet->data, (gsize)packet->size, free_packet, packet);
     return TRUE;
+}
+
+static gboolean x264_encode(HelixEncoder *encoder, HelixSurface *surface, gboolean force_idr, HelixAccessUnit *unit,
+                            GError **error)
+{
+    gboolean good;
+
+    helix_gate_enter();
+    good = encode_now(encoder, surface, force_idr, unit, error);
+    helix_gate_leave();
+    return good;
 }
 
 const HelixEncoderClass helix_encoder_x264 = {

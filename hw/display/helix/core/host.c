@@ -122,6 +122,11 @@ void helix_host_set_running(HelixHost *host, gboolean running)
     }
 }
 
+guint helix_host_n_streams(const HelixHost *host)
+{
+    return host->n_streams;
+}
+
 void helix_host_reset(HelixHost *host)
 {
     for_each_session(host, helix_session_reset);

@@ -67,6 +67,9 @@ gboolean helix_host_accept(HelixChannel *channel, gpointer host);
 /* FALSE while the VM is stopped: no look-up begins until it runs again. Encodes under way finish and are answered. */
 void helix_host_set_running(HelixHost *host, gboolean running);
 
+/* Streams open now. */
+guint helix_host_n_streams(const HelixHost *host);
+
 /* The GPU was reset: every request not yet resolved is answered HELIX_CODE_NOT_FOUND; last pictures are forgotten. */
 void helix_host_reset(HelixHost *host);
 

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* gate.c - as many threads at a time as there are processors, in the order in which they came. */
+#include "gate.h"
+
+#define LEAST 2u                /* the other one works while the first one's threads wait for each other */
+
+typedef struct Waiter {
+    GCond turn;
+    gboolean called;
+} Waiter;
+
+static GMutex lock;             /* of what follows */
+static guint inside;
+static GQueue waiting = G_QUEUE_INIT;   /* Waiter */
+
+void helix_gate_enter(void)
+{
+    g_mutex_lock(&lock);
+    if (inside < MAX(g_get_num_processors(), LEAST)) {
+        inside++;
+    } else {
+        Waiter self = { .called = FALSE };
+
+        g_cond_init(&self.turn);
+        g_queue_push_tail(&waiting, &self);
+        while (!self.called) {
+            g_cond_wait(&self.turn, &lock);
+        }
+        g_cond_clear(&self.turn);
+    }
+    g_mutex_unlock(&lock);
+}
+
+/* Who waits longest takes the place. */
+void helix_gate_leave(void)
+{
+    Waiter *next;
+
+    g_mutex_lock(&lock);
+    next = g_queue_pop_head(&waiting);
+    if (next) {
+        next->called = TRUE;
+        g_cond_signal(&next->turn);
+    } else {
+        inside--;
+    }
+    g_mutex_unlock(&lock);
+}

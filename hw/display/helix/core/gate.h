@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * gate.h - as many threads at a time as there are processors, in the order in which they came.
+ *
+ * Software encoders pass through it picture by picture. Without, more streams than processors get what the scheduler's
+ * wake-ups happen to give them, some twice as much as others.
+ */
+#ifndef HELIX_GATE_H
+#define HELIX_GATE_H
+
+#include <glib.h>
+
+/* One gate a process. Any thread but the main loop's: it waits. */
+void helix_gate_enter(void);
+void helix_gate_leave(void);
+
+#endif
