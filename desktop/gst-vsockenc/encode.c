@@ -4,7 +4,6 @@
  *
  * The stream lock is given up while waiting for the host, or the task that delivers its answers could not take it.
  */
-#include <gst/allocators/gstdmabuf.h>
 #include <string.h>
 #include "gstvsockenc.h"
 
@@ -14,6 +13,7 @@
 
 void vsockenc_post_error(GstVsockEnc *self, GError *error)
 {
+    vsockenc_tell_no_path(self, error->message);
     gst_element_message_full(GST_ELEMENT(self), GST_MESSAGE_ERROR, error->domain, error->code,
                              g_strdup(error->message), NULL, __FILE__, __func__, __LINE__);
     g_error_free(error);
@@ -198,29 +198,6 @@ VsockWait vsockenc_drain(GstVsockEnc *self)
     return state;
 }
 
-static gboolean parse_format(GstVsockEnc *self, const GstVideoCodecState *state)
-{
-    GstCapsFeatures *features = gst_caps_get_features(state->caps, 0);
-
-    self->source.info = state->info;
-    self->source.modifier = VSOCK_MODIFIER_IMPLICIT;
-    self->source.dmabuf_caps = features && gst_caps_features_contains(features, GST_CAPS_FEATURE_MEMORY_DMABUF);
-#if GST_CHECK_VERSION(1, 24, 0)
-    if (gst_video_is_dma_drm_caps(state->caps)) {
-        GstVideoInfoDmaDrm drm;
-
-        if (!gst_video_info_dma_drm_from_caps(&drm, state->caps) ||
-            !gst_video_info_dma_drm_to_video_info(&drm, &self->source.info)) {
-            GST_ELEMENT_ERROR(self, STREAM, FORMAT, ("DMA-BUFs of this layout cannot be encoded."),
-                              ("caps %" GST_PTR_FORMAT, state->caps));
-            return FALSE;
-        }
-        self->source.modifier = drm.drm_modifier;
-    }
-#endif
-    return TRUE;
-}
-
 /* Can upstream wait? A screen or a camera cannot: what it is not asked for in time is old, or holds up others. */
 static gboolean is_live(GstVsockEnc *self)
 {
@@ -241,7 +218,7 @@ gboolean vsockenc_set_format(GstVideoEncoder *encoder, GstVideoCodecState *state
     if (self->input_state && vsockenc_drain(self) != VSOCK_WAIT_READY) {
         return FALSE;
     }
-    if (!parse_format(self, state)) {
+    if (!vsockenc_use_caps(self, state->caps, &state->info)) {
         return FALSE;
     }
     g_clear_pointer(&self->input_state, gst_video_codec_state_unref);

@@ -14,7 +14,11 @@ GST_DEBUG_CATEGORY(vsockenc_debug);
 #define RGB_FORMATS "{ BGRx, BGRA, RGBx, RGBA }"
 #define SIZE "width = (int) [ 1, 8192 ], height = (int) [ 1, 8192 ], framerate = (fraction) [ 0, max ]"
 
-#define PLAIN_FIELDS "format = (string) { BGRx, BGRA, RGBx, RGBA, NV12, I420 }, " SIZE
+/* Of YUV, what the stream will be in (the host does not convert it) before whatever upstream has. */
+#define PLAIN_CAPS \
+    "video/x-raw, format = (string) " RGB_FORMATS ", " SIZE "; " \
+    "video/x-raw, format = (string) { NV12, I420 }, colorimetry = (string) bt709, " SIZE "; " \
+    "video/x-raw, format = (string) { NV12, I420 }, " SIZE
 
 /*
  * Best first. Mutter offers the implicit modifier, which PipeWire spells as plain memory:DMABuf; Weston offers linear,
@@ -23,7 +27,7 @@ GST_DEBUG_CATEGORY(vsockenc_debug);
 #define SINK_CAPS \
     "video/x-raw(memory:DMABuf), format = (string) " RGB_FORMATS ", " SIZE "; " \
     "video/x-raw(memory:DMABuf), format = (string) DMA_DRM, " DRM_FORMATS ", " SIZE "; " \
-    "video/x-raw, " PLAIN_FIELDS
+    PLAIN_CAPS
 
 static GstStaticPadTemplate sink_template =
     GST_STATIC_PAD_TEMPLATE("sink", GST_PAD_SINK, GST_PAD_ALWAYS, GST_STATIC_CAPS(SINK_CAPS));
@@ -107,6 +111,8 @@ static gboolean gst_vsockenc_sink_event(GstVideoEncoder *encoder, GstEvent *even
 {
     GstVsockEnc *self = GST_VSOCKENC(encoder);
     gboolean flush = GST_EVENT_TYPE(event) == GST_EVENT_FLUSH_START;
+    g_autoptr(GstCaps) caps = NULL;
+    GstCaps *parsed;
     gboolean ret;
 
     if (is_first_start(encoder, event)) {
@@ -128,7 +134,14 @@ static gboolean gst_vsockenc_sink_event(GstVideoEncoder *encoder, GstEvent *even
         gst_event_replace(&self->eos, NULL);
         GST_OBJECT_UNLOCK(self);
     }
+    if (GST_EVENT_TYPE(event) == GST_EVENT_CAPS) {
+        gst_event_parse_caps(event, &parsed);
+        caps = gst_caps_ref(parsed);
+    }
     ret = GST_VIDEO_ENCODER_CLASS(parent_class)->sink_event(encoder, event);
+    if (caps && ret) {
+        ret = vsockenc_compare_caps(self, caps);
+    }
     if (flush) {
         /* Downstream flushes too by now, so the task comes back. Paused, not stopped: it may be this very thread. */
         gst_pad_pause_task(encoder->srcpad);
@@ -166,21 +179,43 @@ static GstCaps *gst_vsockenc_getcaps(GstVideoEncoder *encoder, GstCaps *filter)
     GST_OBJECT_UNLOCK(self);
     if (no_gpu || reason) {
         GST_INFO_OBJECT(self, "no DMA-BUFs offered: %s", no_gpu ? no_gpu : reason);
-        plain = gst_caps_from_string("video/x-raw, " PLAIN_FIELDS);
+        plain = gst_caps_from_string(PLAIN_CAPS);
     }
     caps = gst_video_encoder_proxy_getcaps(encoder, plain, filter);
     g_clear_pointer(&plain, gst_caps_unref);
     return caps;
 }
 
+/* Whoever wonders why nothing was negotiated finds here what to insert. */
+static gboolean gst_vsockenc_sink_query(GstVideoEncoder *encoder, GstQuery *query)
+{
+    gboolean ret = GST_VIDEO_ENCODER_CLASS(parent_class)->sink_query(encoder, query), accepted = TRUE;
+    GstCapsFeatures *features;
+    GstCaps *caps;
+
+    if (GST_QUERY_TYPE(query) == GST_QUERY_ACCEPT_CAPS) {
+        gst_query_parse_accept_caps_result(query, &accepted);
+    }
+    if (!accepted) {
+        gst_query_parse_accept_caps(query, &caps);
+        features = gst_caps_get_size(caps) ? gst_caps_get_features(caps, 0) : NULL;
+        GST_WARNING_OBJECT(encoder, "not accepted: %" GST_PTR_FORMAT ". Insert %s before vsockenc.", caps,
+                           features && !gst_caps_features_is_equal(features, GST_CAPS_FEATURES_MEMORY_SYSTEM_MEMORY)
+                               ? "glupload ! glcolorconvert ! gldownload" : "videoconvert");
+    }
+    return ret;
+}
+
 /* Buffers of ours, which the host can read: what upstream draws into them need not be copied. */
 static void offer_pool(GstVsockEnc *self, GstQuery *query, GstCaps *caps)
 {
-    guint32 capabilities = self->stream ? vsock_stream_expected_capabilities(self->stream) : 0;
+    VsockStream *stream = vsockenc_ref_stream(self);
+    guint32 capabilities = stream ? vsock_stream_expected_capabilities(stream) : 0;
     GstBufferPool *pool = NULL;
     GstStructure *config;
     GstVideoInfo info;
 
+    g_clear_pointer(&stream, vsock_stream_unref);
     if (self->source.copier && gst_video_info_from_caps(&info, caps)) {
         pool = vsock_copier_pool(self->source.copier, &info, capabilities);
     }
@@ -249,6 +284,7 @@ static void gst_vsockenc_class_init(GstVsockEncClass *klass)
     encoder_class->sink_event = gst_vsockenc_sink_event;
     encoder_class->src_event = gst_vsockenc_src_event;
     encoder_class->getcaps = gst_vsockenc_getcaps;
+    encoder_class->sink_query = gst_vsockenc_sink_query;
     encoder_class->propose_allocation = gst_vsockenc_propose_allocation;
 }
 

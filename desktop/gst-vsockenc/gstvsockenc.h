@@ -109,6 +109,13 @@ gboolean vsockenc_trial_refused(GstVsockEnc *self, VsockAnswer *answer);
 /* What the properties "path" and "path-reason" say; VSOCK_N_PATHS: none. Any thread, no object lock. */
 void vsockenc_set_path(GstVsockEnc *self, VsockPath path, const char *reason);
 const char *vsockenc_path_name(VsockPath path);
+/* @why nothing goes at all, unless something went already. */
+void vsockenc_tell_no_path(GstVsockEnc *self, const char *why);
+
+/* format.c, with the stream lock: from here on pictures are as @caps say, whose info is @info. FALSE: an error was posted. */
+gboolean vsockenc_use_caps(GstVsockEnc *self, const GstCaps *caps, const GstVideoInfo *info);
+/* The same for a change that the base class does not see: of DRM format, modifier or memory alone. Takes the lock. */
+gboolean vsockenc_compare_caps(GstVsockEnc *self, const GstCaps *caps);
 
 /* The property "stats"; freed by the caller. Any thread. */
 GstStructure *vsockenc_stats(GstVsockEnc *self);

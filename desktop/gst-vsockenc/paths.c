@@ -28,13 +28,26 @@ void vsockenc_set_path(GstVsockEnc *self, VsockPath path, const char *reason)
     }
     GST_OBJECT_UNLOCK(self);
     if (path_changed || reason_changed) {
-        GST_INFO_OBJECT(self, "path %s: %s", vsockenc_path_name(path), reason ? reason : "there is no better one");
+        GST_INFO_OBJECT(self, "path %s: %s", vsockenc_path_name(path),
+                        reason ? reason : path < VSOCK_N_PATHS ? "there is no better one" : "no picture yet");
     }
     if (path_changed) {
         g_object_notify(G_OBJECT(self), "path");
     }
     if (reason_changed) {
         g_object_notify(G_OBJECT(self), "path-reason");
+    }
+}
+
+void vsockenc_tell_no_path(GstVsockEnc *self, const char *why)
+{
+    gboolean none;
+
+    GST_OBJECT_LOCK(self);
+    none = self->path == VSOCK_N_PATHS;
+    GST_OBJECT_UNLOCK(self);
+    if (none) {
+        vsockenc_set_path(self, VSOCK_N_PATHS, why);
     }
 }
 

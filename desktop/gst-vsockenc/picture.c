@@ -18,20 +18,18 @@ void vsock_picture_size(const GstVideoInfo *info, GstBuffer *buffer, guint32 *wi
 
 /* ---- DMA-BUFs that cannot be named ---- */
 
-/* Drivers whose buffers are in an order of their own where the modifier is not said. */
+/* Drivers whose buffers may be in an order of their own where the modifier is not said; "drm" is most of them. */
 static gboolean is_gpu(const char *exporter)
 {
-    static const char *const gpus[] = {
-        "amdgpu", "etnaviv", "i915", "lima", "msm", "nouveau", "nvidia", "nvidia-drm", "panfrost", "panthor", "pvr",
-        "radeon", "v3d", "vc4", "xe", NULL
-    };
+    static const char *const gpus[] = { "drm", "i915", "msm", "nvidia", "nvidia_drm", "panthor", "pvr", "vmwgfx", "xe", NULL };
 
     return g_strv_contains(gpus, exporter);
 }
 
 /*
  * Whether the CPU may read all of @buffer. A virtio-gpu's picture lives on the host: what the CPU would read here is
- * black or old. @foreign: the kernel itself has said that the first is not the virtio-gpu's. @why receives the owner.
+ * black or old. FALSE without @error: it may be one. @foreign: the kernel itself has said that the first memory is not
+ * the virtio-gpu's. @why receives whose it is.
  */
 static gboolean readable(const VsockPictureSource *source, GstBuffer *buffer, gboolean foreign, char **why, GError **error)
 {
@@ -48,7 +46,8 @@ static gboolean readable(const VsockPictureSource *source, GstBuffer *buffer, gb
         }
         if (exporter && is_gpu(exporter) && source->modifier == VSOCK_MODIFIER_IMPLICIT && source->dmabuf_caps) {
             g_set_error(error, GST_STREAM_ERROR, GST_STREAM_ERROR_FORMAT,
-                        "A DMA-BUF of driver \"%s\" is in an order that only its GPU knows. " INSERT, exporter);
+                        "A DMA-BUF of driver \"%s\" without a modifier may be in an order that only its GPU knows. " INSERT,
+                        exporter);
             return FALSE;
         }
         if (!*why) {
@@ -102,7 +101,7 @@ static VsockPicture *picture_by_id(const VsockPictureSource *source, GstBuffer *
     if (id == 0) {
         gboolean foreign = g_error_matches(failure, VSOCK_GPU_ERROR, VSOCK_GPU_ERROR_FOREIGN);
 
-        if (!readable(source, buffer, foreign, why, error) && (!error || !*error)) {
+        if (!readable(source, buffer, foreign, why, error) && !*error) {
             g_set_error(error, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_OPEN_READ_WRITE,
                         "Cannot name this DMA-BUF to the host. %s",
                         failure ? failure->message : source->gpu_error->message);

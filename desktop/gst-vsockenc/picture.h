@@ -29,7 +29,7 @@ typedef struct VsockPicture {
     guint64 modifier;
     int fence_fd;               /* wait for this to poll readable before the host is told; -1: nothing to wait for */
     GstBuffer *buffer;          /* the picture's memory, held until the host has read it */
-    guint32 needs;              /* HELIX_CAP_ bits without which the host cannot read it; EXT for crop and offset goes without saying */
+    guint32 needs;              /* HELIX_CAP_ bits without which the host cannot read it; crop and offset need EXT anyway */
     VsockWay way;               /* GUEST_COPY */
     gboolean trial;             /* the host has not shown yet that it can read it this way: it may refuse, and no harm done */
     gboolean drawn;             /* GUEST_COPY: upstream drew into a buffer of ours, nothing was copied */

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* resource.c - see resource.h. */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/utsname.h>
 #include <xf86drm.h>
 #include <drm/virtgpu_drm.h>
 #include "resource.h"
@@ -82,6 +84,16 @@ static void forget_oldest(VsockGpu *gpu)
     forget_buffer(gpu, oldest);
 }
 
+/* From 5.8 on; before, its exports were "drm" like those of most drivers. */
+static gboolean virtio_gpu_says_its_name(void)
+{
+    struct utsname name;
+    unsigned major = 0, minor = 0;
+
+    return uname(&name) == 0 && sscanf(name.release, "%u.%u", &major, &minor) == 2 &&
+           (major > 5 || (major == 5 && minor >= 8));
+}
+
 char *vsock_dmabuf_exporter(int fd)
 {
     g_autofree char *path = g_strdup_printf("/proc/self/fdinfo/%d", fd);
@@ -96,7 +108,7 @@ char *vsock_dmabuf_exporter(int fd)
         if (g_str_has_prefix(lines[i], "exp_name:")) {
             const char *name = g_strstrip(lines[i] + strlen("exp_name:"));
 
-            return strcmp(name, "drm") == 0 ? NULL : g_strdup(name);
+            return strcmp(name, "drm") == 0 && !virtio_gpu_says_its_name() ? NULL : g_strdup(name);
         }
     }
     return NULL;
