@@ -57,6 +57,48 @@ static void test_constant_rate(void)
     encoder->klass->close(encoder);
 }
 
+/* Bits of pictures @first to @first + @n, a @fps-th of a second apart; @now goes on from picture to picture. */
+static guint64 encode_timed(HelixEncoder *encoder, guint first, guint n, guint fps, guint64 *now)
+{
+    guint64 bits = 0;
+
+    for (guint i = first; i < first + n; i++) {
+        g_autoptr(HelixSurface) surface = surface_paint(HELIX_FORMAT_XR24, 640, 360, 0, 0, paint_busy, i);
+        HelixAccessUnit unit = { 0 };
+
+        *now += 1000000000 / fps;
+        unit.pts_ns = (gint64)*now;
+        g_assert_true(encoder->klass->encode(encoder, surface, FALSE, &unit, NULL));
+        bits += g_bytes_get_size(unit.data) * 8;
+        g_bytes_unref(unit.data);
+    }
+    return bits;
+}
+
+/*
+ * A desktop draws now 60, now 10 pictures a second: the bit rate is for those there are, and is kept when there are more
+ * again. (And the guest's times may wrap.)
+ */
+static void test_few_pictures(void)
+{
+    HelixEncoderConfig config = config_for(640, 360);
+    guint64 now = G_MAXINT64 - 1000000000ull, few, many;
+    HelixEncoder *encoder;
+
+    config.bitrate = 1500000;
+    encoder = x264_open(&config);
+    g_assert_cmpuint(config.fps_num, ==, 60);
+    encode_timed(encoder, 0, 10, 10, &now);
+    few = encode_timed(encoder, 10, 20, 10, &now);
+    many = encode_timed(encoder, 30, 60, 60, &now);
+    g_test_message("at 1.5 Mbit/s, two seconds of 10 pictures, then one of 60: %u, %u kbit", (guint)(few / 1000),
+                   (guint)(many / 1000));
+    g_assert_cmpuint(few, >=, 3000000 * 60 / 100);      /* not the sixth it would be if each were a 60th of a second */
+    g_assert_cmpuint(few, <=, 3000000 * 115 / 100);
+    g_assert_cmpuint(many, <=, 1500000 * 140 / 100);    /* and what the buffer holds */
+    encoder->klass->close(encoder);
+}
+
 static void test_variable_rate(void)
 {
     HelixEncoderConfig config = config_for(640, 360), wanted;
@@ -170,6 +212,7 @@ int main(int argc, char **argv)
         return 77;              /* this libavcodec has no libx264 */
     }
     g_test_add_func("/x264/constant-rate", test_constant_rate);
+    g_test_add_func("/x264/few-pictures", test_few_pictures);
     g_test_add_func("/x264/variable-rate", test_variable_rate);
     g_test_add_func("/x264/constant-quality", test_constant_quality);
     g_test_add_func("/x264/qp-range", test_qp_range);

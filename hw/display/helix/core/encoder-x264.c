@@ -29,6 +29,8 @@
 #define CBR_BUFFER_MS       250u
 #define VBR_BUFFER_MS       500u
 
+#define MAX_SHARES          12u         /* of the frame rate, for one picture: 5 pictures a second at 60 */
+
 typedef struct X264Encoder {
     HelixEncoder base;
     HelixEncoderConfig config;  /* in force */
@@ -36,6 +38,9 @@ typedef struct X264Encoder {
     AVCodecContext *codec;
     AVFrame *frame;
     gint64 pts;                 /* of the next picture: one a frame, in units of 1/fps */
+    gint64 guest_pts_ns;        /* of the last picture, as the guest says */
+    guint gap[4];               /* before the last pictures, in units of 1/fps; 0 not known */
+    guint shares;               /* of the frame rate, that a picture has now; 0: one */
 } X264Encoder;
 
 static void x264_close(HelixEncoder *encoder)
@@ -252,6 +257,7 @@ static gboolean x264_reconfigure(HelixEncoder *encoder, HelixEncoderConfig *conf
     }
     x264->config = wanted;
     set_rates(x264->codec, &wanted);
+    x264->shares = 1;
     *config = wanted;
     return TRUE;
 }
@@ -265,6 +271,33 @@ static void release_surface(void *opaque, uint8_t *data)
 
 static void release_nothing(void *opaque, uint8_t *data)
 {
+}
+
+/*
+ * x264 counts each picture as one of the frame rate's and gives it that share of the bit rate. A desktop rarely draws so many:
+ * each of the few it draws may have the share of those that did not come. (x264 can be told the pictures' times instead, but
+ * then holds each back until it knows the next one's.) The shortest of the last gaps counts, so that a burst after a pause
+ * is not taken for a pause. The guest's times may be anything, and differences wrap.
+ */
+static void share_rate(X264Encoder *x264, gint64 guest_pts_ns)
+{
+    const gint64 frame_ns = (gint64)(1000000000ull * x264->config.fps_den / x264->config.fps_num);
+    gint64 gap = (gint64)((guint64)guest_pts_ns - (guint64)x264->guest_pts_ns);
+    guint shares = MAX_SHARES;
+
+    x264->guest_pts_ns = guest_pts_ns;
+    gap = (CLAMP(gap, 0, MAX_SHARES * frame_ns) + frame_ns / 2) / frame_ns;
+    x264->gap[x264->pts % G_N_ELEMENTS(x264->gap)] = (guint)CLAMP(gap, 1, MAX_SHARES);
+    for (guint i = 0; i < G_N_ELEMENTS(x264->gap); i++) {
+        shares = MIN(shares, x264->gap[i]);
+    }
+    shares = MAX(shares, 1);    /* until all gaps are known */
+    if (x264->config.rate_control == HELIX_RATE_CBR && shares != x264->shares) {
+        gint64 rate = (gint64)x264->config.bitrate * shares;
+
+        x264->shares = shares;
+        x264->codec->bit_rate = x264->codec->rc_max_rate = MIN(rate, G_MAXINT32);
+    }
 }
 
 /* Lend the picture's memory to libavcodec, which copies what it is not given a reference to. */
@@ -324,6 +357,7 @@ static gboolean encode_now(HelixEncoder *encoder, HelixSurface *surface, gboolea
         av_packet_free(&packet);
         return failed(AVERROR(ENOMEM), error);
     }
+    share_rate(x264, unit->pts_ns);
     x264->frame->pts = x264->pts++;
     x264->frame->pict_type = force_idr || x264->config.key_int_max == 1 ? AV_PICTURE_TYPE_I : AV_PICTURE_TYPE_NONE;
     unit->submitted_ns = g_get_monotonic_time() * 1000;

@@ -29,8 +29,9 @@ typedef struct HelixEncoderConfig {
 
 typedef struct HelixEncoder HelixEncoder;
 
-/* What one encode() made. Zeroed by the caller before. */
+/* What one encode() made. Zeroed by the caller before, but for pts_ns. */
 typedef struct HelixAccessUnit {
+    gint64 pts_ns;              /* of the picture, in the guest's time, whatever the guest says: only for rate control */
     GBytes *data;               /* one access unit, Annex B, SPS and PPS before an IDR; NULL if dropped */
     gboolean keyframe;          /* an IDR */
     gboolean dropped;           /* the encoder chose to drop the frame: no data, no error */

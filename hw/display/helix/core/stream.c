@@ -164,7 +164,7 @@ static void frame_done(HelixStream *stream, HelixOp *op, HelixWorkerResult *resu
     op->unit_cpu_bytes += result->unit.cpu_bytes;
     if (!result->error && result->unit.dropped && !op->retried && is_newest_frame(stream, op)) {
         op->retried = TRUE;
-        helix_worker_encode(stream->worker, op->surface, op->frame.force_keyframe, op);
+        helix_worker_encode(stream->worker, op->surface, op->frame.pts, op->frame.force_keyframe, op);
         return;
     }
     if (op->surface->borrows_guest) {
@@ -244,7 +244,7 @@ static void submit(HelixStream *stream, HelixOp *op, HelixSurface *surface, Heli
         send_released(stream, op);
     }
     op->state = HELIX_OP_ENCODING;
-    helix_worker_encode(stream->worker, surface, op->frame.force_keyframe, op);
+    helix_worker_encode(stream->worker, surface, op->frame.pts, op->frame.force_keyframe, op);
 }
 
 static void resolved(gpointer data, HelixSurface *surface, GError *error)

@@ -366,11 +366,12 @@ void helix_worker_retire(HelixWorker *worker)
     }
 }
 
-void helix_worker_encode(HelixWorker *worker, HelixSurface *surface, gboolean force_idr, gpointer tag)
+void helix_worker_encode(HelixWorker *worker, HelixSurface *surface, gint64 pts_ns, gboolean force_idr, gpointer tag)
 {
     Job *job = job_new(worker, JOB_ENCODE, tag);
 
     job->surface = helix_surface_ref(surface);
+    job->result.unit.pts_ns = pts_ns;
     job->force_idr = force_idr;
     order(worker, job);
 }

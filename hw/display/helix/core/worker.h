@@ -40,7 +40,7 @@ HelixWorker *helix_worker_new(HelixCrew *crew, const HelixEncoderClass *klass, H
 void helix_worker_retire(HelixWorker *worker);
 
 /* Encode @surface (a reference is taken until the encoder is done with it). Jobs are done in order. */
-void helix_worker_encode(HelixWorker *worker, HelixSurface *surface, gboolean force_idr, gpointer tag);
+void helix_worker_encode(HelixWorker *worker, HelixSurface *surface, gint64 pts_ns, gboolean force_idr, gpointer tag);
 void helix_worker_configure(HelixWorker *worker, const HelixConfigRequest *request, gpointer tag);
 /* The next frame that is encoded, not dropped, is an IDR. */
 void helix_worker_force_idr(HelixWorker *worker);
