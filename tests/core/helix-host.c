@@ -113,7 +113,7 @@ int main(int argc, char **argv)
     config.max_streams = (guint)options.max_streams;
     config.max_connections = (guint)options.max_connections;
 
-    encoder = helix_encoder_find(options.encoder, &error);
+    encoder = helix_encoder_find(options.encoder, FALSE, &error);
     if (encoder) {
         config.encoder_class = scripted_wrap(encoder);
         scripted_delay_ms((guint)options.encode_delay);

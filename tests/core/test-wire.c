@@ -7,7 +7,7 @@
 
 static void test_merge(void)
 {
-    const HelixEncoderConfig before = {
+    HelixEncoderConfig before = {
         .width = 640, .height = 480, .bitrate = 1000000, .fps_num = 30, .fps_den = 1, .profile = 77, .level = 40, .realtime = 1,
         .max_bitrate = 5, .key_int_max = 6, .rate_control = 1, .min_qp = 7, .max_qp = 8, .slices = 9, .aud = 1,
     };
@@ -33,6 +33,11 @@ static void test_merge(void)
     request.config = (HelixEncoderConfig) { .width = 2, .height = 4, .bitrate = 6, .fps_num = 8, .fps_den = 10, .profile = 66, .level = 31 };
     merged = helix_config_request_merge(&before, &request);
     g_assert_cmpmem(&merged, sizeof merged, &request.config, sizeof request.config);
+
+    before.hardware_only = TRUE;        /* the host's own, whatever a guest asks for */
+    g_assert_true(helix_config_request_merge(&before, &request).hardware_only);
+    request.is_long = !request.is_long;
+    g_assert_true(helix_config_request_merge(&before, &request).hardware_only);
 }
 
 /* Where the host may put a byte of the wire's layout, said another way than pixels.c does. */

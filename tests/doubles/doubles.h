@@ -53,6 +53,12 @@ double double_number_as_double(CFTypeRef number);
 
 /* ---- VideoToolbox ---- */
 
+/* Calls that never come back, as if the process that encodes hung. */
+typedef enum DoubleVtHang {
+    DOUBLE_VT_NO_HANG, DOUBLE_VT_HANG_CREATE, DOUBLE_VT_HANG_PROPERTY, DOUBLE_VT_HANG_ENCODE, DOUBLE_VT_HANG_COMPLETE,
+    DOUBLE_VT_HANG_INVALIDATE,
+} DoubleVtHang;
+
 /* Failures and oddities, by order. Zero: none. Set between calls into the encoder. */
 typedef struct DoubleVtOrders {
     OSStatus create_low_latency, create_hardware, create_software;     /* VTCompressionSessionCreate returns this */
@@ -83,10 +89,13 @@ typedef struct DoubleVtOrders {
     CVReturn wrap_bytes, wrap_iosurface, pool, pool_buffer, lock;      /* CoreVideo's calls return these */
     OSStatus transfer_create, transfer;
     gboolean huge;              /* a sample larger than any answer may be */
+    DoubleVtHang hang;          /* the next such call, until double_vt_let_go() */
 } DoubleVtOrders;
 
 extern DoubleVtOrders double_vt;
 void double_vt_reset(void);
+/* Calls that hang come back, as failed, and no other hangs. Wait for their threads before anything else is ordered. */
+void double_vt_let_go(void);
 
 /* What the double saw. */
 typedef struct DoubleVtSeen {

@@ -85,6 +85,38 @@ static double property_number(Session *session, CFStringRef key, double otherwis
     return number;
 }
 
+/* ---- calls that hang ---- */
+
+static GMutex hang_lock;
+static GCond hang_over;
+static guint hang_releases;
+
+/* TRUE: it hung, and is to fail. */
+static gboolean hangs(DoubleVtHang call)
+{
+    guint before;
+
+    if (double_vt.hang != call) {
+        return FALSE;
+    }
+    double_vt.hang = DOUBLE_VT_NO_HANG;
+    g_mutex_lock(&hang_lock);
+    before = hang_releases;
+    while (hang_releases == before) {
+        g_cond_wait(&hang_over, &hang_lock);
+    }
+    g_mutex_unlock(&hang_lock);
+    return TRUE;
+}
+
+void double_vt_let_go(void)
+{
+    g_mutex_lock(&hang_lock);
+    hang_releases++;
+    g_cond_broadcast(&hang_over);
+    g_mutex_unlock(&hang_lock);
+}
+
 /* ---- the thread ---- */
 
 static CMSampleBufferRef code(Session *session, Frame *frame)
@@ -229,7 +261,8 @@ OSStatus VTCompressionSessionCreate(CFAllocatorRef allocator, int32_t width, int
     gboolean hardware = CFDictionaryGetValue(spec,
                                              kVTVideoEncoderSpecification_RequireHardwareAcceleratedVideoEncoder) ==
                         kCFBooleanTrue;
-    OSStatus status = creation_status(low_latency, hardware);
+    OSStatus status = hangs(DOUBLE_VT_HANG_CREATE) ? kVTVideoEncoderNotAvailableNowErr :
+                      creation_status(low_latency, hardware);
     Session *session;
 
     if (status != 0) {
@@ -265,7 +298,10 @@ OSStatus VTCompressionSessionCreate(CFAllocatorRef allocator, int32_t width, int
 
 void VTCompressionSessionInvalidate(VTCompressionSessionRef ref)
 {
-    invalidate(double_check(ref, &session_class));
+    Session *session = double_check(ref, &session_class);
+
+    hangs(DOUBLE_VT_HANG_INVALIDATE);
+    invalidate(session);
 }
 
 static OSStatus session_status(const Session *session)
@@ -286,6 +322,9 @@ OSStatus VTSessionSetProperty(VTSessionRef ref, CFStringRef key, CFTypeRef value
     const char *text = double_text(key);
 
     double_check(value, NULL);
+    if (hangs(DOUBLE_VT_HANG_PROPERTY)) {
+        return kVTInvalidSessionErr;
+    }
     session->dead |= double_vt.die;
     double_vt.die = FALSE;
     if (session_status(session)) {
@@ -396,6 +435,9 @@ OSStatus VTCompressionSessionEncodeFrame(VTCompressionSessionRef ref, CVImageBuf
     OSStatus status;
     Frame *frame;
 
+    if (hangs(DOUBLE_VT_HANG_ENCODE)) {
+        return kVTInvalidSessionErr;
+    }
     session->dead |= double_vt.die;
     double_vt.die = FALSE;
     if (session_status(session)) {
@@ -443,6 +485,9 @@ OSStatus VTCompressionSessionCompleteFrames(VTCompressionSessionRef ref, CMTime 
 {
     Session *session = double_check(ref, &session_class);
 
+    if (hangs(DOUBLE_VT_HANG_COMPLETE)) {
+        return kVTInvalidSessionErr;
+    }
     double_vt_seen.completes++;
     g_assert_cmpuint(until.flags & kCMTimeFlags_Valid, ==, 0);          /* all of them */
     if (session_status(session)) {

@@ -8,28 +8,51 @@
 static void test_find(void)
 {
     g_autoptr(GError) error = NULL, none = NULL;
-    const HelixEncoderClass *best = helix_encoder_find(NULL, &none);
+    const HelixEncoderClass *best = helix_encoder_find(NULL, FALSE, &none);
 
-    g_assert_true(best == helix_encoder_find("auto", NULL));
-    g_assert_true(helix_encoder_find("null", NULL) == &helix_encoder_null);
+    g_assert_true(best == helix_encoder_find("auto", FALSE, NULL));
+    g_assert_true(helix_encoder_find("null", FALSE, NULL) == &helix_encoder_null);
     if (!best) {    /* a grey film is nobody's default */
         g_assert_error(none, HELIX_ERROR, HELIX_CODE_NO_ENCODER);
         g_assert_nonnull(strstr(none->message, "libx264"));
     }
 #ifdef HELIX_HAVE_LIBAVCODEC
-    if (helix_encoder_x264.available(NULL)) {
-        g_assert_true(best == &helix_encoder_x264);
-        g_assert_true(helix_encoder_find("x264", NULL) == &helix_encoder_x264);
+    if (helix_encoder_x264.available(FALSE, NULL)) {
+        g_assert_true(best == &helix_encoder_x264 || g_str_equal(best->name, "videotoolbox"));
+        g_assert_true(helix_encoder_find("x264", FALSE, NULL) == &helix_encoder_x264);
     }
 #else
     g_assert_null(best);
 #endif
-    g_assert_null(helix_encoder_find("x265", &error));
+    g_assert_null(helix_encoder_find("x265", FALSE, &error));
     g_assert_error(error, HELIX_ERROR, HELIX_CODE_NO_ENCODER);
     g_assert_nonnull(strstr(error->message, "\"x265\""));
     g_assert_nonnull(strstr(error->message, "auto"));
     g_assert_nonnull(strstr(error->message, "null"));
-    g_assert_null(helix_encoder_find("", NULL));
+    g_assert_null(helix_encoder_find("", FALSE, NULL));
+}
+
+/* Without software: what needs the CPU is refused by name, and "auto" says why there is nothing left. */
+static void test_find_hardware(void)
+{
+    const HelixEncoderClass *best;
+    GError *error = NULL;
+
+#ifdef HELIX_HAVE_LIBAVCODEC
+    g_assert_null(helix_encoder_find("x264", TRUE, &error));
+    g_assert_error(error, HELIX_ERROR, HELIX_CODE_NO_ENCODER);
+    g_assert_nonnull(strstr(error->message, "software, which is switched off"));
+    g_clear_error(&error);
+#endif
+    best = helix_encoder_find("auto", TRUE, &error);
+    if (!best) {
+        g_assert_error(error, HELIX_ERROR, HELIX_CODE_NO_ENCODER);
+        g_assert_nonnull(strstr(error->message, "allow encoding in software"));
+        g_clear_error(&error);
+    } else {
+        g_assert_cmpstr(best->name, ==, "videotoolbox");
+    }
+    g_assert_true(helix_encoder_find("null", TRUE, NULL) == &helix_encoder_null);
 }
 
 static HelixEncoderConfig complete(HelixEncoderConfig config)
@@ -149,6 +172,7 @@ int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/config/find", test_find);
+    g_test_add_func("/config/find/hardware", test_find_hardware);
     g_test_add_func("/config/automatic", test_automatic);
     g_test_add_func("/config/frame-rates", test_frame_rates);
     g_test_add_func("/config/refused", test_refused);

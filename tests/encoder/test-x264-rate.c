@@ -208,7 +208,7 @@ static void test_reopen_needed(void)
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
-    if (!helix_encoder_x264.available(NULL)) {
+    if (!helix_encoder_x264.available(FALSE, NULL)) {
         return 77;              /* this libavcodec has no libx264 */
     }
     g_test_add_func("/x264/constant-rate", test_constant_rate);

@@ -103,7 +103,7 @@ int main(int argc, char **argv)
     time_convert("XR24 scaled to a quarter", bgrx, (config.width / 2 + 1) & ~1u, (config.height / 2 + 1) & ~1u, times,
                  n);
     time_convert("NV12", nv12, config.width, config.height, times, n);
-    if (helix_encoder_x264.available(NULL)) {
+    if (helix_encoder_x264.available(FALSE, NULL)) {
         time_encoder(&helix_encoder_x264, "high", config, bgrx, times, n);
         config.slices = 1;
         time_encoder(&helix_encoder_x264, "high", config, bgrx, times, n);

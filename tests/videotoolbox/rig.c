@@ -140,9 +140,8 @@ HelixAccessUnit rig_must_encode(HelixEncoder *encoder, HelixSurface *surface, gb
     return unit;
 }
 
-void rig_close(HelixEncoder *encoder)
+void rig_check_clear(void)
 {
-    helix_encoder_videotoolbox.close(encoder);
 #ifndef __APPLE__
     char *kinds = NULL;
     guint live = double_live_objects(&kinds);
@@ -160,6 +159,12 @@ void rig_close(HelixEncoder *encoder)
     double_vt_reset();
 #endif
     g_assert_cmpint(g_atomic_int_get(&live_surfaces), ==, 0);
+}
+
+void rig_close(HelixEncoder *encoder)
+{
+    helix_encoder_videotoolbox.close(encoder);
+    rig_check_clear();
 }
 
 /* The picture comes out at once and looks like what went in. */

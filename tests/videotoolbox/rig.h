@@ -23,7 +23,9 @@ HelixEncoder *rig_open(HelixEncoderConfig config);
 gboolean rig_encode(HelixEncoder *encoder, HelixSurface *surface, gboolean force, HelixAccessUnit *unit,
                     GError **error);
 HelixAccessUnit rig_must_encode(HelixEncoder *encoder, HelixSurface *surface, gboolean force);
-/* Close, and check that nothing is left over and nothing was done to the doubles that must not be. */
+/* Nothing is left over, and nothing was done to the doubles that must not be. Takes all orders back. */
+void rig_check_clear(void);
+/* Close, and check that. */
 void rig_close(HelixEncoder *encoder);
 
 /* The picture comes out at once, in BT.709, and looks like what went in. */

@@ -65,7 +65,7 @@ static void check_no_encoder(HelixEncoderConfig config, const char *part)
 
 static void test_ladder(void)
 {
-    HelixEncoderConfig large = rig_config(5120, 2880);
+    HelixEncoderConfig large = rig_config(5120, 2880), small = rig_config(WIDTH, HEIGHT);
 
     check_ladder(TRUE, TRUE);
     double_vt.create_low_latency = kVTCouldNotFindVideoEncoderErr;
@@ -76,9 +76,8 @@ static void test_ladder(void)
     check_no_encoder(rig_config(WIDTH, HEIGHT), "software (-12904)");
     double_vt_reset();
     double_vt.no_hardware = TRUE;
-    helix_videotoolbox_allow_software(FALSE);
-    check_no_encoder(rig_config(WIDTH, HEIGHT), "hardware (-12908)");
-    helix_videotoolbox_allow_software(TRUE);
+    small.hardware_only = TRUE;
+    check_no_encoder(small, "hardware (-12908); software is forbidden");
     double_vt_reset();
     check_no_encoder(large, "set a smaller coded size");
     double_vt_reset();
@@ -205,7 +204,8 @@ static void test_lost_for_good(void)
     double_vt.create_low_latency = double_vt.create_hardware = double_vt.create_software =
         kVTVideoEncoderNotAvailableNowErr;
     g_assert_false(rig_encode(encoder, rig_memory_surface(WIDTH, HEIGHT, 1), FALSE, &unit, &error));
-    g_assert_error(error, HELIX_ERROR, HELIX_CODE_NO_ENCODER);
+    g_assert_error(error, HELIX_ERROR, HELIX_CODE_ENCODE);
+    g_assert_nonnull(strstr(error->message, "has no H.264 encoder"));
     g_clear_error(&error);
     double_vt.create_low_latency = double_vt.create_hardware = double_vt.create_software = 0;
     unit = rig_must_encode(encoder, rig_memory_surface(WIDTH, HEIGHT, 1), FALSE);
@@ -218,6 +218,76 @@ static void test_lost_for_good(void)
     g_clear_error(&error);
     g_assert_cmpuint(helix_videotoolbox_info(encoder).sessions, ==, 3);
     rig_close(encoder);
+}
+
+static void encode_to(HelixEncoder *encoder, AVCodecContext *decoder, guint index, gboolean idr)
+{
+    HelixAccessUnit unit = rig_must_encode(encoder, rig_memory_surface(WIDTH, HEIGHT, index), FALSE);
+
+    g_assert_true(unit.keyframe == idr);
+    rig_check_picture(decoder, unit.data, WIDTH, HEIGHT, index);
+    g_bytes_unref(unit.data);
+}
+
+/*
+ * Hardware is lost and only software to be had: that is said aloud, no frame is missing, and hardware is used again as
+ * soon as there is some.
+ */
+static void test_fallen(void)
+{
+    HelixEncoder *encoder = rig_open(rig_config(WIDTH, HEIGHT));
+    AVCodecContext *decoder = stream_decoder_new();
+    guint index = 0;
+
+    encode_to(encoder, decoder, index++, TRUE);
+    double_vt.no_hardware = TRUE;
+    double_vt.encode_later = kVTVideoEncoderNotAvailableNowErr;
+    g_test_expect_message(NULL, G_LOG_LEVEL_MESSAGE, "*new session*");
+    g_test_expect_message(NULL, G_LOG_LEVEL_INFO, "*got software");
+    g_test_expect_message(NULL, G_LOG_LEVEL_WARNING, "*lost its hardware encoder*in software*");
+    encode_to(encoder, decoder, index++, TRUE);
+    g_test_assert_expected_messages();
+    g_assert_true(helix_videotoolbox_info(encoder).fallen);
+    g_assert_false(helix_videotoolbox_info(encoder).hardware);
+    encode_to(encoder, decoder, index++, FALSE);
+    g_usleep(1100000);          /* it is asked for again, in vain, and the software session goes on */
+    encode_to(encoder, decoder, index++, FALSE);
+    g_assert_cmpuint(helix_videotoolbox_info(encoder).sessions, ==, 2);
+    double_vt.no_hardware = FALSE;
+    g_test_expect_message(NULL, G_LOG_LEVEL_INFO, "*got hardware");
+    g_test_expect_message(NULL, G_LOG_LEVEL_MESSAGE, "*in hardware again*");
+    while (helix_videotoolbox_info(encoder).fallen) {
+        HelixAccessUnit unit = rig_must_encode(encoder, rig_memory_surface(WIDTH, HEIGHT, index), FALSE);
+
+        g_assert_true(unit.keyframe == !helix_videotoolbox_info(encoder).fallen);
+        rig_check_picture(decoder, unit.data, WIDTH, HEIGHT, index++);
+        g_bytes_unref(unit.data);
+        g_usleep(50000);
+    }
+    g_test_assert_expected_messages();
+    g_assert_true(helix_videotoolbox_info(encoder).hardware && helix_videotoolbox_info(encoder).low_latency);
+    encode_to(encoder, decoder, index++, FALSE);
+    avcodec_free_context(&decoder);
+    rig_close(encoder);
+}
+
+/* What "auto" asks before it takes VideoToolbox. */
+static void test_available(void)
+{
+    GError *error = NULL;
+
+    g_assert_true(helix_encoder_videotoolbox.available(TRUE, &error));
+    double_vt.no_hardware = TRUE;
+    g_assert_true(helix_encoder_videotoolbox.available(FALSE, &error));
+    g_assert_no_error(error);
+    g_assert_false(helix_encoder_videotoolbox.available(TRUE, &error));
+    g_assert_error(error, HELIX_ERROR, HELIX_CODE_NO_ENCODER);
+    g_clear_error(&error);
+    double_vt.create_software = kVTCouldNotFindVideoEncoderErr;
+    g_assert_false(helix_encoder_videotoolbox.available(FALSE, &error));
+    g_assert_error(error, HELIX_ERROR, HELIX_CODE_NO_ENCODER);
+    g_clear_error(&error);
+    rig_check_clear();
 }
 
 /* A dropped frame is no error, and does not swallow the IDR that was asked for. */
@@ -365,7 +435,6 @@ static void test_input_fails(void)
                                 i == 4 ? rig_memory_surface(WIDTH - 1, HEIGHT, 0) : i == 6 ? rig_nv12_surface(WIDTH,
                                                                                                               HEIGHT) :
                                 rig_memory_surface(640, 360, 0);
-        int code = i == 1 ? HELIX_CODE_NO_IOSURFACE : HELIX_CODE_ENCODE;
         HelixAccessUnit unit;
         GError *error = NULL;
 
@@ -377,7 +446,7 @@ static void test_input_fails(void)
         double_vt.lock = i == 4 ? kCVReturnInvalidArgument : 0;
         double_vt.transfer_create = i == 5 ? kVTAllocationFailedErr : 0;
         g_assert_false(rig_encode(encoder, surface, FALSE, &unit, &error));
-        g_assert_error(error, HELIX_ERROR, code);
+        g_assert_error(error, HELIX_ERROR, HELIX_CODE_ENCODE);
         g_clear_error(&error);
         g_assert_cmpint(rig_live_surfaces(), ==, 0);
     }
@@ -417,6 +486,8 @@ int main(int argc, char **argv)
     g_test_add_func("/reconfigure/refused", test_reconfigure_refused);
     g_test_add_func("/lost", test_lost);
     g_test_add_func("/lost/for-good", test_lost_for_good);
+    g_test_add_func("/lost/fallen", test_fallen);
+    g_test_add_func("/available", test_available);
     g_test_add_func("/dropped", test_dropped);
     g_test_add_func("/slow", test_slow);
     g_test_add_func("/force-ignored", test_force_ignored);

@@ -5,7 +5,8 @@
  * One frame is in VideoToolbox at a time: with more it works on them side by side, and each takes longer. VideoToolbox
  * is fed timestamps that only count frames at the configured rate, so that its rate control sees a steady stream; the
  * guest's own travel beside. A session that dies (the encoder lives in another process, which the system may end) is
- * made anew within the same call, and the frame that met the loss becomes the new one's IDR.
+ * made anew within the same call, and the frame that met the loss becomes the new one's IDR. If only software is to be
+ * had then, the log says so and hardware is asked for again from time to time.
  */
 #include "encoder-videotoolbox.h"
 #include "error.h"
@@ -13,6 +14,10 @@
 /* What hardware encodes in real time; a session for more may be had and then fail. */
 #define REALTIME_WIDTH  4096u
 #define REALTIME_HEIGHT 2304u
+
+/* Hardware lost is asked for again after a second, then after twice as long each time. */
+#define FIRST_RETRY_US  G_TIME_SPAN_SECOND
+#define LAST_RETRY_US   (64 * G_TIME_SPAN_SECOND)
 
 typedef struct VtEncoder {
     HelixEncoder base;
@@ -22,6 +27,9 @@ typedef struct VtEncoder {
     gint64 stamp;               /* ns, of the next frame */
     guint sessions;
     gboolean idr_due;           /* asked for, and not come out yet */
+    gboolean had_hardware;
+    gint64 retry_us;            /* how long to wait for the next try to have it again; 0: there is no need */
+    gint64 retry_at;            /* g_get_monotonic_time() */
 } VtEncoder;
 
 /* What this encoder does not do is said in the answer instead of being promised. */
@@ -33,21 +41,66 @@ static void resolve(HelixEncoderConfig *config)
     config->slices = 0;
 }
 
+static void forget_session(VtEncoder *vt)
+{
+    g_clear_pointer(&vt->session, helix_vt_session_free);
+}
+
+static void use_session(VtEncoder *vt, HelixVtSession *session)
+{
+    vt->session = session;
+    vt->sessions++;
+    vt->idr_due = FALSE;        /* its first frame is one anyway */
+    if (helix_vt_session_hardware(session)) {
+        if (vt->retry_us) {
+            g_message("VideoToolbox encodes %u x %u in hardware again", vt->config.width, vt->config.height);
+        }
+        vt->had_hardware = TRUE;
+        vt->retry_us = 0;
+    } else if (!vt->had_hardware) {
+        g_message("VideoToolbox has no hardware for %u x %u: it encodes in software", vt->config.width, vt->config.height);
+    } else if (!vt->retry_us) {
+        vt->retry_us = FIRST_RETRY_US;
+        vt->retry_at = g_get_monotonic_time() + vt->retry_us;
+        g_warning("VideoToolbox lost its hardware encoder: %u x %u is encoded in software until it is to be had again",
+                  vt->config.width, vt->config.height);
+    }
+}
+
 static gboolean make_session(VtEncoder *vt, GError **error)
 {
-    vt->session = helix_vt_session_new(&vt->config, error);
-    if (!vt->session) {
+    HelixVtSession *session = helix_vt_session_new(&vt->config, error);
+
+    if (!session) {
         if (vt->config.width > REALTIME_WIDTH || vt->config.height > REALTIME_HEIGHT) {
             g_prefix_error(error, "%u x %u is more than the about %u x %u that H.264 hardware does in real time: set "
                            "a smaller coded size to have the picture scaled: ", vt->config.width, vt->config.height,
-                           REALTIME_WIDTH,
-                           REALTIME_HEIGHT);
+                           REALTIME_WIDTH, REALTIME_HEIGHT);
         }
         return FALSE;
     }
-    vt->sessions++;
-    vt->idr_due = FALSE;        /* its first frame is one anyway */
+    use_session(vt, session);
     return TRUE;
+}
+
+/* In software since a loss: is there hardware again? */
+static void retry_hardware(VtEncoder *vt)
+{
+    HelixEncoderConfig config = vt->config;
+    HelixVtSession *session;
+
+    if (!vt->session || !vt->retry_us || g_get_monotonic_time() < vt->retry_at) {
+        return;
+    }
+    config.hardware_only = TRUE;
+    session = helix_vt_session_new(&config, NULL);
+    if (session) {
+        forget_session(vt);
+        use_session(vt, session);
+        return;
+    }
+    vt->retry_us = MIN(2 * vt->retry_us, LAST_RETRY_US);
+    vt->retry_at = g_get_monotonic_time() + vt->retry_us;
 }
 
 static HelixEncoder *vt_open(HelixEncoderConfig *config, GError **error)
@@ -93,7 +146,7 @@ static gboolean vt_reconfigure(HelixEncoder *encoder, HelixEncoderConfig *config
     }
     status = helix_vt_session_configure(vt->session, &next, &before);
     if (helix_vt_session_lost(status)) {
-        g_clear_pointer(&vt->session, helix_vt_session_free);
+        forget_session(vt);
         return TRUE;
     }
     return status == 0;
@@ -151,7 +204,7 @@ static gboolean encode_with_rebuild(VtEncoder *vt, CVPixelBufferRef buffer, gboo
             return FALSE;
         }
         g_message("%s; making a new session", first->message);
-        g_clear_pointer(&vt->session, helix_vt_session_free);
+        forget_session(vt);
     }
     if (!make_session(vt, error)) {
         return FALSE;
@@ -159,7 +212,17 @@ static gboolean encode_with_rebuild(VtEncoder *vt, CVPixelBufferRef buffer, gboo
     if (encode_once(vt, buffer, TRUE, unit, &lost, error)) {
         return TRUE;
     }
-    g_clear_pointer(&vt->session, helix_vt_session_free);
+    forget_session(vt);
+    return FALSE;
+}
+
+/* Of what can go wrong, only a picture that does not lie within its memory is not the encoder's failure. */
+static gboolean encode_failed(GError *failure, GError **error)
+{
+    if (failure->code != HELIX_CODE_GEOMETRY) {
+        failure->code = HELIX_CODE_ENCODE;
+    }
+    g_propagate_error(error, failure);
     return FALSE;
 }
 
@@ -167,20 +230,37 @@ static gboolean vt_encode(HelixEncoder *encoder, HelixSurface *surface, gboolean
                           GError **error)
 {
     VtEncoder *vt = (VtEncoder *)encoder;
-    CVPixelBufferRef buffer = helix_vt_input_wrap(vt->input, surface, &unit->cpu_bytes, error);
+    GError *failure = NULL;
+    CVPixelBufferRef buffer;
     gboolean ok;
 
+    buffer = helix_vt_input_wrap(vt->input, surface, &unit->cpu_bytes, &failure);
     if (!buffer) {
-        return FALSE;
+        return encode_failed(failure, error);
     }
+    retry_hardware(vt);
     vt->idr_due |= force_idr;
     unit->submitted_ns = g_get_monotonic_time() * 1000;
-    ok = encode_with_rebuild(vt, buffer, vt->idr_due, unit, error);
+    ok = encode_with_rebuild(vt, buffer, vt->idr_due, unit, &failure);
     CFRelease(buffer);
-    if (ok && unit->keyframe) {
+    if (!ok) {
+        return encode_failed(failure, error);
+    }
+    if (unit->keyframe) {
         vt->idr_due = FALSE;
     }
-    return ok;
+    return TRUE;
+}
+
+/* What to try it with: any Mac's encoder takes that. */
+static gboolean vt_available(gboolean hardware_only, GError **error)
+{
+    const HelixEncoderConfig config = { .width = 640, .height = 480, .bitrate = 1000000, .fps_num = 30, .fps_den = 1,
+                                        .profile = 100, .realtime = 1, .hardware_only = hardware_only != FALSE };
+    HelixVtSession *session = helix_vt_session_new(&config, error);
+
+    helix_vt_session_free(session);
+    return session != NULL;
 }
 
 HelixVideoToolboxInfo helix_videotoolbox_info(const HelixEncoder *encoder)
@@ -191,6 +271,7 @@ HelixVideoToolboxInfo helix_videotoolbox_info(const HelixEncoder *encoder)
         .hardware = vt->session && helix_vt_session_hardware(vt->session),
         .low_latency = vt->session && helix_vt_session_low_latency(vt->session),
         .sessions = vt->sessions,
+        .fallen = vt->retry_us != 0,
         .refused_properties = vt->session ? helix_vt_session_refused(vt->session) : 0,
     };
 }
@@ -202,4 +283,5 @@ const HelixEncoderClass helix_encoder_videotoolbox = {
     .reconfigure = vt_reconfigure,
     .encode = vt_encode,
     .close = vt_close,
+    .available = vt_available,
 };

@@ -8,62 +8,20 @@
 #define HELIX_ENCODER_VIDEOTOOLBOX_H
 
 #include <CoreVideo/CoreVideo.h>
-#include <VideoToolbox/VideoToolbox.h>
 
-#include "encoder.h"
+#include "vt-session.h"
 
 /* What a session was made as, and what became of it. */
 typedef struct HelixVideoToolboxInfo {
     gboolean hardware;          /* VideoToolbox says that hardware encodes */
     gboolean low_latency;       /* low-latency rate control is on */
     guint sessions;             /* made since open: more than 1 after a loss */
+    gboolean fallen;            /* it was in hardware, and since a loss it is not */
     guint refused_properties;   /* of the present session, those it can do without */
 } HelixVideoToolboxInfo;
 
 /* Of an encoder opened from helix_encoder_videotoolbox. On the thread that encodes. */
 HelixVideoToolboxInfo helix_videotoolbox_info(const HelixEncoder *encoder);
-
-/* May a software encoder stand in where no hardware is to be had? TRUE at first. Before the first open; any thread. */
-void helix_videotoolbox_allow_software(gboolean allow);
-
-/* ---- vt-session.c: a compression session and what comes out of it ---- */
-
-typedef struct HelixVtSession HelixVtSession;
-
-/* One frame's outcome. */
-typedef struct HelixVtOutput {
-    OSStatus status;            /* 0, or what VideoToolbox said */
-    gboolean dropped;           /* no error and no sample */
-    CMSampleBufferRef sample;   /* the caller's to release; NULL if dropped or failed */
-} HelixVtOutput;
-
-/*
- * A session for @config by the ladder: hardware with low-latency rate control (High profile only), hardware, software
- * if allowed. NULL with HELIX_ERROR (HELIX_CODE_NO_ENCODER).
- */
-HelixVtSession *helix_vt_session_new(const HelixEncoderConfig *config, GError **error);
-/* Waits for VideoToolbox's threads: no callback comes after it. NULL is taken. */
-void helix_vt_session_free(HelixVtSession *session);
-gboolean helix_vt_session_hardware(const HelixVtSession *session);
-gboolean helix_vt_session_low_latency(const HelixVtSession *session);
-guint helix_vt_session_refused(const HelixVtSession *session);
-
-/*
- * Set what differs between @config and @before (NULL: everything). Returns 0, or the status of a property that it can't
- * do without. Properties that it can are counted as refused.
- */
-OSStatus helix_vt_session_configure(HelixVtSession *session, const HelixEncoderConfig *config,
-                                    const HelixEncoderConfig *before);
-
-/*
- * Encode @buffer and wait for what comes of it. @stamp: nanoseconds, larger than the last frame's. One frame at a time.
- * A session that does not answer gives kVTVideoEncoderMalfunctionErr.
- */
-HelixVtOutput helix_vt_session_encode(HelixVtSession *session, CVPixelBufferRef buffer, gint64 stamp, gint64 duration,
-                                      gboolean force_idr);
-
-/* Is @status one after which only a new session can encode? */
-gboolean helix_vt_session_lost(OSStatus status);
 
 /* ---- vt-input.c: from a surface to a pixel buffer of the coded size ---- */
 

@@ -64,8 +64,12 @@ static const AVCodec *find_codec(GError **error)
     return codec;
 }
 
-static gboolean x264_available(GError **error)
+static gboolean x264_available(gboolean hardware_only, GError **error)
 {
+    if (hardware_only) {
+        g_set_error_literal(error, HELIX_ERROR, HELIX_CODE_NO_ENCODER, "it encodes in software, which is switched off");
+        return FALSE;
+    }
     return find_codec(error) != NULL;
 }
 

@@ -14,7 +14,7 @@
 #define MAX_QP              51u             /* 7.4.2.2, 8-bit samples */
 #define LOWEST_AUTO_LEVEL   31u
 
-/* Best first: "auto" takes the first that is available, but never `null`, whose film is grey: that one is asked for by name. */
+/* Best first. "auto" never takes `null`, whose film is grey: that one is asked for by name. */
 static const HelixEncoderClass *const classes[] = {
 #ifdef HELIX_HAVE_VIDEOTOOLBOX
     &helix_encoder_videotoolbox,
@@ -25,53 +25,71 @@ static const HelixEncoderClass *const classes[] = {
     &helix_encoder_null,
 };
 
-static gboolean is_available(const HelixEncoderClass *klass, GError **error)
+static gboolean is_available(const HelixEncoderClass *klass, gboolean hardware_only, GError **error)
 {
-    return !klass->available || klass->available(error);
+    return !klass->available || klass->available(hardware_only, error);
 }
 
 /* "x264, null": the encoders that can be used here. */
-static char *list_names(void)
+static char *list_names(gboolean hardware_only)
 {
     GString *names = g_string_new(NULL);
 
     for (guint i = 0; i < G_N_ELEMENTS(classes); i++) {
-        if (is_available(classes[i], NULL)) {
+        if (is_available(classes[i], hardware_only, NULL)) {
             g_string_append_printf(names, "%s%s", names->len ? ", " : "", classes[i]->name);
         }
     }
     return g_string_free(names, FALSE);
 }
 
-const HelixEncoderClass *helix_encoder_find(const char *name, GError **error)
+static const HelixEncoderClass *find_best(gboolean hardware_only, GError **error)
 {
-    gboolean any = !name || g_str_equal(name, "auto");
     g_autofree char *names = NULL;
+    g_autoptr(GString) why = g_string_new(NULL);
 
     for (guint i = 0; i < G_N_ELEMENTS(classes); i++) {
         g_autoptr(GError) missing = NULL;
 
-        if (any ? classes[i] == &helix_encoder_null : !g_str_equal(name, classes[i]->name)) {
+        if (classes[i] == &helix_encoder_null) {
             continue;
         }
-        if (is_available(classes[i], &missing)) {
+        if (is_available(classes[i], hardware_only, &missing)) {
             return classes[i];
         }
-        if (!any) {
-            names = list_names();
-            g_set_error(error, HELIX_ERROR, HELIX_CODE_NO_ENCODER, "encoder \"%s\" cannot be used: %s; there are: auto, %s",
-                        name, missing->message, names);
-            return NULL;
+        g_string_append_printf(why, "%s%s: %s", why->len ? "; " : " (", classes[i]->name, missing->message);
+    }
+    names = list_names(hardware_only);
+    g_set_error(error, HELIX_ERROR, HELIX_CODE_NO_ENCODER, "no encoder of pictures can be used here%s%s: %s; by name there are: %s",
+                why->str, why->len ? ")" : "", hardware_only ? "allow encoding in software" :
+                "build with libavcodec and install one that has libx264", names);
+    return NULL;
+}
+
+const HelixEncoderClass *helix_encoder_find(const char *name, gboolean hardware_only, GError **error)
+{
+    g_autofree char *names = NULL;
+
+    if (!name || g_str_equal(name, "auto")) {
+        return find_best(hardware_only, error);
+    }
+    for (guint i = 0; i < G_N_ELEMENTS(classes); i++) {
+        g_autoptr(GError) missing = NULL;
+
+        if (!g_str_equal(name, classes[i]->name)) {
+            continue;
         }
+        if (is_available(classes[i], hardware_only, &missing)) {
+            return classes[i];
+        }
+        names = list_names(hardware_only);
+        g_set_error(error, HELIX_ERROR, HELIX_CODE_NO_ENCODER, "encoder \"%s\" cannot be used: %s; there are: auto, %s",
+                    name, missing->message, names);
+        return NULL;
     }
-    names = list_names();
-    if (any) {
-        g_set_error(error, HELIX_ERROR, HELIX_CODE_NO_ENCODER, "no encoder of pictures can be used here: build with libavcodec and "
-                    "install one that has libx264; by name there are: %s", names);
-    } else {
-        g_set_error(error, HELIX_ERROR, HELIX_CODE_NO_ENCODER, "there is no encoder \"%s\" in this build; there are: auto, %s",
-                    name, names);
-    }
+    names = list_names(hardware_only);
+    g_set_error(error, HELIX_ERROR, HELIX_CODE_NO_ENCODER, "there is no encoder \"%s\" in this build; there are: auto, %s",
+                name, names);
     return NULL;
 }
 

@@ -25,6 +25,7 @@ typedef struct HelixEncoderConfig {
     guint8 min_qp, max_qp;      /* 0 automatic */
     guint8 slices;              /* 0 automatic */
     guint8 aud;
+    guint32 hardware_only;      /* the host's setting, not the guest's: no encoding in software */
 } HelixEncoderConfig;
 
 typedef struct HelixEncoder HelixEncoder;
@@ -54,16 +55,16 @@ typedef struct HelixEncoderClass {
     gboolean (*reconfigure)(HelixEncoder *encoder, HelixEncoderConfig *config, GError **error);
     /*
      * Encode @surface, scaled to the coded size and converted to BT.709 limited range. With @force_idr the access unit
-     * is an IDR. FALSE with HELIX_ERROR (HELIX_CODE_ENCODE): the stream closes this encoder and opens a new one for the
-     * next frame.
+     * is an IDR. FALSE with HELIX_ERROR (HELIX_CODE_ENCODE; HELIX_CODE_GEOMETRY for a picture that does not lie within its
+     * memory): the stream closes this encoder and opens a new one for the next frame.
      */
     gboolean (*encode)(HelixEncoder *encoder, HelixSurface *surface, gboolean force_idr, HelixAccessUnit *unit, GError **error);
     void (*close)(HelixEncoder *encoder);
     /*
-     * Can this machine run it? NULL: always. FALSE with HELIX_ERROR (HELIX_CODE_NO_ENCODER) and what is missing. Any
-     * thread.
+     * Can this machine run it, and without software if @hardware_only? NULL: always. FALSE with HELIX_ERROR
+     * (HELIX_CODE_NO_ENCODER) and what is missing. Any thread.
      */
-    gboolean (*available)(GError **error);
+    gboolean (*available)(gboolean hardware_only, GError **error);
 } HelixEncoderClass;
 
 struct HelixEncoder {
@@ -75,10 +76,11 @@ extern const HelixEncoderClass helix_encoder_x264;  /* HELIX_HAVE_LIBAVCODEC */
 extern const HelixEncoderClass helix_encoder_videotoolbox;  /* HELIX_HAVE_VIDEOTOOLBOX */
 
 /*
- * The encoder called @name; "auto" or NULL takes the best one of this build that encodes pictures (never `null`). NULL with
- * HELIX_ERROR (HELIX_CODE_NO_ENCODER) and a message that lists the names there are. Any thread.
+ * The encoder called @name; "auto" or NULL takes the best one of this build that encodes pictures (never `null`) and can be
+ * used here: on a Mac whose VideoToolbox refuses everything that is x264. With @hardware_only none that needs the CPU to
+ * encode. NULL with HELIX_ERROR (HELIX_CODE_NO_ENCODER), why, and a message that lists the names there are. Any thread.
  */
-const HelixEncoderClass *helix_encoder_find(const char *name, GError **error);
+const HelixEncoderClass *helix_encoder_find(const char *name, gboolean hardware_only, GError **error);
 
 /*
  * Fill in what the guest left automatic: bitrate by resolution and frame rate, 60 fps, High profile. Rounds the coded size

@@ -9,6 +9,7 @@
 
 struct HelixHost {
     const HelixEncoderClass *encoder;
+    gboolean hardware_only;
     guint max_in_flight, max_streams, max_connections;
     const HelixResolver *resolver;
     gpointer resolver_data;

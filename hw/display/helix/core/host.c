@@ -56,13 +56,14 @@ HelixHost *helix_host_new(const HelixHostConfig *config, GError **error)
     HelixHost *host;
 
     if (!encoder) {
-        encoder = helix_encoder_find(config->encoder, error);
+        encoder = helix_encoder_find(config->encoder, config->hardware_only, error);
     }
     if (!encoder) {
         return NULL;
     }
     host = g_new0(HelixHost, 1);
     host->encoder = encoder;
+    host->hardware_only = config->hardware_only;
     host->max_in_flight = config->max_in_flight ? config->max_in_flight : DEFAULT_MAX_IN_FLIGHT;
     host->max_streams = config->max_streams ? config->max_streams : DEFAULT_MAX_STREAMS;
     host->max_connections = config->max_connections ? config->max_connections : DEFAULT_MAX_CONNECTIONS;

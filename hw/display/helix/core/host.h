@@ -45,7 +45,8 @@ typedef struct HelixHostHooks {
 
 typedef struct HelixHostConfig {
     GMainContext *context;      /* NULL: the default one */
-    const char *encoder;        /* NULL or "auto": the best of this build */
+    const char *encoder;        /* NULL or "auto": the best that can be used here */
+    gboolean hardware_only;     /* no encoding in software, not even where there is nothing else */
     guint max_in_flight;        /* requests of a stream; 0: 4 */
     guint max_streams;          /* of all connections; 0: 16 */
     guint max_connections;      /* 0: 64 */
@@ -56,7 +57,7 @@ typedef struct HelixHostConfig {
     const HelixEncoderClass *encoder_class; /* not NULL: this one, and encoder says nothing (tests) */
 } HelixHostConfig;
 
-/* NULL with HELIX_ERROR if the encoder's name is unknown. */
+/* NULL with HELIX_ERROR if the encoder's name is unknown, or no encoder can be used. */
 HelixHost *helix_host_new(const HelixHostConfig *config, GError **error);
 /* Closes every connection, joins every encoder thread, frees. */
 void helix_host_free(HelixHost *host);

@@ -218,7 +218,7 @@ static gboolean need_worker(HelixStream *stream, GError **error)
                     helix_crew_size(host->crew));
         return FALSE;
     }
-    stream->worker = helix_worker_new(host->crew, host->encoder, worker_done, stream);
+    stream->worker = helix_worker_new(host->crew, host->encoder, host->hardware_only, worker_done, stream);
     return TRUE;
 }
 

@@ -1,51 +1,74 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * vt-session.c - a VTCompressionSession: making one, its properties, and one frame at a time through it.
+ * vt-session.c - the thread of a compression session, and one frame at a time through it.
  *
- * VideoToolbox answers by a callback on threads of its own. The callback gets a frame's number, never a pointer to
- * something that could be gone: VideoToolbox may call it for a frame whose submission it reported as failed. No lock is
- * held across a call into VideoToolbox, because such a call may wait for a callback to return.
+ * The encoder's thread gives one order at a time and waits for it; what an order needs lies in the session, and belongs
+ * to its thread until the order is done. VideoToolbox answers a frame by a callback on threads of its own, which gets
+ * the frame's number, never a pointer to something that could be gone: VideoToolbox may call it for a frame whose
+ * submission it reported as failed. No lock is held across a call into VideoToolbox, because such a call may wait for a
+ * callback to return.
  */
-#include "encoder-videotoolbox.h"
 #include "error.h"
+#include "vt-session.h"
 
 /* Without an answer for so long, frames are forced out, and after that the session is taken for dead. */
 #define FLUSH_AFTER_US  (250 * G_TIME_SPAN_MILLISECOND)
 #define DEAD_AFTER_US   (2 * G_TIME_SPAN_SECOND)
-#define NO_KEYFRAMES    G_MAXINT32
+/* The first session starts the process that encodes. */
+#define OPEN_WITHIN_US  (5 * G_TIME_SPAN_SECOND)
+/* With so many threads that hang in it, VideoToolbox is left alone. */
+#define MAX_HUNG        4u
 
-#ifdef __APPLE__
-#define IF_MACOS(version) if (__builtin_available(macOS version, *))
-#else
-#define IF_MACOS(version) if (TRUE)
-#endif
+typedef enum Order { ORDER_NONE, ORDER_OPEN, ORDER_CONFIGURE, ORDER_ENCODE, ORDER_FLUSH } Order;
 
 struct HelixVtSession {
-    VTCompressionSessionRef vt;
-    CFDictionaryRef force_idr;  /* frame properties */
-    gboolean hardware, low_latency;
-    guint refused;
+    gatomicrefcount refs;       /* the owner's, the thread's */
+    GThread *thread;
 
-    GMutex lock;                /* what follows: shared with VideoToolbox's threads */
-    GCond answered;
+    /* The thread's while it carries out an order, else the owner's. */
+    HelixVtMade made;           /* vt NULL: none was to be had, or it is gone */
+    CFDictionaryRef force_idr;  /* frame properties */
+    gboolean lost;
+    HelixEncoderConfig config, before;
+    GString *tried;             /* rungs of the ladder that did not hold */
+    OSStatus status;            /* what came of an order */
+    CVPixelBufferRef buffer;    /* retained */
+    gint64 stamp, duration;     /* ns */
+    gboolean force;
+    guint64 number;
+    VTEncodeInfoFlags flags;
+
+    GMutex lock;                /* what follows: shared with VideoToolbox's threads too */
+    GCond changed;
+    Order order;                /* ORDER_NONE: done */
+    gboolean hangs;             /* an order was not carried out in time: no other is given */
+    gboolean end, ended, abandoned;
     guint64 frame;              /* the number of the one waited for; others' answers are thrown away */
     gboolean done;
     HelixVtOutput output;
 };
 
-static gboolean software_allowed = TRUE;
-
-void helix_videotoolbox_allow_software(gboolean allow)
-{
-    g_atomic_int_set(&software_allowed, allow);
-}
+static gint hung;               /* atomic */
 
 gboolean helix_vt_session_lost(OSStatus status)
 {
     return status == kVTInvalidSessionErr || status == kVTVideoEncoderMalfunctionErr ||
-        status == kVTSessionMalfunctionErr ||
-           status == kVTVideoEncoderNotAvailableNowErr;
+        status == kVTSessionMalfunctionErr || status == kVTVideoEncoderNotAvailableNowErr;
 }
+
+static void session_unref(HelixVtSession *session)
+{
+    if (!g_atomic_ref_count_dec(&session->refs)) {
+        return;
+    }
+    CFRelease(session->force_idr);
+    g_string_free(session->tried, TRUE);
+    g_mutex_clear(&session->lock);
+    g_cond_clear(&session->changed);
+    g_free(session);
+}
+
+/* ---- VideoToolbox's threads ---- */
 
 static void take_output(void *session_pointer, void *frame_number, OSStatus status, VTEncodeInfoFlags flags,
                         CMSampleBufferRef sample)
@@ -61,305 +84,209 @@ static void take_output(void *session_pointer, void *frame_number, OSStatus stat
         } else {
             session->output.dropped = status == 0;
         }
-        g_cond_signal(&session->answered);
+        g_cond_broadcast(&session->changed);
     }
     g_mutex_unlock(&session->lock);
 }
 
-/* ---- properties ---- */
+/* ---- the session's thread ---- */
 
-static OSStatus set_number(HelixVtSession *session, CFStringRef key, gint32 value)
+static void tear_down(HelixVtSession *session)
 {
-    CFNumberRef number = CFNumberCreate(kCFAllocatorDefault, kCFNumberSInt32Type, &value);
-    OSStatus status = VTSessionSetProperty(session->vt, key, number);
+    VTCompressionSessionRef vt = session->made.vt;
 
-    CFRelease(number);
-    return status;
-}
-
-static OSStatus set_double(HelixVtSession *session, CFStringRef key, double value)
-{
-    CFNumberRef number = CFNumberCreate(kCFAllocatorDefault, kCFNumberDoubleType, &value);
-    OSStatus status = VTSessionSetProperty(session->vt, key, number);
-
-    CFRelease(number);
-    return status;
-}
-
-/* For what it can do without; a lost session is passed on. */
-static OSStatus optional(HelixVtSession *session, OSStatus status, const char *what)
-{
-    if (status == 0 || helix_vt_session_lost(status)) {
-        return status;
+    if (!vt) {
+        return;
     }
-    session->refused++;
-    g_info("VideoToolbox does not take %s (%d)", what, (int)status);
-    return 0;
+    if (!session->lost) {
+        /* A time that is no number means all frames. A lost session may never come back from this. */
+        VTCompressionSessionCompleteFrames(vt, kCMTimeInvalid);
+    }
+    VTCompressionSessionInvalidate(vt);         /* and joins the threads that could still call back */
+    CFRelease(vt);
+    session->made.vt = NULL;
 }
 
-static CFStringRef profile_level(guint8 profile)
+static void carry_out(HelixVtSession *session, Order order)
 {
-    switch (profile) {
-    case 66:
-        return kVTProfileLevel_H264_Baseline_AutoLevel;
-    case 77:
-        return kVTProfileLevel_H264_Main_AutoLevel;
+    session->status = 0;
+    switch (order) {
+    case ORDER_OPEN:
+        helix_vt_climb(&session->config, take_output, session, &session->made, session->tried);
+        break;
+    case ORDER_CONFIGURE:
+        session->status = helix_vt_set_properties(session->made.vt, &session->config, &session->before, &session->made.refused);
+        break;
+    case ORDER_ENCODE:
+        session->status = VTCompressionSessionEncodeFrame(session->made.vt, session->buffer,
+                                                          CMTimeMake(session->stamp, 1000000000),
+                                                          CMTimeMake(session->duration, 1000000000),
+                                                          session->force ? session->force_idr : NULL,
+                                                          GSIZE_TO_POINTER(session->number), &session->flags);
+        CFRelease(session->buffer);
+        break;
     default:
-        return kVTProfileLevel_H264_High_AutoLevel;
+        /* An encoder without low-latency rate control may sit on a frame until more come. */
+        session->status = VTCompressionSessionCompleteFrames(session->made.vt, kCMTimeInvalid);
+        break;
     }
 }
 
-/* Once a session. */
-static OSStatus set_fixed(HelixVtSession *session, const HelixEncoderConfig *config)
+static gpointer session_main(gpointer data)
 {
-    OSStatus status;
+    HelixVtSession *session = data;
 
-    /* Without this a decoder would get pictures in another order than they were asked for: never do without. */
-    status = VTSessionSetProperty(session->vt, kVTCompressionPropertyKey_AllowFrameReordering, kCFBooleanFalse);
-    if (status == 0) {
-        status = VTSessionSetProperty(session->vt, kVTCompressionPropertyKey_ProfileLevel,
-                                      profile_level(config->profile));
-        if (config->profile == 100) {
-            status = optional(session, status, "High profile");         /* then it is the one it would choose itself */
+    g_mutex_lock(&session->lock);
+    while (session->order != ORDER_NONE || !session->end) {
+        if (session->order == ORDER_NONE) {
+            g_cond_wait(&session->changed, &session->lock);
+            continue;
         }
+        g_mutex_unlock(&session->lock);
+        carry_out(session, session->order);
+        g_mutex_lock(&session->lock);
+        session->lost |= session->hangs;
+        session->order = ORDER_NONE;
+        g_cond_broadcast(&session->changed);
     }
-    if (status == 0) {
-        status = optional(session, VTSessionSetProperty(session->vt, kVTCompressionPropertyKey_RealTime,
-                                                        config->realtime ? kCFBooleanTrue : kCFBooleanFalse),
-                                                        "RealTime");
+    g_mutex_unlock(&session->lock);
+    tear_down(session);
+    g_mutex_lock(&session->lock);
+    session->ended = TRUE;
+    if (session->abandoned) {
+        g_info("VideoToolbox came back from a call that had hung");
+        g_atomic_int_add(&hung, -1);
     }
-    IF_MACOS(11.0) {
-        if (status == 0) {
-            status = optional(session,
-                              VTSessionSetProperty(session->vt,
-                                                   kVTCompressionPropertyKey_PrioritizeEncodingSpeedOverQuality,
-                                                   kCFBooleanTrue), "PrioritizeEncodingSpeedOverQuality");
+    g_cond_broadcast(&session->changed);
+    g_mutex_unlock(&session->lock);
+    session_unref(session);
+    return NULL;
+}
+
+/* ---- the owner ---- */
+
+/* FALSE: not carried out before @until, and what belongs to the session is its thread's for good. */
+static gboolean give(HelixVtSession *session, Order order, gint64 until)
+{
+    gboolean done;
+
+    g_mutex_lock(&session->lock);
+    if (!session->hangs) {
+        session->order = order;
+        g_cond_broadcast(&session->changed);
+        while (session->order != ORDER_NONE && g_cond_wait_until(&session->changed, &session->lock, until)) {
+            continue;
         }
+        session->hangs = session->order != ORDER_NONE;
     }
-    if (status == 0) {
-        status = optional(session, set_number(session, kVTCompressionPropertyKey_MaxFrameDelayCount, 0),
-                          "MaxFrameDelayCount");
-    }
-    if (status == 0) {
-        status = optional(session, VTSessionSetProperty(session->vt, kVTCompressionPropertyKey_ColorPrimaries,
-                                                        kCVImageBufferColorPrimaries_ITU_R_709_2), "ColorPrimaries");
-    }
-    if (status == 0) {
-        status = optional(session, VTSessionSetProperty(session->vt, kVTCompressionPropertyKey_TransferFunction,
-                                                        kCVImageBufferTransferFunction_ITU_R_709_2),
-                                                        "TransferFunction");
-    }
-    if (status == 0) {
-        status = optional(session, VTSessionSetProperty(session->vt, kVTCompressionPropertyKey_YCbCrMatrix,
-                                                        kCVImageBufferYCbCrMatrix_ITU_R_709_2), "YCbCrMatrix");
-    }
-    return status;
-}
-
-static OSStatus set_quantisers(HelixVtSession *session, const HelixEncoderConfig *config,
-                               const HelixEncoderConfig *before)
-{
-    OSStatus status = 0;
-
-    if (config->max_qp != (before ? before->max_qp : 0)) {
-        IF_MACOS(12.0) {
-            status = optional(session, set_number(session, kVTCompressionPropertyKey_MaxAllowedFrameQP,
-                                                  config->max_qp ? config->max_qp : 51), "MaxAllowedFrameQP");
-        }
-    }
-    if (status == 0 && config->min_qp != (before ? before->min_qp : 0)) {
-        IF_MACOS(13.0) {
-            status = optional(session, set_number(session, kVTCompressionPropertyKey_MinAllowedFrameQP, config->min_qp),
-                              "MinAllowedFrameQP");
-        }
-    }
-    return status;
-}
-
-OSStatus helix_vt_session_configure(HelixVtSession *session, const HelixEncoderConfig *config,
-                                    const HelixEncoderConfig *before)
-{
-    OSStatus status = 0;
-
-    /* Some encoders put nothing out at all without a bit rate and a frame rate. */
-    if (!before || config->bitrate != before->bitrate) {
-        status = set_number(session, kVTCompressionPropertyKey_AverageBitRate, (gint32)MIN(config->bitrate,
-                                                                                           G_MAXINT32));
-    }
-    if (status == 0 && (!before || config->fps_num != before->fps_num || config->fps_den != before->fps_den)) {
-        status = set_double(session, kVTCompressionPropertyKey_ExpectedFrameRate,
-                            (double)config->fps_num / config->fps_den);
-        status = optional(session, status, "ExpectedFrameRate");
-    }
-    if (status == 0 && (!before || config->key_int_max != before->key_int_max)) {
-        /* 0 would leave key frames to the encoder's taste */
-        gint32 interval = config->key_int_max ? (gint32)MIN(config->key_int_max, G_MAXINT32) : NO_KEYFRAMES;
-
-        status = optional(session, set_number(session, kVTCompressionPropertyKey_MaxKeyFrameInterval, interval),
-                          "MaxKeyFrameInterval");
-    }
-    return status ? status : set_quantisers(session, config, before);
-}
-
-/* ---- making one ---- */
-
-typedef struct Rung {
-    const char *name;
-    gboolean low_latency, hardware;
-} Rung;
-
-static const Rung ladder[] = {
-    { "hardware with low-latency rate control", TRUE, TRUE },
-    { "hardware", FALSE, TRUE },
-    { "software", FALSE, FALSE },
-};
-
-static gboolean rung_applies(const Rung *rung, const HelixEncoderConfig *config)
-{
-    if (rung->low_latency && config->profile != 100) {
-        return FALSE;           /* it only has High profiles */
-    }
-    return rung->hardware || g_atomic_int_get(&software_allowed);
-}
-
-static CFDictionaryRef specification(const Rung *rung, gboolean *low_latency)
-{
-    const void *keys[2], *values[2] = { kCFBooleanTrue, kCFBooleanTrue };
-    CFIndex n = 0;
-
-    *low_latency = FALSE;
-    if (rung->hardware) {
-        keys[n++] = kVTVideoEncoderSpecification_RequireHardwareAcceleratedVideoEncoder;
-    }
-    if (rung->low_latency) {
-        IF_MACOS(12.0.1) {
-            keys[n++] = kVTVideoEncoderSpecification_EnableLowLatencyRateControl;
-            *low_latency = TRUE;
-        }
-    }
-    return CFDictionaryCreate(kCFAllocatorDefault, keys, values, n, &kCFTypeDictionaryKeyCallBacks,
-                              &kCFTypeDictionaryValueCallBacks);
-}
-
-/* Without it there is no telling; software is what is then assumed. */
-static gboolean uses_hardware(VTCompressionSessionRef vt)
-{
-    CFBooleanRef value = NULL;
-    gboolean hardware = FALSE;
-
-    if (VTSessionCopyProperty(vt, kVTCompressionPropertyKey_UsingHardwareAcceleratedVideoEncoder, kCFAllocatorDefault,
-                              &value) == 0 && value) {
-        hardware = CFBooleanGetValue(value);
-        CFRelease(value);
-    }
-    return hardware;
-}
-
-static OSStatus try_rung(HelixVtSession *session, const Rung *rung, const HelixEncoderConfig *config)
-{
-    CFDictionaryRef spec = specification(rung, &session->low_latency);
-    OSStatus status;
-
-    status = VTCompressionSessionCreate(kCFAllocatorDefault, (gint32)config->width, (gint32)config->height,
-                                        kCMVideoCodecType_H264, spec, NULL, NULL, take_output, session, &session->vt);
-    CFRelease(spec);
-    if (status != 0) {
-        session->vt = NULL;
-        return status;
-    }
-    session->refused = 0;
-    status = set_fixed(session, config);
-    if (status == 0) {
-        status = helix_vt_session_configure(session, config, NULL);
-    }
-    if (status == 0) {
-        status = VTCompressionSessionPrepareToEncodeFrames(session->vt);
-    }
-    if (status != 0) {
-        VTCompressionSessionInvalidate(session->vt);
-        CFRelease(session->vt);
-        session->vt = NULL;
-        return status;
-    }
-    session->hardware = uses_hardware(session->vt);
-    return 0;
+    done = !session->hangs;
+    g_mutex_unlock(&session->lock);
+    return done;
 }
 
 HelixVtSession *helix_vt_session_new(const HelixEncoderConfig *config, GError **error)
 {
-    HelixVtSession *session = g_new0(HelixVtSession, 1);
     const void *key = kVTEncodeFrameOptionKey_ForceKeyFrame, *value = kCFBooleanTrue;
-    g_autoptr(GString) tried = g_string_new(NULL);
+    HelixVtSession *session;
 
+    if (helix_vt_sessions_hung() >= MAX_HUNG) {
+        g_set_error(error, HELIX_ERROR, HELIX_CODE_NO_ENCODER, "VideoToolbox does not answer: %u sessions hang in it",
+                    helix_vt_sessions_hung());
+        return NULL;
+    }
+    session = g_new0(HelixVtSession, 1);
+    g_atomic_ref_count_init(&session->refs);
+    g_atomic_ref_count_inc(&session->refs);
     g_mutex_init(&session->lock);
-    g_cond_init(&session->answered);
+    g_cond_init(&session->changed);
+    session->config = *config;
+    session->tried = g_string_new(NULL);
     session->force_idr = CFDictionaryCreate(kCFAllocatorDefault, &key, &value, 1, &kCFTypeDictionaryKeyCallBacks,
                                             &kCFTypeDictionaryValueCallBacks);
-    for (guint i = 0; i < G_N_ELEMENTS(ladder); i++) {
-        OSStatus status;
-
-        if (!rung_applies(&ladder[i], config)) {
-            continue;
-        }
-        status = try_rung(session, &ladder[i], config);
-        if (status == 0) {
-            g_info("VideoToolbox session %u x %u: asked for %s, got %s", config->width, config->height, ladder[i].name,
-                   session->hardware ? "hardware" : "software");
-            return session;
-        }
-        g_string_append_printf(tried, "%s%s (%d)", tried->len ? ", " : "", ladder[i].name, (int)status);
+    session->thread = g_thread_new("helix-vt", session_main, session);
+    if (!give(session, ORDER_OPEN, g_get_monotonic_time() + OPEN_WITHIN_US)) {
+        g_set_error(error, HELIX_ERROR, HELIX_CODE_NO_ENCODER, "VideoToolbox made no session for %u x %u within five "
+                    "seconds", config->width, config->height);
+    } else if (!session->made.vt) {
+        g_set_error(error, HELIX_ERROR, HELIX_CODE_NO_ENCODER, "VideoToolbox has no H.264 encoder for %u x %u, profile "
+                    "%u: tried %s%s", config->width, config->height, config->profile, session->tried->str,
+                    config->hardware_only ? "; software is forbidden" : "");
+    } else {
+        return session;
     }
-    g_set_error(error, HELIX_ERROR, HELIX_CODE_NO_ENCODER, "VideoToolbox has no H.264 encoder for %u x %u, profile "
-                "%u: tried %s",
-                config->width, config->height, config->profile, tried->str);
     helix_vt_session_free(session);
     return NULL;
 }
 
 void helix_vt_session_free(HelixVtSession *session)
 {
+    gint64 until = g_get_monotonic_time() + DEAD_AFTER_US;
+
     if (!session) {
         return;
     }
-    if (session->vt) {
-        /* A time that is no number means all frames. Invalidation then joins the threads that could still call back. */
-        VTCompressionSessionCompleteFrames(session->vt, kCMTimeInvalid);
-        VTCompressionSessionInvalidate(session->vt);
-        CFRelease(session->vt);
+    g_mutex_lock(&session->lock);
+    session->end = TRUE;
+    g_cond_broadcast(&session->changed);
+    while (!session->ended && !session->hangs && g_cond_wait_until(&session->changed, &session->lock, until)) {
+        continue;
     }
-    CFRelease(session->force_idr);
-    g_mutex_clear(&session->lock);
-    g_cond_clear(&session->answered);
-    g_free(session);
+    session->abandoned = !session->ended;
+    if (session->abandoned) {
+        g_atomic_int_inc(&hung);
+    }
+    g_mutex_unlock(&session->lock);
+    if (session->abandoned) {
+        g_thread_unref(session->thread);
+    } else {
+        g_thread_join(session->thread);
+    }
+    session_unref(session);
+}
+
+guint helix_vt_sessions_hung(void)
+{
+    return (guint)g_atomic_int_get(&hung);
 }
 
 gboolean helix_vt_session_hardware(const HelixVtSession *session)
 {
-    return session->hardware;
+    return session->made.hardware;
 }
 
 gboolean helix_vt_session_low_latency(const HelixVtSession *session)
 {
-    return session->low_latency;
+    return session->made.low_latency;
 }
 
 guint helix_vt_session_refused(const HelixVtSession *session)
 {
-    return session->refused;
+    return session->made.refused;
+}
+
+OSStatus helix_vt_session_configure(HelixVtSession *session, const HelixEncoderConfig *config,
+                                    const HelixEncoderConfig *before)
+{
+    OSStatus status = kVTVideoEncoderMalfunctionErr;
+
+    session->config = *config;
+    session->before = *before;
+    if (give(session, ORDER_CONFIGURE, g_get_monotonic_time() + DEAD_AFTER_US)) {
+        status = session->status;
+        session->lost = helix_vt_session_lost(status);
+    }
+    return status;
 }
 
 /* ---- a frame ---- */
 
-static guint64 begin_frame(HelixVtSession *session)
+static void begin_frame(HelixVtSession *session)
 {
-    guint64 frame;
-
     g_mutex_lock(&session->lock);
-    frame = ++session->frame;
+    session->number = ++session->frame;
     session->done = FALSE;
     session->output = (HelixVtOutput) { 0 };
     g_mutex_unlock(&session->lock);
-    return frame;
 }
 
 /* Wait until the frame is answered or @until. */
@@ -368,7 +295,7 @@ static gboolean wait_answer(HelixVtSession *session, gint64 until)
     gboolean done;
 
     g_mutex_lock(&session->lock);
-    while (!session->done && g_cond_wait_until(&session->answered, &session->lock, until)) {
+    while (!session->done && g_cond_wait_until(&session->changed, &session->lock, until)) {
         continue;
     }
     done = session->done;
@@ -389,36 +316,40 @@ static HelixVtOutput end_frame(HelixVtSession *session, OSStatus status, gboolea
         output.dropped = dropped;
     }
     session->done = TRUE;
-    g_mutex_unlock(&session->lock);
     if (status != 0) {
         if (output.sample) {
             CFRelease(output.sample);
         }
         output = (HelixVtOutput) { .status = status };
     }
+    if (!session->hangs) {
+        session->lost = helix_vt_session_lost(output.status);
+    }
+    g_mutex_unlock(&session->lock);
     return output;
 }
 
 HelixVtOutput helix_vt_session_encode(HelixVtSession *session, CVPixelBufferRef buffer, gint64 stamp, gint64 duration,
                                       gboolean force_idr)
 {
-    guint64 frame = begin_frame(session);
     gint64 start = g_get_monotonic_time();
-    VTEncodeInfoFlags flags = 0;
-    OSStatus status;
 
-    status = VTCompressionSessionEncodeFrame(session->vt, buffer, CMTimeMake(stamp, 1000000000),
-                                             CMTimeMake(duration, 1000000000), force_idr ? session->force_idr : NULL,
-                                             GSIZE_TO_POINTER(frame), &flags);
-    if (status != 0) {
-        return end_frame(session, status, FALSE);
+    begin_frame(session);
+    session->buffer = (CVPixelBufferRef)CFRetain(buffer);
+    session->stamp = stamp;
+    session->duration = duration;
+    session->force = force_idr;
+    session->flags = 0;
+    if (!give(session, ORDER_ENCODE, start + DEAD_AFTER_US)) {
+        return end_frame(session, kVTVideoEncoderMalfunctionErr, FALSE);
     }
-    if (flags & kVTEncodeInfo_FrameDropped) {
+    if (session->status != 0) {
+        return end_frame(session, session->status, FALSE);
+    }
+    if (session->flags & kVTEncodeInfo_FrameDropped) {
         return end_frame(session, 0, TRUE);
     }
-    if (!wait_answer(session, start + FLUSH_AFTER_US)) {
-        /* An encoder without low-latency rate control may sit on it until more come. */
-        VTCompressionSessionCompleteFrames(session->vt, kCMTimeInvalid);
+    if (!wait_answer(session, start + FLUSH_AFTER_US) && give(session, ORDER_FLUSH, start + DEAD_AFTER_US)) {
         wait_answer(session, start + DEAD_AFTER_US);
     }
     return end_frame(session, 0, FALSE);

@@ -219,6 +219,7 @@ HelixEncoderConfig helix_config_request_merge(const HelixEncoderConfig *before, 
     merged.fps_den = asked->fps_num ? asked->fps_den : before->fps_den;
     merged.profile = asked->profile ? asked->profile : before->profile;
     merged.level = asked->level ? asked->level : before->level;
+    merged.hardware_only = before->hardware_only;
     return merged;
 }
 

@@ -335,7 +335,8 @@ static void order(HelixWorker *worker, Job *job)
     g_cond_signal(&worker->arrived);
 }
 
-HelixWorker *helix_worker_new(HelixCrew *crew, const HelixEncoderClass *klass, HelixWorkerDone done, gpointer owner)
+HelixWorker *helix_worker_new(HelixCrew *crew, const HelixEncoderClass *klass, gboolean hardware_only, HelixWorkerDone done,
+                              gpointer owner)
 {
     HelixWorker *worker = g_new0(HelixWorker, 1);
     sigset_t all, before;
@@ -348,6 +349,7 @@ HelixWorker *helix_worker_new(HelixCrew *crew, const HelixEncoderClass *klass, H
     g_queue_init(&worker->jobs);
     worker->klass = klass;
     worker->asked.realtime = 1;
+    worker->asked.hardware_only = hardware_only != FALSE;
     crew->workers = g_list_prepend(crew->workers, worker);
 
     /* Signals are for the thread that started the program; encoders' own threads inherit the mask. */

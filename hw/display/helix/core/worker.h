@@ -35,7 +35,8 @@ void helix_crew_free(HelixCrew *crew);
 /* Threads that have not ended yet, retired ones included. */
 guint helix_crew_size(const HelixCrew *crew);
 
-HelixWorker *helix_worker_new(HelixCrew *crew, const HelixEncoderClass *klass, HelixWorkerDone done, gpointer owner);
+HelixWorker *helix_worker_new(HelixCrew *crew, const HelixEncoderClass *klass, gboolean hardware_only, HelixWorkerDone done,
+                              gpointer owner);
 /* The owner is gone: nothing is called for it again, jobs not begun are dropped, the encoder is closed. */
 void helix_worker_retire(HelixWorker *worker);
 

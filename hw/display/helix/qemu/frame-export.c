@@ -221,6 +221,7 @@ static bool open_host(FrameExport *export, Error **errp)
     const struct virtio_gpu_base_conf *conf = &export->gpu->parent_obj.conf;
     HelixHostConfig config = {
         .encoder = conf->helix_encoder,
+        .hardware_only = !conf->helix_encoder_software,
         .resolver = &helix_resource_resolver,
         .resolver_data = export->gpu,
         .hooks = &hooks,

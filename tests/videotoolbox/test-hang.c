@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * test-hang.c - a VideoToolbox that hangs, in whatever call: the encoder goes on with another session, ends when it is told to,
+ * and nothing that comes back later finds memory that is gone.
+ */
+#include <string.h>
+
+#include "core/error.h"
+#include "doubles.h"
+#include "rig.h"
+
+/* What hung comes back, and its threads clear up behind it. */
+static void let_go(void)
+{
+    double_vt_let_go();
+    while (helix_vt_sessions_hung() > 0) {
+        g_usleep(1000);
+    }
+}
+
+static void must_encode_idr(HelixEncoder *encoder, guint index, gboolean lost)
+{
+    HelixAccessUnit unit;
+
+    if (lost) {
+        g_test_expect_message(NULL, G_LOG_LEVEL_MESSAGE, "*new session*");
+    }
+    unit = rig_must_encode(encoder, rig_memory_surface(WIDTH, HEIGHT, index), FALSE);
+    if (lost) {
+        g_test_assert_expected_messages();
+    }
+    rig_check_idr(&unit, FALSE);
+    g_bytes_unref(unit.data);
+}
+
+/* In the call that takes a frame, and in the one that is to bring it out: the frame comes from another session. */
+static void test_frame(void)
+{
+    static const DoubleVtHang calls[] = { DOUBLE_VT_HANG_ENCODE, DOUBLE_VT_HANG_COMPLETE };
+
+    for (guint i = 0; i < G_N_ELEMENTS(calls); i++) {
+        HelixEncoder *encoder = rig_open(rig_config(WIDTH, HEIGHT));
+
+        must_encode_idr(encoder, 0, FALSE);
+        double_vt.hang = calls[i];
+        double_vt.swallow = calls[i] == DOUBLE_VT_HANG_COMPLETE;
+        must_encode_idr(encoder, 1, TRUE);
+        g_assert_cmpuint(helix_vt_sessions_hung(), ==, 1);
+        g_assert_cmpuint(helix_videotoolbox_info(encoder).sessions, ==, 2);
+        if (i == 0) {
+            let_go();           /* before the encoder ends, or after it */
+            g_bytes_unref(rig_must_encode(encoder, rig_memory_surface(WIDTH, HEIGHT, 2), FALSE).data);
+        }
+        helix_encoder_videotoolbox.close(encoder);
+        let_go();
+        rig_check_clear();
+    }
+}
+
+/*
+ * The frame's answer comes when its session was given up long ago: to memory that is still there, and nobody counts it.
+ */
+static void test_answer_too_late(void)
+{
+    HelixEncoder *encoder = rig_open(rig_config(WIDTH, HEIGHT));
+
+    must_encode_idr(encoder, 0, FALSE);
+    double_vt.hold = 1;         /* it answers when it is told to, which hangs */
+    double_vt.hang = DOUBLE_VT_HANG_COMPLETE;
+    must_encode_idr(encoder, 1, TRUE);
+    helix_encoder_videotoolbox.close(encoder);
+    g_assert_cmpint(rig_live_surfaces(), ==, 1);        /* the one the hung session still holds */
+    let_go();
+    rig_check_clear();
+}
+
+/* Ending it waits for a limited time, whichever call hangs. */
+static void test_end(void)
+{
+    static const DoubleVtHang calls[] = { DOUBLE_VT_HANG_COMPLETE, DOUBLE_VT_HANG_INVALIDATE };
+
+    for (guint i = 0; i < G_N_ELEMENTS(calls); i++) {
+        HelixEncoder *encoder = rig_open(rig_config(WIDTH, HEIGHT));
+
+        must_encode_idr(encoder, 0, FALSE);
+        double_vt.hang = calls[i];
+        helix_encoder_videotoolbox.close(encoder);
+        g_assert_cmpuint(helix_vt_sessions_hung(), ==, 1);
+        let_go();
+        rig_check_clear();
+    }
+}
+
+static void test_reconfigure(void)
+{
+    HelixEncoderConfig config = rig_config(WIDTH, HEIGHT);
+    HelixEncoder *encoder = rig_open(config);
+
+    must_encode_idr(encoder, 0, FALSE);
+    double_vt.hang = DOUBLE_VT_HANG_PROPERTY;
+    config.bitrate /= 2;
+    g_assert_true(helix_encoder_videotoolbox.reconfigure(encoder, &config, NULL));
+    must_encode_idr(encoder, 1, FALSE);         /* the new session has the new values from its beginning */
+    helix_encoder_videotoolbox.close(encoder);
+    let_go();
+    rig_check_clear();
+}
+
+/* Also a session that is made hangs. With too many that do, no more are made: the guest gets an error at once. */
+static void test_open(void)
+{
+    HelixEncoderConfig config = rig_config(WIDTH, HEIGHT);
+    HelixEncoder *encoders[4];
+    GError *error = NULL;
+
+    double_vt.hang = DOUBLE_VT_HANG_CREATE;
+    g_assert_null(helix_encoder_videotoolbox.open(&config, &error));
+    g_assert_error(error, HELIX_ERROR, HELIX_CODE_NO_ENCODER);
+    g_assert_nonnull(strstr(error->message, "within five seconds"));
+    g_clear_error(&error);
+    g_assert_cmpuint(helix_vt_sessions_hung(), ==, 1);
+    for (guint i = 1; i < G_N_ELEMENTS(encoders); i++) {
+        encoders[i] = rig_open(config);
+        /* one that hangs in a call is not waited for a second time */
+        double_vt.hang = DOUBLE_VT_HANG_PROPERTY;
+        config.bitrate ^= 1;
+        g_assert_true(helix_encoder_videotoolbox.reconfigure(encoders[i], &config, NULL));
+        g_assert_cmpuint(helix_vt_sessions_hung(), ==, 1 + i);
+    }
+    g_assert_null(helix_encoder_videotoolbox.open(&config, &error));
+    g_assert_error(error, HELIX_ERROR, HELIX_CODE_NO_ENCODER);
+    g_assert_nonnull(strstr(error->message, "4 sessions hang"));
+    g_clear_error(&error);
+    for (guint i = 1; i < G_N_ELEMENTS(encoders); i++) {
+        helix_encoder_videotoolbox.close(encoders[i]);
+    }
+    let_go();
+    encoders[0] = rig_open(config);
+    must_encode_idr(encoders[0], 1, FALSE);
+    rig_close(encoders[0]);
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    av_log_set_level(AV_LOG_ERROR);
+    g_test_add_func("/hang/frame", test_frame);
+    g_test_add_func("/hang/answer-too-late", test_answer_too_late);
+    g_test_add_func("/hang/end", test_end);
+    g_test_add_func("/hang/reconfigure", test_reconfigure);
+    g_test_add_func("/hang/open", test_open);
+    return g_test_run();
+}
