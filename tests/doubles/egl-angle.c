@@ -52,6 +52,8 @@ static struct {
                                 EGLint *n);
     EGLBoolean (*get_config)(EGLDisplay display, EGLConfig config, EGLint attribute, EGLint *value);
     EGLContext (*create_context)(EGLDisplay display, EGLConfig config, EGLContext share, const EGLint *attributes);
+    EGLContext (*get_current_context)(void);
+    EGLenum (*query_api)(void);
     EGLBoolean (*make_current)(EGLDisplay display, EGLSurface draw, EGLSurface read, EGLContext context);
     EGLSyncKHR (*create_sync)(EGLDisplay display, EGLenum type, const EGLint *attributes);
     EGLBoolean (*destroy_sync)(EGLDisplay display, EGLSyncKHR sync);
@@ -60,6 +62,23 @@ static struct {
 
 static GPtrArray *pbuffers;     /* Pbuffer, those alive */
 static GPtrArray *events;       /* EventSync, those alive */
+
+bool epoxy_has_egl(void)
+{
+    return !double_egl.no_egl;
+}
+
+static EGLContext get_current_context(void)
+{
+    g_assert_false(double_egl.no_egl);
+    return real.get_current_context();
+}
+
+static EGLenum query_api(void)
+{
+    g_assert_false(double_egl.no_egl);
+    return real.query_api();
+}
 
 static const char *query_string(EGLDisplay display, EGLint name)
 {
@@ -380,6 +399,8 @@ void double_egl_install(void)
     REAL(get_config, "eglGetConfigAttrib");
     REAL(create_context, "eglCreateContext");
     REAL(make_current, "eglMakeCurrent");
+    REAL(get_current_context, "eglGetCurrentContext");
+    REAL(query_api, "eglQueryAPI");
     REAL(create_sync, "eglCreateSyncKHR");
     REAL(destroy_sync, "eglDestroySyncKHR");
     REAL(get_sync, "eglGetSyncAttribKHR");
@@ -390,6 +411,8 @@ void double_egl_install(void)
     epoxy_eglGetConfigAttrib = get_config;
     epoxy_eglCreateContext = create_context;
     epoxy_eglMakeCurrent = make_current;
+    epoxy_eglGetCurrentContext = get_current_context;
+    epoxy_eglQueryAPI = query_api;
     epoxy_eglCreatePbufferFromClientBuffer = create_pbuffer;
     epoxy_eglDestroySurface = destroy_surface;
     epoxy_eglBindTexImage = bind_tex_image;

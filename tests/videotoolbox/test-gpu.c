@@ -254,6 +254,63 @@ static void test_refused(void)
     gpu_check_end(copier);
 }
 
+/* Core OpenGL: no EGL at all, so no call into it, and the texture is read back. */
+static void test_no_egl(void)
+{
+    HelixGpuCopier *copier = helix_gpu_copier_new(NULL);
+    HelixTexture texture = { .id = 7, .width = WIDTH, .height = HEIGHT, .tex_id = 1 };
+    HelixPicture picture = gpu_whole(WIDTH, HEIGHT);
+    GError *error = NULL;
+    GpuAnswer answer;
+
+    texture.metal = gpu_metal_texture(0, 1);
+    double_egl.no_egl = TRUE;
+    g_assert_false(helix_gpu_copier_copy(copier, &texture, &picture, gpu_take_answer, &answer, &error));
+    g_assert_error(error, HELIX_ERROR, HELIX_CODE_NOT_READABLE);
+    g_assert_nonnull(strstr(error->message, "no EGL"));
+    g_clear_error(&error);
+    helix_gpu_copier_reset(copier);
+    CFRelease(texture.metal);
+    gpu_check_end(copier);
+}
+
+/* A 5K desktop is scaled by the GPU to what hardware encodes in real time. */
+static void test_5k(void)
+{
+    HelixEncoderConfig config = { .width = 4096, .height = 2304, .bitrate = 40000000, .fps_num = 60, .fps_den = 1,
+                                  .profile = 100, .realtime = TRUE };
+    HelixGpuCopier *copier = helix_gpu_copier_new(NULL);
+    HelixTexture texture = { .id = 7, .width = 5120, .height = 2880, .bottom_up = TRUE };
+    HelixPicture picture = gpu_whole(5120, 2880);
+    HelixEncoder *encoder = helix_encoder_videotoolbox.open(&config, NULL);
+    AVCodecContext *decoder = stream_decoder_new();
+    g_autofree guint8 *pixels = g_malloc((gsize)config.width * config.height * 4);
+    HelixAccessUnit unit = { 0 };
+    HelixSurface *surface;
+    AVFrame *frame;
+
+    g_assert_nonnull(encoder);
+    picture.coded_width = config.width;
+    picture.coded_height = config.height;
+    texture.tex_id = gpu_texture_new(5120, 2880, 3, TRUE);
+    surface = gpu_must_copy(copier, &texture, &picture, HELIX_HOST_PATH_GL_BLIT);
+    g_assert_cmpuint(surface->width, ==, config.width);
+    g_assert_cmpuint(surface->height, ==, config.height);
+    g_assert_true(helix_encoder_videotoolbox.encode(encoder, surface, FALSE, &unit, NULL));
+    g_assert_cmpuint(unit.cpu_bytes, ==, 0);
+    helix_surface_unref(surface);
+    frame = stream_decode(decoder, unit.data);
+    g_assert_nonnull(frame);
+    stream_draw_bgra(pixels, (gsize)config.width * 4, config.width, config.height, 3);
+    g_assert_cmpfloat(stream_psnr(frame, pixels, (gsize)config.width * 4), >, 28);
+    av_frame_free(&frame);
+    g_bytes_unref(unit.data);
+    glDeleteTextures(1, &texture.tex_id);
+    avcodec_free_context(&decoder);
+    helix_encoder_videotoolbox.close(encoder);
+    gpu_check_end(copier);
+}
+
 /* A GPU that fails or never ends, and one that is reset: answered, and the slot is not used again. */
 static void test_gpu_lost(void)
 {
@@ -348,6 +405,8 @@ int main(int argc, char **argv)
     g_test_add_func("/held", test_held);
     g_test_add_func("/pool", test_pool);
     g_test_add_func("/refused", test_refused);
+    g_test_add_func("/no-egl", test_no_egl);
+    g_test_add_func("/5k", test_5k);
     g_test_add_func("/gpu-lost", test_gpu_lost);
     g_test_add_func("/whole-way", test_whole_way);
     return g_test_run();

@@ -57,6 +57,7 @@ static void test_in_place(void)
     HelixPicture picture = gpu_whole(WIDTH, HEIGHT);
     CFDictionaryRef properties;
     HelixSurface *surface;
+    GpuAnswer answer;
     IOSurfaceRef io;
 
     for (guint i = 0; i < 4; i++) {
@@ -67,6 +68,15 @@ static void test_in_place(void)
     io = IOSurfaceCreate(properties);
     stream_draw_bgra(IOSurfaceGetBaseAddress(io), IOSurfaceGetBytesPerRow(io), WIDTH, HEIGHT, 6);
     texture.metal = double_metal_texture_new(WIDTH, HEIGHT, 0, io);
+    /* Not before the renderer has drawn it, and the guest may let go of it meanwhile. */
+    double_egl.pending_polls = 3;
+    g_assert_true(gpu_copy(copier, &texture, &picture, &answer, NULL));
+    g_assert_false(answer.done);
+    g_assert_cmpuint(double_egl_seen.fences, ==, 1);
+    gpu_wait_answer(&answer);
+    g_assert_no_error(answer.error);
+    helix_surface_unref(answer.surface);
+    double_egl.pending_polls = 0;
     surface = gpu_must_copy(copier, &texture, &picture, HELIX_HOST_PATH_IOSURFACE);
     g_assert_true(surface->native == io);
     CFRelease(texture.metal);
@@ -79,6 +89,24 @@ static void test_in_place(void)
     surface = gpu_must_copy(copier, &texture, &picture, HELIX_HOST_PATH_METAL_COPY);
     gpu_check_exact(surface, 6, 0, 0, WIDTH / 2, HEIGHT);
     helix_surface_unref(surface);
+    picture.width = WIDTH;
+    for (guint i = 0; i < 5; i++) {
+        double_egl = (DoubleEglOrders) { .no_fence = i == 0, .hide_extension = i == 1 ? "EGL_KHR_fence_sync" : NULL,
+                                         .no_status = i == 2, .pending_polls = i >= 3 ? G_MAXUINT : 0 };
+        if (i < 2) {                                    /* nothing would say when it is drawn: it is copied */
+            surface = gpu_must_copy(copier, &texture, &picture, HELIX_HOST_PATH_METAL_COPY);
+            gpu_check_exact(surface, 6, 0, 0, WIDTH, HEIGHT);
+            helix_surface_unref(surface);
+            continue;
+        }
+        g_assert_true(gpu_copy(copier, &texture, &picture, &answer, NULL));
+        if (i == 4) {
+            helix_gpu_copier_reset(copier);
+        }
+        gpu_wait_answer(&answer);
+        g_assert_error(answer.error, HELIX_ERROR, (i == 4 ? HELIX_CODE_NOT_FOUND : HELIX_CODE_INTERNAL));
+        g_clear_error(&answer.error);
+    }
     CFRelease(texture.metal);
     for (guint i = 0; i < 4; i++) {
         CFRelease(values[i]);

@@ -97,13 +97,23 @@ HelixGlBlit *helix_gl_blit_new(void)
     return blit;
 }
 
+gboolean helix_gl_blit_usable(GError **error)
+{
+    if (!epoxy_has_egl()) {
+        g_set_error_literal(error, HELIX_ERROR, HELIX_CODE_NOT_READABLE, "there is no EGL: the renderer must run on ANGLE");
+        return FALSE;
+    }
+    return eglGetCurrentContext() != EGL_NO_CONTEXT || failed(error, "the renderer has no EGL context current");
+}
+
 void helix_gl_blit_reset(HelixGlBlit *blit)
 {
-    Current saved = save_current();
+    Current saved;
 
     if (blit->context == EGL_NO_CONTEXT) {
         return;
     }
+    saved = save_current();
     if (blit->source_framebuffer && enter(blit)) {
         glDeleteFramebuffers(1, &blit->source_framebuffer);
     }
@@ -165,9 +175,6 @@ static gboolean make_context(HelixGlBlit *blit, GError **error)
         return TRUE;
     }
     blit->display = eglGetCurrentDisplay();
-    if (renderer == EGL_NO_CONTEXT) {
-        return failed(error, "the renderer has no EGL context current");
-    }
     if (!check_display(blit, error) || !choose_config(blit, error)) {
         return FALSE;
     }
@@ -210,11 +217,12 @@ static gboolean prepare_slot(HelixGlBlit *blit, HelixSlot *slot, GError **error)
 /* Also without a context, when that is gone: names go with it, the pbuffer is the display's. */
 void helix_gl_blit_forget(HelixGlBlit *blit, HelixSlot *slot)
 {
-    Current saved = save_current();
+    Current saved;
 
     if (slot->pbuffer == EGL_NO_SURFACE) {
         return;
     }
+    saved = save_current();
     if (blit->context != EGL_NO_CONTEXT && enter(blit)) {
         glDeleteFramebuffers(1, &slot->framebuffer);
         glDeleteTextures(1, &slot->texture);
@@ -342,6 +350,20 @@ EGLSyncKHR helix_gl_blit_begin(HelixGlBlit *blit, const HelixBlit *from, HelixSl
     return fence;
 }
 
+EGLSyncKHR helix_gl_blit_fence(HelixGlBlit *blit)
+{
+    EGLDisplay display = eglGetCurrentDisplay();
+    EGLSyncKHR fence;
+
+    if (!epoxy_has_egl_extension(display, "EGL_KHR_fence_sync")) {
+        return EGL_NO_SYNC_KHR;
+    }
+    fence = eglCreateSyncKHR(display, EGL_SYNC_FENCE_KHR, NULL);
+    glFlush();
+    blit->display = display;
+    return fence;
+}
+
 HelixGpuStatus helix_gl_blit_status(HelixGlBlit *blit, EGLSyncKHR fence)
 {
     EGLint status = 0;
@@ -371,7 +393,7 @@ id helix_gl_blit_metal_event(HelixGlBlit *blit)
     EGLSync sync;
     id event;
 
-    if (display == EGL_NO_DISPLAY || !epoxy_has_egl_extension(display, "EGL_ANGLE_metal_shared_event_sync")) {
+    if (!epoxy_has_egl_extension(display, "EGL_ANGLE_metal_shared_event_sync")) {
         return NULL;
     }
     copy_event = (CopyMetalSharedEvent)eglGetProcAddress("eglCopyMetalSharedEventANGLE");

@@ -37,6 +37,18 @@ void helix_gl_blit_free(HelixGlBlit *blit);
 void helix_gl_blit_reset(HelixGlBlit *blit);
 
 /*
+ * Is EGL there, and a context of it current? FALSE with HELIX_ERROR (HELIX_CODE_NOT_READABLE): a renderer on Core OpenGL has
+ * none, and where there is no libEGL at all, epoxy ends the process at the first call into it. Before anything below.
+ */
+gboolean helix_gl_blit_usable(GError **error);
+
+/*
+ * A fence behind all that was drawn so far in the current context, for helix_gl_blit_status(); NULL where EGL makes
+ * none.
+ */
+EGLSyncKHR helix_gl_blit_fence(HelixGlBlit *blit);
+
+/*
  * Begin to copy into @slot, whole. Returns the fence to ask, or NULL with HELIX_ERROR (HELIX_CODE_NOT_READABLE) if EGL
  * can't do it. A source one column or row smaller than @slot has its edge repeated; any other is scaled.
  */

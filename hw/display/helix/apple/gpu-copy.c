@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* gpu-copy.c - chooses the path of a texture, and hands the surface on when the GPU is done with it. */
+/* gpu-copy.c - chooses the path of a texture, and hands the surface on when the GPU is done drawing and copying it. */
 #include "../core/error.h"
 #include "gl-blit.h"
 #include "gpu-copy.h"
@@ -10,8 +10,9 @@
 
 /* A copy under way. */
 typedef struct Job {
-    HelixSlot *slot;
-    EGLSyncKHR fence;           /* of a blit */
+    HelixSlot *slot;            /* NULL: nothing is copied */
+    HelixSurface *in_place;     /* the renderer's own IOSurface, or NULL */
+    EGLSyncKHR fence;           /* behind a blit, or behind what the renderer draws */
     id commands;                /* of a Metal copy, else NULL */
     HelixHostPath path;
     gint64 begun;               /* us */
@@ -62,7 +63,7 @@ static void end_gpu_part(HelixGpuCopier *copier, Job *job)
 static void finish(HelixGpuCopier *copier, Job *job)
 {
     end_gpu_part(copier, job);
-    job->done(job->data, helix_slot_surface(job->slot, job->path), NULL);
+    job->done(job->data, job->in_place ? job->in_place : helix_slot_surface(job->slot, job->path), NULL);
     g_free(job);
 }
 
@@ -70,8 +71,11 @@ static void finish(HelixGpuCopier *copier, Job *job)
 static void fail(HelixGpuCopier *copier, Job *job, GError *error)
 {
     end_gpu_part(copier, job);
-    helix_slot_pool_drop(copier->slots, job->slot);
-    helix_slot_unref(job->slot);
+    if (job->slot) {
+        helix_slot_pool_drop(copier->slots, job->slot);
+        helix_slot_unref(job->slot);
+    }
+    helix_surface_unref(job->in_place);
     job->done(job->data, NULL, error);
     g_free(job);
 }
@@ -97,8 +101,8 @@ static gboolean poll_jobs(gpointer data)
             finish(copier, job);
         } else {
             fail(copier, job, g_error_new(HELIX_ERROR, HELIX_CODE_INTERNAL, "the GPU %s",
-                                          status == HELIX_GPU_FAILED ? "failed to copy the picture" :
-                                          "did not copy the picture within two seconds"));
+                                          status == HELIX_GPU_FAILED ? "failed to draw or copy the picture" :
+                                          "did not draw and copy the picture within two seconds"));
         }
     }
     g_clear_pointer(&copier->poll, g_source_unref);
@@ -180,17 +184,30 @@ static gboolean is_plain(const HelixTexture *texture, const HelixPicture *pictur
            helix_metal_height(texture->metal) == texture->height;
 }
 
-static gboolean use_in_place(const HelixTexture *texture, const HelixPicture *picture, HelixResolved done,
-                             gpointer data)
+/* The IOSurface behind the texture, if nothing is to be changed about it. */
+static IOSurfaceRef plain_surface(const HelixTexture *texture, const HelixPicture *picture)
 {
     IOSurfaceRef surface = is_plain(texture, picture) && is_whole(texture, picture) ?
         helix_metal_iosurface(texture->metal) : NULL;
 
-    if (!surface || IOSurfaceGetWidth(surface) != picture->width || IOSurfaceGetHeight(surface) != picture->height ||
-        IOSurfaceGetPixelFormat(surface) != 0x42475241) {               /* 'BGRA' */
+    return surface && IOSurfaceGetWidth(surface) == picture->width && IOSurfaceGetHeight(surface) == picture->height &&
+           IOSurfaceGetPixelFormat(surface) == 0x42475241 ? surface : NULL;         /* 'BGRA' */
+}
+
+/* Used as it lies, once the renderer's GPU work on it is over. Without a fence to say when, it is copied. */
+static gboolean begin_in_place(HelixGpuCopier *copier, const HelixTexture *texture, const HelixPicture *picture, Job *job)
+{
+    IOSurfaceRef surface = plain_surface(texture, picture);
+
+    if (!surface) {
         return FALSE;
     }
-    done(data, helix_iosurface_wrap(surface), NULL);
+    job->fence = helix_gl_blit_fence(copier->blit);
+    if (job->fence == EGL_NO_SYNC_KHR) {
+        return FALSE;
+    }
+    job->path = HELIX_HOST_PATH_IOSURFACE;
+    job->in_place = helix_iosurface_wrap(surface);
     return TRUE;
 }
 
@@ -240,30 +257,42 @@ static gboolean check_bounds(const HelixTexture *texture, const HelixPicture *pi
     return FALSE;
 }
 
-gboolean helix_gpu_copier_copy(HelixGpuCopier *copier, const HelixTexture *texture, const HelixPicture *picture,
-                               HelixResolved done, gpointer data, GError **error)
+/* Into a slot, by Metal or by GL. */
+static gboolean begin_copy(HelixGpuCopier *copier, const HelixTexture *texture, const HelixPicture *picture, Job *job,
+                           GError **error)
 {
     guint32 width, height;
-    Job *job;
 
-    if (!check_bounds(texture, picture, error)) {
-        return FALSE;
-    }
-    if (use_in_place(texture, picture, done, data)) {
-        return TRUE;
-    }
-    job = g_new0(Job, 1);
-    job->done = done;
-    job->data = data;
     target_size(picture, &width, &height);
     job->slot = helix_slot_pool_take(copier->slots, width, height, error);
     if (!job->slot) {
-        g_free(job);
         return FALSE;
     }
     if (!begin_metal(copier, texture, picture, job, NULL) && !begin_blit(copier, texture, picture, job, error)) {
         helix_slot_pool_drop(copier->slots, job->slot);
         helix_slot_unref(job->slot);
+        return FALSE;
+    }
+    return TRUE;
+}
+
+gboolean helix_gpu_copier_copy(HelixGpuCopier *copier, const HelixTexture *texture, const HelixPicture *picture,
+                               HelixResolved done, gpointer data, GError **error)
+{
+    gboolean begun;
+    void *pool;
+    Job *job;
+
+    if (!check_bounds(texture, picture, error) || !helix_gl_blit_usable(error)) {
+        return FALSE;
+    }
+    job = g_new0(Job, 1);
+    job->done = done;
+    job->data = data;
+    pool = helix_metal_pool_push();
+    begun = begin_in_place(copier, texture, picture, job) || begin_copy(copier, texture, picture, job, error);
+    helix_metal_pool_pop(pool);
+    if (!begun) {
         g_free(job);
         return FALSE;
     }

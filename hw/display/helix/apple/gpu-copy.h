@@ -2,9 +2,9 @@
 /*
  * gpu-copy.h - from a resource's texture to a surface that VideoToolbox reads, without the CPU touching a pixel.
  *
- * In this order: a Metal texture on an IOSurface is used in place; a Metal texture whose rows and size are right
+ * In this order: a Metal texture on an IOSurface is used in place, behind a fence; a Metal texture whose rows and size are right
  * already is copied by Metal; every other texture is blitted by GL (crop, scale, turn over), which is the way of a
- * desktop's ScreenCast buffers under UTM. The copy's end is asked for once a millisecond on the main loop, which never
+ * desktop's ScreenCast buffers under UTM. The end of all of them is asked for once a millisecond on the main loop, which never
  * waits for a GPU.
  */
 #ifndef HELIX_APPLE_GPU_COPY_H

@@ -35,6 +35,16 @@ struct HelixMetalCopy {
     id device, queue;           /* of the last texture; NULL: none yet */
 };
 
+void *helix_metal_pool_push(void)
+{
+    return objc_autoreleasePoolPush();
+}
+
+void helix_metal_pool_pop(void *pool)
+{
+    objc_autoreleasePoolPop(pool);
+}
+
 static id ask(id object, const char *selector)
 {
     id (*message)(id, SEL) = (id (*)(id, SEL))objc_msgSend;
@@ -152,7 +162,6 @@ static void encode_copy(id commands, id texture, HelixRect source, HelixSlot *sl
 id helix_metal_copy_begin(HelixMetalCopy *copy, id texture, HelixRect source, id event, HelixSlot *slot, GError **error)
 {
     void (*wait_event)(id, SEL, id, guint64) = (void (*)(id, SEL, id, guint64))objc_msgSend;
-    void *pool = objc_autoreleasePoolPush();
     id commands = NULL;
 
     if (use_device(copy, texture) && prepare_slot(copy, slot)) {
@@ -167,7 +176,6 @@ id helix_metal_copy_begin(HelixMetalCopy *copy, id texture, HelixRect source, id
         g_set_error_literal(error, HELIX_ERROR, HELIX_CODE_NOT_READABLE, "Metal has no queue, texture or command "
                             "buffer to copy with");
     }
-    objc_autoreleasePoolPop(pool);
     return commands;
 }
 

@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * test-host.c - a whole host with GPU copies and VideoToolbox: a guest asks by resource id, gets films that decode to what was
+ * drawn, and the statistics say by which path the pictures came and that the CPU touched none of their bytes.
+ */
+#include <glib/gstdio.h>
+#include <string.h>
+
+#include "client.h"
+#include "core/encoder-videotoolbox.h"
+#include "core/host.h"
+#include "gpu-rig.h"
+
+#define FRAMES  4u              /* of each kind */
+
+/* Resource ids are kinds of texture. */
+enum { BY_GL = 1, BY_METAL, IN_PLACE, N_KINDS = IN_PLACE };
+
+static HelixGpuCopier *copier;
+static guint drawn;             /* number of the picture last asked for */
+static GString *log_lines;
+
+static IOSurfaceRef draw_iosurface(guint index)
+{
+    const void *keys[] = { kIOSurfaceWidth, kIOSurfaceHeight, kIOSurfaceBytesPerElement, kIOSurfacePixelFormat };
+    const gint32 numbers[] = { WIDTH, HEIGHT, 4, kCVPixelFormatType_32BGRA };
+    const void *values[4];
+    CFDictionaryRef properties;
+    IOSurfaceRef io;
+
+    for (guint i = 0; i < 4; i++) {
+        values[i] = CFNumberCreate(NULL, kCFNumberSInt32Type, &numbers[i]);
+    }
+    properties = CFDictionaryCreate(NULL, keys, values, 4, &kCFTypeDictionaryKeyCallBacks, &kCFTypeDictionaryValueCallBacks);
+    io = IOSurfaceCreate(properties);
+    stream_draw_bgra(IOSurfaceGetBaseAddress(io), IOSurfaceGetBytesPerRow(io), WIDTH, HEIGHT, index);
+    for (guint i = 0; i < 4; i++) {
+        CFRelease(values[i]);
+    }
+    CFRelease(properties);
+    return io;
+}
+
+/* The guest has drawn the next picture; a texture of it lives as long as the call, as a guest may free it at once. */
+static void resolve(gpointer self, const HelixPicture *picture, HelixSurfacePool *pool, HelixResolved done, gpointer data)
+{
+    guint scale = picture->resource_id == BY_GL ? 2 : 1;
+    HelixTexture texture = { .id = picture->resource_id, .width = WIDTH * scale, .height = HEIGHT * scale,
+                             .bottom_up = picture->resource_id == BY_GL };
+    IOSurfaceRef io = NULL;
+    GError *error = NULL;
+
+    g_assert_true(picture->surface_kinds & 1u << HELIX_SURFACE_IOSURFACE);
+    switch (picture->resource_id) {
+    case BY_GL:
+        texture.tex_id = gpu_texture_new(texture.width, texture.height, drawn * scale, TRUE);
+        break;
+    case BY_METAL:
+        texture.metal = gpu_metal_texture(0, drawn);
+        break;
+    default:
+        io = draw_iosurface(drawn);
+        texture.metal = double_metal_texture_new(WIDTH, HEIGHT, 0, io);
+        break;
+    }
+    drawn++;
+    g_assert_true(helix_gpu_copier_copy(copier, &texture, picture, done, data, &error));
+    g_assert_no_error(error);
+    if (texture.metal) {
+        CFRelease(texture.metal);
+    } else {
+        glDeleteTextures(1, &texture.tex_id);
+    }
+    if (io) {
+        CFRelease(io);
+    }
+}
+
+/* ---- the guest ---- */
+
+typedef struct Guest {
+    const char *path;
+    GMainLoop *loop;
+} Guest;
+
+static void expect_picture(Client *client, AVCodecContext *decoder, guint index)
+{
+    g_autoptr(Message) message = client_receive(client);
+    g_autofree guint8 *pixels = g_malloc(WIDTH * HEIGHT * 4);
+    g_autoptr(GBytes) bytes = NULL;
+    const guint8 *unit;
+    AVFrame *frame;
+    gsize size;
+
+    g_assert_nonnull(message);
+    g_assert_cmpuint(message->type, ==, HELIX_MSG_FRAME_RESPONSE);
+    g_assert_cmpint(message_pts(message), ==, index);
+    g_assert_true(message_is_keyframe(message) == (index == 0));
+    unit = message_unit(message, &size);
+    g_assert_nonnull(unit);
+    bytes = g_bytes_new(unit, size);
+    frame = stream_decode(decoder, bytes);
+    g_assert_nonnull(frame);
+    stream_draw_bgra(pixels, WIDTH * 4, WIDTH, HEIGHT, index);
+    g_assert_cmpfloat(stream_psnr(frame, pixels, WIDTH * 4), >, 28);
+    av_frame_free(&frame);
+}
+
+static gpointer guest_main(gpointer data)
+{
+    Guest *guest = data;
+    g_autoptr(Client) client = client_connect(guest->path);
+    AVCodecContext *decoder = stream_decoder_new();
+    g_autoptr(Message) config = NULL;
+
+    g_assert_nonnull(client);
+    g_assert_true(client_config(client, &(ConfigRequest) { .session = 1, .flags = HELIX_CONFIG_ANSWER, .width = WIDTH,
+                                                           .height = HEIGHT, .bitrate = 4000000, .fps_num = 60,
+                                                           .fps_den = 1, .realtime = 1 }));
+    config = client_receive(client);
+    g_assert_nonnull(config);
+    g_assert_cmpuint(config->type, ==, HELIX_MSG_CONFIG_RESP);
+    for (guint i = 0; i < N_KINDS * FRAMES; i++) {
+        guint kind = BY_GL + i % N_KINDS, scale = kind == BY_GL ? 2 : 1;
+
+        g_assert_true(client_frame(client, &(FrameRequest) { .session = 1, .resource = kind, .width = WIDTH * scale,
+                                                             .height = HEIGHT * scale, .pts = i }));
+        expect_picture(client, decoder, i);
+    }
+    avcodec_free_context(&decoder);
+    g_main_loop_quit(guest->loop);
+    return NULL;
+}
+
+/* ---- the host ---- */
+
+static void on_log(gpointer data, const char *line)
+{
+    g_string_append_printf(log_lines, "%s\n", line);
+}
+
+static void expect_stat(const char *json, const char *text)
+{
+    if (!strstr(json, text)) {
+        g_error("no %s in %s", text, json);
+    }
+}
+
+static void test_host(void)
+{
+    static const HelixResolver resolver = { .resolve = resolve };
+    static const HelixHostHooks hooks = { .log = on_log };
+    const HelixHostConfig config = { .encoder_class = &helix_encoder_videotoolbox, .resolver = &resolver, .hooks = &hooks };
+    g_autofree char *folder = g_dir_make_tmp("helix-host-XXXXXX", NULL), *path = g_build_filename(folder, "socket", NULL);
+    g_autofree char *address = g_strconcat("unix:", path, NULL), *json = NULL;
+    Guest guest = { path, g_main_loop_new(NULL, FALSE) };
+    HelixListener *listener;
+    HelixHost *host;
+    GThread *thread;
+
+    log_lines = g_string_new(NULL);
+    copier = helix_gpu_copier_new(NULL);
+    double_egl.pending_polls = 2;
+    host = helix_host_new(&config, NULL);
+    listener = helix_listener_new(NULL, address, helix_host_accept, host, NULL);
+    g_assert_nonnull(listener);
+    thread = g_thread_new("guest", guest_main, &guest);
+    g_main_loop_run(guest.loop);
+    g_thread_join(thread);
+
+    json = helix_host_stats_json(host);
+    expect_stat(json, "\"encoder\":\"videotoolbox\"");
+    expect_stat(json, "\"encoded\":12,\"keyframes\":1,\"dropped\":0");
+    expect_stat(json, "\"host_paths\":{\"iosurface\":4,\"metal-copy\":4,\"gl-blit\":4,\"readback\":0,\"pages\":0,"
+                "\"pixel-data\":0,\"repeat\":0}");
+    expect_stat(json, "\"cpu_bytes\":{\"surface\":0,\"unit\":0}");
+    expect_stat(log_lines->str, "320 x 192, videotoolbox, gl-blit, 4000000 bit/s, 60/1 fps");
+    helix_listener_free(listener);
+    helix_host_free(host);
+    gpu_check_end(copier);
+    g_main_loop_unref(guest.loop);
+    g_string_free(log_lines, TRUE);
+    g_assert_cmpint(g_rmdir(folder), ==, 0);
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    av_log_set_level(AV_LOG_ERROR);
+    gpu_start_renderer();
+    g_test_add_func("/host", test_host);
+    return g_test_run();
+}
