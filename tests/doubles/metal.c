@@ -9,17 +9,11 @@
 #include <string.h>
 
 #include "gpu.h"
+#include "metal-constants.h"
 #include "objc.h"
 
-#define BGRA8UNORM 80
-
-typedef struct Origin {
-    unsigned long x, y, z;
-} Origin;
-
-typedef struct Size {
-    unsigned long width, height, depth;
-} Size;
+typedef MTLOrigin Origin;
+typedef MTLSize Size;
 
 DoubleMetalOrders double_metal;
 DoubleMetalSeen double_metal_seen;
@@ -62,7 +56,7 @@ id double_metal_texture_new(guint width, guint height, guint format, IOSurfaceRe
 
     texture->width = width;
     texture->height = height;
-    texture->format = format ? format : BGRA8UNORM;
+    texture->format = format ? format : MTLPixelFormatBGRA8Unorm;
     if (surface) {
         texture->surface = (DoubleSurface *)CFRetain(surface);
         texture->stride = texture->surface->stride;
@@ -304,7 +298,7 @@ static gpointer execute(gpointer data)
         copy_pixels(commands);
     }
     g_mutex_lock(&lock);
-    commands->status = commands->orders.fail ? 5 : 4;
+    commands->status = commands->orders.fail ? MTLCommandBufferStatusError : MTLCommandBufferStatusCompleted;
     g_mutex_unlock(&lock);
     CFRelease(commands);
     g_mutex_lock(&lock);

@@ -19,7 +19,5 @@ extern const DoubleMethodEntry double_metal_methods[];          /* ends with kla
 
 DoubleMethod double_objc_method(id self, SEL selector);
 id double_autorelease(gpointer object);
-void *objc_autoreleasePoolPush(void);
-void objc_autoreleasePoolPop(void *pool);
 
 #endif

@@ -2,7 +2,7 @@
 /*
  * virgl.c - virglrenderer's look-up with a structure of version 0 or 1.
  *
- * Version 0 is the installed header's. Version 1 replaces its last pointer by the native handle and adds the handle's
+ * Version 0 is the installed header's, version 1 that of virgl-1/. Version 1 replaces its last pointer by the native handle and adds the handle's
  * type (utmapp/virglrenderer, merge request 1583); the library of that version writes it whatever the caller was built
  * for.
  */
@@ -27,7 +27,8 @@ int virgl_renderer_resource_get_info_ext(int handle, struct virgl_renderer_resou
     info->base.flags = double_virgl.flags;
     if (double_virgl.version >= 1) {
         info->d3d_tex2d = double_virgl.native;
-        memcpy((char *)info + sizeof(*info), &double_virgl.native_type, sizeof(double_virgl.native_type));
+        memcpy((char *)&info->d3d_tex2d + sizeof(info->d3d_tex2d), &double_virgl.native_type,
+               sizeof(double_virgl.native_type));
     }
     return 0;
 }

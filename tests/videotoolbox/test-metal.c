@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * test-metal.c - Metal textures copied by Metal or used in place, what goes by GL instead, and virglrenderer's look-up.
+ * test-metal.c - Metal textures copied by Metal or used in place, and what goes by GL instead.
  */
-#include "apple/virgl-texture.h"
 #include "core/error.h"
 #include "gpu-rig.h"
 
@@ -162,34 +161,6 @@ static void test_metal_fails(void)
     gpu_check_end(copier);
 }
 
-static void test_lookup(void)
-{
-    char metal;
-    HelixTexture texture;
-
-    double_virgl = (DoubleVirglOrders) { .tex_id = 3, .width = 10, .height = 20, .flags = 1, .native = &metal,
-                                         .native_type = 2 };
-    g_assert_true(helix_virgl_texture(9, &texture));
-    g_assert_null(texture.metal);               /* version 0 has no handle, whatever lies there */
-    g_assert_cmpuint(texture.id, ==, 9);
-    g_assert_cmpuint(texture.tex_id, ==, 3);
-    g_assert_cmpuint(texture.width, ==, 10);
-    g_assert_cmpuint(texture.height, ==, 20);
-    g_assert_true(texture.bottom_up);
-    double_virgl.version = 1;
-    double_virgl.flags = 2;
-    g_assert_true(helix_virgl_texture(9, &texture));
-    g_assert_true(texture.metal == &metal);
-    g_assert_false(texture.bottom_up);
-    double_virgl.native_type = 1;               /* Direct3D's */
-    g_assert_true(helix_virgl_texture(9, &texture));
-    g_assert_null(texture.metal);
-    double_virgl.tex_id = 0;
-    g_assert_false(helix_virgl_texture(9, &texture));
-    double_virgl.missing = TRUE;
-    g_assert_false(helix_virgl_texture(9, &texture));
-}
-
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -199,6 +170,5 @@ int main(int argc, char **argv)
     g_test_add_func("/metal/in-place", test_in_place);
     g_test_add_func("/metal/not", test_metal_not);
     g_test_add_func("/metal/fails", test_metal_fails);
-    g_test_add_func("/lookup", test_lookup);
     return g_test_run();
 }
