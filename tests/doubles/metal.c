@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "gpu.h"
-#include "metal-constants.h"
+#include "not-in-c.h"
 #include "objc.h"
 
 typedef MTLOrigin Origin;

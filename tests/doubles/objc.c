@@ -7,6 +7,7 @@
  */
 #include <string.h>
 
+#include "not-in-c.h"
 #include "objc.h"
 
 #ifndef __x86_64__

@@ -16,8 +16,4 @@ Class objc_getClass(const char *name);
 /* from: objc2 crates/objc2/src/ffi/selector.rs */
 SEL sel_registerName(const char *name);
 
-/* from: objc2 crates/objc2/src/ffi/rc.rs */
-void *objc_autoreleasePoolPush(void);
-void objc_autoreleasePoolPop(void *pool);
-
 #endif

@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The constants of Metal's that the product uses. Metal's headers are Objective-C, which it is not, so it has them itself:
- * this is the list that check-api compares them with.
+ * What the product uses of Apple's and declares itself, as no header for C has it: Metal's are Objective-C, and the runtime's
+ * autorelease pools are for compilers. The doubles use these, and check-api compares the product's with them.
  */
-#ifndef DOUBLE_METAL_CONSTANTS_H
-#define DOUBLE_METAL_CONSTANTS_H
+#ifndef DOUBLE_NOT_IN_C_H
+#define DOUBLE_NOT_IN_C_H
+
+/* from: objc2 crates/objc2/src/ffi/rc.rs */
+void *objc_autoreleasePoolPush(void);
+void objc_autoreleasePoolPop(void *pool);
 
 /* from: Metal/MTLPixelFormat.rs */
 #define MTLPixelFormatBGRA8Unorm 80
