@@ -96,6 +96,8 @@ extern DoubleVtOrders double_vt;
 void double_vt_reset(void);
 /* Calls that hang come back, as failed, and no other hangs. Wait for their threads before anything else is ordered. */
 void double_vt_let_go(void);
+/* A call hangs right now. Any thread. */
+gboolean double_vt_hangs(void);
 
 /* What the double saw. */
 typedef struct DoubleVtSeen {

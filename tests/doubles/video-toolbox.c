@@ -89,7 +89,7 @@ static double property_number(Session *session, CFStringRef key, double otherwis
 
 static GMutex hang_lock;
 static GCond hang_over;
-static guint hang_releases;
+static guint hang_releases, hanging;
 
 /* TRUE: it hung, and is to fail. */
 static gboolean hangs(DoubleVtHang call)
@@ -102,11 +102,23 @@ static gboolean hangs(DoubleVtHang call)
     double_vt.hang = DOUBLE_VT_NO_HANG;
     g_mutex_lock(&hang_lock);
     before = hang_releases;
+    hanging++;
     while (hang_releases == before) {
         g_cond_wait(&hang_over, &hang_lock);
     }
+    hanging--;
     g_mutex_unlock(&hang_lock);
     return TRUE;
+}
+
+gboolean double_vt_hangs(void)
+{
+    gboolean any;
+
+    g_mutex_lock(&hang_lock);
+    any = hanging > 0;
+    g_mutex_unlock(&hang_lock);
+    return any;
 }
 
 void double_vt_let_go(void)

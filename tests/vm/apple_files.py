@@ -1,23 +1,22 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What only a Mac's QEMU builds compiles against QEMU's headers, with doubles of Apple's; no VM is started."""
 
-import json
 import os
 import subprocess
 import sys
 
-from steps import TREE
+import qemu
+from steps import CACHE, TREE, locked
 from tap import Tap
-from vm import RUN
 
 
 def main():
     tap = Tap()
-    with open(os.path.join(RUN, "built.json"), encoding="utf-8") as file:
-        build = os.path.dirname(json.load(file)["qemu"])
-    done = subprocess.run([os.path.join(TREE, "tests", "macos", "compile-gl"), build,
-                           "-I", os.path.join(TREE, "tests", "doubles", "include"), "-I", "/usr/include/virgl"],
-                          capture_output=True, text=True, check=False)
+    with locked(os.path.join(CACHE, "lock"), "the cache"):
+        build = os.path.join(qemu.folder_of(qemu.source()), "build")
+        done = subprocess.run([os.path.join(TREE, "tests", "macos", "compile-gl"), build,
+                               "-I", os.path.join(TREE, "tests", "doubles", "include"), "-I", "/usr/include/virgl"],
+                              capture_output=True, text=True, check=False)
     lines = [line for line in done.stdout.splitlines() if line.startswith(("ok - ", "not ok - "))]
     for line in lines:
         tap.check(line.startswith("ok"), line.split(" - ", 1)[1] + " compiles")
