@@ -33,9 +33,9 @@ class Built:
                        "initrd": self.initrd, "payload": self.payload}, file)
 
 
-def meson(title, name, source, *options, install=None, environment=None, targets=()):
-    """Build a meson project, or @targets of it, incrementally under this checkout's builds; with @install, install it there
-    as DESTDIR."""
+def meson(title, name, source, *options, install=None, environment=None, targets=(), compile=True):
+    """Build a meson project, or @targets of it, incrementally under this checkout's builds, or only configure it; with
+    @install, install it there as DESTDIR."""
     folder = os.path.join(BUILDS, name)
     with Step(title, "build-" + name, quiet=True) as step:
         stamp = os.path.join(folder, "configured")
@@ -45,7 +45,8 @@ def meson(title, name, source, *options, install=None, environment=None, targets
             step.run(["meson", "setup", folder, source] + list(options), env=dict(os.environ, **(environment or {})))
             with open(stamp, "w") as out:
                 out.write(wanted)
-        step.run(["ninja", "-C", folder] + list(targets), progress=NINJA)
+        if compile:
+            step.run(["ninja", "-C", folder] + list(targets), progress=NINJA)
         if install:
             step.run(["meson", "install", "-C", folder, "--no-rebuild", "--destdir", install])
     return folder

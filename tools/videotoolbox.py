@@ -30,7 +30,8 @@ def test(folder, name, suite="videotoolbox"):
     """Run a suite in a build with a sanitizer; StepError if anything in it fails."""
     with Step("suite %s: %s" % (suite, name), "%s-%s" % (suite, os.path.basename(folder))) as step:
         try:
-            step.run(["meson", "test", "-C", folder, "--no-rebuild", "--suite", suite, "--print-errorlogs",
+            # builds what the suite needs, and no more
+            step.run(["meson", "test", "-C", folder, "--suite", suite, "--print-errorlogs",
                       "--timeout-multiplier", "4"], env=dict(os.environ, **SANITIZERS))
         except StepError:
             step.show_log(60)
@@ -81,16 +82,16 @@ def report_coverage(folder):
 def run(count):
     for number, (name, environment, more) in enumerate(BUILDS):
         try:
-            folder = build.meson("build: " + name, "videotoolbox-%d" % number, TREE, *options(*more),
-                                 environment=environment)
+            folder = build.meson("configure: " + name, "videotoolbox-%d" % number, TREE, *options(*more),
+                                 environment=environment, compile=False)
             test(folder, name)
             count.add(passed=1)
         except (StepError, Failed) as error:
             say("FAILED: suite videotoolbox, %s: %s" % (name, error))
             count.add(failed=1)
     try:
-        folder = build.meson("build: coverage", "videotoolbox-coverage", TREE,
-                             *options("-Db_coverage=true", "-Doptimization=0"))
+        folder = build.meson("configure: coverage", "videotoolbox-coverage", TREE,
+                             *options("-Db_coverage=true", "-Doptimization=0"), compile=False)
         for path in glob.glob(os.path.join(folder, "**", "*.gcda"), recursive=True):
             os.unlink(path)             # of an earlier run
         test(folder, "coverage")

@@ -115,7 +115,8 @@ static void carry_out(HelixVtSession *session, Order order)
         helix_vt_climb(&session->config, take_output, session, &session->made, session->tried);
         break;
     case ORDER_CONFIGURE:
-        session->status = helix_vt_set_properties(session->made.vt, &session->config, &session->before, &session->made.refused);
+        session->status = helix_vt_set_properties(session->made.vt, &session->config, &session->before,
+                                                  &session->made.refused);
         break;
     case ORDER_ENCODE:
         session->status = VTCompressionSessionEncodeFrame(session->made.vt, session->buffer,
@@ -135,6 +136,7 @@ static void carry_out(HelixVtSession *session, Order order)
 static gpointer session_main(gpointer data)
 {
     HelixVtSession *session = data;
+    gboolean abandoned;
 
     g_mutex_lock(&session->lock);
     while (session->order != ORDER_NONE || !session->end) {
@@ -153,13 +155,14 @@ static gpointer session_main(gpointer data)
     tear_down(session);
     g_mutex_lock(&session->lock);
     session->ended = TRUE;
-    if (session->abandoned) {
-        g_info("VideoToolbox came back from a call that had hung");
-        g_atomic_int_add(&hung, -1);
-    }
+    abandoned = session->abandoned;
     g_cond_broadcast(&session->changed);
     g_mutex_unlock(&session->lock);
     session_unref(session);
+    if (abandoned) {
+        g_info("VideoToolbox came back from a call that had hung");
+        g_atomic_int_add(&hung, -1);
+    }
     return NULL;
 }
 
