@@ -286,9 +286,10 @@ gboolean pipeline_run(GstElement *pipeline, const Options *options, const Cast *
     }
     gst_bus_add_watch(bus, on_message, &player);
     play(&player, cast, signals);
-    gst_element_set_state(pipeline, GST_STATE_NULL);
-    while (g_main_context_iteration(NULL, FALSE)) {     /* what elements report at their end */
+    gst_element_set_state(pipeline, GST_STATE_READY);
+    while (g_main_context_iteration(NULL, FALSE)) {     /* what elements report at their end; NULL throws it away */
     }
+    gst_element_set_state(pipeline, GST_STATE_NULL);
     gst_bus_remove_watch(bus);
 
     if (cast->closed && (!player.failed || player.source_failed)) {
