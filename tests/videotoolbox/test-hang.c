@@ -163,7 +163,7 @@ static void test_exit(void)
     HelixSurface *surface = rig_memory_surface(WIDTH, HEIGHT, 0);
 
     double_vt.hang = DOUBLE_VT_HANG_ENCODE;
-    helix_worker_encode(worker, surface, FALSE, NULL);
+    helix_worker_encode(worker, surface, 0, FALSE, NULL);
     helix_surface_unref(surface);
     while (!double_vt_hangs()) {
         g_usleep(1000);
