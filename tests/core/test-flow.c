@@ -2,6 +2,7 @@
 /* Backpressure, limits of a connection, and the statistics. */
 #include <string.h>
 #include "core/bytes.h"
+#include "core/error.h"
 #include "rig.h"
 
 #define FRAME HELIX_MSG_FRAME_REQUEST
@@ -250,6 +251,35 @@ static void test_stats(void)
     g_assert_cmpint(rig_record(rig, 2).error, ==, HELIX_CODE_NOT_FOUND);
 }
 
+static void set_encoder(Rig *rig, gpointer name)
+{
+    g_autoptr(GError) error = NULL;
+
+    g_assert_false(helix_host_set_encoder(rig->host, "x265", &error));
+    g_assert_error(error, HELIX_ERROR, HELIX_CODE_NO_ENCODER);
+    g_assert_true(helix_host_set_encoder(rig->host, name, NULL));
+}
+
+/* Another encoder is for streams that begin later; those that are there keep theirs. */
+static void test_other_encoder(void)
+{
+    g_autoptr(Rig) rig = rig_new(NULL);
+    g_autoptr(Client) client = rig_connect(rig);
+    guint calls;
+
+    g_assert_true(client_resource(client, 1, 1, 0));
+    message_free(expect_frame(client, 1, 0));
+    rig_call(rig, set_encoder, (gpointer)"null-texture");
+    calls = scripted_n_calls();
+    g_assert_true(client_resource(client, 2, 1, 1));
+    message_free(expect_frame(client, 2, 1));
+    g_assert_cmpuint(scripted_n_calls(), ==, calls);
+    g_assert_true(rig_log_has(rig, "64 x 48, null-texture, readback"));
+    g_assert_true(client_resource(client, 1, 1, 2));
+    message_free(expect_frame(client, 1, 2));
+    g_assert_cmpuint(scripted_n_calls(), ==, calls + 1);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -262,5 +292,6 @@ int main(int argc, char **argv)
     g_test_add_func("/flow/host-ends", test_host_ends);
     g_test_add_func("/flow/log-is-bounded", test_log_is_bounded);
     g_test_add_func("/flow/stats", test_stats);
+    g_test_add_func("/flow/other-encoder", test_other_encoder);
     return g_test_run();
 }

@@ -12,6 +12,7 @@ static void test_find(void)
 
     g_assert_true(best == helix_encoder_find("auto", FALSE, NULL));
     g_assert_true(helix_encoder_find("null", FALSE, NULL) == &helix_encoder_null);
+    g_assert_true(helix_encoder_find("null-texture", FALSE, NULL) == &helix_encoder_null_texture);
     if (!best) {    /* a grey film is nobody's default */
         g_assert_error(none, HELIX_ERROR, HELIX_CODE_NO_ENCODER);
         g_assert_nonnull(strstr(none->message, "libx264"));

@@ -14,7 +14,7 @@
 #define MAX_QP              51u             /* 7.4.2.2, 8-bit samples */
 #define LOWEST_AUTO_LEVEL   31u
 
-/* Best first. "auto" never takes `null`, whose film is grey: that one is asked for by name. */
+/* Best first. "auto" never takes one whose film is grey: those are asked for by name. */
 static const HelixEncoderClass *const classes[] = {
 #ifdef HELIX_HAVE_VIDEOTOOLBOX
     &helix_encoder_videotoolbox,
@@ -23,6 +23,7 @@ static const HelixEncoderClass *const classes[] = {
     &helix_encoder_x264,
 #endif
     &helix_encoder_null,
+    &helix_encoder_null_texture,
 };
 
 static gboolean is_available(const HelixEncoderClass *klass, gboolean hardware_only, GError **error)
@@ -51,7 +52,7 @@ static const HelixEncoderClass *find_best(gboolean hardware_only, GError **error
     for (guint i = 0; i < G_N_ELEMENTS(classes); i++) {
         g_autoptr(GError) missing = NULL;
 
-        if (classes[i] == &helix_encoder_null) {
+        if (g_str_has_prefix(classes[i]->name, "null")) {
             continue;
         }
         if (is_available(classes[i], hardware_only, &missing)) {

@@ -133,6 +133,16 @@ void helix_host_reset(HelixHost *host)
     for_each_session(host, helix_session_reset);
 }
 
+gboolean helix_host_set_encoder(HelixHost *host, const char *name, GError **error)
+{
+    const HelixEncoderClass *encoder = helix_encoder_find(name, host->hardware_only, error);
+
+    if (encoder) {
+        host->encoder = encoder;
+    }
+    return encoder != NULL;
+}
+
 char *helix_host_stats_json(HelixHost *host)
 {
     g_autoptr(GArray) infos = g_array_new(FALSE, FALSE, sizeof(HelixStreamInfo));

@@ -65,6 +65,11 @@ void helix_host_free(HelixHost *host);
 /* Serve a new connection (HelixChannelAccept, data is the HelixHost). FALSE: over max_connections. */
 gboolean helix_host_accept(HelixChannel *channel, gpointer host);
 
+/*
+ * Streams that begin from now on get the encoder called @name; for measurements. FALSE with HELIX_ERROR if there is none.
+ */
+gboolean helix_host_set_encoder(HelixHost *host, const char *name, GError **error);
+
 /* FALSE while the VM is stopped: no look-up begins until it runs again. Encodes under way finish and are answered. */
 void helix_host_set_running(HelixHost *host, gboolean running);
 

@@ -21,6 +21,7 @@ struct HelixStream {
     guint active;               /* of them, frames resolving or encoding */
     guint in_flight;            /* frames from arrival until their answer has left */
     Ticket *resolving;
+    const HelixEncoderClass *encoder;
     HelixWorker *worker;        /* NULL until it is needed */
     HelixSurface *last;         /* what REPEAT encodes; NULL if there is none or it is the guest's memory */
     gboolean pumping;
@@ -56,6 +57,7 @@ HelixStream *helix_stream_new(HelixSession *session, guint16 id)
     stream->refs = 1;
     stream->session = session;
     stream->host = helix_session_host(session);
+    stream->encoder = stream->host->encoder;
     stream->id = id;
     stream->last_used = g_get_monotonic_time();
     g_queue_init(&stream->ops);
@@ -113,7 +115,7 @@ static void log_start(HelixStream *stream, const HelixOp *op)
     stream->started_ns = helix_now_ns();
     helix_host_log(stream->host, "stream %" G_GUINT64_FORMAT ".%u started for %s: %u x %u, %s, %s, %u bit/s, %u/%u fps",
                    helix_session_number(stream->session), stream->id, helix_session_peer(stream->session), config->width,
-                   config->height, stream->host->encoder->name, helix_host_path_name(op->record.path), config->bitrate,
+                   config->height, stream->encoder->name, helix_host_path_name(op->record.path), config->bitrate,
                    config->fps_num, config->fps_den);
 }
 
@@ -218,7 +220,7 @@ static gboolean need_worker(HelixStream *stream, GError **error)
                     helix_crew_size(host->crew));
         return FALSE;
     }
-    stream->worker = helix_worker_new(host->crew, host->encoder, host->hardware_only, worker_done, stream);
+    stream->worker = helix_worker_new(host->crew, stream->encoder, host->hardware_only, worker_done, stream);
     return TRUE;
 }
 
@@ -297,7 +299,7 @@ static void begin_frame(HelixStream *stream, HelixOp *op)
         stream->resolving = ticket;
         op->frame.picture.coded_width = stream->coded_width;
         op->frame.picture.coded_height = stream->coded_height;
-        op->frame.picture.surface_kinds = host->encoder->surface_kinds;
+        op->frame.picture.surface_kinds = stream->encoder->surface_kinds;
         host->resolver->resolve(host->resolver_data, &op->frame.picture, host->pool, resolved, ticket);
     } else if (stream->last) {
         submit(stream, op, helix_surface_ref(stream->last), HELIX_HOST_PATH_REPEAT);

@@ -37,6 +37,7 @@ const char *helix_host_path_name(HelixHostPath path)
         [HELIX_HOST_PATH_PAGES] = "pages",
         [HELIX_HOST_PATH_PIXEL_DATA] = "pixel-data",
         [HELIX_HOST_PATH_REPEAT] = "repeat",
+        [HELIX_HOST_PATH_TEXTURE] = "texture",
     };
     return (guint)path < HELIX_N_HOST_PATHS ? names[path] : "unknown";
 }

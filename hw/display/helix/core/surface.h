@@ -15,6 +15,7 @@ typedef enum HelixSurfaceKind {
     HELIX_SURFACE_MEMORY,       /* host memory: data, offset[], stride[] */
     HELIX_SURFACE_DMABUF,       /* Linux: fd, offset[], stride[], modifier */
     HELIX_SURFACE_IOSURFACE,    /* macOS: native is an IOSurfaceRef */
+    HELIX_SURFACE_TEXTURE,      /* the guest's texture, left on the GPU: for the encoder that looks at nothing */
 } HelixSurfaceKind;
 
 /* How the picture came to where it is; counted per frame in the statistics. */
@@ -26,6 +27,7 @@ typedef enum HelixHostPath {
     HELIX_HOST_PATH_PAGES,      /* guest pages copied by the CPU inside one main-loop callback */
     HELIX_HOST_PATH_PIXEL_DATA, /* pixels came over the wire */
     HELIX_HOST_PATH_REPEAT,     /* the stream's last picture again */
+    HELIX_HOST_PATH_TEXTURE,    /* found and left where it is (encoder null-texture) */
     HELIX_N_HOST_PATHS
 } HelixHostPath;
 

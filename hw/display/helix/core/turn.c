@@ -10,6 +10,7 @@ typedef struct Turn {
     gint64 cpu_from, wall_from; /* ns, since the outermost scope began or was resumed */
     gint64 cpu, wall;           /* ns, of scopes of this turn that are over */
     HelixHistogram cpu_us, blocked_us;
+    gint64 cpu_sum, blocked_sum;        /* ns */
 } Turn;
 
 static GPrivate turn_of_thread = G_PRIVATE_INIT(g_free);
@@ -90,6 +91,8 @@ void helix_turn_next(void)
     }
     helix_histogram_add(&turn->cpu_us, (guint64)turn->cpu / 1000);
     helix_histogram_add(&turn->blocked_us, turn->wall > turn->cpu ? (guint64)(turn->wall - turn->cpu) / 1000 : 0);
+    turn->cpu_sum += turn->cpu;
+    turn->blocked_sum += MAX(turn->wall - turn->cpu, 0);
     turn->cpu = turn->wall = 0;
 }
 
@@ -104,13 +107,13 @@ gint64 helix_turn_spent_us(void)
     return wall / 1000;
 }
 
-static void append(GString *json, const char *name, const HelixHistogram *histogram)
+static void append(GString *json, const char *name, const HelixHistogram *histogram, gint64 sum_ns)
 {
     g_string_append_printf(json, "\"%s\":{\"count\":%" G_GUINT64_FORMAT ",\"p50\":%" G_GUINT64_FORMAT ",\"p99\":%"
-                           G_GUINT64_FORMAT ",\"p999\":%" G_GUINT64_FORMAT ",\"max\":%" G_GUINT64_FORMAT "}", name,
-                           histogram->count, helix_histogram_quantile(histogram, 500),
+                           G_GUINT64_FORMAT ",\"p999\":%" G_GUINT64_FORMAT ",\"max\":%" G_GUINT64_FORMAT
+                           ",\"sum\":%" G_GINT64_FORMAT "}", name, histogram->count, helix_histogram_quantile(histogram, 500),
                            helix_histogram_quantile(histogram, 990), helix_histogram_quantile(histogram, 999),
-                           histogram->max);
+                           histogram->max, sum_ns / 1000);
 }
 
 void helix_turn_append_json(GString *json)
@@ -118,8 +121,8 @@ void helix_turn_append_json(GString *json)
     const Turn *turn = this_turn();
 
     g_string_append(json, ",\"main_loop_us\":{");
-    append(json, "cpu", &turn->cpu_us);
+    append(json, "cpu", &turn->cpu_us, turn->cpu_sum);
     g_string_append_c(json, ',');
-    append(json, "blocked", &turn->blocked_us);
+    append(json, "blocked", &turn->blocked_us, turn->blocked_sum);
     g_string_append_c(json, '}');
 }

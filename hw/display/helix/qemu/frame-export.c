@@ -19,6 +19,7 @@
 #include "../core/turn.h"
 #include "../helix-frame-export.h"
 #include "../trace.h"
+#include "measure.h"
 #include "resource.h"
 
 typedef struct FrameExport {
@@ -90,6 +91,7 @@ static void add_stats(FrameExport *export)
 {
     Object *gpu = OBJECT(export->gpu);
 
+    helix_measure_add(export->gpu, export->host);
     object_property_add(gpu, stats_name, "HelixStats", get_stats, NULL, NULL, export);
     object_property_set_description(gpu, stats_name, "Counters and times of the exported frames");
     if (proxy(export)) {
@@ -103,6 +105,7 @@ static void remove_stats(FrameExport *export)
         object_property_del(proxy(export), stats_name);
     }
     object_property_del(OBJECT(export->gpu), stats_name);
+    helix_measure_remove(export->gpu);
 }
 
 static void run_state_changed(void *opaque, bool running, RunState state)
@@ -144,6 +147,7 @@ static void watched_reset(VirtIODevice *vdev)
 static void close_host(FrameExport *export)
 {
     g_clear_pointer(&export->listener, helix_listener_free);
+    helix_measure_host_gone();
     g_clear_pointer(&export->host, helix_host_free);
     helix_resource_reset();     /* now no answer to a look-up begins another */
 }

@@ -10,6 +10,7 @@
 #include "qemu/main-loop.h"
 #include "qemu/error-report.h"
 #include "system/cpus.h"
+#include "measure.h"
 #include "resource.h"
 #include "../core/turn.h"
 #include "../trace.h"
@@ -194,6 +195,9 @@ static bool choose(VirtIOGPU *g, const HelixPicture *picture, HelixResource *res
         return false;
     }
     *texture = resource->has_texture && picture->source != HELIX_SOURCE_PAGES;
+    if (*texture) {
+        helix_measure_looked_up(resource->id);
+    }
     if (!*texture && !helix_resource_find(g, picture->resource_id, true, resource, error)) {
         return false;
     }
@@ -223,6 +227,31 @@ static bool copy_by_gpu(const HelixResource *resource, const HelixPicture *pictu
     return false;
 }
 
+static void free_surface(HelixSurface *surface)
+{
+    g_free(surface);
+}
+
+/* For the encoder that only measures: nothing is copied, and the guest must not draw there until it has its answer. */
+static bool leave_there(const HelixResource *resource, const HelixPicture *picture, HelixResolved done, gpointer data)
+{
+    HelixSurface *surface;
+
+    if (!(picture->surface_kinds & (1u << HELIX_SURFACE_TEXTURE)) || resource->image) {
+        return false;
+    }
+    surface = g_new0(HelixSurface, 1);
+    *surface = (HelixSurface) {
+        .kind = HELIX_SURFACE_TEXTURE, .width = picture->width, .height = picture->height, .fourcc = picture->fourcc,
+        .n_planes = 1, .fd = -1, .path = HELIX_HOST_PATH_TEXTURE, .borrows_guest = true, .destroy = free_surface,
+    };
+    g_atomic_ref_count_init(&surface->refs);
+    trace_helix_lookup_found(resource->id, surface->width, surface->height, resource->format,
+                             helix_host_path_name(surface->path));
+    done(data, surface, NULL);
+    return true;
+}
+
 static void resolve(gpointer self, const HelixPicture *picture, HelixSurfacePool *pool, HelixResolved done,
                     gpointer data)
 {
@@ -234,7 +263,8 @@ static void resolve(gpointer self, const HelixPicture *picture, HelixSurfacePool
     if (!choose(self, picture, &resource, &texture, &error)) {
         trace_helix_lookup_failed(picture->resource_id, error->code, error->message);
         done(data, NULL, error);
-    } else if (!texture || !copy_by_gpu(&resource, picture, done, data)) {
+    } else if (!texture || !(leave_there(&resource, picture, done, data) ||
+                             copy_by_gpu(&resource, picture, done, data))) {
         helix_read_begin(self, &resource, texture, picture, pool, done, data);
     }
 }
