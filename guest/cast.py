@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Record Mutter's virtual monitor: cast.py [--source PROPERTIES] [--cursor] -- PIPELINE
+"""Record Mutter's virtual monitor: cast.py [--source PROPERTIES] [--cursor] [--launch COMMAND] -- PIPELINE
 
 Asks org.gnome.Mutter.ScreenCast for a stream of the monitor Meta-0, without a portal, and runs
 
-    gst-launch-1.0 -m -e pipewiresrc path=NODE PROPERTIES ! PIPELINE
+    COMMAND pipewiresrc path=NODE PROPERTIES ! PIPELINE
+
+where COMMAND is `gst-launch-1.0 -m -e` unless told otherwise.
 
 The session lives as long as this program's bus connection. SIGINT and SIGTERM go to gst-launch as SIGINT: it sends end
 of stream and finishes the file. Ends with gst-launch's status; gst-launch ends with this program.
@@ -54,11 +56,12 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--source", default="", help="properties of pipewiresrc")
     parser.add_argument("--cursor", action="store_true", help="draw the cursor into the stream")
+    parser.add_argument("--launch", default="gst-launch-1.0 -m -e", help="what gets the pipeline")
     parser.add_argument("pipeline")
     arguments = parser.parse_args()
     bus = Gio.bus_get_sync(Gio.BusType.SESSION, None)
     node = start_stream(bus, arguments.cursor)
-    argv = ["gst-launch-1.0", "-m", "-e", "pipewiresrc", "path=%d" % node] + shlex.split(arguments.source)
+    argv = shlex.split(arguments.launch) + ["pipewiresrc", "path=%d" % node] + shlex.split(arguments.source)
     argv += ["!"] + shlex.split(arguments.pipeline)
     print("cast: " + shlex.join(argv), flush=True)
     # A session of its own: a signal to our process group would reach it twice, and the second SIGINT kills gst-launch.

@@ -3,7 +3,8 @@
  * scene.c - what the demo's desktop shows: a window with a turning cube, a ball that bounces, a line of text that
  * scrolls, and a clock with milliseconds. Wayland (xdg-shell) and GLES2; text comes from one texture of glyphs.
  *
- * scene [WIDTH HEIGHT]. SIGUSR1 stops its time: it goes on drawing frames, all alike, so that a picture taken by one
+ * scene [WIDTH HEIGHT [stamp]]. With "stamp" the window has no frame around it, and its top left corner has the guest's
+ * monotonic clock as black and white cells, for measuring when a picture arrives. SIGUSR1 stops its time: it goes on drawing frames, all alike, so that a picture taken by one
  * way can be compared with one taken by another. SIGUSR2 lets its time run on.
  */
 #include <cairo.h>
@@ -26,6 +27,9 @@
 #define COLUMNS 16
 #define ROWS 6
 
+#define STAMP_BITS 32
+#define STAMP_CELL 16
+
 #define TICKER "This desktop is drawn inside a virtual machine. Its pictures leave it by name only: a resource id " \
                "over vsock; the host looks the picture up, encodes it, and sends H.264 back.   +++   "
 
@@ -34,7 +38,7 @@ static struct xdg_wm_base *wm_base;
 static struct wl_surface *surface;
 static int width = 960, height = 540;
 static volatile sig_atomic_t frozen, closed;
-static bool configured;
+static bool configured, stamped;
 
 static GLuint shape_program, text_program, glyphs;
 
@@ -262,6 +266,23 @@ static void draw_frame(double seconds, double of_day)
     draw_text(TICKER, ticker_width - scroll, height - 60, ticker_size, white);
 }
 
+/* Ticks of 0.1 ms, lowest bit left; the row below has the opposite, so that a reader knows a good one. */
+static void draw_stamp(double seconds)
+{
+    uint32_t ticks = (uint32_t) (uint64_t) (seconds * 10000);
+
+    glEnable(GL_SCISSOR_TEST);
+    for (int i = 0; i < 2 * STAMP_BITS; i++) {
+        float white = (ticks >> (i % STAMP_BITS) & 1) != (uint32_t) (i / STAMP_BITS);
+
+        glScissor(i % STAMP_BITS * STAMP_CELL, height - (i / STAMP_BITS + 1) * STAMP_CELL, STAMP_CELL, STAMP_CELL);
+        glClearColor(white, white, white, 1);
+        glClear(GL_COLOR_BUFFER_BIT);
+    }
+    glDisable(GL_SCISSOR_TEST);
+    glClearColor(0, 0, 0, 0);
+}
+
 /* ---- Wayland ---- */
 
 static void on_ping(void *data, struct xdg_wm_base *base, uint32_t serial)
@@ -345,6 +366,9 @@ static struct wl_display *open_window(void)
     toplevel = xdg_surface_get_toplevel(xdg_surface);
     xdg_toplevel_add_listener(toplevel, &toplevel_listener, NULL);
     xdg_toplevel_set_title(toplevel, "scene");
+    if (stamped) {
+        xdg_toplevel_set_fullscreen(toplevel, NULL);
+    }
     wl_surface_commit(surface);
     while (!configured && wl_display_dispatch(display) >= 0) {
     }
@@ -390,11 +414,12 @@ static double seconds_now(clockid_t clock)
 int main(int argc, char **argv)
 {
     struct wl_display *display;
-    double begin, shown = 0, of_day = 0;
+    double begin, stamp, shown = 0, of_day = 0;
 
-    if (argc == 3) {
+    if (argc >= 3) {
         width = atoi(argv[1]);
         height = atoi(argv[2]);
+        stamped = argc == 4 && !strcmp(argv[3], "stamp");
     }
     signal(SIGUSR1, on_signal);
     signal(SIGUSR2, on_signal);
@@ -407,7 +432,11 @@ int main(int argc, char **argv)
             shown = seconds_now(CLOCK_MONOTONIC) - begin;
             of_day = fmod(seconds_now(CLOCK_REALTIME), 86400);
         }
+        stamp = seconds_now(CLOCK_MONOTONIC);
         draw_frame(shown, of_day);
+        if (stamped) {
+            draw_stamp(stamp);
+        }
         /* Waits for the compositor's frame callback: one drawing for each frame shown. */
         if (!eglSwapBuffers(egl_display, egl_surface) || wl_display_dispatch_pending(display) < 0) {
             die("the compositor is gone");

@@ -60,7 +60,7 @@ def project(tests):
 
 
 def payload(built, run, tests):
-    """The guest's /helix: guest/, the element, and with @tests the programs of tests/guest."""
+    """The guest's /helix: guest/, the element, and with @tests the programs of tests/guest and bench/vm."""
     folder = os.path.join(run, "payload")
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(os.path.join(TREE, "guest"), folder)
@@ -70,7 +70,8 @@ def payload(built, run, tests):
     os.makedirs(os.path.join(folder, "gst"))
     for path in glob.glob(os.path.join(module, "desktop", "gst-vsockenc", "libgst*.so")):
         shutil.copy(path, os.path.join(folder, "gst"))
-    for path in glob.glob(os.path.join(module, "tests", "guest", "*")):
+    for path in (glob.glob(os.path.join(module, "tests", "guest", "*")) +
+                 glob.glob(os.path.join(module, "bench", "vm", "*"))):
         if os.path.isfile(path) and os.access(path, os.X_OK):
             shutil.copy(path, os.path.join(folder, "bin"))
     built.initrd = os.path.join(run, "initrd")
