@@ -6,6 +6,7 @@
  * Queues that hand things from thread to thread are told to it, so that it goes on looking at what is handed over.
  */
 #include <dlfcn.h>
+#include <pthread.h>
 #include <gst/gst.h>
 
 void __tsan_acquire(void *address);
@@ -44,6 +45,17 @@ gpointer g_async_queue_timeout_pop(GAsyncQueue *queue, guint64 timeout)
 
     __tsan_acquire(queue);
     return data;
+}
+
+/* ---- GBytes: whoever lets go last frees what others have read; the count is inside GLib. ---- */
+
+static pthread_mutex_t bytes_lock = PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP;
+
+void g_bytes_unref(GBytes *bytes)
+{
+    pthread_mutex_lock(&bytes_lock);
+    (REAL(g_bytes_unref))(bytes);
+    pthread_mutex_unlock(&bytes_lock);
 }
 
 /* ---- GstBus: a queue without a lock. All buses are one to ThreadSanitizer. ---- */
