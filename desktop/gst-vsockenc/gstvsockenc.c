@@ -91,10 +91,9 @@ static gboolean is_first_start(GstVideoEncoder *encoder, GstEvent *event)
 static gboolean end_later(GstVsockEnc *self, GstEvent *event)
 {
     VsockStream *stream = vsockenc_ref_stream(self);
-    gboolean later;
+    /* Set on this thread alone while it runs, so without the stream lock, which the task holds while it pushes. */
+    gboolean later = stream && self->input_state;
 
-    GST_VIDEO_ENCODER_STREAM_LOCK(self);
-    later = stream && self->input_state;
     if (later) {
         GST_OBJECT_LOCK(self);
         gst_event_replace(&self->eos, event);
@@ -102,7 +101,6 @@ static gboolean end_later(GstVsockEnc *self, GstEvent *event)
         vsock_stream_drain_later(stream);
         vsockenc_run_output(self);
     }
-    GST_VIDEO_ENCODER_STREAM_UNLOCK(self);
     g_clear_pointer(&stream, vsock_stream_unref);
     return later;
 }
