@@ -32,6 +32,7 @@ typedef struct HelixSocket {
     gboolean want_write;        /* the user waits for writable() */
     gboolean eof;
     gboolean failed;            /* closed() is due */
+    gboolean dispatching;
     gboolean write_shut;
     guint8 *buffer;
     gsize start, end;           /* what was read and not yet consumed */
@@ -208,7 +209,7 @@ static void read_input(HelixSocket *self)
     }
 }
 
-static gboolean dispatch(GSource *source, GSourceFunc callback, gpointer data)
+static gboolean serve(GSource *source)
 {
     HelixSocket *self = (HelixSocket *)source;
     GIOCondition seen = self->tag ? g_source_query_unix_fd(source, self->tag) : 0;
@@ -242,6 +243,26 @@ static gboolean dispatch(GSource *source, GSourceFunc callback, gpointer data)
     return G_SOURCE_CONTINUE;
 }
 
+/*
+ * The source says that it can recurse, or GLib would take its descriptor out of the loop and put it back around each call,
+ * and wake the loop for an empty turn both times. It does not: a loop inside of a callback of ours passes it over.
+ */
+static gboolean dispatch(GSource *source, GSourceFunc callback, gpointer data)
+{
+    HelixSocket *self = (HelixSocket *)source;
+    gboolean stays;
+
+    if (self->dispatching) {
+        return G_SOURCE_CONTINUE;
+    }
+    g_source_ref(source);
+    self->dispatching = TRUE;
+    stays = serve(source);
+    self->dispatching = FALSE;
+    g_source_unref(source);
+    return stays;
+}
+
 static void finalize(GSource *source)
 {
     HelixSocket *self = (HelixSocket *)source;
@@ -262,6 +283,7 @@ HelixChannel *helix_socket_new(GMainContext *context, int fd, const char *peer)
     self->channel.carrier = &socket_carrier;
     self->channel.peer = g_strdup(peer);
     rearm(self);
+    g_source_set_can_recurse(&self->source, TRUE);
     g_source_attach(&self->source, context);
     return &self->channel;
 }
