@@ -10,25 +10,24 @@
 #include <stdlib.h>
 #include <libyuv/convert_from_argb.h>
 
-#include "core/convert.h"
+#include "core/convert-rgb.h"
+#include "core/surface.h"
 #include "desktop.h"
 #include "measure.h"
 
 typedef struct Work {
     guint width, height;
     HelixSurface *pictures[DESKTOP_PICTURES];
-    HelixConverter *converter;
     guint8 *out;
 } Work;
 
+/* By one thread, as libyuv does it; the host shares the work among processors (core/share.c). */
 static void ours(Work *work, const HelixSurface *surface)
 {
-    GError *error = NULL;
-    HelixNv12 nv12;
+    HelixRgbPicture picture = { .pixels = surface->data, .stride = surface->stride[0], .width = work->width,
+                                .height = work->height };
 
-    if (!helix_converter_run(work->converter, surface, &nv12, &error)) {
-        die("%s", error->message);
-    }
+    helix_convert_rgb(&picture, work->out, work->out + (gsize)work->width * work->height, work->width);
 }
 
 static void libyuv_nv12(Work *work, const HelixSurface *surface)
@@ -60,7 +59,9 @@ int main(int argc, char **argv)
     for (guint i = 0; i < DESKTOP_PICTURES; i++) {
         work.pictures[i] = desktop_surface(pool, work.width, work.height, i);
     }
-    work.converter = helix_converter_new(work.width, work.height, NULL);
+    if (!helix_convert_rgb_available() || work.width < HELIX_CONVERT_RGB_MIN_WIDTH) {
+        die("no vector code for this processor or size");
+    }
     work.out = g_malloc((gsize)work.width * work.height * 3 / 2);
     for (guint m = 0; m < G_N_ELEMENTS(methods); m++) {
         times[m] = g_new(double, frames);

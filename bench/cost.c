@@ -3,11 +3,12 @@
  * cost.c - what a stream costs: resident memory and threads of this process with streams running, less what there was
  * before.
  *
- *     bench-cost host|bare [STREAMS [WIDTH HEIGHT]]
+ *     bench-cost host|bare STREAMS [WIDTH HEIGHT]
  *
  * "host" runs streams through the whole host, whose pictures are copied into surfaces of its own as a readback would;
  * "bare" runs as many encoders of libavcodec with the same settings. The difference is ours. A process each, for freed
- * memory may stay with the process. Prints {"kib": a stream, "threads": a stream}.
+ * memory may stay with the process. Prints {"kib", "threads"} of all; what one stream costs is the difference between
+ * two numbers of streams, for some things are there once a host.
  */
 #include <malloc.h>
 #include <stdio.h>
@@ -95,15 +96,15 @@ static Usage run_bare(guint n, guint width, guint height)
 
 int main(int argc, char **argv)
 {
-    guint n = argc > 2 ? (guint)atoi(argv[2]) : 4;
+    guint n = argc > 2 ? (guint)atoi(argv[2]) : 0;
     guint width = argc > 4 ? (guint)atoi(argv[3]) : 1920, height = argc > 4 ? (guint)atoi(argv[4]) : 1080;
     Usage cost;
 
-    if (argc < 2 || (strcmp(argv[1], "host") != 0 && strcmp(argv[1], "bare") != 0)) {
-        die("usage: bench-cost host|bare [STREAMS [WIDTH HEIGHT]]");
+    if (n == 0 || (strcmp(argv[1], "host") != 0 && strcmp(argv[1], "bare") != 0)) {
+        die("usage: bench-cost host|bare STREAMS [WIDTH HEIGHT]");
     }
     mallopt(M_MMAP_THRESHOLD, 128 * 1024);  /* fixed: large blocks go back when they are freed */
     cost = strcmp(argv[1], "host") == 0 ? run_host(n, width, height) : run_bare(n, width, height);
-    printf("{\"kib\": %.1f, \"threads\": %.2f}\n", (double)cost.kib / n, (double)cost.threads / n);
+    printf("{\"kib\": %ld, \"threads\": %ld}\n", cost.kib, cost.threads);
     return 0;
 }

@@ -34,13 +34,14 @@ def scale(lab):
     return figures
 
 
-@row("cost", "a 1080p stream's memory and threads; as many bare encoders, then 3 surfaces and 1 thread", 120)
+@row("cost", "memory and threads of one more 1080p stream, less a bare encoder's; 3 surfaces and 1 thread", 120)
 def cost(lab):
     memory, threads = [], []
     for _ in range(lab.rounds(5)):
-        ours, bare = lab.program("bench-cost", "host", 4), lab.program("bench-cost", "bare", 4)
-        memory.append((ours["kib"] - bare["kib"]) / SURFACE_KIB)
-        threads.append(ours["threads"] - bare["threads"])
+        used = {(kind, n): lab.program("bench-cost", kind, n) for n in (1, 4) for kind in ("host", "bare")}
+        for what, values, unit in (("kib", memory, SURFACE_KIB), ("threads", threads, 1)):
+            more = {kind: (used[kind, 4][what] - used[kind, 1][what]) / 3 for kind in ("host", "bare")}
+            values.append((more["host"] - more["bare"]) / unit)
     return [Figure("memory", "surfaces", memory, [3] * len(memory), goal=1, limit=True),
             Figure("threads", "threads", threads, [1] * len(threads), goal=1, limit=True)]
 

@@ -13,6 +13,7 @@
 #include "convert.h"
 #include "convert-rgb.h"
 #include "error.h"
+#include "share.h"
 
 /* libswscale's vector code reads and writes rows in whole vectors: up to the next multiple of this. */
 #define ROW_ALIGN 64u
@@ -22,6 +23,10 @@
  * scaling down. ACCURATE_RND gains nothing over it but takes half as long again.
  */
 #define SCALER_FLAGS (SWS_AREA | SWS_FULL_CHR_H_INP)
+
+/* Rows that one thread converts before it takes the next ones, and how many pixels are worth a second thread. */
+#define BAND_ROWS 64u
+#define MIN_SHARED_PIXELS (640u * 360u)
 
 #define MIN_SCALER_SIDE 4u      /* it weighs the pixels wrongly if chroma has a single row or column */
 
@@ -268,6 +273,38 @@ static gboolean is_fast(const Source *source)
     return (source->width & ~1u) >= HELIX_CONVERT_RGB_MIN_WIDTH && helix_convert_rgb_available();
 }
 
+typedef struct Bands {
+    HelixConverter *converter;
+    const HelixRgbPicture *picture;
+} Bands;
+
+static void convert_band(gpointer data, guint n)
+{
+    const Bands *bands = data;
+    HelixConverter *converter = bands->converter;
+    HelixRgbPicture band = *bands->picture;
+    gsize first = (gsize)n * BAND_ROWS;
+
+    band.pixels += first * band.stride;
+    band.height = (guint32)MIN(band.height - first, BAND_ROWS);
+    helix_convert_rgb(&band, converter->out + first * converter->stride,
+                      converter->out + (converter->height + first / 2) * converter->stride, converter->stride);
+}
+
+static void convert_fast(HelixConverter *converter, const HelixRgbPicture *picture)
+{
+    Bands bands = { converter, picture };
+    guint n = (picture->height + BAND_ROWS - 1) / BAND_ROWS;
+
+    if (picture->width * picture->height >= MIN_SHARED_PIXELS) {
+        helix_share(convert_band, &bands, n);
+        return;
+    }
+    for (guint i = 0; i < n; i++) {
+        convert_band(&bands, i);
+    }
+}
+
 static gboolean convert_rgb(HelixConverter *converter, const Source *source, GError **error)
 {
     guint32 even[2] = { source->width & ~1u, source->height & ~1u };
@@ -278,8 +315,7 @@ static gboolean convert_rgb(HelixConverter *converter, const Source *source, GEr
             .red_first = source->format == AV_PIX_FMT_RGB0,
         };
 
-        helix_convert_rgb(&picture, converter->out, converter->out + (gsize)converter->stride * converter->height,
-                          converter->stride);
+        convert_fast(converter, &picture);
     } else if (even[0] < MIN_SCALER_SIDE || even[1] < MIN_SCALER_SIDE) {
         even[0] = even[1] = 0;
     } else if (!scale(converter, source, even, even, error)) {
