@@ -64,6 +64,14 @@ BOOT_SECONDS = 120
 Result = namedtuple("Result", "rc out err")
 
 
+def built():
+    """What Built.save() left; HELIX_QEMU names another emulator."""
+    with open(os.path.join(RUN, "built.json")) as file:
+        paths = json.load(file)
+    paths["qemu"] = os.environ.get("HELIX_QEMU", paths["qemu"])
+    return paths
+
+
 class VMError(StepError):
     """The VM or a command in it did not do what was asked; the message says what and where its log is."""
 
@@ -202,8 +210,7 @@ def connect(path, seconds=20):
 class VM:
     def __init__(self, gpu="virtio-gpu-gl-pci", gpu_options="", export=True, encoder=None, vsock=True, extra=(),
                  append="", environment=(), vsock_slot=None, memory="3G", cpus=2, name="vm", accel=None):
-        with open(os.path.join(RUN, "built.json")) as file:
-            self.built = json.load(file)
+        self.built = built()
         self.name = name
         self.folder = tempfile.mkdtemp(prefix="vm-", dir=RUN)
         self.uds_path = os.path.join(self.folder, "vsock")

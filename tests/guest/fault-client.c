@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * fault-client ADDRESS DIRECTORY WHAT [NUMBER]: guests that misbehave, and those that must not notice (issue: faults in
- * a running VM). What comes back is kept as the film WHAT.h264 in DIRECTORY, to be compared with what was drawn.
+ * fault-client ADDRESS DIRECTORY WHAT [NUMBER]: guests that misbehave, and those that must not notice (docs/qemu.md,
+ * Faults). What comes back is kept as the film WHAT.h264 in DIRECTORY, to be compared with what was drawn.
  *
  * once          three pictures, as any guest would: the connection after the fault
  * bystander     pictures of 15 a second by resource id until SIGTERM; prints "unit N" for each
@@ -15,38 +15,22 @@
  * streams N     N streams at once; one more is refused
  * huge          a texture of 16384 x 16384
  * hold          opens a stream and waits until the connection ends
+ * soak N        N frames by connections of ten, with resizes, frames that cannot be had, and the last left unanswered
  *
  * Prints why it failed to stderr and exits 1.
  */
-#include "buffer.h"
-#include "film.h"
+#include "fault-client.h"
 #include "pattern.h"
-#include "player.h"
 
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
-#define SMALL_WIDTH     320
-#define SMALL_HEIGHT    180
 #define FRAME_MS        66
-#define SILENT_FRAMES   1500
-#define POISON          0xa5
-#define POISON_BUFFERS  4
-#define HUGE_SIDE       16384
 
-typedef struct Job {
-    Gpu gpu;
-    bool has_gpu;
-    Player player;
-    unsigned count;             /* the argument NUMBER */
-    unsigned same_ids;          /* resource ids that were used again */
-} Job;
-
-static volatile sig_atomic_t ending;
+volatile sig_atomic_t ending;
 
 static void on_term(int number)
 {
@@ -54,7 +38,7 @@ static void on_term(int number)
     ending = 1;
 }
 
-static int64_t now_ms(void)
+int64_t now_ms(void)
 {
     struct timespec now;
 
@@ -62,7 +46,7 @@ static int64_t now_ms(void)
     return now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-static void sleep_ms(int64_t ms)
+void sleep_ms(int64_t ms)
 {
     if (ms > 0) {
         nanosleep(&(struct timespec) { ms / 1000, ms % 1000 * 1000000 }, NULL);
@@ -74,7 +58,7 @@ static BufferArea whole(const Buffer *buffer)
     return (BufferArea) { 0, 0, buffer->width, buffer->height };
 }
 
-static PlayerRequest request_for(const Buffer *buffer, unsigned number)
+PlayerRequest request_for(const Buffer *buffer, unsigned number)
 {
     return (PlayerRequest) {
         .number = number,
@@ -90,8 +74,7 @@ static PlayerRequest request_for(const Buffer *buffer, unsigned number)
     };
 }
 
-/* Classic resources are there on every device; the CPU paints them. */
-static int make(Job *job, int width, int height, unsigned number, Buffer *buffer)
+int make(Job *job, int width, int height, unsigned number, Buffer *buffer)
 {
     BufferSpec spec = { .kind = BUFFER_CLASSIC, .width = width, .height = height };
     BufferArea area = { 0, 0, width, height };
@@ -188,272 +171,6 @@ static int run_once(Job *job)
     return ret;
 }
 
-/* ---- guests that misbehave ---- */
-
-static int run_stream(Job *job)
-{
-    Buffer buffer;
-    int ret = make(job, 640, 360, 1, &buffer);
-
-    if (ret < 0 || player_configure(&job->player, 1, 640, 360) < 0) {
-        return -1;
-    }
-    for (unsigned i = 0; !ending && ret == 0; i++) {
-        PlayerRequest request = request_for(&buffer, 1);
-
-        ret = player_send(&job->player, &request) < 0 ? -1 : player_collect(&job->player, 2);
-        if (i == 3) {
-            printf("started\n");
-        }
-    }
-    return ret < 0 ? -1 : player_collect(&job->player, 0);
-}
-
-static int run_silent(Job *job)
-{
-    Wire *wire = &job->player.wire;
-    unsigned units = 0, busy = 0;
-    Buffer buffer;
-
-    if (make(job, 640, 360, 2, &buffer) < 0 || player_configure(&job->player, 1, 640, 360) < 0) {
-        return -1;
-    }
-    for (unsigned i = 0; i < SILENT_FRAMES; i++) {
-        WireRequest request = request_for(&buffer, 2).wire;
-
-        request.pts = i;
-        request.force_key = 1;
-        if (wire_send_request(wire, &request) < 0) {
-            return -1;
-        }
-    }
-    printf("silent\n");
-    sleep_ms((int64_t)job->count * 1000);
-    for (unsigned i = 0; i < SILENT_FRAMES; i++) {
-        WireMessage message;
-
-        if (wire_receive(wire, &message, 60000) < 0) {
-            fprintf(stderr, "answer %u did not come\n", i);
-            return -1;
-        }
-        if (message.type == HELIX_MSG_FRAME_RESPONSE && wire_get64(message.payload + HELIX_RESPONSE_PTS) < (int64_t)i) {
-            fprintf(stderr, "answer %u is out of order\n", i);
-            return -1;
-        }
-        units += message.type == HELIX_MSG_FRAME_RESPONSE;
-        busy += message.type == HELIX_MSG_ERROR && (int)wire_get32(message.payload) == HELIX_CODE_BUSY;
-        wire_message_clear(&message);
-    }
-    printf("# of %u requests %u gave access units, %u were too many\n", SILENT_FRAMES, units, busy);
-    buffer_free(&buffer);
-    return units && units + busy == SILENT_FRAMES ? 0 : -1;
-}
-
-/*
- * The request and the buffer's end race: the drawing, another drawing of the same guest, or an error. Two pictures ahead
- * keep the stream busy, so that with a slow encoder the look-up comes when all is over.
- */
-static int vanish_once(Job *job, Buffer *ahead, unsigned i)
-{
-    static const int sizes[][2] = { { 640, 360 }, { 320, 180 }, { 1280, 720 } };
-    PlayerRequest request = request_for(ahead, 0);
-    Buffer buffer, other = { .dmabuf = -1 };
-    int ret = make(job, 640, 360, i, &buffer);
-
-    if (ret < 0 || player_send(&job->player, &request) < 0 || player_send(&job->player, &request) < 0) {
-        return -1;
-    }
-    request = request_for(&buffer, i % 4 ? FILM_ANY : i);
-    request.may_fail = HELIX_CODE_NOT_FOUND;
-    request.may_fail_too = HELIX_CODE_GEOMETRY;
-    ret = player_send(&job->player, &request);
-    buffer_free(&buffer);
-    if (i % 4) {        /* with virtio_gpu.virglhack=0 it gets the id just freed, if the device has let go of it */
-        ret |= i % 8 > 4 ? gpu_settle(&job->gpu) : 0;
-        ret |= make(job, sizes[i % 4 - 1][0], sizes[i % 4 - 1][1], i, &other);
-        job->same_ids += other.resource_id == request.wire.resource_id;
-    }
-    ret |= player_collect(&job->player, 0);
-    buffer_free(&other);
-    return ret;
-}
-
-static int run_vanish(Job *job)
-{
-    Buffer ahead;
-    int ret = make(job, 640, 360, 0, &ahead) < 0 ? -1 : player_configure(&job->player, 1, 640, 360);
-
-    for (unsigned i = 0; i < job->count && ret == 0; i++) {
-        ret = vanish_once(job, &ahead, i);
-    }
-    printf("# %u of %u ids were used again\n", job->same_ids, job->count * 3 / 4);
-    return ret;
-}
-
-/* What a request is answered with, whatever that is. Every other picture has a size that none had before: its memory is new. */
-static int run_codes(Job *job)
-{
-    Wire *wire = &job->player.wire;
-
-    for (unsigned i = 0; i < job->count; i++) {
-        WireMessage message;
-        WireRequest request;
-        Buffer buffer;
-
-        if (make(job, 640, i % 2 ? 360 + 2 * (int)i : 360, i, &buffer) < 0) {
-            return -1;
-        }
-        request = request_for(&buffer, i).wire;
-        if (wire_send_request(wire, &request) < 0 || wire_receive(wire, &message, 60000) < 0) {
-            return -1;
-        }
-        if (message.type == HELIX_MSG_ERROR) {
-            printf("code %d %s\n", (int)wire_get32(message.payload), message.payload + HELIX_ERROR_MESSAGE);
-        } else {
-            printf("code 0\n");
-        }
-        wire_message_clear(&message);
-        buffer_free(&buffer);
-    }
-    return 0;
-}
-
-/* Fill memory like that of the buffer just freed with what must not be seen. */
-static int spread_poison(Job *job, int width, int height)
-{
-    Buffer buffers[POISON_BUFFERS];
-    int made = 0, ret = 0;
-
-    for (; made < POISON_BUFFERS && ret == 0; made++) {
-        BufferSpec spec = { .kind = BUFFER_CLASSIC, .width = width, .height = height };
-
-        ret = buffer_new(&job->gpu, &spec, &buffers[made]);
-        if (ret == 0) {
-            memset(buffers[made].map, POISON, buffers[made].size);
-        }
-    }
-    while (made > 0) {
-        buffer_free(&buffers[--made]);
-    }
-    return ret;
-}
-
-static int play_poison(Job *job, bool wait_for_release)
-{
-    const int width = 1920, height = 1080;
-    int ret = player_configure(&job->player, 1, width, height);
-
-    for (unsigned i = 0; i < job->count && ret == 0; i++) {
-        Buffer buffer;
-        PlayerRequest request;
-
-        ret = make(job, width, height, i, &buffer);
-        if (ret < 0) {
-            break;
-        }
-        request = request_for(&buffer, i);
-        request.wire.flags = HELIX_REQUEST_EXT | HELIX_REQUEST_RELEASE;
-        request.wire.source = i % 2 ? HELIX_SOURCE_TEXTURE : HELIX_SOURCE_PAGES;
-        request.may_fail = wait_for_release ? 0 : HELIX_CODE_NOT_FOUND;
-        ret = player_send(&job->player, &request);
-        if (ret == 0 && wait_for_release) {
-            ret = player_collect_release(&job->player);
-        }
-        buffer_free(&buffer);
-        ret |= spread_poison(job, width, height);
-        ret |= player_collect(&job->player, 0);
-    }
-    return ret;
-}
-
-static int run_released(Job *job)
-{
-    return play_poison(job, true);
-}
-
-static int run_poison(Job *job)
-{
-    return play_poison(job, false);
-}
-
-static int run_streams(Job *job)
-{
-    enum { ROUNDS = 10 };
-    Buffer buffers[PLAYER_MAX_PENDING];
-    int ret = 0;
-
-    for (unsigned i = 0; i < job->count && ret == 0; i++) {
-        ret = make(job, SMALL_WIDTH, SMALL_HEIGHT, i, &buffers[i]) < 0 ||
-            player_configure(&job->player, (uint16_t)(i + 1), SMALL_WIDTH, SMALL_HEIGHT) < 0 ? -1 : 0;
-    }
-    for (unsigned round = 0; round < ROUNDS && ret == 0; round++) {
-        for (unsigned i = 0; i <= job->count && ret == 0; i++) {
-            PlayerRequest request = request_for(&buffers[i % job->count], i);
-
-            request.wire.session = (uint16_t)(i + 1);
-            request.expect_error = i == job->count ? HELIX_CODE_NO_ENCODER : 0;
-            ret = player_send(&job->player, &request);
-        }
-        ret |= player_collect(&job->player, 0);
-    }
-    return ret;
-}
-
-static int run_huge(Job *job)
-{
-    static const struct {
-        uint32_t x, y, width, height;
-        int error;
-    } parts[] = {
-        { 0, 0, HUGE_SIDE, HUGE_SIDE, HELIX_CODE_GEOMETRY },
-        { 0, 0, 8194, 64, HELIX_CODE_GEOMETRY },
-        { 0, 0, 8192, 8192, HELIX_CODE_GEOMETRY },
-        { 8192, 12032, 8192, 4352, 0 },     /* the most that H.264 takes */
-        { 1, 1, 640, 360, 0 },
-    };
-    Buffer buffer;
-    int64_t made = now_ms();
-    int ret = buffer_new_unbacked(&job->gpu, HUGE_SIDE, HUGE_SIDE, 4096, &buffer);
-
-    if (ret == 0) {
-        ret = gpu_settle(&job->gpu);
-    }
-    printf("# the GPU made the resource in %lld ms\n", (long long)(now_ms() - made));
-
-    for (unsigned i = 0; i < sizeof(parts) / sizeof(parts[0]) && ret == 0; i++) {
-        PlayerRequest request = request_for(&buffer, FILM_ANY);
-        int64_t begin = now_ms();
-
-        request.expect_error = parts[i].error;
-        request.wire.flags = HELIX_REQUEST_EXT;
-        request.wire.crop_x = parts[i].x;
-        request.wire.crop_y = parts[i].y;
-        request.wire.width = parts[i].width;
-        request.wire.height = parts[i].height;
-        request.wire.res_width = request.wire.res_height = HUGE_SIDE;
-        ret = player_send(&job->player, &request) < 0 ? -1 : player_collect(&job->player, 0);
-        printf("# %u x %u of 16384 x 16384: answered in %lld ms\n", parts[i].width, parts[i].height,
-               (long long)(now_ms() - begin));
-    }
-    buffer_free(&buffer);
-    return ret;
-}
-
-static int run_hold(Job *job)
-{
-    WireMessage message;
-
-    if (player_configure(&job->player, 1, SMALL_WIDTH, SMALL_HEIGHT) < 0) {
-        return -1;
-    }
-    printf("holding\n");
-    while (wire_receive(&job->player.wire, &message, 3600000) == 0) {
-        wire_message_clear(&message);
-    }
-    printf("ended\n");
-    return 0;
-}
-
 /* ---- main ---- */
 
 static const struct {
@@ -473,6 +190,7 @@ static const struct {
     { "streams", run_streams, false },
     { "huge", run_huge, false },
     { "hold", run_hold, true },
+    { "soak", run_soak, false },
 };
 
 static int run(Job *job, const char *name, const char *address, const char *directory)
@@ -506,6 +224,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: %s ADDRESS DIRECTORY WHAT [NUMBER]\n", argv[0]);
         return 2;
     }
+    job.address = argv[1];
     job.count = argc > 4 ? (unsigned)atoi(argv[4]) : 1;
     setvbuf(stdout, NULL, _IOLBF, 0);
     sigaction(SIGTERM, &action, NULL);

@@ -103,7 +103,11 @@ class HostBystander(Bystander):
 
     def end(self):
         self.process.terminate()
-        self.process.wait(SECONDS)
+        try:
+            self.process.wait(SECONDS)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            return "it does not end: no answer came any more"
         return self.process.returncode == 0 or self.process.stderr.read()
 
 
@@ -139,7 +143,7 @@ def judge(film):
 
 
 class FaultVM:
-    def __init__(self, name, preload=False, guest_stream=True, extra=(), **options):
+    def __init__(self, name, preload=False, guest_stream=True, host_stream=True, extra=(), **options):
         self.tap = Tap()
         self.stack = tempfile.TemporaryDirectory(prefix="helix-")
         self.folder = self.stack.name
@@ -150,7 +154,7 @@ class FaultVM:
         listen = ("-global", "%s.helix-listen=unix:%s" % (device, self.address))
         self.vm = VM(name=name, extra=listen + tuple(extra), append="virtio_gpu.virglhack=0",
                      environment=self.encoders.environment() if preload else {}, **options)
-        self.wants_guest_stream = guest_stream
+        self.wants = host_stream, guest_stream
         self.bystanders = []
 
     def __enter__(self):
@@ -171,8 +175,9 @@ class FaultVM:
         self.stack.cleanup()
 
     def start_bystanders(self):
-        self.bystanders = [HostBystander(self.address, self.folder)]
-        if self.wants_guest_stream:
+        if self.wants[0]:
+            self.bystanders.append(HostBystander(self.address, self.folder))
+        if self.wants[1]:
             self.bystanders.append(GuestBystander(self.vm))
 
     # ---- what faults are made of ----

@@ -4,7 +4,6 @@
 No guest is needed: the module is reached through helix-listen=, and the machine runs its firmware at most.
 """
 
-import json
 import os
 import socket
 import stat
@@ -16,7 +15,7 @@ import time
 
 from qemu import FIRMWARE
 from tap import Tap
-from vm import RUN, Display, Qmp, VMError
+from vm import Display, Qmp, VMError, built
 
 SECONDS = 30
 FRAME_REQUEST, FRAME_RESPONSE, PING, PONG, ERROR = 0x01, 0x02, 0x10, 0x11, 0xFF
@@ -248,8 +247,7 @@ def check_unrealize(tap, emulator, display, folder):
 
 def main():
     tap = Tap()
-    with open(os.path.join(RUN, "built.json"), encoding="utf-8") as file:
-        emulator = json.load(file)["qemu"]
+    emulator = built()["qemu"]
     with tempfile.TemporaryDirectory(prefix="helix-") as folder, open(os.path.join(folder, "display"), "w") as log:
         display = Display(emulator, log)
         try:

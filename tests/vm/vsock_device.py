@@ -5,7 +5,6 @@ No guest runs: descriptors are written by hand (virtio_mmio.py), so the device i
 PCI.
 """
 
-import json
 import os
 import socket
 import struct
@@ -16,7 +15,7 @@ import time
 from tap import Tap
 from virtio_mmio import (CONFIG, DEVICE_ID, F_INDIRECT_DESC, F_VERSION_1, INDIRECT, SECONDS, STATUS, WRITE, Device,
                          Machine)
-from vm import RUN, Qmp
+from vm import RUN, Qmp, built
 
 CID, HOST, PORT = 7, 2, 5001
 RX, TX, EVENT = 0, 1, 2
@@ -426,8 +425,7 @@ def unplugged(emulator, folder):
 
 def main():
     tap = Tap()
-    with open(os.path.join(RUN, "built.json")) as file:
-        emulator = json.load(file)["qemu"]
+    emulator = built()["qemu"]
     with tempfile.TemporaryDirectory(prefix="vsock-", dir=RUN) as folder:
         for what, check in (("unusable properties are refused", unusable_properties),
                             ("plugged, unplugged, plugged again", unplugged)):

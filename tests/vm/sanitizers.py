@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# suite: long
+# seconds: 14400
+"""The other VM suites, once, in a QEMU built with ASan and UBSan. HELIX_SUITES="vm-boot vm-vsock" runs some of them.
+
+Leaks are not looked for: QEMU is killed at a test's end, and its libraries keep what they have. A report that names a
+file of ours fails its suite; one of QEMU's or its libraries' alone is shown. Nothing is suppressed.
+"""
+
+import glob
+import os
+import re
+import subprocess
+import sys
+import time
+
+import check
+import qemu
+from steps import LOGS, host_path
+from tap import Tap
+
+# They build QEMU themselves, measure it, or are this one.
+LEFT_OUT = {"vm-build-ways", "vm-other-trees", "vm-qemu-fuzz", "vm-sanitizers", "vm-soak"}
+SECONDS = 3600
+OURS = "hw/display/helix"
+
+
+def reports(base):
+    """[(whether it is ours, its first line)] of what the sanitizers wrote."""
+    found = []
+    for path in sorted(glob.glob(base + ".*")):
+        with open(path, errors="replace") as file:
+            text = file.read()
+        # one error after the other, each with its stack
+        for part in re.split(r"(?m)^(?=.*(?:runtime error:|ERROR: AddressSanitizer))", text):
+            line = part.strip().split("\n")[0]
+            if "runtime error:" in line or "AddressSanitizer" in line:
+                found.append((OURS in (line if "runtime error:" in line else part), line))
+    return found
+
+
+def run(tap, name, script, environment):
+    base = os.path.join(LOGS, "sanitizer-" + name)
+    for path in glob.glob(base + ".*"):
+        os.unlink(path)
+    options = "log_path=%s:detect_leaks=0:print_stacktrace=1" % base
+    begin = time.monotonic()
+    log = os.path.join(LOGS, name + "-sanitized.log")
+    with open(log, "w") as out:
+        done = subprocess.run(["timeout", "-k", "10", str(SECONDS), "python3", script], stdin=subprocess.DEVNULL, stdout=out,
+                              stderr=out, env=dict(environment, ASAN_OPTIONS=options, UBSAN_OPTIONS=options))
+    with open(log, errors="replace") as file:
+        said = file.read()
+    found = reports(base)
+    ours = sorted({line for mine, line in found if mine})
+    others = sorted({line for mine, line in found if not mine})
+    failures = re.findall(r"^not ok .*$", said, re.M)
+    print("# %s: %d ok, %d not ok in %.0f s; reports: %d of ours, %d of others" % (
+        name, len(re.findall(r"^ok ", said, re.M)), len(failures), time.monotonic() - begin, len(ours), len(others)))
+    for line in others:
+        print("# not ours: " + line)
+    tap.check(done.returncode in (0, 77), "%s passes" % name, "ended with %d; see %s\n%s" % (
+        done.returncode, host_path(log), "\n".join(failures)))
+    tap.check(not ours, "%s: nothing of ours is reported" % name, "\n".join(ours))
+
+
+def main():
+    tap = Tap()
+    emulator = qemu.build_sanitized()[0]
+    environment = dict(os.environ, HELIX_QEMU=emulator)
+    scripts = check.vm_suites()[0]
+    wanted = os.environ.get("HELIX_SUITES", "").split() or [name for name in scripts if name not in LEFT_OUT]
+    for name in wanted:
+        run(tap, name, scripts[name], environment)
+    return tap.end()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
