@@ -86,6 +86,28 @@ gboolean vsock_address_may_come(int code)
     }
 }
 
+/*
+ * Ports that only a process with CAP_NET_BIND_SERVICE can bind. A host with helix-privileged-ports=on answers no others, and
+ * any other host does not care: so one is taken whenever that can be had.
+ */
+#define PRIVILEGED_FIRST 600
+#define PRIVILEGED_LAST 1023
+#define PRIVILEGED_TRIES 32
+
+static void bind_privileged(int fd)
+{
+    guint start = g_random_int_range(PRIVILEGED_FIRST, PRIVILEGED_LAST + 1);
+
+    for (guint i = 0; i < PRIVILEGED_TRIES; i++) {
+        guint port = PRIVILEGED_FIRST + (start - PRIVILEGED_FIRST + i) % (PRIVILEGED_LAST + 1 - PRIVILEGED_FIRST);
+        struct sockaddr_vm own = { .svm_family = AF_VSOCK, .svm_cid = VMADDR_CID_ANY, .svm_port = port };
+
+        if (bind(fd, (void *)&own, sizeof(own)) == 0 || errno != EADDRINUSE) {
+            return;             /* EACCES: without the privilege the kernel chooses a port above */
+        }
+    }
+}
+
 int vsock_address_connect(const VsockAddress *address, const char *name, gboolean *connecting, int *code,
                           GError **error)
 {
@@ -110,6 +132,9 @@ int vsock_address_connect(const VsockAddress *address, const char *name, gboolea
         *code = errno;
         g_propagate_error(error, vsock_address_error(is_unix, name, *code));
         return -1;
+    }
+    if (!is_unix) {
+        bind_privileged(fd);
     }
     if (connect(fd, is_unix ? (void *)&sun : (void *)&svm, is_unix ? sizeof(sun) : sizeof(svm)) == 0) {
         return fd;

@@ -4,6 +4,7 @@
 #include <glib/gstdio.h>
 
 #include "rig.h"
+#include "stat.h"
 
 #define PATIENCE (20 * G_TIME_SPAN_SECOND)
 
@@ -96,6 +97,7 @@ Rig *rig_new(const RigOptions *options)
         config.max_in_flight = options->max_in_flight;
         config.max_streams = options->max_streams;
         config.max_connections = options->max_connections;
+        config.max_memory = options->max_memory;
     }
     g_mutex_init(&rig->lock);
     rig->log = g_string_new(NULL);
@@ -220,23 +222,11 @@ char *rig_stats(Rig *rig)
     return json;
 }
 
-/* The objects on the way hold numbers only, up to the one that is looked for. */
 guint64 rig_stat(Rig *rig, const char *path)
 {
     g_autofree char *json = rig_stats(rig);
-    g_auto(GStrv) names = g_strsplit(path, ".", -1);
-    const char *at = json;
 
-    for (char **name = names; *name; name++) {
-        g_autofree char *member = g_strdup_printf("\"%s\":", *name);
-
-        at = strstr(at, member);
-        if (!at) {
-            g_error("no %s in %s", path, json);
-        }
-        at += strlen(member);
-    }
-    return g_ascii_strtoull(at, NULL, 10);
+    return stat_number(json, path);
 }
 
 gboolean rig_wait_stat(Rig *rig, const char *path, guint64 value)

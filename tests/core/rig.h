@@ -13,6 +13,7 @@
 
 typedef struct RigOptions {
     guint max_in_flight, max_streams, max_connections;
+    guint64 max_memory;
 } RigOptions;
 
 typedef struct Rig {

@@ -18,7 +18,7 @@ static const HelixEncoderClass *inner_class;
 static GMutex lock;             /* all below */
 static GCond changed;
 static guint delay_ms, drops, drop_every, fails, oversized, open_fails, begun, opened, closed, reconfigured;
-static gboolean held;
+static gboolean held, remember;
 static GArray *calls;
 static HelixEncoderConfig last_config;
 
@@ -104,7 +104,9 @@ static gboolean scripted_encode(HelixEncoder *encoder, HelixSurface *surface, gb
     g_mutex_unlock(&lock);
     g_usleep(wait_ms * 1000ul);     /* after conversion, as coding would be */
     g_mutex_lock(&lock);
-    g_array_append_val(calls, call);
+    if (remember) {
+        g_array_append_val(calls, call);
+    }
     g_cond_broadcast(&changed);
     g_mutex_unlock(&lock);
     return ok;
@@ -125,6 +127,7 @@ const HelixEncoderClass *scripted_wrap(const HelixEncoderClass *inner)
     g_mutex_lock(&lock);
     delay_ms = drops = drop_every = fails = oversized = open_fails = begun = opened = closed = reconfigured = 0;
     held = FALSE;
+    remember = TRUE;
     g_clear_pointer(&calls, g_array_unref);
     calls = g_array_new(FALSE, FALSE, sizeof(ScriptedCall));
     g_mutex_unlock(&lock);
@@ -155,6 +158,7 @@ const HelixEncoderClass *scripted_wrap(const HelixEncoderClass *inner)
         return value;                   \
     }
 
+SETTER(scripted_remember, gboolean, remember)
 SETTER(scripted_delay_ms, guint, delay_ms)
 SETTER(scripted_drop, guint, drops)
 SETTER(scripted_drop_every, guint, drop_every)

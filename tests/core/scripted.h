@@ -18,6 +18,7 @@ typedef struct ScriptedCall {
 /* Forget everything, and wrap @inner (whose name it bears) from now on. No encoder of it may be open. */
 const HelixEncoderClass *scripted_wrap(const HelixEncoderClass *inner);
 
+void scripted_remember(gboolean remember);  /* calls; else they are counted only, for runs of any length */
 void scripted_delay_ms(guint ms);           /* every encode takes that much longer */
 void scripted_drop(guint n);                /* the next n encodes are dropped */
 void scripted_drop_every(guint n);          /* 0: none */

@@ -138,6 +138,8 @@ static void test_connection_limit(void)
 static void test_memory_limit(void)
 {
     enum { SIDE = 8192, GUESTS = 5 };   /* 256 MiB each, asked for before the pixels arrive, which they never do */
+    static const guint8 pixels[64 * 48 * 4];
+    const FrameRequest small = { .flags = HELIX_REQUEST_PIXEL_DATA, .pts = 1, .pixels = pixels, .pixels_size = sizeof pixels };
     g_autoptr(Rig) rig = rig_new(NULL);
     g_autoptr(GByteArray) head = client_frame_bytes(&(FrameRequest) { .flags = HELIX_REQUEST_PIXEL_DATA, .width = SIDE, .height = SIDE,
                                                                       .pixels_size = (gsize)SIDE * SIDE * 4 });
@@ -151,14 +153,29 @@ static void test_memory_limit(void)
     }
     g_assert_true(rig_wait_stat(rig, "bytes.from_guest", GUESTS * (head->len + HELIX_WIRE_HEADER_SIZE + 7)));
     client = rig_connect(rig);
-    g_assert_true(client_resource(client, 0, 1, 0));
+    g_assert_true(client_resource(client, 0, 1, 0));    /* look-ups find room all the same */
+    message_free(expect_frame(client, 0, 0));
+    g_assert_true(client_frame(client, &small));
     expect_error(client, 0, FRAME, HELIX_CODE_INTERNAL);
     for (guint i = 0; i < GUESTS; i++) {
         client_free(guests[i]);
     }
     g_assert_true(rig_wait_stat(rig, "connections.now", 1));
-    g_assert_true(client_resource(client, 0, 1, 0));
-    message_free(expect_frame(client, 0, 0));
+    g_assert_true(client_frame(client, &small));
+    message_free(expect_frame(client, 0, 1));
+}
+
+/* A limit of a user's own; what is over it is an error that says so. */
+static void test_own_memory_limit(void)
+{
+    g_autoptr(Rig) rig = rig_new(&(RigOptions) { .max_memory = 1 << 20 });
+    g_autoptr(Client) client = rig_connect(rig);
+
+    g_assert_true(client_frame(client, &(FrameRequest) { .resource = 1, .width = 1024, .height = 512, .stride = 4096 }));
+    expect_error(client, 0, FRAME, HELIX_CODE_INTERNAL);
+    g_assert_true(client_resource(client, 0, 1, 1));
+    message_free(expect_frame(client, 0, 1));
+    g_assert_cmpuint(rig_stat(rig, "memory.pictures"), <=, 1 << 20);
 }
 
 /* The host ends with guests, frames and look-ups in every state: it waits for its encoders and for nothing else. */
@@ -289,6 +306,7 @@ int main(int argc, char **argv)
     g_test_add_func("/flow/flood", test_flood);
     g_test_add_func("/flow/connection-limit", test_connection_limit);
     g_test_add_func("/flow/memory-limit", test_memory_limit);
+    g_test_add_func("/flow/own-memory-limit", test_own_memory_limit);
     g_test_add_func("/flow/host-ends", test_host_ends);
     g_test_add_func("/flow/log-is-bounded", test_log_is_bounded);
     g_test_add_func("/flow/stats", test_stats);

@@ -17,6 +17,8 @@ static void test_order(void)
     g_autoptr(Rig) rig = rig_new(NULL);
     g_autoptr(Client) client = rig_connect(rig);
 
+    g_assert_true(client_config(client, &(ConfigRequest) { .flags = HELIX_CONFIG_ANSWER }));
+    message_free(expect_message(client, HELIX_MSG_CONFIG_RESP, 0));
     scripted_hold(TRUE);
     g_assert_true(client_resource(client, 0, 1, 0));
     g_assert_true(client_resource(client, 0, 0, 1));                    /* wrong in itself */

@@ -138,6 +138,13 @@ def check_refusals(tap, emulator, display, folder):
         ("helix-vsock-port=4294967296", ["helix-vsock-port"]),
         ("helix-vsock-port=-1", ["helix-vsock-port"]),
         ("helix-vsock-port=fivethousand", ["helix-vsock-port"]),
+        ("helix-max-connections=1025", ["helix-max-connections=1025", "from 1 to 1024"]),
+        ("helix-max-streams=257", ["helix-max-streams=257", "from 1 to 256"]),
+        ("helix-max-in-flight=65", ["helix-max-in-flight=65", "from 1 to 64"]),
+        ("helix-max-encoders=513", ["helix-max-encoders=513", "from 1 to 512"]),
+        ("helix-max-memory=1000", ["helix-max-memory=1000", "from 1048576 to"]),
+        ("helix-max-memory=lots", ["helix-max-memory"]),
+        ("helix-privileged-ports=maybe", ["helix-privileged-ports"]),
         ("helix-encoder=h265", ["helix-encoder", "h265", "null"]),
         ("helix-encoder=x264,helix-encoder-software=off", ["helix-encoder", "x264", "software"]),
         ("helix-encoder-software=off", ["helix-encoder", "allow encoding in software"]),
@@ -153,6 +160,10 @@ def check_refusals(tap, emulator, display, folder):
             status, said = start(emulator, display, folder, "-device", gpu + ",helix-frame-export=on," + option)
             good = status == 1 and all(word in said for word in words)
             tap.check(good, "%s refuses %s" % (gpu, option[:60]), "status %s: %s" % (status, said))
+    for value in (7, 65537):
+        status, said = start(emulator, display, folder, "-device", "helix-vsock-pci,max-connections=%d" % value)
+        tap.check(status == 1 and "max-connections=%d" % value in said and "from 8 to 65536" in said,
+                  "helix-vsock-pci refuses max-connections=%d" % value, "status %s: %s" % (status, said))
     status, said = start(emulator, display, folder, "-device", "virtio-gpu-pci,id=one,helix-frame-export=on",
                          "-device", "virtio-gpu-pci,id=two,helix-frame-export=on")
     tap.check(status == 1 and "one GPU" in said and "/one/" in said,
@@ -226,6 +237,33 @@ def check_states(tap, emulator, display, folder):
             tap.check("helix_%s " % event in machine.said(), "trace event helix_" + event)
 
 
+def check_limits(tap, emulator, display, folder):
+    address = os.path.join(folder, "socket")
+    device = "virtio-gpu-pci,id=gpu,helix-frame-export=on,helix-encoder=null,helix-max-connections=2,helix-max-streams=1," \
+             "helix-max-memory=1M,helix-listen=unix:" + address
+    with Machine(emulator, display, folder, "-device", device) as machine:
+        backend = "/machine/peripheral/gpu/virtio-backend"
+        defaults = {"helix-max-in-flight": 4, "helix-max-encoders": 0, "helix-privileged-ports": False}
+        got = {name: machine.get(backend, name) for name in defaults}
+        tap.check(got == defaults, "limits that were not given are the defaults", got)
+        machine.qmp.command("cont")
+        first, second = Client(address), Client(address)
+        first.request(0, PIXEL_DATA, bytes(16 * 16 * 4))
+        tap.check(first.answer()[0] == FRAME_RESPONSE, "within the limits a stream runs")
+        first.send(0x04, 0x01, bytes(28))       # from now on nothing is closed to make room
+        first.answer()
+        first.send(FRAME_REQUEST, PIXEL_DATA, struct.pack("<5I2qB7x", 0, 16, 16, XR24, 64, 0, 0, 0) + bytes(1024), 2)
+        code, message = first.error()
+        tap.check(code == -10 and "1 streams" in message, "helix-max-streams is one for all of the VM", message)
+        first.request(0, PIXEL_DATA, bytes(512 * 512 * 4), 512, 512)
+        code, message = first.error()
+        tap.check(code == -99 and "524288" in message, "helix-max-memory bounds pixels to half of it", message)
+        third = Client(address)
+        tap.check(third.socket.recv(1) == b"", "helix-max-connections: one more is closed")
+        second.send(PING)
+        tap.check(second.answer()[0] == PONG, "and those that are there go on")
+
+
 def check_unrealize(tap, emulator, display, folder):
     address = os.path.join(folder, "socket")
     device = "virtio-gpu-pci,id=gpu,helix-frame-export=on,helix-encoder=null,helix-listen=unix:" + address
@@ -261,6 +299,7 @@ def main():
                       "-global", "virtio-gpu-gl-device.helix-listen=unix:SOCKET",
                       "-device", "virtio-vga-gl,id=gpu"], peripheral)
             check_states(tap, emulator, display, folder)
+            check_limits(tap, emulator, display, folder)
             check_unrealize(tap, emulator, display, folder)
         except (VMError, OSError) as error:
             tap.check(False, "the test came to its end", error)

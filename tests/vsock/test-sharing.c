@@ -240,6 +240,70 @@ static void test_connection_storm(void)
     guest_free(guest);
 }
 
+static gboolean is_own_port(gpointer data, guint32 port)
+{
+    return port == Q;
+}
+
+/* Other ports, whoever began, cannot use up the places of the host's own one; nor can it have more than there are. */
+static void test_reserved_places(void)
+{
+    Guest *guest = guest_new(0, 8);
+    User *user = user_new();
+
+    guest->vsock->config.reserved = 2;
+    guest->vsock->config.is_reserved = is_own_port;
+    guest_add_buffers(guest, 100, 4096);
+    for (guint i = 0; i < 6; i++) {
+        guest_connect(guest, P + i, Q + 1);
+    }
+    guest_op(guest, HELIX_VSOCK_OP_REQUEST, P + 6, Q + 1);
+    guest_expect(guest, HELIX_VSOCK_OP_RST, Q + 1, P + 6);
+    helix_vsock_connect(guest->vsock, 3, user_connected, user);
+    g_assert_cmpuint(user->n_connected, ==, 1);
+    g_assert_null(user->channel);
+    guest_connect(guest, P, Q);
+    guest_connect(guest, P + 1, Q);
+    guest_op(guest, HELIX_VSOCK_OP_REQUEST, P + 2, Q);
+    guest_expect(guest, HELIX_VSOCK_OP_RST, Q, P + 2);
+    guest_op(guest, HELIX_VSOCK_OP_RST, P, Q + 1);      /* a place that is free again can be had again */
+    guest_connect(guest, P, Q + 1);
+    guest_free(guest);
+    user_free(user);
+}
+
+/* A user that never takes what came before the guest closed keeps the connection for a time, not for ever. */
+static void test_drain_times_out(void)
+{
+    Guest *guest = guest_new(0, 0);
+    User *user = guest_connect(guest, P, Q);
+
+    guest->vsock->config.drain_timeout_ms = 20;
+    user->appetite = 0;
+    guest_data(guest, P, Q, "unread", 6);
+    guest_shutdown(guest, P, Q, HELIX_VSOCK_SHUTDOWN_BOTH);     /* no buffer: the RST is owed when the time is up */
+    while (!user->n_closed) {
+        g_main_context_iteration(NULL, TRUE);
+    }
+    g_assert_cmpuint(helix_vsock_n_connections(guest->vsock), ==, 1);
+    guest_add_buffers(guest, 4, 4096);
+    guest_expect(guest, HELIX_VSOCK_OP_RST, Q, P);
+    guest_expect_nothing(guest);
+    g_assert_cmpuint(helix_vsock_n_connections(guest->vsock), ==, 0);
+
+    user = guest_connect(guest, P, Q);
+    user->appetite = 0;
+    guest_data(guest, P, Q, "unread", 6);
+    guest_shutdown(guest, P, Q, HELIX_VSOCK_SHUTDOWN_BOTH);
+    guest_expect(guest, HELIX_VSOCK_OP_RST, Q, P);
+    while (helix_vsock_n_connections(guest->vsock)) {
+        g_main_context_iteration(NULL, TRUE);
+    }
+    g_assert_cmpuint(user->n_closed, ==, 1);
+    guest_expect_nothing(guest);                /* no second RST: the port may be somebody else's by then */
+    guest_free(guest);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -252,5 +316,7 @@ int main(int argc, char **argv)
     g_test_add_func("/vsock/nested-write-goes-on", test_nested_write_goes_on);
     g_test_add_func("/vsock/fair-share", test_fair_share);
     g_test_add_func("/vsock/connection-storm", test_connection_storm);
+    g_test_add_func("/vsock/reserved-places", test_reserved_places);
+    g_test_add_func("/vsock/drain-times-out", test_drain_times_out);
     return g_test_run();
 }

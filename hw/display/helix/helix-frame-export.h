@@ -13,6 +13,12 @@ typedef struct HelixChannel HelixChannel;
 
 /* The port the module answers on if helix-vsock-port= says nothing else. */
 #define HELIX_VSOCK_PORT 5000
+/* What a guest may use of the module if the helix-max-*= properties say nothing else: core/host.h has the ranges. */
+#define HELIX_MAX_CONNECTIONS 64
+#define HELIX_MAX_STREAMS 16
+#define HELIX_MAX_IN_FLIGHT 4
+#define HELIX_MAX_ENCODERS 0     /* twice the streams */
+#define HELIX_MAX_MEMORY (1024ull * 1024 * 1024)
 
 /*
  * Make @g the VM's exporting GPU: check its helix-*= properties, make the module and open what it listens on. FALSE
@@ -26,6 +32,9 @@ bool helix_frame_export_realize(VirtIOGPU *g, Error **errp);
  * whatever could was checked by helix_frame_export_realize(), without which this does nothing.
  */
 void helix_frame_export_init(VirtIOGPU *g, int port);
+
+/* Is @port the module's vsock port? Main loop. */
+bool helix_frame_export_has_port(uint32_t port);
 
 /*
  * A guest connected to vsock port @port of CID 2. TRUE if that is the module's port and it took the connection over;

@@ -19,7 +19,7 @@ gboolean helix_annexb_init(HelixAnnexB *annexb, guint length_size, gsize max_byt
 
 static gboolean check_room(HelixAnnexB *annexb, guint64 more, GError **error)
 {
-    if (annexb->out->len + more > annexb->max_bytes) {
+    if (more > annexb->max_bytes || annexb->out->len > annexb->max_bytes - more) {
         g_set_error(error, HELIX_ERROR, HELIX_CODE_ENCODE, "access unit of more than %" G_GSIZE_FORMAT " bytes: lower "
                     "the bitrate or the size", annexb->max_bytes);
         return FALSE;
@@ -33,7 +33,7 @@ gboolean helix_annexb_add_nal(HelixAnnexB *annexb, const guint8 *nal, gsize len,
     if (len == 0) {
         return TRUE;
     }
-    if (len > annexb->max_bytes || !check_room(annexb, sizeof(start_code) + len, error)) {
+    if (!check_room(annexb, sizeof(start_code) + (guint64)len, error)) {
         return FALSE;
     }
     g_byte_array_append(annexb->out, start_code, sizeof(start_code));

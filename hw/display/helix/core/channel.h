@@ -54,6 +54,7 @@ struct HelixChannel {
     const HelixChannelUser *user;   /* NULL: nobody attached, or after close */
     gpointer user_data;
     char *peer;                     /* for logs, e.g. "vsock 3:1024"; owned by the carrier */
+    guint32 peer_port;              /* the guest's vsock port; 0 where there is none, as on a UNIX socket */
 };
 
 /* Attach the user; the carrier may call it from now on (never from inside this call). */

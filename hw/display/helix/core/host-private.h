@@ -10,7 +10,9 @@
 struct HelixHost {
     const HelixEncoderClass *encoder;
     gboolean hardware_only;
-    guint max_in_flight, max_streams, max_connections;
+    guint max_in_flight, max_streams, max_connections, max_encoders;
+    gboolean privileged_ports;
+    gint64 idle_timeout, stall_timeout;     /* us */
     const HelixResolver *resolver;
     gpointer resolver_data;
     const HelixHostHooks *hooks;
@@ -19,6 +21,8 @@ struct HelixHost {
     HelixCrew *crew;
     HelixSurfacePool *pool;     /* of every picture in host memory */
     GList *sessions;
+    GMainContext *context;
+    GSource *clock;             /* looks for stalled sessions; NULL: there are none at all */
     guint n_streams;
     gboolean running;
     gint64 log_credit;          /* us: lines that may be logged at once */
@@ -33,5 +37,8 @@ static inline gint64 helix_now_ns(void)
 }
 
 void helix_host_log(HelixHost *host, const char *format, ...) G_GNUC_PRINTF(2, 3);
+
+/* A session is gone. */
+void helix_host_forget(HelixHost *host, gpointer session);
 
 #endif

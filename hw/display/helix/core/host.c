@@ -4,16 +4,13 @@
 #include "host-private.h"
 #include "session.h"
 
-#define DEFAULT_MAX_IN_FLIGHT 4u
-#define DEFAULT_MAX_STREAMS 16u
-#define DEFAULT_MAX_CONNECTIONS 64u
-
 #define LOG_BURST 100
 
 /* Idle pictures kept: a stream in steady state uses three in turn, and few streams run at once. */
 #define POOL_KEEP 6u
-/* Room for five streams of 5K pictures in host memory; a guest that asks for more gets errors, not the host's memory. */
-#define POOL_LIMIT (G_GUINT64_CONSTANT(1) << 30)
+
+#define IDLE_TIMEOUT_MS 10000u
+#define STALL_TIMEOUT_MS 30000u
 
 /* A guest can make lines as fast as it can connect: a burst of them is logged, then one a second. */
 static gboolean may_log(HelixHost *host)
@@ -50,11 +47,34 @@ void helix_host_log(HelixHost *host, const char *format, ...)
     g_string_free(line, TRUE);
 }
 
+static gboolean check_limit(const char *name, guint64 value, guint64 least, guint64 most, GError **error)
+{
+    if (value == 0 || (value >= least && value <= most)) {
+        return TRUE;
+    }
+    g_set_error(error, HELIX_ERROR, HELIX_CODE_INVALID, "%s=%" G_GUINT64_FORMAT " is out of range: from %" G_GUINT64_FORMAT " to %"
+                G_GUINT64_FORMAT ", or 0 for the default", name, value, least, most);
+    return FALSE;
+}
+
+/* The names are those of the properties in QEMU. */
+static gboolean check_limits(const HelixHostConfig *config, GError **error)
+{
+    return check_limit("helix-max-in-flight", config->max_in_flight, 1, 64, error) &&
+        check_limit("helix-max-streams", config->max_streams, 1, 256, error) &&
+        check_limit("helix-max-connections", config->max_connections, 1, 1024, error) &&
+        check_limit("helix-max-encoders", config->max_encoders, 1, 512, error) &&
+        check_limit("helix-max-memory", config->max_memory, G_GUINT64_CONSTANT(1) << 20, G_GUINT64_CONSTANT(1) << 36, error);
+}
+
 HelixHost *helix_host_new(const HelixHostConfig *config, GError **error)
 {
     const HelixEncoderClass *encoder = config->encoder_class;
     HelixHost *host;
 
+    if (!check_limits(config, error)) {
+        return NULL;
+    }
     if (!encoder) {
         encoder = helix_encoder_find(config->encoder, config->hardware_only, error);
     }
@@ -64,16 +84,21 @@ HelixHost *helix_host_new(const HelixHostConfig *config, GError **error)
     host = g_new0(HelixHost, 1);
     host->encoder = encoder;
     host->hardware_only = config->hardware_only;
-    host->max_in_flight = config->max_in_flight ? config->max_in_flight : DEFAULT_MAX_IN_FLIGHT;
-    host->max_streams = config->max_streams ? config->max_streams : DEFAULT_MAX_STREAMS;
-    host->max_connections = config->max_connections ? config->max_connections : DEFAULT_MAX_CONNECTIONS;
+    host->max_in_flight = config->max_in_flight ? config->max_in_flight : HELIX_DEFAULT_MAX_IN_FLIGHT;
+    host->max_streams = config->max_streams ? config->max_streams : HELIX_DEFAULT_MAX_STREAMS;
+    host->max_connections = config->max_connections ? config->max_connections : HELIX_DEFAULT_MAX_CONNECTIONS;
+    host->max_encoders = config->max_encoders ? config->max_encoders : 2 * host->max_streams;
+    host->privileged_ports = config->privileged_ports;
+    host->idle_timeout = (config->idle_timeout_ms ? config->idle_timeout_ms : IDLE_TIMEOUT_MS) * G_TIME_SPAN_MILLISECOND;
+    host->stall_timeout = (config->stall_timeout_ms ? config->stall_timeout_ms : STALL_TIMEOUT_MS) * G_TIME_SPAN_MILLISECOND;
     host->resolver = config->resolver;
     host->resolver_data = config->resolver_data;
     host->hooks = config->hooks;
     host->hooks_data = config->hooks_data;
+    host->context = config->context ? g_main_context_ref(config->context) : NULL;
     host->crew = helix_crew_new(config->context);
     host->pool = helix_surface_pool_new(POOL_KEEP);
-    helix_surface_pool_set_limit(host->pool, POOL_LIMIT);
+    helix_surface_pool_set_limit(host->pool, config->max_memory ? config->max_memory : HELIX_DEFAULT_MAX_MEMORY);
     host->running = TRUE;
     host->log_credit = LOG_BURST * G_TIME_SPAN_SECOND;
     host->log_last = g_get_monotonic_time();
@@ -90,18 +115,85 @@ void helix_host_free(HelixHost *host)
     }
     helix_crew_free(host->crew);
     helix_surface_pool_unref(host->pool);
+    g_clear_pointer(&host->context, g_main_context_unref);
     g_free(host);
+}
+
+/* Looks a few times in each stall_timeout, while there are connections. */
+static gboolean look_for_stalls(gpointer data)
+{
+    HelixHost *host = data;
+    g_autoptr(GList) sessions = g_list_copy(host->sessions);
+
+    for (GList *link = host->running ? sessions : NULL; link; link = link->next) {
+        helix_session_check_stall(link->data, host->stall_timeout);     /* may end this one, but no other */
+    }
+    return G_SOURCE_CONTINUE;
+}
+
+static void start_clock(HelixHost *host)
+{
+    if (!host->clock) {
+        host->clock = g_timeout_source_new((guint)(host->stall_timeout / G_TIME_SPAN_MILLISECOND / 4) + 1);
+        g_source_set_callback(host->clock, look_for_stalls, host, NULL);
+        g_source_attach(host->clock, host->context);
+    }
+}
+
+void helix_host_forget(HelixHost *host, gpointer session)
+{
+    host->sessions = g_list_remove(host->sessions, session);
+    if (!host->sessions && host->clock) {
+        g_source_destroy(host->clock);
+        g_clear_pointer(&host->clock, g_source_unref);
+    }
+}
+
+static guint count_sessions(const HelixHost *host, gboolean permitted)
+{
+    guint n = 0;
+
+    for (GList *link = host->sessions; link; link = link->next) {
+        n += helix_session_is_permitted(link->data) == permitted;
+    }
+    return n;
+}
+
+/* The connection that has had nothing to do for longest gives way, if that is long enough. */
+static void make_room(HelixHost *host)
+{
+    gint64 oldest = g_get_monotonic_time() - host->idle_timeout;
+    HelixSession *idle = NULL;
+
+    for (GList *link = host->sessions; link; link = link->next) {
+        gint64 since = helix_session_idle_since(link->data);
+
+        if (since && since <= oldest && helix_session_is_permitted(link->data)) {
+            oldest = since;
+            idle = link->data;
+        }
+    }
+    if (idle) {
+        helix_session_close(idle);
+    }
 }
 
 gboolean helix_host_accept(HelixChannel *channel, gpointer data)
 {
     HelixHost *host = data;
+    gboolean permitted = !host->privileged_ports || channel->peer_port < HELIX_PRIVILEGED_PORTS;
+    guint most = permitted ? host->max_connections : HELIX_MAX_NOT_PERMITTED;
 
-    if (g_list_length(host->sessions) >= host->max_connections) {
-        helix_host_log(host, "%s refused: %u connections are open, the limit", channel->peer, host->max_connections);
+    if (permitted && count_sessions(host, TRUE) >= most) {
+        make_room(host);
+    }
+    if (count_sessions(host, permitted) >= most) {
+        helix_host_log(host, "%s refused: %u connections%s are open, the limit", channel->peer, most,
+                       permitted ? "" : " that are not permitted");
         return FALSE;
     }
     helix_session_new(host, channel);
+    start_clock(host);
     return TRUE;
 }
 
@@ -119,6 +211,7 @@ void helix_host_set_running(HelixHost *host, gboolean running)
 {
     if (host->running != running) {
         host->running = running;
+        for_each_session(host, helix_session_resume_clock);
         for_each_session(host, helix_session_pump);
     }
 }
@@ -147,6 +240,7 @@ char *helix_host_stats_json(HelixHost *host)
 {
     g_autoptr(GArray) infos = g_array_new(FALSE, FALSE, sizeof(HelixStreamInfo));
 
+    host->stats.picture_bytes = helix_surface_pool_bytes(host->pool);
     for (GList *link = host->sessions; link; link = link->next) {
         helix_session_describe(link->data, infos);
     }

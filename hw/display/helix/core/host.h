@@ -47,9 +47,15 @@ typedef struct HelixHostConfig {
     GMainContext *context;      /* NULL: the default one */
     const char *encoder;        /* NULL or "auto": the best that can be used here */
     gboolean hardware_only;     /* no encoding in software, not even where there is nothing else */
-    guint max_in_flight;        /* requests of a stream; 0: 4 */
-    guint max_streams;          /* of all connections; 0: 16 */
-    guint max_connections;      /* 0: 64 */
+    /* What all of a guest together may use; 0: the default. docs/security.md says what each is for. */
+    guint max_in_flight;        /* requests of a stream: 1 to 64 */
+    guint max_streams;          /* of all connections: 1 to 256 */
+    guint max_connections;      /* 1 to 1024 */
+    guint max_encoders;         /* threads, those that hang after their stream's end among them; 1 to 512, default 2 * max_streams */
+    guint64 max_memory;         /* bytes of pictures in host memory: 1 MiB to 64 GiB */
+    gboolean privileged_ports;  /* requests from vsock ports of HELIX_PRIVILEGED_PORTS and above are answered "not permitted" */
+    guint idle_timeout_ms;      /* a connection without streams that is silent that long makes room for another; 0: 10 s */
+    guint stall_timeout_ms;     /* a message begun and not gone on with that long ends its connection; 0: 30 s */
     const HelixResolver *resolver;
     gpointer resolver_data;
     const HelixHostHooks *hooks;    /* NULL: none */
@@ -57,12 +63,26 @@ typedef struct HelixHostConfig {
     const HelixEncoderClass *encoder_class; /* not NULL: this one, and encoder says nothing (tests) */
 } HelixHostConfig;
 
-/* NULL with HELIX_ERROR if the encoder's name is unknown, or no encoder can be used. */
+#define HELIX_DEFAULT_MAX_IN_FLIGHT 4u
+#define HELIX_DEFAULT_MAX_STREAMS 16u
+#define HELIX_DEFAULT_MAX_CONNECTIONS 64u
+/* Room for five streams of 5K pictures; a guest that asks for more gets errors, not the host's memory. */
+#define HELIX_DEFAULT_MAX_MEMORY (G_GUINT64_CONSTANT(1) << 30)
+
+/* Ports below this one a process can only bind with a privilege of its guest's (Linux: CAP_NET_BIND_SERVICE). */
+#define HELIX_PRIVILEGED_PORTS 1024u
+/* Connections that are not permitted are kept to say so to; they count apart, so that they take nobody's place. */
+#define HELIX_MAX_NOT_PERMITTED 8u
+
+/* NULL with HELIX_ERROR: the encoder's name is unknown or none can be used (NO_ENCODER), a limit is out of its range (INVALID). */
 HelixHost *helix_host_new(const HelixHostConfig *config, GError **error);
 /* Closes every connection, joins every encoder thread, frees. */
 void helix_host_free(HelixHost *host);
 
-/* Serve a new connection (HelixChannelAccept, data is the HelixHost). FALSE: over max_connections. */
+/*
+ * Serve a new connection (HelixChannelAccept, data is the HelixHost). FALSE: over max_connections, and none of those that
+ * are there has been idle for idle_timeout_ms; the one idle longest makes room otherwise.
+ */
 gboolean helix_host_accept(HelixChannel *channel, gpointer host);
 
 /*

@@ -16,7 +16,7 @@ void helix_op_free(HelixOp *op)
 {
     helix_surface_unref(op->surface);
     g_clear_error(&op->error);
-    g_clear_pointer(&op->unit.data, g_bytes_unref);
+    g_clear_pointer(&op->response, g_byte_array_unref);
     if (op->in_flight_of) {
         helix_stream_landed(op->in_flight_of);
     }
@@ -48,12 +48,13 @@ static GByteArray *frame_answer(HelixOp *op)
         record->error = op->error->domain == HELIX_ERROR ? op->error->code : HELIX_CODE_INTERNAL;
         return helix_error_new(op->session_id, HELIX_MSG_FRAME_REQUEST, op->error);
     }
-    record->bytes = op->unit.data ? g_bytes_get_size(op->unit.data) : 0;
-    record->keyframe = op->unit.keyframe;
-    record->dropped = op->unit.dropped;
+    record->bytes = helix_frame_response_unit_size(op->response);
+    record->dropped = record->bytes == 0;
+    record->keyframe = !record->dropped && op->keyframe;
     record->cpu_bytes += op->unit_cpu_bytes;
-    return helix_frame_response_new(op->session_id, op->frame.pts, &op->unit,
-                                    op->frame.flags & HELIX_REQUEST_TIMING ? &timing : NULL);
+    helix_frame_response_finish(op->response, op->session_id, op->frame.pts, op->keyframe,
+                                op->frame.flags & HELIX_REQUEST_TIMING ? &timing : NULL);
+    return g_steal_pointer(&op->response);
 }
 
 void helix_op_answer(HelixSession *session, HelixOp *op)
@@ -70,10 +71,9 @@ void helix_op_answer(HelixSession *session, HelixOp *op)
 
     if (op->kind == HELIX_OP_FRAME) {
         message = frame_answer(op);
-        g_clear_pointer(&op->unit.data, g_bytes_unref);
-    } else if (op->error) {
+    } else if (op->error && helix_session_hears_of_config(session, op)) {
         message = helix_error_new(op->session_id, HELIX_MSG_CONFIG_REQ, op->error);
-    } else if (op->wants_answer) {
+    } else if (op->wants_answer && !op->error) {
         message = helix_config_response_new(op->session_id, &op->in_force, host->max_in_flight, host->encoder->name);
     }
     if (message) {

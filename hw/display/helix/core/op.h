@@ -28,7 +28,8 @@ typedef struct HelixOp {
 
     HelixSurface *surface;      /* FRAME: the pixels that came with it, later the picture being encoded */
     gboolean retried;           /* dropped once and encoded again */
-    HelixAccessUnit unit;
+    GByteArray *response;       /* FRAME: the answer, prepared; NULL until it is encoded, and in error */
+    gboolean keyframe;
     guint64 unit_cpu_bytes;
     HelixEncoderConfig in_force;    /* CONFIG */
     HelixFrameRecord record;

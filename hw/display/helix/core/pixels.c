@@ -27,7 +27,7 @@ gboolean helix_pixel_sink_start(HelixPixelSink *sink, HelixSurfacePool *pool, co
                     "need %" G_GSIZE_FORMAT, available, needed);
         return FALSE;
     }
-    sink->surface = helix_surface_pool_take(pool, picture->fourcc, picture->width, picture->height, error);
+    sink->surface = helix_surface_pool_take_for_wire(pool, picture->fourcc, picture->width, picture->height, error);
     if (!sink->surface) {
         return FALSE;
     }

@@ -31,7 +31,9 @@ struct HelixSession {
     HelixOp *request;           /* a FRAME_REQUEST whose pixels arrive */
     gboolean stalled;           /* the carrier waits for resume_input */
     gboolean eof;
-    gboolean broken;            /* framing lost: what comes is thrown away, and what waits to leave is the last */
+    gboolean broken;            /* framing lost or not permitted: what comes is thrown away, what waits to leave is the last */
+    gboolean permitted;
+    gint64 last_input;          /* g_get_monotonic_time() of the last byte that was taken, or of the connection's begin */
 
     /* CONFIG_REQ asked for an answer: the longer form may follow, and PINGs must not overtake the first answer, because
      * their order tells the guest whether this host can do more than the frozen messages. */
@@ -46,7 +48,7 @@ static void session_free(HelixSession *session)
 {
     HelixHost *host = session->host;
 
-    host->sessions = g_list_remove(host->sessions, session);
+    helix_host_forget(host, session);
     g_hash_table_unref(session->streams);
     helix_outbox_clear(&session->outbox);
     g_queue_clear_full(&session->held_pongs, (GDestroyNotify)g_byte_array_unref);
@@ -105,6 +107,24 @@ void helix_session_close(HelixSession *session)
     helix_session_leave(session);
 }
 
+gboolean helix_session_is_permitted(const HelixSession *session)
+{
+    return session->permitted;
+}
+
+gint64 helix_session_idle_since(const HelixSession *session)
+{
+    gboolean idle = g_hash_table_size(session->streams) == 0 && session->state == READ_HEADER &&
+        helix_outbox_is_empty(&session->outbox);
+
+    return idle ? session->last_input : 0;
+}
+
+void helix_session_resume_clock(HelixSession *session)
+{
+    session->last_input = g_get_monotonic_time();
+}
+
 HelixHost *helix_session_host(const HelixSession *session)
 {
     return session->host;
@@ -140,6 +160,11 @@ void helix_session_send(HelixSession *session, GByteArray *message, HelixOutboxL
     if (!waits) {
         flush(session);
     }
+}
+
+gboolean helix_session_hears_of_config(const HelixSession *session, const HelixOp *op)
+{
+    return op->wants_answer || session->agreed;
 }
 
 void helix_session_op_queued(HelixSession *session)
@@ -267,11 +292,11 @@ void helix_session_describe(HelixSession *session, GArray *infos)
 
 /* ---- messages ---- */
 
-/* Framing is lost: say so, and close as soon as that has left. */
+/* Framing is lost, or nothing will be answered here: say so, and close as soon as that has left. */
 static void break_off(HelixSession *session, GError *error)
 {
-    helix_host_log(session->host, "connection %" G_GUINT64_FORMAT " of %s broke the protocol: %s", session->number, session->peer,
-                   error->message);
+    helix_host_log(session->host, "connection %" G_GUINT64_FORMAT " of %s %s: %s", session->number, session->peer,
+                   error->code == HELIX_CODE_NOT_PERMITTED ? "is refused" : "broke the protocol", error->message);
     session->broken = TRUE;
     g_hash_table_remove_all(session->streams);
     helix_session_send(session, helix_error_new(session->header.session_id, HELIX_ERROR_FLAGS_CONNECTION, error), NULL, NULL);
@@ -308,7 +333,7 @@ static void config_request(HelixSession *session)
 {
     HelixOp *op = helix_op_new(HELIX_OP_CONFIG, session->header.session_id);
 
-    op->wants_answer = session->header.flags & HELIX_CONFIG_ANSWER;
+    op->wants_answer = (session->header.flags & HELIX_CONFIG_ANSWER) != 0;
     if (op->wants_answer && !session->agreed) {
         session->agreed = TRUE;
         session->handshake = op->handshake = TRUE;
@@ -364,6 +389,24 @@ static void message(HelixSession *session)
     }
 }
 
+void helix_session_check_stall(HelixSession *session, gint64 timeout)
+{
+    gboolean unfinished = (session->state != READ_HEADER || session->have > 0) && !session->stalled;
+
+    if (g_get_monotonic_time() - session->last_input < timeout) {
+        return;
+    }
+    helix_session_enter(session);
+    if (session->broken && session->channel) {
+        helix_channel_close(g_steal_pointer(&session->channel), TRUE);
+    } else if (unfinished && !session->eof) {
+        session->last_input = g_get_monotonic_time();
+        break_off(session, g_error_new(HELIX_ERROR, HELIX_CODE_INVALID, "a message was begun and nothing came for %" G_GINT64_FORMAT
+                                       " s: send it whole, its pixels too", timeout / G_TIME_SPAN_SECOND));
+    }
+    helix_session_leave(session);
+}
+
 /* ---- input ---- */
 
 static void next_message(HelixSession *session)
@@ -382,6 +425,12 @@ static void header_complete(HelixSession *session)
         header->session_id = 0;     /* whatever these bytes are, they name no stream */
         break_off(session, g_error_new(HELIX_ERROR, HELIX_CODE_INVALID, "a message began with the wrong magic: 0x%08x is the right one",
                                        HELIX_WIRE_MAGIC));
+        return;
+    }
+    if (!session->permitted) {
+        break_off(session, g_error_new(HELIX_ERROR, HELIX_CODE_NOT_PERMITTED, "requests are taken from vsock ports below %u only "
+                                       "(helix-privileged-ports=on), this is %u: bind one first, for which a program needs "
+                                       "CAP_NET_BIND_SERVICE", HELIX_PRIVILEGED_PORTS, session->channel->peer_port));
         return;
     }
     if (!helix_header_check(header, session->agreed, &error)) {
@@ -450,6 +499,9 @@ static gsize on_input(HelixChannel *channel, const guint8 *data, gsize len)
         used = len;
     }
     session->host->stats.bytes_from_guest += used;
+    if (used && !session->broken) {
+        session->last_input = g_get_monotonic_time();
+    }
     session->stalled = used < len;
     helix_session_leave(session);
     return used;
@@ -497,6 +549,8 @@ HelixSession *helix_session_new(HelixHost *host, HelixChannel *channel)
     session->channel = channel;
     session->number = ++host->stats.connections;
     session->peer = g_strdup(channel->peer ? channel->peer : "unknown");
+    session->permitted = !host->privileged_ports || channel->peer_port < HELIX_PRIVILEGED_PORTS;
+    session->last_input = g_get_monotonic_time();
     session->streams = g_hash_table_new_full(NULL, NULL, NULL, (GDestroyNotify)helix_stream_abandon);
     helix_outbox_init(&session->outbox);
     g_queue_init(&session->held_pongs);

@@ -18,6 +18,15 @@ HelixSession *helix_session_new(HelixHost *host, HelixChannel *channel);
 /* Close the connection now. */
 void helix_session_close(HelixSession *session);
 
+/* Whether requests of this connection are answered, or only told why not (privileged ports). */
+gboolean helix_session_is_permitted(const HelixSession *session);
+/* Since when the connection has nothing to do at all, g_get_monotonic_time(); 0: it has. */
+gint64 helix_session_idle_since(const HelixSession *session);
+/* End the connection if it began a message @timeout us ago or more and says nothing since, or does not read its last words. */
+void helix_session_check_stall(HelixSession *session, gint64 timeout);
+/* The VM runs again: what it could not do meanwhile does not count. */
+void helix_session_resume_clock(HelixSession *session);
+
 void helix_session_enter(HelixSession *session);
 void helix_session_leave(HelixSession *session);
 
@@ -29,6 +38,8 @@ void helix_session_send(HelixSession *session, GByteArray *message, HelixOutboxL
 /* How many ops wait in the streams' queues. */
 void helix_session_op_queued(HelixSession *session);
 void helix_session_op_unqueued(HelixSession *session);
+/* A CONFIG_REQ was refused: is @op's guest told? One that never asked for answers would take it for its frame's. */
+gboolean helix_session_hears_of_config(const HelixSession *session, const HelixOp *op);
 /* The answer that PINGs waited for is out. */
 void helix_session_handshake_done(HelixSession *session);
 /* The guest closed this stream and nothing is left of it. */

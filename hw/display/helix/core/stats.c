@@ -182,6 +182,8 @@ char *helix_stats_json(const HelixStats *stats, const char *encoder, guint conne
     g_string_append(json, "},\"cpu_bytes\":{");
     append_number(json, "surface", stats->surface_cpu_bytes, TRUE);
     append_number(json, "unit", stats->unit_cpu_bytes, FALSE);
+    g_string_append(json, "},\"memory\":{");
+    append_number(json, "pictures", stats->picture_bytes, FALSE);
     g_string_append(json, "},");
     append_stages(json, stats);
     helix_turn_append_json(json);

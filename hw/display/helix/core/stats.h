@@ -34,6 +34,7 @@ typedef struct HelixStats {
     guint64 bytes_from_guest, bytes_to_guest;
     guint64 host_paths[HELIX_N_HOST_PATHS];
     guint64 surface_cpu_bytes, unit_cpu_bytes;
+    guint64 picture_bytes;              /* now in the pool */
     HelixHistogram stage_us[HELIX_N_STAGES];
 } HelixStats;
 

@@ -26,6 +26,7 @@ struct HelixStream {
     HelixSurface *last;         /* what REPEAT encodes; NULL if there is none or it is the guest's memory */
     gboolean pumping;
     gboolean ended;             /* by SESSION_CLOSE, and nothing came after it */
+    gboolean owes_key;          /* a request that failed had asked for an IDR: the next one is made one */
     gint64 last_used;
 
     /* Since the stream's start, for its lines in the log. */
@@ -88,6 +89,7 @@ static void end_life(HelixStream *stream)
     g_clear_pointer(&stream->worker, helix_worker_retire);
     g_clear_pointer(&stream->last, helix_surface_unref);
     stream->encoded = stream->dropped = 0;
+    stream->owes_key = FALSE;
     stream->coded_width = stream->coded_height = 0;
     memset(&stream->in_force, 0, sizeof stream->in_force);
 }
@@ -172,14 +174,15 @@ static void frame_done(HelixStream *stream, HelixOp *op, HelixWorkerResult *resu
     if (op->surface->borrows_guest) {
         send_released(stream, op);
     }
-    op->unit = result->unit;
-    result->unit.data = NULL;
+    op->response = g_steal_pointer(&result->response);
+    op->keyframe = result->unit.keyframe;
     op->error = g_steal_pointer(&result->error);
     op_done(stream, op);
     if (op->error) {
+        op->frame.force_keyframe = FALSE;       /* the worker keeps it, or begins anew, with an IDR */
         return;
     }
-    if (op->unit.dropped) {
+    if (result->unit.dropped) {
         stream->dropped++;
     } else if (stream->encoded++ == 0) {
         log_start(stream, op);
@@ -215,13 +218,13 @@ static gboolean need_worker(HelixStream *stream, GError **error)
     if (stream->worker) {
         return TRUE;
     }
-    if (helix_crew_size(host->crew) >= 2 * host->max_streams) {
-        g_set_error(error, HELIX_ERROR, HELIX_CODE_NO_ENCODER, "%u encoders have not ended yet: try again later",
-                    helix_crew_size(host->crew));
+    if (helix_crew_size(host->crew) >= host->max_encoders) {
+        g_set_error(error, HELIX_ERROR, HELIX_CODE_NO_ENCODER, "%u encoders are open or have not ended yet, the limit: try "
+                    "again later", helix_crew_size(host->crew));
         return FALSE;
     }
-    stream->worker = helix_worker_new(host->crew, stream->encoder, host->hardware_only, worker_done, stream);
-    return TRUE;
+    stream->worker = helix_worker_new(host->crew, stream->encoder, host->hardware_only, worker_done, stream, error);
+    return stream->worker != NULL;
 }
 
 /* The picture is there: hand it on. Takes @surface over. */
@@ -287,6 +290,8 @@ static void begin_frame(HelixStream *stream, HelixOp *op)
 
     op->record.lookup_ns = helix_now_ns();
     op->state = HELIX_OP_RESOLVING;
+    op->frame.force_keyframe |= stream->owes_key;
+    stream->owes_key = FALSE;
     stream->active++;
     if (op->surface) {
         submit(stream, op, op->surface, op->surface->path);
@@ -309,6 +314,15 @@ static void begin_frame(HelixStream *stream, HelixOp *op)
 }
 
 /* ---- the queue ---- */
+
+/* All before @op has begun, so that what it leaves behind reaches the frame after it and none before. */
+static void pass_key_on(HelixStream *stream, HelixOp *op)
+{
+    if (op->state == HELIX_OP_DONE && op->error && op->frame.force_keyframe) {
+        op->frame.force_keyframe = FALSE;
+        stream->owes_key = TRUE;
+    }
+}
 
 /* Returns FALSE if @op, and all behind it, must wait. */
 static gboolean begin(HelixStream *stream, HelixOp *op)
@@ -355,6 +369,7 @@ static void begin_all(HelixStream *stream)
         if (op->state == HELIX_OP_WAITING && !begin(stream, op)) {
             return;
         }
+        pass_key_on(stream, op);
     }
 }
 
@@ -370,6 +385,7 @@ static void answer_done(HelixStream *stream)
     while (head_is_done(stream)) {
         HelixOp *op = g_queue_pop_head(&stream->ops);
 
+        pass_key_on(stream, op);
         helix_session_op_unqueued(stream->session);
         helix_op_answer(stream->session, op);
     }

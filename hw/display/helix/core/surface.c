@@ -19,12 +19,14 @@ struct HelixSurfacePool {
     GQueue idle;                /* PooledSurface, longest idle first */
     guint keep;
     guint64 bytes, max_bytes;   /* allocated now, idle ones included */
+    guint64 wire_bytes;         /* of them, handed out for pixels of the wire */
     gboolean closed;            /* the owner is gone: keep nothing */
 };
 
 typedef struct PooledSurface {
     HelixSurface surface;       /* first: a HelixSurface of ours is one of these */
     gsize capacity;
+    gboolean for_wire;
 } PooledSurface;
 
 const char *helix_host_path_name(HelixHostPath path)
@@ -122,8 +124,13 @@ static void pooled_destroy(HelixSurface *surface)
 {
     HelixSurfacePool *pool = surface->destroy_data;
 
+    PooledSurface *pooled = (PooledSurface *)surface;
+
     g_mutex_lock(&pool->lock);
-    g_queue_push_tail(&pool->idle, surface);
+    if (pooled->for_wire) {
+        pool->wire_bytes -= pooled->capacity;
+    }
+    g_queue_push_tail(&pool->idle, pooled);
     drop_idle(pool, pool->closed ? 0 : pool->keep);
     g_mutex_unlock(&pool->lock);
     pool_unref(pool);
@@ -146,6 +153,16 @@ void helix_surface_pool_set_limit(HelixSurfacePool *pool, guint64 max_bytes)
     g_mutex_lock(&pool->lock);
     pool->max_bytes = max_bytes;
     g_mutex_unlock(&pool->lock);
+}
+
+guint64 helix_surface_pool_bytes(HelixSurfacePool *pool)
+{
+    guint64 bytes;
+
+    g_mutex_lock(&pool->lock);
+    bytes = pool->bytes;
+    g_mutex_unlock(&pool->lock);
+    return bytes;
 }
 
 void helix_surface_pool_trim(HelixSurfacePool *pool)
@@ -204,11 +221,25 @@ static PooledSurface *allocate(HelixSurfacePool *pool, gsize capacity, GError **
     return pooled;
 }
 
-HelixSurface *helix_surface_pool_take(HelixSurfacePool *pool, guint32 fourcc, guint32 width, guint32 height, GError **error)
+/* Called with the lock held. */
+static gboolean wire_has_room(HelixSurfacePool *pool, gsize capacity, GError **error)
+{
+    guint64 most = pool->max_bytes / 2;
+
+    if (capacity <= most && pool->wire_bytes <= most - capacity) {
+        return TRUE;
+    }
+    g_set_error(error, HELIX_ERROR, HELIX_CODE_INTERNAL, "pixels of %" G_GSIZE_FORMAT " bytes do not fit beside the %" G_GUINT64_FORMAT
+                " that came over the wire or are coming; %" G_GUINT64_FORMAT " is the limit: fewer or smaller streams, or resources",
+                capacity, pool->wire_bytes, most);
+    return FALSE;
+}
+
+static HelixSurface *take(HelixSurfacePool *pool, guint32 fourcc, guint32 width, guint32 height, gboolean for_wire, GError **error)
 {
     guint64 stride = (row_bytes(fourcc, width) + ROW_ALIGN - 1) & ~(guint64)(ROW_ALIGN - 1);
     gsize capacity = stride <= G_MAXUINT32 ? helix_picture_size(fourcc, width, height, (guint32)stride, NULL) : 0;
-    PooledSurface *pooled;
+    PooledSurface *pooled = NULL;
     HelixSurface *surface;
 
     if (capacity == 0) {
@@ -217,9 +248,15 @@ HelixSurface *helix_surface_pool_take(HelixSurfacePool *pool, guint32 fourcc, gu
         return NULL;
     }
     g_mutex_lock(&pool->lock);
-    pooled = take_idle(pool, capacity);
-    if (!pooled) {
-        pooled = allocate(pool, capacity, error);
+    if (!for_wire || wire_has_room(pool, capacity, error)) {
+        pooled = take_idle(pool, capacity);
+        if (!pooled) {
+            pooled = allocate(pool, capacity, error);
+        }
+    }
+    if (pooled) {
+        pooled->for_wire = for_wire;
+        pool->wire_bytes += for_wire ? capacity : 0;
     }
     g_mutex_unlock(&pool->lock);
     if (!pooled) {
@@ -240,4 +277,14 @@ HelixSurface *helix_surface_pool_take(HelixSurfacePool *pool, guint32 fourcc, gu
     }
     g_atomic_ref_count_inc(&pool->refs);
     return surface;
+}
+
+HelixSurface *helix_surface_pool_take(HelixSurfacePool *pool, guint32 fourcc, guint32 width, guint32 height, GError **error)
+{
+    return take(pool, fourcc, width, height, FALSE, error);
+}
+
+HelixSurface *helix_surface_pool_take_for_wire(HelixSurfacePool *pool, guint32 fourcc, guint32 width, guint32 height, GError **error)
+{
+    return take(pool, fourcc, width, height, TRUE, error);
 }

@@ -73,6 +73,8 @@ HelixSurfacePool *helix_surface_pool_new(guint keep);
 void helix_surface_pool_unref(HelixSurfacePool *pool);
 /* Let idle surfaces go. */
 void helix_surface_pool_trim(HelixSurfacePool *pool);
+/* Bytes in surfaces handed out and idle ones. */
+guint64 helix_surface_pool_bytes(HelixSurfacePool *pool);
 /* At most @max_bytes in surfaces handed out and idle ones together; beyond that take() fails. Without: no limit. */
 void helix_surface_pool_set_limit(HelixSurfacePool *pool, guint64 max_bytes);
 /*
@@ -81,5 +83,10 @@ void helix_surface_pool_set_limit(HelixSurfacePool *pool, guint64 max_bytes);
  * the guest, so this never aborts).
  */
 HelixSurface *helix_surface_pool_take(HelixSurfacePool *pool, guint32 fourcc, guint32 width, guint32 height, GError **error);
+/*
+ * The same for pixels that come over the wire: what a guest announces and is slow to send, or sends and has wait, may take
+ * no more than half of the limit, so that look-ups always find room.
+ */
+HelixSurface *helix_surface_pool_take_for_wire(HelixSurfacePool *pool, guint32 fourcc, guint32 width, guint32 height, GError **error);
 
 #endif

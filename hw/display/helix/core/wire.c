@@ -109,8 +109,8 @@ static gboolean ext_parse(HelixPicture *picture, const guint8 *ext, gsize len, G
     picture->res_width = helix_get_u32(ext + HELIX_EXT_RES_WIDTH);
     picture->res_height = helix_get_u32(ext + HELIX_EXT_RES_HEIGHT);
     for (guint i = 0; i < 3; i++) {
-        picture->offset[i] = helix_get_u32(ext + HELIX_EXT_OFFSET + 4 * i);
-        picture->stride_of[i] = helix_get_u32(ext + HELIX_EXT_STRIDE + 4 * i);
+        picture->offset[i] = helix_get_u32(ext + HELIX_EXT_OFFSET + (gsize)4 * i);
+        picture->stride_of[i] = helix_get_u32(ext + HELIX_EXT_STRIDE + (gsize)4 * i);
     }
     picture->modifier = helix_get_u64(ext + HELIX_EXT_MODIFIER);
     return TRUE;
@@ -119,7 +119,7 @@ static gboolean ext_parse(HelixPicture *picture, const guint8 *ext, gsize len, G
 static gboolean picture_check(const HelixFrameRequest *request, GError **error)
 {
     const HelixPicture *picture = &request->picture;
-    gboolean pixels = request->flags & HELIX_REQUEST_PIXEL_DATA;
+    gboolean pixels = (request->flags & HELIX_REQUEST_PIXEL_DATA) != 0;
 
     if (request->flags & HELIX_REQUEST_REPEAT) {
         if (!pixels && picture->resource_id == 0) {
@@ -223,18 +223,23 @@ HelixEncoderConfig helix_config_request_merge(const HelixEncoderConfig *before, 
     return merged;
 }
 
-/* A message with its header written and its payload zero. */
+static void put_header(guint8 *header, guint8 type, guint8 flags, guint16 session_id, gsize payload_size)
+{
+    helix_put_u32(header + HELIX_WIRE_HEADER_MAGIC, HELIX_WIRE_MAGIC);
+    header[HELIX_WIRE_HEADER_TYPE] = type;
+    header[HELIX_WIRE_HEADER_FLAGS] = flags;
+    helix_put_u16(header + HELIX_WIRE_HEADER_SESSION, session_id);
+    helix_put_u32(header + HELIX_WIRE_HEADER_PAYLOAD, (guint32)payload_size);
+}
+
+/* A small message with its header written and its payload zero. */
 static GByteArray *message_new(guint8 type, guint8 flags, guint16 session_id, gsize payload_size)
 {
     GByteArray *message = g_byte_array_sized_new((guint)(HELIX_WIRE_HEADER_SIZE + payload_size));
 
     g_byte_array_set_size(message, (guint)(HELIX_WIRE_HEADER_SIZE + payload_size));
     memset(message->data, 0, message->len);
-    helix_put_u32(message->data + HELIX_WIRE_HEADER_MAGIC, HELIX_WIRE_MAGIC);
-    message->data[HELIX_WIRE_HEADER_TYPE] = type;
-    message->data[HELIX_WIRE_HEADER_FLAGS] = flags;
-    helix_put_u16(message->data + HELIX_WIRE_HEADER_SESSION, session_id);
-    helix_put_u32(message->data + HELIX_WIRE_HEADER_PAYLOAD, (guint32)payload_size);
+    put_header(message->data, type, flags, session_id, payload_size);
     return message;
 }
 
@@ -243,35 +248,56 @@ static guint8 *payload_of(GByteArray *message)
     return message->data + HELIX_WIRE_HEADER_SIZE;
 }
 
-GByteArray *helix_frame_response_new(guint16 session_id, gint64 pts, const HelixAccessUnit *unit, const HelixTiming *timing)
-{
-    gsize len = 0, entry = 0;
-    const guint8 *data = unit->data ? g_bytes_get_data(unit->data, &len) : NULL;
-    guint8 flags = (timing ? HELIX_RESPONSE_TIMING : 0) | (data ? 0 : HELIX_RESPONSE_DROPPED);
-    GByteArray *message;
-    guint8 *payload;
+/* Where a FRAME_RESPONSE's entry begins, and what is in front of its access unit. */
+#define ENTRY_AT (HELIX_WIRE_HEADER_SIZE + HELIX_RESPONSE_SIZE)
+#define ENTRY_HEAD 4u
 
-    entry = data ? 4 + len : 0;
-    message = message_new(HELIX_MSG_FRAME_RESPONSE, flags, session_id,
-                          HELIX_RESPONSE_SIZE + entry + (timing ? HELIX_TIMING_SIZE : 0));
-    payload = payload_of(message);
+GByteArray *helix_frame_response_prepare(const HelixAccessUnit *unit, GError **error)
+{
+    gsize len = 0, size;
+    const guint8 *data = unit->data ? g_bytes_get_data(unit->data, &len) : NULL;
+    guint8 *bytes;
+
+    size = ENTRY_AT + (data ? ENTRY_HEAD + len : 0) + HELIX_TIMING_SIZE;
+    bytes = g_try_malloc(size);
+    if (!bytes) {
+        g_set_error(error, HELIX_ERROR, HELIX_CODE_INTERNAL, "no memory for an answer of %" G_GSIZE_FORMAT " bytes", size);
+        return NULL;
+    }
+    memset(bytes, 0, ENTRY_AT);
+    if (data) {
+        helix_put_u32(bytes + ENTRY_AT, (guint32)len);
+        memcpy(bytes + ENTRY_AT + ENTRY_HEAD, data, len);
+    }
+    return g_byte_array_new_take(bytes, size);
+}
+
+gsize helix_frame_response_unit_size(const GByteArray *prepared)
+{
+    gsize entry = prepared->len - ENTRY_AT - HELIX_TIMING_SIZE;
+
+    return entry ? entry - ENTRY_HEAD : 0;
+}
+
+void helix_frame_response_finish(GByteArray *response, guint16 session_id, gint64 pts, gboolean keyframe, const HelixTiming *timing)
+{
+    gboolean has_unit = helix_frame_response_unit_size(response) > 0;
+    guint8 flags = (timing ? HELIX_RESPONSE_TIMING : 0) | (has_unit ? 0 : HELIX_RESPONSE_DROPPED);
+    guint8 *payload = payload_of(response), *block = response->data + response->len - HELIX_TIMING_SIZE;
+
     helix_put_u64(payload + HELIX_RESPONSE_PTS, (guint64)pts);
     helix_put_u64(payload + HELIX_RESPONSE_DTS, (guint64)pts);
-    payload[HELIX_RESPONSE_IS_KEYFRAME] = data && unit->keyframe;
-    helix_put_u32(payload + HELIX_RESPONSE_NAL_COUNT, data ? 1 : 0);
-    if (data) {
-        helix_put_u32(payload + HELIX_RESPONSE_SIZE, (guint32)len);
-        memcpy(payload + HELIX_RESPONSE_SIZE + 4, data, len);
-    }
+    payload[HELIX_RESPONSE_IS_KEYFRAME] = has_unit && keyframe;
+    helix_put_u32(payload + HELIX_RESPONSE_NAL_COUNT, has_unit ? 1 : 0);
     if (timing) {
-        guint8 *block = payload + HELIX_RESPONSE_SIZE + entry;
-
         helix_put_u64(block + HELIX_TIMING_RECEIVED, (guint64)timing->received_ns);
         helix_put_u64(block + HELIX_TIMING_RESOLVED, (guint64)timing->resolved_ns);
         helix_put_u64(block + HELIX_TIMING_SUBMITTED, (guint64)timing->submitted_ns);
         helix_put_u64(block + HELIX_TIMING_ENCODED, (guint64)timing->encoded_ns);
+    } else {
+        g_byte_array_set_size(response, response->len - HELIX_TIMING_SIZE);
     }
-    return message;
+    put_header(response->data, HELIX_MSG_FRAME_RESPONSE, flags, session_id, response->len - HELIX_WIRE_HEADER_SIZE);
 }
 
 GByteArray *helix_config_response_new(guint16 session_id, const HelixEncoderConfig *config, guint max_in_flight,

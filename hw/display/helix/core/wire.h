@@ -64,7 +64,14 @@ gboolean helix_config_request_parse(HelixConfigRequest *request, const guint8 *p
 HelixEncoderConfig helix_config_request_merge(const HelixEncoderConfig *before, const HelixConfigRequest *request);
 
 /* Messages to the guest, header included. */
-GByteArray *helix_frame_response_new(guint16 session_id, gint64 pts, const HelixAccessUnit *unit, const HelixTiming *timing);
+/*
+ * A FRAME_RESPONSE in two steps. What costs memory whose size a guest can drive, and a copy, is done on the encoder's thread:
+ * @unit with room around it. NULL with HELIX_CODE_INTERNAL if memory is short. The rest is filled in where the answer is made.
+ */
+GByteArray *helix_frame_response_prepare(const HelixAccessUnit *unit, GError **error);
+void helix_frame_response_finish(GByteArray *response, guint16 session_id, gint64 pts, gboolean keyframe, const HelixTiming *timing);
+/* Bytes of the access unit in a prepared one; 0: the frame was dropped. */
+gsize helix_frame_response_unit_size(const GByteArray *prepared);
 GByteArray *helix_config_response_new(guint16 session_id, const HelixEncoderConfig *config, guint max_in_flight,
                                       const char *encoder);
 GByteArray *helix_frame_released_new(guint16 session_id, gint64 pts, guint32 resource_id);

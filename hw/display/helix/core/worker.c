@@ -115,6 +115,7 @@ static void encode(HelixWorker *worker, Job *job)
     HelixAccessUnit *unit = &job->result.unit;
     GError **error = &job->result.error;
     gboolean force_idr;
+    gsize size;
 
     if (job->force_idr) {
         g_atomic_int_set(&worker->want_idr, TRUE);
@@ -134,12 +135,18 @@ static void encode(HelixWorker *worker, Job *job)
     }
     if (unit->dropped) {
         g_clear_pointer(&unit->data, g_bytes_unref);
-    } else if (!unit->data || g_bytes_get_size(unit->data) > HELIX_MAX_ACCESS_UNIT) {
+    }
+    size = unit->data ? g_bytes_get_size(unit->data) : 0;
+    if (!unit->dropped && (size == 0 || size > HELIX_MAX_ACCESS_UNIT)) {
         g_set_error(error, HELIX_ERROR, HELIX_CODE_ENCODE, "encoder %s made an access unit of %" G_GSIZE_FORMAT " bytes: 1 to %u can "
-                    "be sent; a lower bitrate may help", worker->klass->name, unit->data ? g_bytes_get_size(unit->data) : 0,
-                    HELIX_MAX_ACCESS_UNIT);
+                    "be sent; a lower bitrate may help", worker->klass->name, size, HELIX_MAX_ACCESS_UNIT);
+    } else {
+        job->result.response = helix_frame_response_prepare(unit, error);
+    }
+    if (!job->result.response) {
         close_encoder(worker);  /* the guest misses a reference: start again with an IDR */
     }
+    g_clear_pointer(&unit->data, g_bytes_unref);
 }
 
 /* Bring what is asked for into force. An encoder whose frames' size is not known yet is opened with the first of them. */
@@ -231,7 +238,7 @@ static void job_free(Job *job)
 {
     helix_surface_unref(job->surface);
     g_clear_error(&job->result.error);
-    g_clear_pointer(&job->result.unit.data, g_bytes_unref);
+    g_clear_pointer(&job->result.response, g_byte_array_unref);
     g_free(job);
 }
 
@@ -336,9 +343,10 @@ static void order(HelixWorker *worker, Job *job)
 }
 
 HelixWorker *helix_worker_new(HelixCrew *crew, const HelixEncoderClass *klass, gboolean hardware_only, HelixWorkerDone done,
-                              gpointer owner)
+                              gpointer owner, GError **error)
 {
     HelixWorker *worker = g_new0(HelixWorker, 1);
+    g_autoptr(GError) refused = NULL;
     sigset_t all, before;
 
     worker->crew = crew;
@@ -350,13 +358,21 @@ HelixWorker *helix_worker_new(HelixCrew *crew, const HelixEncoderClass *klass, g
     worker->klass = klass;
     worker->asked.realtime = 1;
     worker->asked.hardware_only = hardware_only != FALSE;
-    crew->workers = g_list_prepend(crew->workers, worker);
 
     /* Signals are for the thread that started the program; encoders' own threads inherit the mask. */
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    worker->thread = g_thread_new("helix-encoder", worker_main, worker);
+    worker->thread = g_thread_try_new("helix-encoder", worker_main, worker, &refused);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (!worker->thread) {
+        g_set_error(error, HELIX_ERROR, HELIX_CODE_NO_ENCODER, "the host has no thread for another encoder: %s; try again later",
+                    refused->message);
+        g_mutex_clear(&worker->lock);
+        g_cond_clear(&worker->arrived);
+        g_free(worker);
+        return NULL;
+    }
+    crew->workers = g_list_prepend(crew->workers, worker);
     return worker;
 }
 

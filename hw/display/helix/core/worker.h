@@ -19,8 +19,9 @@ typedef struct HelixWorker HelixWorker;
 
 /* What a job came to. */
 typedef struct HelixWorkerResult {
-    GError *error;              /* owned by the receiver, as is unit.data */
-    HelixAccessUnit unit;       /* an encode */
+    GError *error;              /* owned by the receiver, as is response */
+    HelixAccessUnit unit;       /* an encode; its data is in response */
+    GByteArray *response;       /* an encode: prepared, see helix_frame_response_prepare() */
     HelixEncoderConfig config;  /* in force; of a size of 0 if no encoder is open yet */
     gint64 encoded_ns;          /* g_get_monotonic_time() * 1000 when the encoder was done */
 } HelixWorkerResult;
@@ -35,8 +36,9 @@ void helix_crew_free(HelixCrew *crew);
 /* Threads that have not ended yet, retired ones included. */
 guint helix_crew_size(const HelixCrew *crew);
 
+/* NULL with HELIX_CODE_NO_ENCODER if the system has no thread for it. */
 HelixWorker *helix_worker_new(HelixCrew *crew, const HelixEncoderClass *klass, gboolean hardware_only, HelixWorkerDone done,
-                              gpointer owner);
+                              gpointer owner, GError **error);
 /* The owner is gone: nothing is called for it again, jobs not begun are dropped, the encoder is closed. */
 void helix_worker_retire(HelixWorker *worker);
 

@@ -229,12 +229,19 @@ static bool open_host(FrameExport *export, Error **errp)
         .resolver = &helix_resource_resolver,
         .resolver_data = export->gpu,
         .hooks = &hooks,
+        .max_connections = conf->helix_max_connections,
+        .max_streams = conf->helix_max_streams,
+        .max_in_flight = conf->helix_max_in_flight,
+        .max_encoders = conf->helix_max_encoders,
+        .max_memory = conf->helix_max_memory,
+        .privileged_ports = conf->helix_privileged_ports,
     };
     GError *error = NULL;
 
     export->host = helix_host_new(&config, &error);
     if (!export->host) {
-        fail(errp, "helix-encoder", error);
+        /* a limit's text names its property */
+        fail(errp, error->code == HELIX_CODE_INVALID ? "helix-frame-export" : "helix-encoder", error);
         return false;
     }
     if (conf->helix_listen) {
@@ -283,9 +290,14 @@ void helix_frame_export_init(VirtIOGPU *g, int port)
     trace_helix_export_ready(frame_export->name);
 }
 
+bool helix_frame_export_has_port(uint32_t port)
+{
+    return frame_export && frame_export->host && port == frame_export->port;
+}
+
 bool helix_frame_export_accept(uint32_t port, HelixChannel *channel)
 {
-    if (!frame_export || !frame_export->host || port != frame_export->port) {
+    if (!helix_frame_export_has_port(port)) {
         return false;
     }
     trace_helix_accept(port, channel->peer);

@@ -27,6 +27,7 @@
 #include "../core/turn.h"
 #include "../helix-frame-export.h"
 #include "../trace.h"
+#include "../vsock/chain.h"
 
 #define RX_QUEUE_SIZE       512     /* of 4 KiB each in Linux: 2 MiB can be on their way to the guest */
 #define TX_QUEUE_SIZE       256
@@ -61,7 +62,7 @@ static VirtQueueElement *pop_or_arm(VirtQueue *vq)
 static gssize rx_room(gpointer device)
 {
     HelixVsockDevice *s = device;
-    size_t size;
+    gssize room;
 
     if (!queues_usable(s)) {
         return -1;
@@ -72,29 +73,24 @@ static gssize rx_room(gpointer device)
     if (!s->rx_elem) {
         return -1;
     }
-    size = iov_size(s->rx_elem->in_sg, s->rx_elem->in_num);
-    if (size < HELIX_VSOCK_HEADER_SIZE) {
-        virtio_error(VIRTIO_DEVICE(s), "helix-vsock: a receive buffer has %zu bytes, a packet's header has %u", size,
-                     HELIX_VSOCK_HEADER_SIZE);
-        return -1;
+    room = helix_vsock_chain_room(s->rx_elem->in_sg, s->rx_elem->in_num);
+    if (room < 0) {
+        virtio_error(VIRTIO_DEVICE(s), "helix-vsock: a receive buffer has %zu bytes, a packet's header has %u",
+                     helix_vsock_chain_size(s->rx_elem->in_sg, s->rx_elem->in_num), HELIX_VSOCK_HEADER_SIZE);
     }
-    return MIN(size - HELIX_VSOCK_HEADER_SIZE, (size_t)G_MAXSSIZE);
+    return room;
 }
 
 static void rx_put(gpointer device, const HelixVsockHeader *header, const guint8 *payload, gsize len)
 {
     HelixVsockDevice *s = device;
     VirtQueueElement *elem = g_steal_pointer(&s->rx_elem);
-    uint8_t bytes[HELIX_VSOCK_HEADER_SIZE];
+    size_t size;
 
     trace_helix_vsock_to_guest(header->src_port, header->dst_port, header->op, header->flags, header->len,
                                header->buf_alloc, header->fwd_cnt);
-    helix_vsock_header_write(header, bytes);
-    iov_from_buf(elem->in_sg, elem->in_num, 0, bytes, sizeof(bytes));
-    if (len) {
-        iov_from_buf(elem->in_sg, elem->in_num, sizeof(bytes), payload, len);
-    }
-    virtqueue_push(s->rx_vq, elem, sizeof(bytes) + len);
+    size = helix_vsock_chain_put(elem->in_sg, elem->in_num, header, payload, len);
+    virtqueue_push(s->rx_vq, elem, size);
     g_free(elem);
 }
 
@@ -137,36 +133,14 @@ static void send_event(HelixVsockDevice *s)
 
 /* ---- from the guest ---- */
 
-/*
- * One packet, over any number of descriptors that may split anywhere. Header and payload are copied before they are
- * looked at. Returns false for a chain that holds no packet.
- */
-static bool take_packet(HelixVsockDevice *s, VirtQueueElement *elem, HelixVsockHeader *header, size_t *len)
-{
-    size_t size = iov_size(elem->out_sg, elem->out_num);
-    uint8_t bytes[HELIX_VSOCK_HEADER_SIZE];
-
-    if (size < sizeof(bytes)) {
-        return false;
-    }
-    iov_to_buf(elem->out_sg, elem->out_num, 0, bytes, sizeof(bytes));
-    helix_vsock_header_parse(header, bytes);
-    /* A length beyond the chain, or beyond any credit, is the protocol's to answer: it needs no payload for that. */
-    *len = header->len <= size - sizeof(bytes) && header->len <= BUF_ALLOC ? header->len : 0;
-    if (*len) {
-        iov_to_buf(elem->out_sg, elem->out_num, sizeof(bytes), s->payload, *len);
-    }
-    return true;
-}
-
 static bool receive_one(HelixVsockDevice *s, VirtQueueElement *elem)
 {
     HelixVsockHeader header;
     size_t len;
 
-    if (!take_packet(s, elem, &header, &len)) {
+    if (!helix_vsock_chain_take(elem->out_sg, elem->out_num, &header, s->payload, BUF_ALLOC, &len)) {
         virtio_error(VIRTIO_DEVICE(s), "helix-vsock: a packet of %zu bytes, its header alone has %u",
-                     iov_size(elem->out_sg, elem->out_num), HELIX_VSOCK_HEADER_SIZE);
+                     helix_vsock_chain_size(elem->out_sg, elem->out_num), HELIX_VSOCK_HEADER_SIZE);
         virtqueue_detach_element(s->tx_vq, elem, 0);
         g_free(elem);
         return false;
@@ -326,6 +300,21 @@ static bool check_cid(uint64_t cid, Error **errp)
     return true;
 }
 
+/* Connections to the frame module have places of their own, which other ports cannot use up. */
+static gboolean is_reserved(gpointer opaque, guint32 port)
+{
+    return helix_frame_export_has_port(port);
+}
+
+static bool check_max_connections(uint32_t max, Error **errp)
+{
+    if (max < 8 || max > 65536) {
+        error_setg(errp, "max-connections=%" PRIu32 " is out of range: it must be from 8 to 65536", max);
+        return false;
+    }
+    return true;
+}
+
 static void realize(DeviceState *dev, Error **errp)
 {
     HelixVsockDevice *s = HELIX_VSOCK(dev);
@@ -337,10 +326,13 @@ static void realize(DeviceState *dev, Error **errp)
         .device = s,
         .accept = accept_connection,
         .accept_data = s,
+        .max_connections = s->max_connections,
+        .reserved = s->max_connections / 8,
+        .is_reserved = is_reserved,
     };
     g_autoptr(GError) error = NULL;
 
-    if (!check_cid(s->guest_cid, errp)) {
+    if (!check_cid(s->guest_cid, errp) || !check_max_connections(s->max_connections, errp)) {
         return;
     }
     s->vsock = helix_vsock_new(&config);
@@ -357,7 +349,7 @@ static void realize(DeviceState *dev, Error **errp)
     s->tx_vq = virtio_add_queue(vdev, TX_QUEUE_SIZE, kicked);
     s->event_vq = virtio_add_queue(vdev, EVENT_QUEUE_SIZE, kicked);
     s->payload = g_malloc(BUF_ALLOC);
-    s->bh = aio_bh_new(iohandler_get_aio_context(), work, s);
+    s->bh = aio_bh_new_guarded(iohandler_get_aio_context(), work, s, &dev->mem_reentrancy_guard);
     s->vm_change = qemu_add_vm_change_state_handler(vm_changed, s);
     s->exit_notifier.notify = on_exit_notify;
     qemu_add_exit_notifier(&s->exit_notifier);
@@ -416,6 +408,7 @@ static const VMStateDescription vmstate_helix_vsock = {
 static const Property helix_vsock_properties[] = {
     DEFINE_PROP_UINT64("guest-cid", HelixVsockDevice, guest_cid, 3),
     DEFINE_PROP_STRING("uds-path", HelixVsockDevice, uds_path),
+    DEFINE_PROP_UINT32("max-connections", HelixVsockDevice, max_connections, 1024),
 };
 
 static void class_init(ObjectClass *klass, HELIX_CLASS_DATA *data)

@@ -26,6 +26,7 @@ struct HelixVsockDevice {
 
     uint64_t guest_cid;             /* properties */
     char *uds_path;
+    uint32_t max_connections;
 
     VirtQueue *rx_vq, *tx_vq, *event_vq;
     HelixVsock *vsock;

@@ -27,6 +27,7 @@ HelixVsockConnection *helix_vsock_connection_new(HelixVsock *vsock, guint32 gues
 
     conn->channel.carrier = &connection_carrier;
     conn->channel.peer = g_strdup_printf("vsock %" G_GUINT64_FORMAT ":%u", vsock->config.guest_cid, guest_port);
+    conn->channel.peer_port = guest_port;
     conn->vsock = vsock;
     conn->refs = 1;
     conn->state = state;
@@ -113,7 +114,7 @@ void helix_vsock_connection_end(HelixVsockConnection *conn)
 
 void helix_vsock_connection_reset(HelixVsockConnection *conn)
 {
-    gboolean unknown_to_guest = conn->owes & HELIX_VSOCK_OWES_REQUEST;
+    gboolean unknown_to_guest = (conn->owes & HELIX_VSOCK_OWES_REQUEST) != 0;
 
     if (conn->state == HELIX_VSOCK_RESETTING || conn->state == HELIX_VSOCK_DEAD) {
         return;
@@ -204,7 +205,7 @@ static void deliver(HelixVsockConnection *conn)
         tell_gone(conn);
         remove_if_done(conn);
     }
-    check_credit_update(conn);
+    check_credit_update(conn);  /* NOLINT(clang-analyzer-unix.Malloc): a reference is held */
 }
 
 void helix_vsock_connection_data(HelixVsockConnection *conn, const guint8 *payload, gsize len)
@@ -233,7 +234,24 @@ void helix_vsock_connection_data(HelixVsockConnection *conn, const guint8 *paylo
     } else {
         deliver(conn);
     }
-    helix_vsock_connection_unref(conn);
+    helix_vsock_connection_unref(conn);  /* NOLINT(clang-analyzer-unix.Malloc): a reference is held */
+}
+
+/* A user that does not read must not keep a connection that its guest is through with. */
+static gboolean drain_timed_out(gpointer data)
+{
+    HelixVsockConnection *conn = data;
+    HelixVsock *vsock = conn->vsock;
+
+    conn->timer = 0;
+    helix_vsock_connection_ref(conn);
+    helix_vsock_enter(vsock, FALSE);
+    helix_vsock_ring_clear(&conn->ring);
+    tell_gone(conn);
+    remove_if_done(conn);       /* a RST still owed goes out first */
+    helix_vsock_leave(vsock);
+    helix_vsock_connection_unref(conn);  /* NOLINT(clang-analyzer-unix.Malloc): a reference is held */
+    return G_SOURCE_REMOVE;
 }
 
 void helix_vsock_connection_shutdown(HelixVsockConnection *conn, guint32 flags)
@@ -250,6 +268,9 @@ void helix_vsock_connection_shutdown(HelixVsockConnection *conn, guint32 flags)
         conn->state = conn->state == HELIX_VSOCK_CLOSING ? HELIX_VSOCK_RESETTING : HELIX_VSOCK_DRAINING;
         conn->owes = 0;
         owe(conn, HELIX_VSOCK_OWES_RST);
+        if (conn->state == HELIX_VSOCK_DRAINING) {
+            conn->timer = g_timeout_add(conn->vsock->config.drain_timeout_ms, drain_timed_out, conn);
+        }
     }
     if ((conn->guest_shut & HELIX_VSOCK_SHUTDOWN_RCV) && conn->wants_write && conn->channel.user) {
         conn->wants_write = FALSE;
@@ -363,7 +384,7 @@ void helix_vsock_connection_serve(HelixVsockConnection *conn, gboolean callbacks
         helix_vsock_queue(conn);
     }
     remove_if_done(conn);
-    helix_vsock_connection_unref(conn);
+    helix_vsock_connection_unref(conn);  /* NOLINT(clang-analyzer-unix.Malloc): a reference is held */
 }
 
 /* ---- the carrier's side of the channel ---- */

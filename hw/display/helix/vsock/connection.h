@@ -58,10 +58,11 @@ typedef struct HelixVsockConnection {
     gboolean resumed;           /* resume_input() was called inside input() */
     gboolean in_input;
     gboolean eof_told;
+    gboolean common;            /* takes none of the reserved places */
 
     HelixVsockConnected connected;  /* REQUESTED: who waits for the answer */
     gpointer connected_data;
-    guint timer;                /* GSource id: connect or close timeout */
+    guint timer;                /* GSource id: connect, close or drain timeout */
     guint resume;               /* GSource id: input is offered again */
     GList queue_link;           /* in the queue for receive buffers if queue_link.data is set */
 } HelixVsockConnection;
@@ -71,6 +72,7 @@ struct HelixVsock {
     GHashTable *by_key;         /* key -> connection: those that packets of the guest can reach */
     GHashTable *all;            /* every connection; owns the table's reference */
     GQueue queue;               /* connections that wait for receive buffers, served in turn */
+    guint n_common;             /* of all: see HelixVsockConfig.reserved */
     guint32 next_port;          /* for connections the host begins */
     HelixVsockConnection *serving;  /* whose turn it is: may write up to @quantum bytes */
     gsize quantum;

@@ -9,6 +9,7 @@
 #define DEFAULT_MAX_CONNECTIONS     1024u
 #define DEFAULT_CONNECT_TIMEOUT_MS  5000u
 #define DEFAULT_CLOSE_TIMEOUT_MS    8000u
+#define DEFAULT_DRAIN_TIMEOUT_MS    60000u
 
 /* Ports of connections the host begins: above those that services use, below VMADDR_PORT_ANY (0xFFFFFFFF). */
 #define PORT_FIRST  0x40000000u
@@ -205,6 +206,7 @@ void helix_vsock_remove(HelixVsockConnection *conn)
     unqueue(conn);
     helix_vsock_unlist(conn);
     if (g_hash_table_remove(conn->vsock->all, conn)) {
+        conn->vsock->n_common -= conn->common;
         helix_vsock_connection_unref(conn);
     }
 }
@@ -216,22 +218,35 @@ static HelixVsockConnection *find(HelixVsock *vsock, guint32 guest_port, guint32
     return g_hash_table_lookup(vsock->by_key, &key);
 }
 
-static gboolean table_full(HelixVsock *vsock)
+static gboolean table_full(HelixVsock *vsock, gboolean common)
 {
-    return g_hash_table_size(vsock->all) >= vsock->config.max_connections;
+    return g_hash_table_size(vsock->all) >= vsock->config.max_connections ||
+        (common && vsock->n_common >= vsock->config.max_connections - vsock->config.reserved);
+}
+
+/* @conn takes one of the places that are not reserved. */
+static void count_common(HelixVsockConnection *conn)
+{
+    conn->common = TRUE;
+    conn->vsock->n_common++;
 }
 
 /* ---- packets of the guest ---- */
 
 static void receive_request(HelixVsock *vsock, const HelixVsockHeader *header)
 {
+    gboolean common = !vsock->config.reserved ||
+        !vsock->config.is_reserved(vsock->config.accept_data, header->dst_port);
     HelixVsockConnection *conn;
 
-    if (table_full(vsock)) {
+    if (table_full(vsock, common)) {
         owe_stray(vsock, header);
         return;
     }
     conn = helix_vsock_connection_new(vsock, header->src_port, header->dst_port, HELIX_VSOCK_OPEN);
+    if (common) {
+        count_common(conn);
+    }
     helix_vsock_connection_note_credit(conn, header);
     conn->owes = HELIX_VSOCK_OWES_RESPONSE;
     helix_vsock_queue(conn);
@@ -368,12 +383,13 @@ void helix_vsock_connect(HelixVsock *vsock, guint32 port, HelixVsockConnected co
 {
     HelixVsockConnection *conn;
 
-    if (table_full(vsock)) {
+    if (table_full(vsock, TRUE)) {
         connected(data, NULL, 0);
         return;
     }
     helix_vsock_enter(vsock, TRUE);
     conn = helix_vsock_connection_new(vsock, port, take_port(vsock, port), HELIX_VSOCK_REQUESTED);
+    count_common(conn);
     conn->connected = connected;
     conn->connected_data = data;
     conn->timer = g_timeout_add(vsock->config.connect_timeout_ms, connect_timed_out, conn);
@@ -400,6 +416,8 @@ HelixVsock *helix_vsock_new(const HelixVsockConfig *config)
     set_default(&vsock->config.max_connections, DEFAULT_MAX_CONNECTIONS);
     set_default(&vsock->config.connect_timeout_ms, DEFAULT_CONNECT_TIMEOUT_MS);
     set_default(&vsock->config.close_timeout_ms, DEFAULT_CLOSE_TIMEOUT_MS);
+    set_default(&vsock->config.drain_timeout_ms, DEFAULT_DRAIN_TIMEOUT_MS);
+    g_assert(vsock->config.reserved < vsock->config.max_connections);
     vsock->by_key = g_hash_table_new(g_int64_hash, g_int64_equal);
     vsock->all = g_hash_table_new(NULL, NULL);
     g_queue_init(&vsock->queue);

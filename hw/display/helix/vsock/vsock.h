@@ -61,11 +61,15 @@ typedef struct HelixVsockConfig {
     guint max_connections;      /* 0: 1024 */
     guint connect_timeout_ms;   /* for the guest's answer to helix_vsock_connect(); 0: 5 s */
     guint close_timeout_ms;     /* for the guest's RST after the host closed; 0: 8 s */
+    guint drain_timeout_ms;     /* for the user to take what came before the guest closed; 0: 60 s */
     const HelixVsockOps *ops;
     gpointer device;
     /* A guest asked for @port of CID 2. TRUE takes the channel over (attached by then); FALSE resets the connection. */
     gboolean (*accept)(gpointer data, guint32 port, HelixChannel *channel);
     gpointer accept_data;
+    /* So many of max_connections are only for ports of the host that @is_reserved names, whatever the others use up. */
+    guint reserved;
+    gboolean (*is_reserved)(gpointer data, guint32 port);   /* accept_data */
 } HelixVsockConfig;
 
 typedef struct HelixVsock HelixVsock;

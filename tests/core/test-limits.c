@@ -1,0 +1,390 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Who may ask, and how much a guest may have at a time: privileged ports, connections that make room, messages that are
+ * never finished, and the ranges of the limits themselves. The carrier is the test's own.
+ */
+#include <string.h>
+
+#include "client.h"
+#include "core/bytes.h"
+#include "core/error.h"
+#include "gallery.h"
+#include "line.h"
+#include "scripted.h"
+#include "stat.h"
+
+#define PATIENCE (20 * G_TIME_SPAN_SECOND)
+#define LOTS (1u << 20)
+
+typedef struct World {
+    Gallery gallery;
+    HelixHost *host;
+} World;
+
+static World *world_new(const HelixHostConfig *wanted)
+{
+    World *world = g_new0(World, 1);
+    HelixHostConfig config = *wanted;
+    g_autoptr(GError) error = NULL;
+
+    config.resolver = &gallery_resolver;
+    config.resolver_data = &world->gallery;
+    config.encoder_class = scripted_wrap(&helix_encoder_null);
+    world->host = helix_host_new(&config, &error);
+    g_assert_no_error(error);
+    return world;
+}
+
+static void world_free(World *world)
+{
+    helix_host_free(world->host);
+    g_assert_cmpuint(scripted_n_opened(), ==, scripted_n_closed());
+    g_free(world);
+}
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(World, world_free)
+
+static Line *connect_from(World *world, guint32 port)
+{
+    Line *line = line_new(world->host, port);
+
+    if (line) {
+        line_open(line, LOTS);
+    }
+    return line;
+}
+
+static guint connections(World *world)
+{
+    g_autofree char *json = helix_host_stats_json(world->host);
+
+    return (guint)stat_number(json, "connections.now");
+}
+
+static void ask(Line *line, gint64 pts)
+{
+    g_autoptr(GByteArray) bytes = client_frame_bytes(&(FrameRequest) { .resource = 1, .pts = pts });
+
+    g_byte_array_append(line->to_host, bytes->data, bytes->len);
+    line_offer(line, line->to_host->len);
+}
+
+static void run_until(const gboolean *flag)
+{
+    gint64 deadline = g_get_monotonic_time() + PATIENCE;
+
+    while (!*flag) {
+        g_assert_cmpint(g_get_monotonic_time(), <, deadline);
+        g_main_context_iteration(NULL, FALSE);
+    }
+}
+
+static void run_until_answer(Line *line)
+{
+    gint64 deadline = g_get_monotonic_time() + PATIENCE;
+
+    while (!line->from_host->len) {
+        g_assert_cmpint(g_get_monotonic_time(), <, deadline);
+        g_main_context_iteration(NULL, FALSE);
+    }
+}
+
+static guint8 answer_type(const Line *line)
+{
+    g_assert_cmpuint(line->from_host->len, >=, HELIX_WIRE_HEADER_SIZE);
+    return line->from_host->data[HELIX_WIRE_HEADER_TYPE];
+}
+
+/* The one ERROR that was sent, about the connection. */
+static void expect_connection_error(const Line *line, int code, const char *text)
+{
+    const guint8 *payload = line->from_host->data + HELIX_WIRE_HEADER_SIZE;
+
+    g_assert_cmpuint(line->from_host->len, ==, HELIX_WIRE_HEADER_SIZE + HELIX_ERROR_SIZE);
+    g_assert_cmphex(answer_type(line), ==, HELIX_MSG_ERROR);
+    g_assert_cmphex(line->from_host->data[HELIX_WIRE_HEADER_FLAGS], ==, HELIX_ERROR_FLAGS_CONNECTION);
+    g_assert_cmpint((gint32)helix_get_u32(payload + HELIX_ERROR_CODE), ==, code);
+    g_assert_nonnull(strstr((const char *)payload + HELIX_ERROR_MESSAGE, text));
+}
+
+/* ---- privileged ports ---- */
+
+static void test_privileged(void)
+{
+    g_autoptr(World) world = world_new(&(HelixHostConfig) { .privileged_ports = TRUE });
+    const guint32 good[] = { 1, 1023, 0 };      /* 0: a UNIX socket, whose peer's uid was checked */
+
+    for (guint i = 0; i < G_N_ELEMENTS(good); i++) {
+        Line *line = connect_from(world, good[i]);
+
+        ask(line, 1);
+        run_until_answer(line);
+        g_assert_cmphex(answer_type(line), ==, HELIX_MSG_FRAME_RESPONSE);
+        line_free(line);
+    }
+}
+
+/* Whatever is asked first: one ERROR that says what would be right, a clean close, and nothing was looked up. */
+static void test_not_permitted(void)
+{
+    g_autoptr(World) world = world_new(&(HelixHostConfig) { .privileged_ports = TRUE });
+    const guint32 bad[] = { 1024, 5000, G_MAXUINT32 - 1 };
+    const guint8 types[] = { HELIX_MSG_FRAME_REQUEST, HELIX_MSG_PING, HELIX_MSG_CONFIG_REQ };
+
+    for (guint i = 0; i < G_N_ELEMENTS(bad); i++) {
+        Line *line = connect_from(world, bad[i]);
+        guint8 payload[HELIX_REQUEST_SIZE] = { 1 };
+        const gsize size[] = { HELIX_REQUEST_SIZE, 4, HELIX_CONFIG_SIZE };
+
+        g_assert_cmpuint(line->from_host->len, ==, 0);      /* nothing unasked */
+        line_send(line, types[i], 0, 3, payload, size[i]);
+        line_offer(line, line->to_host->len);
+        expect_connection_error(line, HELIX_CODE_NOT_PERMITTED, "CAP_NET_BIND_SERVICE");
+        g_assert_true(line->closed);
+        line_free(line);
+    }
+    g_assert_cmpuint(world->gallery.resolved, ==, 0);
+}
+
+/* Those that are not permitted, however many and silent, take nobody's place. */
+static void test_not_permitted_apart(void)
+{
+    g_autoptr(World) world = world_new(&(HelixHostConfig) { .privileged_ports = TRUE, .max_connections = 2 });
+    Line *bad[HELIX_MAX_NOT_PERMITTED], *good[2];
+
+    for (guint i = 0; i < HELIX_MAX_NOT_PERMITTED; i++) {
+        bad[i] = connect_from(world, 2000 + i);
+        g_assert_nonnull(bad[i]);
+    }
+    g_assert_null(connect_from(world, 3000));
+    for (guint i = 0; i < G_N_ELEMENTS(good); i++) {
+        good[i] = connect_from(world, 100 + i);
+        g_assert_nonnull(good[i]);
+    }
+    g_assert_null(connect_from(world, 102));
+    for (guint i = 0; i < HELIX_MAX_NOT_PERMITTED; i++) {
+        line_free(bad[i]);
+    }
+    for (guint i = 0; i < G_N_ELEMENTS(good); i++) {
+        line_free(good[i]);
+    }
+}
+
+/* ---- connections ---- */
+
+/* The one idle longest makes room; one with a stream, one in the middle of a message and one just come do not. */
+static void test_idle_makes_room(void)
+{
+    g_autoptr(World) world = world_new(&(HelixHostConfig) { .max_connections = 4, .idle_timeout_ms = 20 });
+    Line *streaming = connect_from(world, 1), *first = connect_from(world, 2), *second = connect_from(world, 3);
+    Line *writing = connect_from(world, 4), *fresh, *last;
+
+    ask(streaming, 1);
+    run_until_answer(streaming);
+    line_send(writing, HELIX_MSG_PING, 0, 0, "ping", 4);
+    line_offer(writing, HELIX_WIRE_HEADER_SIZE + 2);
+    g_usleep(30000);
+    line_send(first, HELIX_MSG_PING, 0, 0, "ping", 4);
+    line_offer(first, first->to_host->len);     /* so that the second is idle for longer */
+    fresh = connect_from(world, 5);
+    g_assert_nonnull(fresh);
+    g_assert_true(second->closed && !first->closed && !streaming->closed && !writing->closed);
+    g_assert_null(connect_from(world, 6));      /* nobody is idle for long enough */
+    g_usleep(30000);
+    last = connect_from(world, 6);
+    g_assert_nonnull(last);
+    g_assert_true(first->closed && !streaming->closed && !writing->closed && !fresh->closed);
+    g_assert_cmpuint(connections(world), ==, 4);
+    line_free(streaming);
+    line_free(first);
+    line_free(second);
+    line_free(writing);
+    line_free(fresh);
+    line_free(last);
+}
+
+/* A message that is begun and never finished ends its connection, and what it held is free again. */
+static void test_stall(void)
+{
+    g_autoptr(World) world = world_new(&(HelixHostConfig) { .stall_timeout_ms = 50 });
+    g_autoptr(GByteArray) head = client_frame_bytes(&(FrameRequest) { .flags = HELIX_REQUEST_PIXEL_DATA, .pixels_size = 64 * 48 * 4 });
+    Line *line = connect_from(world, 1), *idle = connect_from(world, 2), *deaf = line_new(world->host, 3);
+
+    g_byte_array_append(line->to_host, head->data, head->len);
+    line_offer(line, line->to_host->len);
+    g_byte_array_append(deaf->to_host, (const guint8 *)"half", 4);
+    line_offer(deaf, 4);
+    run_until(&line->closed);
+    expect_connection_error(line, HELIX_CODE_INVALID, "send it whole");
+    run_until(&deaf->closed);                   /* which never read its error */
+    g_assert_cmpuint(deaf->from_host->len, ==, 0);
+    g_assert_false(idle->closed);               /* nothing begun, nothing owed */
+    line_free(line);
+    line_free(deaf);
+    line_free(idle);
+    g_assert_cmpuint(connections(world), ==, 0);
+}
+
+/* A stopped VM sends nothing, and that is not its guests' fault. */
+static void test_no_stall_while_stopped(void)
+{
+    g_autoptr(World) world = world_new(&(HelixHostConfig) { .stall_timeout_ms = 40 });
+    Line *line = connect_from(world, 1);
+
+    line_send(line, HELIX_MSG_PING, 0, 0, "ping", 4);
+    line_offer(line, HELIX_WIRE_HEADER_SIZE + 2);
+    helix_host_set_running(world->host, FALSE);
+    for (guint i = 0; i < 10; i++) {
+        g_usleep(10000);
+        while (g_main_context_iteration(NULL, FALSE)) {
+        }
+    }
+    g_assert_false(line->closed);
+    helix_host_set_running(world->host, TRUE);
+    g_main_context_iteration(NULL, FALSE);
+    g_assert_false(line->closed);
+    line_offer(line, line->to_host->len);
+    g_assert_cmphex(answer_type(line), ==, HELIX_MSG_PONG);
+    line_free(line);
+}
+
+/* ---- the limits themselves ---- */
+
+static void test_ranges(void)
+{
+    static const struct {
+        HelixHostConfig config;
+        const char *name;
+    } wrong[] = {
+        { { .max_in_flight = 65 }, "helix-max-in-flight=65" },
+        { { .max_streams = 257 }, "helix-max-streams=257" },
+        { { .max_connections = G_MAXUINT }, "helix-max-connections=4294967295" },
+        { { .max_encoders = 513 }, "helix-max-encoders=513" },
+        { { .max_memory = 4096 }, "helix-max-memory=4096" },
+        { { .max_memory = G_MAXUINT64 }, "helix-max-memory=" },
+    };
+
+    for (guint i = 0; i < G_N_ELEMENTS(wrong); i++) {
+        g_autoptr(GError) error = NULL;
+
+        g_assert_null(helix_host_new(&wrong[i].config, &error));
+        g_assert_error(error, HELIX_ERROR, HELIX_CODE_INVALID);
+        g_assert_nonnull(strstr(error->message, wrong[i].name));
+        g_assert_nonnull(strstr(error->message, "out of range: from "));
+    }
+}
+
+/* As many encoders as there may be: the stream over it is told, and gets one when another ends. */
+static void test_encoders(void)
+{
+    g_autoptr(World) world = world_new(&(HelixHostConfig) { .max_encoders = 1 });
+    Line *first = connect_from(world, 1), *second = connect_from(world, 2);
+    gint64 deadline = g_get_monotonic_time() + PATIENCE;
+
+    ask(first, 1);
+    run_until_answer(first);
+    ask(second, 1);
+    run_until_answer(second);
+    g_assert_cmphex(answer_type(second), ==, HELIX_MSG_ERROR);
+    g_assert_cmpint((gint32)helix_get_u32(second->from_host->data + HELIX_WIRE_HEADER_SIZE), ==, HELIX_CODE_NO_ENCODER);
+    line_free(first);
+    do {
+        g_assert_cmpint(g_get_monotonic_time(), <, deadline);
+        g_usleep(1000);
+        g_main_context_iteration(NULL, FALSE);
+        g_byte_array_set_size(second->from_host, 0);
+        ask(second, 2);
+        run_until_answer(second);
+    } while (answer_type(second) != HELIX_MSG_FRAME_RESPONSE);
+    line_free(second);
+}
+
+/* ---- what errors leave behind ---- */
+
+/* An IDR asked for with a request that fails is the next frame's, wherever the failure was seen. */
+static void test_key_of_a_failed_request(void)
+{
+    g_autoptr(World) world = world_new(&(HelixHostConfig) { .max_in_flight = 1 });
+    Line *line = connect_from(world, 1);
+    const FrameRequest failing[] = {
+        { .resource = GALLERY_LAST + 1, .force_key = 1 },       /* looked up */
+        { .resource = 0, .force_key = 1 },                      /* read */
+        { .flags = HELIX_REQUEST_REPEAT, .resource = 7, .force_key = 1 },
+    };
+
+    ask(line, 0);
+    run_until_answer(line);
+    for (guint i = 0; i < G_N_ELEMENTS(failing); i++) {
+        g_autoptr(GByteArray) bytes = client_frame_bytes(&failing[i]);
+
+        for (guint frame = 0; frame < 3; frame++) {
+            g_byte_array_set_size(line->from_host, 0);
+            if (frame == 0) {
+                g_byte_array_append(line->to_host, bytes->data, bytes->len);
+                line_offer(line, line->to_host->len);
+            } else {
+                ask(line, frame);
+            }
+            run_until_answer(line);
+            if (frame == 0) {
+                g_assert_cmphex(answer_type(line), ==, HELIX_MSG_ERROR);
+            } else {
+                g_assert_cmphex(answer_type(line), ==, HELIX_MSG_FRAME_RESPONSE);
+                g_assert_cmpuint(line->from_host->data[HELIX_WIRE_HEADER_SIZE + HELIX_RESPONSE_IS_KEYFRAME], ==, frame == 1);
+            }
+        }
+    }
+    /* busy: the one before it, which is under way, stays what it is */
+    g_byte_array_set_size(line->from_host, 0);
+    scripted_hold(TRUE);
+    ask(line, 10);
+    {
+        g_autoptr(GByteArray) bytes = client_frame_bytes(&(FrameRequest) { .resource = 1, .force_key = 1, .pts = 11 });
+
+        g_byte_array_append(line->to_host, bytes->data, bytes->len);
+        line_offer(line, line->to_host->len);
+    }
+    scripted_hold(FALSE);
+    run_until_answer(line);
+    g_assert_cmpuint(line->from_host->data[HELIX_WIRE_HEADER_SIZE + HELIX_RESPONSE_IS_KEYFRAME], ==, 0);
+    g_byte_array_set_size(line->from_host, 0);
+    ask(line, 12);
+    run_until_answer(line);
+    g_assert_cmpuint(line->from_host->data[HELIX_WIRE_HEADER_SIZE + HELIX_RESPONSE_IS_KEYFRAME], ==, 1);
+    line_free(line);
+}
+
+/* A guest of frozen messages hears nothing of a refused CONFIG_REQ: it would take it for its frame's answer. */
+static void test_refused_config_is_silent(void)
+{
+    g_autoptr(World) world = world_new(&(HelixHostConfig) { 0 });
+    Line *line = connect_from(world, 1);
+    guint8 payload[HELIX_CONFIG_SIZE] = { 0 };
+
+    payload[HELIX_CONFIG_CODEC] = 9;
+    line_send(line, HELIX_MSG_CONFIG_REQ, 0, 0, payload, sizeof payload);
+    line_send(line, HELIX_MSG_PING, 0, 0, "ping", 4);
+    line_offer(line, line->to_host->len);
+    run_until_answer(line);
+    g_assert_cmphex(answer_type(line), ==, HELIX_MSG_PONG);
+    g_byte_array_set_size(line->from_host, 0);
+    ask(line, 1);
+    run_until_answer(line);
+    g_assert_cmphex(answer_type(line), ==, HELIX_MSG_FRAME_RESPONSE);
+    line_free(line);
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/limits/privileged-ports", test_privileged);
+    g_test_add_func("/limits/not-permitted", test_not_permitted);
+    g_test_add_func("/limits/not-permitted-count-apart", test_not_permitted_apart);
+    g_test_add_func("/limits/idle-makes-room", test_idle_makes_room);
+    g_test_add_func("/limits/unfinished-message", test_stall);
+    g_test_add_func("/limits/stopped-is-no-stall", test_no_stall_while_stopped);
+    g_test_add_func("/limits/ranges", test_ranges);
+    g_test_add_func("/limits/encoders", test_encoders);
+    g_test_add_func("/limits/key-of-a-failed-request", test_key_of_a_failed_request);
+    g_test_add_func("/limits/refused-config-is-silent", test_refused_config_is_silent);
+    return g_test_run();
+}
