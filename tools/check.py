@@ -3,11 +3,13 @@
 
 Suites without a VM are meson's, in one build folder; VM suites are the scripts tests/vm/NAME.py (see tools/vm.py for
 what one looks like), called vm-NAME. A script with a line "# suite: long" runs only by its name or with SUITE=all; one
-with "# seconds: N" has that long instead of ten minutes. SUITE=faults is all of the scripts faults*.py.
+with "# seconds: N" has that long instead of ten minutes. SUITE=faults is all of the scripts faults*.py. Some suites are, or go on
+with, a module of this folder: PROGRAMS.
 The last line says how many tests passed, failed and were skipped.
 """
 
 import glob
+import importlib
 import json
 import os
 import re
@@ -20,7 +22,9 @@ import qemu
 import videotoolbox
 from steps import CACHE, TREE, Failed, Step, StepError, locked, say
 
-MESON_SUITES = ("core", "encoder", "vsock", "videotoolbox", "element", "screencast", "integrate")
+MESON_SUITES = ("core", "soak", "encoder", "vsock", "fuzz", "videotoolbox", "element", "screencast", "integrate")
+PROGRAMS = ("fuzz", "lint", "sanitizers")     # modules with run(count, thorough)
+LONG = {"lint", "sanitizers"}
 MESON_PROGRESS = re.compile(rb"^\s*(\d+)/(\d+) ")
 VM_SECONDS = 600
 
@@ -63,16 +67,16 @@ def junit_count(path):
     return passed, failed, skipped
 
 
-def run_meson_suite(folder, suite, count):
+def run_meson_suite(folder, suite, count, title=None, log=None, arguments=(), environment=None):
     tests = subprocess.run(["meson", "introspect", "--tests", folder], check=True, capture_output=True).stdout
     if not any(name.split(":")[-1] == suite for test in json.loads(tests) for name in test["suite"]):
         raise StepError("the build has no test in suite '%s'" % suite)
-    base = "suite-" + suite
-    with Step("suite " + suite, base) as step:
+    base = "suite-" + (log or suite)
+    with Step(title or "suite " + suite, base) as step:
         bad = False
         try:
             step.run(["meson", "test", "-C", folder, "--no-rebuild", "--suite", suite, "--print-errorlogs", "--logbase",
-                      base], progress=MESON_PROGRESS)
+                      base, *arguments], progress=MESON_PROGRESS, env=environment)
         except StepError:
             bad = True
         passed, failed, skipped = junit_count(os.path.join(folder, "meson-logs", base + ".junit.xml"))
@@ -177,7 +181,9 @@ def run(arguments):
     packages, long_packages = scripts_in("package", "")
     long |= long_packages
     wanted = arguments[0] if arguments else ""
-    everyone = list(MESON_SUITES) + list(packages) + list(scripts)
+    long |= LONG
+    programs = [name for name in PROGRAMS if name not in MESON_SUITES]
+    everyone = list(MESON_SUITES) + programs + list(packages) + list(scripts)
     groups = {"faults": [name for name in scripts if name.startswith("vm-faults")]}
     if wanted == "list":
         for name in everyone:
@@ -210,6 +216,9 @@ def run(arguments):
                 run_script(name, packages[name], count)
         except Failed:
             count.add(failed=1)
+    for name in chosen:
+        if name in PROGRAMS:
+            importlib.import_module(name).run(count, thorough=bool(wanted))
     if with_vm:
         try:
             build.everything(tests=True)

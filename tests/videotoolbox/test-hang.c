@@ -159,7 +159,7 @@ static void not_called(gpointer owner, gpointer tag, HelixWorkerResult *result)
 static void test_exit(void)
 {
     HelixCrew *crew = helix_crew_new(NULL);
-    HelixWorker *worker = helix_worker_new(crew, &helix_encoder_videotoolbox, FALSE, not_called, &worker);
+    HelixWorker *worker = helix_worker_new(crew, &helix_encoder_videotoolbox, FALSE, not_called, &worker, NULL);
     HelixSurface *surface = rig_memory_surface(WIDTH, HEIGHT, 0);
 
     double_vt.hang = DOUBLE_VT_HANG_ENCODE;

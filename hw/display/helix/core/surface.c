@@ -21,6 +21,7 @@ struct HelixSurfacePool {
     guint64 bytes, max_bytes;   /* allocated now, idle ones included */
     guint64 wire_bytes;         /* of them, handed out for pixels of the wire */
     gboolean closed;            /* the owner is gone: keep nothing */
+    gboolean trimmed;           /* nobody takes surfaces at the moment: keep nothing either */
 };
 
 typedef struct PooledSurface {
@@ -131,7 +132,7 @@ static void pooled_destroy(HelixSurface *surface)
         pool->wire_bytes -= pooled->capacity;
     }
     g_queue_push_tail(&pool->idle, pooled);
-    drop_idle(pool, pool->closed ? 0 : pool->keep);
+    drop_idle(pool, pool->closed || pool->trimmed ? 0 : pool->keep);
     g_mutex_unlock(&pool->lock);
     pool_unref(pool);
 }
@@ -168,6 +169,7 @@ guint64 helix_surface_pool_bytes(HelixSurfacePool *pool)
 void helix_surface_pool_trim(HelixSurfacePool *pool)
 {
     g_mutex_lock(&pool->lock);
+    pool->trimmed = TRUE;
     drop_idle(pool, 0);
     g_mutex_unlock(&pool->lock);
 }
@@ -248,6 +250,7 @@ static HelixSurface *take(HelixSurfacePool *pool, guint32 fourcc, guint32 width,
         return NULL;
     }
     g_mutex_lock(&pool->lock);
+    pool->trimmed = FALSE;
     if (!for_wire || wire_has_room(pool, capacity, error)) {
         pooled = take_idle(pool, capacity);
         if (!pooled) {

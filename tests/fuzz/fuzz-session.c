@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * fuzz-session.c - whole sessions: two connections of a host, any bytes in any pieces, and what goes wrong on the host's side.
+ *
+ * The input is a list of orders; one of them sends raw bytes, another a message whose header is right, as chance alone finds
+ * no second one. At the end all is taken apart, and nothing may be left.
+ */
+#include "core/host-private.h"
+#include "fuzz.h"
+#include "gallery.h"
+#include "line.h"
+#include "scripted.h"
+
+#define N_LINES 2u
+#define MOST_MESSAGE 6000u
+
+static Gallery gallery;
+
+static void order(HelixHost *host, Line **lines, Input *input)
+{
+    guint8 what = input_u8(input);
+    Line **line = &lines[what >> 7];
+    gsize len;
+
+    if (!*line) {
+        *line = line_new(host, (what >> 6) & 1 ? 1023 : 1024);
+    }
+    if (!*line) {
+        return;
+    }
+    switch (what & 15) {
+    case 0: {
+        g_autofree guint8 *bytes = input_bytes(input, input_u8(input), &len);
+
+        g_byte_array_append((*line)->to_host, bytes, (guint)len);
+        break;
+    }
+    case 1:
+    case 2: {
+        guint8 type = input_u8(input), flags = input_u8(input), session = input_u8(input) & 3;
+        g_autofree guint8 *bytes = input_bytes(input, input_u16(input) % MOST_MESSAGE, &len);
+
+        line_send(*line, type, flags, session, bytes, len);
+        break;
+    }
+    case 3:
+        line_offer(*line, 1 + input_u8(input));
+        break;
+    case 4:
+        line_offer(*line, (*line)->to_host->len);
+        break;
+    case 5:
+        line_open(*line, input_u16(input));
+        break;
+    case 6:
+        (*line)->ends = TRUE;
+        break;
+    case 7:
+        line_free(*line);
+        *line = NULL;
+        break;
+    case 8:
+        helix_host_reset(host);
+        break;
+    case 9:
+        helix_host_set_running(host, (what >> 5) & 1);
+        break;
+    case 10:
+        gallery.hold = (what >> 5) & 1;
+        break;
+    case 11:
+        gallery_release(&gallery);
+        break;
+    case 12:
+        scripted_fail((what >> 5) & 1);
+        break;
+    case 13:
+        scripted_drop((what >> 4) & 3);
+        break;
+    case 14:
+        gallery.borrow = (what >> 5) & 1;
+        break;
+    default:
+        g_main_context_iteration(NULL, FALSE);
+        break;
+    }
+    if (*line) {
+        g_byte_array_set_size((*line)->from_host, 0);   /* other tests look at what is answered */
+    }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    Input input = { data, size };
+    guint8 settings = input_u8(&input);
+    HelixHostConfig config = {
+        .resolver = &gallery_resolver, .resolver_data = &gallery, .max_memory = 1 << 22,
+        .max_streams = 3, .max_in_flight = 1 + (settings & 3), .privileged_ports = settings >> 7,
+    };
+    Line *lines[N_LINES] = { NULL };
+    HelixHost *host;
+
+    gallery = (Gallery) { 0 };
+    config.encoder_class = scripted_wrap(&helix_encoder_null);
+    scripted_remember(FALSE);
+    host = helix_host_new(&config, NULL);
+    while (input.size) {
+        order(host, lines, &input);
+        g_main_context_iteration(NULL, FALSE);
+    }
+    for (guint i = 0; i < N_LINES; i++) {
+        g_clear_pointer(&lines[i], line_free);
+    }
+    g_assert_null(host->sessions);
+    g_assert_cmpuint(host->n_streams, ==, 0);
+    helix_host_free(host);
+    gallery.closed = TRUE;
+    while (gallery.waiting.length) {
+        gallery_release(&gallery);      /* answers that nobody waits for any more */
+    }
+    g_assert_cmpuint(scripted_n_opened(), ==, scripted_n_closed());
+    return 0;
+}
