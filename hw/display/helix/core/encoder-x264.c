@@ -214,7 +214,7 @@ static HelixEncoder *x264_open(HelixEncoderConfig *config, GError **error)
     x264->converter = helix_converter_new(config->width, config->height, error);
     if (!x264->converter) {
         x264_close(&x264->base);
-        return NULL;
+        return NULL;            /* cppcheck-suppress memleak ; its base is its first member */
     }
     x264->frame = av_frame_alloc();
     x264->codec = avcodec_alloc_context3(av_codec);
@@ -230,7 +230,7 @@ static HelixEncoder *x264_open(HelixEncoderConfig *config, GError **error)
                     "libx264 does not open for %u x %u at %u bit/s, level %u: %s",
                     config->width, config->height, config->bitrate, x264->config.level, av_err2str(result));
         x264_close(&x264->base);
-        return NULL;
+        return NULL;            /* cppcheck-suppress memleak ; as above */
     }
     *config = x264->config;
     return &x264->base;
