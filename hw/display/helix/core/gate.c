@@ -3,6 +3,7 @@
 #include "gate.h"
 
 #define LEAST 2u                /* the other one works while the first one's threads wait for each other */
+#define PATIENCE_US 500000      /* whoever is inside that long hangs: nobody waits for it */
 
 typedef struct Waiter {
     GCond turn;
@@ -11,20 +12,26 @@ typedef struct Waiter {
 
 static GMutex lock;             /* of what follows */
 static guint inside;
+static guint hung;              /* of them, who is held to be hanging; forgotten when nobody is inside */
 static GQueue waiting = G_QUEUE_INIT;   /* Waiter */
 
 void helix_gate_enter(void)
 {
     g_mutex_lock(&lock);
-    if (inside < MAX(g_get_num_processors(), LEAST)) {
+    if (inside < MAX(g_get_num_processors(), LEAST) + hung) {
         inside++;
     } else {
+        gint64 end = g_get_monotonic_time() + PATIENCE_US;
         Waiter self = { .called = FALSE };
 
         g_cond_init(&self.turn);
         g_queue_push_tail(&waiting, &self);
-        while (!self.called) {
-            g_cond_wait(&self.turn, &lock);
+        while (!self.called && g_cond_wait_until(&self.turn, &lock, end)) {
+        }
+        if (!self.called) {
+            g_queue_remove(&waiting, &self);
+            inside++;
+            hung++;
         }
         g_cond_clear(&self.turn);
     }
@@ -41,8 +48,8 @@ void helix_gate_leave(void)
     if (next) {
         next->called = TRUE;
         g_cond_signal(&next->turn);
-    } else {
-        inside--;
+    } else if (--inside == 0) {
+        hung = 0;
     }
     g_mutex_unlock(&lock);
 }

@@ -3,7 +3,7 @@
  * gate.h - as many threads at a time as there are processors, in the order in which they came.
  *
  * Software encoders pass through it picture by picture. Without, more streams than processors get what the scheduler's
- * wake-ups happen to give them, some twice as much as others.
+ * wake-ups happen to give them, some twice as much as others. An encoder that hangs inside is waited for half a second, once.
  */
 #ifndef HELIX_GATE_H
 #define HELIX_GATE_H

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The gate's width, its order, and threads that hang inside. */
+#include "core/gate.h"
+
+typedef struct Crowd {
+    GMutex lock;
+    GCond changed;
+    guint inside, most, through;
+    gboolean hold;              /* whoever is inside stays */
+} Crowd;
+
+static gpointer pass(gpointer data)
+{
+    Crowd *crowd = data;
+
+    helix_gate_enter();
+    g_mutex_lock(&crowd->lock);
+    crowd->inside++;
+    crowd->most = MAX(crowd->most, crowd->inside);
+    g_cond_broadcast(&crowd->changed);
+    while (crowd->hold) {
+        g_cond_wait(&crowd->changed, &crowd->lock);
+    }
+    crowd->inside--;
+    crowd->through++;
+    g_mutex_unlock(&crowd->lock);
+    helix_gate_leave();
+    return NULL;
+}
+
+static void wait_inside(Crowd *crowd, guint count)
+{
+    gint64 end = g_get_monotonic_time() + 60 * G_TIME_SPAN_SECOND;
+
+    g_mutex_lock(&crowd->lock);
+    while (crowd->inside < count) {
+        g_assert_true(g_cond_wait_until(&crowd->changed, &crowd->lock, end));
+    }
+    g_mutex_unlock(&crowd->lock);
+}
+
+static void set_hold(Crowd *crowd, gboolean hold)
+{
+    g_mutex_lock(&crowd->lock);
+    crowd->hold = hold;
+    g_cond_broadcast(&crowd->changed);
+    g_mutex_unlock(&crowd->lock);
+}
+
+/* As many hang as fit; others pass all the same, and when all is over the gate is as wide as before. */
+static void test_hanging(void)
+{
+    guint width = MAX(g_get_num_processors(), 2u);
+    g_autofree GThread **hanging = g_new(GThread *, width);
+    Crowd hung = { .hold = TRUE }, others = { 0 };
+
+    for (guint i = 0; i < width; i++) {
+        hanging[i] = g_thread_new("hangs", pass, &hung);
+    }
+    wait_inside(&hung, width);
+    for (guint i = 0; i < 8; i++) {
+        g_thread_join(g_thread_new("other", pass, &others));
+    }
+    g_assert_cmpuint(others.through, ==, 8);
+    set_hold(&hung, FALSE);
+    for (guint i = 0; i < width; i++) {
+        g_thread_join(hanging[i]);
+    }
+    g_assert_cmpuint(hung.through, ==, width);
+}
+
+/* A crowd passes, and never more at a time than fit. */
+static void test_width(void)
+{
+    enum { CROWD = 64 };
+    gint64 begin = g_get_monotonic_time();
+    GThread *threads[CROWD];
+    Crowd crowd = { 0 };
+
+    for (guint i = 0; i < CROWD; i++) {
+        threads[i] = g_thread_new("passes", pass, &crowd);
+    }
+    for (guint i = 0; i < CROWD; i++) {
+        g_thread_join(threads[i]);
+    }
+    g_assert_cmpuint(crowd.through, ==, CROWD);
+    if (g_get_monotonic_time() - begin < G_TIME_SPAN_SECOND / 4) {      /* else a busy machine looked like one that hangs */
+        g_assert_cmpuint(crowd.most, <=, MAX(g_get_num_processors(), 2u));
+    }
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/gate/hanging", test_hanging);
+    g_test_add_func("/gate/width", test_width);
+    return g_test_run();
+}
