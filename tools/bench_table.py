@@ -1,0 +1,90 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""bench_table.py: put the figures of the last `make bench` (out/bench.json) into README.md and docs/performance.md.
+
+Between the lines <!-- bench --> and <!-- end of bench -->: in README.md a line for each row, with the figure that is closest to
+its goal or farthest beyond it, in docs/performance.md every figure. Needs nothing but Python.
+"""
+
+import json
+import os
+import re
+import sys
+
+TREE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+BEGIN, END = "<!-- bench -->", "<!-- end of bench -->"
+
+
+def shown(value):
+    return "-" if value is None else "%.4g" % value
+
+
+def spread(figure, what):
+    return "%s (%s to %s)" % (shown(figure[what]), shown(figure["spread"][what][0]), shown(figure["spread"][what][1]))
+
+
+def goal(figure):
+    return "-" if figure["goal"] is None else "%s %s" % (figure["goal_is"], shown(figure["goal"]))
+
+
+def verdict(figure):
+    return {True: "met", False: "**missed**", None: "beside"}[figure["met"]]
+
+
+def rival(figure):
+    return shown(figure["rival"]) + " (limit)" if "limit" in figure else spread(figure, "rival")
+
+
+def unit(figure, name):
+    return name + (", " + figure["unit"] if figure["unit"] else "")
+
+
+def short(rows):
+    lines = ["| row | ours; against | figure | ours | rival | ratio | goal | |", "|---|---|---|---|---|---|---|---|"]
+    for row in rows:
+        if row.get("error"):
+            lines.append("| %s | %s | | | | | | **not measured** |" % (row["name"], row["what"]))
+            continue
+        lines.append("| %s | %s | %s | %s | %s | %s | %s | %s |" % (
+            row["name"], row["what"], unit(row, row["figure"]), shown(row["ours"]), shown(row["rival"]),
+            shown(row["ratio"]), goal(row), "met" if row["met"] else "**missed**"))
+    return lines
+
+
+def full(rows):
+    lines = ["| row | figure | ours | rival | ratio | goal | |", "|---|---|---|---|---|---|---|"]
+    notes = []
+    for row in rows:
+        for figure in row.get("figures", []):
+            lines.append("| %s | %s | %s | %s | %s | %s | %s |" % (
+                row["name"], unit(figure, figure["name"]), spread(figure, "ours"), rival(figure), spread(figure, "ratio"),
+                goal(figure), verdict(figure)))
+            if figure.get("note"):
+                notes.append("- %s, %s: %s" % (row["name"], figure["name"], figure["note"]))
+        if row.get("error"):
+            lines.append("| %s | - | - | - | - | - | **not measured**: %s |" %
+                         (row["name"], row["error"].splitlines()[0].replace("|", "/")))
+    return lines + ([""] + notes if notes else [])
+
+
+def put(path, lines):
+    with open(path) as file:
+        text = file.read()
+    found = re.search(re.escape(BEGIN) + ".*?" + re.escape(END), text, re.S)
+    if not found:
+        sys.exit("%s has no lines %s and %s" % (path, BEGIN, END))
+    with open(path, "w") as file:
+        file.write(text[:found.start()] + "\n".join([BEGIN] + lines + [END]) + text[found.end():])
+
+
+def main():
+    with open(os.path.join(TREE, "out", "bench.json")) as file:
+        data = json.load(file)
+    about = "`%s` on %s; %s, load %.1f before it began." % (data["command"], data["machine"], data["date"],
+                                                           data["load_before"])
+    put(os.path.join(TREE, "docs", "performance.md"), [about, ""] + full(data["rows"]))
+    put(os.path.join(TREE, "README.md"), [about, ""] + short(data["rows"]))
+
+
+if __name__ == "__main__":
+    main()
