@@ -90,8 +90,8 @@ class BenchVM(VM):
         return "file:" + self.serial_device()
 
     def serial_device(self):
-        found = self.run("for p in /sys/class/virtio-ports/*; do [ \"$(cat $p/name)\" = %s ] && echo /dev/${p##*/}; done; "
-                         "true" % SERIAL).out.decode().split()
+        found = self.run("for p in /sys/class/virtio-ports/*; do [ \"$(cat $p/name)\" = %s ] && echo /dev/${p##*/}; "
+                         "done; true" % SERIAL).out.decode().split()
         if len(found) != 1:
             raise StepError("the guest has no virtio-serial port %s" % SERIAL)
         return found[0]
