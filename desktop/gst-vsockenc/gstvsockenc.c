@@ -105,6 +105,22 @@ static gboolean end_later(GstVsockEnc *self, GstEvent *event)
     return later;
 }
 
+/* A stream that follows without a flush waits for the end of the one before, which is still on its way. */
+static void end_before(GstVsockEnc *self)
+{
+    VsockStream *stream = vsockenc_ref_stream(self);
+    gboolean ending;
+
+    GST_OBJECT_LOCK(self);
+    ending = self->eos != NULL;
+    GST_OBJECT_UNLOCK(self);
+    if (stream && ending) {
+        vsock_stream_drain(stream);
+        vsockenc_push_eos(self);
+    }
+    g_clear_pointer(&stream, vsock_stream_unref);
+}
+
 static gboolean gst_vsockenc_sink_event(GstVideoEncoder *encoder, GstEvent *event)
 {
     GstVsockEnc *self = GST_VSOCKENC(encoder);
@@ -116,6 +132,9 @@ static gboolean gst_vsockenc_sink_event(GstVideoEncoder *encoder, GstEvent *even
     if (is_first_start(encoder, event)) {
         gst_pad_push_event(encoder->srcpad, event);
         return TRUE;
+    }
+    if (GST_EVENT_TYPE(event) == GST_EVENT_STREAM_START) {
+        end_before(self);
     }
     if (GST_EVENT_TYPE(event) == GST_EVENT_EOS && end_later(self, event)) {
         gst_event_unref(event);

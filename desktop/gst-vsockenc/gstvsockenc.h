@@ -121,6 +121,8 @@ gboolean vsockenc_compare_caps(GstVsockEnc *self, const GstCaps *caps);
 GstStructure *vsockenc_stats(GstVsockEnc *self);
 /* output.c: takes answers and pushes access units, on the source pad's task. */
 void vsockenc_output_loop(gpointer element);
+/* Everything before EOS is out: now EOS itself, if it was not pushed meanwhile. */
+void vsockenc_push_eos(GstVsockEnc *self);
 /* Post @error (taken over) as an element error. */
 void vsockenc_post_error(GstVsockEnc *self, GError *error);
 

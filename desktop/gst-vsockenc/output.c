@@ -167,19 +167,21 @@ static GstFlowReturn refuse(GstVsockEnc *self, const VsockAnswer *answer)
     return GST_FLOW_OK;
 }
 
-/* Everything before it is out: now EOS itself. The base class finds nothing left to wait for. */
-static void push_eos(GstVsockEnc *self)
+/* The base class finds nothing left to wait for. */
+void vsockenc_push_eos(GstVsockEnc *self)
 {
+    GstVideoEncoderClass *base = g_type_class_peek(GST_TYPE_VIDEO_ENCODER);
     GstEvent *eos;
 
+    /* Over both, so that who comes second finds it gone downstream. */
+    GST_VIDEO_ENCODER_STREAM_LOCK(self);
     GST_OBJECT_LOCK(self);
     eos = g_steal_pointer(&self->eos);
     GST_OBJECT_UNLOCK(self);
     if (eos) {
-        GstVideoEncoderClass *base = g_type_class_peek(GST_TYPE_VIDEO_ENCODER);
-
         base->sink_event(GST_VIDEO_ENCODER(self), eos);
     }
+    GST_VIDEO_ENCODER_STREAM_UNLOCK(self);
 }
 
 void vsockenc_output_loop(gpointer element)
@@ -224,7 +226,7 @@ void vsockenc_output_loop(gpointer element)
     case VSOCK_ANSWER_DRAINED:
         vsock_answer_free(answer);
         vsock_stream_answer_done(self->stream);     /* first: the base class drains */
-        push_eos(self);
+        vsockenc_push_eos(self);
         return;
     }
     vsock_answer_free(answer);

@@ -165,6 +165,29 @@ static void test_flushed_eos(void)
     fixture_tear_down(&f);
 }
 
+/* A stream that follows without a flush comes after the end of the one before. */
+static void test_next_stream(void)
+{
+    Script script = SCRIPT_DEFAULT;
+    GstSegment segment;
+    Fixture f;
+
+    script.delay_ms = 100;
+    fixture_set_up_with(&f, &script, -1, TRUE, NULL);
+    fixture_push(&f);
+    gst_harness_push_event(f.h, gst_event_new_eos());
+    gst_segment_init(&segment, GST_FORMAT_TIME);
+    gst_harness_push_event(f.h, gst_event_new_stream_start("next"));
+    gst_harness_push_event(f.h, gst_event_new_segment(&segment));
+    g_assert_cmpuint(gst_harness_buffers_received(f.h), ==, 1);
+    g_assert_true(fixture_wait_event(&f, GST_EVENT_EOS));
+    g_assert_cmpint(fixture_push(&f), ==, GST_FLOW_OK);
+    g_assert_true(fixture_wait_event(&f, GST_EVENT_STREAM_START));
+    gst_buffer_unref(gst_harness_pull(f.h));
+    gst_buffer_unref(gst_harness_pull(f.h));
+    fixture_tear_down(&f);
+}
+
 /* The stream ends for downstream too when the host counts as gone. */
 static void test_eos_of_dead_host(void)
 {
@@ -249,6 +272,7 @@ void add_flow_tests(void)
     g_test_add_func("/flow/silent-eos", test_silent_eos);
     g_test_add_func("/flow/silent-flush", test_silent_flush);
     g_test_add_func("/flow/flushed-eos", test_flushed_eos);
+    g_test_add_func("/flow/next-stream", test_next_stream);
     g_test_add_func("/flow/eos-of-dead-host", test_eos_of_dead_host);
     g_test_add_func("/flow/flush-while-stopping", test_flush_while_stopping);
 }
