@@ -18,7 +18,6 @@ import sys
 import time
 
 import build
-import vm as machines
 from steps import OUT, TREE, Failed, Step, StepError, host_path, locked, say
 
 sys.path.insert(0, os.path.join(TREE, "bench"))
@@ -47,7 +46,7 @@ class Lab:
     def __init__(self):
         self.folder = os.path.join(build.project(tests=True), "bench")
         self.step = None            # of the row at hand
-        self.booted = {}            # encoder: VM
+        self.booted = {}            # name: VM (bench/vm/machine.py)
         self.built = False
         self.only = int(os.environ.get("BENCH_ROUNDS", "0"))
 
@@ -78,31 +77,14 @@ class Lab:
                                         "ended with %d" % process.returncode))
         return json.loads(out.splitlines()[-1])
 
-    def vm(self, encoder):
-        """The VM whose module has this encoder, with a network; booted when it is first asked for."""
-        vm = self.booted.get(encoder)
-        if vm and vm.alive():
-            return vm
-        if not self.built:
-            build.everything(tests=True)
-            self.built = True
-        for other in list(self.booted):     # two would share the processors
-            self.drop(other)
-        vm = machines.VM(name="bench-" + encoder, encoder=encoder,
-                         extra=("-netdev", "user,id=net", "-device", "virtio-net-pci,netdev=net,romfile="))
-        self.booted[encoder] = vm
-        vm.launch()
-        vm.bench_desktop = None
-        return vm
-
-    def drop(self, encoder):
-        vm = self.booted.pop(encoder, None)
+    def drop(self, name):
+        vm = self.booted.pop(name, None)
         if vm:
             vm.close()
 
     def close(self):
-        for encoder in list(self.booted):
-            self.drop(encoder)
+        for name in list(self.booted):
+            self.drop(name)
 
 
 def measure(lab, one):
