@@ -89,11 +89,12 @@ typedef struct DoubleVtOrders {
     CVReturn wrap_bytes, wrap_iosurface, pool, pool_buffer, lock;      /* CoreVideo's calls return these */
     OSStatus transfer_create, transfer;
     gboolean huge;              /* a sample larger than any answer may be */
-    DoubleVtHang hang;          /* the next such call, until double_vt_let_go() */
 } DoubleVtOrders;
 
 extern DoubleVtOrders double_vt;
 void double_vt_reset(void);
+/* The next such call hangs until double_vt_let_go(). */
+void double_vt_hang(DoubleVtHang call);
 /* Calls that hang come back, as failed, and no other hangs. Wait for their threads before anything else is ordered. */
 void double_vt_let_go(void);
 /* A call hangs right now. Any thread. */

@@ -89,6 +89,7 @@ static double property_number(Session *session, CFStringRef key, double otherwis
 
 static GMutex hang_lock;
 static GCond hang_over;
+static DoubleVtHang hang_next;
 static guint hang_releases, hanging;
 
 /* TRUE: it hung, and is to fail. */
@@ -96,11 +97,12 @@ static gboolean hangs(DoubleVtHang call)
 {
     guint before;
 
-    if (double_vt.hang != call) {
+    g_mutex_lock(&hang_lock);
+    if (hang_next != call) {
+        g_mutex_unlock(&hang_lock);
         return FALSE;
     }
-    double_vt.hang = DOUBLE_VT_NO_HANG;
-    g_mutex_lock(&hang_lock);
+    hang_next = DOUBLE_VT_NO_HANG;
     before = hang_releases;
     hanging++;
     while (hang_releases == before) {
@@ -119,6 +121,13 @@ gboolean double_vt_hangs(void)
     any = hanging > 0;
     g_mutex_unlock(&hang_lock);
     return any;
+}
+
+void double_vt_hang(DoubleVtHang call)
+{
+    g_mutex_lock(&hang_lock);
+    hang_next = call;
+    g_mutex_unlock(&hang_lock);
 }
 
 void double_vt_let_go(void)
@@ -230,7 +239,7 @@ static void invalidate(Session *session)
         g_assert_true(g_thread_self() != session->thread);
         g_thread_join(session->thread);
         session->thread = NULL;
-        double_vt_seen.invalidated++;
+        g_atomic_int_inc((gint *)&double_vt_seen.invalidated);          /* sessions that hung end side by side */
     }
     g_queue_clear_full(&session->queue, (GDestroyNotify)frame_free);
 }
@@ -239,7 +248,7 @@ static void session_finalize(gpointer object)
 {
     Session *session = object;
 
-    double_vt_seen.not_invalidated += !session->invalid;
+    g_atomic_int_add((gint *)&double_vt_seen.not_invalidated, !session->invalid);
     invalidate(session);
     g_mutex_lock(&newest_lock);
     newest = newest == session ? NULL : newest;

@@ -51,7 +51,7 @@ static void test_frame(void)
         HelixEncoder *encoder = rig_open(rig_config(WIDTH, HEIGHT));
 
         must_encode_idr(encoder, 0, FALSE);
-        double_vt.hang = calls[i];
+        double_vt_hang(calls[i]);
         double_vt.swallow = calls[i] == DOUBLE_VT_HANG_COMPLETE;
         must_encode_idr(encoder, 1, TRUE);
         g_assert_cmpuint(helix_vt_sessions_hung(), ==, 1);
@@ -75,7 +75,7 @@ static void test_answer_too_late(void)
 
     must_encode_idr(encoder, 0, FALSE);
     double_vt.hold = 1;         /* it answers when it is told to, which hangs */
-    double_vt.hang = DOUBLE_VT_HANG_COMPLETE;
+    double_vt_hang(DOUBLE_VT_HANG_COMPLETE);
     must_encode_idr(encoder, 1, TRUE);
     helix_encoder_videotoolbox.close(encoder);
     g_assert_cmpint(rig_live_surfaces(), ==, 1);        /* the one the hung session still holds */
@@ -92,7 +92,7 @@ static void test_end(void)
         HelixEncoder *encoder = rig_open(rig_config(WIDTH, HEIGHT));
 
         must_encode_idr(encoder, 0, FALSE);
-        double_vt.hang = calls[i];
+        double_vt_hang(calls[i]);
         helix_encoder_videotoolbox.close(encoder);
         g_assert_cmpuint(helix_vt_sessions_hung(), ==, 1);
         let_go();
@@ -106,7 +106,7 @@ static void test_reconfigure(void)
     HelixEncoder *encoder = rig_open(config);
 
     must_encode_idr(encoder, 0, FALSE);
-    double_vt.hang = DOUBLE_VT_HANG_PROPERTY;
+    double_vt_hang(DOUBLE_VT_HANG_PROPERTY);
     config.bitrate /= 2;
     g_assert_true(helix_encoder_videotoolbox.reconfigure(encoder, &config, NULL));
     must_encode_idr(encoder, 1, FALSE);         /* the new session has the new values from its beginning */
@@ -122,7 +122,7 @@ static void test_open(void)
     HelixEncoder *encoders[4];
     GError *error = NULL;
 
-    double_vt.hang = DOUBLE_VT_HANG_CREATE;
+    double_vt_hang(DOUBLE_VT_HANG_CREATE);
     g_assert_null(helix_encoder_videotoolbox.open(&config, &error));
     g_assert_error(error, HELIX_ERROR, HELIX_CODE_NO_ENCODER);
     g_assert_nonnull(strstr(error->message, "within five seconds"));
@@ -131,7 +131,7 @@ static void test_open(void)
     for (guint i = 1; i < G_N_ELEMENTS(encoders); i++) {
         encoders[i] = rig_open(config);
         /* one that hangs in a call is not waited for a second time */
-        double_vt.hang = DOUBLE_VT_HANG_PROPERTY;
+        double_vt_hang(DOUBLE_VT_HANG_PROPERTY);
         config.bitrate ^= 1;
         g_assert_true(helix_encoder_videotoolbox.reconfigure(encoders[i], &config, NULL));
         g_assert_cmpuint(helix_vt_sessions_hung(), ==, 1 + i);
@@ -162,7 +162,7 @@ static void test_exit(void)
     HelixWorker *worker = helix_worker_new(crew, &helix_encoder_videotoolbox, FALSE, not_called, &worker, NULL);
     HelixSurface *surface = rig_memory_surface(WIDTH, HEIGHT, 0);
 
-    double_vt.hang = DOUBLE_VT_HANG_ENCODE;
+    double_vt_hang(DOUBLE_VT_HANG_ENCODE);
     helix_worker_encode(worker, surface, 0, FALSE, NULL);
     helix_surface_unref(surface);
     while (!double_vt_hangs()) {
