@@ -52,8 +52,8 @@ static gboolean run_call(gpointer data)
 {
     Call *call = data;
 
-    call->call(call->rig, call->data);
     g_mutex_lock(&call->lock);
+    call->call(call->rig, call->data);
     call->done = TRUE;
     g_cond_signal(&call->cond);
     g_mutex_unlock(&call->lock);
@@ -69,9 +69,9 @@ void rig_call(Rig *rig, void (*function)(Rig *rig, gpointer data), gpointer data
     g_cond_init(&call.cond);
     g_source_set_priority(source, G_PRIORITY_DEFAULT);
     g_source_set_callback(source, run_call, &call, NULL);
+    g_mutex_lock(&call.lock);   /* from here on, for ThreadSanitizer, which does not see the loop's own lock */
     g_source_attach(source, rig->context);
     g_source_unref(source);
-    g_mutex_lock(&call.lock);
     while (!call.done) {
         g_cond_wait(&call.cond, &call.lock);
     }

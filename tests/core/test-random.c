@@ -9,6 +9,7 @@
 #define N_LINES     5u
 #define STEPS       120000u
 #define ENOUGH      20u         /* of each kind of answer */
+#define PATIENCE    (100 * G_TIME_SPAN_SECOND)
 
 static void vanish_sometimes(AskerWorld *world, Asker **asker)
 {
@@ -18,13 +19,21 @@ static void vanish_sometimes(AskerWorld *world, Asker **asker)
     }
 }
 
+static gboolean seen_enough(const AskerWorld *world)
+{
+    return MIN(MIN(world->idrs, world->drops), MIN(world->busy, world->released)) >= ENOUGH &&
+        MIN(world->errors[2], world->errors[5]) >= ENOUGH;
+}
+
+/* At least @steps, and on until there was enough of everything: on a busy machine encoders get fewer frames. */
 static void run(guint32 seed, guint steps, HelixHostConfig *config)
 {
     Asker *askers[N_LINES] = { NULL };
+    gint64 deadline = g_get_monotonic_time() + PATIENCE;
     AskerWorld world;
 
     asker_world_begin(&world, config, seed);
-    for (guint i = 0; i < steps; i++) {
+    for (guint i = 0; i < steps || !seen_enough(&world); i++) {
         Asker **asker = &askers[asker_some(&world, N_LINES)];
 
         if (!*asker) {
@@ -38,6 +47,7 @@ static void run(guint32 seed, guint steps, HelixHostConfig *config)
         }
         if (i % 64 == 0) {
             asker_check_limits(&world);
+            g_assert_true(i < steps || g_get_monotonic_time() < deadline);
         }
         g_main_context_iteration(NULL, FALSE);
     }
@@ -51,8 +61,6 @@ static void run(guint32 seed, guint steps, HelixHostConfig *config)
     g_test_message("seed %u, %u steps: %" G_GUINT64_FORMAT " frames answered, %" G_GUINT64_FORMAT " IDRs, %" G_GUINT64_FORMAT
                    " dropped, %" G_GUINT64_FORMAT " busy, %" G_GUINT64_FORMAT " released", seed, steps, world.frames, world.idrs,
                    world.drops, world.busy, world.released);
-    g_assert_cmpuint(MIN(MIN(world.idrs, world.drops), MIN(world.busy, world.released)), >=, ENOUGH);
-    g_assert_cmpuint(MIN(world.errors[2], world.errors[5]), >=, ENOUGH);
 }
 
 static void test_traffic(void)
