@@ -57,5 +57,6 @@ void add_reconnect_tests(void);
 void add_repeat_tests(void);
 void add_settings_tests(void);
 void add_buffers_tests(void);
+void add_paths_tests(void);
 
 #endif

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* paths.c - what the element says of the way pictures go, and of their colours. With a GPU: tests/guest/refused-ways.c. */
+#include "fixture.h"
+
+static void push_and_pull(Fixture *f, gsize size)
+{
+    GstBuffer *out;
+
+    g_assert_cmpint(gst_harness_push(f->h, fixture_picture(f, size)), ==, GST_FLOW_OK);
+    out = gst_harness_pull(f->h);
+    g_assert_nonnull(out);
+    gst_buffer_unref(out);
+}
+
+/* The host does not convert YUV: colours in another space are warned of, and BT.709 is asked for first. */
+static void check_colours(const char *colorimetry, gboolean warned)
+{
+    Script script = SCRIPT_DEFAULT;
+    g_autofree char *caps = g_strdup_printf(CAPS("NV12", 64, 64) ", colorimetry=%s", colorimetry);
+    GstMessage *message;
+    Fixture f;
+
+    fixture_set_up(&f, &script, -1);
+    gst_harness_set_src_caps_str(f.h, caps);
+    push_and_pull(&f, 64 * 96);
+    message = gst_bus_pop_filtered(f.bus, GST_MESSAGE_WARNING);
+    g_assert_cmpint(message != NULL, ==, warned);
+    if (message) {
+        g_autoptr(GError) error = NULL;
+
+        gst_message_parse_warning(message, &error, NULL);
+        g_assert_nonnull(strstr(error->message, "videoconvert ! video/x-raw,colorimetry=bt709"));
+        gst_message_unref(message);
+    }
+    fixture_tear_down(&f);
+}
+
+static void test_colours(void)
+{
+    check_colours("bt709", FALSE);
+    check_colours("bt601", TRUE);
+    check_colours("1:3:5:1", TRUE);
+}
+
+/* ---- which path, and why ---- */
+
+static void check_path(Fixture *f, const char *path, const char *reason)
+{
+    g_autofree char *is = NULL, *why = NULL;
+
+    g_object_get(f->h->element, "path", &is, "path-reason", &why, NULL);
+    g_test_message("%s: %s", is, why ? why : "-");
+    g_assert_cmpstr(is, ==, path);
+    if (reason) {
+        g_assert_nonnull(why);
+        g_assert_nonnull(strstr(why, reason));
+    } else {
+        g_assert_null(why);
+    }
+}
+
+static void test_path(void)
+{
+    Script script = SCRIPT_DEFAULT;
+    Fixture f;
+
+    if (g_file_test("/dev/dri", G_FILE_TEST_EXISTS)) {
+        g_test_skip("this machine has a GPU");
+        return;
+    }
+    fixture_set_up_64(&f, &script, -1);
+    check_path(&f, "none", NULL);
+    push_and_pull(&f, SIZE_64);
+    check_path(&f, "pixel-data", "There is no render node of a virtio-gpu");
+    check_path(&f, "pixel-data", "Upstream gives plain memory");
+    fixture_tear_down(&f);
+}
+
+/* Nothing goes: the reason is what the error says. */
+static void test_no_path(void)
+{
+    GstElement *element = gst_object_ref_sink(gst_element_factory_make("vsockenc", NULL));
+    g_autofree char *path = NULL, *why = NULL;
+
+    g_object_set(element, "socket-path", "/nonexistent/socket", NULL);
+    gst_element_set_state(element, GST_STATE_PAUSED);
+    for (guint i = 0; i < 500 && !why; i++) {
+        g_free(path);
+        g_object_get(element, "path", &path, "path-reason", &why, NULL);
+        g_usleep(10 * 1000);
+    }
+    g_assert_cmpstr(path, ==, "none");
+    g_assert_nonnull(why);
+    g_assert_nonnull(strstr(why, "/nonexistent/socket"));
+    gst_element_set_state(element, GST_STATE_NULL);
+    gst_object_unref(element);
+}
+
+void add_paths_tests(void)
+{
+    g_test_add_func("/paths/colours", test_colours);
+    g_test_add_func("/paths/path", test_path);
+    g_test_add_func("/paths/no-path", test_no_path);
+}
