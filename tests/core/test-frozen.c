@@ -211,6 +211,7 @@ static void test_streams_without_end(void)
     for (guint16 session = 0; session < 20; session++) {
         g_autoptr(Message) message = NULL;
 
+        g_assert_true(session <= 3 || scripted_wait_closed(session - 3u));     /* threads that have not ended yet count too */
         g_assert_true(client_resource(client, session, 1, session));
         message = expect_frame(client, session, session);
         g_assert_true(message_is_keyframe(message));

@@ -19,8 +19,8 @@
 #include "socket.h"
 #include "turn.h"
 
-#define BUFFER_SIZE (64u * 1024u)
-#define DISCARD_LIMIT (1024u * 1024u)
+#define BUFFER_SIZE ((gsize)64 * 1024)
+#define DISCARD_LIMIT ((gsize)1024 * 1024)
 
 typedef struct HelixSocket {
     GSource source;             /* first: the socket is its source */

@@ -9,9 +9,9 @@
 #include "../core/turn.h"
 
 /* Linux's guests take at most this much in a packet; larger receive buffers are filled up to it. */
-#define PACKET_LARGEST (64u * 1024u)
+#define PACKET_LARGEST ((gsize)64 * 1024)
 /* Bytes a connection writes in its turn while others wait for receive buffers. */
-#define QUANTUM (64u * 1024u)
+#define QUANTUM ((gsize)64 * 1024)
 
 static const HelixChannelCarrier connection_carrier;
 
