@@ -98,8 +98,8 @@ static inline AVX2 __m256i load(const guint8 *from)
 }
 
 /* 32 pixels of two rows. */
-static inline AVX2 void convert_piece(const guint8 *row, gsize stride, const Factors *factors, guint8 *luma, guint8 *chroma,
-                                      gsize out_stride)
+static inline AVX2 void convert_piece(const guint8 *row, gsize stride, const Factors *factors, guint8 *luma,
+                                      guint8 *chroma, gsize out_stride)
 {
     const guint8 *below = row + stride;
     __m256i a = load(row), b = load(row + 32), c = load(row + 64), d = load(row + 96);

@@ -24,7 +24,8 @@ gboolean helix_convert_rgb_available(void);
 
 /*
  * Convert @picture into @luma and @chroma (Cb and Cr interleaved), both of @stride bytes a row. Nothing outside of the
- * pictures is read or written. Chroma is the mean of 2 x 2 pixels. At most one level from the exact value. Any thread; only if available.
+ * pictures is read or written. Chroma is the mean of 2 x 2 pixels. At most one level from the exact value. Any thread;
+ * only if available.
  */
 void helix_convert_rgb(const HelixRgbPicture *picture, guint8 *luma, guint8 *chroma, gsize stride);
 
