@@ -310,8 +310,18 @@ int run_soak(Job *job)
     for (unsigned i = 0; i < 3 && ret == 0; i++) {
         ret = make(job, sizes[i][0], sizes[i][1], i, &buffers[i]);
     }
-    for (unsigned i = 0; i < job->count && ret == 0; i += 10) {
+    /* One process, so that the GPU's contexts stay the same; the host looks at QEMU between rounds. */
+    for (unsigned i = 0; ret == 0; i += 10) {
+        if (i % job->count == 0) {
+            printf("round %u\n", i / job->count);
+            if (getchar() == EOF) {
+                break;
+            }
+        }
         ret = soak_connection(job, buffers, i, 10);
+    }
+    for (unsigned i = 0; i < 3; i++) {
+        buffer_free(&buffers[i]);
     }
     return ret;
 }

@@ -15,7 +15,8 @@
  * streams N     N streams at once; one more is refused
  * huge          a texture of 16384 x 16384
  * hold          opens a stream and waits until the connection ends
- * soak N        N frames by connections of ten, with resizes, frames that cannot be had, and the last left unanswered
+ * soak N        rounds of N frames by connections of ten, with resizes, frames that cannot be had, and the last left
+ *               unanswered; one for each byte of its input
  *
  * Prints why it failed to stderr and exits 1.
  */

@@ -9,6 +9,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -30,6 +31,7 @@ typedef struct Faults {
     _Atomic int32_t refuse_bytes;   /* allocations of this size and above fail */
     /* What came of them. */
     _Atomic int32_t frames, delayed, failed, refused_opens, refused_allocations;
+    _Atomic int32_t held_kib;       /* what malloc had given out and not got back when the last encoder was closed */
 } Faults;
 
 static Faults none;
@@ -91,8 +93,12 @@ void avcodec_free_context(AVCodecContext **context)
     void (*real)(AVCodecContext **) = next("avcodec_free_context");
     AVCodecContext *gone = *context;
 
+    struct mallinfo2 memory;
+
     atomic_compare_exchange_strong(&lost, &gone, NULL);
     real(context);
+    memory = mallinfo2();
+    faults->held_kib = (int32_t)((memory.uordblks + memory.hblkhd) >> 10);
 }
 
 int avcodec_send_frame(AVCodecContext *context, const AVFrame *frame)

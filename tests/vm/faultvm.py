@@ -30,7 +30,7 @@ GOAL_US = 5000
 CLIENT = "/helix/bin/fault-client"
 VSOCK = "vsock:2:5000"
 ORDERS = ("width", "delay_ms", "fail_frames", "lose_session", "fail_opens", "refuse_bytes")
-COUNTS = ("frames", "delayed", "failed", "refused_opens", "refused_allocations")
+COUNTS = ("frames", "delayed", "failed", "refused_opens", "refused_allocations", "held_kib")
 
 
 def tool(*parts):
@@ -54,7 +54,7 @@ class Encoders:
 
     def count(self, name):
         with open(self.path, "rb") as file:
-            return struct.unpack("<11i", file.read())[len(ORDERS) + COUNTS.index(name)]
+            return struct.unpack("<12i", file.read())[len(ORDERS) + COUNTS.index(name)]
 
 
 class Bystander:
