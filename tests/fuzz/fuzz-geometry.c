@@ -9,6 +9,7 @@
 #include "fuzz.h"
 
 #define MOST_ELEMENTS 12u
+#define MOST_BYTES 20000u       /* of an element */
 
 static guint8 byte_at(guint64 position)
 {
@@ -18,16 +19,21 @@ static guint8 byte_at(guint64 position)
 /* The pages: elements of any length, each in memory of its own size. */
 static guint make_pages(Input *input, struct iovec *iov)
 {
+    static guint8 pattern[MOST_ELEMENTS * MOST_BYTES];
+    static gboolean made;
     guint n = 1 + input_u8(input) % MOST_ELEMENTS;
-    guint64 position = 0;
+    gsize position = 0;
 
+    for (gsize i = 0; !made && i < sizeof pattern; i++) {
+        pattern[i] = byte_at(i);
+    }
+    made = TRUE;
     for (guint i = 0; i < n; i++) {
-        gsize len = input_u16(input);
+        gsize len = input_u16(input) % MOST_BYTES;
         guint8 *bytes = g_malloc(len);
 
-        for (gsize j = 0; j < len; j++) {
-            bytes[j] = byte_at(position++);
-        }
+        memcpy(bytes, pattern + position, len);
+        position += len;
         iov[i] = (struct iovec) { bytes, len };
     }
     return n;
