@@ -46,7 +46,7 @@ def run(count, thorough):
     seconds = SECONDS if thorough else SECONDS_BRIEF
     try:
         folder = build.meson("build: fuzzers (clang, address and undefined behaviour sanitizers)", "fuzz", TREE, *OPTIONS,
-                             environment={"CC": "ccache clang"})
+                             environment={"CC": "ccache clang"}, targets=("fuzzers",))
         with Step("fuzzing, %d s a target" % seconds, "fuzz") as step:
             programs = sorted(path for path in glob.glob(os.path.join(folder, "tests", "fuzz", "fuzz-*")) if os.path.isfile(path))
             with ThreadPoolExecutor(os.cpu_count()) as pool:

@@ -32,7 +32,9 @@ static guint make_pages(Input *input, struct iovec *iov)
         gsize len = input_u16(input) % MOST_BYTES;
         guint8 *bytes = g_malloc(len);
 
-        memcpy(bytes, pattern + position, len);
+        if (len) {
+            memcpy(bytes, pattern + position, len);
+        }
         position += len;
         iov[i] = (struct iovec) { bytes, len };
     }

@@ -54,7 +54,7 @@ static double own_cpu(void)
 /* Seconds that the guest's processors were not idle. */
 static double guest_cpu(void)
 {
-    unsigned long long user, nice, system, idle, iowait, irq, softirq;
+    unsigned long long user = 0, nice = 0, system = 0, idle = 0, iowait = 0, irq = 0, softirq = 0;
     FILE *stat = fopen("/proc/stat", "r");
 
     if (!stat || fscanf(stat, "cpu %llu %llu %llu %llu %llu %llu %llu", &user, &nice, &system, &idle, &iowait, &irq,

@@ -100,7 +100,13 @@ static void skip_scaling_list(BitReader *reader, guint size)
 
     for (guint i = 0; i < size && !reader->failed; i++) {
         if (next != 0) {
-            next = (last + get_se(reader)) & 0xff;
+            gint32 delta = get_se(reader);
+
+            if (delta < -128 || delta > 127) {      /* 7.4.2.1.1.1 */
+                reader->failed = TRUE;
+                return;
+            }
+            next = (last + delta) & 0xff;
         }
         last = next == 0 ? last : next;
     }
