@@ -66,6 +66,7 @@ int element_run_start(ElementRun *run, const char *caps_text, unsigned port, con
     run->sink = gst_bin_get_by_name(GST_BIN(run->pipeline), "sink");
     gst_app_src_set_caps(GST_APP_SRC(run->source), caps);
     gst_app_src_set_max_buffers(GST_APP_SRC(run->source), max_buffers);
+    g_object_set(run->source, "block", max_buffers > 0, NULL);
     gst_app_sink_set_callbacks(GST_APP_SINK(run->sink), (GstAppSinkCallbacks *)&callbacks, run, NULL);
     return gst_element_set_state(run->pipeline, GST_STATE_PLAYING) == GST_STATE_CHANGE_FAILURE
         ? element_run_complain(run, "the pipeline does not start") : 0;

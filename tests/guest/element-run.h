@@ -26,7 +26,7 @@ typedef struct ElementRun {
 } ElementRun;
 
 int element_run_complain(const ElementRun *run, const char *text);
-/* @max_buffers: that appsrc queues before it blocks. */
+/* @max_buffers: that appsrc queues before it blocks; 0: it never does, not even behind a pipeline that has failed. */
 int element_run_start(ElementRun *run, const char *caps, unsigned port, const char *directory, unsigned max_buffers);
 /* For the buffers that are pushed after this. */
 void element_run_set_caps(ElementRun *run, const char *caps);

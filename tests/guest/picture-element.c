@@ -10,20 +10,16 @@
  * Words and output are picture-client's.
  */
 #include "buffer.h"
-#include "film.h"
-#include "pattern.h"
+#include "element-run.h"
 
 #include <drm_fourcc.h>
 #include <gst/allocators/gstdmabuf.h>
-#include <gst/app/gstappsink.h>
-#include <gst/app/gstappsrc.h>
 #include <gst/video/video.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define RING            4
-#define FRAME_NS        (GST_SECOND / 60)
 #define RELEASE_SECONDS 60
 #define NEED_3D         1u
 #define NEED_BLOB       2u
@@ -35,24 +31,23 @@ typedef struct Case {
     const char *caps;       /* without size and rate */
     BufferSpec spec;
     BufferArea crop;        /* width 0: none */
-    bool memory;            /* system memory instead of a DMA-BUF */
     unsigned frames;
+    const char *then;       /* these caps from the middle on, with red and blue changed */
 } Case;
 
 #define PLAIN(format)   "video/x-raw(memory:DMABuf),format=" format
 #define DRM(format)     "video/x-raw(memory:DMABuf),format=DMA_DRM,drm-format=" format
-#define MEMORY(format)  "video/x-raw,format=" format
 
 static const Case cases[] = {
-    { "element-gl-1280x720", NEED_3D, PLAIN("BGRx"), { BUFFER_GL, 1280, 720, 0, 0, 0 }, { 0 }, false, 24 },
-    { "element-gl-odd-drm", NEED_3D, DRM("XR24"), { BUFFER_GL, 641, 361, 0, 0, 0 }, { 0 }, false, 9 },
-    { "element-gl-red-first", NEED_3D, PLAIN("RGBA"), { BUFFER_GL, 640, 360, DRM_FORMAT_ABGR8888, 0, 0 }, { 0 }, false,
-      6 },
-    { "element-gl-crop", NEED_3D, PLAIN("BGRx"), { BUFFER_GL, 1280, 720, 0, 0, 0 }, { 160, 90, 640, 360 }, false, 9 },
-    { "element-classic", 0, PLAIN("BGRx"), { BUFFER_CLASSIC, 1280, 720, 0, 0, 0 }, { 0 }, false, 9 },
-    { "element-dumb-odd", NEED_CARD, PLAIN("BGRx"), { BUFFER_DUMB, 641, 361, 0, 0, 0 }, { 0 }, false, 6 },
-    { "element-blob-stride", NEED_BLOB, PLAIN("BGRx"), { BUFFER_BLOB, 641, 361, 0, 60, 4096 }, { 0 }, false, 6 },
-    { "element-memory", 0, MEMORY("BGRx"), { BUFFER_CLASSIC, 640, 360, 0, 0, 0 }, { 0 }, true, 6 },
+    { "element-gl-1280x720", NEED_3D, PLAIN("BGRx"), { BUFFER_GL, 1280, 720, 0, 0, 0 }, { 0 }, 24, NULL },
+    { "element-gl-odd-drm", NEED_3D, DRM("XR24"), { BUFFER_GL, 641, 361, 0, 0, 0 }, { 0 }, 9, NULL },
+    { "element-gl-red-first", NEED_3D, PLAIN("RGBA"), { BUFFER_GL, 640, 360, DRM_FORMAT_ABGR8888, 0, 0 }, { 0 },
+      6, NULL },
+    { "element-gl-crop", NEED_3D, PLAIN("BGRx"), { BUFFER_GL, 1280, 720, 0, 0, 0 }, { 160, 90, 640, 360 }, 9, NULL },
+    { "element-classic", 0, PLAIN("BGRx"), { BUFFER_CLASSIC, 1280, 720, 0, 0, 0 }, { 0 }, 9, NULL },
+    { "element-dumb-odd", NEED_CARD, PLAIN("BGRx"), { BUFFER_DUMB, 641, 361, 0, 0, 0 }, { 0 }, 6, NULL },
+    { "element-blob-stride", NEED_BLOB, PLAIN("BGRx"), { BUFFER_BLOB, 641, 361, 0, 60, 4096 }, { 0 }, 6, NULL },
+    { "element-drm-change", NEED_BLOB, DRM("XR24"), { BUFFER_BLOB, 640, 360, 0, 0, 0 }, { 0 }, 12, DRM("XB24") },
 };
 
 /* One buffer of the ring; @busy while the pipeline holds it. */
@@ -68,16 +63,9 @@ typedef struct Player {
     GMutex lock;
     GCond changed;
     Slot ring[RING];
-    GstElement *pipeline, *source, *encoder, *sink;
-    Film film;
-    bool wrong;
+    bool red_first;             /* from now on */
+    ElementRun run;
 } Player;
-
-static int complain(const Player *player, const char *text)
-{
-    fprintf(stderr, "%s: %s\n", player->test->name, text);
-    return -1;
-}
 
 /* ---- buffers ---- */
 
@@ -88,16 +76,13 @@ static BufferArea drawn_area(const Case *test)
 
 static GstVideoFormat video_format(uint32_t fourcc)
 {
-    return fourcc == DRM_FORMAT_ABGR8888 ? GST_VIDEO_FORMAT_RGBA : GST_VIDEO_FORMAT_BGRx;
+    return fourcc_red_first(fourcc) ? GST_VIDEO_FORMAT_RGBA : GST_VIDEO_FORMAT_BGRx;
 }
 
 static GstMemory *wrap_memory(Slot *slot, GstAllocator *allocator)
 {
     Buffer *buffer = &slot->buffer;
 
-    if (slot->player->test->memory) {
-        return gst_memory_new_wrapped(0, buffer->map, buffer->size, 0, buffer->size, NULL, NULL);
-    }
     return gst_dmabuf_allocator_alloc_with_flags(allocator, buffer->dmabuf, buffer->size,
                                                  GST_FD_MEMORY_FLAG_DONT_CLOSE);
 }
@@ -132,91 +117,12 @@ static GstBuffer *wrap(Slot *slot, GstAllocator *allocator, unsigned number)
         crop->width = (guint)test->crop.width;
         crop->height = (guint)test->crop.height;
     }
-    GST_BUFFER_PTS(wrapped) = (number - 1) * FRAME_NS;
-    GST_BUFFER_DURATION(wrapped) = FRAME_NS;
+    element_run_stamp(wrapped, number);
     gst_mini_object_weak_ref(GST_MINI_OBJECT(wrapped), slot_free_again, slot);
     return wrapped;
 }
 
-/* ---- pipeline ---- */
-
-/* The film's number comes from the timestamp: what the picture shows must agree with it. */
-static GstFlowReturn on_sample(GstAppSink *sink, gpointer data)
-{
-    Player *player = data;
-    GstSample *sample = gst_app_sink_pull_sample(sink);
-    GstBuffer *buffer = gst_sample_get_buffer(sample);
-    BufferArea area = drawn_area(player->test);
-    FilmUnit unit = {
-        .stream = 1,
-        .number = (unsigned)((GST_BUFFER_PTS(buffer) + FRAME_NS / 2) / FRAME_NS) + 1,
-        .width = area.width,
-        .height = area.height,
-        .key = !GST_BUFFER_FLAG_IS_SET(buffer, GST_BUFFER_FLAG_DELTA_UNIT),
-    };
-    GstMapInfo map;
-
-    /* in order, none missing: the next one is the film's length plus one */
-    if (unit.number != player->film.units + 1) {
-        fprintf(stderr, "%s: frame %u came out where %u is due\n", player->test->name, unit.number,
-                player->film.units + 1);
-        player->wrong = true;
-    }
-    if (!gst_buffer_map(buffer, &map, GST_MAP_READ) || film_add(&player->film, &unit, map.data, map.size) < 0) {
-        player->wrong = true;
-    }
-    gst_buffer_unmap(buffer, &map);
-    gst_sample_unref(sample);
-    return GST_FLOW_OK;
-}
-
-static int build_pipeline(Player *player, unsigned port)
-{
-    static const GstAppSinkCallbacks callbacks = { .new_sample = on_sample };
-    const Case *test = player->test;
-    g_autofree char *text = g_strdup_printf("appsrc name=source format=time block=true ! vsockenc name=encoder port=%u "
-                                            "bitrate=100000 ! appsink name=sink sync=false", port);
-    g_autofree char *caps_text = g_strdup_printf("%s,width=%d,height=%d,framerate=60/1", test->caps, test->spec.width,
-                                                 test->spec.height);
-    GstCaps *caps = gst_caps_from_string(caps_text);
-    GError *error = NULL;
-
-    player->pipeline = gst_parse_launch(text, &error);
-    if (!player->pipeline || !caps) {
-        fprintf(stderr, "%s: %s\n", text, error ? error->message : caps_text);
-        g_clear_error(&error);
-        return -1;
-    }
-    player->source = gst_bin_get_by_name(GST_BIN(player->pipeline), "source");
-    player->encoder = gst_bin_get_by_name(GST_BIN(player->pipeline), "encoder");
-    player->sink = gst_bin_get_by_name(GST_BIN(player->pipeline), "sink");
-    gst_app_src_set_caps(GST_APP_SRC(player->source), caps);
-    gst_app_src_set_max_buffers(GST_APP_SRC(player->source), RING);
-    gst_app_sink_set_callbacks(GST_APP_SINK(player->sink), (GstAppSinkCallbacks *)&callbacks, player, NULL);
-    gst_caps_unref(caps);
-    return gst_element_set_state(player->pipeline, GST_STATE_PLAYING) == GST_STATE_CHANGE_FAILURE
-        ? complain(player, "the pipeline does not start") : 0;
-}
-
-/* The bus's error within @timeout; NULL at the end of the stream or if nothing came (@ended says which). */
-static char *bus_error(Player *player, GstClockTime timeout, bool *ended)
-{
-    GstBus *bus = gst_element_get_bus(player->pipeline);
-    GstMessage *message = gst_bus_timed_pop_filtered(bus, timeout, GST_MESSAGE_ERROR | GST_MESSAGE_EOS);
-    char *text = NULL;
-
-    *ended = message && GST_MESSAGE_TYPE(message) == GST_MESSAGE_EOS;
-    if (message && !*ended) {
-        GError *error = NULL;
-
-        gst_message_parse_error(message, &error, NULL);
-        text = g_strdup(error->message);
-        g_clear_error(&error);
-    }
-    g_clear_pointer(&message, gst_message_unref);
-    gst_object_unref(bus);
-    return text;
-}
+/* ---- playing ---- */
 
 static bool wait_for_slot(Player *player, Slot *slot)
 {
@@ -233,85 +139,71 @@ static bool wait_for_slot(Player *player, Slot *slot)
     return waiting;
 }
 
+static char *caps_text(const Case *test, const char *caps)
+{
+    return g_strdup_printf("%s,width=%d,height=%d,framerate=60/1", caps, test->spec.width, test->spec.height);
+}
+
+/* Another DRM format between two pictures: the host takes the guest's word for what a blob holds. */
+static void change(Player *player)
+{
+    g_autofree char *text = caps_text(player->test, player->test->then);
+
+    element_run_set_caps(&player->run, text);
+    player->red_first = true;
+}
+
+static int push_next(Player *player, GstAllocator *allocator, unsigned number)
+{
+    const Case *test = player->test;
+    BufferArea area = drawn_area(test);
+    Slot *slot = &player->ring[(number - 1) % RING];
+
+    if (test->then && number == test->frames / 2 + 1) {
+        change(player);
+    }
+    if (!wait_for_slot(player, slot)) {
+        return element_run_complain(&player->run, "the element does not give a buffer back");
+    }
+    if (player->red_first) {
+        slot->buffer.fourcc = DRM_FORMAT_XBGR8888;
+    }
+    if (buffer_draw(&slot->buffer, number, &area) < 0 || buffer_upload(&slot->buffer) < 0 ||
+        (number == 1 && buffer_verify(&slot->buffer, number, &area) < 0)) {
+        return -1;
+    }
+    return element_run_push(&player->run, wrap(slot, allocator, number));
+}
+
 static int push_all(Player *player)
 {
     GstAllocator *allocator = gst_dmabuf_allocator_new();
-    BufferArea area = drawn_area(player->test);
     int ret = 0;
 
     for (unsigned number = 1; number <= player->test->frames && ret == 0; number++) {
-        Slot *slot = &player->ring[(number - 1) % RING];
-
-        if (!wait_for_slot(player, slot)) {
-            ret = complain(player, "the element does not give a buffer back");
-        } else if (buffer_draw(&slot->buffer, number, &area) < 0 || buffer_upload(&slot->buffer) < 0 ||
-                   (number == 1 && buffer_verify(&slot->buffer, number, &area) < 0)) {
-            ret = -1;
-        } else if (gst_app_src_push_buffer(GST_APP_SRC(player->source), wrap(slot, allocator, number)) != GST_FLOW_OK) {
-            ret = complain(player, "the pipeline takes no more frames");
-        }
+        ret = push_next(player, allocator, number);
     }
-    gst_app_src_end_of_stream(GST_APP_SRC(player->source));
     gst_object_unref(allocator);
     return ret;
 }
 
-static int check_path(Player *player)
+static int play(Player *player, unsigned port, const char *directory)
 {
-    const char *path = player->test->memory ? "pixel-data" : "dmabuf";
-    GstStructure *stats = NULL;
-    guint64 frames = 0;
-    int ret = 0;
+    const Case *test = player->test;
+    BufferArea area = drawn_area(test);
+    g_autofree char *caps = caps_text(test, test->caps);
+    int ret;
 
-    g_object_get(player->encoder, "stats", &stats, NULL);
-    if (player->test->memory) {
-        /* which of the two ways system memory goes is the element's business */
-        guint64 copied = 0;
-
-        gst_structure_get_uint64(stats, "guest-copy", &copied);
-        gst_structure_get_uint64(stats, path, &frames);
-        frames += copied;
-    } else if (!gst_structure_get_uint64(stats, path, &frames)) {
-        ret = complain(player, "the element's statistics have no dmabuf count");
-    }
-    if (ret == 0 && frames != player->test->frames) {
-        g_autofree char *text = gst_structure_to_string(stats);
-
-        fprintf(stderr, "%s: not every frame went by %s: %s\n", player->test->name, path, text);
-        ret = -1;
-    }
-    gst_structure_free(stats);
-    return ret;
-}
-
-static int play(Player *player, unsigned port)
-{
-    g_autofree char *error = NULL;
-    bool ended = false;
-    int ret = build_pipeline(player, port);
-
+    player->run = (ElementRun) { .name = test->name, .frames = test->frames, .width = area.width,
+                                 .height = area.height };
+    ret = element_run_start(&player->run, caps, port, directory, RING);
     if (ret == 0) {
-        ret = push_all(player);
-    }
-    if (player->pipeline) {
-        error = bus_error(player, ret == 0 ? RELEASE_SECONDS * GST_SECOND : 0, &ended);
-        if (error || (ret == 0 && !ended)) {
-            ret = complain(player, error ? error : "no end of stream");
-        }
+        ret = element_run_end(&player->run, push_all(player));
         if (ret == 0) {
-            ret = check_path(player);
+            ret = element_run_expect(&player->run, "dmabuf", test->frames);
         }
-        gst_element_set_state(player->pipeline, GST_STATE_NULL);
-        g_clear_pointer(&player->source, gst_object_unref);
-        g_clear_pointer(&player->encoder, gst_object_unref);
-        g_clear_pointer(&player->sink, gst_object_unref);
-        gst_object_unref(player->pipeline);
     }
-    if (ret == 0 && player->film.units != player->test->frames) {
-        fprintf(stderr, "%s: %u of %u frames came out\n", player->test->name, player->film.units, player->test->frames);
-        ret = -1;
-    }
-    return player->wrong ? -1 : ret;
+    return element_run_free(&player->run, ret);
 }
 
 static int run_case(Gpu *gpu, const Case *test, unsigned port, const char *directory)
@@ -323,11 +215,8 @@ static int run_case(Gpu *gpu, const Case *test, unsigned port, const char *direc
         player.ring[made].player = &player;
         made++;
     }
-    if (made == RING && film_open(&player.film, directory, test->name) == 0) {
-        ret = play(&player, port);
-        if (film_close(&player.film) < 0) {
-            ret = -1;
-        }
+    if (made == RING) {
+        ret = play(&player, port, directory);
     }
     while (made > 0) {
         buffer_free(&player.ring[--made].buffer);

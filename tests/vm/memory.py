@@ -111,6 +111,26 @@ def test_large(tap, vm):
     tap.check(stats["drawn-in-place"] == 60 and stats["cpu-bytes"] == 0, "1080p: drawn in place, no byte copied", stats)
 
 
+def seconds(vm, frames, source, avoid):
+    """Seconds on the clock, and of the guest's processors, that gst-launch took for @frames of 1080p."""
+    launch = " ".join(LAUNCH + ["videotestsrc", "num-buffers=%d" % frames, "!", "'%s'" % LARGE, "!", source, "vsockenc", "!",
+                                "fakesink"])
+    text = vm.run(["bash", "-c", "time -p " + launch], timeout=150, env={"VSOCKENC_AVOID": avoid}).err.decode()
+    real, user, system = (float(re.search(r"^%s (\S+)" % name, text, re.M).group(1)) for name in ("real", "user", "sys"))
+    return real, user + system
+
+
+def print_figures(vm):
+    """What a frame costs by each path: the difference of a long and a short run, so that starting does not count."""
+    few, many = 10, 60
+    for title, source, avoid in (("guest-copy, drawn in place", "", ""), ("guest-copy, copied", "tee !", ""),
+                                 ("pixel-data", "", "guest-copy")):
+        short, long = seconds(vm, few, source, avoid), seconds(vm, many, source, avoid)
+        real, cpu = ((b - a) / (many - few) for a, b in zip(short, long))
+        print("# 1080p BGRx by %s: %.1f fps, %.1f ms of the guest's processors a frame" % (title, 1 / real, cpu * 1000),
+              flush=True)
+
+
 def test_two(tap, vm):
     """Two streams of different size and format at once, each with its own pool."""
     argv = [LAUNCH + ["videotestsrc", "num-buffers=60", "pattern=ball", "!",
@@ -154,6 +174,13 @@ def test_denied(tap, vm):
               text[-1500:])
 
 
+def test_foreign_order(tap, vm):
+    """Another GPU's buffer without a modifier may be in any order: refused, with what to insert."""
+    result = vm.run(["/helix/bin/picture-memory", "5000", "/tmp/films", "guest-copy", "case=refused-vgem"], check=False)
+    tap.check(result.rc and b"Insert glupload" in result.err, "a foreign buffer in an unknown order is refused",
+              result.err.decode(errors="replace"))
+
+
 def test_refusals(tap, vm):
     """The host refuses ways: a scripted host in the guest, the GPU is the VM's own."""
     result = vm.run(["/helix/bin/refused-ways"], check=False)
@@ -175,6 +202,8 @@ def run_device(tap, checker, device, options, ways):
             test_two(tap, vm)
             test_x11(tap, vm)
             test_denied(tap, vm)
+            test_foreign_order(tap, vm)
+            print_figures(vm)
         if device == "gl-blob":
             test_refusals(tap, vm)
         stats = vm.helix_stats()
