@@ -150,10 +150,6 @@ static void close_host(FrameExport *export)
     helix_measure_host_gone();
     g_clear_pointer(&export->host, helix_host_free);
     helix_resource_reset();     /* now no answer to a look-up begins another */
-    helix_resource_end();
-    if (helix_fence_watch) {
-        helix_fence_watch(NULL, NULL);
-    }
 }
 
 /* vCPUs may still run: what watches the device stays. */
@@ -283,11 +279,6 @@ bool helix_frame_export_realize(VirtIOGPU *g, Error **errp)
     return true;
 }
 
-static bool has_streams(void)
-{
-    return frame_export && frame_export->host && helix_host_n_streams(frame_export->host) > 0;
-}
-
 void helix_frame_export_init(VirtIOGPU *g, int port)
 {
     if (!frame_export || frame_export->gpu != g) {
@@ -295,9 +286,6 @@ void helix_frame_export_init(VirtIOGPU *g, int port)
     }
     if (!frame_export->port) {
         frame_export->port = port;
-    }
-    if (helix_fence_watch) {
-        helix_fence_watch(g, has_streams);
     }
     trace_helix_export_ready(frame_export->name);
 }

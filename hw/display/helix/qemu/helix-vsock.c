@@ -2,9 +2,8 @@
 /*
  * helix-vsock.c - the virtio side of vsock: three virtqueues between the guest's driver and the protocol in ../vsock.
  *
- * A kick may come on any vCPU's thread (without ioeventfd), and what a connection ends in may use GL; so there a kick
- * does nothing but schedule one bottom half of QEMU's main loop. Queues are touched on the main loop only, and never
- * while the VM is stopped.
+ * A kick may come on any vCPU's thread, and what a connection ends in may use GL; so a kick does nothing but schedule
+ * one bottom half of QEMU's main loop. Queues are touched on the main loop only, and never while the VM is stopped.
  */
 #include "qemu/osdep.h"
 
@@ -21,7 +20,6 @@
 #include "migration/vmstate.h"
 #include "standard-headers/linux/virtio_ids.h"
 #include "standard-headers/linux/virtio_vsock.h"
-#include "system/cpus.h"
 #include "system/runstate.h"
 #include "system/system.h"
 
@@ -204,16 +202,9 @@ static void work(void *opaque)
     }
 }
 
-/* With ioeventfd this is the main loop's own callback: the work is done at once, not after another turn. */
 static void kicked(VirtIODevice *vdev, VirtQueue *vq)
 {
-    HelixVsockDevice *s = HELIX_VSOCK(vdev);
-
-    if (qemu_in_vcpu_thread() || s->in_burst) {
-        qemu_bh_schedule(s->bh);
-    } else {
-        work(s);
-    }
+    qemu_bh_schedule(HELIX_VSOCK(vdev)->bh);
 }
 
 static void vm_changed(void *opaque, bool running, RunState state)

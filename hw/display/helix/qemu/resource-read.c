@@ -30,12 +30,11 @@ typedef struct Read {
     unsigned n_planes, plane;   /* all, and the one being read */
     uint32_t row;               /* of it, that comes next */
     HelixSurface *surface;
-    HelixResolved done;         /* NULL: nobody waits any more */
+    HelixResolved done;
     gpointer data;
 } Read;
 
-static QTAILQ_HEAD(, Read) reads = QTAILQ_HEAD_INITIALIZER(reads);         /* in bands */
-static QTAILQ_HEAD(, Read) threaded = QTAILQ_HEAD_INITIALIZER(threaded);   /* by helix_texture_thread */
+static QTAILQ_HEAD(, Read) reads = QTAILQ_HEAD_INITIALIZER(reads);
 static QEMUBH *band_bh;
 
 static bool same_resource(const HelixResource *a, const HelixResource *b, bool texture)
@@ -107,12 +106,6 @@ static void finish(Read *read, GError *error)
     g_free(read);
 }
 
-static GError *another_resource(uint32_t id)
-{
-    return g_error_new(HELIX_ERROR, HELIX_CODE_NOT_FOUND, "resource %u was destroyed while it was read, and another "
-                       "has its id: keep a buffer until FRAME_RELEASED or the answer", id);
-}
-
 static void next_band(void *opaque)
 {
     HELIX_TURN_SCOPE;
@@ -126,7 +119,8 @@ static void next_band(void *opaque)
     QTAILQ_REMOVE(&reads, read, next);
     if (helix_resource_find(read->g, read->resource.id, !read->texture, &resource, &error) &&
         !same_resource(&read->resource, &resource, read->texture)) {
-        error = another_resource(resource.id);
+        error = g_error_new(HELIX_ERROR, HELIX_CODE_NOT_FOUND, "resource %u was destroyed while it was read, and another "
+                            "has its id: keep a buffer until FRAME_RELEASED or the answer", resource.id);
     }
     if (!error) {
         read_band(read, &resource, &error);
@@ -149,83 +143,11 @@ void helix_read_continue(void)
     }
 }
 
-/* ---- by another thread ---- */
-
-static void thread_done(void *data, bool good)
-{
-    HELIX_TURN_SCOPE;
-    Read *read = data;
-    HelixResource resource;
-    GError *error = NULL;
-
-    QTAILQ_REMOVE(&threaded, read, next);
-    if (!read->done) {
-        helix_surface_unref(read->surface);
-        g_free(read);
-        return;
-    }
-    if (!good) {                /* then as it always works */
-        QTAILQ_INSERT_TAIL(&reads, read, next);
-        helix_read_continue();
-        return;
-    }
-    read->surface->cpu_bytes = (uint64_t)read->planes[0].row_bytes * read->planes[0].rows;
-    if (helix_resource_find(read->g, read->resource.id, false, &resource, &error) &&
-        !same_resource(&read->resource, &resource, true)) {
-        error = another_resource(resource.id);
-    }
-    finish(read, error);
-}
-
-/* Has the texture bytes in the order that GL can hand out, first row first? */
-static bool begin_threaded(Read *read)
-{
-    HelixSurface *surface = read->surface;
-    HelixTextureOrder order = {
-        .texture = read->resource.texture_id, .red_first = read->layout.fourcc == HELIX_FORMAT_AB24 ||
-        read->layout.fourcc == HELIX_FORMAT_XB24, .x = read->picture.crop_x, .y = read->picture.crop_y,
-        .width = read->picture.width, .rows = read->picture.height, .to = surface->data + surface->offset[0],
-        .stride = surface->stride[0], .done = thread_done, .data = read,
-    };
-
-    if (!read->texture || !read->resource.texture_id || read->resource.image || read->resource.bottom_up ||
-        read->layout.byte[0] != 0 || helix_format_is_srgb(read->resource.format) || !helix_texture_thread ||
-        !helix_texture_thread->begin(&order)) {
-        return false;
-    }
-    QTAILQ_INSERT_TAIL(&threaded, read, next);
-    return true;
-}
-
-/* ---- all of it ---- */
-
-/* The thread may be in the middle of these: they end when it says so. */
-static void disown_threaded(void)
-{
-    g_autoptr(GPtrArray) all = g_ptr_array_new();   /* whoever is told may begin another */
-    Read *read;
-
-    QTAILQ_FOREACH(read, &threaded, next) {
-        g_ptr_array_add(all, read);
-    }
-    for (guint i = 0; i < all->len; i++) {
-        HelixResolved done;
-
-        read = all->pdata[i];
-        done = g_steal_pointer(&read->done);
-        if (done) {
-            done(read->data, NULL, g_error_new(HELIX_ERROR, HELIX_CODE_NOT_FOUND, "the GPU was reset and resource %u with "
-                                               "it: send the picture again", read->resource.id));
-        }
-    }
-}
-
 void helix_read_reset(void)
 {
     unsigned left = 0;
     Read *read;
 
-    disown_threaded();
     QTAILQ_FOREACH(read, &reads, next) {
         left++;
     }
@@ -285,9 +207,6 @@ void helix_read_begin(VirtIOGPU *g, const HelixResource *resource, bool texture,
     if (read->surface) {
         read->surface->path = texture ? HELIX_HOST_PATH_READBACK : HELIX_HOST_PATH_PAGES;
         read->surface->cpu_bytes = 0;
-        if (begin_threaded(read)) {
-            return;
-        }
         if (QTAILQ_EMPTY(&reads) && helix_turn_spent_us() < HELIX_TURN_BUDGET_US) {
             read_band(read, &read->resource, &error);
         }

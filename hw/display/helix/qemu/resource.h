@@ -25,7 +25,6 @@ typedef struct HelixResource {
     uint32_t id;
     const void *identity;       /* QEMU's structure: to be compared, not looked into */
     uint32_t texture_id;        /* virglrenderer's; 0: none */
-    bool bottom_up;             /* the texture's first row is the picture's last (Y_0_TOP) */
     uint32_t width, height;     /* 0: a blob, of which the host knows no geometry */
     uint32_t format;            /* of virtio-gpu and virgl, which share the numbers; 0 for a blob */
     bool has_texture;           /* the host has a texture, or the 2D device's image */
@@ -59,35 +58,6 @@ typedef struct HelixTextureReader {
 
 extern const HelixTextureReader *helix_texture_reader;
 
-/* A texture to be read by another thread. */
-typedef struct HelixTextureOrder {
-    uint32_t texture;           /* of GL */
-    bool red_first;             /* RGBx, else BGRx */
-    uint32_t x, y, width, rows;
-    uint8_t *to;
-    uint32_t stride;            /* bytes, a multiple of 4 */
-    void (*done)(void *data, bool good);    /* on the main loop, later */
-    void *data;
-} HelixTextureOrder;
-
-/* Where the host's GL allows it; registered by resource-thread.c. Called on the main loop. */
-typedef struct HelixTextureThread {
-    /* False: it can't, and nothing is called. */
-    bool (*begin)(const HelixTextureOrder *order);
-    /* The GPU was reset: what is under way is answered all the same. */
-    void (*reset)(void);
-    /* QEMU exits: answer what is under way, end the thread. */
-    void (*end)(void);
-} HelixTextureThread;
-
-extern const HelixTextureThread *helix_texture_thread;
-
-/*
- * See to it that the fences of @g, a GL device, are noticed soon while @wanted(); NULL: no more. Registered by
- * resource-fence.c.
- */
-extern void (*helix_fence_watch)(VirtIOGPU *g, bool (*wanted)(void));
-
 /* What a host adds whose GPU brings a texture to the encoder by itself; NULL where there is none. On macOS: resource-apple.c. */
 typedef struct HelixTextureCopier {
     /*
@@ -106,8 +76,6 @@ extern const HelixResolver helix_resource_resolver;
 
 /* The GPU was reset, or QEMU exits: look-ups under way are answered. */
 void helix_resource_reset(void);
-/* QEMU exits, after the last reset. */
-void helix_resource_end(void);
 
 /* The VM runs again: look-ups under way go on. */
 void helix_resource_resume(void);
@@ -128,9 +96,6 @@ void helix_read_begin(VirtIOGPU *g, const HelixResource *resource, bool texture,
 void helix_read_continue(void);
 /* Answer HELIX_CODE_NOT_FOUND to all that is under way. */
 void helix_read_reset(void);
-
-/* virgl's sRGB formats: a GPU may convert what a screen shows as it is. */
-bool helix_format_is_srgb(uint32_t format);
 
 /* The memory layout of virtio-gpu (and virgl) format @format. */
 HelixPixelLayout helix_pixel_layout(uint32_t format);
