@@ -183,6 +183,9 @@ static void work(void *opaque)
     HelixVsockDevice *s = opaque;
     HELIX_TURN_SCOPE;
 
+    if (!s->vsock) {
+        return;                 /* QEMU exits */
+    }
     if (s->reset_pending) {
         s->reset_pending = false;
         trace_helix_vsock_reset(helix_vsock_n_connections(s->vsock));
@@ -349,7 +352,9 @@ static void realize(DeviceState *dev, Error **errp)
     s->tx_vq = virtio_add_queue(vdev, TX_QUEUE_SIZE, kicked);
     s->event_vq = virtio_add_queue(vdev, EVENT_QUEUE_SIZE, kicked);
     s->payload = g_malloc(BUF_ALLOC);
-    s->bh = aio_bh_new_guarded(iohandler_get_aio_context(), work, s, &dev->mem_reentrancy_guard);
+    /* The registers are the transport's, and so is the guard that tells when a guest has them written by its buffers. */
+    s->bh = aio_bh_new_guarded(iohandler_get_aio_context(), work, s,
+                               &qdev_get_parent_bus(dev)->parent->mem_reentrancy_guard);
     s->vm_change = qemu_add_vm_change_state_handler(vm_changed, s);
     s->exit_notifier.notify = on_exit_notify;
     qemu_add_exit_notifier(&s->exit_notifier);

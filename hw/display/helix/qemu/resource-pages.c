@@ -60,7 +60,7 @@ void helix_pages_read(const HelixResource *resource, const HelixPlane *plane, ui
     for (; rows > 0; rows--, at += plane->stride, to += to_stride) {
         unsigned left = resource->iov_cnt - (iov - resource->iov);
 
-        while (at - iov_start >= iov->iov_len) {
+        while (left > 0 && at - iov_start >= iov->iov_len) {
             iov_start += iov->iov_len;
             iov++;
             left--;
@@ -69,7 +69,7 @@ void helix_pages_read(const HelixResource *resource, const HelixPlane *plane, ui
     }
 }
 
-/* FNV-1a over words: two backings that differ have two numbers but for chance, and no guest chooses host addresses. */
+/* FNV-1a over words. A guest that tries can make two backings have one number: nothing may rest on it but the error. */
 uint64_t helix_pages_hash(const HelixResource *resource)
 {
     uint64_t hash = UINT64_C(0xcbf29ce484222325);

@@ -122,7 +122,9 @@ static void next_band(void *opaque)
         error = g_error_new(HELIX_ERROR, HELIX_CODE_NOT_FOUND, "resource %u was destroyed while it was read, and another "
                             "has its id: keep a buffer until FRAME_RELEASED or the answer", resource.id);
     }
-    if (!error) {
+    /* The hash above is a hint; what is read is within the pages of now. */
+    if (!error && (read->texture ||
+                   helix_pages_plan(&resource, &read->picture, read->layout.fourcc, read->planes, &error))) {
         read_band(read, &resource, &error);
     }
     if (error || whole(read)) {
@@ -172,7 +174,7 @@ static bool plan(Read *read, GError **error)
         return false;
     }
     read->layout = helix_pixel_layout(resource->format);
-    if (resource->blob_size || helix_pages_hold_nv12(picture)) {
+    if (!read->texture && (resource->blob_size || helix_pages_hold_nv12(picture))) {
         /* of a blob the host knows no format; everywhere else, but for NV12, the guest's fourcc is a hint */
         read->layout = (HelixPixelLayout) { picture->fourcc, { 0, 1, 2, 3 } };
     }

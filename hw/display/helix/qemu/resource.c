@@ -202,7 +202,7 @@ static bool choose(VirtIOGPU *g, const HelixPicture *picture, HelixResource *res
         return false;
     }
     return check_source(resource, picture, *texture, error) &&
-        (resource->blob_size || helix_pages_hold_nv12(picture) || check_bounds(resource, picture, error));
+        ((!*texture && (resource->blob_size || helix_pages_hold_nv12(picture))) || check_bounds(resource, picture, error));
 }
 
 /* virgl's sRGB formats: a GPU's copy would convert what a screen shows as it is. */
