@@ -359,6 +359,7 @@ static void on_lost(gpointer user, GError *error)
     self->away = TRUE;
     self->host = HOST_UNKNOWN;
     self->had_picture = self->settled = FALSE;
+    self->repeat_us = 0;        /* the next host begins with a keyframe, and has nothing to repeat */
     while ((pending = vsock_stream_pop_pending(self))) {
         VsockAnswer *answer = pending->is_config ? NULL : vsock_answer_new(VSOCK_ANSWER_LOST, pending);
 

@@ -88,10 +88,14 @@ void vsockenc_repeat(GstVsockEnc *self)
 GstFlowReturn vsockenc_handle_repeat(GstVsockEnc *self, GstVideoCodecFrame *frame)
 {
     if (self->force_keyframe || GST_VIDEO_CODEC_FRAME_IS_FORCE_KEYFRAME(frame)) {
-        vsockenc_submit(self, frame, NULL);
-        return GST_FLOW_OK;
+        if (!vsock_stream_key_held(self->stream)) {
+            vsockenc_submit(self, frame, NULL);
+            return GST_FLOW_OK;
+        }
+        self->force_keyframe = FALSE;
     }
-    /* A picture of upstream's has become the keyframe meanwhile. */
+    /* A picture of upstream's is the keyframe: one that waits for the host, or came meanwhile. */
+    self->repeat_pts = GST_CLOCK_TIME_NONE;
 #if GST_CHECK_VERSION(1, 26, 0)
     gst_video_encoder_release_frame(GST_VIDEO_ENCODER(self), frame);
     return GST_FLOW_OK;

@@ -144,6 +144,19 @@ void vsock_stream_submit(VsockStream *self, VsockPicture *picture, gpointer fram
     g_clear_pointer(&outgoing, vsock_outgoing_free);
 }
 
+gboolean vsock_stream_key_held(VsockStream *self)
+{
+    gboolean held;
+
+    g_mutex_lock(&self->lock);
+    held = self->held && !self->held->repeat;
+    if (held) {
+        self->held->request.force_keyframe = TRUE;
+    }
+    g_mutex_unlock(&self->lock);
+    return held;
+}
+
 void vsock_stream_want_picture(VsockStream *self, guint ms)
 {
     g_mutex_lock(&self->lock);

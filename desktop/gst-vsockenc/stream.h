@@ -97,6 +97,8 @@ void vsock_stream_answer_done(VsockStream *stream);
 VsockWait vsock_stream_drain(VsockStream *stream);
 /* Answer DRAINED when every request was answered, or never will be. Does not wait. */
 void vsock_stream_drain_later(VsockStream *stream);
+/* The picture that waits for room at the host becomes a keyframe. FALSE: none waits. */
+gboolean vsock_stream_key_held(VsockStream *stream);
 /* A keyframe is wanted: answer REPEAT if no picture that is to be one is submitted within @ms, and the host can repeat. */
 void vsock_stream_want_picture(VsockStream *stream, guint ms);
 

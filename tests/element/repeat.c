@@ -64,6 +64,32 @@ static void test_moving(void)
     fixture_tear_down(&f);
 }
 
+/* A picture that waits for a busy host is newer than what could be repeated: it is the keyframe, and not lost. */
+static void test_waiting(void)
+{
+    Script script = SCRIPT_DEFAULT;
+    Fixture f;
+
+    script.hold = TRUE;
+    script.max_in_flight = 1;
+    fixture_set_up_with(&f, &script, 0, TRUE, NULL);
+    fixture_push(&f);
+    g_assert_true(script_host_wait_frames(f.host, 1));
+    fixture_push(&f);
+    fixture_ask_for_keyframe(&f);
+    g_usleep(200 * 1000);
+    script_host_allow(f.host, 2);
+    fixture_pull(&f, 0, TRUE);
+    fixture_pull(&f, 1, TRUE);
+    g_assert_cmpuint(fixture_key_unit_events(&f), ==, 1);
+    g_assert_cmpuint(fixture_stat(&f, "repeats"), ==, 0);
+    g_assert_cmpuint(fixture_stat(&f, "dropped"), ==, 0);
+    script_host_allow(f.host, 1);
+    fixture_push(&f);
+    fixture_pull(&f, 2, FALSE);
+    fixture_tear_down(&f);
+}
+
 /* Hosts that cannot repeat, or have nothing to: the next picture is the keyframe. */
 static void test_cannot(void)
 {
@@ -141,6 +167,7 @@ void add_repeat_tests(void)
 {
     g_test_add_func("/repeat/still", test_still);
     g_test_add_func("/repeat/moving", test_moving);
+    g_test_add_func("/repeat/waiting", test_waiting);
     g_test_add_func("/repeat/cannot", test_cannot);
     g_test_add_func("/repeat/after-error", test_after_error);
     g_test_add_func("/repeat/never", test_never);
