@@ -44,16 +44,32 @@ static guint8 largest(const GValue *value, guint8 (*number_of)(const char *))
     return best;
 }
 
+/* The smallest level of those in @value; 0 if there is none. */
+static guint8 smallest_level(const GValue *value)
+{
+    guint8 best = 0;
+
+    if (value && G_VALUE_HOLDS_STRING(value)) {
+        return level_of(g_value_get_string(value));
+    }
+    for (guint i = 0; value && GST_VALUE_HOLDS_LIST(value) && i < gst_value_list_get_size(value); i++) {
+        guint8 level = smallest_level(gst_value_list_get_value(value, i));
+
+        best = level && (!best || level < best) ? level : best;
+    }
+    return best;
+}
+
 /*
- * The best profile that downstream takes, and its highest level if that is below what the host would code without being
- * asked; 0 where it takes any. Of several structures the first counts: it is the one preferred.
+ * The best profile that downstream takes; and its highest level if that is below what the host would code without being
+ * asked, its smallest if that is above; 0 where it takes any. Of several structures the first counts: it is the one preferred.
  */
 static void ask_downstream(GstVsockEnc *self, VsockConfig *config)
 {
     g_autoptr(GstCaps) allowed = gst_pad_get_allowed_caps(GST_VIDEO_ENCODER_SRC_PAD(self));
     const GstStructure *first;
-    const GValue *profiles;
-    guint8 level;
+    const GValue *profiles, *levels;
+    guint8 highest, smallest;
 
     if (!allowed || gst_caps_is_empty(allowed) || gst_caps_is_any(allowed)) {
         return;
@@ -64,8 +80,10 @@ static void ask_downstream(GstVsockEnc *self, VsockConfig *config)
     if (config->profile == 100 && GST_VALUE_HOLDS_LIST(profiles)) {
         config->profile = 0;    /* the best is what the host takes by itself */
     }
-    level = largest(gst_structure_get_value(first, "level"), level_of);
-    config->level = level < AUTOMATIC_LEVEL ? level : 0;
+    levels = gst_structure_get_value(first, "level");
+    highest = largest(levels, level_of);
+    smallest = smallest_level(levels);
+    config->level = highest < AUTOMATIC_LEVEL ? highest : smallest > AUTOMATIC_LEVEL ? smallest : 0;
 }
 
 /* ---- configuring ---- */

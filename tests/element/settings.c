@@ -235,7 +235,8 @@ static void test_profile_and_level(void)
     check_downstream("video/x-h264, profile=main", 77, 0);
     check_downstream("video/x-h264, profile={ baseline, constrained-baseline, main }", 77, 0);
     check_downstream("video/x-h264, profile=constrained-baseline, level=(string){ 1, 1b, 1.3, 2 }", 66, 20);
-    check_downstream("video/x-h264, profile=high, level=(string)5.1", 100, 0);
+    check_downstream("video/x-h264, profile=high, level=(string)5.1", 100, 51);
+    check_downstream("video/x-h264, level=(string){ 5, 4, 4.1 }", 0, 40);
     check_downstream("video/x-h264, level=(string){ 3.1, 4 }", 0, 0);
 }
 

@@ -354,6 +354,8 @@ static void test_profile(void)
     check_profile("profile=baseline");
     check_profile("profile=main");
     check_profile("profile=high,level=(string)2");
+    check_profile("profile=high,level=(string)4.2");
+    check_profile("level=(string){ 4, 5.1 }");
     check_profile("profile=constrained-baseline,level=(string){ 1, 1.1, 1.2, 1.3, 2, 2.1, 2.2, 3, 3.1 }");
     /* 1280 x 720 is more than level 1 has room for. */
     set_up(&scene, NULL, "videotestsrc ! video/x-raw,format=BGRx,width=1280,height=720 ! %s ! "
