@@ -377,7 +377,7 @@ GstFlowReturn vsockenc_handle_frame(GstVideoEncoder *encoder, GstVideoCodecFrame
 GstFlowReturn vsockenc_finish(GstVideoEncoder *encoder)
 {
     GstVsockEnc *self = GST_VSOCKENC(encoder);
-    GstFlowReturn flow = vsockenc_flow_of(self, vsockenc_drain(self));
+    GstFlowReturn flow = vsockenc_flow_of(self, self->ending ? VSOCK_WAIT_READY : vsockenc_drain(self));
 
     post_stats(self);
     return flow;

@@ -44,6 +44,7 @@ struct _GstVsockEnc {
     gboolean live;              /* upstream cannot wait: pictures are dropped rather than held up */
     gboolean force_keyframe;    /* the next picture must be an IDR */
     guint since_keyframe;       /* pictures since the last forced one */
+    gboolean ending;            /* EOS goes downstream, and everything before it has */
     gboolean gave_stats;        /* the message is out and nothing happened since */
     guint errors_in_row;
     guint32 coded_width, coded_height;  /* the host's word; 0: rounded up from the picture */

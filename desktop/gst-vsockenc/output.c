@@ -167,7 +167,6 @@ static GstFlowReturn refuse(GstVsockEnc *self, const VsockAnswer *answer)
     return GST_FLOW_OK;
 }
 
-/* The base class finds nothing left to wait for. */
 void vsockenc_push_eos(GstVsockEnc *self)
 {
     GstVideoEncoderClass *base = g_type_class_peek(GST_TYPE_VIDEO_ENCODER);
@@ -179,7 +178,10 @@ void vsockenc_push_eos(GstVsockEnc *self)
     eos = g_steal_pointer(&self->eos);
     GST_OBJECT_UNLOCK(self);
     if (eos) {
+        /* Nothing to wait for: an agreement that comes now would be taken by this very thread, or one that waits for it. */
+        self->ending = TRUE;
         base->sink_event(GST_VIDEO_ENCODER(self), eos);
+        self->ending = FALSE;
     }
     GST_VIDEO_ENCODER_STREAM_UNLOCK(self);
 }

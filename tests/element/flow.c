@@ -188,6 +188,23 @@ static void test_next_stream(void)
     fixture_tear_down(&f);
 }
 
+/* An agreement that comes while EOS goes downstream: the task that would take it is the one that pushes EOS. */
+static void test_agreement_at_end(void)
+{
+    Script script = SCRIPT_DEFAULT;
+    Fixture f;
+
+    script.config_delay_ms = 200;
+    fixture_set_up_with(&f, &script, -1, TRUE, NULL);
+    /* The task finds nothing under way, and has to wait before it pushes EOS. */
+    GST_VIDEO_ENCODER_STREAM_LOCK(f.h->element);
+    gst_harness_push_event(f.h, gst_event_new_eos());
+    g_usleep(600 * 1000);
+    GST_VIDEO_ENCODER_STREAM_UNLOCK(f.h->element);
+    g_assert_true(fixture_wait_event(&f, GST_EVENT_EOS));
+    fixture_tear_down(&f);
+}
+
 /* The stream ends for downstream too when the host counts as gone. */
 static void test_eos_of_dead_host(void)
 {
@@ -273,6 +290,7 @@ void add_flow_tests(void)
     g_test_add_func("/flow/silent-flush", test_silent_flush);
     g_test_add_func("/flow/flushed-eos", test_flushed_eos);
     g_test_add_func("/flow/next-stream", test_next_stream);
+    g_test_add_func("/flow/agreement-at-end", test_agreement_at_end);
     g_test_add_func("/flow/eos-of-dead-host", test_eos_of_dead_host);
     g_test_add_func("/flow/flush-while-stopping", test_flush_while_stopping);
 }

@@ -38,7 +38,8 @@ typedef struct Script {
     gint refuse_config_at;      /* answers this CONFIG_REQ (from 0) with an error: */
     gint32 refuse_config_code;  /* 0: NO_ENCODER */
     guint32 bitrate_in_force;   /* what CONFIG_RESP says, bit/s; 0: what was asked */
-    guint delay_ms;             /* before each answer */
+    guint delay_ms;             /* before each answer to a picture */
+    guint config_delay_ms;      /* before each to CONFIG_REQ */
     gboolean once;              /* silent_from and close_at only on the first connection */
     gboolean hold;              /* answers wait for script_host_allow() */
     gboolean unread;            /* stops reading after CONFIG_REQ: its socket fills up */
