@@ -391,9 +391,9 @@ gboolean vsockenc_flush(GstVideoEncoder *encoder)
     if (!self->stream) {
         return TRUE;
     }
-    if (vsock_stream_discard(self->stream, free_frame)) {
-        self->force_keyframe = TRUE;
-    }
+    vsock_stream_discard(self->stream, free_frame);
+    /* One that was asked for between two pictures is owed too, and downstream forgot what came before. */
+    self->force_keyframe = TRUE;
     self->flow = GST_FLOW_OK;
     self->given_pts = self->repeat_pts = GST_CLOCK_TIME_NONE;
     vsock_stream_set_flushing(self->stream, FALSE);

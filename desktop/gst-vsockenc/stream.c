@@ -335,12 +335,11 @@ static gboolean is_about_config(const VsockAnswer *answer)
     return answer->kind == VSOCK_ANSWER_CONFIG || answer->kind == VSOCK_ANSWER_REFUSED;
 }
 
-gboolean vsock_stream_discard(VsockStream *self, GDestroyNotify free_frame)
+void vsock_stream_discard(VsockStream *self, GDestroyNotify free_frame)
 {
     GQueue frames = G_QUEUE_INIT, answers = G_QUEUE_INIT, kept = G_QUEUE_INIT;
     VsockPending *held;
     VsockAnswer *answer;
-    gboolean any;
 
     g_mutex_lock(&self->lock);
     for (GList *l = self->pending.head; l; l = l->next) {
@@ -367,11 +366,9 @@ gboolean vsock_stream_discard(VsockStream *self, GDestroyNotify free_frame)
         g_queue_push_tail(&frames, answer->frame);
         vsock_answer_free(answer);
     }
-    any = !g_queue_is_empty(&frames);
     if (free_frame) {
         g_queue_clear_full(&frames, free_frame);
     } else {
         g_queue_clear(&frames);
     }
-    return any;
 }

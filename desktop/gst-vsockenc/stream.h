@@ -104,9 +104,9 @@ void vsock_stream_want_picture(VsockStream *stream, guint ms);
 
 /* While set, nothing waits here. */
 void vsock_stream_set_flushing(VsockStream *stream, gboolean flushing);
-/* Forget what was submitted: answers to come are consumed silently. Frames are freed with @free_frame. TRUE if
- * anything was forgotten (a decoder then lacks references: the next picture must be an IDR). */
-gboolean vsock_stream_discard(VsockStream *stream, GDestroyNotify free_frame);
+/* Forget what was submitted: answers to come are consumed silently. Frames are freed with @free_frame. A
+ * decoder then lacks references: the next picture must be an IDR. */
+void vsock_stream_discard(VsockStream *stream, GDestroyNotify free_frame);
 
 /* Whether error @code says that the host cannot read a picture in the way it was given: another way may do. */
 gboolean vsock_is_trial_code(gint32 code);

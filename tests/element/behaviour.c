@@ -293,6 +293,28 @@ static void test_restart(void)
     fixture_tear_down(&f);
 }
 
+/* A keyframe asked for between two pictures is not lost with a flush. */
+static void test_flush_keyframe(void)
+{
+    Script script = SCRIPT_DEFAULT;
+    GstSegment segment;
+    Fixture f;
+
+    fixture_set_up_with(&f, &script, -1, TRUE, NULL);
+    fixture_push(&f);
+    fixture_pull(&f, 0, TRUE);
+    fixture_ask_for_keyframe(&f);
+    gst_harness_push_event(f.h, gst_event_new_flush_start());
+    gst_harness_push_event(f.h, gst_event_new_flush_stop(TRUE));
+    gst_segment_init(&segment, GST_FORMAT_TIME);
+    gst_harness_push_event(f.h, gst_event_new_segment(&segment));
+    fixture_push(&f);
+    fixture_pull(&f, 1, TRUE);
+    fixture_push(&f);
+    fixture_pull(&f, 2, FALSE);
+    fixture_tear_down(&f);
+}
+
 void add_behaviour_tests(void)
 {
     g_test_add_func("/element/each-at-once", test_each_at_once);
@@ -306,6 +328,7 @@ void add_behaviour_tests(void)
     g_test_add_func("/element/in-flight", test_in_flight);
     g_test_add_func("/element/eos-drains", test_eos_drains);
     g_test_add_func("/element/flush", test_flush);
+    g_test_add_func("/element/flush-keyframe", test_flush_keyframe);
     g_test_add_func("/element/stats-at-stop", test_stats_at_stop);
     g_test_add_func("/element/restart", test_restart);
 }
