@@ -236,7 +236,11 @@ static GError *config_refused(VsockStream *self, gint32 code, char **message)
         answer->code = code;
         answer->message = g_steal_pointer(message);
         push_answer(self, answer);
-        self->config = self->accepted;      /* what a fresh connection asks for */
+        /* What a fresh connection asks for; unless another change is under way already. */
+        if (self->config.serial == pending->config.serial && self->config.width == pending->config.width &&
+            self->config.height == pending->config.height) {
+            self->config = self->accepted;
+        }
     }
     g_mutex_unlock(&self->lock);
     vsock_pending_free(pending);

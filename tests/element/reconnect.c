@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
+#include "../../desktop/gst-vsockenc/bytes.h"
 #include "fixture.h"
 
 static void wait_back(Fixture *f)
@@ -136,6 +137,40 @@ static void test_newest_waits(void)
     fixture_tear_down(&f);
 }
 
+/* A change that is refused when the next one is under way already: the host that comes back is asked for that one. */
+static void test_refused_before(void)
+{
+    Script script = SCRIPT_DEFAULT;
+    gsize size;
+    Fixture f;
+
+    script.hold = TRUE;
+    script.refuse_config_at = 1;
+    script.refuse_config_code = HELIX_CODE_INVALID;
+    script.close_at = 3;
+    fixture_set_up_with(&f, &script, 0, TRUE, "reconnect", "true", "bitrate", "700", NULL);
+    fixture_push(&f);
+    g_assert_true(script_host_wait_frames(f.host, 1));
+    for (guint bitrate = 800; bitrate <= 900; bitrate += 100) {
+        g_object_set(f.h->element, "bitrate", bitrate, NULL);
+        fixture_push(&f);
+    }
+    script_host_allow(f.host, 3);
+    for (guint i = 0; i < 3; i++) {
+        fixture_pull(&f, i, i == 0);
+    }
+    gst_message_unref(fixture_message(&f, GST_MESSAGE_WARNING));    /* of the change */
+    fixture_push(&f);
+    gst_message_unref(fixture_message(&f, GST_MESSAGE_WARNING));    /* of the connection */
+    wait_back(&f);
+    script_host_allow(f.host, 1);
+    fixture_push(&f);
+    fixture_pull(&f, 4, TRUE);
+    g_assert_cmpuint(script_host_configs(f.host), ==, 4);
+    g_assert_cmpuint(get_u32(script_host_config(f.host, 3, &size) + HELIX_CONFIG_BITRATE), ==, 900000);
+    fixture_tear_down(&f);
+}
+
 /* EOS does not wait for a host that is away. */
 static void test_eos(void)
 {
@@ -172,6 +207,7 @@ void add_reconnect_tests(void)
     g_test_add_func("/reconnect/comes-late", test_comes_late);
     g_test_add_func("/reconnect/stop", test_stop);
     g_test_add_func("/reconnect/newest-waits", test_newest_waits);
+    g_test_add_func("/reconnect/refused-before", test_refused_before);
     g_test_add_func("/reconnect/eos", test_eos);
     g_test_add_func("/reconnect/wrong-host", test_wrong_host);
 }
