@@ -39,6 +39,7 @@ struct _GstVsockEnc {
     VsockPictureSource source;
     GstVideoCodecFrame *trial;  /* whose way the host is to judge; only compared, unless refused */
     char *trial_refusal;        /* then self->trial is owned */
+    gboolean trial_coded;       /* an access unit came of it */
     GstVideoCodecState *input_state;
     guint32 width, height;      /* of the last picture asked for: the coded size follows */
     gboolean live;              /* upstream cannot wait: pictures are dropped rather than held up */

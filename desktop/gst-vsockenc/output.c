@@ -124,6 +124,7 @@ static GstFlowReturn push_unit(GstVsockEnc *self, VsockAnswer *answer)
 
     GST_VIDEO_ENCODER_STREAM_LOCK(self);
     self->errors_in_row = 0;
+    self->trial_coded |= self->trial == frame;
     vsockenc_update_latency(self, answer->took_us);
     update_caps(self, answer);
     GST_VIDEO_ENCODER_STREAM_UNLOCK(self);

@@ -88,16 +88,17 @@ static gboolean try_way(GstVsockEnc *self, GstVideoCodecFrame *frame, VsockPictu
     g_autoptr(GstBuffer) input = gst_buffer_ref(frame->input_buffer);
     g_autofree char *refusal = NULL;
     gboolean forced = GST_VIDEO_CODEC_FRAME_IS_FORCE_KEYFRAME(frame);
-    guint64 frames = vsock_stats_get(self->stats, VSOCK_COUNT_FRAMES);
     VsockWay way = picture->way;
 
     self->trial = frame;
+    self->trial_coded = FALSE;
     vsockenc_submit(self, frame, picture);
     *flow = vsockenc_flow_of(self, vsockenc_drain(self));
     self->trial = NULL;
     refusal = g_steal_pointer(&self->trial_refusal);
     if (!refusal) {
-        if (vsock_stats_get(self->stats, VSOCK_COUNT_FRAMES) > frames) {
+        /* Not if it was dropped or lost: then the next one is the trial. */
+        if (self->trial_coded) {
             vsock_copier_accepted(self->source.copier, way);
         }
         return TRUE;

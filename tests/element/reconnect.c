@@ -137,6 +137,26 @@ static void test_newest_waits(void)
     fixture_tear_down(&f);
 }
 
+/* A keyframe asked for before the connection was lost: the next host begins with one, and has nothing to repeat. */
+static void test_keyframe_before(void)
+{
+    Script script = SCRIPT_DEFAULT;
+    Fixture f;
+
+    script.close_at = 1;
+    fixture_set_up_with(&f, &script, -1, TRUE, "reconnect", "true", NULL);
+    fixture_push(&f);
+    fixture_pull(&f, 0, TRUE);
+    fixture_push(&f);
+    fixture_ask_for_keyframe(&f);
+    wait_back(&f);
+    g_usleep(200 * 1000);
+    g_assert_cmpuint(fixture_stat(&f, "dropped"), ==, 1);
+    fixture_push(&f);
+    fixture_pull(&f, 2, TRUE);
+    fixture_tear_down(&f);
+}
+
 /* A change that is refused when the next one is under way already: the host that comes back is asked for that one. */
 static void test_refused_before(void)
 {
@@ -207,6 +227,7 @@ void add_reconnect_tests(void)
     g_test_add_func("/reconnect/comes-late", test_comes_late);
     g_test_add_func("/reconnect/stop", test_stop);
     g_test_add_func("/reconnect/newest-waits", test_newest_waits);
+    g_test_add_func("/reconnect/keyframe-before", test_keyframe_before);
     g_test_add_func("/reconnect/refused-before", test_refused_before);
     g_test_add_func("/reconnect/eos", test_eos);
     g_test_add_func("/reconnect/wrong-host", test_wrong_host);
