@@ -85,16 +85,16 @@ static HelixGpuStatus job_status(HelixGpuCopier *copier, const Job *job)
     return job->commands ? helix_metal_copy_status(job->commands) : helix_gl_blit_status(copier->blit, job->fence);
 }
 
-static gboolean poll_jobs(gpointer data)
+/* FALSE: the oldest copy is not over yet. */
+static gboolean end_jobs(HelixGpuCopier *copier)
 {
-    HelixGpuCopier *copier = data;
     Job *job;
 
     while ((job = g_queue_peek_head(&copier->jobs))) {
         HelixGpuStatus status = job_status(copier, job);
 
         if (status == HELIX_GPU_PENDING && g_get_monotonic_time() - job->begun < DEAD_US) {
-            return G_SOURCE_CONTINUE;
+            return FALSE;
         }
         g_queue_pop_head(&copier->jobs);
         if (status == HELIX_GPU_DONE) {
@@ -104,6 +104,19 @@ static gboolean poll_jobs(gpointer data)
                                           status == HELIX_GPU_FAILED ? "failed to draw or copy the picture" :
                                           "did not draw and copy the picture within two seconds"));
         }
+    }
+    return TRUE;
+}
+
+static gboolean poll_jobs(gpointer data)
+{
+    HelixGpuCopier *copier = data;
+    void *pool = helix_metal_pool_push();
+    gboolean over = end_jobs(copier);
+
+    helix_metal_pool_pop(pool);
+    if (!over) {
+        return G_SOURCE_CONTINUE;
     }
     g_clear_pointer(&copier->poll, g_source_unref);
     return G_SOURCE_REMOVE;
@@ -137,17 +150,23 @@ static void fail_all(HelixGpuCopier *copier)
 
 void helix_gpu_copier_reset(HelixGpuCopier *copier)
 {
+    void *pool = helix_metal_pool_push();
+
     fail_all(copier);
     helix_slot_pool_clear(copier->slots);
     helix_gl_blit_reset(copier->blit);
+    helix_metal_pool_pop(pool);
 }
 
 void helix_gpu_copier_free(HelixGpuCopier *copier)
 {
+    void *pool = helix_metal_pool_push();
+
     fail_all(copier);
     helix_slot_pool_free(copier->slots);
     helix_gl_blit_free(copier->blit);
     helix_metal_copy_free(copier->metal);
+    helix_metal_pool_pop(pool);
     g_free(copier);
 }
 

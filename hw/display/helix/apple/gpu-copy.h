@@ -25,7 +25,7 @@ typedef struct HelixGpuCopier HelixGpuCopier;
 
 /* Main loop only, all of it. @context: NULL is the default one. */
 HelixGpuCopier *helix_gpu_copier_new(GMainContext *context);
-/* Answers what is pending as reset() does. With the renderer's context current, or no more context at all. */
+/* Answers what is pending as reset() does. Whatever context is current, or none: its own is entered, and left again. */
 void helix_gpu_copier_free(HelixGpuCopier *copier);
 
 /*
