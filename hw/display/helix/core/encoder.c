@@ -26,20 +26,40 @@ static const HelixEncoderClass *const classes[] = {
     &helix_encoder_null_texture,
 };
 
-static gboolean is_available(const HelixEncoderClass *klass, gboolean hardware_only, GError **error)
+/* Asked once a program: VideoToolbox makes a session to know, and whoever asks may hold QEMU's big lock. */
+static gboolean is_available(guint index, gboolean hardware_only, GError **error)
 {
-    return !klass->available || klass->available(hardware_only, error);
+    static struct {
+        gboolean asked;
+        GError *missing;        /* NULL: it is */
+    } verdicts[G_N_ELEMENTS(classes)][2], *verdict;
+    static GMutex lock;         /* of them */
+    gboolean available;
+
+    if (!classes[index]->available) {
+        return TRUE;
+    }
+    verdict = &verdicts[index][hardware_only != FALSE];
+    g_mutex_lock(&lock);
+    if (!verdict->asked) {
+        classes[index]->available(hardware_only, &verdict->missing);
+        verdict->asked = TRUE;
+    }
+    available = !verdict->missing;
+    if (!available && error) {
+        *error = g_error_copy(verdict->missing);
+    }
+    g_mutex_unlock(&lock);
+    return available;
 }
 
-/* "x264, null": the encoders that can be used here. */
-static char *list_names(gboolean hardware_only)
+/* "x264, null": the encoders that are compiled in. */
+static char *list_names(void)
 {
     GString *names = g_string_new(NULL);
 
     for (guint i = 0; i < G_N_ELEMENTS(classes); i++) {
-        if (is_available(classes[i], hardware_only, NULL)) {
-            g_string_append_printf(names, "%s%s", names->len ? ", " : "", classes[i]->name);
-        }
+        g_string_append_printf(names, "%s%s", names->len ? ", " : "", classes[i]->name);
     }
     return g_string_free(names, FALSE);
 }
@@ -55,12 +75,12 @@ static const HelixEncoderClass *find_best(gboolean hardware_only, GError **error
         if (g_str_has_prefix(classes[i]->name, "null")) {
             continue;
         }
-        if (is_available(classes[i], hardware_only, &missing)) {
+        if (is_available(i, hardware_only, &missing)) {
             return classes[i];
         }
         g_string_append_printf(why, "%s%s: %s", why->len ? "; " : " (", classes[i]->name, missing->message);
     }
-    names = list_names(hardware_only);
+    names = list_names();
     g_set_error(error, HELIX_ERROR, HELIX_CODE_NO_ENCODER, "no encoder of pictures can be used here%s%s: %s; by name there are: %s",
                 why->str, why->len ? ")" : "", hardware_only ? "allow encoding in software" :
                 "build with libavcodec and install one that has libx264", names);
@@ -80,15 +100,15 @@ const HelixEncoderClass *helix_encoder_find(const char *name, gboolean hardware_
         if (!g_str_equal(name, classes[i]->name)) {
             continue;
         }
-        if (is_available(classes[i], hardware_only, &missing)) {
+        if (is_available(i, hardware_only, &missing)) {
             return classes[i];
         }
-        names = list_names(hardware_only);
+        names = list_names();
         g_set_error(error, HELIX_ERROR, HELIX_CODE_NO_ENCODER, "encoder \"%s\" cannot be used: %s; there are: auto, %s",
                     name, missing->message, names);
         return NULL;
     }
-    names = list_names(hardware_only);
+    names = list_names();
     g_set_error(error, HELIX_ERROR, HELIX_CODE_NO_ENCODER, "there is no encoder \"%s\" in this build; there are: auto, %s",
                 name, names);
     return NULL;

@@ -62,7 +62,7 @@ typedef struct HelixEncoderClass {
     void (*close)(HelixEncoder *encoder);
     /*
      * Can this machine run it, and without software if @hardware_only? NULL: always. FALSE with HELIX_ERROR
-     * (HELIX_CODE_NO_ENCODER) and what is missing. Any thread.
+     * (HELIX_CODE_NO_ENCODER) and what is missing. May take seconds. Any thread, one at a time.
      */
     gboolean (*available)(gboolean hardware_only, GError **error);
 } HelixEncoderClass;
@@ -79,7 +79,9 @@ extern const HelixEncoderClass helix_encoder_videotoolbox;  /* HELIX_HAVE_VIDEOT
 /*
  * The encoder called @name; "auto" or NULL takes the best one of this build that encodes pictures (never `null`) and can be
  * used here: on a Mac whose VideoToolbox refuses everything that is x264. With @hardware_only none that needs the CPU to
- * encode. NULL with HELIX_ERROR (HELIX_CODE_NO_ENCODER), why, and a message that lists the names there are. Any thread.
+ * encode. NULL with HELIX_ERROR (HELIX_CODE_NO_ENCODER), why, and a message that lists the names of this build. What can be
+ * used is found out with the first call that needs to know, which takes as long as making a session, and holds for good.
+ * Any thread.
  */
 const HelixEncoderClass *helix_encoder_find(const char *name, gboolean hardware_only, GError **error);
 

@@ -30,7 +30,7 @@ typedef struct HelixVtOutput {
     CMSampleBufferRef sample;   /* the caller's to release; NULL if dropped or failed */
 } HelixVtOutput;
 
-/* All of these: on the thread that encodes. */
+/* All of these: on the thread that encodes; a session made to see whether one is to be had, on whichever asks. */
 
 /*
  * A session for @config by the ladder: hardware with low-latency rate control (High profile only), hardware, and
