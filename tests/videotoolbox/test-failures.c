@@ -271,6 +271,54 @@ static void test_fallen(void)
     rig_close(encoder);
 }
 
+/* Frames until hardware has them again. */
+static void encode_until_hardware(HelixEncoder *encoder)
+{
+    for (guint i = 0; helix_videotoolbox_info(encoder).fallen; i++) {
+        g_bytes_unref(rig_must_encode(encoder, rig_memory_surface(WIDTH, HEIGHT, i), FALSE).data);
+        g_usleep(50000);
+    }
+}
+
+/* An encoder that is opened while there is no hardware, the stream's second one or its first, asks for it again too. */
+static void test_opened_in_software(void)
+{
+    HelixEncoder *encoder = rig_open(rig_config(WIDTH, HEIGHT));
+
+    double_vt.no_hardware = TRUE;
+    double_vt.encode_later = kVTVideoEncoderNotAvailableNowErr;
+    g_test_expect_message(NULL, G_LOG_LEVEL_MESSAGE, "*new session*");
+    g_test_expect_message(NULL, G_LOG_LEVEL_INFO, "*got software");
+    g_test_expect_message(NULL, G_LOG_LEVEL_WARNING, "*lost its hardware encoder*in software*");
+    g_bytes_unref(rig_must_encode(encoder, rig_memory_surface(WIDTH, HEIGHT, 0), FALSE).data);
+    g_test_assert_expected_messages();
+    helix_encoder_videotoolbox.close(encoder);          /* as for a new size, or after a frame that failed */
+    encoder = rig_open(rig_config(WIDTH, HEIGHT));
+    g_assert_true(helix_videotoolbox_info(encoder).fallen);
+    double_vt.no_hardware = FALSE;
+    encode_until_hardware(encoder);
+    g_assert_true(helix_videotoolbox_info(encoder).hardware);
+    g_assert_cmpuint(helix_videotoolbox_info(encoder).sessions, ==, 2);
+    rig_close(encoder);
+}
+
+/* Hardware that does not say that it is: what was made with nothing else allowed is taken for it, once. */
+static void test_unreported_hardware(void)
+{
+    HelixEncoder *encoder;
+
+    double_vt.no_hardware = TRUE;
+    encoder = rig_open(rig_config(WIDTH, HEIGHT));
+    double_vt.no_hardware = FALSE;
+    double_vt.refuse_property[0] = "kVTCompressionPropertyKey_UsingHardwareAcceleratedVideoEncoder";
+    encode_until_hardware(encoder);
+    for (guint i = 0; i < 5; i++) {
+        g_bytes_unref(rig_must_encode(encoder, rig_memory_surface(WIDTH, HEIGHT, i), FALSE).data);
+    }
+    g_assert_cmpuint(helix_videotoolbox_info(encoder).sessions, ==, 2);
+    rig_close(encoder);
+}
+
 /* What "auto" asks before it takes VideoToolbox. */
 static void test_available(void)
 {
@@ -487,6 +535,8 @@ int main(int argc, char **argv)
     g_test_add_func("/lost", test_lost);
     g_test_add_func("/lost/for-good", test_lost_for_good);
     g_test_add_func("/lost/fallen", test_fallen);
+    g_test_add_func("/lost/opened-in-software", test_opened_in_software);
+    g_test_add_func("/lost/unreported-hardware", test_unreported_hardware);
     g_test_add_func("/available", test_available);
     g_test_add_func("/dropped", test_dropped);
     g_test_add_func("/slow", test_slow);

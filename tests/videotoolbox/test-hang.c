@@ -83,6 +83,49 @@ static void test_answer_too_late(void)
     rig_check_clear();
 }
 
+/* The frame is answered while the call that is to bring it out hangs: it counts, and the next one has a new session. */
+static void test_answer_in_flush(void)
+{
+    HelixEncoder *encoder = rig_open(rig_config(WIDTH, HEIGHT));
+
+    must_encode_idr(encoder, 0, FALSE);
+    double_vt.delay_us = 600000;        /* later than it is waited for, earlier than the call is given up */
+    double_vt_hang(DOUBLE_VT_HANG_COMPLETE);
+    g_bytes_unref(rig_must_encode(encoder, rig_memory_surface(WIDTH, HEIGHT, 1), FALSE).data);
+    g_assert_cmpuint(helix_videotoolbox_info(encoder).sessions, ==, 1);
+    double_vt.delay_us = 0;
+    must_encode_idr(encoder, 2, TRUE);
+    g_assert_cmpuint(helix_videotoolbox_info(encoder).sessions, ==, 2);
+    helix_encoder_videotoolbox.close(encoder);
+    g_assert_cmpint(rig_live_surfaces(), ==, 0);        /* the hung session holds none */
+    let_go();
+    rig_check_clear();
+}
+
+/* Hardware is not asked for again while a session hangs: each try could hang too, and the frame waits for it. */
+static void test_no_retry(void)
+{
+    HelixEncoderConfig config = rig_config(WIDTH, HEIGHT);
+    HelixEncoder *software, *hanging;
+
+    double_vt.no_hardware = TRUE;
+    software = rig_open(config);
+    double_vt.no_hardware = FALSE;
+    hanging = rig_open(config);
+    double_vt_hang(DOUBLE_VT_HANG_PROPERTY);
+    config.bitrate /= 2;
+    g_assert_true(helix_encoder_videotoolbox.reconfigure(hanging, &config, NULL));     /* longer than until the retry */
+    g_assert_cmpuint(helix_vt_sessions_hung(), ==, 1);
+    must_encode_idr(software, 0, FALSE);
+    g_assert_cmpuint(helix_videotoolbox_info(software).sessions, ==, 1);
+    let_go();
+    must_encode_idr(software, 1, FALSE);
+    g_assert_cmpuint(helix_videotoolbox_info(software).sessions, ==, 2);
+    g_assert_true(helix_videotoolbox_info(software).hardware);
+    helix_encoder_videotoolbox.close(hanging);
+    rig_close(software);
+}
+
 /* Ending it waits for a limited time, whichever call hangs. */
 static void test_end(void)
 {
@@ -183,6 +226,8 @@ int main(int argc, char **argv)
     av_log_set_level(AV_LOG_ERROR);
     g_test_add_func("/hang/frame", test_frame);
     g_test_add_func("/hang/answer-too-late", test_answer_too_late);
+    g_test_add_func("/hang/answer-in-flush", test_answer_in_flush);
+    g_test_add_func("/hang/no-retry", test_no_retry);
     g_test_add_func("/hang/end", test_end);
     g_test_add_func("/hang/reconfigure", test_reconfigure);
     g_test_add_func("/hang/open", test_open);

@@ -5,8 +5,8 @@
  * One frame is in VideoToolbox at a time: with more it works on them side by side, and each takes longer. VideoToolbox
  * is fed timestamps that only count frames at the configured rate, so that its rate control sees a steady stream; the
  * guest's own travel beside. A session that dies (the encoder lives in another process, which the system may end) is
- * made anew within the same call, and the frame that met the loss becomes the new one's IDR. If only software is to be
- * had then, the log says so and hardware is asked for again from time to time.
+ * made anew within the same call, and the frame that met the loss becomes the new one's IDR. Wherever only software is
+ * to be had, at first or since a loss, the log says so and hardware is asked for again from time to time.
  */
 #include "encoder-videotoolbox.h"
 #include "error.h"
@@ -15,7 +15,7 @@
 #define REALTIME_WIDTH  4096u
 #define REALTIME_HEIGHT 2304u
 
-/* Hardware lost is asked for again after a second, then after twice as long each time. */
+/* In software, hardware is asked for again after a second, then after twice as long each time. */
 #define FIRST_RETRY_US  G_TIME_SPAN_SECOND
 #define LAST_RETRY_US   (64 * G_TIME_SPAN_SECOND)
 
@@ -46,24 +46,28 @@ static void forget_session(VtEncoder *vt)
     g_clear_pointer(&vt->session, helix_vt_session_free);
 }
 
-static void use_session(VtEncoder *vt, HelixVtSession *session)
+/* @hardware: it is, whatever it reports. */
+static void use_session(VtEncoder *vt, HelixVtSession *session, gboolean hardware)
 {
     vt->session = session;
     vt->sessions++;
     vt->idr_due = FALSE;        /* its first frame is one anyway */
-    if (helix_vt_session_hardware(session)) {
+    if (hardware || helix_vt_session_hardware(session)) {
         if (vt->retry_us) {
             g_message("VideoToolbox encodes %u x %u in hardware again", vt->config.width, vt->config.height);
         }
         vt->had_hardware = TRUE;
         vt->retry_us = 0;
-    } else if (!vt->had_hardware) {
-        g_message("VideoToolbox has no hardware for %u x %u: it encodes in software", vt->config.width, vt->config.height);
     } else if (!vt->retry_us) {
         vt->retry_us = FIRST_RETRY_US;
         vt->retry_at = g_get_monotonic_time() + vt->retry_us;
-        g_warning("VideoToolbox lost its hardware encoder: %u x %u is encoded in software until it is to be had again",
-                  vt->config.width, vt->config.height);
+        if (vt->had_hardware) {
+            g_warning("VideoToolbox lost its hardware encoder: %u x %u is encoded in software until it is to be had again",
+                      vt->config.width, vt->config.height);
+        } else {
+            g_message("VideoToolbox has no hardware for %u x %u: it encodes in software", vt->config.width,
+                      vt->config.height);
+        }
     }
 }
 
@@ -79,27 +83,28 @@ static gboolean make_session(VtEncoder *vt, GError **error)
         }
         return FALSE;
     }
-    use_session(vt, session);
+    use_session(vt, session, vt->config.hardware_only);
     return TRUE;
 }
 
-/* In software since a loss: is there hardware again? */
+/* In software: is there hardware by now? Not asked of a VideoToolbox that hangs: the frame waits for the answer. */
 static void retry_hardware(VtEncoder *vt)
 {
     HelixEncoderConfig config = vt->config;
     HelixVtSession *session;
 
-    if (!vt->session || !vt->retry_us || g_get_monotonic_time() < vt->retry_at) {
+    if (!vt->session || !vt->retry_us || g_get_monotonic_time() < vt->retry_at ||
+        helix_vt_sessions_hung() > 0) {
         return;
     }
+    vt->retry_us = MIN(2 * vt->retry_us, LAST_RETRY_US);
     config.hardware_only = TRUE;
     session = helix_vt_session_new(&config, NULL);
     if (session) {
         forget_session(vt);
-        use_session(vt, session);
+        use_session(vt, session, TRUE);
         return;
     }
-    vt->retry_us = MIN(2 * vt->retry_us, LAST_RETRY_US);
     vt->retry_at = g_get_monotonic_time() + vt->retry_us;
 }
 

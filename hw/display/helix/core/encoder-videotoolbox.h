@@ -16,7 +16,7 @@ typedef struct HelixVideoToolboxInfo {
     gboolean hardware;          /* VideoToolbox says that hardware encodes */
     gboolean low_latency;       /* low-latency rate control is on */
     guint sessions;             /* made since open: more than 1 after a loss */
-    gboolean fallen;            /* it was in hardware, and since a loss it is not */
+    gboolean fallen;            /* in software, and hardware is asked for now and then */
     guint refused_properties;   /* of the present session, those it can do without */
 } HelixVideoToolboxInfo;
 

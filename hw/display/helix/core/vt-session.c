@@ -336,7 +336,14 @@ HelixVtOutput helix_vt_session_encode(HelixVtSession *session, CVPixelBufferRef 
                                       gboolean force_idr)
 {
     gint64 start = g_get_monotonic_time();
+    gboolean hangs;
 
+    g_mutex_lock(&session->lock);
+    hangs = session->hangs;     /* the flush of a frame that was answered all the same, say */
+    g_mutex_unlock(&session->lock);
+    if (hangs) {
+        return (HelixVtOutput) { .status = kVTVideoEncoderMalfunctionErr };
+    }
     begin_frame(session);
     session->buffer = (CVPixelBufferRef)CFRetain(buffer);
     session->stamp = stamp;
