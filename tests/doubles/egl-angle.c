@@ -53,6 +53,8 @@ static struct {
     EGLBoolean (*get_config)(EGLDisplay display, EGLConfig config, EGLint attribute, EGLint *value);
     EGLContext (*create_context)(EGLDisplay display, EGLConfig config, EGLContext share, const EGLint *attributes);
     EGLContext (*get_current_context)(void);
+    EGLDisplay (*get_current_display)(void);
+    EGLSurface (*get_current_surface)(EGLint which);
     EGLenum (*query_api)(void);
     EGLBoolean (*make_current)(EGLDisplay display, EGLSurface draw, EGLSurface read, EGLContext context);
     EGLSyncKHR (*create_sync)(EGLDisplay display, EGLenum type, const EGLint *attributes);
@@ -74,6 +76,18 @@ static EGLContext get_current_context(void)
     return real.get_current_context();
 }
 
+static EGLDisplay get_current_display(void)
+{
+    g_assert_false(double_egl.no_egl);
+    return real.get_current_display();
+}
+
+static EGLSurface get_current_surface(EGLint which)
+{
+    g_assert_false(double_egl.no_egl);
+    return real.get_current_surface(which);
+}
+
 static EGLenum query_api(void)
 {
     g_assert_false(double_egl.no_egl);
@@ -86,6 +100,7 @@ static const char *query_string(EGLDisplay display, EGLint name)
     g_auto(GStrv) parts = NULL;
     GString *all;
 
+    g_assert_false(double_egl.no_egl);
     if (name != EGL_EXTENSIONS || display == EGL_NO_DISPLAY) {
         return real.query_string(display, name);
     }
@@ -105,11 +120,13 @@ static const char *query_string(EGLDisplay display, EGLint name)
 static EGLBoolean choose_config(EGLDisplay display, const EGLint *attributes, EGLConfig *configs, EGLint size,
                                 EGLint *n)
 {
+    g_assert_false(double_egl.no_egl);
     return !double_egl.no_config && real.choose_config(display, attributes, configs, size, n);
 }
 
 static EGLBoolean get_config(EGLDisplay display, EGLConfig config, EGLint attribute, EGLint *value)
 {
+    g_assert_false(double_egl.no_egl);
     if (attribute != BIND_TO_TEXTURE_TARGET_ANGLE) {
         return real.get_config(display, config, attribute, value);
     }
@@ -119,11 +136,13 @@ static EGLBoolean get_config(EGLDisplay display, EGLConfig config, EGLint attrib
 
 static EGLContext create_context(EGLDisplay display, EGLConfig config, EGLContext share, const EGLint *attributes)
 {
+    g_assert_false(double_egl.no_egl);
     return double_egl.no_context ? EGL_NO_CONTEXT : real.create_context(display, config, share, attributes);
 }
 
 static EGLBoolean make_current(EGLDisplay display, EGLSurface draw, EGLSurface read, EGLContext context)
 {
+    g_assert_false(double_egl.no_egl);
     if (double_egl.no_current) {
         double_egl.no_current = FALSE;          /* once: what follows puts the old one back */
         return EGL_FALSE;
@@ -155,6 +174,7 @@ static EGLSurface create_pbuffer(EGLDisplay display, EGLenum type, EGLClientBuff
     DoubleSurface *surface = double_check(client, &double_surface);
     Pbuffer *pbuffer;
 
+    g_assert_false(double_egl.no_egl);
     /* All of these must be there, or it is EGL_BAD_PARAMETER. */
     g_assert_cmpuint(type, ==, IOSURFACE_ANGLE);
     g_assert_cmpint(attribute_of(attributes, EGL_WIDTH), ==, surface->width);
@@ -179,6 +199,7 @@ static EGLBoolean destroy_surface(EGLDisplay display, EGLSurface surface)
 {
     Pbuffer *pbuffer = pbuffer_of(surface);
 
+    g_assert_false(double_egl.no_egl);
     g_assert_false(pbuffer->bound);
     g_ptr_array_remove_fast(pbuffers, pbuffer);
     CFRelease(pbuffer->surface);
@@ -193,6 +214,7 @@ static EGLBoolean bind_tex_image(EGLDisplay display, EGLSurface surface, EGLint 
     Pbuffer *pbuffer = pbuffer_of(surface);
     GLint texture = 0;
 
+    g_assert_false(double_egl.no_egl);
     g_assert_cmpint(buffer, ==, EGL_BACK_BUFFER);
     g_assert_false(pbuffer->bound);
     if (double_egl.no_bind) {
@@ -237,6 +259,7 @@ static EGLBoolean release_tex_image(EGLDisplay display, EGLSurface surface, EGLi
 {
     Pbuffer *pbuffer = pbuffer_of(surface);
 
+    g_assert_false(double_egl.no_egl);
     g_assert_true(pbuffer->bound);
     pbuffer->bound = FALSE;
     stage(pbuffer);
@@ -250,6 +273,7 @@ static EGLSyncKHR create_sync(EGLDisplay display, EGLenum type, const EGLint *at
 {
     Fence *fence;
 
+    g_assert_false(double_egl.no_egl);
     g_assert_cmpuint(type, ==, EGL_SYNC_FENCE_KHR);
     if (double_egl.no_fence) {
         return EGL_NO_SYNC_KHR;
@@ -289,6 +313,7 @@ static EGLBoolean get_sync(EGLDisplay display, EGLSyncKHR sync, EGLint attribute
 {
     Fence *fence = sync;
 
+    g_assert_false(double_egl.no_egl);
     if (double_egl.no_status) {
         return EGL_FALSE;
     }
@@ -307,6 +332,7 @@ static EGLBoolean destroy_sync(EGLDisplay display, EGLSyncKHR sync)
 {
     Fence *fence = sync;
 
+    g_assert_false(double_egl.no_egl);
     real.destroy_sync(display, fence->real);
     g_ptr_array_unref(fence->surfaces);
     g_ptr_array_unref(fence->pixels);
@@ -321,6 +347,7 @@ static EGLSync create_event_sync(EGLDisplay display, EGLenum type, const EGLAttr
 {
     EventSync *sync;
 
+    g_assert_false(double_egl.no_egl);
     g_assert_cmpuint(type, ==, SYNC_METAL_SHARED_EVENT_ANGLE);
     if (double_egl.no_event) {
         return EGL_NO_SYNC;
@@ -336,6 +363,7 @@ static EGLBoolean destroy_event_sync(EGLDisplay display, EGLSync ref)
 {
     EventSync *sync = ref;
 
+    g_assert_false(double_egl.no_egl);
     g_assert_true(g_ptr_array_remove_fast(events, sync));
     double_egl_event = sync->event;
     if (!double_egl.hold_event) {
@@ -350,6 +378,7 @@ static void *copy_shared_event(EGLDisplay display, EGLSync ref)
 {
     EventSync *sync = ref;
 
+    g_assert_false(double_egl.no_egl);
     return (void *)CFRetain(sync->event);
 }
 
@@ -400,6 +429,8 @@ void double_egl_install(void)
     REAL(create_context, "eglCreateContext");
     REAL(make_current, "eglMakeCurrent");
     REAL(get_current_context, "eglGetCurrentContext");
+    REAL(get_current_display, "eglGetCurrentDisplay");
+    REAL(get_current_surface, "eglGetCurrentSurface");
     REAL(query_api, "eglQueryAPI");
     REAL(create_sync, "eglCreateSyncKHR");
     REAL(destroy_sync, "eglDestroySyncKHR");
@@ -412,6 +443,8 @@ void double_egl_install(void)
     epoxy_eglCreateContext = create_context;
     epoxy_eglMakeCurrent = make_current;
     epoxy_eglGetCurrentContext = get_current_context;
+    epoxy_eglGetCurrentDisplay = get_current_display;
+    epoxy_eglGetCurrentSurface = get_current_surface;
     epoxy_eglQueryAPI = query_api;
     epoxy_eglCreatePbufferFromClientBuffer = create_pbuffer;
     epoxy_eglDestroySurface = destroy_surface;

@@ -18,7 +18,7 @@
 
 typedef struct DoubleEglOrders {
     const char *hide_extension; /* it is not there */
-    gboolean no_egl;            /* no libEGL: every call into it ends the test, as epoxy ends the process */
+    gboolean no_egl;            /* no libEGL: calls into it (those in double_egl_install()) end the test, as epoxy would */
     gboolean no_config, no_target, no_context, no_current, no_pbuffer, no_bind, no_release, no_fence, no_event,
         no_status;
     gboolean hold_event;        /* a shared event is not signalled until the test does it */

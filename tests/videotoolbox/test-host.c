@@ -8,6 +8,7 @@
 
 #include "client.h"
 #include "core/encoder-videotoolbox.h"
+#include "apple/virgl-texture.h"
 #include "core/host.h"
 #include "gpu-rig.h"
 
@@ -45,31 +46,36 @@ static IOSurfaceRef draw_iosurface(guint index)
 static void resolve(gpointer self, const HelixPicture *picture, HelixSurfacePool *pool, HelixResolved done, gpointer data)
 {
     guint scale = picture->resource_id == BY_GL ? 2 : 1;
-    HelixTexture texture = { .id = picture->resource_id, .width = WIDTH * scale, .height = HEIGHT * scale,
-                             .bottom_up = picture->resource_id == BY_GL };
+    guint32 tex_id = 0;
+    HelixTexture texture;
     IOSurfaceRef io = NULL;
+    id metal = NULL;
     GError *error = NULL;
 
     g_assert_true(picture->surface_kinds & 1u << HELIX_SURFACE_IOSURFACE);
     switch (picture->resource_id) {
     case BY_GL:
-        texture.tex_id = gpu_texture_new(texture.width, texture.height, drawn * scale, TRUE);
+        tex_id = gpu_texture_new(WIDTH * scale, HEIGHT * scale, drawn * scale, TRUE);
         break;
     case BY_METAL:
-        texture.metal = gpu_metal_texture(0, drawn);
+        metal = gpu_metal_texture(0, drawn);
         break;
     default:
         io = draw_iosurface(drawn);
-        texture.metal = double_metal_texture_new(WIDTH, HEIGHT, 0, io);
+        metal = double_metal_texture_new(WIDTH, HEIGHT, 0, io);
         break;
     }
     drawn++;
+    double_virgl = (DoubleVirglOrders) { .version = 1, .native_type = metal ? 2 : 0, .native = metal,
+                                         .tex_id = tex_id ? tex_id : G_MAXINT32 /* GL has no such */,
+                                         .width = WIDTH * scale, .height = HEIGHT * scale, .flags = tex_id ? 1 : 0 };
+    g_assert_true(helix_virgl_texture(picture->resource_id, &texture));
     g_assert_true(helix_gpu_copier_copy(copier, &texture, picture, done, data, &error));
     g_assert_no_error(error);
-    if (texture.metal) {
-        CFRelease(texture.metal);
+    if (metal) {
+        CFRelease(metal);
     } else {
-        glDeleteTextures(1, &texture.tex_id);
+        glDeleteTextures(1, &tex_id);
     }
     if (io) {
         CFRelease(io);
