@@ -188,19 +188,40 @@ static void test_next_stream(void)
     fixture_tear_down(&f);
 }
 
+typedef struct Holder {
+    GstVideoEncoder *encoder;
+    gint holds;
+} Holder;
+
+static gpointer hold_stream_lock(gpointer data)
+{
+    Holder *holder = data;
+
+    GST_VIDEO_ENCODER_STREAM_LOCK(holder->encoder);
+    g_atomic_int_set(&holder->holds, 1);
+    g_usleep(600 * 1000);
+    GST_VIDEO_ENCODER_STREAM_UNLOCK(holder->encoder);
+    return NULL;
+}
+
 /* An agreement that comes while EOS goes downstream: the task that would take it is the one that pushes EOS. */
 static void test_agreement_at_end(void)
 {
     Script script = SCRIPT_DEFAULT;
+    Holder holder = { 0 };
+    GThread *holding;
     Fixture f;
 
     script.config_delay_ms = 200;
     fixture_set_up_with(&f, &script, -1, TRUE, NULL);
     /* The task finds nothing under way, and has to wait before it pushes EOS. */
-    GST_VIDEO_ENCODER_STREAM_LOCK(f.h->element);
+    holder.encoder = GST_VIDEO_ENCODER(f.h->element);
+    holding = g_thread_new("hold", hold_stream_lock, &holder);
+    while (!g_atomic_int_get(&holder.holds)) {
+        g_usleep(1000);
+    }
     gst_harness_push_event(f.h, gst_event_new_eos());
-    g_usleep(600 * 1000);
-    GST_VIDEO_ENCODER_STREAM_UNLOCK(f.h->element);
+    g_thread_join(holding);
     g_assert_true(fixture_wait_event(&f, GST_EVENT_EOS));
     fixture_tear_down(&f);
 }
