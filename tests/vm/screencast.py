@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# suite: long
 """The guest's package in a guest: dpkg takes it, and one line of helix-screencast gives a film of the desktop, by
 Mutter's own API and, on a compositor of wlroots (sway), by the portal.
 """
