@@ -10,7 +10,8 @@
 
 void __tsan_acquire(void *address);
 void __tsan_release(void *address);
-const char *__tsan_default_suppressions(void);
+/* A program with more to leave out has its own, which names this too. */
+const char *__tsan_default_suppressions(void) __attribute__((weak));
 
 #define REAL(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
 

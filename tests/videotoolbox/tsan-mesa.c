@@ -13,5 +13,5 @@ const char *__tsan_default_options(void)
 
 const char *__tsan_default_suppressions(void)
 {
-    return "called_from_lib:libgallium\nrace:libgallium\n";
+    return "called_from_lib:libglib-2.0.so.0\ncalled_from_lib:libgallium\nrace:libgallium\n";
 }
