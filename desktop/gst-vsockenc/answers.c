@@ -46,6 +46,14 @@ static VsockPending *pop_config(VsockStream *self)
     return head && head->is_config ? vsock_stream_pop_pending(self) : NULL;
 }
 
+/* With the lock. A host that came back begins with the picture that is there, also where the screen stands still. */
+static void want_first(VsockStream *self)
+{
+    if (self->returned && !self->had_picture) {
+        vsock_stream_want(self, VSOCK_FIRST_PICTURE_MS);
+    }
+}
+
 /* With the lock. */
 static void agree(VsockStream *self, const VsockPending *pending, const VsockAgreement *agreement)
 {
@@ -73,6 +81,7 @@ static void agree(VsockStream *self, const VsockPending *pending, const VsockAgr
         vsock_stream_send_config(self, TRUE);
     }
     vsock_stream_pump(self);
+    want_first(self);
 }
 
 static GError *on_config_resp(VsockStream *self, const guint8 *payload, gsize len)
@@ -108,6 +117,7 @@ static void on_pong(VsockStream *self)
         g_queue_clear_full(&self->pending, (GDestroyNotify)vsock_pending_free);
         g_queue_init(&self->pending);
         vsock_stream_pump(self);
+        want_first(self);
     }
     g_mutex_unlock(&self->lock);
 }
@@ -264,7 +274,7 @@ static GError *on_error(VsockStream *self, guint8 flags, const guint8 *payload, 
     g_mutex_lock(&self->lock);
     head = g_queue_peek_head(&self->pending);
     config = head && head->is_config;
-    may_fail = head && (head->repeat || (head->trial && vsock_is_trial_code(code)));
+    may_fail = head && (head->repeat || head->again || (head->trial && vsock_is_trial_code(code)));
     g_mutex_unlock(&self->lock);
     if (flags == HELIX_MSG_CONFIG_REQ && config) {
         return config_refused(self, code, &message);
@@ -363,6 +373,7 @@ static void on_lost(gpointer user, GError *error)
     self->away = TRUE;
     self->host = HOST_UNKNOWN;
     self->had_picture = self->settled = FALSE;
+    self->returned = TRUE;
     self->repeat_us = 0;        /* the next host begins with a keyframe, and has nothing to repeat */
     while ((pending = vsock_stream_pop_pending(self))) {
         VsockAnswer *answer = pending->is_config ? NULL : vsock_answer_new(VSOCK_ANSWER_LOST, pending);

@@ -116,6 +116,7 @@ gboolean vsockenc_start(GstVideoEncoder *encoder)
     self->gave_stats = TRUE;
     self->flow = GST_FLOW_OK;
     self->force_keyframe = FALSE;
+    self->keeps_last = config.reconnect;
     self->since_keyframe = G_MAXUINT;   /* the first picture is one anyway, and counts as 0 */
     self->errors_in_row = 0;
     self->coded_width = self->coded_height = 0;
@@ -156,6 +157,7 @@ gboolean vsockenc_stop(GstVideoEncoder *encoder)
         vsock_stream_unref(stream);             /* the element's */
         post_stats(self);
     }
+    vsockenc_keep_last(self, NULL);
     g_clear_pointer(&self->input_state, gst_video_codec_state_unref);
     g_clear_pointer(&self->source.gpu, vsock_gpu_free);
     g_clear_pointer(&self->source.copier, vsock_copier_free);
@@ -218,6 +220,7 @@ gboolean vsockenc_set_format(GstVideoEncoder *encoder, GstVideoCodecState *state
     if (self->input_state && vsockenc_drain(self) != VSOCK_WAIT_READY) {
         return FALSE;
     }
+    vsockenc_keep_last(self, NULL);
     if (!vsockenc_use_caps(self, state->caps, &state->info)) {
         return FALSE;
     }
@@ -324,6 +327,9 @@ void vsockenc_submit(GstVsockEnc *self, GstVideoCodecFrame *frame, VsockPicture 
     self->force_keyframe = FALSE;
     self->gave_stats = FALSE;
     keep_metas_only(frame);
+    if (picture && !picture->again) {
+        vsockenc_keep_last(self, picture);
+    }
     vsock_stream_submit(self->stream, picture, frame, pts, duration, forced);
 }
 
@@ -353,6 +359,7 @@ GstFlowReturn vsockenc_handle_frame(GstVideoEncoder *encoder, GstVideoCodecFrame
     if (self->repeating) {
         return vsockenc_handle_repeat(self, frame);
     }
+    vsockenc_keep_last(self, NULL);     /* first of all: of a pool of two buffers upstream draws the next into this one */
     vsockenc_note_picture(self, frame);
     resized = picture_size_changed(self, frame->input_buffer);
     if (settings_changed(self) || resized) {
@@ -379,6 +386,7 @@ GstFlowReturn vsockenc_finish(GstVideoEncoder *encoder)
     GstVsockEnc *self = GST_VSOCKENC(encoder);
     GstFlowReturn flow = vsockenc_flow_of(self, self->ending ? VSOCK_WAIT_READY : vsockenc_drain(self));
 
+    vsockenc_keep_last(self, NULL);
     post_stats(self);
     return flow;
 }
@@ -392,6 +400,7 @@ gboolean vsockenc_flush(GstVideoEncoder *encoder)
         return TRUE;
     }
     vsock_stream_discard(self->stream, free_frame);
+    vsockenc_keep_last(self, NULL);
     /* One that was asked for between two pictures is owed too, and downstream forgot what came before. */
     self->force_keyframe = TRUE;
     self->flow = GST_FLOW_OK;

@@ -44,6 +44,8 @@ struct _GstVsockEnc {
     guint32 width, height;      /* of the last picture asked for: the coded size follows */
     gboolean live;              /* upstream cannot wait: pictures are dropped rather than held up */
     gboolean force_keyframe;    /* the next picture must be an IDR */
+    gboolean keeps_last;        /* for a host that comes back: */
+    VsockPicture *last;         /* the latest picture, until upstream gives the next; NULL: none */
     guint since_keyframe;       /* pictures since the last forced one */
     gboolean ending;            /* EOS goes downstream, and everything before it has */
     gboolean gave_stats;        /* the message is out and nothing happened since */
@@ -92,6 +94,8 @@ void vsockenc_want_keyframe(GstVsockEnc *self);
 void vsockenc_repeat(GstVsockEnc *self);
 /* ... handle_frame() for what repeat() chains. */
 GstFlowReturn vsockenc_handle_repeat(GstVsockEnc *self, GstVideoCodecFrame *frame);
+/* ... keeps @picture for a host that comes back, instead of the one before; NULL: none. With the stream lock. */
+void vsockenc_keep_last(GstVsockEnc *self, const VsockPicture *picture);
 /* ... keeps the time of pictures that upstream gives. With the sink pad's stream lock. */
 void vsockenc_note_picture(GstVsockEnc *self, GstVideoCodecFrame *frame);
 /* encode.c: ask for @picture (taken over; NULL: the last one again). */

@@ -195,6 +195,43 @@ VsockPicture *vsock_picture_new(const VsockPictureSource *source, GstBuffer *buf
     return picture;
 }
 
+/* Pixels alone are copied: they may lie in memory that upstream takes back by unmapping it. */
+static gboolean keep_pixels(VsockPicture *again, const VsockPicture *picture)
+{
+    gsize at = 0;
+
+    again->repacked = g_try_malloc(picture->pixel_bytes);
+    if (!again->repacked) {
+        return FALSE;
+    }
+    for (guint i = 0; i < picture->n_parts; i++) {
+        memcpy(again->repacked + at, picture->part[i].data, picture->part[i].len);
+        at += picture->part[i].len;
+    }
+    again->part[0].data = again->repacked;
+    again->part[0].len = at;
+    again->n_parts = 1;
+    again->cpu_bytes = picture->pixel_bytes;    /* into the socket */
+    return TRUE;
+}
+
+VsockPicture *vsock_picture_again(const VsockPicture *picture)
+{
+    VsockPicture *again = g_new(VsockPicture, 1);
+
+    *again = *picture;
+    again->map = NULL;
+    again->repacked = NULL;
+    again->buffer = picture->buffer ? gst_buffer_ref(picture->buffer) : NULL;
+    again->trial = again->drawn = FALSE;
+    again->again = TRUE;
+    again->cpu_bytes = 0;
+    if (picture->n_parts > 0 && !keep_pixels(again, picture)) {
+        g_clear_pointer(&again, vsock_picture_free);
+    }
+    return again;
+}
+
 void vsock_picture_free(VsockPicture *picture)
 {
     g_clear_pointer(&picture->map, vsock_frame_unmap);

@@ -33,6 +33,7 @@ typedef struct VsockPicture {
     VsockWay way;               /* GUEST_COPY */
     gboolean trial;             /* the host has not shown yet that it can read it this way: it may refuse, and no harm done */
     gboolean drawn;             /* GUEST_COPY: upstream drew into a buffer of ours, nothing was copied */
+    gboolean again;             /* it was given to another host before: a refusal ends nothing */
     /* by pixels */
     struct {
         const void *data;
@@ -63,6 +64,8 @@ typedef struct VsockPictureSource {
 VsockPicture *vsock_picture_new(const VsockPictureSource *source, GstBuffer *buffer, guint32 capabilities,
                                 VsockStats *stats, char **why, GError **error);
 void vsock_picture_free(VsockPicture *picture);
+/* The same picture once more, for a host that comes later: holds its buffer, or a copy of its pixels. NULL: no memory. */
+VsockPicture *vsock_picture_again(const VsockPicture *picture);
 
 /* Size of @buffer's picture after its crop meta. */
 void vsock_picture_size(const GstVideoInfo *info, GstBuffer *buffer, guint32 *width, guint32 *height);

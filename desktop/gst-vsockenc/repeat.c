@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * repeat.c - a keyframe on a screen that stands still: upstream gives no picture to make one of, so the host is asked to
- * encode its last picture again.
+ * encode its last picture again. A host that came back has none, and is given the last one that upstream gave.
  *
  * The request goes the way of pictures, as an empty buffer given to the base class: its bookkeeping (which keyframe was
  * asked for, the event that tells downstream of it, times) stays right.
@@ -66,6 +66,17 @@ static void chain_repeat(GstVsockEnc *self, GstPad *pad)
     GST_DEBUG_OBJECT(self, "repeat: %s", gst_flow_get_name(flow));
 }
 
+/* A host that came back has nothing to repeat, and here may be nothing to give it. */
+static gboolean has_picture(GstVsockEnc *self)
+{
+    gboolean has;
+
+    GST_VIDEO_ENCODER_STREAM_LOCK(self);
+    has = self->last || !vsock_stream_wants_first(self->stream);
+    GST_VIDEO_ENCODER_STREAM_UNLOCK(self);
+    return has;
+}
+
 void vsockenc_repeat(GstVsockEnc *self)
 {
     GstPad *pad = GST_VIDEO_ENCODER_SINK_PAD(self);
@@ -79,14 +90,34 @@ void vsockenc_repeat(GstVsockEnc *self)
     GST_OBJECT_LOCK(pad);
     usable = !GST_PAD_IS_FLUSHING(pad) && !GST_PAD_IS_EOS(pad) && GST_PAD_IS_ACTIVE(pad);
     GST_OBJECT_UNLOCK(pad);
-    if (usable) {
+    if (usable && has_picture(self)) {
         chain_repeat(self, pad);
     }
     g_rec_mutex_unlock(GST_PAD_GET_STREAM_LOCK(pad));
 }
 
+static VsockPicture *once_more(GstVsockEnc *self, const VsockPicture *picture)
+{
+    vsock_stats_count(self->stats, VSOCK_COUNT_CPU_BYTES, picture->pixel_bytes);
+    return vsock_picture_again(picture);
+}
+
+void vsockenc_keep_last(GstVsockEnc *self, const VsockPicture *picture)
+{
+    g_clear_pointer(&self->last, vsock_picture_free);
+    if (picture && self->keeps_last) {
+        self->last = once_more(self, picture);
+    }
+}
+
 GstFlowReturn vsockenc_handle_repeat(GstVsockEnc *self, GstVideoCodecFrame *frame)
 {
+    VsockPicture *first = vsock_stream_wants_first(self->stream) && self->last ? once_more(self, self->last) : NULL;
+
+    if (first) {
+        vsockenc_submit(self, frame, first);
+        return GST_FLOW_OK;
+    }
     if (self->force_keyframe || GST_VIDEO_CODEC_FRAME_IS_FORCE_KEYFRAME(frame)) {
         if (!vsock_stream_key_held(self->stream)) {
             vsockenc_submit(self, frame, NULL);

@@ -39,6 +39,7 @@ static VsockPending *pending_new(VsockPicture *picture, gpointer frame)
     pending->path = picture->path;
     pending->needs = picture->needs | (picture->crop_x || picture->crop_y || picture->offset[0] ? HELIX_CAP_EXT : 0);
     pending->trial = picture->trial;
+    pending->again = picture->again;
     pending->drawn = picture->drawn;
     pending->cpu_bytes = picture->cpu_bytes;
     pending->pixel_bytes = picture->pixel_bytes;
@@ -66,6 +67,9 @@ static void send_request(VsockStream *self, VsockPending *pending)
     outgoing->head_len = vsock_wire_request(outgoing->head, VSOCK_SESSION, request, (guint32)pending->pixel_bytes);
     g_queue_push_tail(&self->pending, pending);
     self->requests_pending++;
+    if (!self->had_picture) {
+        self->repeat_us = 0;    /* the first on a connection is a keyframe */
+    }
     self->had_picture = TRUE;
     if (pending->repeat) {
         vsock_stats_count(self->stats, VSOCK_COUNT_REPEATS, 1);
@@ -157,12 +161,34 @@ gboolean vsock_stream_key_held(VsockStream *self)
     return held;
 }
 
-void vsock_stream_want_picture(VsockStream *self, guint ms)
+/* A host that has a picture encodes it again, if it can; one that came back and has none is given the last one again. */
+static gboolean can_be_wanted(const VsockStream *self)
 {
-    g_mutex_lock(&self->lock);
-    if (!self->repeat_us && self->had_picture && vsock_stream_has_capability(self, HELIX_CAP_REPEAT)) {
+    return self->had_picture ? vsock_stream_has_capability(self, HELIX_CAP_REPEAT)
+                             : self->returned && vsock_stream_has_agreed(self);
+}
+
+void vsock_stream_want(VsockStream *self, guint ms)
+{
+    if (!self->repeat_us && can_be_wanted(self)) {
         self->repeat_us = g_get_monotonic_time() + (gint64)ms * 1000;
         g_cond_broadcast(&self->cond);
     }
+}
+
+void vsock_stream_want_picture(VsockStream *self, guint ms)
+{
+    g_mutex_lock(&self->lock);
+    vsock_stream_want(self, ms);
     g_mutex_unlock(&self->lock);
+}
+
+gboolean vsock_stream_wants_first(VsockStream *self)
+{
+    gboolean wants;
+
+    g_mutex_lock(&self->lock);
+    wants = self->returned && !self->had_picture && !self->held && vsock_stream_has_agreed(self);
+    g_mutex_unlock(&self->lock);
+    return wants;
 }

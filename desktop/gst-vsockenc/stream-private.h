@@ -32,6 +32,7 @@ typedef struct VsockPending {
     gint64 queued_us;
     guint32 needs;              /* HELIX_CAP_ bits, of the host that is asked */
     gboolean repeat, discarded;
+    gboolean again;             /* VsockPicture.again */
     gboolean trial;             /* a refusal is an answer like others, not the end */
     gboolean drawn;
 } VsockPending;
@@ -66,6 +67,7 @@ struct VsockStream {
     guint busy_pictures;        /* of these, answers to pictures */
     gboolean drain_later;
     gboolean had_picture;       /* one was sent on this connection */
+    gboolean returned;          /* this host is not the first, or was away */
     gint64 repeat_us;           /* when to answer REPEAT; 0: not */
 };
 
@@ -74,9 +76,12 @@ void vsock_stream_send_config(VsockStream *self, gboolean longer);
 /* The first CONFIG_REQ of a connection and the PING behind it. */
 void vsock_stream_ask(VsockStream *self);
 gboolean vsock_stream_has_capability(const VsockStream *self, guint32 bit);
+gboolean vsock_stream_has_agreed(const VsockStream *self);
 gboolean vsock_stream_has_room(const VsockStream *self);
 /* requests.c, with the lock: send what is held, if there is room now. */
 void vsock_stream_pump(VsockStream *self);
+/* ... want a picture within @ms. */
+void vsock_stream_want(VsockStream *self, guint ms);
 /* The head of pending, taken. */
 VsockPending *vsock_stream_pop_pending(VsockStream *self);
 /* An answer about @pending, whose frame it takes; NULL if that was discarded. */

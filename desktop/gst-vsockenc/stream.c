@@ -31,7 +31,7 @@ VsockAnswer *vsock_answer_new(VsockAnswerKind kind, VsockPending *pending)
     answer->kind = kind;
     answer->frame = g_steal_pointer(&pending->frame);
     answer->was_forced = pending->request.force_keyframe;
-    answer->was_repeat = pending->repeat;
+    answer->was_repeat = pending->repeat || pending->again;
     answer->width = pending->request.width;
     answer->height = pending->request.height;
     return answer;
@@ -47,7 +47,7 @@ gboolean vsock_stream_has_capability(const VsockStream *self, guint32 bit)
     return self->host == HOST_NEW && (self->agreement.capabilities & bit);
 }
 
-static gboolean has_agreed(const VsockStream *self)
+gboolean vsock_stream_has_agreed(const VsockStream *self)
 {
     return !self->away && (self->host == HOST_NEW || self->host == HOST_OLD);
 }
@@ -67,7 +67,7 @@ gboolean vsock_stream_has_room(const VsockStream *self)
     for (const GList *l = self->answers.head; l; l = l->next) {
         under_way += is_of_picture(l->data) ? 1 : 0;
     }
-    return has_agreed(self) && under_way < in_flight_limit(self);
+    return vsock_stream_has_agreed(self) && under_way < in_flight_limit(self);
 }
 
 void vsock_stream_send_config(VsockStream *self, gboolean longer)

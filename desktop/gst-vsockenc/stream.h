@@ -41,6 +41,9 @@ typedef struct VsockAnswer {
     VsockAgreement agreement;
 } VsockAnswer;
 
+/* So long a host that came back waits for a picture of upstream's. */
+#define VSOCK_FIRST_PICTURE_MS 100
+
 void vsock_answer_free(VsockAnswer *answer);    /* not @frame */
 
 typedef enum VsockWait {
@@ -99,8 +102,12 @@ VsockWait vsock_stream_drain(VsockStream *stream);
 void vsock_stream_drain_later(VsockStream *stream);
 /* The picture that waits for room at the host becomes a keyframe. FALSE: none waits. */
 gboolean vsock_stream_key_held(VsockStream *stream);
-/* A keyframe is wanted: answer REPEAT if no picture that is to be one is submitted within @ms, and the host can repeat. */
+/* A keyframe is wanted: answer REPEAT if no picture that is to be one is submitted within @ms, and the host can repeat; or
+ * came back, and has seen no picture. The second is asked for by the stream itself, VSOCK_FIRST_PICTURE_MS after it agreed. */
 void vsock_stream_want_picture(VsockStream *stream, guint ms);
+
+/* Whether the host is one that came back and has been sent no picture yet, nor is one held for it. */
+gboolean vsock_stream_wants_first(VsockStream *stream);
 
 /* While set, nothing waits here. */
 void vsock_stream_set_flushing(VsockStream *stream, gboolean flushing);

@@ -11,6 +11,22 @@ static void wait_back(Fixture *f)
     gst_message_unref(fixture_message(f, GST_MESSAGE_INFO));
 }
 
+/* The picture pushed last, of a host that is back: its stream starts with an IDR. Where the push came late, that is the
+ * picture before it, given to the new host by the element itself. */
+static void pull_after_return(Fixture *f)
+{
+    GstBuffer *buffer = gst_harness_pull(f->h);
+
+    g_assert_nonnull(buffer);
+    g_assert_false(GST_BUFFER_FLAG_IS_SET(buffer, GST_BUFFER_FLAG_DELTA_UNIT));
+    if (GST_BUFFER_PTS(buffer) != (f->n - 1) * GST_SECOND / 30) {
+        gst_buffer_unref(buffer);
+        buffer = gst_harness_pull(f->h);
+        g_assert_nonnull(buffer);
+    }
+    gst_buffer_unref(buffer);
+}
+
 static void check_comes_back(Fixture *f)
 {
     GstMessage *message = fixture_message(f, GST_MESSAGE_WARNING);
@@ -24,7 +40,7 @@ static void check_comes_back(Fixture *f)
     wait_back(f);
     /* A fresh connection, a fresh agreement, and a stream that starts with an IDR. */
     g_assert_cmpint(fixture_push(f), ==, GST_FLOW_OK);
-    fixture_pull(f, f->n - 1, TRUE);
+    pull_after_return(f);
     g_assert_cmpint(fixture_push(f), ==, GST_FLOW_OK);
     fixture_pull(f, f->n - 1, FALSE);
     g_assert_cmpuint(script_host_connections(f->host), ==, 2);
@@ -137,8 +153,54 @@ static void test_newest_waits(void)
     fixture_tear_down(&f);
 }
 
-/* A keyframe asked for before the connection was lost: the next host begins with one, and has nothing to repeat. */
-static void test_keyframe_before(void)
+/* The picture that a host took along is the first of the next host, though upstream gives none: its screen stands still. */
+static void check_still(guint32 capabilities, gboolean frozen_only)
+{
+    Script script = SCRIPT_DEFAULT;
+    ScriptFrame frame;
+    GstBuffer *buffer;
+    gint64 before;
+    Fixture f;
+
+    script.close_at = 1;
+    script.capabilities = capabilities;
+    script.frozen_only = frozen_only;
+    fixture_set_up_with(&f, &script, -1, TRUE, "reconnect", "true", NULL);
+    fixture_push(&f);
+    fixture_pull(&f, 0, TRUE);
+    fixture_push(&f);
+    wait_back(&f);
+    before = g_get_monotonic_time();
+    buffer = gst_harness_pull(f.h);
+    fixture_no_hang("IDR of a still screen after a reconnect", before);
+    g_assert_nonnull(buffer);
+    g_assert_false(GST_BUFFER_FLAG_IS_SET(buffer, GST_BUFFER_FLAG_DELTA_UNIT));
+    g_assert_cmpuint(GST_BUFFER_PTS(buffer), >, GST_SECOND / 30);
+    gst_buffer_unref(buffer);
+    frame = script_host_frame(f.host, 2);
+    g_assert_cmphex(frame.flags & HELIX_REQUEST_REPEAT, ==, 0);
+    g_assert_cmpuint(frame.payload_size, ==, script_host_frame(f.host, 1).payload_size);
+    g_assert_cmpuint(fixture_stat(&f, "lost"), ==, 1);
+    /* Once, and from then on the host has one to repeat. */
+    g_usleep(200 * 1000);
+    g_assert_cmpuint(script_host_frames(f.host), ==, 3);
+    if (capabilities & HELIX_CAP_REPEAT) {
+        fixture_ask_for_keyframe(&f);
+        g_assert_true(script_host_wait_frames(f.host, 4));
+        g_assert_cmphex(script_host_frame(f.host, 3).flags & HELIX_REQUEST_REPEAT, !=, 0);
+    }
+    fixture_tear_down(&f);
+}
+
+static void test_still(void)
+{
+    check_still(HELIX_CAP_ALL, FALSE);
+    check_still(HELIX_CAP_ALL & ~HELIX_CAP_REPEAT, FALSE);
+    check_still(0, TRUE);
+}
+
+/* Nothing that was flushed comes again, and a host that refuses the picture it is given ends nothing. */
+static void test_still_not(void)
 {
     Script script = SCRIPT_DEFAULT;
     Fixture f;
@@ -148,12 +210,48 @@ static void test_keyframe_before(void)
     fixture_push(&f);
     fixture_pull(&f, 0, TRUE);
     fixture_push(&f);
-    fixture_ask_for_keyframe(&f);
+    gst_harness_push_event(f.h, gst_event_new_flush_start());
+    gst_harness_push_event(f.h, gst_event_new_flush_stop(TRUE));
     wait_back(&f);
     g_usleep(200 * 1000);
-    g_assert_cmpuint(fixture_stat(&f, "dropped"), ==, 1);
+    g_assert_cmpuint(script_host_frames(f.host), ==, 2);
+    fixture_tear_down(&f);
+
+    script.error_from = script.error_to = 2;
+    script.error_code = HELIX_CODE_NOT_READABLE;
+    fixture_set_up_with(&f, &script, -1, TRUE, "reconnect", "true", NULL);
+    fixture_push(&f);
+    fixture_pull(&f, 0, TRUE);
+    fixture_push(&f);
+    gst_message_unref(fixture_message(&f, GST_MESSAGE_WARNING));    /* of the connection */
+    wait_back(&f);
+    g_assert_true(script_host_wait_frames(f.host, 3));
     fixture_push(&f);
     fixture_pull(&f, 2, TRUE);
+    g_assert_null(gst_bus_pop_filtered(f.bus, GST_MESSAGE_WARNING | GST_MESSAGE_ERROR));
+    fixture_tear_down(&f);
+}
+
+/* A keyframe asked for before the connection was lost: the next host begins with one. */
+static void test_keyframe_before(void)
+{
+    Script script = SCRIPT_DEFAULT;
+    GstBuffer *buffer;
+    Fixture f;
+
+    script.close_at = 1;
+    fixture_set_up_with(&f, &script, -1, TRUE, "reconnect", "true", NULL);
+    fixture_push(&f);
+    fixture_pull(&f, 0, TRUE);
+    fixture_push(&f);
+    fixture_ask_for_keyframe(&f);
+    wait_back(&f);
+    g_assert_true(script_host_wait_frames(f.host, 3));
+    buffer = gst_harness_pull(f.h);
+    g_assert_nonnull(buffer);
+    g_assert_false(GST_BUFFER_FLAG_IS_SET(buffer, GST_BUFFER_FLAG_DELTA_UNIT));
+    gst_buffer_unref(buffer);
+    g_assert_cmpuint(fixture_stat(&f, "dropped"), ==, 1);
     fixture_tear_down(&f);
 }
 
@@ -183,9 +281,9 @@ static void test_refused_before(void)
     fixture_push(&f);
     gst_message_unref(fixture_message(&f, GST_MESSAGE_WARNING));    /* of the connection */
     wait_back(&f);
-    script_host_allow(f.host, 1);
+    script_host_allow(f.host, 2);
     fixture_push(&f);
-    fixture_pull(&f, 4, TRUE);
+    pull_after_return(&f);
     g_assert_cmpuint(script_host_configs(f.host), ==, 4);
     g_assert_cmpuint(get_u32(script_host_config(f.host, 3, &size) + HELIX_CONFIG_BITRATE), ==, 900000);
     fixture_tear_down(&f);
@@ -227,6 +325,8 @@ void add_reconnect_tests(void)
     g_test_add_func("/reconnect/comes-late", test_comes_late);
     g_test_add_func("/reconnect/stop", test_stop);
     g_test_add_func("/reconnect/newest-waits", test_newest_waits);
+    g_test_add_func("/reconnect/still", test_still);
+    g_test_add_func("/reconnect/still-not", test_still_not);
     g_test_add_func("/reconnect/keyframe-before", test_keyframe_before);
     g_test_add_func("/reconnect/refused-before", test_refused_before);
     g_test_add_func("/reconnect/eos", test_eos);
