@@ -4,7 +4,10 @@
  *
  * The ways of guest-copy are tried in order with the first picture; none is lost, and the last resort is pixels.
  */
+#include <unistd.h>
+#include <gst/allocators/gstdmabuf.h>
 #include "../element/fixture.h"
+#include "buffer.h"
 
 /* Nothing of the GPU stays behind an element that is gone: buffers would keep the render node open. */
 static void check_closed(void)
@@ -161,6 +164,104 @@ static void test_stopped(void)
     tear_down(&f);
 }
 
+static GstBuffer *dmabuf_picture(Fixture *f, Gpu *gpu, Buffer *buffer)
+{
+    const BufferSpec spec = { .kind = BUFFER_CLASSIC, .width = 64, .height = 64 };
+    g_autoptr(GstAllocator) allocator = gst_dmabuf_allocator_new();
+    GstBuffer *picture = gst_buffer_new();
+
+    g_assert_cmpint(buffer_new(gpu, &spec, buffer), ==, 0);
+    gst_buffer_append_memory(picture, gst_dmabuf_allocator_alloc(allocator, dup(buffer->dmabuf), buffer->size));
+    GST_BUFFER_PTS(picture) = f->n * GST_SECOND / 30;
+    f->n++;
+    return picture;
+}
+
+/*
+ * A way is proven by the access unit of the picture on trial alone: not by one that comes meanwhile of a picture before
+ * it, here a DMA-BUF. The trial itself is dropped, so the next picture is one too, and may be refused.
+ */
+static void test_other_unit(void)
+{
+    Script script = SCRIPT_DEFAULT;
+    GThread *push;
+    Buffer buffer;
+    Fixture f;
+    Gpu gpu;
+
+    g_assert_cmpint(gpu_open(&gpu), ==, 0);
+    script.hold = TRUE;
+    script.drop_at = 1;
+    script.error_from = script.error_to = 2;
+    script.error_code = HELIX_CODE_NOT_READABLE;
+    fixture_set_up_with(&f, &script, -1, FALSE, NULL);
+    g_assert_cmpint(gst_harness_push(f.h, dmabuf_picture(&f, &gpu, &buffer)), ==, GST_FLOW_OK);
+    push = fixture_push_in_thread(&f);
+    g_usleep(200 * 1000);
+    script_host_allow(f.host, 2);
+    g_assert_cmpint(fixture_joined(push), ==, GST_FLOW_OK);
+    fixture_pull(&f, 0, TRUE);
+    g_assert_cmpuint(fixture_stat(&f, "dropped"), ==, 1);
+    g_assert_cmpuint(fixture_stat(&f, "dmabuf"), ==, 1);
+    script_host_allow(f.host, 2);
+    g_assert_cmpint(fixture_push(&f), ==, GST_FLOW_OK);
+    fixture_pull(&f, 2, FALSE);
+    g_assert_cmpuint(script_host_frames(f.host), ==, 4);
+    g_assert_cmpuint(fixture_stat(&f, "dropped"), ==, 1);
+    check_reason(&f, "guest-copy", "plain memory");
+    fixture_tear_down(&f);
+    buffer_free(&buffer);
+    gpu_close(&gpu);
+    check_closed();
+}
+
+/* With reconnect=true a buffer is held for the host that comes back: the pool's two are enough all the same. */
+static void test_two_buffers(void)
+{
+    Script script = SCRIPT_DEFAULT;
+    GstBufferPool *pool = gst_buffer_pool_new();
+    GstBufferPoolAcquireParams params = { .flags = GST_BUFFER_POOL_ACQUIRE_FLAG_DONTWAIT };
+    GstStructure *config = gst_buffer_pool_get_config(pool);
+    g_autoptr(GstCaps) caps = gst_caps_from_string(CAPS("BGRx", 64, 64));
+    Buffer of[2];
+    GstBuffer *drawn;
+    Fixture f;
+    Gpu gpu;
+
+    g_assert_cmpint(gpu_open(&gpu), ==, 0);
+    fixture_set_up_with(&f, &script, -1, TRUE, "reconnect", "true", NULL);
+    gst_buffer_pool_config_set_params(config, caps, SIZE_64, 2, 2);
+    g_assert_true(gst_buffer_pool_set_config(pool, config));
+    g_assert_true(gst_buffer_pool_set_active(pool, TRUE));
+    for (guint i = 0; i < 20; i++) {
+        gboolean there = FALSE;
+
+        /* The host lets go of the one before the last at its own time. */
+        for (guint j = 0; j < 500 && !there; j++) {
+            there = gst_buffer_pool_acquire_buffer(pool, &drawn, &params) == GST_FLOW_OK;
+            g_usleep(there ? 0 : 10 * 1000);
+        }
+        g_assert_true(there);
+        if (i < 2) {
+            g_autoptr(GstBuffer) model = dmabuf_picture(&f, &gpu, &of[i]);
+
+            gst_buffer_replace_all_memory(drawn, gst_memory_ref(gst_buffer_peek_memory(model, 0)));
+            GST_BUFFER_FLAG_UNSET(drawn, GST_BUFFER_FLAG_TAG_MEMORY);
+        }
+        GST_BUFFER_PTS(drawn) = i * GST_SECOND / 30;
+        g_assert_cmpint(gst_harness_push(f.h, drawn), ==, GST_FLOW_OK);
+        fixture_pull(&f, i, i == 0);
+    }
+    g_assert_cmpuint(fixture_stat(&f, "dmabuf"), ==, 20);
+    gst_buffer_pool_set_active(pool, FALSE);
+    fixture_tear_down(&f);
+    gst_object_unref(pool);
+    buffer_free(&of[0]);
+    buffer_free(&of[1]);
+    gpu_close(&gpu);
+    check_closed();
+}
+
 int main(int argc, char **argv)
 {
     gst_init(&argc, &argv);
@@ -173,5 +274,7 @@ int main(int argc, char **argv)
     g_test_add_func("/frozen-nv12", test_frozen_nv12);
     g_test_add_func("/dying", test_dying);
     g_test_add_func("/stopped", test_stopped);
+    g_test_add_func("/other-unit", test_other_unit);
+    g_test_add_func("/two-buffers", test_two_buffers);
     return g_test_run();
 }

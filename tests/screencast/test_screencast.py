@@ -322,6 +322,25 @@ def restarted_compositor(desk):
         return (result[0] == 0 and desk.given() == ["path=42 fd=none"] * 2) or result
 
 
+def restart_stopped(desk):
+    """Told to end in the pause before the next try, and the session bus is gone as well: that is no error."""
+    bus = Bus(desk.folder)
+    environment = desk.environment
+    desk.environment = dict(environment, DBUS_SESSION_BUS_ADDRESS=bus.address)
+    try:
+        mutter = Mutter(bus)
+        run = desk.start("--restart", "fakesink")
+        mutter.wait_for("Start")
+        wait_until(lambda: os.path.exists(desk.report))
+        bus.close()
+        time.sleep(0.5)
+        run.kill(signal.SIGTERM)
+        result = run.end()
+        return (result[0] == 0 and "opening it again" in result[1]) or result
+    finally:
+        desk.environment = environment
+
+
 def placeholder(desk):
     with service(Mutter, desk):
         for words in (["{} ! fakesink name=a"], ["{}", "!", "capsfilter", "caps=video/x-raw, format=RGB", "!",
@@ -486,7 +505,7 @@ def chosen(desk):
 
 TESTS = (options, bad_pipelines, no_plugin, no_bus, nothing_there, no_screencast, mutter_default, mutter_monitor,
          mutter_refuses, mutter_without_monitor, second_signal, closed, compositor_gone, node_gone_first,
-         pipeline_fails, restarted, restarted_compositor, placeholder, messages, portal_token, portal_asks_again,
+         pipeline_fails, restarted, restarted_compositor, restart_stopped, placeholder, messages, portal_token, portal_asks_again,
          portal_gives_no_token, portal_token_file, portal_window, portal_denied, portal_fails, portal_interrupted,
          portal_old, portal_cursor, portal_sources, portal_monitor, portal_closed, portal_restarted, chosen)
 
