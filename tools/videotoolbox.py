@@ -22,7 +22,7 @@ SANITIZERS = {
     "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1",
     "TSAN_OPTIONS": "halt_on_error=1",
 }
-FILES = ("hw/display/helix/apple/", "hw/display/helix/core/(annexb|encoder-videotoolbox|vt-|h264)")
+FILES = ("hw/display/helix/apple/", r"hw/display/helix/qemu/resource(-apple)?\.c", "hw/display/helix/core/(annexb|encoder-videotoolbox|vt-|h264)")
 LINES_NEEDED = 90.0
 
 

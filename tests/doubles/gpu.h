@@ -9,6 +9,8 @@
 #ifndef DOUBLE_GPU_H
 #define DOUBLE_GPU_H
 
+#include <sys/uio.h>
+
 #include <epoxy/egl.h>
 #include <objc/message.h>
 
@@ -69,10 +71,23 @@ typedef struct DoubleVirglOrders {
     int version;                /* of the structure it fills in */
     int native_type;
     gpointer native;
-    guint32 tex_id, width, height, flags;
+    guint32 tex_id, width, height, flags, format;
     gboolean missing;
+    guint missing_after;        /* that many times it is there first, then it is missing; 0: see above */
+    gboolean no_read;           /* the texture can't be read back */
+    struct iovec *iov;          /* guest pages; NULL: none */
+    int iov_cnt;
 } DoubleVirglOrders;
 
 extern DoubleVirglOrders double_virgl;
+
+/* Its own context, which virgl_renderer_force_ctx_0() makes current. */
+typedef struct DoubleVirglRenderer {
+    EGLDisplay display;
+    EGLContext context;
+    guint forced;               /* so often it was */
+} DoubleVirglRenderer;
+
+extern DoubleVirglRenderer double_virgl_renderer;
 
 #endif

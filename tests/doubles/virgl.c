@@ -19,9 +19,13 @@ int virgl_renderer_resource_get_info_ext(int handle, struct virgl_renderer_resou
     if (double_virgl.missing) {
         return 22;              /* EINVAL, positive */
     }
+    if (double_virgl.missing_after && --double_virgl.missing_after == 0) {
+        double_virgl.missing = TRUE;
+    }
     info->version = double_virgl.version;
     info->base.handle = (uint32_t)handle;
     info->base.tex_id = double_virgl.tex_id;
+    info->base.virgl_format = double_virgl.format;
     info->base.width = double_virgl.width;
     info->base.height = double_virgl.height;
     info->base.flags = double_virgl.flags;

@@ -25,6 +25,7 @@ void gpu_start_renderer(void)
     gpu_renderer = eglCreateContext(gpu_display, config, EGL_NO_CONTEXT, version);
     g_assert_true(gpu_renderer != EGL_NO_CONTEXT);
     g_assert_true(eglMakeCurrent(gpu_display, EGL_NO_SURFACE, EGL_NO_SURFACE, gpu_renderer));
+    double_virgl_renderer = (DoubleVirglRenderer) { gpu_display, gpu_renderer, 0 };
 }
 
 /* A texture with the test picture, as a guest's command stream would have drawn it. */
@@ -132,10 +133,15 @@ HelixSurface *gpu_must_copy(HelixGpuCopier *copier, const HelixTexture *texture,
 
 void gpu_check_end(HelixGpuCopier *copier)
 {
+    helix_gpu_copier_free(copier);
+    gpu_check_clear();
+}
+
+void gpu_check_clear(void)
+{
     char *kinds = NULL;
     guint live;
 
-    helix_gpu_copier_free(copier);
     double_metal_idle();
     live = double_live_objects(&kinds);
     if (live) {

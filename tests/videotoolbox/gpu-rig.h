@@ -38,8 +38,9 @@ gboolean gpu_copy(HelixGpuCopier *copier, const HelixTexture *texture, const Hel
 /* Copy and wait: it goes by @path and the CPU touches no pixel. */
 HelixSurface *gpu_must_copy(HelixGpuCopier *copier, const HelixTexture *texture, const HelixPicture *picture,
                             HelixHostPath path);
-/* Free @copier, check that nothing is left over, and take all orders back. */
+/* Free @copier, check that nothing is left over, and take all orders back; or that after the copier has gone. */
 void gpu_check_end(HelixGpuCopier *copier);
+void gpu_check_clear(void);
 
 const guint8 *gpu_pixel_at(const HelixSurface *surface, guint x, guint y);
 /* Every pixel of @surface is that of test picture @index at @x, @y; beyond @width and @height, the edge's. */

@@ -1,23 +1,27 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * test-host.c - a whole host with GPU copies and VideoToolbox: a guest asks by resource id, gets films that decode to what was
- * drawn, and the statistics say by which path the pictures came and that the CPU touched none of their bytes.
+ * drawn, and the statistics say by which path the pictures came and that the CPU touched none of their bytes. From resource id to
+ * surface goes QEMU's own look-up (hw/display/helix/qemu/resource*.c) on the rig of qemu-rig.h.
  */
 #include <glib/gstdio.h>
 #include <string.h>
 
+#include <virglrenderer.h>
+
 #include "client.h"
 #include "core/encoder-videotoolbox.h"
-#include "apple/virgl-texture.h"
 #include "core/host.h"
 #include "gpu-rig.h"
+#include "qemu-rig.h"
+#include "qemu/resource.h"
 
 #define FRAMES  4u              /* of each kind */
 
 /* Resource ids are kinds of texture. */
 enum { BY_GL = 1, BY_METAL, IN_PLACE, N_KINDS = IN_PLACE };
 
-static HelixGpuCopier *copier;
+static VirtIOGPU gpu;
 static guint drawn;             /* number of the picture last asked for */
 static GString *log_lines;
 
@@ -42,44 +46,60 @@ static IOSurfaceRef draw_iosurface(guint index)
     return io;
 }
 
-/* The guest has drawn the next picture; a texture of it lives as long as the call, as a guest may free it at once. */
-static void resolve(gpointer self, const HelixPicture *picture, HelixSurfacePool *pool, HelixResolved done, gpointer data)
-{
-    guint scale = picture->resource_id == BY_GL ? 2 : 1;
-    guint32 tex_id = 0;
-    HelixTexture texture;
-    IOSurfaceRef io = NULL;
-    id metal = NULL;
-    GError *error = NULL;
+/* What is drawn by the guest's commands, which the look-up has carried out first. */
+static struct {
+    guint32 kind;
+    guint32 tex_id;
+    IOSurfaceRef io;
+    id metal;
+} guest;
 
-    g_assert_true(picture->surface_kinds & 1u << HELIX_SURFACE_IOSURFACE);
-    switch (picture->resource_id) {
+static void draw(void)
+{
+    guint scale = guest.kind == BY_GL ? 2 : 1;
+
+    virgl_renderer_force_ctx_0();
+    switch (guest.kind) {
     case BY_GL:
-        tex_id = gpu_texture_new(WIDTH * scale, HEIGHT * scale, drawn * scale, TRUE);
+        guest.tex_id = gpu_texture_new(WIDTH * scale, HEIGHT * scale, drawn * scale, TRUE);
         break;
     case BY_METAL:
-        metal = gpu_metal_texture(0, drawn);
+        guest.metal = gpu_metal_texture(0, drawn);
         break;
     default:
-        io = draw_iosurface(drawn);
-        metal = double_metal_texture_new(WIDTH, HEIGHT, 0, io);
+        guest.io = draw_iosurface(drawn);
+        guest.metal = double_metal_texture_new(WIDTH, HEIGHT, 0, guest.io);
         break;
     }
     drawn++;
-    double_virgl = (DoubleVirglOrders) { .version = 1, .native_type = metal ? 2 : 0, .native = metal,
-                                         .tex_id = tex_id ? tex_id : G_MAXINT32 /* GL has no such */,
-                                         .width = WIDTH * scale, .height = HEIGHT * scale, .flags = tex_id ? 1 : 0 };
-    g_assert_true(helix_virgl_texture(picture->resource_id, &texture));
-    g_assert_true(helix_gpu_copier_copy(copier, &texture, picture, done, data, &error));
-    g_assert_no_error(error);
-    if (metal) {
-        CFRelease(metal);
+    double_virgl = (DoubleVirglOrders) { .version = 1, .native_type = guest.metal ? 2 : 0, .native = guest.metal,
+                                         .tex_id = guest.tex_id ? guest.tex_id : G_MAXINT32 /* GL has no such */,
+                                         .width = WIDTH * scale, .height = HEIGHT * scale, .flags = guest.tex_id ? 1 : 0,
+                                         .format = 1 };
+}
+
+/*
+ * QEMU's look-up, on the main loop, where GL has whatever context, here none. The texture lives as long as the call, as a guest may
+ * free it at once.
+ */
+static void resolve(gpointer self, const HelixPicture *picture, HelixSurfacePool *pool, HelixResolved done, gpointer data)
+{
+    g_assert_true(picture->surface_kinds & 1u << HELIX_SURFACE_IOSURFACE);
+    g_assert_true(eglMakeCurrent(gpu_display, EGL_NO_SURFACE, EGL_NO_SURFACE, EGL_NO_CONTEXT));
+    guest.kind = picture->resource_id;
+    helix_resource_resolver.resolve(self, picture, pool, done, data);
+    g_assert_cmpstr(qemu_rig.no_copy, ==, "");
+    g_assert_true(eglGetCurrentContext() == gpu_renderer);
+    g_assert_cmpuint(glGetError(), ==, GL_NO_ERROR);
+    if (guest.metal) {
+        CFRelease(guest.metal);
     } else {
-        glDeleteTextures(1, &tex_id);
+        glDeleteTextures(1, &guest.tex_id);
     }
-    if (io) {
-        CFRelease(io);
+    if (guest.io) {
+        CFRelease(guest.io);
     }
+    memset(&guest, 0, sizeof(guest));
 }
 
 /* ---- the guest ---- */
@@ -114,8 +134,8 @@ static void expect_picture(Client *client, AVCodecContext *decoder, guint index)
 
 static gpointer guest_main(gpointer data)
 {
-    Guest *guest = data;
-    g_autoptr(Client) client = client_connect(guest->path);
+    Guest *self = data;
+    g_autoptr(Client) client = client_connect(self->path);
     AVCodecContext *decoder = stream_decoder_new();
     g_autoptr(Message) config = NULL;
 
@@ -134,7 +154,7 @@ static gpointer guest_main(gpointer data)
         expect_picture(client, decoder, i);
     }
     avcodec_free_context(&decoder);
-    g_main_loop_quit(guest->loop);
+    g_main_loop_quit(self->loop);
     return NULL;
 }
 
@@ -156,22 +176,28 @@ static void test_host(void)
 {
     static const HelixResolver resolver = { .resolve = resolve };
     static const HelixHostHooks hooks = { .log = on_log };
-    const HelixHostConfig config = { .encoder_class = &helix_encoder_videotoolbox, .resolver = &resolver, .hooks = &hooks };
+    const HelixHostConfig config = { .encoder_class = &helix_encoder_videotoolbox, .resolver = &resolver, .resolver_data = &gpu,
+                                     .hooks = &hooks };
     g_autofree char *folder = g_dir_make_tmp("helix-host-XXXXXX", NULL), *path = g_build_filename(folder, "socket", NULL);
     g_autofree char *address = g_strconcat("unix:", path, NULL), *json = NULL;
-    Guest guest = { path, g_main_loop_new(NULL, FALSE) };
+    Guest asker = { path, g_main_loop_new(NULL, FALSE) };
+    struct virtio_gpu_simple_resource resources[N_KINDS];
     HelixListener *listener;
     HelixHost *host;
     GThread *thread;
 
     log_lines = g_string_new(NULL);
-    copier = helix_gpu_copier_new(NULL);
+    qemu_rig_start(&gpu, true);
+    for (guint i = 0; i < N_KINDS; i++) {
+        qemu_rig_add(&gpu, &resources[i], 1 + i);
+    }
+    qemu_rig.guest = draw;
     double_egl.pending_polls = 2;
     host = helix_host_new(&config, NULL);
     listener = helix_listener_new(NULL, address, helix_host_accept, host, NULL);
     g_assert_nonnull(listener);
-    thread = g_thread_new("guest", guest_main, &guest);
-    g_main_loop_run(guest.loop);
+    thread = g_thread_new("guest", guest_main, &asker);
+    g_main_loop_run(asker.loop);
     g_thread_join(thread);
 
     json = helix_host_stats_json(host);
@@ -183,8 +209,11 @@ static void test_host(void)
     expect_stat(log_lines->str, "320 x 192, videotoolbox, gl-blit, 4000000 bit/s, 60/1 fps");
     helix_listener_free(listener);
     helix_host_free(host);
-    gpu_check_end(copier);
-    g_main_loop_unref(guest.loop);
+    g_assert_cmpuint(qemu_rig.drained, ==, N_KINDS * FRAMES);
+    g_assert_cmpuint(qemu_rig.looked_up, ==, N_KINDS * FRAMES);
+    helix_resource_reset();
+    gpu_check_clear();
+    g_main_loop_unref(asker.loop);
     g_string_free(log_lines, TRUE);
     g_assert_cmpint(g_rmdir(folder), ==, 0);
 }
