@@ -52,6 +52,13 @@ static id ask(id object, const char *selector)
     return message(object, sel_registerName(selector));
 }
 
+static void tell(id object, const char *selector)
+{
+    void (*message)(id, SEL) = (void (*)(id, SEL))objc_msgSend;
+
+    message(object, sel_registerName(selector));
+}
+
 static unsigned long ask_number(id object, const char *selector)
 {
     unsigned long (*message)(id, SEL) = (unsigned long (*)(id, SEL))objc_msgSend;
@@ -62,7 +69,7 @@ static unsigned long ask_number(id object, const char *selector)
 void helix_metal_release(id object)
 {
     if (object) {
-        ask(object, "release");
+        tell(object, "release");
     }
 }
 
@@ -156,7 +163,7 @@ static void encode_copy(id commands, id texture, HelixRect source, HelixSlot *sl
          texture, 0, 0, (MTLOrigin) { source.x, source.y, 0 }, (MTLSize) { source.width, source.height, 1 },
          slot->metal, 0, 0,
          (MTLOrigin) { 0, 0, 0 });
-    ask(encoder, "endEncoding");
+    tell(encoder, "endEncoding");
 }
 
 id helix_metal_copy_begin(HelixMetalCopy *copy, id texture, HelixRect source, id event, HelixSlot *slot, GError **error)
@@ -171,7 +178,7 @@ id helix_metal_copy_begin(HelixMetalCopy *copy, id texture, HelixRect source, id
         ask(commands, "retain");
         wait_event(commands, sel_registerName("encodeWaitForEvent:value:"), event, 1);
         encode_copy(commands, texture, source, slot);
-        ask(commands, "commit");
+        tell(commands, "commit");
     } else {
         g_set_error_literal(error, HELIX_ERROR, HELIX_CODE_NOT_READABLE, "Metal has no queue, texture or command "
                             "buffer to copy with");
