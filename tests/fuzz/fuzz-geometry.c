@@ -67,6 +67,23 @@ static HelixPicture make_picture(Input *input)
     return picture;
 }
 
+/* The same plane of pages that became fewer: what is left is read, and nothing beyond, the elements themselves among it. */
+static void check_fewer(const HelixResource *resource, const HelixPlane *plane, Input *input)
+{
+    guint n = 1 + input_u8(input) % resource->iov_cnt;
+    g_autofree struct iovec *iov = g_memdup2(resource->iov, n * sizeof *iov);
+    HelixResource fewer = { .id = resource->id, .iov = iov, .iov_cnt = n };
+    gsize size = iov_size(iov, n);
+    g_autofree guint8 *to = g_malloc0((gsize)plane->row_bytes * plane->rows);
+
+    helix_pages_read(&fewer, plane, 0, plane->rows, to, plane->row_bytes);
+    for (guint32 row = 0; row < plane->rows; row++) {
+        gsize at = plane->start + row * plane->stride + plane->row_bytes - 1;
+
+        g_assert_cmpuint(to[((gsize)row + 1) * plane->row_bytes - 1], ==, at < size ? byte_at(at) : 0);
+    }
+}
+
 /* What the guest gave as first byte and stride of @plane, said once more and in other words. */
 static void check_plane(const HelixResource *resource, const HelixPicture *picture, guint32 fourcc, const HelixPlane *plane,
                         guint which, guint64 size, Input *input)
@@ -117,6 +134,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     for (unsigned i = 0; i < n; i++) {
         check_plane(&resource, &picture, fourcc, &planes[i], i, resource.blob_size ? MIN(bytes, resource.blob_size) : bytes, &input);
+        check_fewer(&resource, &planes[i], &input);
     }
     for (guint i = 0; i < resource.iov_cnt; i++) {
         g_free(iov[i].iov_base);

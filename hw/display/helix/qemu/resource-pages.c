@@ -50,7 +50,10 @@ static bool check_plane(const HelixResource *resource, const HelixPlane *plane, 
     return true;
 }
 
-/* Where iov_to_buf() would start from the first element each row, this goes on from where the last row ended. */
+/*
+ * Where iov_to_buf() would start from the first element each row, this goes on from where the last row ended. (It aborts on a
+ * start beyond the elements, which no plan has; but a guest's pages shall not end QEMU in any case.)
+ */
 void helix_pages_read(const HelixResource *resource, const HelixPlane *plane, uint32_t row, uint32_t rows, uint8_t *to,
                       size_t to_stride)
 {
@@ -64,6 +67,9 @@ void helix_pages_read(const HelixResource *resource, const HelixPlane *plane, ui
             iov_start += iov->iov_len;
             iov++;
             left--;
+        }
+        if (left == 0) {
+            return;
         }
         iov_to_buf(iov, left, at - iov_start, to, plane->row_bytes);
     }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* osdep.h - stands in for QEMU's header of this name: what resource-pages.c needs of it. */
+/* osdep.h - stands in for QEMU's header of this name: what the look-up needs of it. */
 #ifndef QEMU_OSDEP_H
 #define QEMU_OSDEP_H
 

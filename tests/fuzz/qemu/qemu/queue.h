@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* queue.h - stands in for QEMU's header of this name: its tail queues are those of <sys/queue.h>, under names of its own. */
+#ifndef QEMU_QUEUE_H
+#define QEMU_QUEUE_H
+
+#include <sys/queue.h>
+
+#define QTAILQ_HEAD(name, type) TAILQ_HEAD(name, type)
+#define QTAILQ_HEAD_INITIALIZER(head) TAILQ_HEAD_INITIALIZER(head)
+#define QTAILQ_ENTRY(type) TAILQ_ENTRY(type)
+#define QTAILQ_INIT(head) TAILQ_INIT(head)
+#define QTAILQ_EMPTY(head) TAILQ_EMPTY(head)
+#define QTAILQ_FIRST(head) TAILQ_FIRST(head)
+#define QTAILQ_FOREACH(item, head, field) TAILQ_FOREACH(item, head, field)
+#define QTAILQ_INSERT_TAIL(head, item, field) TAILQ_INSERT_TAIL(head, item, field)
+#define QTAILQ_REMOVE(head, item, field) TAILQ_REMOVE(head, item, field)
+
+#endif
