@@ -21,6 +21,9 @@ static gpointer pass(gpointer data)
     while (crowd->hold) {
         g_cond_wait(&crowd->changed, &crowd->lock);
     }
+    g_mutex_unlock(&crowd->lock);
+    g_usleep(1000);             /* time for one too many to come in */
+    g_mutex_lock(&crowd->lock);
     crowd->inside--;
     crowd->through++;
     g_mutex_unlock(&crowd->lock);
@@ -47,6 +50,40 @@ static void set_hold(Crowd *crowd, gboolean hold)
     g_mutex_unlock(&crowd->lock);
 }
 
+/* A crowd passes, and never more at a time than fit, but as many: each stays for a while. */
+static void check_width(void)
+{
+    enum { CROWD = 64, TRIES = 20 };
+    guint width = MAX(g_get_num_processors(), 2u);
+    gboolean in_time = FALSE;
+
+    for (guint try = 0; !in_time && try < TRIES; try++) {
+        gint64 begin = g_get_monotonic_time();
+        GThread *threads[CROWD];
+        Crowd crowd = { 0 };
+
+        for (guint i = 0; i < CROWD; i++) {
+            threads[i] = g_thread_new("passes", pass, &crowd);
+        }
+        for (guint i = 0; i < CROWD; i++) {
+            g_thread_join(threads[i]);
+        }
+        g_assert_cmpuint(crowd.through, ==, CROWD);
+        in_time = g_get_monotonic_time() - begin < G_TIME_SPAN_SECOND * 2 / 5;   /* else a busy machine looked like one that hangs */
+        if (in_time) {
+            g_assert_cmpuint(crowd.most, ==, width);
+        }
+    }
+    if (!in_time) {
+        g_test_skip("the machine is too busy to tell waiting from hanging");
+    }
+}
+
+static void test_width(void)
+{
+    check_width();
+}
+
 /* As many hang as fit; others pass all the same, and when all is over the gate is as wide as before. */
 static void test_hanging(void)
 {
@@ -67,26 +104,7 @@ static void test_hanging(void)
         g_thread_join(hanging[i]);
     }
     g_assert_cmpuint(hung.through, ==, width);
-}
-
-/* A crowd passes, and never more at a time than fit. */
-static void test_width(void)
-{
-    enum { CROWD = 64 };
-    gint64 begin = g_get_monotonic_time();
-    GThread *threads[CROWD];
-    Crowd crowd = { 0 };
-
-    for (guint i = 0; i < CROWD; i++) {
-        threads[i] = g_thread_new("passes", pass, &crowd);
-    }
-    for (guint i = 0; i < CROWD; i++) {
-        g_thread_join(threads[i]);
-    }
-    g_assert_cmpuint(crowd.through, ==, CROWD);
-    if (g_get_monotonic_time() - begin < G_TIME_SPAN_SECOND / 4) {      /* else a busy machine looked like one that hangs */
-        g_assert_cmpuint(crowd.most, <=, MAX(g_get_num_processors(), 2u));
-    }
+    check_width();
 }
 
 int main(int argc, char **argv)
