@@ -51,7 +51,8 @@ void helix_share(void (*part)(gpointer data, guint i), gpointer data, guint n)
 {
     static GOnce once = G_ONCE_INIT;
     GThreadPool *helpers = g_once(&once, make_helpers, NULL);
-    gint calls = helpers ? (gint)MIN((guint)g_thread_pool_get_max_threads(helpers), n - 1) : 0;
+    /* Of those that the host had room for: with none nobody would take what is queued. */
+    gint calls = helpers ? (gint)MIN(g_thread_pool_get_num_threads(helpers), n - 1) : 0;
     Work *work;
 
     work = g_new0(Work, 1);
@@ -64,7 +65,7 @@ void helix_share(void (*part)(gpointer data, guint i), gpointer data, guint n)
     g_atomic_ref_count_inc(&work->refs);
     for (gint i = 0; i < calls; i++) {
         g_atomic_ref_count_inc(&work->refs);
-        g_thread_pool_push(helpers, work, NULL);
+        (void)g_thread_pool_push(helpers, work, NULL);  /* FALSE: queued for the threads that are there */
     }
     help(work, NULL);
     g_mutex_lock(&work->lock);

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Work that is shared out is done, also where the host has no thread to help; and then nothing is kept for helpers that never
+ * come. A filter of system calls refuses threads, as a limit of processes or cgroups would.
+ */
+#include <errno.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <malloc.h>
+#include <stddef.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+
+#include "core/share.h"
+
+#define PARTS 4u
+#define TIMES 10000u
+
+static void count(gpointer data, guint i)
+{
+    g_atomic_int_inc((gint *)data + i);
+}
+
+static void share_often(void)
+{
+    gint done[PARTS] = { 0 };
+
+    for (guint i = 0; i < TIMES; i++) {
+        helix_share(count, done, PARTS);
+    }
+    for (guint i = 0; i < PARTS; i++) {
+        g_assert_cmpint(g_atomic_int_get(&done[i]), ==, TIMES);
+    }
+}
+
+static void test_helped(void)
+{
+    share_often();
+}
+
+static gpointer nothing(gpointer data)
+{
+    return data;
+}
+
+static gboolean refuse_threads(void)
+{
+    struct sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_clone3, 1, 0),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_clone, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EAGAIN),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    struct sock_fprog program = { G_N_ELEMENTS(code), code };
+
+    return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
+}
+
+/* In a process of its own, whose helpers nobody has made yet. (GLib may make a pool without threads, or none.) */
+static void test_alone(void)
+{
+    if (g_test_subprocess()) {
+        g_autoptr(GError) error = NULL;
+        gsize before;
+
+        if (!refuse_threads()) {
+            g_test_skip("this kernel has no filters of system calls");
+            return;
+        }
+        g_assert_null(g_thread_try_new("refused", nothing, NULL, &error));
+        helix_share(count, (gint[PARTS]) { 0 }, PARTS);
+        before = mallinfo2().uordblks;
+        share_often();
+        g_assert_cmpuint(mallinfo2().uordblks, <=, before + 16 * TIMES);    /* a piece of work takes more */
+        return;
+    }
+    g_test_trap_subprocess(NULL, 0, G_TEST_SUBPROCESS_DEFAULT);
+    g_test_trap_assert_passed();
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/share/helped", test_helped);
+    g_test_add_func("/share/alone", test_alone);
+    return g_test_run();
+}
