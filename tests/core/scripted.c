@@ -140,6 +140,11 @@ const HelixEncoderClass *scripted_wrap(const HelixEncoderClass *inner)
     return &scripted_class;
 }
 
+void scripted_keep(guint bytes_per_pixel)
+{
+    scripted_class.bytes_per_pixel = bytes_per_pixel;
+}
+
 #define SETTER(name, type, variable)    \
     void name(type value)               \
     {                                   \

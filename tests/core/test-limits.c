@@ -298,6 +298,56 @@ static void test_encoders(void)
     line_free(second);
 }
 
+/* A CONFIG_REQ with this coded size, and its answer. */
+static void configure(Line *line, guint32 width, guint32 height)
+{
+    guint8 payload[HELIX_CONFIG_SIZE] = { 0 };
+
+    helix_put_u32(payload + HELIX_CONFIG_WIDTH, width);
+    helix_put_u32(payload + HELIX_CONFIG_HEIGHT, height);
+    g_byte_array_set_size(line->from_host, 0);
+    line_send(line, HELIX_MSG_CONFIG_REQ, HELIX_CONFIG_ANSWER, 0, payload, sizeof payload);
+    line_offer(line, line->to_host->len);
+    run_until_answer(line);
+}
+
+static void expect_refused(const Line *line, const char *text)
+{
+    const guint8 *payload = line->from_host->data + HELIX_WIRE_HEADER_SIZE;
+
+    g_assert_cmphex(answer_type(line), ==, HELIX_MSG_ERROR);
+    g_assert_cmpint((gint32)helix_get_u32(payload + HELIX_ERROR_CODE), ==, HELIX_CODE_INTERNAL);
+    g_assert_nonnull(strstr((const char *)payload + HELIX_ERROR_MESSAGE, text));
+}
+
+/* The coded size is the guest's, whatever the size of its pictures: what encoders keep together is limited. */
+static void test_encoder_memory(void)
+{
+    g_autoptr(World) world = world_new(&(HelixHostConfig) { .max_memory = 1 << 20 });
+    Line *first = connect_from(world, 1), *second = connect_from(world, 2);
+    gint64 deadline = g_get_monotonic_time() + PATIENCE;
+
+    scripted_keep(16);
+    configure(first, 272, 256);
+    expect_refused(first, "1114112 bytes");
+    configure(first, 256, 256);
+    g_assert_cmphex(answer_type(first), ==, HELIX_MSG_CONFIG_RESP);
+    configure(second, 256, 128);
+    expect_refused(second, "beside the 1048576 of other encoders");
+    configure(first, 128, 128);         /* an encoder that is opened anew gives back first */
+    g_assert_cmphex(answer_type(first), ==, HELIX_MSG_CONFIG_RESP);
+    configure(second, 256, 128);
+    g_assert_cmphex(answer_type(second), ==, HELIX_MSG_CONFIG_RESP);
+    configure(first, 256, 256);
+    expect_refused(first, "beside the 524288 of other encoders");
+    line_free(second);
+    do {                                /* its thread closes it, when it comes to that */
+        g_assert_cmpint(g_get_monotonic_time(), <, deadline);
+        configure(first, 256, 256);
+    } while (answer_type(first) != HELIX_MSG_CONFIG_RESP);
+    line_free(first);
+}
+
 /* ---- what errors leave behind ---- */
 
 /* An IDR asked for with a request that fails is the next frame's, wherever the failure was seen. */
@@ -384,6 +434,7 @@ int main(int argc, char **argv)
     g_test_add_func("/limits/stopped-is-no-stall", test_no_stall_while_stopped);
     g_test_add_func("/limits/ranges", test_ranges);
     g_test_add_func("/limits/encoders", test_encoders);
+    g_test_add_func("/limits/encoder-memory", test_encoder_memory);
     g_test_add_func("/limits/key-of-a-failed-request", test_key_of_a_failed_request);
     g_test_add_func("/limits/refused-config-is-silent", test_refused_config_is_silent);
     return g_test_run();

@@ -393,6 +393,7 @@ static gboolean x264_encode(HelixEncoder *encoder, HelixSurface *surface, gboole
 const HelixEncoderClass helix_encoder_x264 = {
     .name = "x264",
     .surface_kinds = 1u << HELIX_SURFACE_MEMORY,
+    .bytes_per_pixel = 18,      /* resident memory at 3840 x 2160 and 8192 x 4352, our NV12 included */
     .open = x264_open,
     .reconfigure = x264_reconfigure,
     .encode = x264_encode,

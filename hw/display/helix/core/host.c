@@ -99,6 +99,7 @@ HelixHost *helix_host_new(const HelixHostConfig *config, GError **error)
     host->crew = helix_crew_new(config->context);
     host->pool = helix_surface_pool_new(POOL_KEEP);
     helix_surface_pool_set_limit(host->pool, config->max_memory ? config->max_memory : HELIX_DEFAULT_MAX_MEMORY);
+    helix_crew_set_limit(host->crew, config->max_memory ? config->max_memory : HELIX_DEFAULT_MAX_MEMORY);
     host->running = TRUE;
     host->log_credit = LOG_BURST * G_TIME_SPAN_SECOND;
     host->log_last = g_get_monotonic_time();

@@ -52,7 +52,7 @@ typedef struct HelixHostConfig {
     guint max_streams;          /* of all connections: 1 to 256 */
     guint max_connections;      /* 1 to 1024 */
     guint max_encoders;         /* threads, those that hang after their stream's end among them; 1 to 512, default 2 * max_streams */
-    guint64 max_memory;         /* bytes of pictures in host memory: 1 MiB to 64 GiB */
+    guint64 max_memory;         /* bytes of pictures in host memory, and of encoders as many again: 1 MiB to 64 GiB */
     gboolean privileged_ports;  /* requests from vsock ports of HELIX_PRIVILEGED_PORTS and above are answered "not permitted" */
     guint idle_timeout_ms;      /* a connection without streams that is silent that long makes room for another; 0: 10 s */
     guint stall_timeout_ms;     /* a message begun and not gone on with that long ends its connection; 0: 30 s */

@@ -25,6 +25,9 @@ struct HelixCrew {
     GMainContext *context;
     GAsyncQueue *done;          /* Job; shared with the threads */
     GList *workers;
+    guint64 max_bytes;          /* that open encoders may keep together */
+    GMutex lock;                /* of what follows; the threads use it */
+    guint64 bytes;              /* that they keep */
 };
 
 typedef struct CrewSource {
@@ -33,7 +36,7 @@ typedef struct CrewSource {
 } CrewSource;
 
 struct HelixWorker {
-    HelixCrew *crew;            /* the thread uses its done and context, which outlive it */
+    HelixCrew *crew;            /* the thread uses its done, context and bytes, which outlive it */
 
     /* Main loop. */
     GThread *thread;
@@ -50,6 +53,7 @@ struct HelixWorker {
     /* The thread. */
     const HelixEncoderClass *klass;
     HelixEncoder *encoder;      /* NULL: none open */
+    guint64 bytes;              /* of the crew's, that it keeps */
     HelixEncoderConfig asked;   /* 0 is automatic */
     HelixEncoderConfig in_force;
     guint32 frame_width, frame_height;  /* of the last frame; 0 before the first */
@@ -57,12 +61,43 @@ struct HelixWorker {
 
 /* ---- the thread ---- */
 
+static void release_memory(HelixWorker *worker)
+{
+    g_mutex_lock(&worker->crew->lock);
+    worker->crew->bytes -= worker->bytes;
+    g_mutex_unlock(&worker->crew->lock);
+    worker->bytes = 0;
+}
+
 static void close_encoder(HelixWorker *worker)
 {
     if (worker->encoder) {
         worker->klass->close(worker->encoder);
         worker->encoder = NULL;
+        release_memory(worker);
     }
+}
+
+/* The guest chooses the coded size, whatever the size of its pictures. */
+static gboolean reserve_memory(HelixWorker *worker, const HelixEncoderConfig *config, GError **error)
+{
+    HelixCrew *crew = worker->crew;
+    guint64 bytes = (guint64)config->width * config->height * worker->klass->bytes_per_pixel, others;
+    gboolean fits;
+
+    g_mutex_lock(&crew->lock);
+    others = crew->bytes;
+    fits = bytes <= crew->max_bytes && others <= crew->max_bytes - bytes;
+    crew->bytes += fits ? bytes : 0;
+    g_mutex_unlock(&crew->lock);
+    if (!fits) {
+        g_set_error(error, HELIX_ERROR, HELIX_CODE_INTERNAL, "encoder %s for %u x %u needs %" G_GUINT64_FORMAT " bytes, which do not "
+                    "fit beside the %" G_GUINT64_FORMAT " of other encoders; %" G_GUINT64_FORMAT " is the limit: fewer or smaller "
+                    "streams", worker->klass->name, config->width, config->height, bytes, others, crew->max_bytes);
+        return FALSE;
+    }
+    worker->bytes = bytes;
+    return TRUE;
 }
 
 /* What @asked comes to for frames of this size. */
@@ -79,8 +114,14 @@ static gboolean complete(const HelixEncoderConfig *asked, guint32 width, guint32
 static gboolean open_encoder(HelixWorker *worker, const HelixEncoderConfig *config, GError **error)
 {
     close_encoder(worker);
+    if (!reserve_memory(worker, config, error)) {
+        return FALSE;
+    }
     worker->in_force = *config;
     worker->encoder = worker->klass->open(&worker->in_force, error);
+    if (!worker->encoder) {
+        release_memory(worker);
+    }
     return worker->encoder != NULL;
 }
 
@@ -294,6 +335,8 @@ HelixCrew *helix_crew_new(GMainContext *context)
     crew->done = g_async_queue_new();
     crew->source = g_source_new(&crew_funcs, sizeof(CrewSource));
     ((CrewSource *)crew->source)->crew = crew;
+    crew->max_bytes = G_MAXUINT64;
+    g_mutex_init(&crew->lock);
     g_source_attach(crew->source, crew->context);
     return crew;
 }
@@ -315,7 +358,13 @@ void helix_crew_free(HelixCrew *crew)
     }
     g_async_queue_unref(crew->done);
     g_main_context_unref(crew->context);
+    g_mutex_clear(&crew->lock);
     g_free(crew);
+}
+
+void helix_crew_set_limit(HelixCrew *crew, guint64 max_bytes)
+{
+    crew->max_bytes = max_bytes;
 }
 
 guint helix_crew_size(const HelixCrew *crew)
