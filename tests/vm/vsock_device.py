@@ -13,8 +13,8 @@ import tempfile
 import time
 
 from tap import Tap
-from virtio_mmio import (CONFIG, DEVICE_ID, F_INDIRECT_DESC, F_VERSION_1, INDIRECT, SECONDS, STATUS, WRITE, Device,
-                         Machine)
+from virtio_mmio import (ACKNOWLEDGE, CONFIG, DEVICE_ID, DRIVER, DRIVER_OK, FEATURES_OK, F_INDIRECT_DESC, F_VERSION_1,
+                         INDIRECT, SECONDS, STATUS, WRITE, Device, Machine)
 from vm import RUN, Qmp, built
 
 CID, HOST, PORT = 7, 2, 5001
@@ -259,6 +259,24 @@ class Test:
         self.driver.send(RW)
         return self.driver.device.wait_broken() and self.works()
 
+    def own_registers(self):
+        """CVE-2024-3446's kind: buffers on the device's own registers, where a 0, or a CID, is a reset in the midst of its work."""
+        device, memory = self.driver.device, self.driver.device.memory
+        running = ACKNOWLEDGE | DRIVER | FEATURES_OK | DRIVER_OK
+        register = device.base + STATUS
+        with self.connect(buffers=1) as peer:
+            self.driver.rx.add([(memory.take(44), 44, WRITE), (register, 4, WRITE)])
+            self.driver.rx.kick()
+            peer.sendall(bytes(4))                                      # from the socket's callback
+            if self.driver.rx.next_used() is None or device.get(STATUS) != running:
+                return False
+            self.driver.rx.add([(register, 4, WRITE), (memory.take(44), 44, WRITE)])
+            self.driver.rx.kick()
+            self.driver.send(RW, src=30000)                             # a RST, from the bottom half
+            if self.driver.rx.next_used() is None or device.get(STATUS) != running:
+                return False
+        return "re-entrant IO" in self.machine.said() and self.works()
+
     def no_spin(self):
         """Firecracker, vhost-device: without receive buffers, whatever waits, QEMU rests; nothing is lost."""
         strays = 600
@@ -443,6 +461,7 @@ def main():
                     ("packets shorter than a header break the device", test.short_packets),
                     ("a packet with nothing to read breaks the device", test.packet_without_bytes),
                     ("buffers outside of memory do no harm", test.buffers_outside_memory),
+                    ("buffers on the device's own registers do not enter it again", test.own_registers),
                     ("a looped chain breaks the device", test.looped_chain),
                     ("a receive buffer of 43 bytes breaks the device", lambda: test.small_receive_buffer(43)),
                     ("a receive buffer that can't be written breaks the device", test.unwritable_receive_buffer),

@@ -30,6 +30,7 @@ typedef struct FrameExport {
     HelixListener *listener;
     void (*device_reset)(VirtIODevice *vdev);
     void (*device_unrealize)(DeviceState *dev);
+    QEMUBH *reset_bh;
     VMChangeStateEntry *run_state_handler;
     Notifier exit_notifier;
 } FrameExport;
@@ -133,13 +134,14 @@ static void gpu_was_reset(void *opaque)
 /*
  * A virtio reset, by the guest's driver or of the whole machine, is seen through the class pointer: the GL device
  * makes its renderer again only with the next command. The guest's own reset comes on a vCPU thread, so the module is
- * told from the main loop; until then the look-up finds nothing, for the list of resources is empty already.
+ * told from the main loop; until then the look-up finds nothing, for the list of resources is empty already. The guard is
+ * that of the transport, whose registers a guest may have written by the buffers that its answers go to.
  */
 static void watched_reset(VirtIODevice *vdev)
 {
     frame_export->device_reset(vdev);
     if (vdev == VIRTIO_DEVICE(frame_export->gpu)) {
-        aio_bh_schedule_oneshot(iohandler_get_aio_context(), gpu_was_reset, NULL);
+        qemu_bh_schedule(frame_export->reset_bh);
     }
 }
 
@@ -170,6 +172,7 @@ static void watched_unrealize(DeviceState *dev)
     if (dev == DEVICE(export->gpu)) {
         klass->reset = export->device_reset;
         klass->unrealize = export->device_unrealize;
+        qemu_bh_delete(export->reset_bh);
         qemu_del_vm_change_state_handler(export->run_state_handler);
         qemu_remove_exit_notifier(&export->exit_notifier);
         remove_stats(export);
@@ -189,6 +192,8 @@ static void watch_device(FrameExport *export)
     export->device_unrealize = klass->unrealize;
     klass->reset = watched_reset;
     klass->unrealize = watched_unrealize;
+    export->reset_bh = aio_bh_new_guarded(iohandler_get_aio_context(), gpu_was_reset, NULL,
+                                          &qdev_get_parent_bus(DEVICE(export->gpu))->parent->mem_reentrancy_guard);
     export->run_state_handler = qemu_add_vm_change_state_handler(run_state_changed, export);
     export->exit_notifier.notify = qemu_exits;
     qemu_add_exit_notifier(&export->exit_notifier);

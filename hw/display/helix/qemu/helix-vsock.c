@@ -81,6 +81,24 @@ static gssize rx_room(gpointer device)
     return room;
 }
 
+/* The registers are the transport's, and so is the guard that tells when a guest has them written by its buffers. */
+static MemReentrancyGuard *guard_of(DeviceState *dev)
+{
+    return &qdev_get_parent_bus(dev)->parent->mem_reentrancy_guard;
+}
+
+/* What bounced is written here, and packets for the guest come from other places than the bottom half too. */
+static void push_guarded(HelixVsockDevice *s, VirtQueue *vq, VirtQueueElement *elem, size_t size)
+{
+    MemReentrancyGuard *guard = guard_of(DEVICE(s));
+    bool before = guard->engaged_in_io;
+
+    guard->engaged_in_io = true;
+    virtqueue_push(vq, elem, size);
+    guard->engaged_in_io = before;
+    g_free(elem);
+}
+
 static void rx_put(gpointer device, const HelixVsockHeader *header, const guint8 *payload, gsize len)
 {
     HelixVsockDevice *s = device;
@@ -90,8 +108,7 @@ static void rx_put(gpointer device, const HelixVsockHeader *header, const guint8
     trace_helix_vsock_to_guest(header->src_port, header->dst_port, header->op, header->flags, header->len,
                                header->buf_alloc, header->fwd_cnt);
     size = helix_vsock_chain_put(elem->in_sg, elem->in_num, header, payload, len);
-    virtqueue_push(s->rx_vq, elem, size);
-    g_free(elem);
+    push_guarded(s, s->rx_vq, elem, size);
 }
 
 static void rx_notify(gpointer device)
@@ -126,8 +143,7 @@ static void send_event(HelixVsockDevice *s)
     }
     s->event_pending = false;
     trace_helix_vsock_event(VIRTIO_VSOCK_EVENT_TRANSPORT_RESET);
-    virtqueue_push(s->event_vq, elem, iov_from_buf(elem->in_sg, elem->in_num, 0, &event, sizeof(event)));
-    g_free(elem);
+    push_guarded(s, s->event_vq, elem, iov_from_buf(elem->in_sg, elem->in_num, 0, &event, sizeof(event)));
     virtio_notify(VIRTIO_DEVICE(s), s->event_vq);
 }
 
@@ -145,8 +161,7 @@ static bool receive_one(HelixVsockDevice *s, VirtQueueElement *elem)
         g_free(elem);
         return false;
     }
-    virtqueue_push(s->tx_vq, elem, 0);
-    g_free(elem);
+    push_guarded(s, s->tx_vq, elem, 0);
     trace_helix_vsock_from_guest(header.src_port, header.dst_port, header.op, header.flags, header.len,
                                  header.buf_alloc, header.fwd_cnt);
     helix_vsock_receive(s->vsock, &header, s->payload, len);
@@ -352,9 +367,7 @@ static void realize(DeviceState *dev, Error **errp)
     s->tx_vq = virtio_add_queue(vdev, TX_QUEUE_SIZE, kicked);
     s->event_vq = virtio_add_queue(vdev, EVENT_QUEUE_SIZE, kicked);
     s->payload = g_malloc(BUF_ALLOC);
-    /* The registers are the transport's, and so is the guard that tells when a guest has them written by its buffers. */
-    s->bh = aio_bh_new_guarded(iohandler_get_aio_context(), work, s,
-                               &qdev_get_parent_bus(dev)->parent->mem_reentrancy_guard);
+    s->bh = aio_bh_new_guarded(iohandler_get_aio_context(), work, s, guard_of(dev));
     s->vm_change = qemu_add_vm_change_state_handler(vm_changed, s);
     s->exit_notifier.notify = on_exit_notify;
     qemu_add_exit_notifier(&s->exit_notifier);
