@@ -8,31 +8,9 @@
  * request is answered once: with an error, or with a picture whose rows are all what the resource held while it was read. Nothing
  * is read outside of a texture or its pages. What the hash of pages tells may be taken away, as a guest that tries can.
  */
-#include "qemu/osdep.h"
-#include "qemu/main-loop.h"
-#include "system/cpus.h"
-#include "system/runstate.h"
-#include "../../hw/display/helix/core/turn.h"
-#include "../../hw/display/helix/qemu/measure.h"
-#include "fuzz.h"
+#include "lookup-world.h"
 
-#define N_RESOURCES 3u
-#define MOST_ELEMENTS 8u
 #define MOST_ASKED 6u
-#define MOST_BYTES (MOST_ELEMENTS * 65536u * 8)         /* of one backing */
-#define STEP 4099u                                      /* from one version's bytes to the next one's */
-#define MOST_VERSIONS 64u
-#define POISON 0xe7
-
-/* Lies still: what tells one resource from the next under its id is then only what it is, not where. */
-typedef struct Held {
-    struct virtio_gpu_simple_resource res;
-    bool there, texture;
-    uint32_t texture_id, width, height, format;
-    struct iovec *iov;          /* the pages of a classic one, which the renderer keeps */
-    unsigned iov_cnt;
-    guint pages, pixels;        /* versions of their contents */
-} Held;
 
 typedef struct Asked {
     HelixPicture picture;
@@ -41,257 +19,9 @@ typedef struct Asked {
     bool blob;
 } Asked;
 
-struct QEMUBH {
-    void (*callback)(void *opaque);
-    void *opaque;
-    bool scheduled;
-};
-
-static struct {
-    VirtIOGPU gpu;
-    Held held[N_RESOURCES];
-    Asked asked[MOST_ASKED];
-    guint n_asked, n_versions, scale;
-    bool stopped, spent, hash_useless, vcpu;
-    GPtrArray *taken_away;      /* memory that was the guest's, poisoned */
-    HelixSurfacePool *pool;
-} world;
-
-static QEMUBH bottom_half;      /* resource-read.c keeps the only one */
-static guint8 pattern[MOST_BYTES + MOST_VERSIONS * STEP];
-
-/* ---- QEMU ---- */
-
-AioContext *iohandler_get_aio_context(void)
-{
-    return NULL;
-}
-
-QEMUBH *aio_bh_new(AioContext *context, void (*callback)(void *opaque), void *opaque)
-{
-    bottom_half = (QEMUBH) { callback, opaque, false };
-    return &bottom_half;
-}
-
-void qemu_bh_schedule(QEMUBH *bh)
-{
-    bh->scheduled = true;
-}
-
-bool runstate_is_running(void)
-{
-    return !world.stopped;
-}
-
-bool qemu_in_vcpu_thread(void)
-{
-    return world.vcpu;
-}
-
-static void handle_ctrl(VirtIOGPU *vdev, VirtQueue *vq)
-{
-}
-
-void helix_measure_looked_up(uint32_t id)
-{
-}
-
-/* The linker puts these two in the place of the real ones: the clock, and the hint that a guest can make useless. */
-gint64 __wrap_helix_turn_spent_us(void);
-uint64_t __wrap_helix_pages_hash(const HelixResource *resource);
-uint64_t __real_helix_pages_hash(const HelixResource *resource);
-
-gint64 __wrap_helix_turn_spent_us(void)
-{
-    return world.spent ? HELIX_TURN_BUDGET_US : 0;
-}
-
-uint64_t __wrap_helix_pages_hash(const HelixResource *resource)
-{
-    return world.hash_useless ? 1 : __real_helix_pages_hash(resource);
-}
-
-static void turn(void)
-{
-    if (bottom_half.scheduled) {
-        bottom_half.scheduled = false;
-        bottom_half.callback(bottom_half.opaque);
-    }
-}
-
-/* ---- what resources hold ---- */
-
-static const guint8 *page_bytes(guint version, guint64 position)
-{
-    return pattern + version * STEP + position;
-}
-
-static const guint8 *texture_row(guint version, guint32 x, guint32 y)
-{
-    return pattern + version * STEP + (y * 6151u) % (1u << 20) + (size_t)x * 4;
-}
-
-static guint new_version(void)
-{
-    return world.n_versions < MOST_VERSIONS - 1 ? ++world.n_versions : world.n_versions;
-}
-
-static void take_away(gpointer bytes, gsize len)
-{
-    if (bytes) {
-        memset(bytes, POISON, len);
-        g_ptr_array_add(world.taken_away, bytes);
-    }
-}
-
-static void drop_pages(Held *held)
-{
-    for (guint i = 0; i < held->iov_cnt; i++) {
-        take_away(held->iov[i].iov_base, held->iov[i].iov_len);
-    }
-    take_away(held->iov, held->iov_cnt * sizeof *held->iov);
-    held->iov = held->res.iov = NULL;
-    held->iov_cnt = held->res.iov_cnt = 0;
-}
-
-/* Elements of any length, each in memory of its own size. Classic ones of the GL device are the renderer's. */
-static void set_pages(Held *held, const guint32 *lens, guint n)
-{
-    gsize position = 0;
-
-    drop_pages(held);
-    held->pages = new_version();
-    held->iov = g_new0(struct iovec, n);
-    held->iov_cnt = n;
-    for (guint i = 0; i < n; i++) {
-        held->iov[i] = (struct iovec) { g_malloc(MAX(lens[i], 1)), lens[i] };
-        memcpy(held->iov[i].iov_base, page_bytes(held->pages, position), lens[i]);
-        position += lens[i];
-    }
-    if (!world.gpu.gl || held->res.blob_size) {
-        held->res.iov = held->iov;
-        held->res.iov_cnt = n;
-    }
-}
-
-static void give_pages(Held *held, Input *input)
-{
-    guint n = 1 + input_u8(input) % MOST_ELEMENTS;
-    guint32 lens[MOST_ELEMENTS];
-
-    for (guint i = 0; i < n; i++) {
-        lens[i] = (guint32)input_u16(input) * world.scale;
-    }
-    set_pages(held, lens, n);
-}
-
-/* The same elements, but for the last ones, and one that is shorter. */
-static void shrink_pages(Held *held, Input *input)
-{
-    guint32 lens[MOST_ELEMENTS];
-    guint n = held->iov_cnt;
-
-    if (!n) {
-        return;
-    }
-    for (guint i = 0; i < n; i++) {
-        lens[i] = held->iov[i].iov_len;
-    }
-    n -= input_u8(input) % n;
-    lens[n - 1] = lens[n - 1] * input_u8(input) / 256;
-    set_pages(held, lens, n);
-}
-
-static void destroy(Held *held)
-{
-    if (held->there) {
-        QTAILQ_REMOVE(&world.gpu.reslist, &held->res, next);
-    }
-    drop_pages(held);
-    if (held->res.image) {
-        take_away(pixman_image_get_data(held->res.image), (gsize)held->width * held->height * 4);
-        pixman_image_unref(held->res.image);
-    }
-    *held = (Held) { .there = false };
-}
-
-static void give_image(Held *held)
-{
-    uint32_t *pixels = g_malloc((gsize)held->width * held->height * 4);
-
-    for (guint32 y = 0; y < held->height; y++) {
-        memcpy(pixels + (gsize)y * held->width, texture_row(held->pixels, 0, y), (gsize)held->width * 4);
-    }
-    held->res.image = pixman_image_create_bits(PIXMAN_x8r8g8b8, (int)held->width, (int)held->height, pixels,
-                                               (int)held->width * 4);
-}
-
-static void create(guint index, Input *input)
-{
-    static const uint32_t formats[] = { 1, 2, 3, 4, 67, 68, 121, 134, 98, 100, 230, 5 };
-    Held *held = &world.held[index];
-    guint8 what = input_u8(input);              /* bits: blob, texture, pages */
-
-    destroy(held);
-    held->there = true;
-    held->res.resource_id = index + 1;
-    held->res.blob_size = world.gpu.gl && what & 1 ? 1 + (uint64_t)input_u16(input) * world.scale : 0;
-    held->texture = what & 2;
-    held->texture_id = 1 + (what >> 6);         /* GL gives a name again */
-    held->width = (1 + input_u8(input)) * world.scale;
-    held->height = (1 + input_u8(input)) * world.scale;
-    held->format = held->res.format = formats[input_u8(input) % G_N_ELEMENTS(formats)];
-    held->pixels = new_version();
-    if (held->texture && !world.gpu.gl) {
-        give_image(held);
-    }
-    if (what & 4) {
-        give_pages(held, input);
-    }
-    QTAILQ_INSERT_TAIL(&world.gpu.reslist, &held->res, next);
-}
-
-/* ---- virglrenderer, as resource-virgl.c asks it ---- */
-
-static bool describe(VirtIOGPU *g, HelixResource *resource)
-{
-    const Held *held = &world.held[resource->id - 1];
-
-    if (held->texture) {
-        resource->has_texture = true;
-        resource->texture_id = held->texture_id;
-        resource->width = held->width;
-        resource->height = held->height;
-        resource->format = held->format;
-    }
-    return true;
-}
-
-static void find_pages(VirtIOGPU *g, HelixResource *resource)
-{
-    const Held *held = &world.held[resource->id - 1];
-
-    if (resource->has_texture && !resource->blob_size && helix_pixel_layout(resource->format).fourcc) {
-        resource->iov = held->iov;
-        resource->iov_cnt = held->iov_cnt;
-    }
-}
-
-/* virglrenderer does not check a blob's box as it does a classic texture's: GL would read what lies beside. */
-static bool read_texture(VirtIOGPU *g, const HelixResource *resource, uint32_t x, uint32_t y, uint32_t width, uint32_t rows,
-                         uint8_t *to, uint32_t stride, GError **error)
-{
-    const Held *held = &world.held[resource->id - 1];
-
-    g_assert_true(held->there && held->texture);
-    g_assert_true((guint64)x + width <= held->width && (guint64)y + rows <= held->height);
-    for (uint32_t row = 0; row < rows; row++) {
-        memcpy(to + (size_t)row * stride, texture_row(held->pixels, x, y + row), (size_t)width * 4);
-    }
-    return true;
-}
-
-static const HelixTextureReader reader = { .describe = describe, .find_pages = find_pages, .read = read_texture };
+static Asked asks[MOST_ASKED];
+static guint n_asked;
+static HelixSurfacePool *pool;
 
 /* ---- requests ---- */
 
@@ -392,7 +122,7 @@ static void ask(Input *input)
     static const guint32 formats[] = { HELIX_FORMAT_XR24, HELIX_FORMAT_NV12, HELIX_FORMAT_AB24 };
     guint8 what = input_u8(input);
     guint16 odd = input_u8(input) ? input_u16(input) : 0;
-    Asked *asked = &world.asked[world.n_asked];
+    Asked *asked = &asks[n_asked];
     HelixPicture *picture = &asked->picture;
     const Held *held;
 
@@ -417,23 +147,16 @@ static void ask(Input *input)
     if (!picture->width || !picture->height) {
         return;                 /* the session has refused it */
     }
-    world.n_asked++;
+    n_asked++;
     held = &world.held[asked->id - 1];
     asked->pages = held->pages;
     asked->pixels = held->pixels;
     asked->format = held->format;
     asked->blob = held->res.blob_size;
-    helix_resource_resolver.resolve(&world.gpu, picture, world.pool, answered, asked);
+    helix_resource_resolver.resolve(&world.gpu, picture, pool, answered, asked);
 }
 
 /* ---- a run ---- */
-
-static void lose_all(void)
-{
-    for (guint i = 0; i < N_RESOURCES; i++) {
-        destroy(&world.held[i]);
-    }
-}
 
 static void step(Input *input)
 {
@@ -442,18 +165,18 @@ static void step(Input *input)
 
     switch (what & 15) {
     case 0:
-        if (world.n_asked < MOST_ASKED) {
+        if (n_asked < MOST_ASKED) {
             ask(input);
         }
         break;
-    case 1: turn(); break;
-    case 2: create(index, input); break;
-    case 3: destroy(&world.held[index]); break;
-    case 4: give_pages(&world.held[index], input); break;
-    case 5: shrink_pages(&world.held[index], input); break;
-    case 6: drop_pages(&world.held[index]); break;
+    case 1: world_turn(); break;
+    case 2: resource_create(index, input); break;
+    case 3: resource_destroy(&world.held[index]); break;
+    case 4: resource_give_pages(&world.held[index], input); break;
+    case 5: resource_shrink_pages(&world.held[index], input); break;
+    case 6: resource_drop_pages(&world.held[index]); break;
     case 7: world.spent = what & 16; break;
-    case 8: lose_all(); helix_resource_reset(); break;
+    case 8: resource_destroy_all(); helix_resource_reset(); break;
     case 9: world.stopped = true; break;
     case 10: world.stopped = false; helix_resource_resume(); break;
     case 11: world.gpu.processing_cmdq = what & 16; world.vcpu = what & 32; break;
@@ -461,47 +184,28 @@ static void step(Input *input)
     }
 }
 
-static void begin(Input *input)
-{
-    static VirtIOGPUClass klass = { .handle_ctrl = handle_ctrl };
-    guint8 settings = input_u8(input);
-
-    for (gsize i = 0; !pattern[1] && i < sizeof pattern; i++) {
-        pattern[i] = (guint8)((i * 2654435761u) >> 11);
-    }
-    memset(&world, 0, sizeof world);
-    world.gpu = (VirtIOGPU) { .klass = &klass, .gl = settings & 1 };
-    QTAILQ_INIT(&world.gpu.reslist);
-    world.hash_useless = settings & 2;
-    world.spent = settings & 4;
-    world.scale = settings & 8 ? 8 : 1;
-    world.taken_away = g_ptr_array_new_with_free_func(g_free);
-    world.pool = helix_surface_pool_new(1);
-    helix_surface_pool_set_limit(world.pool, 64u << 20);
-    helix_texture_reader = &reader;
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     Input input = { data, size };
 
-    begin(&input);
+    world_begin(&input);
+    n_asked = 0;
+    pool = helix_surface_pool_new(1);
+    helix_surface_pool_set_limit(pool, 64u << 20);
     while (input.size) {
         step(&input);
     }
     world.stopped = false;
     helix_resource_resume();
-    for (guint i = 0; bottom_half.scheduled; i++) {
+    for (guint i = 0; world_turn(); i++) {
         g_assert_cmpuint(i, <, 10000);          /* each turn reads something */
-        turn();
     }
-    for (guint i = 0; i < world.n_asked; i++) {
-        g_assert_cmpuint(world.asked[i].answers, ==, 1);
+    for (guint i = 0; i < n_asked; i++) {
+        g_assert_cmpuint(asks[i].answers, ==, 1);
     }
-    lose_all();
-    helix_surface_pool_trim(world.pool);
-    g_assert_cmpuint(helix_surface_pool_bytes(world.pool), ==, 0);
-    helix_surface_pool_unref(world.pool);
-    g_ptr_array_unref(world.taken_away);
+    helix_surface_pool_trim(pool);
+    g_assert_cmpuint(helix_surface_pool_bytes(pool), ==, 0);
+    helix_surface_pool_unref(pool);
+    world_end();
     return 0;
 }
