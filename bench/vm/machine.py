@@ -71,9 +71,10 @@ class BenchVM(VM):
                                      stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True)
         if not select.select([self.peer.stdout], [], [], 10)[0] or self.peer.stdout.readline() != "ready\n":
             raise StepError("bench-peer did not start")
-        self.run("modprobe virtio_net; i=0; until [ -e /sys/class/net/eth0 ]; do sleep 0.1; i=$((i+1)); "
-                 "[ $i -lt 100 ] || exit 1; done; "
-                 "busybox ip addr add 10.0.2.15/24 dev eth0 && busybox ip link set eth0 up")
+        # udev may be renaming it just now
+        self.run("modprobe virtio_net; i=0; until n=$(ls /sys/class/net | grep -vx lo | head -n 1); [ \"$n\" ] && "
+                 "busybox ip link set $n up && { busybox ip addr add 10.0.2.15/24 dev $n 2>/dev/null; "
+                 "busybox ip addr show $n | grep -q 10.0.2.15; }; do sleep 0.2; i=$((i+1)); [ $i -lt 50 ] || exit 1; done")
 
     def close(self):
         if self.peer:
@@ -101,7 +102,11 @@ class BenchVM(VM):
 
     def arrays(self, argv, timeout):
         """What one of the guest's bench programs printed."""
-        return json.loads(self.run(argv, timeout=timeout).out)
+        out = self.run(argv, timeout=timeout).out.decode(errors="replace")
+        try:
+            return json.loads(out.splitlines()[-1])
+        except (IndexError, ValueError):
+            raise StepError("%s printed no JSON but: %s" % (argv[0], out[-300:] or "nothing")) from None
 
     # ---- QEMU ----
 
