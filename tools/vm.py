@@ -100,7 +100,8 @@ class Display:
         if not number:
             self.close()
             raise VMError("Xvfb did not start: see %s" % host_path(log.name))
-        self.environment.update(DISPLAY=":" + number, SDL_VIDEODRIVER="x11", LIBGL_ALWAYS_SOFTWARE="1")
+        self.environment.update(DISPLAY=":" + number, SDL_VIDEODRIVER="x11", SDL_VIDEO_X11_FORCE_EGL="1",
+                                LIBGL_ALWAYS_SOFTWARE="1")
         self.arguments = ["-display", "sdl,gl=on"]
 
     def close(self):

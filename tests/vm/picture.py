@@ -21,13 +21,16 @@ from vm import VM, VMError
 
 MEMFD = ("-object", "memory-backend-memfd,id=ram,size=3G,share=on", "-machine", "memory-backend=ram")
 
-# name, VM's arguments, what the guest's GPU must be able to
-DEVICES = (
-    ("gl", {"gpu": "virtio-gpu-gl-pci", "gpu_options": "blob=on,hostmem=256M"}, ("3d", "blob", "card")),
-    ("2d", {"gpu": "virtio-gpu-pci"}, ("card",)),
-    ("2d-blob", {"gpu": "virtio-gpu-pci", "gpu_options": "blob=on", "extra": MEMFD}, ("blob", "card")),
-)
 PROGRAMS = (("picture-client", "vsock:2:5000"), ("picture-element", "5000"))
+
+# name, VM's arguments, what the guest's GPU must be able to, programs; gl-bands has no EGL, which a thread that reads
+# textures needs
+DEVICES = (
+    ("gl", {"gpu": "virtio-gpu-gl-pci", "gpu_options": "blob=on,hostmem=256M"}, ("3d", "blob", "card"), PROGRAMS),
+    ("gl-bands", {"gpu": "virtio-gpu-gl-pci", "environment": {"SDL_VIDEO_X11_FORCE_EGL": "0"}}, ("3d",), PROGRAMS[:1]),
+    ("2d", {"gpu": "virtio-gpu-pci"}, ("card",), PROGRAMS),
+    ("2d-blob", {"gpu": "virtio-gpu-pci", "gpu_options": "blob=on", "extra": MEMFD}, ("blob", "card"), PROGRAMS),
+)
 GUEST_SECONDS = 240
 
 
@@ -65,26 +68,31 @@ def run_program(tap, vm, checker, device, program, address, words):
               "status %s\n%s" % (result.rc, errors[-2000:]))
 
 
-def run_device(tap, checker, device, options, words):
+def run_device(tap, checker, device, options, words, programs):
     with VM(name="picture-" + device, **options) as vm:
         print("# %s: booted in %.0f s" % (device, vm.boot_seconds))
-        for program, address in PROGRAMS:
+        for program, address in programs:
             run_program(tap, vm, checker, device, program, address, words)
         stats = vm.helix_stats()
         print("# %s: %s" % (device, stats["host_paths"]))
         tap.check(stats["streams"]["now"] == 0 and stats["connections"]["now"] == 0,
                   device + " no stream or connection is left over", stats)
+        threaded = vm.qmp("qom-get", path="/machine/peripheral/gpu/virtio-backend", property="x-helix-threaded")
+        if device == "gl":
+            tap.check(threaded > 0, "gl textures are read by a thread of its own", threaded)
+        elif device != "gl-bands" or "sdl,gl=on" in vm.display.arguments:
+            tap.check(threaded == 0, device + " no texture is read by a thread", threaded)
 
 
 def main():
     checker = os.path.join(build.project(tests=True), "tests", "vm", "check-picture")
     tap = Tap()
-    for device, options, words in DEVICES:
+    for device, options, words, programs in DEVICES:
         if device == "2d-blob" and not os.access("/dev/udmabuf", os.R_OK | os.W_OK):
             tap.skip("2d-blob", "QEMU refuses blob=on on a 2D device without /dev/udmabuf on the host")
             continue
         try:
-            run_device(tap, checker, device, options, words)
+            run_device(tap, checker, device, options, words, programs)
         except VMError as error:
             tap.check(False, device, error)
     return tap.end()

@@ -67,6 +67,12 @@ static void trace_frame(gpointer data, const HelixFrameRecord *r)
 
 static const HelixHostHooks hooks = { .log = log_line, .frame = trace_frame };
 
+/* On the main loop, as all that asks. */
+static bool has_streams(void)
+{
+    return frame_export && frame_export->host && helix_host_n_streams(frame_export->host) > 0;
+}
+
 static void get_stats(Object *obj, Visitor *v, const char *name, void *opaque, Error **errp)
 {
     FrameExport *export = opaque;
@@ -151,6 +157,10 @@ static void close_host(FrameExport *export)
     g_clear_pointer(&export->listener, helix_listener_free);
     helix_measure_host_gone();
     g_clear_pointer(&export->host, helix_host_free);
+    helix_resource_end();
+    if (helix_fence_watch) {
+        helix_fence_watch(NULL, NULL);
+    }
     helix_resource_reset();     /* now no answer to a look-up begins another */
 }
 
@@ -291,6 +301,9 @@ void helix_frame_export_init(VirtIOGPU *g, int port)
     }
     if (!frame_export->port) {
         frame_export->port = port;
+    }
+    if (helix_fence_watch) {
+        helix_fence_watch(g, has_streams);
     }
     trace_helix_export_ready(frame_export->name);
 }

@@ -6,6 +6,7 @@
  *     x-helix-encoder     the encoder that new streams get; may be set while the VM runs
  *     x-helix-readback    reading it reads the texture that was looked up last back, whole, in one call of virglrenderer,
  *                         and says what the main loop paid for it: {"resource", "width", "height", "cpu_us", "wall_us"}
+ *     x-helix-threaded    how many textures were read by a thread of its own so far (resource-thread.c)
  */
 #include "qemu/osdep.h"
 #include "qapi/error.h"
@@ -104,13 +105,22 @@ static void get_readback(Object *obj, Visitor *v, const char *name, void *opaque
     qobject_unref(result);
 }
 
-static const char encoder_name[] = "x-helix-encoder", readback_name[] = "x-helix-readback";
+static void get_threaded(Object *obj, Visitor *v, const char *name, void *opaque, Error **errp)
+{
+    uint64_t value = helix_texture_thread ? helix_texture_thread->count() : 0;
+
+    visit_type_uint64(v, name, &value, errp);
+}
+
+static const char encoder_name[] = "x-helix-encoder", readback_name[] = "x-helix-readback",
+    threaded_name[] = "x-helix-threaded";
 
 void helix_measure_add(VirtIOGPU *g, HelixHost *host)
 {
     measure = (Measure) { .gpu = g, .host = host };
     object_property_add(OBJECT(g), encoder_name, "str", get_encoder, set_encoder, NULL, NULL);
     object_property_add(OBJECT(g), readback_name, "HelixReadback", get_readback, NULL, NULL, NULL);
+    object_property_add(OBJECT(g), threaded_name, "uint64", get_threaded, NULL, NULL, NULL);
 }
 
 void helix_measure_host_gone(void)
@@ -122,6 +132,7 @@ void helix_measure_remove(VirtIOGPU *g)
 {
     object_property_del(OBJECT(g), encoder_name);
     object_property_del(OBJECT(g), readback_name);
+    object_property_del(OBJECT(g), threaded_name);
     g_free(measure.encoder);
     measure = (Measure) { 0 };
     last_texture = 0;

@@ -30,11 +30,12 @@ typedef struct Read {
     unsigned n_planes, plane;   /* all, and the one being read */
     uint32_t row;               /* of it, that comes next */
     HelixSurface *surface;
-    HelixResolved done;
+    HelixResolved done;         /* NULL: answered already */
     gpointer data;
 } Read;
 
-static QTAILQ_HEAD(, Read) reads = QTAILQ_HEAD_INITIALIZER(reads);
+static QTAILQ_HEAD(, Read) reads = QTAILQ_HEAD_INITIALIZER(reads);         /* in bands */
+static QTAILQ_HEAD(, Read) threaded = QTAILQ_HEAD_INITIALIZER(threaded);   /* by helix_texture_thread */
 static QEMUBH *band_bh;
 
 static bool same_resource(const HelixResource *a, const HelixResource *b, bool texture)
@@ -145,19 +146,92 @@ void helix_read_continue(void)
     }
 }
 
+static GError *reset_error(const Read *read)
+{
+    return g_error_new(HELIX_ERROR, HELIX_CODE_NOT_FOUND, "the GPU was reset and resource %u with it: send the picture "
+                       "again", read->resource.id);
+}
+
+/* ---- by another thread ---- */
+
+static void thread_done(void *data, bool good)
+{
+    HELIX_TURN_SCOPE;
+    Read *read = data;
+
+    QTAILQ_REMOVE(&threaded, read, next);
+    if (!read->done) {
+        helix_surface_unref(read->surface);
+        g_free(read);
+    } else if (good) {
+        read->surface->cpu_bytes = (uint64_t)read->planes[0].row_bytes * read->planes[0].rows;
+        finish(read, NULL);
+    } else {                    /* then as it always works */
+        QTAILQ_INSERT_TAIL(&reads, read, next);
+        helix_read_continue();
+    }
+}
+
+/* Of a texture whose bytes GL can hand out in the surface's order; what was planned is checked against the surface. */
+static bool begin_threaded(Read *read)
+{
+    const HelixResource *resource = &read->resource;
+    const HelixPlane *plane = &read->planes[0];
+    HelixSurface *surface = read->surface;
+    HelixTextureOrder order = {
+        .texture = resource->texture_id, .red_first = read->layout.fourcc == HELIX_FORMAT_AB24 ||
+        read->layout.fourcc == HELIX_FORMAT_XB24, .x = read->picture.crop_x, .y = read->picture.crop_y,
+        .width = read->picture.width, .rows = read->picture.height, .to = surface->data + surface->offset[0],
+        .stride = surface->stride[0], .done = thread_done, .data = read,
+    };
+
+    if (!helix_texture_thread || !read->texture || !resource->texture_id || resource->image || resource->bottom_up ||
+        read->layout.byte[0] != 0 || helix_format_is_srgb(resource->format) || read->n_planes != 1 ||
+        surface->n_planes != 1 || plane->row_bytes != order.width * 4 || order.stride < plane->row_bytes ||
+        order.stride % 4 || surface->offset[0] > surface->size ||
+        (uint64_t)order.stride * order.rows > surface->size - surface->offset[0] || !helix_texture_thread->begin(&order)) {
+        return false;
+    }
+    QTAILQ_INSERT_TAIL(&threaded, read, next);
+    return true;
+}
+
+/* The thread may be in the middle of these: they go when it says so. */
+static void disown_threaded(void)
+{
+    g_autoptr(GPtrArray) all = g_ptr_array_new();   /* whoever is told may begin another, which is not meant */
+    Read *read;
+
+    QTAILQ_FOREACH(read, &threaded, next) {
+        if (read->done) {
+            g_ptr_array_add(all, read);
+        }
+    }
+    for (guint i = 0; i < all->len; i++) {
+        HelixResolved done;
+
+        read = all->pdata[i];
+        done = read->done;
+        read->done = NULL;
+        done(read->data, NULL, reset_error(read));
+    }
+}
+
+/* ---- all of it ---- */
+
 void helix_read_reset(void)
 {
     unsigned left = 0;
     Read *read;
 
+    disown_threaded();
     QTAILQ_FOREACH(read, &reads, next) {
         left++;
     }
     for (; left > 0; left--) {      /* whoever is told may begin another, which comes behind these */
         read = QTAILQ_FIRST(&reads);
         QTAILQ_REMOVE(&reads, read, next);
-        finish(read, g_error_new(HELIX_ERROR, HELIX_CODE_NOT_FOUND, "the GPU was reset and resource %u with it: send the "
-                                 "picture again", read->resource.id));
+        finish(read, reset_error(read));
     }
 }
 
@@ -209,6 +283,9 @@ void helix_read_begin(VirtIOGPU *g, const HelixResource *resource, bool texture,
     if (read->surface) {
         read->surface->path = texture ? HELIX_HOST_PATH_READBACK : HELIX_HOST_PATH_PAGES;
         read->surface->cpu_bytes = 0;
+        if (begin_threaded(read)) {
+            return;
+        }
         if (QTAILQ_EMPTY(&reads) && helix_turn_spent_us() < HELIX_TURN_BUDGET_US) {
             read_band(read, &read->resource, &error);
         }

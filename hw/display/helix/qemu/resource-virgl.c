@@ -52,6 +52,7 @@ static bool describe(VirtIOGPU *g, HelixResource *resource)
     if (base.tex_id) {
         resource->has_texture = true;
         resource->texture_id = base.tex_id;
+        resource->bottom_up = base.flags & 1;
         resource->width = base.width;
         resource->height = base.height;
         resource->format = base.virgl_format;

@@ -17,6 +17,8 @@
 
 const HelixTextureReader *helix_texture_reader;
 const HelixTextureCopier *helix_texture_copier;
+const HelixTextureThread *helix_texture_thread;
+void (*helix_fence_watch)(VirtIOGPU *g, bool (*wanted)(void));
 
 static const char gl_type[] = "virtio-gpu-gl-device";
 
@@ -205,8 +207,7 @@ static bool choose(VirtIOGPU *g, const HelixPicture *picture, HelixResource *res
         ((!*texture && (resource->blob_size || helix_pages_hold_nv12(picture))) || check_bounds(resource, picture, error));
 }
 
-/* virgl's sRGB formats: a GPU's copy would convert what a screen shows as it is. */
-static bool is_srgb(uint32_t format)
+bool helix_format_is_srgb(uint32_t format)
 {
     return (format >= 98 && format <= 104) || format == 230;
 }
@@ -217,7 +218,7 @@ static bool copy_by_gpu(const HelixResource *resource, const HelixPicture *pictu
     g_autoptr(GError) error = NULL;
 
     if (!helix_texture_copier || resource->image || !(picture->surface_kinds & (1u << HELIX_SURFACE_IOSURFACE)) ||
-        !helix_pixel_layout(resource->format).fourcc || is_srgb(resource->format)) {
+        !helix_pixel_layout(resource->format).fourcc || helix_format_is_srgb(resource->format)) {
         return false;
     }
     if (helix_texture_copier->copy(resource->id, picture, done, data, &error)) {
@@ -275,6 +276,13 @@ void helix_resource_reset(void)
         helix_texture_copier->reset();
     }
     helix_read_reset();
+}
+
+void helix_resource_end(void)
+{
+    if (helix_texture_thread) {
+        helix_texture_thread->end();
+    }
 }
 
 void helix_resource_resume(void)

@@ -3,7 +3,7 @@
  * resource.h - from a virtio-gpu resource id to a surface: what the look-up's parts know of each other.
  *
  * resource.c finds the resource and decides what is read; resource-read.c reads it, a band in each turn of the main
- * loop; resource-pages.c copies guest pages and QEMU's own 2D images; resource-virgl.c, which may be in a module, asks
+ * loop, or has resource-thread.c read it, which has a thread and a GL context for that; resource-pages.c copies guest pages and QEMU's own 2D images; resource-virgl.c, which may be in a module, asks
  * virglrenderer. All on the main loop with the BQL held, and
  * nothing of the guest's is referenced after the call that read it.
  */
@@ -27,6 +27,7 @@ typedef struct HelixResource {
     uint32_t texture_id;        /* virglrenderer's; 0: none */
     uint32_t width, height;     /* 0: a blob, of which the host knows no geometry */
     uint32_t format;            /* of virtio-gpu and virgl, which share the numbers; 0 for a blob */
+    bool bottom_up;             /* the texture's first row is the picture's last (Y_0_TOP) */
     bool has_texture;           /* the host has a texture, or the 2D device's image */
     uint64_t blob_size;         /* bytes; 0: not a blob */
     pixman_image_t *image;      /* 2D device */
@@ -58,6 +59,35 @@ typedef struct HelixTextureReader {
 
 extern const HelixTextureReader *helix_texture_reader;
 
+/* Some rows of a texture, to be read by another thread. */
+typedef struct HelixTextureOrder {
+    uint32_t texture;           /* of GL, in virglrenderer's context */
+    bool red_first;             /* bytes RGBx, else BGRx */
+    uint32_t x, y, width, rows; /* within the texture, its first row first */
+    uint8_t *to;                /* room for @rows of @stride bytes, until @done */
+    uint32_t stride;            /* bytes, a multiple of 4, @width * 4 at least */
+    void (*done)(void *data, bool good);    /* on the main loop, later */
+    void *data;
+} HelixTextureOrder;
+
+/* Where the host's GL allows it; registered by resource-thread.c. Called on the main loop. */
+typedef struct HelixTextureThread {
+    /* False: it can't, and nothing is called. */
+    bool (*begin)(const HelixTextureOrder *order);
+    /* QEMU exits: what is under way is answered, or never, if the GPU does not finish. */
+    void (*end)(void);
+    /* Textures read so far. */
+    uint64_t (*count)(void);
+} HelixTextureThread;
+
+extern const HelixTextureThread *helix_texture_thread;
+
+/*
+ * See to it that the fences of @g, a GL device, are noticed soon while @wanted(); NULL: no more. Main loop. Registered by
+ * resource-fence.c.
+ */
+extern void (*helix_fence_watch)(VirtIOGPU *g, bool (*wanted)(void));
+
 /* What a host adds whose GPU brings a texture to the encoder by itself; NULL where there is none. On macOS: resource-apple.c. */
 typedef struct HelixTextureCopier {
     /*
@@ -76,6 +106,9 @@ extern const HelixResolver helix_resource_resolver;
 
 /* The GPU was reset, or QEMU exits: look-ups under way are answered. */
 void helix_resource_reset(void);
+
+/* QEMU exits: the thread that reads textures ends. */
+void helix_resource_end(void);
 
 /* The VM runs again: look-ups under way go on. */
 void helix_resource_resume(void);
@@ -99,6 +132,9 @@ void helix_read_reset(void);
 
 /* The memory layout of virtio-gpu (and virgl) format @format. */
 HelixPixelLayout helix_pixel_layout(uint32_t format);
+
+/* virgl's sRGB formats: GL may convert what a screen shows as it is. */
+bool helix_format_is_srgb(uint32_t format);
 
 /* The error for a resource whose format has no layout. */
 void helix_set_unreadable(const HelixResource *resource, GError **error);

@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * resource-thread.c - textures read back by a thread with a GL context of its own, so that the main loop neither waits
+ * for the GPU nor copies pixels.
+ *
+ * On the main loop, in virglrenderer's context, the texture is made an EGLImage and a fence is put behind what was drawn:
+ * the image keeps the pixels alive whatever the guest does to its resource, and nothing is looked up by a name on the
+ * thread. The thread's context shares nothing with any other. It asks GL how large the image is before it reads, and GL
+ * writes no more than the rows that were ordered.
+ *
+ * It takes EGL with images of textures, fences and contexts without a surface (GTK, egl-headless, SPICE; SDL on X11 uses
+ * GLX unless SDL_VIDEO_X11_FORCE_EGL=1). Without, the main loop reads in bands.
+ */
+#include "qemu/osdep.h"
+#include "qemu/lockable.h"
+#include "qemu/main-loop.h"
+#include "qemu/queue.h"
+#include "qemu/thread.h"
+#include "../trace.h"
+#include "resource.h"
+
+#include <epoxy/egl.h>
+#include <epoxy/gl.h>
+#include <virglrenderer.h>
+
+/* How long QEMU's exit waits for a GPU that does not finish. */
+#define END_MS 2000
+
+typedef struct Order {
+    QSIMPLEQ_ENTRY(Order) next;
+    HelixTextureOrder what;
+    EGLImageKHR image;
+    EGLSyncKHR drawn;
+    bool good;
+} Order;
+
+static struct {
+    QEMUBH *bh;
+    EGLDisplay display;         /* of all orders; set before the thread starts */
+    EGLContext context;         /* the thread's, as above */
+    uint64_t count;
+
+    QemuMutex lock;             /* what follows */
+    QemuCond changed;
+    QSIMPLEQ_HEAD(, Order) orders, done;
+    bool stop, ended;
+} reader;
+
+static enum { UNKNOWN, RUNNING, UNUSABLE } state;     /* main loop */
+
+/* ---- the thread ---- */
+
+static bool large_enough(const HelixTextureOrder *what)
+{
+    GLint width = 0, height = 0;
+
+    glGetTexLevelParameteriv(GL_TEXTURE_2D, 0, GL_TEXTURE_WIDTH, &width);
+    glGetTexLevelParameteriv(GL_TEXTURE_2D, 0, GL_TEXTURE_HEIGHT, &height);
+    return width > 0 && height > 0 && (uint64_t)what->x + what->width <= width && (uint64_t)what->y + what->rows <= height;
+}
+
+static bool read_image(const Order *order)
+{
+    const HelixTextureOrder *what = &order->what;
+    GLuint framebuffer, texture;
+    bool good;
+
+    if (eglClientWaitSyncKHR(reader.display, order->drawn, 0, EGL_FOREVER_KHR) != EGL_CONDITION_SATISFIED_KHR) {
+        return false;
+    }
+    glGenTextures(1, &texture);
+    glBindTexture(GL_TEXTURE_2D, texture);
+    glEGLImageTargetTexture2DOES(GL_TEXTURE_2D, order->image);
+    glGenFramebuffers(1, &framebuffer);
+    glBindFramebuffer(GL_READ_FRAMEBUFFER, framebuffer);
+    glFramebufferTexture2D(GL_READ_FRAMEBUFFER, GL_COLOR_ATTACHMENT0, GL_TEXTURE_2D, texture, 0);
+    good = glGetError() == GL_NO_ERROR && large_enough(what) &&
+        glCheckFramebufferStatus(GL_READ_FRAMEBUFFER) == GL_FRAMEBUFFER_COMPLETE;
+    if (good) {
+        glPixelStorei(GL_PACK_ALIGNMENT, 4);
+        glPixelStorei(GL_PACK_ROW_LENGTH, what->stride / 4);
+        glReadPixels(what->x, what->y, what->width, what->rows, what->red_first ? GL_RGBA : GL_BGRA, GL_UNSIGNED_BYTE,
+                     what->to);
+    }
+    while (glGetError() != GL_NO_ERROR) {
+        good = false;
+    }
+    glDeleteFramebuffers(1, &framebuffer);
+    glDeleteTextures(1, &texture);
+    return good;
+}
+
+static Order *next_order(void)
+{
+    Order *order = NULL;
+
+    QEMU_LOCK_GUARD(&reader.lock);
+    while (!reader.stop && !(order = QSIMPLEQ_FIRST(&reader.orders))) {
+        qemu_cond_wait(&reader.changed, &reader.lock);
+    }
+    if (order) {
+        QSIMPLEQ_REMOVE_HEAD(&reader.orders, next);
+    }
+    return order;
+}
+
+/* At the end GL is left alone: whose display it is may have closed it. */
+static void *reader_main(void *opaque)
+{
+    bool current = eglBindAPI(EGL_OPENGL_API) &&
+        eglMakeCurrent(reader.display, EGL_NO_SURFACE, EGL_NO_SURFACE, reader.context);
+    bool usable = current && epoxy_has_gl_extension("GL_OES_EGL_image");
+    Order *order;
+
+    while ((order = next_order())) {
+        order->good = usable && read_image(order);
+        eglDestroyImageKHR(reader.display, order->image);
+        eglDestroySyncKHR(reader.display, order->drawn);
+        WITH_QEMU_LOCK_GUARD(&reader.lock) {
+            QSIMPLEQ_INSERT_TAIL(&reader.done, order, next);
+        }
+        qemu_bh_schedule(reader.bh);
+    }
+    WITH_QEMU_LOCK_GUARD(&reader.lock) {
+        reader.ended = true;
+    }
+    qemu_cond_broadcast(&reader.changed);
+    return NULL;
+}
+
+/* ---- the main loop ---- */
+
+static void answer(void *opaque)
+{
+    while (true) {
+        Order *order;
+
+        WITH_QEMU_LOCK_GUARD(&reader.lock) {
+            order = QSIMPLEQ_FIRST(&reader.done);
+            if (order) {
+                QSIMPLEQ_REMOVE_HEAD(&reader.done, next);
+            }
+        }
+        if (!order) {
+            return;
+        }
+        reader.count += order->good;
+        order->what.done(order->what.data, order->good);
+        g_free(order);
+    }
+}
+
+static bool has_extensions(EGLDisplay display)
+{
+    return epoxy_has_egl_extension(display, "EGL_KHR_surfaceless_context") &&
+        epoxy_has_egl_extension(display, "EGL_KHR_fence_sync") &&
+        epoxy_has_egl_extension(display, "EGL_KHR_image_base") &&
+        epoxy_has_egl_extension(display, "EGL_KHR_gl_texture_2D_image");
+}
+
+/* With the configuration of the current context, which draws with virglrenderer. */
+static EGLContext make_context(EGLDisplay display)
+{
+    EGLint id = 0, n = 0, attributes[] = { EGL_CONFIG_ID, 0, EGL_NONE };
+    EGLConfig config = NULL;
+
+    if (!has_extensions(display) || !eglQueryContext(display, eglGetCurrentContext(), EGL_CONFIG_ID, &id)) {
+        return EGL_NO_CONTEXT;
+    }
+    attributes[1] = id;
+    if (id && (!eglChooseConfig(display, attributes, &config, 1, &n) || n != 1)) {
+        return EGL_NO_CONTEXT;
+    }
+    return eglCreateContext(display, config, EGL_NO_CONTEXT, NULL);
+}
+
+static bool start(void)
+{
+    QemuThread thread;
+
+    state = UNUSABLE;
+    if (epoxy_is_desktop_gl() && eglQueryAPI() == EGL_OPENGL_API) {
+        reader.display = eglGetCurrentDisplay();
+        reader.context = make_context(reader.display);
+    }
+    trace_helix_readback_thread(reader.context != EGL_NO_CONTEXT);
+    if (reader.context == EGL_NO_CONTEXT) {
+        return false;
+    }
+    qemu_mutex_init(&reader.lock);
+    qemu_cond_init(&reader.changed);
+    QSIMPLEQ_INIT(&reader.orders);
+    QSIMPLEQ_INIT(&reader.done);
+    reader.bh = aio_bh_new(iohandler_get_aio_context(), answer, NULL);
+    qemu_thread_create(&thread, "helix-readback", reader_main, NULL, QEMU_THREAD_DETACHED);
+    state = RUNNING;
+    return true;
+}
+
+static Order *new_order(const HelixTextureOrder *what)
+{
+    static const EGLint level[] = { EGL_GL_TEXTURE_LEVEL_KHR, 0, EGL_NONE };
+    EGLImageKHR image = eglCreateImageKHR(reader.display, eglGetCurrentContext(), EGL_GL_TEXTURE_2D_KHR,
+                                          (EGLClientBuffer)(uintptr_t)what->texture, level);
+    EGLSyncKHR drawn = image == EGL_NO_IMAGE_KHR ? EGL_NO_SYNC_KHR :
+        eglCreateSyncKHR(reader.display, EGL_SYNC_FENCE_KHR, NULL);
+    Order *order;
+
+    if (drawn == EGL_NO_SYNC_KHR) {
+        if (image != EGL_NO_IMAGE_KHR) {
+            eglDestroyImageKHR(reader.display, image);
+        }
+        return NULL;
+    }
+    glFlush();
+    order = g_new0(Order, 1);
+    order->what = *what;
+    order->image = image;
+    order->drawn = drawn;
+    return order;
+}
+
+static bool begin(const HelixTextureOrder *what)
+{
+    Order *order;
+
+    virgl_renderer_force_ctx_0();
+    if (state == UNUSABLE || !epoxy_has_egl() || eglGetCurrentContext() == EGL_NO_CONTEXT ||
+        (state == UNKNOWN && !start()) || eglGetCurrentDisplay() != reader.display) {
+        return false;
+    }
+    order = new_order(what);
+    if (!order) {
+        return false;
+    }
+    WITH_QEMU_LOCK_GUARD(&reader.lock) {
+        QSIMPLEQ_INSERT_TAIL(&reader.orders, order, next);
+    }
+    qemu_cond_broadcast(&reader.changed);
+    return true;
+}
+
+/* What is still ordered is not answered any more, and neither is what the thread hangs in. */
+static void end(void)
+{
+    bool ended = false;
+    int64_t until = g_get_monotonic_time() / 1000 + END_MS;
+
+    if (state == RUNNING) {
+        WITH_QEMU_LOCK_GUARD(&reader.lock) {
+            reader.stop = true;
+            qemu_cond_broadcast(&reader.changed);
+            while (!(ended = reader.ended) && g_get_monotonic_time() / 1000 < until) {
+                qemu_cond_timedwait(&reader.changed, &reader.lock, 50);
+            }
+        }
+        if (ended) {
+            answer(NULL);
+        }
+    }
+    state = UNUSABLE;
+}
+
+static uint64_t count(void)
+{
+    return reader.count;
+}
+
+static const HelixTextureThread thread = { .begin = begin, .end = end, .count = count };
+
+static void register_thread(void)
+{
+    helix_texture_thread = &thread;
+}
+
+type_init(register_thread)
