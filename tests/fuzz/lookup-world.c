@@ -8,8 +8,9 @@
 #include "../../hw/display/helix/qemu/measure.h"
 #include "lookup-world.h"
 
-#define MOST_ELEMENTS 8u
-#define MOST_BYTES (MOST_ELEMENTS * 65536u * 8)         /* of one backing */
+#define MOST_ELEMENTS 4u
+#define LARGE 4u                /* sizes are multiples of it, so that one piece of a picture is not all of it */
+#define MOST_BYTES (MOST_ELEMENTS * 65536u * LARGE)         /* of one backing */
 #define STEP 4099u                                      /* from one version's bytes to the next one's */
 #define MOST_VERSIONS 64u
 #define POISON 0xe7
@@ -95,7 +96,7 @@ const guint8 *page_bytes(guint version, guint64 position)
 
 const guint8 *texture_row(guint version, guint32 x, guint32 y)
 {
-    return pattern + version * STEP + (y * 6151u) % (1u << 20) + (size_t)x * 4;
+    return pattern + version * STEP + (y * 6151u) % (1u << 19) + (size_t)x * 4;
 }
 
 static guint new_version(void)
@@ -272,17 +273,19 @@ void resource_destroy_all(void)
 void world_begin(Input *input)
 {
     static VirtIOGPUClass klass = { .handle_ctrl = handle_ctrl };
+    static bool made;
     guint8 settings = input_u8(input);
 
-    for (gsize i = 0; !pattern[1] && i < sizeof pattern; i++) {
+    for (gsize i = 0; !made && i < sizeof pattern; i++) {
         pattern[i] = (guint8)((i * 2654435761u) >> 11);
     }
+    made = true;
     memset(&world, 0, sizeof world);
     world.gpu = (VirtIOGPU) { .klass = &klass, .gl = settings & 1 };
     QTAILQ_INIT(&world.gpu.reslist);
     world.hash_useless = settings & 2;
     world.spent = settings & 4;
-    world.scale = settings & 8 ? 8 : 1;
+    world.scale = settings & 8 ? LARGE : 1;
     world.taken_away = g_ptr_array_new_with_free_func(g_free);
     helix_texture_reader = &reader;
 }
