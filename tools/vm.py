@@ -59,7 +59,7 @@ from steps import LOGS, StepError, host_path
 
 RUN = "/run/helix"                              # this run's folder: Built.save() writes built.json there
 GUEST_CID = 3
-BOOT_SECONDS = 120
+BOOT_SECONDS = int(os.environ.get("HELIX_BOOT_SECONDS", "120"))
 
 Result = namedtuple("Result", "rc out err")
 

@@ -25,6 +25,18 @@ SECONDS = 3600
 OURS = "hw/display/helix"
 
 
+def with_lines(part):
+    """@part with the source line of each place in its stacks. The sanitizers name them only where there is llvm-symbolizer."""
+    places = {}
+    for path, offset in re.findall(r"(?m)^ *#\d+ 0x[0-9a-f]+ +\((/[^\n]*)\+(0x[0-9a-f]+)\)", part):
+        places.setdefault(path, []).append(offset)
+    lines = [part]
+    for path, offsets in places.items():
+        lines.append(subprocess.run(["addr2line", "-e", path, *offsets], stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                                    check=True).stdout)
+    return "\n".join(lines)
+
+
 def reports(base):
     """[(whether it is ours, its first line)] of what the sanitizers wrote."""
     found = []
@@ -35,7 +47,7 @@ def reports(base):
         for part in re.split(r"(?m)^(?=.*(?:runtime error:|ERROR: AddressSanitizer))", text):
             line = part.strip().split("\n")[0]
             if "runtime error:" in line or "AddressSanitizer" in line:
-                found.append((OURS in (line if "runtime error:" in line else part), line))
+                found.append((OURS in (line if "runtime error:" in line else with_lines(part)), line))
     return found
 
 
@@ -67,8 +79,8 @@ def run(tap, name, script, environment):
 def main():
     tap = Tap()
     emulator = qemu.build_sanitized()[0]
-    environment = dict(os.environ, HELIX_QEMU=emulator)
-    scripts = check.vm_suites()[0]
+    environment = dict(os.environ, HELIX_QEMU=emulator, HELIX_BOOT_SECONDS="900")
+    scripts = check.scripts_in("vm", "vm-")[0]
     wanted = os.environ.get("HELIX_SUITES", "").split() or [name for name in scripts if name not in LEFT_OUT]
     for name in wanted:
         run(tap, name, scripts[name], environment)

@@ -83,7 +83,7 @@ static gboolean make_session(VtEncoder *vt, GError **error)
         }
         return FALSE;
     }
-    use_session(vt, session, vt->config.hardware_only);
+    use_session(vt, session, vt->config.hardware_only != 0);
     return TRUE;
 }
 

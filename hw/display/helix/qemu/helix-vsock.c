@@ -278,7 +278,7 @@ static void queue_reset(VirtIODevice *vdev, uint32_t index)
 {
     HelixVsockDevice *s = HELIX_VSOCK(vdev);
 
-    if (virtio_get_queue(vdev, index) == s->rx_vq) {
+    if (virtio_get_queue(vdev, (int)index) == s->rx_vq) {
         drop_rx_elem(s);
     }
 }

@@ -13,7 +13,7 @@
 #define MAX_SIDE (1u << 20)
 
 /* The guest's offset and stride of plane @i: EXT's where it gives them, else what the 44 bytes say. */
-static void plane_place(const HelixPicture *picture, int i, uint32_t tight, uint64_t *offset, uint64_t *stride)
+static void plane_place(const HelixPicture *picture, unsigned i, uint32_t tight, uint64_t *offset, uint64_t *stride)
 {
     uint64_t rows = picture->res_height ? picture->res_height : (uint64_t)picture->crop_y + picture->height;
 

@@ -51,7 +51,7 @@ static bool read_piece(Read *read, const HelixResource *resource, GError **error
     const HelixPlane *plane = &read->planes[read->plane];
     HelixSurface *surface = read->surface;
     uint32_t stride = surface->stride[read->plane];
-    uint32_t rows = MIN(plane->rows - read->row, MAX(1, PIECE_BYTES / plane->row_bytes));
+    uint32_t rows = MIN(plane->rows - read->row, MAX(1, PIECE_BYTES / MAX(1, plane->row_bytes)));
     uint8_t *to = surface->data + surface->offset[read->plane] + (size_t)read->row * stride;
     const HelixPicture *picture = &read->picture;
 
@@ -96,7 +96,7 @@ static void finish(Read *read, GError *error)
 {
     HelixSurface *surface = error ? NULL : g_steal_pointer(&read->surface);
 
-    if (surface) {
+    if (!error) {
         trace_helix_lookup_found(read->resource.id, surface->width, surface->height, read->resource.format,
                                  helix_host_path_name(surface->path));
     } else {

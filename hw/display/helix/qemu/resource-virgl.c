@@ -32,10 +32,10 @@ static bool get_info(uint32_t id, VirglInfo *info, struct virgl_renderer_resourc
     /* what does not apply to a resource is left as it is */
     memset(info, 0, sizeof(*info));
 #if VIRGL_VERSION_MAJOR >= 1
-    ret = virgl_renderer_resource_get_info_ext(id, &info->ext);
+    ret = virgl_renderer_resource_get_info_ext((int)id, &info->ext);
     *base = info->ext.base;
 #else
-    ret = virgl_renderer_resource_get_info(id, &info->base);
+    ret = virgl_renderer_resource_get_info((int)id, &info->base);
     *base = info->base;
 #endif
     return ret == 0;
@@ -73,8 +73,8 @@ static void find_pages(VirtIOGPU *g, HelixResource *resource)
         return;
     }
     virgl_renderer_force_ctx_0();
-    virgl_renderer_resource_detach_iov(resource->id, &iov, &count);
-    if (!iov || count <= 0 || virgl_renderer_resource_attach_iov(resource->id, iov, count)) {
+    virgl_renderer_resource_detach_iov((int)resource->id, &iov, &count);
+    if (!iov || count <= 0 || virgl_renderer_resource_attach_iov((int)resource->id, iov, count)) {
         return;
     }
     resource->iov = iov;
