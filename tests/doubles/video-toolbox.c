@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * video-toolbox.c - compression sessions, each with a thread that calls back, and pixel transfer.
+ * video-toolbox.c - compression sessions, each with a thread that calls back.
  *
  * As documented: EncodeFrame may return before the frame is out, CompleteFrames waits for what is pending, Invalidate
  * ends the callbacks, and a session is invalidated with its last reference.
@@ -8,27 +8,6 @@
 #include <string.h>
 
 #include "video-toolbox.h"
-
-DOUBLE_CONSTANT(kVTVideoEncoderSpecification_EnableLowLatencyRateControl);
-DOUBLE_CONSTANT(kVTVideoEncoderSpecification_RequireHardwareAcceleratedVideoEncoder);
-DOUBLE_CONSTANT(kVTCompressionPropertyKey_UsingHardwareAcceleratedVideoEncoder);
-DOUBLE_CONSTANT(kVTCompressionPropertyKey_RealTime);
-DOUBLE_CONSTANT(kVTCompressionPropertyKey_AllowFrameReordering);
-DOUBLE_CONSTANT(kVTCompressionPropertyKey_AverageBitRate);
-DOUBLE_CONSTANT(kVTCompressionPropertyKey_ExpectedFrameRate);
-DOUBLE_CONSTANT(kVTCompressionPropertyKey_PrioritizeEncodingSpeedOverQuality);
-DOUBLE_CONSTANT(kVTCompressionPropertyKey_MaxKeyFrameInterval);
-DOUBLE_CONSTANT(kVTCompressionPropertyKey_MaxFrameDelayCount);
-DOUBLE_CONSTANT(kVTCompressionPropertyKey_MaxAllowedFrameQP);
-DOUBLE_CONSTANT(kVTCompressionPropertyKey_MinAllowedFrameQP);
-DOUBLE_CONSTANT(kVTCompressionPropertyKey_ProfileLevel);
-DOUBLE_CONSTANT(kVTCompressionPropertyKey_ColorPrimaries);
-DOUBLE_CONSTANT(kVTCompressionPropertyKey_TransferFunction);
-DOUBLE_CONSTANT(kVTCompressionPropertyKey_YCbCrMatrix);
-DOUBLE_CONSTANT(kVTProfileLevel_H264_Baseline_AutoLevel);
-DOUBLE_CONSTANT(kVTProfileLevel_H264_Main_AutoLevel);
-DOUBLE_CONSTANT(kVTProfileLevel_H264_High_AutoLevel);
-DOUBLE_CONSTANT(kVTEncodeFrameOptionKey_ForceKeyFrame);
 
 DoubleVtOrders double_vt;
 DoubleVtSeen double_vt_seen;
@@ -83,59 +62,6 @@ static double property_number(Session *session, CFStringRef key, double otherwis
     }
     g_mutex_unlock(&session->lock);
     return number;
-}
-
-/* ---- calls that hang ---- */
-
-static GMutex hang_lock;
-static GCond hang_over;
-static DoubleVtHang hang_next;
-static guint hang_releases, hanging;
-
-/* TRUE: it hung, and is to fail. */
-static gboolean hangs(DoubleVtHang call)
-{
-    guint before;
-
-    g_mutex_lock(&hang_lock);
-    if (hang_next != call) {
-        g_mutex_unlock(&hang_lock);
-        return FALSE;
-    }
-    hang_next = DOUBLE_VT_NO_HANG;
-    before = hang_releases;
-    hanging++;
-    while (hang_releases == before) {
-        g_cond_wait(&hang_over, &hang_lock);
-    }
-    hanging--;
-    g_mutex_unlock(&hang_lock);
-    return TRUE;
-}
-
-gboolean double_vt_hangs(void)
-{
-    gboolean any;
-
-    g_mutex_lock(&hang_lock);
-    any = hanging > 0;
-    g_mutex_unlock(&hang_lock);
-    return any;
-}
-
-void double_vt_hang(DoubleVtHang call)
-{
-    g_mutex_lock(&hang_lock);
-    hang_next = call;
-    g_mutex_unlock(&hang_lock);
-}
-
-void double_vt_let_go(void)
-{
-    g_mutex_lock(&hang_lock);
-    hang_releases++;
-    g_cond_broadcast(&hang_over);
-    g_mutex_unlock(&hang_lock);
 }
 
 /* ---- the thread ---- */
@@ -282,7 +208,7 @@ OSStatus VTCompressionSessionCreate(CFAllocatorRef allocator, int32_t width, int
     gboolean hardware = CFDictionaryGetValue(spec,
                                              kVTVideoEncoderSpecification_RequireHardwareAcceleratedVideoEncoder) ==
                         kCFBooleanTrue;
-    OSStatus status = hangs(DOUBLE_VT_HANG_CREATE) ? kVTVideoEncoderNotAvailableNowErr :
+    OSStatus status = double_vt_hang_here(DOUBLE_VT_HANG_CREATE) ? kVTVideoEncoderNotAvailableNowErr :
                       creation_status(low_latency, hardware);
     Session *session;
 
@@ -321,7 +247,7 @@ void VTCompressionSessionInvalidate(VTCompressionSessionRef ref)
 {
     Session *session = double_check(ref, &session_class);
 
-    hangs(DOUBLE_VT_HANG_INVALIDATE);
+    double_vt_hang_here(DOUBLE_VT_HANG_INVALIDATE);
     invalidate(session);
 }
 
@@ -343,7 +269,7 @@ OSStatus VTSessionSetProperty(VTSessionRef ref, CFStringRef key, CFTypeRef value
     const char *text = double_text(key);
 
     double_check(value, NULL);
-    if (hangs(DOUBLE_VT_HANG_PROPERTY)) {
+    if (double_vt_hang_here(DOUBLE_VT_HANG_PROPERTY)) {
         return kVTInvalidSessionErr;
     }
     session->dead |= double_vt.die;
@@ -456,7 +382,7 @@ OSStatus VTCompressionSessionEncodeFrame(VTCompressionSessionRef ref, CVImageBuf
     OSStatus status;
     Frame *frame;
 
-    if (hangs(DOUBLE_VT_HANG_ENCODE)) {
+    if (double_vt_hang_here(DOUBLE_VT_HANG_ENCODE)) {
         return kVTInvalidSessionErr;
     }
     session->dead |= double_vt.die;
@@ -506,7 +432,7 @@ OSStatus VTCompressionSessionCompleteFrames(VTCompressionSessionRef ref, CMTime 
 {
     Session *session = double_check(ref, &session_class);
 
-    if (hangs(DOUBLE_VT_HANG_COMPLETE)) {
+    if (double_vt_hang_here(DOUBLE_VT_HANG_COMPLETE)) {
         return kVTInvalidSessionErr;
     }
     double_vt_seen.completes++;
@@ -521,64 +447,5 @@ OSStatus VTCompressionSessionCompleteFrames(VTCompressionSessionRef ref, CMTime 
         g_cond_wait(&session->changed, &session->lock);
     }
     g_mutex_unlock(&session->lock);
-    return 0;
-}
-
-/* ---- pixel transfer ---- */
-
-typedef struct Transfer {
-    DoubleObject object;
-    gboolean invalid;
-} Transfer;
-
-static const DoubleClass transfer_class = { "VTPixelTransferSession", NULL };
-
-OSStatus VTPixelTransferSessionCreate(CFAllocatorRef allocator, VTPixelTransferSessionRef *out)
-{
-    if (double_vt.transfer_create) {
-        return double_vt.transfer_create;
-    }
-    *out = double_object_new(&transfer_class, sizeof(Transfer));
-    return 0;
-}
-
-void VTPixelTransferSessionInvalidate(VTPixelTransferSessionRef session)
-{
-    ((Transfer *)double_check(session, &transfer_class))->invalid = TRUE;
-}
-
-/* Scales by the nearest sample. */
-static void transfer_plane(const DoubleBuffer *from, const DoubleBuffer *to, guint plane, guint unit)
-{
-    guint sub = plane ? 2 : 1;
-
-    for (guint y = 0; y < to->height / sub; y++) {
-        for (guint x = 0; x < to->width / sub; x++) {
-            guint from_x = (2 * x + 1) * (from->width / sub) / (2 * (to->width / sub));
-            guint from_y = (2 * y + 1) * (from->height / sub) / (2 * (to->height / sub));
-
-            memcpy(to->plane[plane] + y * to->stride[plane] + x * unit,
-                   from->plane[plane] + from_y * from->stride[plane] + from_x * unit, unit);
-        }
-    }
-}
-
-OSStatus VTPixelTransferSessionTransferImage(VTPixelTransferSessionRef ref, CVPixelBufferRef source,
-                                             CVPixelBufferRef destination)
-{
-    Transfer *transfer = double_check(ref, &transfer_class);
-    DoubleBuffer *from = double_check(source, &double_buffer), *to = double_check(destination, &double_buffer);
-
-    if (transfer->invalid || double_vt.transfer) {
-        return transfer->invalid ? kVTInvalidSessionErr : double_vt.transfer;
-    }
-    g_assert_true(from->format == to->format);
-    double_vt_seen.transfers++;
-    if (from->format == kCVPixelFormatType_420YpCbCr8BiPlanarVideoRange) {
-        transfer_plane(from, to, 0, 1);
-        transfer_plane(from, to, 1, 2);
-    } else {
-        transfer_plane(from, to, 0, 4);
-    }
     return 0;
 }

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* video-toolbox.h - the encoder inside the VideoToolbox double. */
+/* video-toolbox.h - the encoder inside the VideoToolbox double, and what its files know of each other. */
 #ifndef DOUBLE_VIDEO_TOOLBOX_INNER_H
 #define DOUBLE_VIDEO_TOOLBOX_INNER_H
 
 #include "core-video.h"
+
+/* In @call: wait if a test has ordered it to hang. TRUE: it hung, and is to fail. */
+gboolean double_vt_hang_here(DoubleVtHang call);
 
 typedef struct DoubleCoder DoubleCoder;
 

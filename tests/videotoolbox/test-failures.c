@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * test-failures.c - the VideoToolbox encoder when things go wrong, as the doubles are told to let them: sessions
- * refused and lost, frames dropped, held back and never answered, samples in every shape.
+ * test-failures.c - the VideoToolbox encoder when sessions and properties are refused and sessions are lost, as the doubles are told
+ * to let it happen; what goes wrong with a single frame is in test-samples.c.
  */
 #include <string.h>
 
@@ -338,179 +338,6 @@ static void test_available(void)
     rig_check_clear();
 }
 
-/* A dropped frame is no error, and does not swallow the IDR that was asked for. */
-static void test_dropped(void)
-{
-    for (guint how = 0; how < 3; how++) {
-        HelixEncoder *encoder = rig_open(rig_config(WIDTH, HEIGHT));
-        AVCodecContext *decoder = stream_decoder_new();
-
-        for (guint i = 0; i < 9; i++) {
-            gboolean drop = i == 3 || i == 6;
-            HelixAccessUnit unit;
-
-            double_vt.drop = drop && how < 2;
-            double_vt.drop_silently = how == 1;
-            double_vt.drop_at_once = drop && how == 2;
-            unit = rig_must_encode(encoder, rig_memory_surface(WIDTH, HEIGHT, i), i == 6);
-            g_assert_true(unit.dropped == drop);
-            if (!drop) {
-                g_assert_true(unit.keyframe == (i == 0 || i == 7));
-                rig_check_picture(decoder, unit.data, WIDTH, HEIGHT, i);
-                g_bytes_unref(unit.data);
-            }
-        }
-        avcodec_free_context(&decoder);
-        rig_close(encoder);
-    }
-}
-
-/* An encoder that sits on a frame until told to give it out; one that never answers; answers for frames of the past. */
-static void test_slow(void)
-{
-    HelixEncoder *encoder = rig_open(rig_config(WIDTH, HEIGHT));
-    AVCodecContext *decoder = stream_decoder_new();
-    HelixAccessUnit unit;
-
-    double_vt.hold = 1;
-    unit = rig_must_encode(encoder, rig_memory_surface(WIDTH, HEIGHT, 0), FALSE);
-    rig_check_picture(decoder, unit.data, WIDTH, HEIGHT, 0);
-    g_bytes_unref(unit.data);
-    g_assert_cmpuint(double_vt_seen.completes, ==, 1);
-    double_vt.hold = 0;
-    double_vt.late_callbacks = 2;
-    double_vt.delay_us = 2000;
-    for (guint i = 1; i < 5; i++) {
-        unit = rig_must_encode(encoder, rig_memory_surface(WIDTH, HEIGHT, i), FALSE);
-        rig_check_picture(decoder, unit.data, WIDTH, HEIGHT, i);
-        g_bytes_unref(unit.data);
-    }
-    double_vt.late_callbacks = 0;
-    double_vt.swallow = 1;
-    g_test_expect_message(NULL, G_LOG_LEVEL_MESSAGE, "*new session*");
-    unit = rig_must_encode(encoder, rig_memory_surface(WIDTH, HEIGHT, 6), FALSE);
-    g_test_assert_expected_messages();
-    rig_check_idr(&unit, FALSE);
-    g_bytes_unref(unit.data);
-    avcodec_free_context(&decoder);
-    rig_close(encoder);
-}
-
-/* Told to make an IDR and did not. */
-static void test_force_ignored(void)
-{
-    HelixEncoder *encoder = rig_open(rig_config(WIDTH, HEIGHT));
-    HelixAccessUnit unit = rig_must_encode(encoder, rig_memory_surface(WIDTH, HEIGHT, 0), FALSE);
-
-    g_bytes_unref(unit.data);
-    double_vt.ignore_force = TRUE;
-    g_test_expect_message(NULL, G_LOG_LEVEL_MESSAGE, "*no IDR*new session*");
-    unit = rig_must_encode(encoder, rig_memory_surface(WIDTH, HEIGHT, 1), TRUE);
-    g_test_assert_expected_messages();
-    rig_check_idr(&unit, FALSE);
-    g_bytes_unref(unit.data);
-    rig_close(encoder);
-}
-
-/* Samples in every shape they come in. */
-static void test_samples(void)
-{
-    static const guint length_sizes[] = { 4, 2, 1, 4, 4, 4 };
-
-    for (guint i = 0; i < G_N_ELEMENTS(length_sizes); i++) {
-        guint side = length_sizes[i] == 1 ? 32 : 192;
-        HelixEncoderConfig config = rig_config(side, side);
-        AVCodecContext *decoder = stream_decoder_new();
-        HelixEncoder *encoder;
-
-        config.bitrate = length_sizes[i] == 1 ? 20000 : 2000000;
-        double_vt.length_size = length_sizes[i];
-        double_vt.block_pieces = i + 1;
-        double_vt.no_attachments = i == 3;
-        double_vt.count_fails = i == 4;
-        double_vt.keep_vui = i == 5;
-        encoder = rig_open(config);
-        for (guint k = 0; k < 3; k++) {
-            HelixSurface *surface = rig_memory_surface(side, side, length_sizes[i] == 1 ? 0 : k);
-            HelixAccessUnit unit;
-            AVFrame *frame;
-
-            if (length_sizes[i] == 1) {
-                memset(surface->data, 90, surface->size);
-            }
-            unit = rig_must_encode(encoder, surface, FALSE);
-            g_assert_true(unit.keyframe == (k == 0));
-            frame = stream_decode(decoder, unit.data);
-            g_assert_nonnull(frame);
-            av_frame_free(&frame);
-            g_bytes_unref(unit.data);
-        }
-        avcodec_free_context(&decoder);
-        rig_close(encoder);
-    }
-}
-
-static void test_bad_samples(void)
-{
-    for (guint i = 0; i < 8; i++) {
-        HelixEncoder *encoder = rig_open(rig_config(WIDTH, HEIGHT));
-        HelixAccessUnit unit;
-        GError *error = NULL;
-
-        double_vt.no_format = i == 0;
-        double_vt.no_data = i == 1;
-        double_vt.bad_sps = i == 2;
-        double_vt.truncated = i == 3;
-        double_vt.unreadable_block = i == 4;
-        double_vt.sets_fail = i == 5;
-        double_vt.huge = i == 6;
-        double_vt.length_size = i == 7 ? 3 : 0;
-        g_assert_false(rig_encode(encoder, rig_memory_surface(WIDTH, HEIGHT, 1), FALSE, &unit, &error));
-        g_assert_error(error, HELIX_ERROR, HELIX_CODE_ENCODE);
-        g_clear_error(&error);
-        rig_close(encoder);
-    }
-}
-
-/* CoreVideo and pixel transfer fail. */
-static void test_input_fails(void)
-{
-    HelixEncoder *encoder = rig_open(rig_config(WIDTH, HEIGHT));
-
-    for (guint i = 0; i < 7; i++) {
-        HelixSurface *surface = i == 0 ? rig_memory_surface(WIDTH, HEIGHT, 0) : i == 1 ? rig_io_surface(WIDTH, HEIGHT,
-                                                                                                        0) :
-                                i == 4 ? rig_memory_surface(WIDTH - 1, HEIGHT, 0) : i == 6 ? rig_nv12_surface(WIDTH,
-                                                                                                              HEIGHT) :
-                                rig_memory_surface(640, 360, 0);
-        HelixAccessUnit unit;
-        GError *error = NULL;
-
-        double_vt = (DoubleVtOrders) { 0 };
-        double_vt.wrap_bytes = i == 0 || i == 6 ? kCVReturnInvalidArgument : 0;
-        double_vt.wrap_iosurface = i == 1 ? kCVReturnInvalidArgument : 0;
-        double_vt.pool = i == 2 ? kCVReturnAllocationFailed : 0;
-        double_vt.pool_buffer = i == 3 ? kCVReturnAllocationFailed : 0;
-        double_vt.lock = i == 4 ? kCVReturnInvalidArgument : 0;
-        double_vt.transfer_create = i == 5 ? kVTAllocationFailedErr : 0;
-        g_assert_false(rig_encode(encoder, surface, FALSE, &unit, &error));
-        g_assert_error(error, HELIX_ERROR, HELIX_CODE_ENCODE);
-        g_clear_error(&error);
-        g_assert_cmpint(rig_live_surfaces(), ==, 0);
-    }
-    double_vt = (DoubleVtOrders) { .transfer = kVTParameterErr };
-    for (guint i = 0; i < 2; i++) {
-        HelixAccessUnit unit;
-        GError *error = NULL;
-
-        g_assert_false(rig_encode(encoder, rig_memory_surface(640, 360, 0), FALSE, &unit, &error));
-        g_assert_error(error, HELIX_ERROR, HELIX_CODE_ENCODE);
-        g_clear_error(&error);
-    }
-    double_vt = (DoubleVtOrders) { 0 };
-    rig_close(encoder);
-}
-
 static void test_close_unused(void)
 {
     HelixEncoderConfig config = rig_config(WIDTH, HEIGHT);
@@ -538,12 +365,6 @@ int main(int argc, char **argv)
     g_test_add_func("/lost/opened-in-software", test_opened_in_software);
     g_test_add_func("/lost/unreported-hardware", test_unreported_hardware);
     g_test_add_func("/available", test_available);
-    g_test_add_func("/dropped", test_dropped);
-    g_test_add_func("/slow", test_slow);
-    g_test_add_func("/force-ignored", test_force_ignored);
-    g_test_add_func("/samples", test_samples);
-    g_test_add_func("/samples/bad", test_bad_samples);
-    g_test_add_func("/input-fails", test_input_fails);
     g_test_add_func("/close-unused", test_close_unused);
     return g_test_run();
 }

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* vt-constants.c - VideoToolbox's names of properties and values. */
+#include "video-toolbox.h"
+
+DOUBLE_CONSTANT(kVTVideoEncoderSpecification_EnableLowLatencyRateControl);
+DOUBLE_CONSTANT(kVTVideoEncoderSpecification_RequireHardwareAcceleratedVideoEncoder);
+DOUBLE_CONSTANT(kVTCompressionPropertyKey_UsingHardwareAcceleratedVideoEncoder);
+DOUBLE_CONSTANT(kVTCompressionPropertyKey_RealTime);
+DOUBLE_CONSTANT(kVTCompressionPropertyKey_AllowFrameReordering);
+DOUBLE_CONSTANT(kVTCompressionPropertyKey_AverageBitRate);
+DOUBLE_CONSTANT(kVTCompressionPropertyKey_ExpectedFrameRate);
+DOUBLE_CONSTANT(kVTCompressionPropertyKey_PrioritizeEncodingSpeedOverQuality);
+DOUBLE_CONSTANT(kVTCompressionPropertyKey_MaxKeyFrameInterval);
+DOUBLE_CONSTANT(kVTCompressionPropertyKey_MaxFrameDelayCount);
+DOUBLE_CONSTANT(kVTCompressionPropertyKey_MaxAllowedFrameQP);
+DOUBLE_CONSTANT(kVTCompressionPropertyKey_MinAllowedFrameQP);
+DOUBLE_CONSTANT(kVTCompressionPropertyKey_ProfileLevel);
+DOUBLE_CONSTANT(kVTCompressionPropertyKey_ColorPrimaries);
+DOUBLE_CONSTANT(kVTCompressionPropertyKey_TransferFunction);
+DOUBLE_CONSTANT(kVTCompressionPropertyKey_YCbCrMatrix);
+DOUBLE_CONSTANT(kVTProfileLevel_H264_Baseline_AutoLevel);
+DOUBLE_CONSTANT(kVTProfileLevel_H264_Main_AutoLevel);
+DOUBLE_CONSTANT(kVTProfileLevel_H264_High_AutoLevel);
+DOUBLE_CONSTANT(kVTEncodeFrameOptionKey_ForceKeyFrame);
