@@ -14,7 +14,8 @@ def c_shape(text):
         kind = ' '.join(words[:2])
     return {'size_t': 'usize', 'int64_t': 'i64', 'int32_t': 'i32', 'int': 'i32', 'OSStatus': 'i32', 'CVReturn': 'i32',
             'kern_return_t': 'i32', 'unsigned long': 'usize', 'uint64_t': 'u64', 'guint64': 'u64', 'signed char': 'bool',
-            'Origin': 'MTLOrigin', 'Size': 'MTLSize'}.get(kind, kind)
+            'Origin': 'MTLOrigin', 'Size': 'MTLSize',
+            'Region': 'MTLRegion'}.get(kind, kind)
 
 
 def rust_shape(text):

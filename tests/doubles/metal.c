@@ -14,6 +14,7 @@
 
 typedef MTLOrigin Origin;
 typedef MTLSize Size;
+typedef MTLRegion Region;
 
 DoubleMetalOrders double_metal;
 DoubleMetalSeen double_metal_seen;
@@ -26,6 +27,11 @@ static guint threads;
 
 static const DoubleClass device_class = { "MTLDevice", NULL };
 static const DoubleObject device = { DOUBLE_MAGIC, -1, &device_class };
+
+id MTLCreateSystemDefaultDevice(void)
+{
+    return (id)&device;
+}
 
 /* ---- textures and their descriptors ---- */
 
@@ -101,6 +107,19 @@ static id texture_device(id self, SEL selector)
     return (id)&device;
 }
 
+static void texture_replace(id self, SEL selector, Region region, unsigned long level, const void *bytes, unsigned long stride)
+{
+    Texture *texture = double_check(self, &texture_class);
+
+    g_assert_true(level == 0 && region.origin.z == 0 && region.size.depth == 1);
+    g_assert_cmpuint(region.origin.x + region.size.width, <=, texture->width);
+    g_assert_cmpuint(region.origin.y + region.size.height, <=, texture->height);
+    for (unsigned long y = 0; y < region.size.height; y++) {
+        memcpy(texture->data + (region.origin.y + y) * texture->stride + region.origin.x * 4,
+               (const guint8 *)bytes + y * stride, region.size.width * 4);
+    }
+}
+
 typedef struct Descriptor {
     DoubleObject object;
     unsigned long format, width, height, usage;
@@ -144,6 +163,13 @@ static id device_new_texture(id self, SEL selector, id descriptor_ref, IOSurface
                                                                      (guint)descriptor->format, surface);
 }
 
+static id device_new_plain_texture(id self, SEL selector, id descriptor_ref)
+{
+    Descriptor *descriptor = double_check(descriptor_ref, &descriptor_class);
+
+    return double_metal_texture_new((guint)descriptor->width, (guint)descriptor->height, (guint)descriptor->format, NULL);
+}
+
 /* ---- events ---- */
 
 typedef struct Event {
@@ -166,6 +192,16 @@ void double_metal_event_signal(id ref, guint64 value)
     event->value = value;
     g_cond_broadcast(&changed);
     g_mutex_unlock(&lock);
+}
+
+static id device_new_event(id self, SEL selector)
+{
+    return double_metal_event_new();
+}
+
+static void event_set_value(id self, SEL selector, guint64 value)
+{
+    double_metal_event_signal(self, value);
 }
 
 /* ---- queues, command buffers, encoders ---- */
@@ -349,10 +385,14 @@ const DoubleMethodEntry double_metal_methods[] = {
     METHOD(texture_class, "width", texture_width),
     METHOD(texture_class, "height", texture_height),
     METHOD(texture_class, "device", texture_device),
+    METHOD(texture_class, "replaceRegion:mipmapLevel:withBytes:bytesPerRow:", texture_replace),
     METHOD(descriptor_meta, "texture2DDescriptorWithPixelFormat:width:height:mipmapped:", descriptor_2d),
     METHOD(descriptor_class, "setUsage:", descriptor_set_usage),
     METHOD(device_class, "newCommandQueue", device_new_queue),
     METHOD(device_class, "newTextureWithDescriptor:iosurface:plane:", device_new_texture),
+    METHOD(device_class, "newTextureWithDescriptor:", device_new_plain_texture),
+    METHOD(device_class, "newSharedEvent", device_new_event),
+    METHOD(event_class, "setSignaledValue:", event_set_value),
     METHOD(queue_class, "commandBuffer", queue_command_buffer),
     METHOD(commands_class, "encodeWaitForEvent:value:", commands_wait_event),
     METHOD(commands_class, "blitCommandEncoder", commands_blit_encoder),

@@ -6,6 +6,8 @@
 #ifndef DOUBLE_NOT_IN_C_H
 #define DOUBLE_NOT_IN_C_H
 
+#include <objc/message.h>
+
 /* from: objc2 crates/objc2/src/ffi/rc.rs */
 void *objc_autoreleasePoolPush(void);
 void objc_autoreleasePoolPop(void *pool);
@@ -27,5 +29,12 @@ typedef struct {
 typedef struct {
     unsigned long width, height, depth;
 } MTLSize;
+typedef struct {
+    MTLOrigin origin;
+    MTLSize size;
+} MTLRegion;
+
+/* from: Metal/MTLDevice.rs */
+id MTLCreateSystemDefaultDevice(void);
 
 #endif

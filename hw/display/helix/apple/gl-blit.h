@@ -9,27 +9,20 @@
 #ifndef HELIX_APPLE_GL_BLIT_H
 #define HELIX_APPLE_GL_BLIT_H
 
-#include "slot.h"
+#include <epoxy/egl.h>
+#include <epoxy/gl.h>
 
-typedef struct HelixRect {
-    guint32 x, y, width, height;
-} HelixRect;
+#include "slot.h"
 
 /* What a picture is and where it goes. */
 typedef struct HelixBlit {
     GLuint texture;             /* GL_TEXTURE_2D */
     guint32 texture_height;
-    HelixRect source;           /* in the picture's rows, the top one 0 */
+    HelixRect source;
     gboolean bottom_up;         /* the texture's row 0 is the picture's lowest (virgl's Y_0_TOP) */
 } HelixBlit;
 
 typedef struct HelixGlBlit HelixGlBlit;
-
-typedef enum HelixGpuStatus {
-    HELIX_GPU_PENDING,
-    HELIX_GPU_DONE,
-    HELIX_GPU_FAILED,
-} HelixGpuStatus;
 
 HelixGlBlit *helix_gl_blit_new(void);
 void helix_gl_blit_free(HelixGlBlit *blit);

@@ -2,12 +2,12 @@
 /*
  * metal-copy.h - a Metal texture copied into an IOSurface by the GPU, as it is: no scaling, no turning over.
  *
- * Main loop only. Nothing waits: the end of a copy is asked for.
+ * Main loop only. Nothing waits: the end of a copy is asked for. Knows nothing of EGL, which Macs have only with ANGLE.
  */
 #ifndef HELIX_APPLE_METAL_COPY_H
 #define HELIX_APPLE_METAL_COPY_H
 
-#include "gl-blit.h"
+#include "slot.h"
 
 /*
  * Around everything that sends messages: QEMU's main loop has no pool that is emptied, and what Metal puts into none stays

@@ -145,7 +145,6 @@ static HelixSlot *add_slot(HelixSlotPool *pool, guint32 width, guint32 height, G
     slot->width = width;
     slot->height = height;
     slot->surface = surface;
-    slot->pbuffer = EGL_NO_SURFACE;
     g_ptr_array_add(pool->slots, slot);
     return slot;
 }

@@ -7,8 +7,6 @@
 #ifndef HELIX_APPLE_SLOT_H
 #define HELIX_APPLE_SLOT_H
 
-#include <epoxy/egl.h>
-#include <epoxy/gl.h>
 #include <IOSurface/IOSurface.h>
 #include <objc/message.h>
 
@@ -21,12 +19,23 @@ typedef struct HelixSlot {
     guint32 width, height;
     IOSurfaceRef surface;       /* BGRA */
     /* What copies keep with it, made when first needed. */
-    EGLSurface pbuffer;         /* EGL_NO_SURFACE: none */
-    GLuint texture, framebuffer;
+    gpointer pbuffer;           /* EGLSurface; NULL, which is EGL_NO_SURFACE: none */
+    guint texture, framebuffer; /* GL's names */
     id metal;                   /* MTLTexture on the surface, NULL: none */
 } HelixSlot;
 
 typedef struct HelixSlotPool HelixSlotPool;
+
+/* What of a texture is copied into a slot, in the picture's rows, the top one 0. */
+typedef struct HelixRect {
+    guint32 x, y, width, height;
+} HelixRect;
+
+typedef enum HelixGpuStatus {
+    HELIX_GPU_PENDING,
+    HELIX_GPU_DONE,
+    HELIX_GPU_FAILED,
+} HelixGpuStatus;
 
 /* @forget takes back what copies keep with a slot that goes; on the main loop. */
 HelixSlotPool *helix_slot_pool_new(void (*forget)(gpointer data, HelixSlot *slot), gpointer data);
