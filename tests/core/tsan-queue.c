@@ -3,16 +3,22 @@
  * tsan-queue.c - GLib's queues, pools and reference counts told to ThreadSanitizer, in its builds, beside tests/videotoolbox/tsan-glib.c.
  *
  * A distribution's GLib is built without it. What is handed over is announced here, so that the sanitizer goes on looking at it;
- * what GLib allocates and frees for itself in between (a queue's nodes) is not looked at (tsan-suppress.c, or a longer list of the
- * program's own). Nothing of ours is suppressed.
+ * what GLib allocates and frees for itself in between (a queue's nodes) is not looked at. Nor is what Mesa does, in programs that
+ * draw: of it and of LLVM only parts are seen. Nothing of ours is suppressed.
  */
 #include <dlfcn.h>
 #include <glib.h>
 
 void __tsan_acquire(void *address);
 void __tsan_release(void *address);
+const char *__tsan_default_suppressions(void);
 
 #define REAL(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
+
+const char *__tsan_default_suppressions(void)
+{
+    return "called_from_lib:libglib-2.0.so.0\ncalled_from_lib:libgallium\nrace:libgallium\n";
+}
 
 void g_async_queue_push(GAsyncQueue *queue, gpointer data)
 {
