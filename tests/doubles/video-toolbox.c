@@ -435,7 +435,7 @@ OSStatus VTCompressionSessionCompleteFrames(VTCompressionSessionRef ref, CMTime 
     if (double_vt_hang_here(DOUBLE_VT_HANG_COMPLETE)) {
         return kVTInvalidSessionErr;
     }
-    double_vt_seen.completes++;
+    g_atomic_int_inc((gint *)&double_vt_seen.completes);        /* another session's may hang here */
     g_assert_cmpuint(until.flags & kCMTimeFlags_Valid, ==, 0);          /* all of them */
     if (session_status(session)) {
         return session_status(session);

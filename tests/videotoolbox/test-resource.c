@@ -206,6 +206,11 @@ static void test_refused(void)
     picture.resource_id = ID + 1;
     must_fail(&picture, HELIX_CODE_NOT_FOUND, "no resource 8");
     picture = wanted();
+    picture.source = HELIX_SOURCE_PAGES;
+    double_virgl.missing_after = 1;     /* gone between the two looks */
+    must_fail(&picture, HELIX_CODE_NOT_FOUND, "no resource 7");
+    double_virgl.missing = FALSE;
+    picture = wanted();
     double_virgl.format = 2000;
     must_fail(&picture, HELIX_CODE_NOT_READABLE, "format 2000");
     double_virgl.format = R8G8B8A8;
@@ -246,7 +251,8 @@ static void test_reset(void)
         g_clear_error(&answers[i].error);
     }
     g_assert_cmpuint(double_egl_seen.pbuffers, ==, 0);
-    helix_resource_reset();             /* nothing is there to be reset */
+    helix_resource_reset();             /* nothing is there to be reset, or to go on with */
+    helix_resource_resume();
     double_egl.pending_polls = 0;
     double_egl.no_status = TRUE;
     must_fail(&picture, HELIX_CODE_INTERNAL, "the GPU failed");
