@@ -29,9 +29,10 @@ CPPCHECK = (
     # Other people's headers.
     "--suppress=*:/usr/include/*",
 )
-# It knows no list of QEMU's, and fails at an empty argument.
+# It knows no list of QEMU's, and fails at an empty argument of a macro.
 CPPCHECK_IN_QEMU = CPPCHECK + (
     "-DQTAILQ_HEAD(name,type)=TailqHead", "-DQTAILQ_ENTRY(type)=TailqEntry", "-DQTAILQ_HEAD_INITIALIZER(head)={0}",
+    "-DQSIMPLEQ_HEAD(name,type)=SimpleqHead", "-DQSIMPLEQ_ENTRY(type)=SimpleqEntry",
     "-DQTAILQ_FOREACH(item,head,field)=while ((item = tailq_next(head)))",
 )
 # What the project's own build has (meson.build), and QEMU's has not.

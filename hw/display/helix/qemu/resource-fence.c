@@ -39,7 +39,7 @@ static gboolean prepare(GSource *source, gint *timeout)
         return FALSE;
     }
     left = fence->next - g_get_monotonic_time();
-    *timeout = left > 0 ? (left + 999) / 1000 : 0;
+    *timeout = left > 0 ? (gint)((left + 999) / 1000) : 0;
     return left <= 0;
 }
 

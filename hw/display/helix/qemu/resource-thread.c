@@ -56,7 +56,8 @@ static bool large_enough(const HelixTextureOrder *what)
 
     glGetTexLevelParameteriv(GL_TEXTURE_2D, 0, GL_TEXTURE_WIDTH, &width);
     glGetTexLevelParameteriv(GL_TEXTURE_2D, 0, GL_TEXTURE_HEIGHT, &height);
-    return width > 0 && height > 0 && (uint64_t)what->x + what->width <= width && (uint64_t)what->y + what->rows <= height;
+    return width > 0 && height > 0 && (uint64_t)what->x + what->width <= (uint64_t)width &&
+        (uint64_t)what->y + what->rows <= (uint64_t)height;
 }
 
 static bool read_image(const Order *order)
@@ -78,9 +79,9 @@ static bool read_image(const Order *order)
         glCheckFramebufferStatus(GL_READ_FRAMEBUFFER) == GL_FRAMEBUFFER_COMPLETE;
     if (good) {
         glPixelStorei(GL_PACK_ALIGNMENT, 4);
-        glPixelStorei(GL_PACK_ROW_LENGTH, what->stride / 4);
-        glReadPixels(what->x, what->y, what->width, what->rows, what->red_first ? GL_RGBA : GL_BGRA, GL_UNSIGNED_BYTE,
-                     what->to);
+        glPixelStorei(GL_PACK_ROW_LENGTH, (GLint)(what->stride / 4));
+        glReadPixels((GLint)what->x, (GLint)what->y, (GLsizei)what->width, (GLsizei)what->rows,
+                     what->red_first ? GL_RGBA : GL_BGRA, GL_UNSIGNED_BYTE, what->to);
     }
     while (glGetError() != GL_NO_ERROR) {
         good = false;
