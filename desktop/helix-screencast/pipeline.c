@@ -10,6 +10,7 @@
 #define EOS_SECONDS 10
 #define EOS_SECONDS_AFTER_ERROR 2
 #define CLOSED_MS 1000
+#define PORTAL_BUFFERS 16
 
 typedef struct Player {
     const Options *options;
@@ -106,6 +107,18 @@ GstElement *pipeline_make(const Options *options, GError **error)
     return pipeline;
 }
 
+/*
+ * xdg-desktop-portal-wlr offers two buffers unless it is asked for more, and stalls after a few pictures with them. What
+ * --source says goes first.
+ */
+static void ask_for_buffers(GstElement *source, const Options *options)
+{
+    if (!(options->source && strstr(options->source, "min-buffers=")) &&
+        g_object_class_find_property(G_OBJECT_GET_CLASS(source), "min-buffers")) {
+        g_object_set(source, "min-buffers", PORTAL_BUFFERS, NULL);
+    }
+}
+
 static gboolean set_node(GstElement *pipeline, const Cast *cast, const Options *options, GError **error)
 {
     g_autoptr(GstElement) source = gst_bin_get_by_name(GST_BIN(pipeline), SOURCE_NAME);
@@ -119,6 +132,7 @@ static gboolean set_node(GstElement *pipeline, const Cast *cast, const Options *
     g_object_set(source, "path", path, NULL);
     if (cast->fd >= 0) {
         g_object_set(source, "fd", cast->fd, NULL);
+        ask_for_buffers(source, options);
     }
     if (!options->quiet) {
         g_printerr("helix-screencast: streaming PipeWire node %u\n", cast->node);

@@ -3,7 +3,7 @@
 
 Mutter's ScreenCast and Weston's PipeWire backend, each with PipeWire 1.6 (every frame by DMA-BUF) and with Debian 13's
 own 1.4, which can't negotiate DMA-BUFs: its plain memory is copied into buffers of the GPU and named too. Of each the film is decoded and looked at
-(film.py).
+(film.py). With Mutter also: a pool of two buffers, and a viewer that joins while nothing moves.
 """
 
 import glob
@@ -29,6 +29,7 @@ LEAST_MOVING = 0.5          # of the moving frames; a compositor repeats a pictu
 LEAST_FACES = 1             # as many as are surely seen within a second
 LEAST_PSNR = 30.0
 STREAM_SECONDS = 120
+POOL_FRAMES = 60
 START_SECONDS = 60          # for gst-launch to have started on an emulated processor
 
 
@@ -154,6 +155,33 @@ def test_film(tap, vm, version, compositor, wanted):
     tap.check(stats["bytes-to-host"] <= 1024 * FRAMES, "%s: at most 1 KiB a frame to the host" % title, stats)
 
 
+# ---- what a live desktop asks of an encoder ----
+
+def test_two_buffers(tap, vm):
+    """PipeWire's smallest pool: each buffer must go back as soon as the host has read it, or Mutter stalls."""
+    properties = "num-buffers=%d min-buffers=2 max-buffers=2" % POOL_FRAMES
+    with vm.start(["/helix/bin/scene"]):
+        argv = source(vm, "mutter", "vsockenc reconnect=true ! h264parse ! fakesink", properties)
+        result = vm.run(argv, timeout=STREAM_SECONDS, check=False)
+    text = (result.out + result.err).decode(errors="replace")
+    stats = element_stats(text) if result.rc == 0 else {}
+    tap.check(result.rc == 0 and stats["dmabuf"] + stats["skipped"] >= POOL_FRAMES and stats["imports"] == 2,
+              "mutter: a pool of two buffers does not stall", text[-2000:])
+
+
+def test_still_keyframe(tap, vm):
+    """Nothing moves, so Mutter gives no picture: the keyframe is the host's last one again."""
+    argv = vm.cast("vsockenc name=enc ! h264parse ! appsink name=out sync=false", "--launch", "/helix/bin/still-keyframe")
+    result = vm.run(argv, timeout=STREAM_SECONDS, check=False)
+    text = result.out.decode(errors="replace")
+    delays = [int(delay) for delay in re.findall(r"^keyframe after (\d+) ms$", text, re.M)]
+    repeats = re.search(r"^repeats (\d+)$", text, re.M)
+    print("# mutter, nothing moves: a keyframe %s ms after it was asked for" % "/".join(map(str, delays)), flush=True)
+    tap.check(result.rc == 0 and len(delays) == 5 and repeats and int(repeats.group(1)) == 5,
+              "mutter: a keyframe of a still desktop, each time it is asked for",
+              text + result.err.decode(errors="replace"))
+
+
 # ---- the VMs ----
 
 def run_new(tap):
@@ -161,6 +189,8 @@ def run_new(tap):
         version = pipewire_version(vm)
         tap.check(version.startswith("1.6."), "the guest has PipeWire 1.6", version)
         test_film(tap, vm, "1.6", "mutter", "dmabuf")
+        test_still_keyframe(tap, vm)
+        test_two_buffers(tap, vm)
         test_film(tap, vm, "1.6", "weston", "dmabuf")
 
 
