@@ -68,6 +68,23 @@ def run_program(tap, vm, checker, device, program, address, words):
               "status %s\n%s" % (result.rc, errors[-2000:]))
 
 
+def quit_while_streaming(tap, vm, device, words):
+    """QEMU ends in order while the thread that reads textures has work."""
+    program, address = PROGRAMS[0]
+    vm.run("rm -rf /tmp/films && mkdir -p /tmp/films")
+    before = vm.helix_stats()["frames"]["encoded"]
+    with vm.start(["/helix/bin/" + program, address, "/tmp/films"] + list(words)) as process:
+        end = time.monotonic() + 30
+        while vm.helix_stats()["frames"]["encoded"] < before + 20 and not process.done() and time.monotonic() < end:
+            time.sleep(0.02)
+        vm.qmp("quit")
+        try:
+            status = vm.process.wait(20)
+        except subprocess.TimeoutExpired:
+            status = "none within 20 s"
+    tap.check(status == 0, device + " QEMU quits while pictures are read", "its status: %s" % status)
+
+
 def run_device(tap, checker, device, options, words, programs):
     with VM(name="picture-" + device, **options) as vm:
         print("# %s: booted in %.0f s" % (device, vm.boot_seconds))
@@ -80,6 +97,7 @@ def run_device(tap, checker, device, options, words, programs):
         threaded = vm.qmp("qom-get", path="/machine/peripheral/gpu/virtio-backend", property="x-helix-threaded")
         if device == "gl":
             tap.check(threaded > 0, "gl textures are read by a thread of its own", threaded)
+            quit_while_streaming(tap, vm, device, words)
         elif device != "gl-bands" or "sdl,gl=on" in vm.display.arguments:
             tap.check(threaded == 0, device + " no texture is read by a thread", threaded)
 

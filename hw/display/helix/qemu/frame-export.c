@@ -32,7 +32,7 @@ typedef struct FrameExport {
     void (*device_unrealize)(DeviceState *dev);
     QEMUBH *reset_bh;
     VMChangeStateEntry *run_state_handler;
-    Notifier exit_notifier;
+    Notifier shutdown_notifier, exit_notifier;
 } FrameExport;
 
 /* Set when whole. */
@@ -164,6 +164,14 @@ static void close_host(FrameExport *export)
     helix_resource_reset();     /* now no answer to a look-up begins another */
 }
 
+/* GL's own libraries and the display end before exit notifiers are told: no thread may be in them then. */
+static void qemu_shuts_down(Notifier *notifier, void *data)
+{
+    HELIX_TURN_SCOPE;
+
+    helix_resource_end();
+}
+
 /* vCPUs may still run: what watches the device stays. */
 static void qemu_exits(Notifier *notifier, void *data)
 {
@@ -184,6 +192,7 @@ static void watched_unrealize(DeviceState *dev)
         klass->unrealize = export->device_unrealize;
         qemu_bh_delete(export->reset_bh);
         qemu_del_vm_change_state_handler(export->run_state_handler);
+        notifier_remove(&export->shutdown_notifier);
         qemu_remove_exit_notifier(&export->exit_notifier);
         remove_stats(export);
         frame_export = NULL;
@@ -205,6 +214,8 @@ static void watch_device(FrameExport *export)
     export->reset_bh = aio_bh_new_guarded(iohandler_get_aio_context(), gpu_was_reset, NULL,
                                           &qdev_get_parent_bus(DEVICE(export->gpu))->parent->mem_reentrancy_guard);
     export->run_state_handler = qemu_add_vm_change_state_handler(run_state_changed, export);
+    export->shutdown_notifier.notify = qemu_shuts_down;
+    qemu_register_shutdown_notifier(&export->shutdown_notifier);
     export->exit_notifier.notify = qemu_exits;
     qemu_add_exit_notifier(&export->exit_notifier);
 }

@@ -25,12 +25,17 @@
 
 /* How long QEMU's exit waits for a GPU that does not finish. */
 #define END_MS 2000
+/* How long the thread waits for what was drawn, before the main loop is left to find out what is wrong. */
+#define DRAWN_NS (5 * UINT64_C(1000000000))
+/* Orders out at a time: each keeps a texture alive that its guest may have destroyed. */
+#define MOST_ORDERS 64
 
 typedef struct Order {
     QSIMPLEQ_ENTRY(Order) next;
     HelixTextureOrder what;
     EGLImageKHR image;
     EGLSyncKHR drawn;
+    bool usable;                /* the thread can read at all */
     bool good;
 } Order;
 
@@ -39,6 +44,8 @@ static struct {
     EGLDisplay display;         /* of all orders; set before the thread starts */
     EGLContext context;         /* the thread's, as above */
     uint64_t count;
+    unsigned n_orders;          /* that are out; main loop, as the count */
+    bool started;
 
     QemuMutex lock;             /* what follows */
     QemuCond changed;
@@ -66,7 +73,7 @@ static bool read_image(const Order *order)
     GLuint framebuffer, texture;
     bool good;
 
-    if (eglClientWaitSyncKHR(reader.display, order->drawn, 0, EGL_FOREVER_KHR) != EGL_CONDITION_SATISFIED_KHR) {
+    if (eglClientWaitSyncKHR(reader.display, order->drawn, 0, DRAWN_NS) != EGL_CONDITION_SATISFIED_KHR) {
         return false;
     }
     glGenTextures(1, &texture);
@@ -83,7 +90,7 @@ static bool read_image(const Order *order)
         glReadPixels((GLint)what->x, (GLint)what->y, (GLsizei)what->width, (GLsizei)what->rows,
                      what->red_first ? GL_RGBA : GL_BGRA, GL_UNSIGNED_BYTE, what->to);
     }
-    while (glGetError() != GL_NO_ERROR) {
+    for (int i = 0; i < 8 && glGetError() != GL_NO_ERROR; i++) {    /* a context that is lost says so for ever */
         good = false;
     }
     glDeleteFramebuffers(1, &framebuffer);
@@ -91,17 +98,19 @@ static bool read_image(const Order *order)
     return good;
 }
 
-static Order *next_order(void)
+/* After a stop those that are left come too, not to be read. */
+static Order *next_order(bool *stop)
 {
-    Order *order = NULL;
+    Order *order;
 
     QEMU_LOCK_GUARD(&reader.lock);
-    while (!reader.stop && !(order = QSIMPLEQ_FIRST(&reader.orders))) {
+    while (!(order = QSIMPLEQ_FIRST(&reader.orders)) && !reader.stop) {
         qemu_cond_wait(&reader.changed, &reader.lock);
     }
     if (order) {
         QSIMPLEQ_REMOVE_HEAD(&reader.orders, next);
     }
+    *stop = reader.stop;
     return order;
 }
 
@@ -111,10 +120,12 @@ static void *reader_main(void *opaque)
     bool current = eglBindAPI(EGL_OPENGL_API) &&
         eglMakeCurrent(reader.display, EGL_NO_SURFACE, EGL_NO_SURFACE, reader.context);
     bool usable = current && epoxy_has_gl_extension("GL_OES_EGL_image");
+    bool stop;
     Order *order;
 
-    while ((order = next_order())) {
-        order->good = usable && read_image(order);
+    while ((order = next_order(&stop))) {
+        order->usable = usable;
+        order->good = usable && !stop && read_image(order);
         eglDestroyImageKHR(reader.display, order->image);
         eglDestroySyncKHR(reader.display, order->drawn);
         WITH_QEMU_LOCK_GUARD(&reader.lock) {
@@ -146,6 +157,10 @@ static void answer(void *opaque)
             return;
         }
         reader.count += order->good;
+        reader.n_orders--;
+        if (!order->usable) {
+            state = UNUSABLE;
+        }
         order->what.done(order->what.data, order->good);
         g_free(order);
     }
@@ -194,6 +209,7 @@ static bool start(void)
     QSIMPLEQ_INIT(&reader.done);
     reader.bh = aio_bh_new(iohandler_get_aio_context(), answer, NULL);
     qemu_thread_create(&thread, "helix-readback", reader_main, NULL, QEMU_THREAD_DETACHED);
+    reader.started = true;
     state = RUNNING;
     return true;
 }
@@ -226,7 +242,7 @@ static bool begin(const HelixTextureOrder *what)
     Order *order;
 
     virgl_renderer_force_ctx_0();
-    if (state == UNUSABLE || !epoxy_has_egl() || eglGetCurrentContext() == EGL_NO_CONTEXT ||
+    if (state == UNUSABLE || reader.n_orders == MOST_ORDERS || !epoxy_has_egl() || eglGetCurrentContext() == EGL_NO_CONTEXT ||
         (state == UNKNOWN && !start()) || eglGetCurrentDisplay() != reader.display) {
         return false;
     }
@@ -234,6 +250,7 @@ static bool begin(const HelixTextureOrder *what)
     if (!order) {
         return false;
     }
+    reader.n_orders++;
     WITH_QEMU_LOCK_GUARD(&reader.lock) {
         QSIMPLEQ_INSERT_TAIL(&reader.orders, order, next);
     }
@@ -241,13 +258,15 @@ static bool begin(const HelixTextureOrder *what)
     return true;
 }
 
-/* What is still ordered is not answered any more, and neither is what the thread hangs in. */
+/* What is still ordered the main loop reads. What the thread hangs in is never answered. */
 static void end(void)
 {
     bool ended = false;
     int64_t until = g_get_monotonic_time() / 1000 + END_MS;
 
-    if (state == RUNNING) {
+    state = UNUSABLE;
+    if (reader.started) {
+        reader.started = false;
         WITH_QEMU_LOCK_GUARD(&reader.lock) {
             reader.stop = true;
             qemu_cond_broadcast(&reader.changed);
@@ -259,7 +278,6 @@ static void end(void)
             answer(NULL);
         }
     }
-    state = UNUSABLE;
 }
 
 static uint64_t count(void)

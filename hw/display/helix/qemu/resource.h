@@ -74,7 +74,7 @@ typedef struct HelixTextureOrder {
 typedef struct HelixTextureThread {
     /* False: it can't, and nothing is called. */
     bool (*begin)(const HelixTextureOrder *order);
-    /* QEMU exits: what is under way is answered, or never, if the GPU does not finish. */
+    /* QEMU shuts down: what is under way is answered, unless the GPU does not finish. Further orders are refused. */
     void (*end)(void);
     /* Textures read so far. */
     uint64_t (*count)(void);
@@ -107,7 +107,7 @@ extern const HelixResolver helix_resource_resolver;
 /* The GPU was reset, or QEMU exits: look-ups under way are answered. */
 void helix_resource_reset(void);
 
-/* QEMU exits: the thread that reads textures ends. */
+/* QEMU shuts down or exits: the thread that reads textures ends, and what it has not read is read on the main loop. */
 void helix_resource_end(void);
 
 /* The VM runs again: look-ups under way go on. */
