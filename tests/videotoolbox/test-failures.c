@@ -319,6 +319,47 @@ static void test_unreported_hardware(void)
     rig_close(encoder);
 }
 
+/* Threads that the system refuses from now on. */
+static gint threads_refused;
+
+GThread *__real_g_thread_try_new(const char *name, GThreadFunc function, gpointer data, GError **error);
+GThread *__wrap_g_thread_try_new(const char *name, GThreadFunc function, gpointer data, GError **error);
+
+GThread *__wrap_g_thread_try_new(const char *name, GThreadFunc function, gpointer data, GError **error)
+{
+    if (g_atomic_int_get(&threads_refused) > 0) {
+        g_atomic_int_add(&threads_refused, -1);
+        g_set_error_literal(error, G_THREAD_ERROR, G_THREAD_ERROR_AGAIN, "no threads left");
+        return NULL;
+    }
+    return __real_g_thread_try_new(name, function, data, error);
+}
+
+/* The host has no thread left for a session: an error, QEMU goes on, and the next try may do better. */
+static void test_no_thread(void)
+{
+    HelixEncoder *encoder;
+    HelixAccessUnit unit;
+    GError *error = NULL;
+
+    g_atomic_int_set(&threads_refused, 1);
+    check_no_encoder(rig_config(WIDTH, HEIGHT), "no threads left; try again later");
+    g_assert_cmpuint(helix_vt_sessions_hung(), ==, 0);
+    g_assert_cmpuint(double_vt_seen.sessions, ==, 0);
+    encoder = rig_open(rig_config(WIDTH, HEIGHT));
+    g_atomic_int_set(&threads_refused, 1);
+    double_vt.encode_now = kVTInvalidSessionErr;
+    g_test_expect_message(NULL, G_LOG_LEVEL_MESSAGE, "*new session*");
+    g_assert_false(rig_encode(encoder, rig_memory_surface(WIDTH, HEIGHT, 0), FALSE, &unit, &error));
+    g_test_assert_expected_messages();
+    g_assert_error(error, HELIX_ERROR, HELIX_CODE_ENCODE);
+    g_clear_error(&error);
+    unit = rig_must_encode(encoder, rig_memory_surface(WIDTH, HEIGHT, 1), FALSE);
+    rig_check_idr(&unit, FALSE);
+    g_bytes_unref(unit.data);
+    rig_close(encoder);
+}
+
 /* What "auto" asks before it takes VideoToolbox. */
 static void test_available(void)
 {
@@ -364,6 +405,7 @@ int main(int argc, char **argv)
     g_test_add_func("/lost/fallen", test_fallen);
     g_test_add_func("/lost/opened-in-software", test_opened_in_software);
     g_test_add_func("/lost/unreported-hardware", test_unreported_hardware);
+    g_test_add_func("/no-thread", test_no_thread);
     g_test_add_func("/available", test_available);
     g_test_add_func("/close-unused", test_close_unused);
     return g_test_run();

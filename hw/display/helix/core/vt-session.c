@@ -190,6 +190,7 @@ static gboolean give(HelixVtSession *session, Order order, gint64 until)
 HelixVtSession *helix_vt_session_new(const HelixEncoderConfig *config, GError **error)
 {
     const void *key = kVTEncodeFrameOptionKey_ForceKeyFrame, *value = kCFBooleanTrue;
+    g_autoptr(GError) refused = NULL;
     HelixVtSession *session;
 
     if (helix_vt_sessions_hung() >= MAX_HUNG) {
@@ -206,7 +207,14 @@ HelixVtSession *helix_vt_session_new(const HelixEncoderConfig *config, GError **
     session->tried = g_string_new(NULL);
     session->force_idr = CFDictionaryCreate(kCFAllocatorDefault, &key, &value, 1, &kCFTypeDictionaryKeyCallBacks,
                                             &kCFTypeDictionaryValueCallBacks);
-    session->thread = g_thread_new("helix-vt", session_main, session);
+    session->thread = g_thread_try_new("helix-vt", session_main, session, &refused);
+    if (!session->thread) {
+        g_set_error(error, HELIX_ERROR, HELIX_CODE_NO_ENCODER, "the host has no thread for another VideoToolbox session: "
+                    "%s; try again later", refused->message);
+        session_unref(session);         /* the thread's */
+        session_unref(session);
+        return NULL;
+    }
     if (!give(session, ORDER_OPEN, g_get_monotonic_time() + OPEN_WITHIN_US)) {
         g_set_error(error, HELIX_ERROR, HELIX_CODE_NO_ENCODER, "VideoToolbox made no session for %u x %u within five "
                     "seconds", config->width, config->height);
