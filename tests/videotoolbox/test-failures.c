@@ -91,12 +91,16 @@ static void test_refused(void)
         "kVTCompressionPropertyKey_MaxFrameDelayCount", "kVTCompressionPropertyKey_MaxKeyFrameInterval",
         "kVTCompressionPropertyKey_ColorPrimaries", "kVTCompressionPropertyKey_TransferFunction",
         "kVTCompressionPropertyKey_YCbCrMatrix", "kVTCompressionPropertyKey_ProfileLevel",
+        "kVTCompressionPropertyKey_MaxAllowedFrameQP", "kVTCompressionPropertyKey_MinAllowedFrameQP",
     };
     static const char *const needed[] = {
         "kVTCompressionPropertyKey_AllowFrameReordering", "kVTCompressionPropertyKey_AverageBitRate",
+        "kVTCompressionPropertyKey_ExpectedFrameRate",
     };
     HelixEncoderConfig config = rig_config(WIDTH, HEIGHT);
 
+    config.min_qp = 10;         /* which are told only where they are asked for */
+    config.max_qp = 40;
     for (guint i = 0; i < G_N_ELEMENTS(optional); i++) {
         HelixEncoder *encoder;
         HelixAccessUnit unit;
@@ -133,7 +137,18 @@ static void test_reconfigure_refused(void)
     config.bitrate /= 2;
     g_assert_false(helix_encoder_videotoolbox.reconfigure(encoder, &config, &error));
     g_assert_no_error(error);
-    double_vt.refuse_property[0] = NULL;
+    /* It goes on at the old frame rate, and within the old quantisers. */
+    double_vt.refuse_property[0] = "kVTCompressionPropertyKey_ExpectedFrameRate";
+    double_vt.refuse_property[1] = "kVTCompressionPropertyKey_MaxAllowedFrameQP";
+    double_vt.refuse_property[2] = "kVTCompressionPropertyKey_MinAllowedFrameQP";
+    config.bitrate *= 2;
+    config.fps_num = 30;
+    config.min_qp = 10;
+    config.max_qp = 40;
+    g_assert_true(helix_encoder_videotoolbox.reconfigure(encoder, &config, &error));
+    g_assert_cmpuint(helix_videotoolbox_info(encoder).refused_properties, ==, 3);
+    g_assert_cmpuint(helix_videotoolbox_info(encoder).sessions, ==, 1);
+    memset(double_vt.refuse_property, 0, sizeof(double_vt.refuse_property));
     /* A session that is gone is replaced with the next frame, by the new values. */
     double_vt.die = TRUE;
     config.bitrate /= 2;

@@ -132,7 +132,7 @@ static OSStatus set_rates(const Telling *telling, const HelixEncoderConfig *conf
 {
     OSStatus status = 0;
 
-    /* Some encoders put nothing out at all without a bit rate and a frame rate. */
+    /* Some encoders put nothing out at all without a bit rate and a frame rate; once they have one, an old one will do. */
     if (!before || config->bitrate != before->bitrate) {
         status = set_number(telling, kVTCompressionPropertyKey_AverageBitRate, (gint32)MIN(config->bitrate,
                                                                                            G_MAXINT32));
@@ -140,7 +140,9 @@ static OSStatus set_rates(const Telling *telling, const HelixEncoderConfig *conf
     if (status == 0 && (!before || config->fps_num != before->fps_num || config->fps_den != before->fps_den)) {
         status = set_double(telling, kVTCompressionPropertyKey_ExpectedFrameRate,
                             (double)config->fps_num / config->fps_den);
-        status = optional(telling, status, "ExpectedFrameRate");
+        if (before) {
+            status = optional(telling, status, "ExpectedFrameRate");
+        }
     }
     if (status == 0 && (!before || config->key_int_max != before->key_int_max)) {
         /* 0 would leave key frames to the encoder's taste */
