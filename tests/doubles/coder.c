@@ -199,7 +199,9 @@ static void sort_nal(DoubleCoder *coder, const DoubleVtOrders *orders, GByteArra
         g_ptr_array_add(coder->sets, orders->bad_sps ? g_bytes_new(nal, 5) : orders->keep_vui ? g_bytes_new(nal, len) :
                         without_vui(nal, len));
     } else if (type == 8) {
-        g_ptr_array_add(coder->sets, g_bytes_new(nal, len));
+        for (guint i = 0; i < (orders->second_pps ? 2 : 1); i++) {
+            g_ptr_array_add(coder->sets, g_bytes_new(nal, len));
+        }
     } else if (type != 6 && type != 9) {
         put_nal(avcc, orders, nal, len);
     }

@@ -81,7 +81,7 @@ typedef struct Format {
     DoubleObject object;
     GPtrArray *sets;
     int length_size;
-    gboolean count_fails, sets_fail;
+    gboolean count_fails, length_fails, sets_fail;
 } Format;
 
 static void format_finalize(gpointer object)
@@ -98,7 +98,7 @@ OSStatus CMVideoFormatDescriptionGetH264ParameterSetAtIndex(CMFormatDescriptionR
     Format *format = double_check(ref, &format_class);
     GBytes *set;
 
-    if ((count || length_size) ? format->count_fails : format->sets_fail) {
+    if ((count && format->count_fails) || (length_size && format->length_fails) || (pointer && format->sets_fail)) {
         return kVTParameterErr;
     }
     if (count) {
@@ -162,10 +162,10 @@ CFArrayRef CMSampleBufferGetSampleAttachmentsArray(CMSampleBufferRef ref, Boolea
     return ((Sample *)double_check(ref, &sample_class))->attachments;
 }
 
-static CFArrayRef attachments_new(gboolean key)
+static CFArrayRef attachments_new(gboolean key, gboolean say_so)
 {
-    const void *name = kCMSampleAttachmentKey_NotSync, *value = kCFBooleanTrue;
-    CFDictionaryRef dictionary = CFDictionaryCreate(kCFAllocatorDefault, &name, &value, key ? 0 : 1,
+    const void *name = kCMSampleAttachmentKey_NotSync, *value = key ? kCFBooleanFalse : kCFBooleanTrue;
+    CFDictionaryRef dictionary = CFDictionaryCreate(kCFAllocatorDefault, &name, &value, key && !say_so ? 0 : 1,
                                                     &kCFTypeDictionaryKeyCallBacks, &kCFTypeDictionaryValueCallBacks);
     CFArrayRef array = double_array_new((const void *const *)&dictionary, 1);
 
@@ -185,10 +185,11 @@ CMSampleBufferRef double_sample_new(GPtrArray *sets, const GByteArray *avcc, con
         sample->format->sets = g_ptr_array_ref(sets);
         sample->format->length_size = orders->length_size ? (int)orders->length_size : 4;
         sample->format->count_fails = orders->count_fails;
+        sample->format->length_fails = orders->length_fails;
         sample->format->sets_fail = orders->sets_fail;
     }
     if (!(key && orders->no_attachments)) {
-        sample->attachments = attachments_new(key);
+        sample->attachments = attachments_new(key, orders->not_sync_false);
     }
     return (CMSampleBufferRef)sample;
 }

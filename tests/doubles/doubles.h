@@ -81,7 +81,10 @@ typedef struct DoubleVtOrders {
     guint length_size;          /* of NAL lengths: 1, 2, 4; 0 is 4 */
     guint block_pieces;         /* the data comes in so many pieces; 0 is 1 */
     gboolean no_attachments;    /* no attachments array at all on key frames */
-    gboolean count_fails;       /* the query for number and length size of parameter sets fails */
+    gboolean not_sync_false;    /* key frames have NotSync, and it is false */
+    gboolean count_fails;       /* any query for the number of parameter sets fails */
+    gboolean length_fails;      /* any query for the length size fails */
+    gboolean second_pps;        /* the picture parameter set is there twice */
     gboolean sets_fail;         /* parameter sets can't be had at all */
     gboolean no_format, no_data, bad_sps, truncated, unreadable_block;
     gboolean keep_vui;          /* leave the SPS as the encoder inside wrote it */

@@ -83,34 +83,65 @@ static void test_force_ignored(void)
     rig_close(encoder);
 }
 
+typedef struct Shape {
+    const char *name;
+    DoubleVtOrders orders;
+} Shape;
+
+static const Shape shapes[] = {
+    { "plain", { .block_pieces = 1 } },
+    { "lengths of 2 bytes", { .length_size = 2, .block_pieces = 2 } },
+    { "lengths of 1 byte", { .length_size = 1, .block_pieces = 3 } },
+    { "key without attachments", { .no_attachments = TRUE, .block_pieces = 4 } },
+    { "key by NotSync being false", { .not_sync_false = TRUE } },
+    { "VUI", { .keep_vui = TRUE, .block_pieces = 6 } },
+    { "no count of sets", { .count_fails = TRUE } },
+    { "no count of sets, lengths of 2 bytes", { .count_fails = TRUE, .length_size = 2 } },
+    { "no count of three sets", { .count_fails = TRUE, .second_pps = TRUE } },
+    { "three sets", { .second_pps = TRUE } },
+    { "no length size", { .length_fails = TRUE } },
+    { "no length size, no count of three sets", { .length_fails = TRUE, .count_fails = TRUE, .second_pps = TRUE } },
+};
+
+static guint count_nals(GBytes *unit, guint type)
+{
+    gsize len;
+    const guint8 *data = g_bytes_get_data(unit, &len);
+    g_autoptr(GArray) nals = stream_nals(data, len);
+    guint n = 0;
+
+    for (guint i = 0; i < nals->len; i++) {
+        n += (g_array_index(nals, StreamNal, i).data[0] & 31u) == type;
+    }
+    return n;
+}
+
 /* Samples in every shape they come in. */
 static void test_samples(void)
 {
-    static const guint length_sizes[] = { 4, 2, 1, 4, 4, 4 };
-
-    for (guint i = 0; i < G_N_ELEMENTS(length_sizes); i++) {
-        guint side = length_sizes[i] == 1 ? 32 : 192;
+    for (guint i = 0; i < G_N_ELEMENTS(shapes); i++) {
+        gboolean tiny = shapes[i].orders.length_size == 1;
+        guint side = tiny ? 32 : 192;
         HelixEncoderConfig config = rig_config(side, side);
         AVCodecContext *decoder = stream_decoder_new();
         HelixEncoder *encoder;
 
-        config.bitrate = length_sizes[i] == 1 ? 20000 : 2000000;
-        double_vt.length_size = length_sizes[i];
-        double_vt.block_pieces = i + 1;
-        double_vt.no_attachments = i == 3;
-        double_vt.count_fails = i == 4;
-        double_vt.keep_vui = i == 5;
+        g_test_message("%s", shapes[i].name);
+        config.bitrate = tiny ? 20000 : 2000000;
+        double_vt = shapes[i].orders;
         encoder = rig_open(config);
         for (guint k = 0; k < 3; k++) {
-            HelixSurface *surface = rig_memory_surface(side, side, length_sizes[i] == 1 ? 0 : k);
+            HelixSurface *surface = rig_memory_surface(side, side, tiny ? 0 : k);
             HelixAccessUnit unit;
             AVFrame *frame;
 
-            if (length_sizes[i] == 1) {
+            if (tiny) {
                 memset(surface->data, 90, surface->size);
             }
             unit = rig_must_encode(encoder, surface, FALSE);
             g_assert_true(unit.keyframe == (k == 0));
+            g_assert_cmpuint(count_nals(unit.data, 7), ==, k == 0);
+            g_assert_cmpuint(count_nals(unit.data, 8), ==, k ? 0 : shapes[i].orders.second_pps ? 2 : 1);
             frame = stream_decode(decoder, unit.data);
             g_assert_nonnull(frame);
             av_frame_free(&frame);
@@ -123,7 +154,7 @@ static void test_samples(void)
 
 static void test_bad_samples(void)
 {
-    for (guint i = 0; i < 8; i++) {
+    for (guint i = 0; i < 9; i++) {
         HelixEncoder *encoder = rig_open(rig_config(WIDTH, HEIGHT));
         HelixAccessUnit unit;
         GError *error = NULL;
@@ -133,7 +164,8 @@ static void test_bad_samples(void)
         double_vt.bad_sps = i == 2;
         double_vt.truncated = i == 3;
         double_vt.unreadable_block = i == 4;
-        double_vt.sets_fail = i == 5;
+        double_vt.sets_fail = i == 5 || i == 8;
+        double_vt.count_fails = i == 8;
         double_vt.huge = i == 6;
         double_vt.length_size = i == 7 ? 3 : 0;
         g_assert_false(rig_encode(encoder, rig_memory_surface(WIDTH, HEIGHT, 1), FALSE, &unit, &error));

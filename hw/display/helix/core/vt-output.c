@@ -12,6 +12,8 @@
 
 #define NAL_TYPE_MASK   0x1f
 #define USUAL_LENGTH_SIZE 4
+/* H.264, 7.4.2.1.1 and 7.4.2.2: 32 sequence and 256 picture parameter sets can be told apart. */
+#define MAX_PARAMETER_SETS (32 + 256)
 
 static gboolean failed(GError **error, const char *what, OSStatus status)
 {
@@ -50,13 +52,21 @@ static gboolean add_parameter_set(HelixAnnexB *annexb, const guint8 *nal, gsize 
     return helix_annexb_add_nal(annexb, nal, len, error);
 }
 
-static gboolean add_parameter_sets(HelixAnnexB *annexb, CMFormatDescriptionRef format, gsize count, GError **error)
+/* On some systems the question for their number fails: then all of them, until there is none with the next index. */
+static gboolean add_parameter_sets(HelixAnnexB *annexb, CMFormatDescriptionRef format, GError **error)
 {
-    for (gsize i = 0; i < count; i++) {
+    size_t count = 0;
+    gboolean counted = CMVideoFormatDescriptionGetH264ParameterSetAtIndex(format, 0, NULL, NULL, &count, NULL) == 0 &&
+                       count > 0;
+
+    for (gsize i = 0; i < (counted ? count : MAX_PARAMETER_SETS); i++) {
         const uint8_t *nal = NULL;
         size_t len = 0;
         OSStatus status = CMVideoFormatDescriptionGetH264ParameterSetAtIndex(format, i, &nal, &len, NULL, NULL);
 
+        if (status != 0 && !counted && i > 0) {
+            return TRUE;
+        }
         if (status != 0) {
             return failed(error, "parameter sets", status);
         }
@@ -93,7 +103,6 @@ gboolean helix_vt_output_read(CMSampleBufferRef sample, gboolean aud, HelixAcces
     static const guint8 any_slices[] = { HELIX_NAL_AUD, 0xf0 };         /* 7.3.2.4: primary_pic_type 7 */
     CMFormatDescriptionRef format = CMSampleBufferGetFormatDescription(sample);
     CMBlockBufferRef block = CMSampleBufferGetDataBuffer(sample);
-    size_t sets = 0;
     int length_size = 0;
     HelixAnnexB annexb;
     gboolean key = is_key(sample);
@@ -101,8 +110,7 @@ gboolean helix_vt_output_read(CMSampleBufferRef sample, gboolean aud, HelixAcces
     if (!format || !block) {
         return failed(error, format ? "data" : "format description", 0);
     }
-    if (CMVideoFormatDescriptionGetH264ParameterSetAtIndex(format, 0, NULL, NULL, &sets, &length_size) != 0) {
-        sets = 2;               /* the question fails on some systems, where the sets can be had all the same */
+    if (CMVideoFormatDescriptionGetH264ParameterSetAtIndex(format, 0, NULL, NULL, NULL, &length_size) != 0) {
         length_size = USUAL_LENGTH_SIZE;
     }
     if (!helix_annexb_init(&annexb, length_size,
@@ -111,7 +119,7 @@ gboolean helix_vt_output_read(CMSampleBufferRef sample, gboolean aud, HelixAcces
         return FALSE;
     }
     if ((aud && !helix_annexb_add_nal(&annexb, any_slices, sizeof(any_slices), error)) ||
-        (key && !add_parameter_sets(&annexb, format, sets, error)) || !add_data(&annexb, block, error)) {
+        (key && !add_parameter_sets(&annexb, format, error)) || !add_data(&annexb, block, error)) {
         helix_annexb_clear(&annexb);
         return FALSE;
     }
