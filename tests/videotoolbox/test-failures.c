@@ -375,6 +375,28 @@ static void test_no_thread(void)
     rig_close(encoder);
 }
 
+/* A session for a size beyond the hardware is made, and its frames fail: the guest hears what would be right. */
+static void test_too_large(void)
+{
+    HelixEncoder *encoder = rig_open(rig_config(4096, 2560));
+    HelixAccessUnit unit;
+    GError *error = NULL;
+
+    double_vt.encode_later = kVTParameterErr;
+    g_assert_false(rig_encode(encoder, rig_nv12_surface(4096, 2560), FALSE, &unit, &error));
+    g_assert_error(error, HELIX_ERROR, HELIX_CODE_ENCODE);
+    g_assert_nonnull(strstr(error->message, "4096 x 2560"));
+    g_assert_nonnull(strstr(error->message, "set a smaller coded size"));
+    g_clear_error(&error);
+    rig_close(encoder);
+    encoder = rig_open(rig_config(WIDTH, HEIGHT));
+    double_vt.encode_later = kVTParameterErr;
+    g_assert_false(rig_encode(encoder, rig_memory_surface(WIDTH, HEIGHT, 0), FALSE, &unit, &error));
+    g_assert_null(strstr(error->message, "coded size"));
+    g_clear_error(&error);
+    rig_close(encoder);
+}
+
 /* What "auto" asks before it takes VideoToolbox. */
 static void test_available(void)
 {
@@ -421,6 +443,7 @@ int main(int argc, char **argv)
     g_test_add_func("/lost/opened-in-software", test_opened_in_software);
     g_test_add_func("/lost/unreported-hardware", test_unreported_hardware);
     g_test_add_func("/no-thread", test_no_thread);
+    g_test_add_func("/too-large", test_too_large);
     g_test_add_func("/available", test_available);
     g_test_add_func("/close-unused", test_close_unused);
     return g_test_run();

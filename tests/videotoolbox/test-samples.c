@@ -175,29 +175,59 @@ static void test_bad_samples(void)
     }
 }
 
+typedef struct InputFailure {
+    HelixSurface *(*surface)(void);
+    DoubleVtOrders orders;
+    gint code;
+} InputFailure;
+
+static HelixSurface *memory(void)
+{
+    return rig_memory_surface(WIDTH, HEIGHT, 0);
+}
+
+static HelixSurface *short_of_a_column(void)
+{
+    return rig_memory_surface(WIDTH - 1, HEIGHT, 0);
+}
+
+static HelixSurface *other_size(void)
+{
+    return rig_memory_surface(640, 360, 0);
+}
+
+static HelixSurface *nv12(void)
+{
+    return rig_nv12_surface(WIDTH, HEIGHT);
+}
+
+static HelixSurface *io(void)
+{
+    return rig_io_surface(WIDTH, HEIGHT, 0);
+}
+
 /* CoreVideo and pixel transfer fail. */
 static void test_input_fails(void)
 {
+    static const InputFailure failures[] = {
+        { memory, { .wrap_bytes = kCVReturnInvalidArgument }, HELIX_CODE_ENCODE },
+        { nv12, { .wrap_bytes = kCVReturnInvalidArgument }, HELIX_CODE_ENCODE },
+        { io, { .wrap_iosurface = kCVReturnInvalidArgument }, HELIX_CODE_NO_IOSURFACE },
+        { io, { .wrap_iosurface = kCVReturnAllocationFailed }, HELIX_CODE_ENCODE },
+        { other_size, { .pool = kCVReturnAllocationFailed }, HELIX_CODE_ENCODE },
+        { other_size, { .pool_buffer = kCVReturnAllocationFailed }, HELIX_CODE_ENCODE },
+        { short_of_a_column, { .lock = kCVReturnInvalidArgument }, HELIX_CODE_ENCODE },
+        { other_size, { .transfer_create = kVTAllocationFailedErr }, HELIX_CODE_ENCODE },
+    };
     HelixEncoder *encoder = rig_open(rig_config(WIDTH, HEIGHT));
 
-    for (guint i = 0; i < 7; i++) {
-        HelixSurface *surface = i == 0 ? rig_memory_surface(WIDTH, HEIGHT, 0) : i == 1 ? rig_io_surface(WIDTH, HEIGHT,
-                                                                                                        0) :
-                                i == 4 ? rig_memory_surface(WIDTH - 1, HEIGHT, 0) : i == 6 ? rig_nv12_surface(WIDTH,
-                                                                                                              HEIGHT) :
-                                rig_memory_surface(640, 360, 0);
+    for (guint i = 0; i < G_N_ELEMENTS(failures); i++) {
         HelixAccessUnit unit;
         GError *error = NULL;
 
-        double_vt = (DoubleVtOrders) { 0 };
-        double_vt.wrap_bytes = i == 0 || i == 6 ? kCVReturnInvalidArgument : 0;
-        double_vt.wrap_iosurface = i == 1 ? kCVReturnInvalidArgument : 0;
-        double_vt.pool = i == 2 ? kCVReturnAllocationFailed : 0;
-        double_vt.pool_buffer = i == 3 ? kCVReturnAllocationFailed : 0;
-        double_vt.lock = i == 4 ? kCVReturnInvalidArgument : 0;
-        double_vt.transfer_create = i == 5 ? kVTAllocationFailedErr : 0;
-        g_assert_false(rig_encode(encoder, surface, FALSE, &unit, &error));
-        g_assert_error(error, HELIX_ERROR, HELIX_CODE_ENCODE);
+        double_vt = failures[i].orders;
+        g_assert_false(rig_encode(encoder, failures[i].surface(), FALSE, &unit, &error));
+        g_assert_error(error, HELIX_ERROR, failures[i].code);
         g_clear_error(&error);
         g_assert_cmpint(rig_live_surfaces(), ==, 0);
     }

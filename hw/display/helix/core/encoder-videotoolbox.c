@@ -221,10 +221,10 @@ static gboolean encode_with_rebuild(VtEncoder *vt, CVPixelBufferRef buffer, gboo
     return FALSE;
 }
 
-/* Of what can go wrong, only a picture that does not lie within its memory is not the encoder's failure. */
+/* A picture not within its memory, or whose IOSurface CoreVideo does not take, is not the encoder's failure. */
 static gboolean encode_failed(GError *failure, GError **error)
 {
-    if (failure->code != HELIX_CODE_GEOMETRY) {
+    if (failure->code != HELIX_CODE_GEOMETRY && failure->code != HELIX_CODE_NO_IOSURFACE) {
         failure->code = HELIX_CODE_ENCODE;
     }
     g_propagate_error(error, failure);

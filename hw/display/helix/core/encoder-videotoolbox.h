@@ -31,8 +31,8 @@ HelixVtInput *helix_vt_input_new(guint32 width, guint32 height);
 void helix_vt_input_free(HelixVtInput *input);
 /*
  * A pixel buffer with @surface's picture in the coded size, which keeps the surface alive as long as VideoToolbox holds
- * it. @cpu_bytes: what the CPU moved for it. NULL with HELIX_ERROR (HELIX_CODE_ENCODE, GEOMETRY). The caller releases
- * it.
+ * it. @cpu_bytes: what the CPU moved for it. NULL with HELIX_ERROR (HELIX_CODE_ENCODE, GEOMETRY, NO_IOSURFACE). The
+ * caller releases it.
  */
 CVPixelBufferRef helix_vt_input_wrap(HelixVtInput *input, HelixSurface *surface, guint64 *cpu_bytes, GError **error);
 

@@ -57,7 +57,8 @@ typedef struct HelixEncoderClass {
     /*
      * Encode @surface, scaled to the coded size and converted to BT.709 limited range. With @force_idr the access unit
      * is an IDR. FALSE with HELIX_ERROR (HELIX_CODE_ENCODE; HELIX_CODE_GEOMETRY for a picture that does not lie within its
-     * memory): the stream closes this encoder and opens a new one for the next frame.
+     * memory, HELIX_CODE_NO_IOSURFACE for one whose IOSurface can't be read): the stream closes this encoder and opens a
+     * new one for the next frame.
      */
     gboolean (*encode)(HelixEncoder *encoder, HelixSurface *surface, gboolean force_idr, HelixAccessUnit *unit, GError **error);
     void (*close)(HelixEncoder *encoder);

@@ -130,9 +130,11 @@ static CVPixelBufferRef wrap_iosurface(HelixSurface *surface, GError **error)
     CVReturn result = CVPixelBufferCreateWithIOSurface(kCFAllocatorDefault, surface->native, NULL, &buffer);
 
     if (result != kCVReturnSuccess) {
-        g_set_error(error, HELIX_ERROR, HELIX_CODE_NO_IOSURFACE, "CoreVideo makes no pixel buffer of the IOSurface "
-                    "(%d)",
-                    (int)result);
+        /* Short of memory, the next one may do; else it takes no such IOSurface. */
+        gint code = result == kCVReturnAllocationFailed ? HELIX_CODE_ENCODE : HELIX_CODE_NO_IOSURFACE;
+
+        g_set_error(error, HELIX_ERROR, code, "CoreVideo makes no pixel buffer of the IOSurface of %u x %u (%d)",
+                    surface->width, surface->height, (int)result);
         return NULL;
     }
     return buffer;
