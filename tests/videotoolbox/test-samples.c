@@ -36,7 +36,36 @@ static void test_dropped(void)
     }
 }
 
-/* An encoder that sits on a frame until told to give it out; one that never answers; answers for frames of the past. */
+/* An encoder that sits on each frame until told to give it out: waited for twice, said once, and then known. */
+static void test_holding(void)
+{
+    HelixEncoder *encoder = rig_open(rig_config(WIDTH, HEIGHT));
+    AVCodecContext *decoder = stream_decoder_new();
+
+    double_vt.hold = 1;
+    for (guint i = 0; i < 6; i++) {
+        HelixAccessUnit unit;
+
+        if (i == 1) {
+            g_test_expect_message(NULL, G_LOG_LEVEL_MESSAGE, "*keeps each frame back*told so at once*");
+        } else {
+            g_test_expect_message(NULL, G_LOG_LEVEL_MESSAGE, "nothing");        /* any other would end the test */
+        }
+        double_vt.hold = i < 3;         /* then it is the session that counts, not the time that the frame took */
+        unit = rig_must_encode(encoder, rig_memory_surface(WIDTH, HEIGHT, i), FALSE);
+        if (i != 1) {
+            g_message("nothing");
+        }
+        g_test_assert_expected_messages();
+        rig_check_picture(decoder, unit.data, WIDTH, HEIGHT, i);
+        g_bytes_unref(unit.data);
+        g_assert_cmpuint(double_vt_seen.completes, ==, i + 1);
+    }
+    avcodec_free_context(&decoder);
+    rig_close(encoder);
+}
+
+/* An encoder that sits on one frame until told to give it out; one that never answers; answers for frames of the past. */
 static void test_slow(void)
 {
     HelixEncoder *encoder = rig_open(rig_config(WIDTH, HEIGHT));
@@ -249,6 +278,7 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     av_log_set_level(AV_LOG_ERROR);
     g_test_add_func("/dropped", test_dropped);
+    g_test_add_func("/holding", test_holding);
     g_test_add_func("/slow", test_slow);
     g_test_add_func("/force-ignored", test_force_ignored);
     g_test_add_func("/samples", test_samples);

@@ -11,9 +11,11 @@
 #include "error.h"
 #include "vt-session.h"
 
-/* Without an answer for so long, frames are forced out, and after that the session is taken for dead. */
+/* Without an answer for so long, a frame is forced out, and after that the session is taken for dead. */
 #define FLUSH_AFTER_US  (250 * G_TIME_SPAN_MILLISECOND)
 #define DEAD_AFTER_US   (2 * G_TIME_SPAN_SECOND)
+/* One such frame may be a busy Mac's; so many in a row are the session's way: all others are forced out at once. */
+#define HELD_BY_HABIT   2u
 /* The first session starts the process that encodes. */
 #define OPEN_WITHIN_US  (5 * G_TIME_SPAN_SECOND)
 /* With so many threads that hang in it, VideoToolbox is left alone. */
@@ -29,6 +31,7 @@ struct HelixVtSession {
     HelixVtMade made;           /* vt NULL: none was to be had, or it is gone */
     CFDictionaryRef force_idr;  /* frame properties */
     gboolean lost;
+    guint held;                 /* the last frames that came only when they were forced out, HELD_BY_HABIT at most */
     HelixEncoderConfig config, before;
     GString *tried;             /* rungs of the ladder that did not hold */
     OSStatus status;            /* what came of an order */
@@ -367,8 +370,12 @@ HelixVtOutput helix_vt_session_encode(HelixVtSession *session, CVPixelBufferRef 
     if (session->flags & kVTEncodeInfo_FrameDropped) {
         return end_frame(session, 0, TRUE);
     }
-    if (!wait_answer(session, start + FLUSH_AFTER_US) && give(session, ORDER_FLUSH, start + DEAD_AFTER_US)) {
-        wait_answer(session, start + DEAD_AFTER_US);
+    if (session->held < HELD_BY_HABIT && wait_answer(session, start + FLUSH_AFTER_US)) {
+        session->held = 0;
+    } else if (give(session, ORDER_FLUSH, start + DEAD_AFTER_US) && wait_answer(session, start + DEAD_AFTER_US) &&
+               session->held < HELD_BY_HABIT && ++session->held == HELD_BY_HABIT) {
+        g_message("VideoToolbox keeps each frame back until it is told to give it out: from now on it is told so at once, "
+                  "not after %d ms", (int)(FLUSH_AFTER_US / G_TIME_SPAN_MILLISECOND));
     }
     return end_frame(session, 0, FALSE);
 }
