@@ -7,6 +7,7 @@
 
 #include "core/encoder-videotoolbox.h"
 #include "core/error.h"
+#include "core/turn.h"
 #include "gpu-rig.h"
 
 static void test_blit(void)
@@ -131,6 +132,36 @@ static void test_fence(void)
     helix_surface_unref(answers[2].surface);
     glDeleteTextures(1, &texture.tex_id);
     gpu_check_end(helix_gpu_copier_new(NULL));
+}
+
+/* What an answer sets off takes its time: it counts as ours, so that who reads a picture then sees this turn's budget. */
+static void answer_slowly(gpointer data, HelixSurface *surface, GError *error)
+{
+    gint64 spent = helix_turn_spent_us();
+
+    g_usleep(2000);
+    g_assert_cmpint(helix_turn_spent_us() - spent, >=, 1000);
+    gpu_take_answer(data, surface, error);
+}
+
+static void test_turn(void)
+{
+    HelixGpuCopier *copier = helix_gpu_copier_new(NULL);
+    HelixTexture texture = { .id = 7, .width = WIDTH, .height = HEIGHT };
+    HelixPicture picture = gpu_whole(WIDTH, HEIGHT);
+    GpuAnswer answer = { .done = FALSE };
+
+    texture.tex_id = gpu_texture_new(WIDTH, HEIGHT, 1, FALSE);
+    for (guint i = 0; i < 2; i++) {
+        double_egl.no_status = i == 1;      /* an error as well */
+        answer = (GpuAnswer) { .done = FALSE };
+        g_assert_true(helix_gpu_copier_copy(copier, &texture, &picture, answer_slowly, &answer, NULL));
+        gpu_wait_answer(&answer);
+        helix_surface_unref(answer.surface);
+        g_clear_error(&answer.error);
+    }
+    glDeleteTextures(1, &texture.tex_id);
+    gpu_check_end(copier);
 }
 
 /* VideoToolbox holds on to an IOSurface: it is not drawn into. */
@@ -402,6 +433,7 @@ int main(int argc, char **argv)
     g_test_add_func("/blit", test_blit);
     g_test_add_func("/scale", test_scale);
     g_test_add_func("/fence", test_fence);
+    g_test_add_func("/turn", test_turn);
     g_test_add_func("/held", test_held);
     g_test_add_func("/pool", test_pool);
     g_test_add_func("/refused", test_refused);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core/error.h"
+#include "core/turn.h"
 #include "gpu-rig.h"
 #include "qemu-rig.h"
 #include "qemu/resource.h"
@@ -45,8 +46,10 @@ static HelixPicture wanted(void)
     return picture;
 }
 
+/* In a turn of its own, as a host has it: what is read back is read at once, not in bands after what came before. */
 static void resolve(const HelixPicture *picture, GpuAnswer *answer)
 {
+    helix_turn_next();
     *answer = (GpuAnswer) { .done = FALSE };
     helix_resource_resolver.resolve(&gpu, picture, pool, gpu_take_answer, answer);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* gpu-copy.c - chooses the path of a texture, and hands the surface on when the GPU is done drawing and copying it. */
 #include "../core/error.h"
+#include "../core/turn.h"
 #include "gl-blit.h"
 #include "gpu-copy.h"
 #include "metal-copy.h"
@@ -110,6 +111,7 @@ static gboolean end_jobs(HelixGpuCopier *copier)
 
 static gboolean poll_jobs(gpointer data)
 {
+    HELIX_TURN_SCOPE;
     HelixGpuCopier *copier = data;
     void *pool = helix_metal_pool_push();
     gboolean over = end_jobs(copier);
