@@ -138,6 +138,13 @@ static void test_metal_not(void)
         }
         helix_surface_unref(surface);
         g_assert_cmpuint(double_metal_seen.copies, ==, 0);
+        if (i >= 4) {                       /* none of that is for good */
+            double_egl = (DoubleEglOrders) { 0 };
+            double_metal = (DoubleMetalOrders) { 0 };
+            surface = gpu_must_copy(copier, &texture, &picture, HELIX_HOST_PATH_METAL_COPY);
+            gpu_check_exact(surface, 5, 0, 0, WIDTH, HEIGHT);
+            helix_surface_unref(surface);
+        }
         CFRelease(texture.metal);
         glDeleteTextures(1, &texture.tex_id);
         gpu_check_end(copier);

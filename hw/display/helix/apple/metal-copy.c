@@ -113,7 +113,7 @@ void helix_metal_copy_forget(HelixSlot *slot)
     slot->metal = NULL;
 }
 
-/* A queue of our own, on the GPU that has the texture. */
+/* A queue of our own, on the GPU that has the texture; asked for again with the next copy if there was none to be had. */
 static gboolean use_device(HelixMetalCopy *copy, id texture)
 {
     id device = ask(texture, "device");
@@ -122,6 +122,9 @@ static gboolean use_device(HelixMetalCopy *copy, id texture)
         helix_metal_release(copy->queue);
         helix_metal_release(copy->device);
         copy->device = ask(device, "retain");
+        copy->queue = NULL;
+    }
+    if (!copy->queue) {
         copy->queue = ask(device, "newCommandQueue");
     }
     return copy->queue != NULL;
