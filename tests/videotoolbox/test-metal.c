@@ -168,6 +168,52 @@ static void test_metal_fails(void)
     gpu_check_end(copier);
 }
 
+/* Copies before and behind one whose event never comes; TRUE: they were handed on, and it was not over yet then. */
+static gboolean pass_stuck(HelixGpuCopier *copier)
+{
+    HelixTexture metal = { .id = 7, .width = WIDTH, .height = HEIGHT }, gl = metal;
+    HelixPicture picture = gpu_whole(WIDTH, HEIGHT);
+    GpuAnswer stuck, answers[2];
+    gboolean passed;
+    id event;
+
+    metal.metal = gpu_metal_texture(0, 5);
+    gl.tex_id = gpu_texture_new(WIDTH, HEIGHT, 6, FALSE);
+    g_assert_true(gpu_copy(copier, &gl, &picture, &answers[0], NULL));
+    double_egl.hold_event = TRUE;
+    g_assert_true(gpu_copy(copier, &metal, &picture, &stuck, NULL));
+    event = (id)CFRetain(double_egl_event);
+    g_assert_true(gpu_copy(copier, &gl, &picture, &answers[1], NULL));
+    for (guint i = 0; i < 2; i++) {
+        gpu_wait_answer(&answers[i]);
+        g_assert_no_error(answers[i].error);
+        gpu_check_exact(answers[i].surface, 6, 0, 0, WIDTH, HEIGHT);
+        helix_surface_unref(answers[i].surface);
+    }
+    passed = !stuck.done;
+    gpu_wait_answer(&stuck);
+    g_assert_error(stuck.error, HELIX_ERROR, HELIX_CODE_INTERNAL);
+    g_clear_error(&stuck.error);
+    double_metal_event_signal(event, 1);
+    CFRelease(event);
+    CFRelease(metal.metal);
+    glDeleteTextures(1, &gl.tex_id);
+    return passed;
+}
+
+/* A machine so busy that nothing ran for two seconds, when the stuck one is given up, gets another try. */
+static void test_metal_stuck(void)
+{
+    HelixGpuCopier *copier = helix_gpu_copier_new(NULL);
+    gboolean passed = FALSE;
+
+    for (guint i = 0; i < 5 && !passed; i++) {
+        passed = pass_stuck(copier);
+    }
+    g_assert_true(passed);
+    gpu_check_end(copier);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -177,5 +223,6 @@ int main(int argc, char **argv)
     g_test_add_func("/metal/in-place", test_in_place);
     g_test_add_func("/metal/not", test_metal_not);
     g_test_add_func("/metal/fails", test_metal_fails);
+    g_test_add_func("/metal/stuck", test_metal_stuck);
     return g_test_run();
 }

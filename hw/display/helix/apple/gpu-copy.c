@@ -86,18 +86,31 @@ static HelixGpuStatus job_status(HelixGpuCopier *copier, const Job *job)
     return job->commands ? helix_metal_copy_status(job->commands) : helix_gl_blit_status(copier->blit, job->fence);
 }
 
-/* FALSE: the oldest copy is not over yet. */
+/* The oldest copy that is over or given up, out of the queue; NULL: none. What the GPU never ends keeps none behind it. */
+static Job *take_ended(HelixGpuCopier *copier, HelixGpuStatus *status)
+{
+    gint64 now = g_get_monotonic_time();
+
+    for (GList *link = copier->jobs.head; link; link = link->next) {
+        Job *job = link->data;
+
+        *status = job_status(copier, job);
+        if (*status != HELIX_GPU_PENDING || now - job->begun >= DEAD_US) {
+            g_queue_delete_link(&copier->jobs, link);
+            return job;
+        }
+    }
+    return NULL;
+}
+
+/* FALSE: some are not over yet. */
 static gboolean end_jobs(HelixGpuCopier *copier)
 {
+    HelixGpuStatus status;
     Job *job;
 
-    while ((job = g_queue_peek_head(&copier->jobs))) {
-        HelixGpuStatus status = job_status(copier, job);
-
-        if (status == HELIX_GPU_PENDING && g_get_monotonic_time() - job->begun < DEAD_US) {
-            return FALSE;
-        }
-        g_queue_pop_head(&copier->jobs);
+    /* from the front each time: an answer may begin another copy, or reset the GPU */
+    while ((job = take_ended(copier, &status))) {
         if (status == HELIX_GPU_DONE) {
             finish(copier, job);
         } else {
@@ -106,7 +119,7 @@ static gboolean end_jobs(HelixGpuCopier *copier)
                                           "did not draw and copy the picture within two seconds"));
         }
     }
-    return TRUE;
+    return g_queue_is_empty(&copier->jobs);
 }
 
 static gboolean poll_jobs(gpointer data)
