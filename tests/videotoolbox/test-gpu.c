@@ -164,69 +164,6 @@ static void test_turn(void)
     gpu_check_end(copier);
 }
 
-/* VideoToolbox holds on to an IOSurface: it is not drawn into. */
-static void test_held(void)
-{
-    HelixGpuCopier *copier = helix_gpu_copier_new(NULL);
-    HelixTexture texture = { .id = 7, .width = WIDTH, .height = HEIGHT };
-    HelixPicture picture = gpu_whole(WIDTH, HEIGHT);
-    CVPixelBufferRef holder = NULL;
-    HelixSurface *surface;
-    gpointer first;
-
-    texture.tex_id = gpu_texture_new(WIDTH, HEIGHT, 1, FALSE);
-    surface = gpu_must_copy(copier, &texture, &picture, HELIX_HOST_PATH_GL_BLIT);
-    first = surface->native;
-    g_assert_cmpint(CVPixelBufferCreateWithIOSurface(NULL, surface->native, NULL, &holder), ==, 0);
-    helix_surface_unref(surface);
-    surface = gpu_must_copy(copier, &texture, &picture, HELIX_HOST_PATH_GL_BLIT);
-    g_assert_true(surface->native != first);
-    helix_surface_unref(surface);
-    CFRelease(holder);
-    /* A system on which every IOSurface with a texture counts as used: a few go round. */
-    double_cv.always_in_use = TRUE;
-    for (guint i = 0; i < 30; i++) {
-        HelixSurface *next = gpu_must_copy(copier, &texture, &picture, HELIX_HOST_PATH_GL_BLIT);
-
-        helix_surface_unref(next);
-    }
-    g_assert_cmpuint(double_egl_seen.pbuffers, <=, 7);
-    glDeleteTextures(1, &texture.tex_id);
-    gpu_check_end(copier);
-}
-
-/* As many as the pool may hold, then an error; sizes no longer used make room. */
-static void test_pool(void)
-{
-    HelixGpuCopier *copier = helix_gpu_copier_new(NULL);
-    HelixTexture texture = { .id = 7, .width = WIDTH, .height = HEIGHT };
-    g_autoptr(GPtrArray) surfaces = g_ptr_array_new_with_free_func((GDestroyNotify)helix_surface_unref);
-    HelixPicture picture = gpu_whole(16, 16);
-    GError *error = NULL;
-    GpuAnswer answer;
-
-    texture.tex_id = gpu_texture_new(WIDTH, HEIGHT, 1, FALSE);
-    for (guint i = 0; i < 36; i++) {
-        g_ptr_array_add(surfaces, gpu_must_copy(copier, &texture, &picture, HELIX_HOST_PATH_GL_BLIT));
-    }
-    g_assert_false(gpu_copy(copier, &texture, &picture, &answer, &error));
-    g_assert_error(error, HELIX_ERROR, HELIX_CODE_INTERNAL);
-    g_clear_error(&error);
-    g_ptr_array_set_size(surfaces, 0);
-    for (guint i = 0; i < 40; i++) {
-        picture = gpu_whole(16 + 2 * i, 16);
-        helix_surface_unref(gpu_must_copy(copier, &texture, &picture, HELIX_HOST_PATH_GL_BLIT));
-    }
-    g_assert_cmpuint(double_egl_seen.pbuffers, <=, 36);
-    double_cv.no_iosurface = TRUE;
-    picture = gpu_whole(8, 8);
-    g_assert_false(gpu_copy(copier, &texture, &picture, &answer, &error));
-    g_assert_error(error, HELIX_ERROR, HELIX_CODE_INTERNAL);
-    g_clear_error(&error);
-    glDeleteTextures(1, &texture.tex_id);
-    gpu_check_end(copier);
-}
-
 static void expect_refused(HelixGpuCopier *copier, const HelixTexture *texture, const HelixPicture *picture, int code)
 {
     GError *error = NULL;
@@ -434,8 +371,6 @@ int main(int argc, char **argv)
     g_test_add_func("/scale", test_scale);
     g_test_add_func("/fence", test_fence);
     g_test_add_func("/turn", test_turn);
-    g_test_add_func("/held", test_held);
-    g_test_add_func("/pool", test_pool);
     g_test_add_func("/refused", test_refused);
     g_test_add_func("/no-egl", test_no_egl);
     g_test_add_func("/5k", test_5k);

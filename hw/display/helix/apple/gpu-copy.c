@@ -8,6 +8,7 @@
 
 #define POLL_MS     1u
 #define DEAD_US     (2 * G_TIME_SPAN_SECOND)
+#define TRIM_S      5u          /* IOSurfaces that were not used for so long go, after twice that at most */
 
 /* A copy under way. */
 typedef struct Job {
@@ -28,6 +29,7 @@ struct HelixGpuCopier {
     HelixSlotPool *slots;
     GQueue jobs;                /* Job, the oldest first */
     GSource *poll;              /* NULL: nothing under way */
+    GSource *trim;              /* NULL: no IOSurface is there to be let go */
 };
 
 static void forget_slot(gpointer data, HelixSlot *slot)
@@ -178,6 +180,10 @@ void helix_gpu_copier_free(HelixGpuCopier *copier)
     void *pool = helix_metal_pool_push();
 
     fail_all(copier);
+    if (copier->trim) {
+        g_source_destroy(copier->trim);
+        g_source_unref(copier->trim);
+    }
     helix_slot_pool_free(copier->slots);
     helix_gl_blit_free(copier->blit);
     helix_metal_copy_free(copier->metal);
@@ -291,14 +297,41 @@ static gboolean check_bounds(const HelixTexture *texture, const HelixPicture *pi
     return FALSE;
 }
 
+static gboolean trim_slots(gpointer data)
+{
+    HELIX_TURN_SCOPE;
+    HelixGpuCopier *copier = data;
+    void *pool = helix_metal_pool_push();
+    gboolean some = helix_slot_pool_trim(copier->slots);
+
+    helix_metal_pool_pop(pool);
+    if (some) {
+        return G_SOURCE_CONTINUE;
+    }
+    g_clear_pointer(&copier->trim, g_source_unref);
+    return G_SOURCE_REMOVE;
+}
+
+static HelixSlot *take_slot(HelixGpuCopier *copier, const HelixPicture *picture, GError **error)
+{
+    HelixSlot *slot;
+    guint32 width, height;
+
+    target_size(picture, &width, &height);
+    slot = helix_slot_pool_take(copier->slots, width, height, error);
+    if (slot && !copier->trim) {
+        copier->trim = g_timeout_source_new_seconds(TRIM_S);
+        g_source_set_callback(copier->trim, trim_slots, copier, NULL);
+        g_source_attach(copier->trim, copier->context);
+    }
+    return slot;
+}
+
 /* Into a slot, by Metal or by GL. */
 static gboolean begin_copy(HelixGpuCopier *copier, const HelixTexture *texture, const HelixPicture *picture, Job *job,
                            GError **error)
 {
-    guint32 width, height;
-
-    target_size(picture, &width, &height);
-    job->slot = helix_slot_pool_take(copier->slots, width, height, error);
+    job->slot = take_slot(copier, picture, error);
     if (!job->slot) {
         return FALSE;
     }

@@ -15,6 +15,7 @@
 struct HelixSlotPool {
     GPtrArray *slots;
     guint64 taken;              /* counts take() */
+    guint64 trimmed;            /* its count at the last trim() */
     void (*forget)(gpointer data, HelixSlot *slot);
     gpointer data;
 };
@@ -66,6 +67,19 @@ void helix_slot_pool_drop(HelixSlotPool *pool, HelixSlot *slot)
     if (g_ptr_array_find(pool->slots, slot, &index)) {
         remove_at(pool, index);
     }
+}
+
+gboolean helix_slot_pool_trim(HelixSlotPool *pool)
+{
+    for (guint i = pool->slots->len; i-- > 0;) {
+        HelixSlot *slot = pool->slots->pdata[i];
+
+        if (slot->taken <= pool->trimmed && !g_atomic_int_get(&slot->busy)) {
+            remove_at(pool, i);         /* the last one takes its place, and was looked at */
+        }
+    }
+    pool->trimmed = pool->taken;
+    return pool->slots->len > 0;
 }
 
 /* VideoToolbox may hold an IOSurface longer than the frame took. */

@@ -48,6 +48,11 @@ void helix_slot_pool_clear(HelixSlotPool *pool);
  * that the pool may hold are in use, or no IOSurface can be had.
  */
 HelixSlot *helix_slot_pool_take(HelixSlotPool *pool, guint32 width, guint32 height, GError **error);
+/*
+ * Let go of slots that no job and no HelixSurface has and that were not taken since the call before this one; whoever else
+ * holds such an IOSurface keeps it. FALSE: none is left.
+ */
+gboolean helix_slot_pool_trim(HelixSlotPool *pool);
 /* Never hand @slot out again: something may still be written into it. The pool lets go of it. */
 void helix_slot_pool_drop(HelixSlotPool *pool, HelixSlot *slot);
 void helix_slot_unref(HelixSlot *slot);

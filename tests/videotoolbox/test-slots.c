@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* test-slots.c - the IOSurfaces that copies go into: when one is used again, how many there may be, and when they go. */
+#include "core/error.h"
+#include "gpu-rig.h"
+
+/* VideoToolbox holds on to an IOSurface: it is not drawn into. */
+static void test_held(void)
+{
+    HelixGpuCopier *copier = helix_gpu_copier_new(NULL);
+    HelixTexture texture = { .id = 7, .width = WIDTH, .height = HEIGHT };
+    HelixPicture picture = gpu_whole(WIDTH, HEIGHT);
+    CVPixelBufferRef holder = NULL;
+    HelixSurface *surface;
+    gpointer first;
+
+    texture.tex_id = gpu_texture_new(WIDTH, HEIGHT, 1, FALSE);
+    surface = gpu_must_copy(copier, &texture, &picture, HELIX_HOST_PATH_GL_BLIT);
+    first = surface->native;
+    g_assert_cmpint(CVPixelBufferCreateWithIOSurface(NULL, surface->native, NULL, &holder), ==, 0);
+    helix_surface_unref(surface);
+    surface = gpu_must_copy(copier, &texture, &picture, HELIX_HOST_PATH_GL_BLIT);
+    g_assert_true(surface->native != first);
+    helix_surface_unref(surface);
+    CFRelease(holder);
+    /* A system on which every IOSurface with a texture counts as used: a few go round. */
+    double_cv.always_in_use = TRUE;
+    for (guint i = 0; i < 30; i++) {
+        HelixSurface *next = gpu_must_copy(copier, &texture, &picture, HELIX_HOST_PATH_GL_BLIT);
+
+        helix_surface_unref(next);
+    }
+    g_assert_cmpuint(double_egl_seen.pbuffers, <=, 7);
+    glDeleteTextures(1, &texture.tex_id);
+    gpu_check_end(copier);
+}
+
+/* As many as the pool may hold, then an error; sizes no longer used make room. */
+static void test_pool(void)
+{
+    HelixGpuCopier *copier = helix_gpu_copier_new(NULL);
+    HelixTexture texture = { .id = 7, .width = WIDTH, .height = HEIGHT };
+    g_autoptr(GPtrArray) surfaces = g_ptr_array_new_with_free_func((GDestroyNotify)helix_surface_unref);
+    HelixPicture picture = gpu_whole(16, 16);
+    GError *error = NULL;
+    GpuAnswer answer;
+
+    texture.tex_id = gpu_texture_new(WIDTH, HEIGHT, 1, FALSE);
+    for (guint i = 0; i < 36; i++) {
+        g_ptr_array_add(surfaces, gpu_must_copy(copier, &texture, &picture, HELIX_HOST_PATH_GL_BLIT));
+    }
+    g_assert_false(gpu_copy(copier, &texture, &picture, &answer, &error));
+    g_assert_error(error, HELIX_ERROR, HELIX_CODE_INTERNAL);
+    g_clear_error(&error);
+    g_ptr_array_set_size(surfaces, 0);
+    for (guint i = 0; i < 40; i++) {
+        picture = gpu_whole(16 + 2 * i, 16);
+        helix_surface_unref(gpu_must_copy(copier, &texture, &picture, HELIX_HOST_PATH_GL_BLIT));
+    }
+    g_assert_cmpuint(double_egl_seen.pbuffers, <=, 36);
+    double_cv.no_iosurface = TRUE;
+    picture = gpu_whole(8, 8);
+    g_assert_false(gpu_copy(copier, &texture, &picture, &answer, &error));
+    g_assert_error(error, HELIX_ERROR, HELIX_CODE_INTERNAL);
+    g_clear_error(&error);
+    glDeleteTextures(1, &texture.tex_id);
+    gpu_check_end(copier);
+}
+
+/* The time after which IOSurfaces are looked through has passed; FALSE: nothing is there to be let go. */
+static gboolean pass_time(HelixGpuCopier *copier)
+{
+    GSource *source = g_main_context_find_source_by_user_data(NULL, copier);
+
+    if (!source) {
+        return FALSE;
+    }
+    g_source_set_ready_time(source, 0);
+    g_main_context_iteration(NULL, FALSE);
+    g_assert_true(eglGetCurrentContext() == gpu_renderer);
+    return TRUE;
+}
+
+/* IOSurfaces that nobody uses any more go after a while, whatever the system says of them; what somebody has stays. */
+static void test_idle(void)
+{
+    HelixGpuCopier *copier = helix_gpu_copier_new(NULL);
+    HelixTexture texture = { .id = 7, .width = WIDTH, .height = HEIGHT };
+    HelixPicture picture = gpu_whole(WIDTH, HEIGHT);
+    HelixSurface *surfaces[3];
+
+    texture.tex_id = gpu_texture_new(WIDTH, HEIGHT, 1, FALSE);
+    for (guint i = 0; i < 2; i++) {
+        g_assert_false(pass_time(copier));
+        for (guint j = 0; j < 3; j++) {
+            surfaces[j] = gpu_must_copy(copier, &texture, &picture, HELIX_HOST_PATH_GL_BLIT);
+        }
+        double_cv.always_in_use = i == 1;
+        helix_surface_unref(surfaces[0]);
+        helix_surface_unref(surfaces[2]);
+        g_assert_true(pass_time(copier));
+        g_assert_cmpuint(double_egl_seen.pbuffers, ==, 3);      /* used a moment ago */
+        g_assert_true(pass_time(copier));
+        g_assert_cmpuint(double_egl_seen.pbuffers, ==, 1);
+        gpu_check_exact(surfaces[1], 1, 0, 0, WIDTH, HEIGHT);
+        helix_surface_unref(surfaces[1]);
+        g_assert_true(pass_time(copier));
+        g_assert_cmpuint(double_egl_seen.pbuffers, ==, 0);
+        double_cv.always_in_use = FALSE;
+    }
+    helix_surface_unref(gpu_must_copy(copier, &texture, &picture, HELIX_HOST_PATH_GL_BLIT));
+    glDeleteTextures(1, &texture.tex_id);
+    gpu_check_end(copier);
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    gpu_start_renderer();
+    g_test_add_func("/slots/held", test_held);
+    g_test_add_func("/slots/pool", test_pool);
+    g_test_add_func("/slots/idle", test_idle);
+    return g_test_run();
+}
