@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The part of VideoToolbox that the product uses; see CoreFoundation.h for where declarations come from. */
+/*
+ * The part of VideoToolbox that the product uses; see CoreFoundation.h for where declarations come from. The bindings do not
+ * say which macOS a name came with: that is from API_AVAILABLE in Apple's headers, or from Apple's documentation of the name.
+ */
 #ifndef DOUBLE_VIDEO_TOOLBOX_H
 #define DOUBLE_VIDEO_TOOLBOX_H
 
@@ -27,18 +30,14 @@ OSStatus VTSessionCopyProperty(VTSessionRef session, CFStringRef property_key, C
                                void *property_value_out);
 
 /* from: VideoToolbox/VTCompressionProperties.rs */
-extern const CFStringRef kVTVideoEncoderSpecification_EnableLowLatencyRateControl;
 extern const CFStringRef kVTVideoEncoderSpecification_RequireHardwareAcceleratedVideoEncoder;
 extern const CFStringRef kVTCompressionPropertyKey_UsingHardwareAcceleratedVideoEncoder;
 extern const CFStringRef kVTCompressionPropertyKey_RealTime;
 extern const CFStringRef kVTCompressionPropertyKey_AllowFrameReordering;
 extern const CFStringRef kVTCompressionPropertyKey_AverageBitRate;
 extern const CFStringRef kVTCompressionPropertyKey_ExpectedFrameRate;
-extern const CFStringRef kVTCompressionPropertyKey_PrioritizeEncodingSpeedOverQuality;
 extern const CFStringRef kVTCompressionPropertyKey_MaxKeyFrameInterval;
 extern const CFStringRef kVTCompressionPropertyKey_MaxFrameDelayCount;
-extern const CFStringRef kVTCompressionPropertyKey_MaxAllowedFrameQP;
-extern const CFStringRef kVTCompressionPropertyKey_MinAllowedFrameQP;
 extern const CFStringRef kVTCompressionPropertyKey_ProfileLevel;
 extern const CFStringRef kVTCompressionPropertyKey_ColorPrimaries;
 extern const CFStringRef kVTCompressionPropertyKey_TransferFunction;
@@ -47,6 +46,18 @@ extern const CFStringRef kVTProfileLevel_H264_Baseline_AutoLevel;
 extern const CFStringRef kVTProfileLevel_H264_Main_AutoLevel;
 extern const CFStringRef kVTProfileLevel_H264_High_AutoLevel;
 extern const CFStringRef kVTEncodeFrameOptionKey_ForceKeyFrame;
+
+/* from: VideoToolbox/VTCompressionProperties.rs, macOS 11.0 */
+extern const CFStringRef kVTCompressionPropertyKey_PrioritizeEncodingSpeedOverQuality;
+
+/* from: VideoToolbox/VTCompressionProperties.rs, macOS 11.3 */
+extern const CFStringRef kVTVideoEncoderSpecification_EnableLowLatencyRateControl;
+
+/* from: VideoToolbox/VTCompressionProperties.rs, macOS 12.0 */
+extern const CFStringRef kVTCompressionPropertyKey_MaxAllowedFrameQP;
+
+/* from: VideoToolbox/VTCompressionProperties.rs, macOS 13.0 */
+extern const CFStringRef kVTCompressionPropertyKey_MinAllowedFrameQP;
 
 /* from: VideoToolbox/VTCompressionSession.rs */
 typedef struct OpaqueVTCompressionSession *VTCompressionSessionRef;
