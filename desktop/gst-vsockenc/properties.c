@@ -178,16 +178,19 @@ static void install_uint(GObjectClass *object_class, VsockSetting setting, const
                           G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_PLAYING));
 }
 
-/* What the host is told with the next picture. While it runs they read what the host says is in force. */
+/*
+ * What the host is told with the next picture. While it runs they read what the host says is in force. A bitrate has no
+ * bound here: one that is meant in bit/s must get as far as the warning that says so (configure.c).
+ */
 static void install_settings(GObjectClass *object_class)
 {
     const GParamFlags playing = G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_PLAYING;
 
     install_uint(object_class, VSOCK_SETTING_BITRATE, "bitrate", "Bitrate",
                  "Bitrate in kbit/s (0: chosen by the host from size and frame rate). Reads what is in force",
-                 G_MAXUINT / 1000);
+                 G_MAXUINT);
     install_uint(object_class, VSOCK_SETTING_MAX_BITRATE, "max-bitrate", "Maximum bitrate",
-                 "Highest bitrate in kbit/s of rate-control=vbr; at least bitrate (0: none)", G_MAXUINT / 1000);
+                 "Highest bitrate in kbit/s of rate-control=vbr; at least bitrate (0: none)", G_MAXUINT);
     g_object_class_install_property(object_class, PROP_SETTING + VSOCK_SETTING_RATE_CONTROL,
         g_param_spec_enum("rate-control", "Rate control", "How the bitrate is kept", GST_TYPE_VSOCKENC_RATE_CONTROL,
                           HELIX_RATE_AUTO, playing));

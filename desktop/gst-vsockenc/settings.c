@@ -21,12 +21,18 @@ gboolean vsock_settings_changed(const VsockSettings *settings)
     return settings->told < settings->serial;
 }
 
+/* The wire has 32 bits for it. */
+static guint32 bit_per_second(guint kbps)
+{
+    return MIN(kbps, G_MAXUINT32 / 1000) * 1000;
+}
+
 void vsock_settings_tell(VsockSettings *settings, VsockConfig *config)
 {
     const guint *asked = settings->asked;
 
-    config->bitrate = asked[VSOCK_SETTING_BITRATE] * 1000;
-    config->max_bitrate = asked[VSOCK_SETTING_MAX_BITRATE] * 1000;
+    config->bitrate = bit_per_second(asked[VSOCK_SETTING_BITRATE]);
+    config->max_bitrate = bit_per_second(asked[VSOCK_SETTING_MAX_BITRATE]);
     config->rate_control = (guint8)asked[VSOCK_SETTING_RATE_CONTROL];
     config->key_int_max = asked[VSOCK_SETTING_KEY_INT_MAX];
     config->min_qp = (guint8)asked[VSOCK_SETTING_MIN_QP];

@@ -207,6 +207,9 @@ static void check_unit(const char *bitrate, const char *right)
 static void test_unit(void)
 {
     check_unit("4000000", "set bitrate=4000.");
+    /* More than the wire can say in bit/s. */
+    check_unit("8000000", "set bitrate=8000.");
+    check_unit("4294967295", "set bitrate=4294967.");
     /* 64 x 64 pixels of 12 bits, 30 a second: 1474 kbit/s. */
     check_unit("2000", "set bitrate=2.");
     check_unit("1400", NULL);
