@@ -109,14 +109,21 @@ GstElement *pipeline_make(const Options *options, GError **error)
 
 /*
  * xdg-desktop-portal-wlr offers two buffers unless it is asked for more, and stalls after a few pictures with them. What
- * --source says goes first.
+ * --source says goes first: its own min-buffers, or no more than its max-buffers, as none fits a range that is empty.
  */
 static void ask_for_buffers(GstElement *source, const Options *options)
 {
-    if (!(options->source && strstr(options->source, "min-buffers=")) &&
-        g_object_class_find_property(G_OBJECT_GET_CLASS(source), "min-buffers")) {
-        g_object_set(source, "min-buffers", PORTAL_BUFFERS, NULL);
+    GObjectClass *klass = G_OBJECT_GET_CLASS(source);
+    gint max = G_MAXINT;
+
+    if ((options->source && strstr(options->source, "min-buffers=")) ||
+        !g_object_class_find_property(klass, "min-buffers")) {
+        return;
     }
+    if (g_object_class_find_property(klass, "max-buffers")) {
+        g_object_get(source, "max-buffers", &max, NULL);
+    }
+    g_object_set(source, "min-buffers", MIN(PORTAL_BUFFERS, max), NULL);
 }
 
 static gboolean set_node(GstElement *pipeline, const Cast *cast, const Options *options, GError **error)

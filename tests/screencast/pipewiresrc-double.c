@@ -2,7 +2,8 @@
 /*
  * pipewiresrc-double.c - stands in for PipeWire's element where no PipeWire runs: a plugin with an element of the same
  * name and those of its properties that helix-screencast sets. It makes small RGB pictures, 50 a second, and writes
- * into the file that $PIPEWIRESRC_REPORT names what it was given: "path=42 fd=TEXT", TEXT being what fd can be read as.
+ * into the file that $PIPEWIRESRC_REPORT names what it was given: "path=42 fd=TEXT", TEXT being what fd can be read as,
+ * and " min-buffers=N" where that was set.
  * The property error-after makes it fail as pipewiresrc does when its node is taken away.
  */
 #include <gst/base/gstpushsrc.h>
@@ -18,7 +19,7 @@
 typedef struct Double {
     GstPushSrc parent;
     char *path;
-    int fd, error_after, made;
+    int fd, error_after, made, min_buffers, max_buffers;     /* min_buffers 0: not set */
 } Double;
 
 typedef struct DoubleClass {
@@ -34,6 +35,8 @@ enum {
     PROP_PATH = 1,
     PROP_FD,
     PROP_ERROR_AFTER,
+    PROP_MIN_BUFFERS,
+    PROP_MAX_BUFFERS,
 };
 
 static GstStaticPadTemplate template = GST_STATIC_PAD_TEMPLATE("src", GST_PAD_SRC, GST_PAD_ALWAYS,
@@ -53,6 +56,28 @@ static void double_set_property(GObject *object, guint id, const GValue *value, 
         break;
     case PROP_ERROR_AFTER:
         self->error_after = g_value_get_int(value);
+        break;
+    case PROP_MIN_BUFFERS:
+        self->min_buffers = g_value_get_int(value);
+        break;
+    case PROP_MAX_BUFFERS:
+        self->max_buffers = g_value_get_int(value);
+        break;
+    default:
+        G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, spec);
+    }
+}
+
+static void double_get_property(GObject *object, guint id, GValue *value, GParamSpec *spec)
+{
+    Double *self = (Double *)object;
+
+    switch (id) {
+    case PROP_MIN_BUFFERS:
+        g_value_set_int(value, self->min_buffers);
+        break;
+    case PROP_MAX_BUFFERS:
+        g_value_set_int(value, self->max_buffers);
         break;
     default:
         G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, spec);
@@ -78,7 +103,11 @@ static gboolean double_start(GstBaseSrc *base)
     }
     file = report ? fopen(report, "a") : NULL;
     if (file) {
-        fprintf(file, "path=%s fd=%s\n", self->path, text);
+        fprintf(file, "path=%s fd=%s", self->path, text);
+        if (self->min_buffers) {
+            fprintf(file, " min-buffers=%d", self->min_buffers);
+        }
+        fputc('\n', file);
         fclose(file);
     }
     return TRUE;
@@ -112,11 +141,16 @@ static void double_class_init(DoubleClass *klass)
     const GParamFlags flags = G_PARAM_WRITABLE | G_PARAM_STATIC_STRINGS;
 
     object_class->set_property = double_set_property;
+    object_class->get_property = double_get_property;
     object_class->finalize = double_finalize;
     g_object_class_install_property(object_class, PROP_PATH, g_param_spec_string("path", "", "", NULL, flags));
     g_object_class_install_property(object_class, PROP_FD, g_param_spec_int("fd", "", "", -1, G_MAXINT, -1, flags));
     g_object_class_install_property(object_class, PROP_ERROR_AFTER,
                                     g_param_spec_int("error-after", "", "", 0, G_MAXINT, 0, flags));
+    g_object_class_install_property(object_class, PROP_MIN_BUFFERS,
+        g_param_spec_int("min-buffers", "", "", 1, G_MAXINT, 8, flags | G_PARAM_READABLE));
+    g_object_class_install_property(object_class, PROP_MAX_BUFFERS,
+        g_param_spec_int("max-buffers", "", "", 1, G_MAXINT, G_MAXINT, flags | G_PARAM_READABLE));
     gst_element_class_add_static_pad_template(GST_ELEMENT_CLASS(klass), &template);
     gst_element_class_set_static_metadata(GST_ELEMENT_CLASS(klass), "Double of pipewiresrc", "Source/Video",
                                           "For tests", "The project's authors");
@@ -127,6 +161,7 @@ static void double_class_init(DoubleClass *klass)
 static void double_init(Double *self)
 {
     self->fd = -1;
+    self->max_buffers = G_MAXINT;
     gst_base_src_set_live(GST_BASE_SRC(self), TRUE);
     gst_base_src_set_format(GST_BASE_SRC(self), GST_FORMAT_TIME);
     gst_base_src_set_do_timestamp(GST_BASE_SRC(self), TRUE);

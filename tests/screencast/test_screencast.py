@@ -377,10 +377,22 @@ def portal_token(desk):
         for options in selected:
             del options["handle_token"]
         plain = {"types": 1, "multiple": False, "cursor_mode": 2, "persist_mode": 2}
-        good = (first[0] == second[0] == 0 and given == ["path=77 fd=the portal's PipeWire"] and kept == "first"
+        good = (first[0] == second[0] == 0 and given == ["path=77 fd=the portal's PipeWire min-buffers=16"]
+                and kept == "first"
                 and desk.token() == "second" and modes == [0o600, 0o700]
                 and selected == [plain, dict(plain, restore_token="first")] and portal.wait_for("Close", 2))
         return good or (first, second, given, kept, modes, selected)
+
+
+def portal_buffers(desk):
+    """16 buffers are asked for, unless --source says another number or allows fewer."""
+    with service(Portal, desk):
+        for source, number in (("max-buffers=8", 8), ("max-buffers=64", 16), ("min-buffers=1", 1),
+                               ("min-buffers=4 max-buffers=8", 4)):
+            result = desk.run("--source", "num-buffers=5 " + source, "fakesink")
+            if result[0] or desk.given() != ["path=77 fd=the portal's PipeWire min-buffers=%d" % number]:
+                return source, result, desk.given()
+        return True
 
 
 def portal_asks_again(desk):
@@ -505,9 +517,10 @@ def chosen(desk):
 
 TESTS = (options, bad_pipelines, no_plugin, no_bus, nothing_there, no_screencast, mutter_default, mutter_monitor,
          mutter_refuses, mutter_without_monitor, second_signal, closed, compositor_gone, node_gone_first,
-         pipeline_fails, restarted, restarted_compositor, restart_stopped, placeholder, messages, portal_token, portal_asks_again,
-         portal_gives_no_token, portal_token_file, portal_window, portal_denied, portal_fails, portal_interrupted,
-         portal_old, portal_cursor, portal_sources, portal_monitor, portal_closed, portal_restarted, chosen)
+         pipeline_fails, restarted, restarted_compositor, restart_stopped, placeholder, messages, portal_token,
+         portal_buffers, portal_asks_again, portal_gives_no_token, portal_token_file, portal_window, portal_denied,
+         portal_fails, portal_interrupted, portal_old, portal_cursor, portal_sources, portal_monitor, portal_closed,
+         portal_restarted, chosen)
 
 
 def main():
