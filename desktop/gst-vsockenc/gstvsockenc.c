@@ -203,13 +203,25 @@ static GstCaps *gst_vsockenc_getcaps(GstVideoEncoder *encoder, GstCaps *filter)
     return caps;
 }
 
+/* Upstream wants its buffers back: the one that is kept for a host that comes back would stay until the next picture. */
+static void give_last_back(GstVsockEnc *self)
+{
+    GST_VIDEO_ENCODER_STREAM_LOCK(self);
+    vsockenc_keep_last(self, NULL);
+    GST_VIDEO_ENCODER_STREAM_UNLOCK(self);
+}
+
 /* Whoever wonders why nothing was negotiated finds here what to insert. */
 static gboolean gst_vsockenc_sink_query(GstVideoEncoder *encoder, GstQuery *query)
 {
-    gboolean ret = GST_VIDEO_ENCODER_CLASS(parent_class)->sink_query(encoder, query), accepted = TRUE;
+    gboolean ret, accepted = TRUE;
     GstCapsFeatures *features;
     GstCaps *caps;
 
+    if (GST_QUERY_TYPE(query) == GST_QUERY_DRAIN) {
+        give_last_back(GST_VSOCKENC(encoder));
+    }
+    ret = GST_VIDEO_ENCODER_CLASS(parent_class)->sink_query(encoder, query);
     if (GST_QUERY_TYPE(query) == GST_QUERY_ACCEPT_CAPS) {
         gst_query_parse_accept_caps_result(query, &accepted);
     }

@@ -232,6 +232,33 @@ static void test_still_not(void)
     fixture_tear_down(&f);
 }
 
+/* Upstream that asks for its buffers gets the one that is kept for the next host, which is then given nothing. */
+static void test_drain_query(void)
+{
+    Script script = SCRIPT_DEFAULT;
+    g_autofree char *moved = NULL;
+    GstQuery *query = gst_query_new_drain();
+    Fixture f;
+
+    script.close_at = 1;
+    fixture_set_up_with(&f, &script, -1, TRUE, "reconnect", "true", NULL);
+    fixture_push(&f);
+    fixture_pull(&f, 0, TRUE);
+    moved = g_strconcat(script_host_path(f.host), "-moved", NULL);
+    g_assert_cmpint(rename(script_host_path(f.host), moved), ==, 0);
+    fixture_push(&f);
+    gst_message_unref(fixture_message(&f, GST_MESSAGE_WARNING));
+    gst_pad_peer_query(f.h->srcpad, query);
+    gst_query_unref(query);
+    g_assert_cmpint(rename(moved, script_host_path(f.host)), ==, 0);
+    wait_back(&f);
+    g_usleep(300 * 1000);
+    g_assert_cmpuint(script_host_frames(f.host), ==, 2);
+    fixture_push(&f);
+    fixture_pull(&f, 2, TRUE);
+    fixture_tear_down(&f);
+}
+
 /* A keyframe asked for before the connection was lost: the next host begins with one. */
 static void test_keyframe_before(void)
 {
@@ -327,6 +354,7 @@ void add_reconnect_tests(void)
     g_test_add_func("/reconnect/newest-waits", test_newest_waits);
     g_test_add_func("/reconnect/still", test_still);
     g_test_add_func("/reconnect/still-not", test_still_not);
+    g_test_add_func("/reconnect/drain-query", test_drain_query);
     g_test_add_func("/reconnect/keyframe-before", test_keyframe_before);
     g_test_add_func("/reconnect/refused-before", test_refused_before);
     g_test_add_func("/reconnect/eos", test_eos);
