@@ -361,7 +361,7 @@ static void on_failed(gpointer user, GError *error)
     fail(user, error);
 }
 
-/* What was under way is lost; what is held goes to the host that comes. */
+/* What was under way is lost; what is held goes to the host that comes, unless something waits for the end. */
 static void on_lost(gpointer user, GError *error)
 {
     VsockStream *self = user;
@@ -385,7 +385,7 @@ static void on_lost(gpointer user, GError *error)
     }
     tell = !self->told_lost && !self->failed;
     self->told_lost = TRUE;
-    g_cond_broadcast(&self->cond);
+    vsock_stream_pump(self);
     g_mutex_unlock(&self->lock);
     g_queue_clear_full(&gone, (GDestroyNotify)vsock_pending_free);
     if (tell) {

@@ -83,9 +83,9 @@ static void send_request(VsockStream *self, VsockPending *pending)
 }
 
 /* With the lock. @pending is not sent; what it holds is let go by whoever takes the answer, without the lock. */
-static void skip(VsockStream *self, VsockPending *pending)
+static void give_up(VsockStream *self, VsockPending *pending, VsockAnswerKind kind)
 {
-    VsockAnswer *answer = vsock_answer_new(VSOCK_ANSWER_SKIPPED, pending);
+    VsockAnswer *answer = vsock_answer_new(kind, pending);
 
     answer->unsent = pending;
     self->frames_pending--;
@@ -111,8 +111,11 @@ void vsock_stream_pump(VsockStream *self)
         if (can_send(self, pending)) {
             send_request(self, pending);
         } else {
-            skip(self, pending);
+            give_up(self, pending, VSOCK_ANSWER_SKIPPED);
         }
+    } else if (self->held && self->away && (self->drain_later || self->draining)) {
+        /* Nobody knows when a host comes, and the end of the stream or its new format wait behind this picture. */
+        give_up(self, g_steal_pointer(&self->held), VSOCK_ANSWER_LOST);
     }
     g_cond_broadcast(&self->cond);
 }
@@ -139,7 +142,7 @@ void vsock_stream_submit(VsockStream *self, VsockPicture *picture, gpointer fram
         skipped->request.force_keyframe = FALSE;
         buffer = g_steal_pointer(&skipped->buffer);
         outgoing = g_steal_pointer(&skipped->outgoing);
-        skip(self, skipped);
+        give_up(self, skipped, VSOCK_ANSWER_SKIPPED);
     }
     vsock_stream_pump(self);
     g_mutex_unlock(&self->lock);

@@ -66,6 +66,7 @@ struct VsockStream {
     guint busy;                 /* answers taken and not done: one at most, by one thread */
     guint busy_pictures;        /* of these, answers to pictures */
     gboolean drain_later;
+    guint draining;             /* who waits in drain() */
     gboolean had_picture;       /* one was sent on this connection */
     gboolean returned;          /* this host is not the first, or was away */
     gint64 repeat_us;           /* when to answer REPEAT; 0: not */
@@ -78,7 +79,7 @@ void vsock_stream_ask(VsockStream *self);
 gboolean vsock_stream_has_capability(const VsockStream *self, guint32 bit);
 gboolean vsock_stream_has_agreed(const VsockStream *self);
 gboolean vsock_stream_has_room(const VsockStream *self);
-/* requests.c, with the lock: send what is held, if there is room now. */
+/* requests.c, with the lock: send what is held, if there is room now; or lose it, if all is to end and no host is there. */
 void vsock_stream_pump(VsockStream *self);
 /* ... want a picture within @ms. */
 void vsock_stream_want(VsockStream *self, guint ms);

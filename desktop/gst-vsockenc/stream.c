@@ -301,9 +301,12 @@ VsockWait vsock_stream_drain(VsockStream *self)
     int state;
 
     g_mutex_lock(&self->lock);
+    self->draining++;
+    vsock_stream_pump(self);
     while ((state = wait_state(self, self->frames_pending + self->answers.length + self->busy == 0)) < 0) {
         g_cond_wait(&self->cond, &self->lock);
     }
+    self->draining--;
     g_mutex_unlock(&self->lock);
     return state;
 }
@@ -312,7 +315,7 @@ void vsock_stream_drain_later(VsockStream *self)
 {
     g_mutex_lock(&self->lock);
     self->drain_later = TRUE;
-    g_cond_broadcast(&self->cond);
+    vsock_stream_pump(self);
     g_mutex_unlock(&self->lock);
 }
 

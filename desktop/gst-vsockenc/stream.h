@@ -20,7 +20,7 @@ typedef enum VsockAnswerKind {
     VSOCK_ANSWER_DROPPED,       /* the host dropped the picture */
     VSOCK_ANSWER_ERROR,         /* the host refused the picture: code, message */
     VSOCK_ANSWER_SKIPPED,       /* never sent: the host was busy until a newer picture came */
-    VSOCK_ANSWER_LOST,          /* under way when the connection was lost */
+    VSOCK_ANSWER_LOST,          /* under way when the connection was lost, or held for a host when all was to end */
     VSOCK_ANSWER_CONFIG,        /* asked for: asked (serial 0: only a part of it); values in force from here: agreement */
     VSOCK_ANSWER_REFUSED,       /* asked for and refused: asked, code, message. What was in force stays so */
     VSOCK_ANSWER_DRAINED,       /* after end(): nothing is under way any more */
@@ -36,7 +36,7 @@ typedef struct VsockAnswer {
     gint64 took_us;             /* of an answer from the host: since upstream gave the picture */
     gint32 code;                /* HELIX_CODE_ */
     char *message;
-    struct VsockPending *unsent;    /* of SKIPPED: freed with the answer */
+    struct VsockPending *unsent;    /* of SKIPPED and LOST, or NULL: freed with the answer */
     VsockConfig asked;
     VsockAgreement agreement;
 } VsockAnswer;
@@ -96,9 +96,9 @@ void vsock_stream_submit(VsockStream *stream, VsockPicture *picture, gpointer fr
  * answer_done() when it was dealt with. */
 VsockAnswer *vsock_stream_next_answer(VsockStream *stream);
 void vsock_stream_answer_done(VsockStream *stream);
-/* Wait until every request was answered and every answer dealt with. */
+/* Wait until every request was answered and every answer dealt with. A picture held for a host that is away is LOST. */
 VsockWait vsock_stream_drain(VsockStream *stream);
-/* Answer DRAINED when every request was answered, or never will be. Does not wait. */
+/* Answer DRAINED when every request was answered, or never will be: of one held, as drain(). Does not wait. */
 void vsock_stream_drain_later(VsockStream *stream);
 /* The picture that waits for room at the host becomes a keyframe. FALSE: none waits. */
 gboolean vsock_stream_key_held(VsockStream *stream);
