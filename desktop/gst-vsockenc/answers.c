@@ -158,6 +158,10 @@ static GError *answer_request(VsockStream *self, const gint64 *pts, VsockAnswer 
     } else {
         pending = vsock_stream_pop_pending(self);
         answer = vsock_answer_new(told->kind, pending);
+        if (pending->again && self->requests_pending == 0 &&
+            (told->kind == VSOCK_ANSWER_DROPPED || vsock_is_passing_code(told->code))) {
+            self->had_picture = FALSE;      /* it has none that could be repeated: it is given this one once more */
+        }
     }
     if (answer) {
         answer->unit = g_steal_pointer(&told->unit);
@@ -209,6 +213,11 @@ gboolean vsock_is_trial_code(gint32 code)
 {
     return code == HELIX_CODE_NOT_FOUND || code == HELIX_CODE_NOT_READABLE || code == HELIX_CODE_NO_IOSURFACE ||
            code == HELIX_CODE_GEOMETRY;
+}
+
+gboolean vsock_is_passing_code(gint32 code)
+{
+    return code == HELIX_CODE_BUSY || code == HELIX_CODE_ENCODE;
 }
 
 /* Errors that no later picture escapes. */

@@ -115,7 +115,8 @@ gboolean vsockenc_start(GstVideoEncoder *encoder)
     vsock_stats_reset(self->stats);
     self->gave_stats = TRUE;
     self->flow = GST_FLOW_OK;
-    self->force_keyframe = FALSE;
+    self->force_keyframe = self->host_owes = FALSE;
+    self->vain_repeats = 0;
     self->keeps_last = config.reconnect;
     self->since_keyframe = G_MAXUINT;   /* the first picture is one anyway, and counts as 0 */
     self->errors_in_row = 0;
@@ -321,10 +322,11 @@ static gboolean keyframe_due(GstVsockEnc *self, gboolean forced)
 
 void vsockenc_submit(GstVsockEnc *self, GstVideoCodecFrame *frame, VsockPicture *picture)
 {
-    gboolean forced = keyframe_due(self, self->force_keyframe || GST_VIDEO_CODEC_FRAME_IS_FORCE_KEYFRAME(frame));
+    gboolean forced = keyframe_due(self, self->force_keyframe || self->host_owes ||
+                                         GST_VIDEO_CODEC_FRAME_IS_FORCE_KEYFRAME(frame));
     GstClockTime pts = wire_pts(self, frame), duration = frame->duration;
 
-    self->force_keyframe = FALSE;
+    self->force_keyframe = self->host_owes = FALSE;
     self->gave_stats = FALSE;
     keep_metas_only(frame);
     if (picture && !picture->again) {

@@ -44,6 +44,8 @@ struct _GstVsockEnc {
     guint32 width, height;      /* of the last picture asked for: the coded size follows */
     gboolean live;              /* upstream cannot wait: pictures are dropped rather than held up */
     gboolean force_keyframe;    /* the next picture must be an IDR */
+    gboolean host_owes;         /* the same, unless the host makes one of a picture under way: it dropped a keyframe */
+    guint vain_repeats;         /* of which no access unit came, one after the other */
     gboolean keeps_last;        /* for a host that comes back: */
     VsockPicture *last;         /* the latest picture, until upstream gives the next; NULL: none */
     guint since_keyframe;       /* pictures since the last forced one */

@@ -10,6 +10,8 @@
 
 /* So many pictures refused one after the other are no accident any more. */
 #define MAX_ERRORS_IN_ROW 30
+/* So often a host is asked in vain to repeat its last picture, 100 ms apart. */
+#define MAX_VAIN_REPEATS 10
 
 /* With the stream lock. Width and height the decoder will see: the host's word, or rounded up as 4:2:0 needs. */
 static void coded_size(const GstVsockEnc *self, const VsockAnswer *answer, gint *width, gint *height)
@@ -102,17 +104,27 @@ static void post_not_negotiated(GstVsockEnc *self)
     g_clear_pointer(&state, gst_video_codec_state_unref);
 }
 
-/* No access unit came of it. */
+/* Of a repeat without an access unit: may the next try go better? With the stream lock. */
+static gboolean may_repeat_again(GstVsockEnc *self, const VsockAnswer *answer)
+{
+    gboolean passes = answer->kind == VSOCK_ANSWER_DROPPED ||
+                      (answer->kind == VSOCK_ANSWER_ERROR && vsock_is_passing_code(answer->code));
+
+    return passes && ++self->vain_repeats < MAX_VAIN_REPEATS;
+}
+
+/* No access unit came of it. A keyframe that it owed is asked for again, also where no picture follows. */
 static void drop_frame(GstVsockEnc *self, VsockAnswer *answer, VsockCounter why)
 {
-    /* The host remembers a keyframe it owes for a picture it dropped; for others it is asked again. A host that came
-     * back begins with one. */
-    gboolean forced = answer->was_forced && answer->kind != VSOCK_ANSWER_DROPPED;
+    /* A host remembers what it owes for a picture it dropped, so one that is under way may be it already. */
+    gboolean dropped = answer->kind == VSOCK_ANSWER_DROPPED, wanted;
 
     GST_VIDEO_ENCODER_STREAM_LOCK(self);
-    vsockenc_give_up_frame(self, g_steal_pointer(&answer->frame), forced, why);
+    self->host_owes |= answer->was_forced && dropped;
+    vsockenc_give_up_frame(self, g_steal_pointer(&answer->frame), answer->was_forced && !dropped, why);
+    wanted = answer->was_repeat ? may_repeat_again(self, answer) : answer->was_forced;
     GST_VIDEO_ENCODER_STREAM_UNLOCK(self);
-    if (forced && !answer->was_repeat) {
+    if (wanted) {
         vsockenc_want_keyframe(self);
     }
 }
@@ -123,7 +135,8 @@ static GstFlowReturn push_unit(GstVsockEnc *self, VsockAnswer *answer)
     GstFlowReturn flow;
 
     GST_VIDEO_ENCODER_STREAM_LOCK(self);
-    self->errors_in_row = 0;
+    self->errors_in_row = self->vain_repeats = 0;
+    self->host_owes &= !answer->keyframe;
     self->trial_coded |= self->trial == frame;
     vsockenc_update_latency(self, answer->took_us);
     update_caps(self, answer);

@@ -118,12 +118,12 @@ GstFlowReturn vsockenc_handle_repeat(GstVsockEnc *self, GstVideoCodecFrame *fram
         vsockenc_submit(self, frame, first);
         return GST_FLOW_OK;
     }
-    if (self->force_keyframe || GST_VIDEO_CODEC_FRAME_IS_FORCE_KEYFRAME(frame)) {
+    if (self->force_keyframe || self->host_owes || GST_VIDEO_CODEC_FRAME_IS_FORCE_KEYFRAME(frame)) {
         if (!vsock_stream_key_held(self->stream)) {
             vsockenc_submit(self, frame, NULL);
             return GST_FLOW_OK;
         }
-        self->force_keyframe = FALSE;
+        self->force_keyframe = self->host_owes = FALSE;
     }
     /* A picture of upstream's is the keyframe: one that waits for the host, or came meanwhile. */
     self->repeat_pts = GST_CLOCK_TIME_NONE;

@@ -117,5 +117,7 @@ void vsock_stream_discard(VsockStream *stream, GDestroyNotify free_frame);
 
 /* Whether error @code says that the host cannot read a picture in the way it was given: another way may do. */
 gboolean vsock_is_trial_code(gint32 code);
+/* ... that the same request may succeed a little later. */
+gboolean vsock_is_passing_code(gint32 code);
 
 #endif

@@ -199,6 +199,29 @@ static void test_still(void)
     check_still(0, TRUE);
 }
 
+/* A host that came back and is busy at first is given it once more. */
+static void test_still_busy(void)
+{
+    Script script = SCRIPT_DEFAULT;
+    GstBuffer *buffer;
+    Fixture f;
+
+    script.close_at = 1;
+    script.error_from = script.error_to = 2;
+    script.error_code = HELIX_CODE_BUSY;
+    fixture_set_up_with(&f, &script, -1, TRUE, "reconnect", "true", NULL);
+    fixture_push(&f);
+    fixture_pull(&f, 0, TRUE);
+    fixture_push(&f);
+    wait_back(&f);
+    g_assert_true(script_host_wait_frames(f.host, 4));
+    buffer = gst_harness_pull(f.h);
+    g_assert_false(GST_BUFFER_FLAG_IS_SET(buffer, GST_BUFFER_FLAG_DELTA_UNIT));
+    gst_buffer_unref(buffer);
+    g_assert_cmpuint(script_host_frame(f.host, 3).payload_size, ==, script_host_frame(f.host, 1).payload_size);
+    fixture_tear_down(&f);
+}
+
 /* Nothing that was flushed comes again, and a host that refuses the picture it is given ends nothing. */
 static void test_still_not(void)
 {
@@ -439,6 +462,7 @@ void add_reconnect_tests(void)
     g_test_add_func("/reconnect/stop", test_stop);
     g_test_add_func("/reconnect/newest-waits", test_newest_waits);
     g_test_add_func("/reconnect/still", test_still);
+    g_test_add_func("/reconnect/still-busy", test_still_busy);
     g_test_add_func("/reconnect/still-not", test_still_not);
     g_test_add_func("/reconnect/drain-query", test_drain_query);
     g_test_add_func("/reconnect/keyframe-before", test_keyframe_before);

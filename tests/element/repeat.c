@@ -141,6 +141,117 @@ static void test_after_error(void)
     fixture_tear_down(&f);
 }
 
+static void pull_idr_after(Fixture *f, const char *what, gint64 since)
+{
+    GstBuffer *buffer = gst_harness_pull(f->h);
+
+    fixture_no_hang(what, since);
+    g_assert_nonnull(buffer);
+    g_assert_false(GST_BUFFER_FLAG_IS_SET(buffer, GST_BUFFER_FLAG_DELTA_UNIT));
+    gst_buffer_unref(buffer);
+}
+
+/* ... or dropped: the host owes it, and has nothing to make it of. */
+static void test_after_drop(void)
+{
+    Script script = SCRIPT_DEFAULT;
+    gint64 before;
+    Fixture f;
+
+    script.drop_at = 1;
+    set_up_still(&f, &script);
+    before = g_get_monotonic_time();
+    fixture_ask_for_keyframe(&f);
+    fixture_push(&f);
+    pull_idr_after(&f, "keyframe after its picture was dropped", before);
+    g_assert_cmphex(script_host_frame(f.host, 2).flags & HELIX_REQUEST_REPEAT, !=, 0);
+    g_assert_true(script_host_frame(f.host, 2).force_keyframe);
+    f.n = 300;
+    fixture_push(&f);
+    fixture_pull(&f, 300, FALSE);
+    g_assert_cmpuint(fixture_stat(&f, "keyframes"), ==, 2);
+    fixture_tear_down(&f);
+}
+
+/* ... unless a picture is under way already, which the host makes the keyframe: one is enough. */
+static void test_after_drop_moving(void)
+{
+    Script script = SCRIPT_DEFAULT;
+    Fixture f;
+
+    script.hold = TRUE;
+    script.drop_at = 1;
+    fixture_set_up_with(&f, &script, 0, TRUE, NULL);
+    script_host_allow(f.host, 1);
+    fixture_push(&f);
+    fixture_pull(&f, 0, TRUE);
+    fixture_ask_for_keyframe(&f);
+    fixture_push(&f);
+    fixture_push(&f);
+    script_host_allow(f.host, 2);
+    fixture_pull(&f, 2, TRUE);
+    g_usleep(200 * 1000);
+    script_host_allow(f.host, 1);
+    fixture_push(&f);
+    fixture_pull(&f, 3, FALSE);
+    g_assert_cmpuint(fixture_stat(&f, "repeats"), ==, 0);
+    fixture_tear_down(&f);
+}
+
+/* What hinders a repeat and passes: the host is asked again. */
+static void check_again(gint drop_at, gint32 code, guint failures)
+{
+    Script script = SCRIPT_DEFAULT;
+    gint64 before;
+    Fixture f;
+
+    script.drop_at = drop_at;
+    script.error_from = code ? 1 : -1;
+    script.error_to = code ? (gint)failures : -1;
+    script.error_code = code;
+    set_up_still(&f, &script);
+    before = g_get_monotonic_time();
+    fixture_ask_for_keyframe(&f);
+    pull_idr_after(&f, "keyframe of a still screen after failed tries", before);
+    g_assert_cmpuint(fixture_stat(&f, "repeats"), ==, failures + 1);
+    g_assert_null(gst_bus_pop_filtered(f.bus, GST_MESSAGE_WARNING | GST_MESSAGE_ERROR));
+    fixture_tear_down(&f);
+}
+
+static void test_again(void)
+{
+    check_again(-1, HELIX_CODE_BUSY, 2);
+    check_again(-1, HELIX_CODE_ENCODE, 1);
+    check_again(1, 0, 1);
+}
+
+/* But not for ever, nor after an error that stays. */
+static void check_given_up(gint32 code, guint tries)
+{
+    Script script = SCRIPT_DEFAULT;
+    Fixture f;
+
+    script.error_from = 1;
+    script.error_to = (gint)tries;
+    script.error_code = code;
+    set_up_still(&f, &script);
+    fixture_ask_for_keyframe(&f);
+    g_assert_true(script_host_wait_frames(f.host, 1 + tries));
+    g_usleep(300 * 1000);
+    g_assert_cmpuint(script_host_frames(f.host), ==, 1 + tries);
+    g_assert_null(gst_bus_pop_filtered(f.bus, GST_MESSAGE_WARNING | GST_MESSAGE_ERROR));
+    f.n = 300;
+    fixture_push(&f);
+    fixture_pull(&f, 300, TRUE);
+    fixture_tear_down(&f);
+}
+
+static void test_given_up(void)
+{
+    check_given_up(HELIX_CODE_BUSY, 10);
+    check_given_up(HELIX_CODE_NOT_PERMITTED, 1);
+}
+
 /* Nothing came yet that could be repeated, or the stream is over. */
 static void test_never(void)
 {
@@ -170,5 +281,9 @@ void add_repeat_tests(void)
     g_test_add_func("/repeat/waiting", test_waiting);
     g_test_add_func("/repeat/cannot", test_cannot);
     g_test_add_func("/repeat/after-error", test_after_error);
+    g_test_add_func("/repeat/after-drop", test_after_drop);
+    g_test_add_func("/repeat/after-drop-moving", test_after_drop_moving);
+    g_test_add_func("/repeat/again", test_again);
+    g_test_add_func("/repeat/given-up", test_given_up);
     g_test_add_func("/repeat/never", test_never);
 }

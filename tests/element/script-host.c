@@ -21,6 +21,7 @@ struct ScriptHost {
     GPtrArray *configs;         /* GBytes */
     guint connections, pings, allowed;
     guint answered;             /* on this connection */
+    gboolean owes_keyframe;     /* for a picture that was dropped, as the core does */
     gboolean quit;
 };
 
@@ -125,12 +126,13 @@ static void answer_config(ScriptHost *host, int fd, guint16 session, guint8 flag
 
 static void send_unit(ScriptHost *host, int fd, guint16 session, const ScriptFrame *frame, gint index)
 {
-    gboolean keyframe = host->answered == 0 || frame->force_keyframe;
+    gboolean keyframe = host->answered == 0 || host->owes_keyframe || frame->force_keyframe;
     gboolean dropped = index == host->script.drop_at;
     gboolean timing = (frame->flags & HELIX_REQUEST_TIMING) != 0;
     GByteArray *payload = g_byte_array_new();
     guint8 head[HELIX_RESPONSE_SIZE] = { 0 }, size[4], times[HELIX_TIMING_SIZE];
 
+    host->owes_keyframe = keyframe && dropped;
     put_u64(head + HELIX_RESPONSE_PTS, (guint64)frame->pts + (index == host->script.wrong_pts_at ? 12345 : 0));
     put_u64(head + HELIX_RESPONSE_DTS, (guint64)frame->pts);
     head[HELIX_RESPONSE_IS_KEYFRAME] = keyframe && !dropped;
@@ -310,6 +312,7 @@ static gpointer host_thread(gpointer data)
         g_cond_broadcast(&host->cond);
         g_mutex_unlock(&host->lock);
         host->answered = 0;
+        host->owes_keyframe = FALSE;
         while (serve_message(host, fd)) {
             if (host->script.unread && host->configs->len && host->pings) {
                 char byte;
