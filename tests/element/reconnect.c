@@ -127,32 +127,6 @@ static void test_stop(void)
     fixture_tear_down(&f);
 }
 
-/* While the host is away a live source goes on, and its newest picture is what a host that comes back gets first. */
-static void test_newest_waits(void)
-{
-    Script script = SCRIPT_DEFAULT;
-    g_autofree char *moved = NULL;
-    Fixture f;
-
-    script.close_at = 1;
-    fixture_set_up_with(&f, &script, -1, TRUE, "reconnect", "true", NULL);
-    fixture_push(&f);
-    fixture_pull(&f, 0, TRUE);
-    moved = g_strconcat(script_host_path(f.host), "-moved", NULL);
-    g_assert_cmpint(rename(script_host_path(f.host), moved), ==, 0);
-    fixture_push(&f);
-    gst_message_unref(fixture_message(&f, GST_MESSAGE_WARNING));
-    for (guint i = 2; i < 6; i++) {
-        g_assert_cmpint(fixture_push(&f), ==, GST_FLOW_OK);
-    }
-    g_assert_cmpint(rename(moved, script_host_path(f.host)), ==, 0);
-    wait_back(&f);
-    fixture_pull(&f, 5, TRUE);
-    g_assert_cmpuint(fixture_stat(&f, "skipped"), ==, 3);
-    g_assert_cmpuint(fixture_stat(&f, "lost"), ==, 1);
-    fixture_tear_down(&f);
-}
-
 /* The picture that a host took along is the first of the next host, though upstream gives none: its screen stands still. */
 static void check_still(guint32 capabilities, gboolean frozen_only)
 {
@@ -355,92 +329,6 @@ static void test_eos(void)
     fixture_tear_down(&f);
 }
 
-/* A live source goes on without its host; the newest picture waits for one. Afterwards put_back(). */
-static char *go_on_without_host(Fixture *f)
-{
-    Script script = SCRIPT_DEFAULT;
-    char *moved;
-
-    script.close_at = 1;
-    fixture_set_up_with(f, &script, -1, TRUE, "reconnect", "true", NULL);
-    fixture_push(f);
-    fixture_pull(f, 0, TRUE);
-    moved = g_strconcat(script_host_path(f->host), "-moved", NULL);
-    g_assert_cmpint(rename(script_host_path(f->host), moved), ==, 0);
-    fixture_push(f);
-    gst_message_unref(fixture_message(f, GST_MESSAGE_WARNING));
-    fixture_push(f);
-    fixture_push(f);
-    return moved;
-}
-
-static void put_back(Fixture *f, const char *moved)
-{
-    g_assert_cmpint(rename(moved, script_host_path(f->host)), ==, 0);
-}
-
-/* ... nor does it wait with a picture that waits for the host. */
-static void test_eos_held(void)
-{
-    g_autofree char *moved = NULL;
-    gint64 before;
-    Fixture f;
-
-    moved = go_on_without_host(&f);
-    before = g_get_monotonic_time();
-    g_assert_true(gst_harness_push_event(f.h, gst_event_new_eos()));
-    g_assert_true(fixture_wait_event(&f, GST_EVENT_EOS));
-    fixture_no_hang("EOS while the host is away", before);
-    g_assert_cmpuint(fixture_stat(&f, "lost"), ==, 2);
-    g_assert_cmpuint(fixture_stat(&f, "skipped"), ==, 1);
-    put_back(&f, moved);
-    fixture_tear_down(&f);
-}
-
-/* EOS first, then the host goes: what waits for room is lost with what was under way. */
-static void test_eos_before(void)
-{
-    Script script = SCRIPT_DEFAULT;
-    g_autofree char *moved = NULL;
-    Fixture f;
-
-    script.silent_from = 0;
-    script.max_in_flight = 1;
-    fixture_set_up_with(&f, &script, 300, TRUE, "reconnect", "true", NULL);
-    fixture_push(&f);
-    g_assert_true(script_host_wait_frames(f.host, 1));
-    fixture_push(&f);
-    moved = g_strconcat(script_host_path(f.host), "-moved", NULL);
-    g_assert_cmpint(rename(script_host_path(f.host), moved), ==, 0);
-    g_assert_true(gst_harness_push_event(f.h, gst_event_new_eos()));
-    g_assert_true(fixture_wait_event(&f, GST_EVENT_EOS));
-    g_assert_cmpuint(fixture_stat(&f, "lost"), ==, 2);
-    put_back(&f, moved);
-    fixture_tear_down(&f);
-}
-
-/* New caps do not wait for a host that is away: they are what it is asked for when it is back. */
-static void test_caps_held(void)
-{
-    g_autofree char *moved = NULL;
-    gint64 before;
-    gsize size;
-    Fixture f;
-
-    moved = go_on_without_host(&f);
-    before = g_get_monotonic_time();
-    gst_harness_set_src_caps_str(f.h, CAPS("BGRx", 32, 32));
-    g_assert_cmpint(gst_harness_push(f.h, fixture_picture(&f, 32 * 32 * 4)), ==, GST_FLOW_OK);
-    fixture_no_hang("new caps while the host is away", before);
-    g_assert_cmpuint(fixture_stat(&f, "lost"), ==, 2);
-    put_back(&f, moved);
-    wait_back(&f);
-    fixture_pull(&f, 4, TRUE);
-    g_assert_cmpuint(get_u32(script_host_config(f.host, script_host_configs(f.host) - 1, &size) + HELIX_CONFIG_WIDTH), ==,
-                     32);
-    fixture_tear_down(&f);
-}
-
 /* What no waiting mends is an error all the same. */
 static void test_wrong_host(void)
 {
@@ -460,7 +348,6 @@ void add_reconnect_tests(void)
     g_test_add_func("/reconnect/falls-silent", test_falls_silent);
     g_test_add_func("/reconnect/comes-late", test_comes_late);
     g_test_add_func("/reconnect/stop", test_stop);
-    g_test_add_func("/reconnect/newest-waits", test_newest_waits);
     g_test_add_func("/reconnect/still", test_still);
     g_test_add_func("/reconnect/still-busy", test_still_busy);
     g_test_add_func("/reconnect/still-not", test_still_not);
@@ -468,8 +355,5 @@ void add_reconnect_tests(void)
     g_test_add_func("/reconnect/keyframe-before", test_keyframe_before);
     g_test_add_func("/reconnect/refused-before", test_refused_before);
     g_test_add_func("/reconnect/eos", test_eos);
-    g_test_add_func("/reconnect/eos-held", test_eos_held);
-    g_test_add_func("/reconnect/eos-before", test_eos_before);
-    g_test_add_func("/reconnect/caps-held", test_caps_held);
     g_test_add_func("/reconnect/wrong-host", test_wrong_host);
 }

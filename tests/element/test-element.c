@@ -12,6 +12,7 @@ int main(int argc, char **argv)
     add_hosts_tests();
     add_flow_tests();
     add_reconnect_tests();
+    add_away_tests();
     add_repeat_tests();
     add_settings_tests();
     add_buffers_tests();

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* away.c - while a host is away, with reconnect=true: which picture waits for it, and what does not. */
+#include <stdio.h>
+#include "../../desktop/gst-vsockenc/bytes.h"
+#include "fixture.h"
+
+/* A live source goes on without its host; the newest picture waits for one. Afterwards put_back(). */
+static char *go_on_without_host(Fixture *f)
+{
+    Script script = SCRIPT_DEFAULT;
+    char *moved;
+
+    script.close_at = 1;
+    fixture_set_up_with(f, &script, -1, TRUE, "reconnect", "true", NULL);
+    fixture_push(f);
+    fixture_pull(f, 0, TRUE);
+    moved = g_strconcat(script_host_path(f->host), "-moved", NULL);
+    g_assert_cmpint(rename(script_host_path(f->host), moved), ==, 0);
+    fixture_push(f);
+    gst_message_unref(fixture_message(f, GST_MESSAGE_WARNING));
+    g_assert_cmpint(fixture_push(f), ==, GST_FLOW_OK);
+    g_assert_cmpint(fixture_push(f), ==, GST_FLOW_OK);
+    return moved;
+}
+
+static void put_back(Fixture *f, const char *moved)
+{
+    g_assert_cmpint(rename(moved, script_host_path(f->host)), ==, 0);
+}
+
+/* The newest picture is what a host that comes back gets first. */
+static void test_newest_waits(void)
+{
+    g_autofree char *moved = NULL;
+    Fixture f;
+
+    moved = go_on_without_host(&f);
+    g_assert_cmpint(fixture_push(&f), ==, GST_FLOW_OK);
+    g_assert_cmpint(fixture_push(&f), ==, GST_FLOW_OK);
+    put_back(&f, moved);
+    gst_message_unref(fixture_message(&f, GST_MESSAGE_INFO));
+    fixture_pull(&f, 5, TRUE);
+    g_assert_cmpuint(fixture_stat(&f, "skipped"), ==, 3);
+    g_assert_cmpuint(fixture_stat(&f, "lost"), ==, 1);
+    fixture_tear_down(&f);
+}
+
+/* EOS does not wait with the picture that waits for the host. */
+static void test_eos_held(void)
+{
+    g_autofree char *moved = NULL;
+    gint64 before;
+    Fixture f;
+
+    moved = go_on_without_host(&f);
+    before = g_get_monotonic_time();
+    g_assert_true(gst_harness_push_event(f.h, gst_event_new_eos()));
+    g_assert_true(fixture_wait_event(&f, GST_EVENT_EOS));
+    fixture_no_hang("EOS while the host is away", before);
+    g_assert_cmpuint(fixture_stat(&f, "lost"), ==, 2);
+    g_assert_cmpuint(fixture_stat(&f, "skipped"), ==, 1);
+    put_back(&f, moved);
+    fixture_tear_down(&f);
+}
+
+/* EOS first, then the host goes: what waits for room is lost with what was under way. */
+static void test_eos_before(void)
+{
+    Script script = SCRIPT_DEFAULT;
+    g_autofree char *moved = NULL;
+    Fixture f;
+
+    script.silent_from = 0;
+    script.max_in_flight = 1;
+    fixture_set_up_with(&f, &script, 300, TRUE, "reconnect", "true", NULL);
+    fixture_push(&f);
+    g_assert_true(script_host_wait_frames(f.host, 1));
+    fixture_push(&f);
+    moved = g_strconcat(script_host_path(f.host), "-moved", NULL);
+    g_assert_cmpint(rename(script_host_path(f.host), moved), ==, 0);
+    g_assert_true(gst_harness_push_event(f.h, gst_event_new_eos()));
+    g_assert_true(fixture_wait_event(&f, GST_EVENT_EOS));
+    g_assert_cmpuint(fixture_stat(&f, "lost"), ==, 2);
+    put_back(&f, moved);
+    fixture_tear_down(&f);
+}
+
+/* New caps do not wait for a host that is away: they are what it is asked for when it is back. */
+static void test_caps_held(void)
+{
+    g_autofree char *moved = NULL;
+    gint64 before;
+    gsize size;
+    Fixture f;
+
+    moved = go_on_without_host(&f);
+    before = g_get_monotonic_time();
+    gst_harness_set_src_caps_str(f.h, CAPS("BGRx", 32, 32));
+    g_assert_cmpint(gst_harness_push(f.h, fixture_picture(&f, 32 * 32 * 4)), ==, GST_FLOW_OK);
+    fixture_no_hang("new caps while the host is away", before);
+    g_assert_cmpuint(fixture_stat(&f, "lost"), ==, 2);
+    put_back(&f, moved);
+    gst_message_unref(fixture_message(&f, GST_MESSAGE_INFO));
+    fixture_pull(&f, 4, TRUE);
+    g_assert_cmpuint(get_u32(script_host_config(f.host, script_host_configs(f.host) - 1, &size) + HELIX_CONFIG_WIDTH), ==,
+                     32);
+    fixture_tear_down(&f);
+}
+
+void add_away_tests(void)
+{
+    g_test_add_func("/away/newest-waits", test_newest_waits);
+    g_test_add_func("/away/eos", test_eos_held);
+    g_test_add_func("/away/eos-before", test_eos_before);
+    g_test_add_func("/away/caps", test_caps_held);
+}
