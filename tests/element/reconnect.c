@@ -48,6 +48,16 @@ static void check_comes_back(Fixture *f)
     g_assert_null(gst_bus_pop_filtered(f->bus, GST_MESSAGE_ERROR));
 }
 
+/* One picture comes out; with the next one the host goes away, to come back. */
+static void lose_second(Fixture *f, Script *script)
+{
+    script->close_at = 1;
+    fixture_set_up_with(f, script, -1, TRUE, "reconnect", "true", NULL);
+    fixture_push(f);
+    fixture_pull(f, 0, TRUE);
+    fixture_push(f);
+}
+
 static void test_closes(void)
 {
     Script script = SCRIPT_DEFAULT;
@@ -136,13 +146,9 @@ static void check_still(guint32 capabilities, gboolean frozen_only)
     gint64 before;
     Fixture f;
 
-    script.close_at = 1;
     script.capabilities = capabilities;
     script.frozen_only = frozen_only;
-    fixture_set_up_with(&f, &script, -1, TRUE, "reconnect", "true", NULL);
-    fixture_push(&f);
-    fixture_pull(&f, 0, TRUE);
-    fixture_push(&f);
+    lose_second(&f, &script);
     wait_back(&f);
     before = g_get_monotonic_time();
     buffer = gst_harness_pull(f.h);
@@ -180,13 +186,9 @@ static void test_still_busy(void)
     GstBuffer *buffer;
     Fixture f;
 
-    script.close_at = 1;
     script.error_from = script.error_to = 2;
     script.error_code = HELIX_CODE_BUSY;
-    fixture_set_up_with(&f, &script, -1, TRUE, "reconnect", "true", NULL);
-    fixture_push(&f);
-    fixture_pull(&f, 0, TRUE);
-    fixture_push(&f);
+    lose_second(&f, &script);
     wait_back(&f);
     g_assert_true(script_host_wait_frames(f.host, 4));
     buffer = gst_harness_pull(f.h);
@@ -202,11 +204,7 @@ static void test_still_not(void)
     Script script = SCRIPT_DEFAULT;
     Fixture f;
 
-    script.close_at = 1;
-    fixture_set_up_with(&f, &script, -1, TRUE, "reconnect", "true", NULL);
-    fixture_push(&f);
-    fixture_pull(&f, 0, TRUE);
-    fixture_push(&f);
+    lose_second(&f, &script);
     gst_harness_push_event(f.h, gst_event_new_flush_start());
     gst_harness_push_event(f.h, gst_event_new_flush_stop(TRUE));
     wait_back(&f);
@@ -263,11 +261,7 @@ static void test_keyframe_before(void)
     GstBuffer *buffer;
     Fixture f;
 
-    script.close_at = 1;
-    fixture_set_up_with(&f, &script, -1, TRUE, "reconnect", "true", NULL);
-    fixture_push(&f);
-    fixture_pull(&f, 0, TRUE);
-    fixture_push(&f);
+    lose_second(&f, &script);
     fixture_ask_for_keyframe(&f);
     wait_back(&f);
     g_assert_true(script_host_wait_frames(f.host, 3));
@@ -319,11 +313,7 @@ static void test_eos(void)
     Script script = SCRIPT_DEFAULT;
     Fixture f;
 
-    script.close_at = 1;
-    fixture_set_up_with(&f, &script, -1, TRUE, "reconnect", "true", NULL);
-    fixture_push(&f);
-    fixture_pull(&f, 0, TRUE);
-    fixture_push(&f);
+    lose_second(&f, &script);
     g_assert_true(gst_harness_push_event(f.h, gst_event_new_eos()));
     g_assert_true(fixture_wait_event(&f, GST_EVENT_EOS));
     fixture_tear_down(&f);

@@ -3,9 +3,9 @@
  * resource.h - from a virtio-gpu resource id to a surface: what the look-up's parts know of each other.
  *
  * resource.c finds the resource and decides what is read; resource-read.c reads it, a band in each turn of the main
- * loop, or has resource-thread.c read it, which has a thread and a GL context for that; resource-pages.c copies guest pages and QEMU's own 2D images; resource-virgl.c, which may be in a module, asks
- * virglrenderer. All on the main loop with the BQL held, and
- * nothing of the guest's is referenced after the call that read it.
+ * loop, or has resource-thread.c read it, which has a thread and a GL context for that; resource-pages.c copies guest
+ * pages and QEMU's own 2D images; resource-virgl.c, which may be in a module, asks virglrenderer. All else is on the main
+ * loop with the BQL held, and nothing of the guest's is referenced after the call that read it.
  */
 #ifndef HELIX_RESOURCE_H
 #define HELIX_RESOURCE_H
