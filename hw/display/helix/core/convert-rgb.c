@@ -111,6 +111,18 @@ static inline AVX2 void convert_piece(const guint8 *row, gsize stride, const Fac
                mean_of_columns(_mm256_avg_epu8(c, g), _mm256_avg_epu8(d, h)), factors, chroma);
 }
 
+/*
+ * Two rows of a picture that is not in the cache are two streams too short for the processor to run ahead of: without this
+ * it waits for memory twice as long as it computes. Where a piece of the rows after these begins.
+ */
+static inline AVX2 void fetch_piece(const guint8 *row, gsize stride)
+{
+    _mm_prefetch(row, _MM_HINT_T0);
+    _mm_prefetch(row + 64, _MM_HINT_T0);
+    _mm_prefetch(row + stride, _MM_HINT_T0);
+    _mm_prefetch(row + stride + 64, _MM_HINT_T0);
+}
+
 gboolean helix_convert_rgb_available(void)
 {
     return __builtin_cpu_supports("avx2") != 0;
@@ -128,9 +140,11 @@ AVX2 void helix_convert_rgb(const HelixRgbPicture *picture, guint8 *luma, guint8
 
     for (guint32 y = 0; y < picture->height; y += 2) {
         const guint8 *row = picture->pixels + y * picture->stride;
+        const guint8 *next = y + 2 < picture->height ? row + 2 * picture->stride : row;
         guint8 *to_luma = luma + y * stride, *to_chroma = chroma + y / 2 * stride;
 
         for (guint32 x = 0; x < last; x += HELIX_CONVERT_RGB_MIN_WIDTH) {
+            fetch_piece(next + (gsize)x * 4, picture->stride);
             convert_piece(row + (gsize)x * 4, picture->stride, &factors, to_luma + x, to_chroma + x, stride);
         }
         /* The last piece ends with the row; what it has in common with the one before is written again, the same. */
