@@ -50,8 +50,10 @@ static inline guint8 *input_bytes(Input *input, gsize most, gsize *len)
 
     *len = MIN(most, input->size);
     bytes = g_memdup2(input->data, *len);
-    input->data += *len;
-    input->size -= *len;
+    if (*len) {                 /* an empty input has no address */
+        input->data += *len;
+        input->size -= *len;
+    }
     return bytes;
 }
 
