@@ -20,12 +20,10 @@ FOLDERS = ("hw/display/helix/core/", "hw/display/helix/vsock/")
 IN_QEMU = "hw/display/helix/qemu/"
 CPPCHECK = (
     "cppcheck", "--enable=warning,performance,portability", "--std=c11", "--library=gtk",
-    "--check-level=exhaustive", "--inline-suppr", "--quiet", "--error-exitcode=1",
+    "--check-level=exhaustive", "--quiet", "--error-exitcode=1",
     # What its table for GLib has wrong, and no finding of ours: GLib aborts where it has no memory. What may fail (g_try_malloc)
     # is made to fail in tests/core/test-memory.c.
     "--suppress=nullPointerOutOfMemory",
-    # Likewise: it takes gsize for another type than size_t, and %zu is right for both.
-    "--suppress=invalidPrintfArgType_uint",
     # Other people's headers.
     "--suppress=*:/usr/include/*",
 )

@@ -290,13 +290,13 @@ HelixChannel *helix_socket_new(GMainContext *context, int fd, const char *peer)
 
 gboolean helix_socket_address(struct sockaddr_un *address, const char *path, GError **error)
 {
-    gsize len = strlen(path);
+    size_t len = strlen(path);
 
     memset(address, 0, sizeof *address);
     address->sun_family = AF_UNIX;
     if (len == 0 || len >= sizeof address->sun_path) {
-        g_set_error(error, HELIX_ERROR, HELIX_CODE_INVALID, "the socket path \"%s\" has %" G_GSIZE_FORMAT " bytes: 1 to %"
-                    G_GSIZE_FORMAT " fit a UNIX socket's address", path, len, sizeof address->sun_path - 1);
+        g_set_error(error, HELIX_ERROR, HELIX_CODE_INVALID, "the socket path \"%s\" has %zu bytes: 1 to %zu fit a UNIX socket's "
+                    "address", path, len, sizeof address->sun_path - 1);
         return FALSE;
     }
     memcpy(address->sun_path, path, len);

@@ -211,7 +211,7 @@ gboolean helix_hybrid_accept(HelixHybrid *hybrid, guint32 port, HelixChannel *ch
 
 HelixHybrid *helix_hybrid_new(GMainContext *context, HelixVsock *vsock, const char *path, GError **error)
 {
-    const gsize most = sizeof ((struct sockaddr_un *)0)->sun_path - 1 - strlen(LONGEST_SUFFIX);
+    const size_t most = sizeof ((struct sockaddr_un *)0)->sun_path - 1 - strlen(LONGEST_SUFFIX);
     g_autofree char *address = g_strconcat("unix:", path, NULL);
     HelixHybrid *hybrid;
 
