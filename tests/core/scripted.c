@@ -140,9 +140,14 @@ const HelixEncoderClass *scripted_wrap(const HelixEncoderClass *inner)
     return &scripted_class;
 }
 
-void scripted_keep(guint bytes_per_pixel)
+static guint64 sixteen_a_pixel(const HelixEncoderConfig *config)
 {
-    scripted_class.bytes_per_pixel = bytes_per_pixel;
+    return (guint64)config->width * config->height * 16;
+}
+
+void scripted_keep(void)
+{
+    scripted_class.memory = sixteen_a_pixel;
 }
 
 #define SETTER(name, type, variable)    \

@@ -34,7 +34,7 @@ guint scripted_n_calls(void);               /* encodes that returned */
 ScriptedCall scripted_call(guint i);        /* from 0 */
 guint scripted_n_opened(void), scripted_n_closed(void), scripted_n_reconfigured(void);
 gboolean scripted_wait_closed(guint n);
-void scripted_keep(guint bytes_per_pixel);   /* what an open encoder is said to keep; before the host is made */
+void scripted_keep(void);                    /* an open encoder is said to keep 16 bytes a pixel; before it is opened */
 HelixEncoderConfig scripted_config(void);   /* of the last open or reconfigure, as it was asked for */
 
 #endif

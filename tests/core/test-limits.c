@@ -327,7 +327,7 @@ static void test_encoder_memory(void)
     Line *first = connect_from(world, 1), *second = connect_from(world, 2);
     gint64 deadline = g_get_monotonic_time() + PATIENCE;
 
-    scripted_keep(16);
+    scripted_keep();
     configure(first, 272, 256);
     expect_refused(first, "1114112 bytes");
     configure(first, 256, 256);

@@ -43,14 +43,17 @@ typedef struct X264Encoder {
     guint shares;               /* of the frame rate, that a picture has now; 0: one */
 } X264Encoder;
 
-static void x264_close(HelixEncoder *encoder)
+static void free_x264(X264Encoder *x264)
 {
-    X264Encoder *x264 = (X264Encoder *)encoder;
-
     av_frame_free(&x264->frame);
     avcodec_free_context(&x264->codec);
     helix_converter_free(x264->converter);
     g_free(x264);
+}
+
+static void x264_close(HelixEncoder *encoder)
+{
+    free_x264((X264Encoder *)encoder);
 }
 
 static const AVCodec *find_codec(GError **error)
@@ -213,8 +216,8 @@ static HelixEncoder *x264_open(HelixEncoderConfig *config, GError **error)
     resolve(&x264->config);
     x264->converter = helix_converter_new(config->width, config->height, error);
     if (!x264->converter) {
-        x264_close(&x264->base);
-        return NULL;            /* cppcheck-suppress memleak ; its base is its first member */
+        free_x264(x264);
+        return NULL;
     }
     x264->frame = av_frame_alloc();
     x264->codec = avcodec_alloc_context3(av_codec);
@@ -229,11 +232,28 @@ static HelixEncoder *x264_open(HelixEncoderConfig *config, GError **error)
         g_set_error(error, HELIX_ERROR, HELIX_CODE_ENCODE,
                     "libx264 does not open for %u x %u at %u bit/s, level %u: %s",
                     config->width, config->height, config->bitrate, x264->config.level, av_err2str(result));
-        x264_close(&x264->base);
-        return NULL;            /* cppcheck-suppress memleak ; as above */
+        free_x264(x264);
+        return NULL;
     }
     *config = x264->config;
     return &x264->base;
+}
+
+/*
+ * Bounds of what is resident after the worst pictures (tests/encoder/test-x264-memory.c): x264's tables and libswscale's filters;
+ * each thread's share; planes with borders, which presets slower than ultrafast have more of, and our NV12; tables of motion
+ * vectors, which level 6 lets grow; and the rows that libswscale keeps to bring a high picture down to a low one.
+ */
+static guint64 x264_memory(const HelixEncoderConfig *asked)
+{
+    const guint64 mib = 1 << 20, border = 2 * 64;
+    HelixEncoderConfig config = *asked;
+    guint64 bytes;
+
+    resolve(&config);
+    bytes = (config.width + border) * (config.height + border) * (config.realtime ? 25 : 41) / 2;
+    bytes += 8 * mib + count_threads(&config) * 5 * mib / 2 + (config.level >= 60 ? 16 * mib : 0);
+    return bytes + (guint64)config.width * 6 * HELIX_MAX_DIMENSION / config.height;
 }
 
 /*
@@ -393,7 +413,7 @@ static gboolean x264_encode(HelixEncoder *encoder, HelixSurface *surface, gboole
 const HelixEncoderClass helix_encoder_x264 = {
     .name = "x264",
     .surface_kinds = 1u << HELIX_SURFACE_MEMORY,
-    .bytes_per_pixel = 18,      /* resident memory at 3840 x 2160 and 8192 x 4352, our NV12 included */
+    .memory = x264_memory,
     .open = x264_open,
     .reconfigure = x264_reconfigure,
     .encode = x264_encode,

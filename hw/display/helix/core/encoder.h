@@ -43,7 +43,8 @@ typedef struct HelixAccessUnit {
 typedef struct HelixEncoderClass {
     const char *name;           /* "x264", "null", "videotoolbox" */
     guint surface_kinds;        /* bits 1 << HelixSurfaceKind it can read */
-    guint bytes_per_pixel;      /* host memory that an open encoder keeps for each of its coded size; 0: none to speak of */
+    /* Bytes of host memory that an encoder open for a completed @config keeps at most. NULL: none to speak of. Any thread. */
+    guint64 (*memory)(const HelixEncoderConfig *config);
     /*
      * Open for @config; writes the values really in force back into it. NULL with HELIX_ERROR (HELIX_CODE_NO_ENCODER
      * with what is missing, HELIX_CODE_ENCODE otherwise).

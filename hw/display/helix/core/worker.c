@@ -82,7 +82,7 @@ static void close_encoder(HelixWorker *worker)
 static gboolean reserve_memory(HelixWorker *worker, const HelixEncoderConfig *config, GError **error)
 {
     HelixCrew *crew = worker->crew;
-    guint64 bytes = (guint64)config->width * config->height * worker->klass->bytes_per_pixel, others;
+    guint64 bytes = worker->klass->memory ? worker->klass->memory(config) : 0, others;
     gboolean fits;
 
     g_mutex_lock(&crew->lock);

@@ -31,7 +31,7 @@ typedef void (*HelixWorkerDone)(gpointer owner, gpointer tag, HelixWorkerResult 
 
 /* @context: NULL is the default one. */
 HelixCrew *helix_crew_new(GMainContext *context);
-/* Open encoders keep at most @max_bytes together, by their bytes_per_pixel; one more fails. Before the first worker; else no limit. */
+/* Open encoders keep at most @max_bytes together, by their memory(); one more fails. Before the first worker; else no limit. */
 void helix_crew_set_limit(HelixCrew *crew, guint64 max_bytes);
 /* Retires every worker and waits for their threads. Nothing is called afterwards. */
 void helix_crew_free(HelixCrew *crew);
