@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * fuzz-lookup.c - from a request to its picture while the guest changes what the request names: hw/display/helix/qemu/resource.c,
- * resource-read.c and resource-pages.c as they are, behind stand-ins for QEMU's headers and for virglrenderer.
+ * resource-read.c and resource-pages.c as they are, behind stand-ins for QEMU's headers, for virglrenderer and for the thread that
+ * reads textures.
  *
  * An input makes resources, asks for pictures, and says what the guest does between two turns of the main loop: other pages, fewer
- * pages, none, another resource under the same id at the same address, a reset. Memory that the guest took away is poisoned. Every
+ * pages, none, another resource under the same id at the same address, a reset; and when the thread has read what it was given. Memory that the guest took away is poisoned. Every
  * request is answered once: with an error, or with a picture whose rows are all what the resource held while it was read. Nothing
  * is read outside of a texture or its pages. What the hash of pages tells may be taken away, as a guest that tries can.
  */
@@ -74,14 +75,14 @@ static void check_texture(const Asked *asked, const HelixSurface *surface, const
 
     g_assert_cmpuint(surface->fourcc, ==, layout.fourcc);       /* whatever the guest said of it */
     for (guint32 y = 0; y < surface->height; y++) {
-        guint version = asked->pixels;
+        guint version = asked->pixels, last = world.thread_gives ? asked->pixels : held->pixels;
 
-        while (version <= held->pixels &&
+        while (version <= last &&
                !is_row(surface->data + surface->offset[0] + (gsize)y * surface->stride[0],
                        texture_row(version, asked->picture.crop_x, asked->picture.crop_y + y), surface->width * 4, &layout)) {
             version++;
         }
-        g_assert_cmpuint(version, <=, held->pixels);
+        g_assert_cmpuint(version, <=, last);
     }
 }
 
@@ -99,7 +100,7 @@ static void answered(gpointer data, HelixSurface *surface, GError *error)
         g_error_free(error);
         return;
     }
-    g_assert_true(held->there);
+    g_assert_true(held->there || world.thread_gives);
     g_assert_true(surface->width == asked->picture.width && surface->height == asked->picture.height);
     if (surface->path == HELIX_HOST_PATH_PAGES) {
         check_pages(asked, surface, held);
@@ -153,6 +154,7 @@ static void ask(Input *input)
     asked->pixels = held->pixels;
     asked->format = held->format;
     asked->blob = held->res.blob_size;
+    world.asking = asked->id;
     helix_resource_resolver.resolve(&world.gpu, picture, pool, answered, asked);
 }
 
@@ -180,6 +182,8 @@ static void step(Input *input)
     case 9: world.stopped = true; break;
     case 10: world.stopped = false; helix_resource_resume(); break;
     case 11: world.gpu.processing_cmdq = what & 16; world.vcpu = what & 32; break;
+    case 12: world_thread_turn(what & 16); break;
+    case 13: helix_resource_end(); break;
     default: break;
     }
 }
@@ -197,7 +201,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     world.stopped = false;
     helix_resource_resume();
-    for (guint i = 0; world_turn(); i++) {
+    for (guint i = 0; world_turn() || world_thread_turn(i & 1); i++) {
         g_assert_cmpuint(i, <, 10000);          /* each turn reads something */
     }
     for (guint i = 0; i < n_asked; i++) {

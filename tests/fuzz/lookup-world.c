@@ -13,6 +13,7 @@
 #define MOST_BYTES (MOST_ELEMENTS * 65536u * LARGE)         /* of one backing */
 #define STEP 4099u                                      /* from one version's bytes to the next one's */
 #define MOST_VERSIONS 64u
+#define MOST_ORDERS 4u
 #define POISON 0xe7
 
 struct QEMUBH {
@@ -261,6 +262,61 @@ static bool read_texture(VirtIOGPU *g, const HelixResource *resource, uint32_t x
 
 static const HelixTextureReader reader = { .describe = describe, .find_pages = find_pages, .read = read_texture };
 
+/* ---- the thread that reads textures ---- */
+
+/* An order keeps the texture's pixels, whatever becomes of its resource. */
+static struct {
+    HelixTextureOrder what;
+    guint pixels;
+} orders[MOST_ORDERS];
+static guint n_orders;
+
+static bool begin(const HelixTextureOrder *order)
+{
+    const Held *held = &world.held[world.asking - 1];
+
+    if (n_orders == MOST_ORDERS) {
+        return false;
+    }
+    g_assert_true(held->there && held->texture && held->texture_id == order->texture);
+    g_assert_true((guint64)order->x + order->width <= held->width && (guint64)order->y + order->rows <= held->height);
+    orders[n_orders].what = *order;
+    orders[n_orders++].pixels = held->pixels;
+    return true;
+}
+
+bool world_thread_turn(bool good)
+{
+    HelixTextureOrder order = orders[0].what;
+    guint pixels = orders[0].pixels;
+
+    if (!n_orders) {
+        return false;
+    }
+    memmove(orders, orders + 1, --n_orders * sizeof orders[0]);
+    for (uint32_t row = 0; good && row < order.rows; row++) {
+        memcpy(order.to + (size_t)row * order.stride, texture_row(pixels, order.x, order.y + row), (size_t)order.width * 4);
+    }
+    world.thread_gives = good;
+    order.done(order.data, good);
+    world.thread_gives = false;
+    return true;
+}
+
+static void end(void)
+{
+    while (world_thread_turn(false)) {
+    }
+    helix_texture_thread = NULL;
+}
+
+static uint64_t count(void)
+{
+    return 0;
+}
+
+static const HelixTextureThread thread = { .begin = begin, .end = end, .count = count };
+
 /* ---- all of it ---- */
 
 void resource_destroy_all(void)
@@ -288,10 +344,12 @@ void world_begin(Input *input)
     world.scale = settings & 8 ? LARGE : 1;
     world.taken_away = g_ptr_array_new_with_free_func(g_free);
     helix_texture_reader = &reader;
+    helix_texture_thread = settings & 16 && world.gpu.gl ? &thread : NULL;
 }
 
 void world_end(void)
 {
+    g_assert_cmpuint(n_orders, ==, 0);
     resource_destroy_all();
     g_ptr_array_unref(world.taken_away);
 }

@@ -25,6 +25,8 @@ typedef struct LookupWorld {
     guint n_versions, scale;
     bool stopped, spent, hash_useless, vcpu;
     GPtrArray *taken_away;      /* memory that was the guest's, poisoned */
+    guint asking;               /* the resource that is being asked for */
+    bool thread_gives;          /* a texture's thread says that it has read one */
 } LookupWorld;
 
 extern LookupWorld world;
@@ -35,6 +37,8 @@ void world_begin(Input *input);
 void world_end(void);
 /* One turn of the main loop. FALSE: nothing was to do. */
 bool world_turn(void);
+/* What the texture's thread had to read first comes back, read or not. FALSE: it had nothing. */
+bool world_thread_turn(bool good);
 
 /* What resources hold, by version: bytes of pages from @position on, a texture's row from @x on. */
 const guint8 *page_bytes(guint version, guint64 position);
