@@ -246,13 +246,13 @@ static HelixEncoder *x264_open(HelixEncoderConfig *config, GError **error)
  */
 static guint64 x264_memory(const HelixEncoderConfig *asked)
 {
-    const guint64 mib = 1 << 20, border = 2 * 64;
+    const guint64 mib = 1 << 20, border = 128;     /* of both sides */
     HelixEncoderConfig config = *asked;
     guint64 bytes;
 
     resolve(&config);
     bytes = (config.width + border) * (config.height + border) * (config.realtime ? 25 : 41) / 2;
-    bytes += 8 * mib + count_threads(&config) * 5 * mib / 2 + (config.level >= 60 ? 16 * mib : 0);
+    bytes += 8 * mib + (guint64)count_threads(&config) * 5 * mib / 2 + (config.level >= 60 ? 16 * mib : 0);
     return bytes + (guint64)config.width * 6 * HELIX_MAX_DIMENSION / config.height;
 }
 
