@@ -130,11 +130,9 @@ static void gpu_was_reset(void *opaque)
 {
     HELIX_TURN_SCOPE;
 
-    if (frame_export && frame_export->host) {
-        trace_helix_export_reset(frame_export->name);
-        helix_resource_reset();
-        helix_host_reset(frame_export->host);
-    }
+    trace_helix_export_reset(frame_export->name);
+    helix_resource_reset();
+    helix_host_reset(frame_export->host);
 }
 
 /*
@@ -172,7 +170,7 @@ static void qemu_shuts_down(Notifier *notifier, void *data)
     helix_resource_end();
 }
 
-/* vCPUs may still run: what watches the device stays. */
+/* The main loop has had its last turn. vCPUs may still run: what watches the device stays. */
 static void qemu_exits(Notifier *notifier, void *data)
 {
     FrameExport *export = container_of(notifier, FrameExport, exit_notifier);

@@ -198,9 +198,6 @@ static void work(void *opaque)
     HelixVsockDevice *s = opaque;
     HELIX_TURN_SCOPE;
 
-    if (!s->vsock) {
-        return;                 /* QEMU exits */
-    }
     if (s->reset_pending) {
         s->reset_pending = false;
         trace_helix_vsock_reset(helix_vsock_n_connections(s->vsock));
