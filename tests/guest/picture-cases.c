@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* picture-cases.c - streams of drawings, and the cases where one stream is not enough; see picture-cases.h. */
 #include "picture-cases.h"
+#include "host3d.h"
 #include "pattern.h"
 
 #include <drm_fourcc.h>
@@ -395,13 +396,14 @@ static int play_errors(Context *context, Player *player)
 }
 
 const SpecialCase special_cases[] = {
-    { "source", play_sources },
-    { "many-sizes", play_sizes },
-    { "two-streams", play_two_streams },
-    { "repeat-and-pixels", play_repeat_and_pixels },
-    { "destroyed-after-release", play_destroyed },
-    { "destroyed-early", play_destroyed_early },
-    { "errors", play_errors },
+    { "source", NEED_NOTHING, play_sources },
+    { "many-sizes", NEED_NOTHING, play_sizes },
+    { "two-streams", NEED_NOTHING, play_two_streams },
+    { "repeat-and-pixels", NEED_NOTHING, play_repeat_and_pixels },
+    { "destroyed-after-release", NEED_NOTHING, play_destroyed },
+    { "destroyed-early", NEED_NOTHING, play_destroyed_early },
+    { "errors", NEED_NOTHING, play_errors },
+    { "host3d", NEED_3D | NEED_BLOB, play_host3d },
 };
 
 const size_t n_special_cases = sizeof(special_cases) / sizeof(special_cases[0]);

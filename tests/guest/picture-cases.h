@@ -12,6 +12,15 @@
 #define RING        3       /* buffers in turn, as a compositor does */
 #define IN_FLIGHT   2
 
+/* What a case needs of the GPU. */
+typedef enum Need {
+    NEED_NOTHING = 0,
+    NEED_3D = 1 << 0,
+    NEED_2D = 1 << 1,
+    NEED_BLOB = 1 << 2,
+    NEED_CARD = 1 << 3,
+} Need;
+
 typedef struct Context {
     Gpu gpu;
     const char *address, *directory;
@@ -20,7 +29,7 @@ typedef struct Context {
 /* One stream of @frames pictures of the same geometry. */
 typedef struct Picture {
     const char *name;
-    unsigned need;          /* NEED_ bits of picture-client.c */
+    unsigned need;          /* NEED_ bits */
     BufferSpec spec;
     BufferArea area;        /* width 0: all of it */
     uint8_t source;
@@ -38,6 +47,7 @@ int play_picture(Player *player, const Picture *picture, Buffer ring[RING], unsi
 /* A case that is more than one stream of pictures; play() gets an open connection on which nothing was sent. */
 typedef struct SpecialCase {
     const char *name;
+    unsigned need;          /* NEED_ bits */
     int (*play)(Context *context, Player *player);
 } SpecialCase;
 

@@ -15,14 +15,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-typedef enum Need {
-    NEED_NOTHING = 0,
-    NEED_3D = 1 << 0,
-    NEED_2D = 1 << 1,
-    NEED_BLOB = 1 << 2,
-    NEED_CARD = 1 << 3,
-} Need;
-
 #define RELEASE HELIX_REQUEST_RELEASE
 #define TIMING  HELIX_REQUEST_TIMING
 #define EXT     HELIX_REQUEST_EXT
@@ -139,7 +131,7 @@ static int run_all(Context *context, const char *prefix)
         }
     }
     for (size_t i = 0; i < n_special_cases; i++) {
-        if (chosen(special_cases[i].name, prefix)) {
+        if (!(special_cases[i].need & ~have) && chosen(special_cases[i].name, prefix)) {
             failed |= report(special_cases[i].name, run_special(context, &special_cases[i]));
         }
     }
