@@ -59,16 +59,20 @@ gboolean helix_vt_session_lost(OSStatus status)
         status == kVTSessionMalfunctionErr || status == kVTVideoEncoderNotAvailableNowErr;
 }
 
-static void session_unref(HelixVtSession *session)
+static void free_session(HelixVtSession *session)
 {
-    if (!g_atomic_ref_count_dec(&session->refs)) {
-        return;
-    }
     CFRelease(session->force_idr);
     g_string_free(session->tried, TRUE);
     g_mutex_clear(&session->lock);
     g_cond_clear(&session->changed);
     g_free(session);
+}
+
+static void session_unref(HelixVtSession *session)
+{
+    if (g_atomic_ref_count_dec(&session->refs)) {
+        free_session(session);
+    }
 }
 
 /* ---- VideoToolbox's threads ---- */
@@ -214,8 +218,7 @@ HelixVtSession *helix_vt_session_new(const HelixEncoderConfig *config, GError **
     if (!session->thread) {
         g_set_error(error, HELIX_ERROR, HELIX_CODE_NO_ENCODER, "the host has no thread for another VideoToolbox session: "
                     "%s; try again later", refused->message);
-        session_unref(session);         /* the thread's */
-        session_unref(session);
+        free_session(session);
         return NULL;
     }
     if (!give(session, ORDER_OPEN, g_get_monotonic_time() + OPEN_WITHIN_US)) {
@@ -373,9 +376,12 @@ HelixVtOutput helix_vt_session_encode(HelixVtSession *session, CVPixelBufferRef 
     if (session->held < HELD_BY_HABIT && wait_answer(session, start + FLUSH_AFTER_US)) {
         session->held = 0;
     } else if (give(session, ORDER_FLUSH, start + DEAD_AFTER_US) && wait_answer(session, start + DEAD_AFTER_US) &&
-               session->held < HELD_BY_HABIT && ++session->held == HELD_BY_HABIT) {
-        g_message("VideoToolbox keeps each frame back until it is told to give it out: from now on it is told so at once, "
-                  "not after %d ms", (int)(FLUSH_AFTER_US / G_TIME_SPAN_MILLISECOND));
+               session->held < HELD_BY_HABIT) {
+        session->held++;
+        if (session->held == HELD_BY_HABIT) {
+            g_message("VideoToolbox keeps each frame back until it is told to give it out: from now on it is told so at once, "
+                      "not after %d ms", (int)(FLUSH_AFTER_US / G_TIME_SPAN_MILLISECOND));
+        }
     }
     return end_frame(session, 0, FALSE);
 }
