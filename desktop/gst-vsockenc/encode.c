@@ -237,7 +237,7 @@ gboolean vsockenc_set_format(GstVideoEncoder *encoder, GstVideoCodecState *state
 
 /* ---- pictures ---- */
 
-/* Until the host can take one more picture; of a live source, until it agreed. Without the stream lock meanwhile. */
+/* Until the host can take one more picture, or a live source need not wait. Without the stream lock meanwhile. */
 static GstFlowReturn wait_for_host(GstVsockEnc *self)
 {
     VsockWait state;

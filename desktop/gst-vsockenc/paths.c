@@ -118,7 +118,7 @@ static gboolean try_way(GstVsockEnc *self, GstVideoCodecFrame *frame, VsockPictu
 GstFlowReturn vsockenc_send(GstVsockEnc *self, GstVideoCodecFrame *frame)
 {
     gboolean forced = GST_VIDEO_CODEC_FRAME_IS_FORCE_KEYFRAME(frame);
-    guint32 capabilities = vsock_stream_capabilities(self->stream);
+    guint32 capabilities = vsock_stream_expected_capabilities(self->stream);
     GstFlowReturn flow = GST_FLOW_OK;
     gboolean done = FALSE;
 
@@ -134,7 +134,8 @@ GstFlowReturn vsockenc_send(GstVsockEnc *self, GstVideoCodecFrame *frame)
             return GST_FLOW_ERROR;
         }
         tell_path(self, picture, why);
-        if (picture->trial) {
+        /* One that is held for a host to come cannot be waited for. */
+        if (picture->trial && vsock_stream_is_agreed(self->stream)) {
             done = try_way(self, frame, picture, &flow);
         } else {
             vsockenc_submit(self, frame, picture);

@@ -53,6 +53,7 @@ struct VsockStream {
     gboolean away;              /* the connection is lost and tried again: nothing may be sent */
     gboolean told_lost;         /* lost_cb was called, and not called back yet */
     gboolean configured;
+    gint64 agree_us;            /* until when a live source waits for the first agreement */
     VsockConfig config;         /* last asked for */
     gboolean settled;           /* all of a config was agreed to, the last of them: */
     VsockConfig accepted;

@@ -181,7 +181,10 @@ void vsock_stream_configure(VsockStream *self, const VsockConfig *config)
 {
     g_mutex_lock(&self->lock);
     self->config = *config;
-    self->configured = TRUE;
+    if (!self->configured) {
+        self->configured = TRUE;
+        self->agree_us = g_get_monotonic_time() + VSOCK_AGREE_MS * 1000;
+    }
     if (self->away) {
         /* Asked when the connection is back. */
     } else if (self->host == HOST_UNKNOWN) {
@@ -204,17 +207,39 @@ static int wait_state(const VsockStream *self, gboolean ready)
     return self->failed ? (int)VSOCK_WAIT_FAILED : ready ? (int)VSOCK_WAIT_READY : -1;
 }
 
-VsockWait vsock_stream_wait(VsockStream *self, gboolean agreed_is_enough)
+/* With the lock. */
+static gboolean may_submit(const VsockStream *self, gboolean live)
+{
+    if (live) {
+        return self->ever_agreed || self->away || g_get_monotonic_time() >= self->agree_us;
+    }
+    return vsock_stream_has_room(self) && !self->held;
+}
+
+VsockWait vsock_stream_wait(VsockStream *self, gboolean live)
 {
     int state;
 
     g_mutex_lock(&self->lock);
-    while ((state = wait_state(self, agreed_is_enough ? self->ever_agreed
-                                                      : vsock_stream_has_room(self) && !self->held)) < 0) {
-        g_cond_wait(&self->cond, &self->lock);
+    while ((state = wait_state(self, may_submit(self, live))) < 0) {
+        if (live) {
+            g_cond_wait_until(&self->cond, &self->lock, self->agree_us);
+        } else {
+            g_cond_wait(&self->cond, &self->lock);
+        }
     }
     g_mutex_unlock(&self->lock);
     return state;
+}
+
+gboolean vsock_stream_is_agreed(VsockStream *self)
+{
+    gboolean agreed;
+
+    g_mutex_lock(&self->lock);
+    agreed = vsock_stream_has_agreed(self);
+    g_mutex_unlock(&self->lock);
+    return agreed;
 }
 
 guint32 vsock_stream_capabilities(VsockStream *self)

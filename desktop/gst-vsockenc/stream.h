@@ -41,6 +41,8 @@ typedef struct VsockAnswer {
     VsockAgreement agreement;
 } VsockAnswer;
 
+/* So long a live source waits for the first host to agree, from configure() on: EOS may wait behind its picture. */
+#define VSOCK_AGREE_MS 1000
 /* So long a host that came back waits for a picture of upstream's. */
 #define VSOCK_FIRST_PICTURE_MS 100
 
@@ -77,8 +79,13 @@ void vsock_stream_close(VsockStream *stream, GDestroyNotify free_frame);
 /* From here on (in order with the requests) encode with @config. The first call begins the agreement with the host. */
 void vsock_stream_configure(VsockStream *stream, const VsockConfig *config);
 
-/* Wait until the host agreed; unless @agreed_is_enough, also until one more request may be in flight. */
-VsockWait vsock_stream_wait(VsockStream *stream, gboolean agreed_is_enough);
+/*
+ * Wait until one more request may be in flight. With @live only until what a host can read is known, and not for one
+ * that is away or takes more than VSOCK_AGREE_MS: submit() holds the picture for it.
+ */
+VsockWait vsock_stream_wait(VsockStream *stream, gboolean live);
+/* Whether there is a host that agreed. It may go at any time. */
+gboolean vsock_stream_is_agreed(VsockStream *stream);
 /* HELIX_CAP_ bits of the host; 0 for one that speaks the frozen messages only. After wait() said READY. */
 guint32 vsock_stream_capabilities(VsockStream *stream);
 /* The same at any time: before the agreement, those of a host like this version's. */

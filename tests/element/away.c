@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* away.c - while a host is away, with reconnect=true: which picture waits for it, and what does not. */
 #include <stdio.h>
+#include <unistd.h>
 #include "../../desktop/gst-vsockenc/bytes.h"
 #include "fixture.h"
 
@@ -107,8 +108,99 @@ static void test_caps_held(void)
     fixture_tear_down(&f);
 }
 
+/* A host that was never there is one that is away: its newest picture is what it gets first. Afterwards unlink(). */
+static ScriptHost *begin_without_host(Fixture *f, char **later)
+{
+    Script script = SCRIPT_DEFAULT;
+    ScriptHost *host = script_host_new(&script);
+    gint64 before = g_get_monotonic_time();
+
+    *later = g_strconcat(script_host_path(host), "-later", NULL);
+    fixture_set_up_with(f, &script, -1, TRUE, "reconnect", "true", "socket-path", *later, NULL);
+    gst_message_unref(fixture_message(f, GST_MESSAGE_WARNING));
+    for (guint i = 0; i < 3; i++) {
+        g_assert_cmpint(fixture_push(f), ==, GST_FLOW_OK);
+    }
+    fixture_no_hang("three pictures for a host that was never there", before);
+    return host;
+}
+
+static void test_never_there(void)
+{
+    g_autofree char *later = NULL;
+    ScriptHost *host;
+    Fixture f;
+
+    host = begin_without_host(&f, &later);
+    g_assert_cmpint(link(script_host_path(host), later), ==, 0);
+    fixture_pull(&f, 2, TRUE);
+    fixture_push(&f);
+    fixture_pull(&f, 3, FALSE);
+    g_assert_cmpuint(fixture_stat(&f, "skipped"), ==, 2);
+    g_assert_cmpuint(fixture_stat(&f, "dropped"), ==, 2);
+    unlink(later);
+    fixture_tear_down(&f);
+    script_host_free(host);
+}
+
+static void test_never_there_eos(void)
+{
+    g_autofree char *later = NULL;
+    ScriptHost *host;
+    gint64 before;
+    Fixture f;
+
+    host = begin_without_host(&f, &later);
+    before = g_get_monotonic_time();
+    g_assert_true(gst_harness_push_event(f.h, gst_event_new_eos()));
+    g_assert_true(fixture_wait_event(&f, GST_EVENT_EOS));
+    fixture_no_hang("EOS without a host", before);
+    g_assert_cmpuint(fixture_stat(&f, "lost"), ==, 1);
+    g_assert_cmpuint(fixture_stat(&f, "dropped"), ==, 3);
+    fixture_stop_in_time(&f);
+    fixture_tear_down(&f);
+    script_host_free(host);
+}
+
+/* Nor does a live source wait long for one that is there and does not agree: EOS could not be sent behind its picture. */
+static void test_never_agrees(void)
+{
+    Script script = SCRIPT_DEFAULT;
+    gint64 before;
+    Fixture f;
+
+    script.mute = TRUE;
+    fixture_set_up_with(&f, &script, 0, TRUE, "reconnect", "true", NULL);
+    before = g_get_monotonic_time();
+    g_assert_cmpint(fixture_push(&f), ==, GST_FLOW_OK);
+    g_assert_cmpint(fixture_push(&f), ==, GST_FLOW_OK);
+    g_assert_true(gst_harness_push_event(f.h, gst_event_new_eos()));
+    fixture_no_hang("two pictures and EOS for a host that is silent from the start", before);
+    fixture_stop_in_time(&f);
+    fixture_tear_down(&f);
+}
+
+/* The first picture waits that long, and then goes as what a host of this version reads. */
+static void test_agrees_late(void)
+{
+    Script script = SCRIPT_DEFAULT;
+    Fixture f;
+
+    script.config_delay_ms = 1300;
+    fixture_set_up_with(&f, &script, -1, TRUE, NULL);
+    g_assert_cmpint(fixture_push(&f), ==, GST_FLOW_OK);
+    g_assert_cmpuint(script_host_frames(f.host), ==, 0);
+    fixture_pull(&f, 0, TRUE);
+    g_assert_cmpuint(fixture_stat(&f, "dropped"), ==, 0);
+    fixture_tear_down(&f);
+}
+
 void add_away_tests(void)
 {
+    g_test_add_func("/away/never-there", test_never_there);
+    g_test_add_func("/away/never-there-eos", test_never_there_eos);
+    g_test_add_func("/away/never-agrees", test_never_agrees);
+    g_test_add_func("/away/agrees-late", test_agrees_late);
     g_test_add_func("/away/newest-waits", test_newest_waits);
     g_test_add_func("/away/eos", test_eos_held);
     g_test_add_func("/away/eos-before", test_eos_before);

@@ -236,7 +236,7 @@ static void test_stop_while_agreeing(void)
     Fixture f;
 
     script.mute = TRUE;
-    fixture_set_up_64(&f, &script, 0);
+    fixture_set_up_with(&f, &script, 0, FALSE, NULL);
     blocked = fixture_push_in_thread(&f);
     g_usleep(50 * 1000);
     fixture_stop_in_time(&f);
