@@ -21,7 +21,8 @@ struct VsockCopier {
     VsockNode *node;
     struct {
         gboolean accepted;      /* the host has read a picture this way */
-        char *refusal;          /* why it is not tried any more */
+        char *refusal;          /* why it is not tried any more, */
+        gboolean by_host;       /* and it was the host that said so */
     } way[VSOCK_N_WAYS];
     GstBufferPool *pool;        /* NULL: none yet */
     VsockMemoryKind pool_kind;
@@ -127,10 +128,31 @@ void vsock_copier_accepted(VsockCopier *copier, VsockWay way)
     copier->way[way].accepted = TRUE;
 }
 
-void vsock_copier_refused(VsockCopier *copier, VsockWay way, const char *message)
+static void refuse(VsockCopier *copier, VsockWay way, const char *message, gboolean by_host)
 {
     g_free(copier->way[way].refusal);
     copier->way[way].refusal = g_strdup(message);
+    copier->way[way].by_host = by_host;
+}
+
+void vsock_copier_refused(VsockCopier *copier, VsockWay way, const char *message)
+{
+    refuse(copier, way, message, TRUE);
+}
+
+gboolean vsock_copier_forget(VsockCopier *copier)
+{
+    gboolean more = FALSE;
+
+    for (guint i = 0; i < VSOCK_N_WAYS; i++) {
+        copier->way[i].accepted = FALSE;
+        if (copier->way[i].by_host) {
+            g_clear_pointer(&copier->way[i].refusal, g_free);
+            copier->way[i].by_host = FALSE;
+            more = TRUE;
+        }
+    }
+    return more;
 }
 
 GstBufferPool *vsock_copier_pool(VsockCopier *copier, const GstVideoInfo *info, guint32 capabilities)
@@ -338,7 +360,7 @@ VsockPicture *vsock_copier_picture(VsockCopier *copier, const GstVideoInfo *info
             g_propagate_error(error, g_steal_pointer(&why));
             return NULL;
         }
-        vsock_copier_refused(copier, way, why->message);
+        refuse(copier, way, why->message, FALSE);
     }
     return NULL;
 }

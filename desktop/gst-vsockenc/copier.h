@@ -35,6 +35,8 @@ VsockPicture *vsock_copier_picture(VsockCopier *copier, const GstVideoInfo *info
 /* What the host made of the first picture that went by @way. */
 void vsock_copier_accepted(VsockCopier *copier, VsockWay way);
 void vsock_copier_refused(VsockCopier *copier, VsockWay way, const char *message);
+/* Another host may make something else of it. TRUE: a way that was refused is open again. */
+gboolean vsock_copier_forget(VsockCopier *copier);
 /* Why each way that was not taken was not. To be freed. */
 char *vsock_copier_why_not(VsockCopier *copier, GstVideoFormat format, guint32 capabilities);
 const char *vsock_way_name(VsockWay way);

@@ -31,6 +31,7 @@ static void stream_lost(gpointer user, GError *error)
     GstVsockEnc *self = user;
 
     if (error) {
+        g_atomic_int_set(&self->lost_host, TRUE);
         gst_element_message_full(GST_ELEMENT(self), GST_MESSAGE_WARNING, error->domain, error->code,
                                  g_strdup_printf("%s It is tried again until it is there (reconnect=true).",
                                                  error->message), NULL, __FILE__, __func__, __LINE__);
@@ -115,6 +116,7 @@ gboolean vsockenc_start(GstVideoEncoder *encoder)
     vsock_stats_reset(self->stats);
     self->gave_stats = TRUE;
     self->flow = GST_FLOW_OK;
+    g_atomic_int_set(&self->lost_host, FALSE);
     self->force_keyframe = self->host_owes = FALSE;
     self->vain_repeats = 0;
     self->keeps_last = config.reconnect;

@@ -34,6 +34,7 @@ struct _GstVsockEnc {
     GstEvent *eos;              /* goes downstream when all before it has */
 
     GError *gpu_error;          /* why source.gpu is NULL, between start() and stop() */
+    gint lost_host;             /* atomic: the connection was lost, and the copier not told yet */
 
     /* With the encoder's stream lock. */
     VsockPictureSource source;

@@ -115,6 +115,16 @@ static gboolean try_way(GstVsockEnc *self, GstVideoCodecFrame *frame, VsockPictu
     return FALSE;
 }
 
+/* A host that came back may be another one: it is asked anew what it can read. */
+static void forget_host(GstVsockEnc *self)
+{
+    if (g_atomic_int_compare_and_exchange(&self->lost_host, TRUE, FALSE) && self->source.copier &&
+        vsock_copier_forget(self->source.copier)) {
+        /* What upstream draws in may be of a better kind now. */
+        gst_pad_push_event(GST_VIDEO_ENCODER_SINK_PAD(self), gst_event_new_reconfigure());
+    }
+}
+
 GstFlowReturn vsockenc_send(GstVsockEnc *self, GstVideoCodecFrame *frame)
 {
     gboolean forced = GST_VIDEO_CODEC_FRAME_IS_FORCE_KEYFRAME(frame);
@@ -125,9 +135,10 @@ GstFlowReturn vsockenc_send(GstVsockEnc *self, GstVideoCodecFrame *frame)
     while (!done) {
         g_autofree char *why = NULL;
         GError *error = NULL;
-        VsockPicture *picture = vsock_picture_new(&self->source, frame->input_buffer, capabilities, self->stats, &why,
-                                                  &error);
+        VsockPicture *picture;
 
+        forget_host(self);
+        picture = vsock_picture_new(&self->source, frame->input_buffer, capabilities, self->stats, &why, &error);
         if (!picture) {
             vsockenc_post_error(self, error);
             vsockenc_give_up_frame(self, frame, forced, VSOCK_COUNT_DROPPED);

@@ -68,7 +68,8 @@ static void send_request(VsockStream *self, VsockPending *pending)
     g_queue_push_tail(&self->pending, pending);
     self->requests_pending++;
     if (!self->had_picture) {
-        self->repeat_us = 0;    /* the first on a connection is a keyframe */
+        self->repeat_us = 0;    /* the first on a connection is a keyframe, */
+        pending->trial |= self->returned;       /* and may have been held since before it */
     }
     self->had_picture = TRUE;
     if (pending->repeat) {

@@ -33,7 +33,7 @@ typedef struct VsockPending {
     guint32 needs;              /* HELIX_CAP_ bits, of the host that is asked */
     gboolean repeat, discarded;
     gboolean again;             /* VsockPicture.again */
-    gboolean trial;             /* a refusal is an answer like others, not the end */
+    gboolean trial;             /* a refusal is an answer like others, not the end: this host has read none this way */
     gboolean drawn;
 } VsockPending;
 

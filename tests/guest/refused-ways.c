@@ -262,6 +262,66 @@ static void test_two_buffers(void)
     check_closed();
 }
 
+static void wait_back(Fixture *f)
+{
+    gst_message_unref(fixture_message(f, GST_MESSAGE_WARNING));
+    gst_message_unref(fixture_message(f, GST_MESSAGE_INFO));
+}
+
+static void push_and_pull(Fixture *f)
+{
+    GstBuffer *out;
+
+    g_assert_cmpint(fixture_push(f), ==, GST_FLOW_OK);
+    out = gst_harness_pull(f->h);
+    g_assert_nonnull(out);
+    gst_buffer_unref(out);
+}
+
+/* What one host refuses, the one that comes after it may read. */
+static void test_next_takes(void)
+{
+    Script script = SCRIPT_DEFAULT;
+    Fixture f;
+
+    script.error_from = 0;
+    script.error_to = (gint)way_count() - 1;
+    script.error_code = HELIX_CODE_NOT_READABLE;
+    script.close_at = (gint)way_count() + 1;
+    fixture_set_up_with(&f, &script, -1, FALSE, "reconnect", "true", NULL);
+    push_and_pull(&f);
+    check_reason(&f, "pixel-data", "as the script says");
+    fixture_push(&f);
+    wait_back(&f);
+    push_and_pull(&f);
+    push_and_pull(&f);      /* the first may have been the one before, given again */
+    g_assert_cmpuint(script_host_frame(f.host, script_host_frames(f.host) - 1).resource_id, !=, 0);
+    check_reason(&f, "guest-copy", "plain memory");
+    tear_down(&f);
+}
+
+/* The other way round: a refusal by the next host is no error of the stream's either. */
+static void test_next_refuses(void)
+{
+    Script script = SCRIPT_DEFAULT;
+    Fixture f;
+
+    script.close_at = 2;
+    script.error_from = 3;
+    script.error_to = 4;
+    script.error_code = HELIX_CODE_NOT_READABLE;
+    fixture_set_up_with(&f, &script, -1, FALSE, "reconnect", "true", NULL);
+    push_and_pull(&f);
+    push_and_pull(&f);
+    fixture_push(&f);
+    wait_back(&f);
+    push_and_pull(&f);
+    push_and_pull(&f);
+    g_assert_null(gst_bus_pop_filtered(f.bus, GST_MESSAGE_WARNING | GST_MESSAGE_ERROR));
+    check_reason(&f, "guest-copy", "plain memory");
+    tear_down(&f);
+}
+
 int main(int argc, char **argv)
 {
     gst_init(&argc, &argv);
@@ -276,5 +336,7 @@ int main(int argc, char **argv)
     g_test_add_func("/stopped", test_stopped);
     g_test_add_func("/other-unit", test_other_unit);
     g_test_add_func("/two-buffers", test_two_buffers);
+    g_test_add_func("/next-takes", test_next_takes);
+    g_test_add_func("/next-refuses", test_next_refuses);
     return g_test_run();
 }
