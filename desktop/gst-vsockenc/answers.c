@@ -49,7 +49,7 @@ static VsockPending *pop_config(VsockStream *self)
 /* With the lock. A host that came back begins with the picture that is there, also where the screen stands still. */
 static void want_first(VsockStream *self)
 {
-    if (self->returned && !self->had_picture) {
+    if (self->owes_first && !self->had_picture) {
         vsock_stream_want(self, VSOCK_FIRST_PICTURE_MS);
     }
 }
@@ -139,6 +139,19 @@ static void on_released(VsockStream *self, gint64 pts, guint32 resource_id)
     gst_clear_buffer(&buffer);
 }
 
+/* With the lock. A host that has made nothing of any picture yet, and has no other under way, is given this one once more. */
+static void note_outcome(VsockStream *self, const VsockPending *pending, const VsockAnswer *told)
+{
+    gboolean passes = told->kind == VSOCK_ANSWER_DROPPED || vsock_is_passing_code(told->code);
+
+    if (told->kind == VSOCK_ANSWER_UNIT) {
+        self->had_unit = TRUE;
+    } else if (passes && !pending->repeat && !self->had_unit && self->requests_pending == 0) {
+        self->had_picture = FALSE;
+        self->owes_first = TRUE;
+    }
+}
+
 /*
  * The answer to the oldest request. In one step, so that nobody sees the request gone and the answer not there. @told
  * says what the host said, its unit and message taken over. @pts: what it must be; NULL for an ERROR, which carries none.
@@ -158,10 +171,7 @@ static GError *answer_request(VsockStream *self, const gint64 *pts, VsockAnswer 
     } else {
         pending = vsock_stream_pop_pending(self);
         answer = vsock_answer_new(told->kind, pending);
-        if (pending->again && self->requests_pending == 0 &&
-            (told->kind == VSOCK_ANSWER_DROPPED || vsock_is_passing_code(told->code))) {
-            self->had_picture = FALSE;      /* it has none that could be repeated: it is given this one once more */
-        }
+        note_outcome(self, pending, told);
     }
     if (answer) {
         answer->unit = g_steal_pointer(&told->unit);
@@ -381,8 +391,8 @@ static void on_lost(gpointer user, GError *error)
     g_mutex_lock(&self->lock);
     self->away = TRUE;
     self->host = HOST_UNKNOWN;
-    self->had_picture = self->settled = FALSE;
-    self->returned = TRUE;
+    self->had_picture = self->had_unit = self->settled = FALSE;
+    self->owes_first = TRUE;
     self->repeat_us = 0;        /* the next host begins with a keyframe, and has nothing to repeat */
     while ((pending = vsock_stream_pop_pending(self))) {
         VsockAnswer *answer = pending->is_config ? NULL : vsock_answer_new(VSOCK_ANSWER_LOST, pending);

@@ -119,7 +119,8 @@ gboolean vsockenc_start(GstVideoEncoder *encoder)
     g_atomic_int_set(&self->lost_host, FALSE);
     self->force_keyframe = self->host_owes = FALSE;
     self->vain_repeats = 0;
-    self->keeps_last = config.reconnect;
+    self->keeps_last = TRUE;
+    self->reconnects = config.reconnect;
     self->since_keyframe = G_MAXUINT;   /* the first picture is one anyway, and counts as 0 */
     self->errors_in_row = 0;
     self->coded_width = self->coded_height = 0;

@@ -47,8 +47,9 @@ struct _GstVsockEnc {
     gboolean force_keyframe;    /* the next picture must be an IDR */
     gboolean host_owes;         /* the same, unless the host makes one of a picture under way: it dropped a keyframe */
     guint vain_repeats;         /* of which no access unit came, one after the other */
-    gboolean keeps_last;        /* for a host that comes back: */
+    gboolean keeps_last;        /* for a host that comes back, or until the first access unit came: */
     VsockPicture *last;         /* the latest picture, until upstream gives the next; NULL: none */
+    gboolean reconnects;        /* reconnect, as it was at the start */
     guint since_keyframe;       /* pictures since the last forced one */
     gboolean ending;            /* EOS goes downstream, and everything before it has */
     gboolean gave_stats;        /* the message is out and nothing happened since */

@@ -113,7 +113,8 @@ static gboolean may_repeat_again(GstVsockEnc *self, const VsockAnswer *answer)
     return passes && ++self->vain_repeats < MAX_VAIN_REPEATS;
 }
 
-/* No access unit came of it. A keyframe that it owed is asked for again, also where no picture follows. */
+/* No access unit came of it. A keyframe that it owed, and the stream's first picture, are asked for again, also where no picture
+ * follows. */
 static void drop_frame(GstVsockEnc *self, VsockAnswer *answer, VsockCounter why)
 {
     /* A host remembers what it owes for a picture it dropped, so one that is under way may be it already. */
@@ -122,7 +123,8 @@ static void drop_frame(GstVsockEnc *self, VsockAnswer *answer, VsockCounter why)
     GST_VIDEO_ENCODER_STREAM_LOCK(self);
     self->host_owes |= answer->was_forced && dropped;
     vsockenc_give_up_frame(self, g_steal_pointer(&answer->frame), answer->was_forced && !dropped, why);
-    wanted = answer->was_repeat ? may_repeat_again(self, answer) : answer->was_forced;
+    wanted = answer->was_repeat ? may_repeat_again(self, answer)
+                                : answer->was_forced || vsock_stream_wants_first(self->stream);
     GST_VIDEO_ENCODER_STREAM_UNLOCK(self);
     if (wanted) {
         vsockenc_want_keyframe(self);
@@ -136,6 +138,10 @@ static GstFlowReturn push_unit(GstVsockEnc *self, VsockAnswer *answer)
 
     GST_VIDEO_ENCODER_STREAM_LOCK(self);
     self->errors_in_row = self->vain_repeats = 0;
+    if (self->keeps_last && !self->reconnects) {
+        self->keeps_last = FALSE;       /* the host has one now */
+        vsockenc_keep_last(self, NULL);
+    }
     self->host_owes &= !answer->keyframe;
     self->trial_coded |= self->trial == frame;
     vsockenc_update_latency(self, answer->took_us);

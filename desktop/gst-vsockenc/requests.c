@@ -69,7 +69,7 @@ static void send_request(VsockStream *self, VsockPending *pending)
     self->requests_pending++;
     if (!self->had_picture) {
         self->repeat_us = 0;    /* the first on a connection is a keyframe, */
-        pending->trial |= self->returned;       /* and may have been held since before it */
+        pending->trial |= self->owes_first;     /* and may have been held since before it */
     }
     self->had_picture = TRUE;
     if (pending->repeat) {
@@ -165,11 +165,11 @@ gboolean vsock_stream_key_held(VsockStream *self)
     return held;
 }
 
-/* A host that has a picture encodes it again, if it can; one that came back and has none is given the last one again. */
+/* A host that has a picture encodes it again, if it can; one that has none, though there was one, is given that again. */
 static gboolean can_be_wanted(const VsockStream *self)
 {
     return self->had_picture ? vsock_stream_has_capability(self, HELIX_CAP_REPEAT)
-                             : self->returned && vsock_stream_has_agreed(self);
+                             : self->owes_first && vsock_stream_has_agreed(self);
 }
 
 void vsock_stream_want(VsockStream *self, guint ms)
@@ -192,7 +192,7 @@ gboolean vsock_stream_wants_first(VsockStream *self)
     gboolean wants;
 
     g_mutex_lock(&self->lock);
-    wants = self->returned && !self->had_picture && !self->held && vsock_stream_has_agreed(self);
+    wants = self->owes_first && !self->had_picture && !self->held && vsock_stream_has_agreed(self);
     g_mutex_unlock(&self->lock);
     return wants;
 }

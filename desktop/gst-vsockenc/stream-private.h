@@ -68,8 +68,9 @@ struct VsockStream {
     guint busy_pictures;        /* of these, answers to pictures */
     gboolean drain_later;
     guint draining;             /* who waits in drain() */
-    gboolean had_picture;       /* one was sent on this connection */
-    gboolean returned;          /* this host is not the first, or was away */
+    gboolean had_picture;       /* one was sent on this connection, and can be repeated as far as is known */
+    gboolean had_unit;          /* one was encoded */
+    gboolean owes_first;        /* upstream gave a picture and may give no other: the host was away, or failed at its first */
     gint64 repeat_us;           /* when to answer REPEAT; 0: not */
 };
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* repeat.c - keyframes on a screen that stands still: the host's last picture again. */
+/* repeat.c - a screen that stands still: keyframes of the host's last picture, and the first picture once more. */
 #include "fixture.h"
 
 static void set_up_still(Fixture *f, const Script *script)
@@ -252,6 +252,68 @@ static void test_given_up(void)
     check_given_up(HELIX_CODE_NOT_PERMITTED, 1);
 }
 
+/* The first picture of all that fails in a way that passes: the host has none to repeat, and is given it once more. */
+static void check_first(gint drop_at, gint32 code, guint failures, gboolean live)
+{
+    Script script = SCRIPT_DEFAULT;
+    gint64 before = g_get_monotonic_time();
+    Fixture f;
+
+    script.drop_at = drop_at;
+    script.error_from = code ? 0 : -1;
+    script.error_to = code ? (gint)failures - 1 : -1;
+    script.error_code = code;
+    fixture_set_up_with(&f, &script, -1, live, NULL);
+    fixture_push(&f);
+    pull_idr_after(&f, "first picture after failed tries", before);
+    g_assert_cmpuint(script_host_frames(f.host), ==, failures + 1);
+    g_assert_cmphex(script_host_frame(f.host, failures).flags & HELIX_REQUEST_REPEAT, ==, 0);
+    g_assert_cmpuint(script_host_frame(f.host, failures).payload_size, ==, script_host_frame(f.host, 0).payload_size);
+    f.n = 300;
+    fixture_push(&f);
+    fixture_pull(&f, 300, FALSE);
+    fixture_tear_down(&f);
+}
+
+static void test_first(void)
+{
+    check_first(-1, HELIX_CODE_BUSY, 1, TRUE);
+    check_first(-1, HELIX_CODE_BUSY, 3, TRUE);
+    check_first(-1, HELIX_CODE_BUSY, 1, FALSE);
+    check_first(-1, HELIX_CODE_ENCODE, 1, TRUE);
+    check_first(0, 0, 1, TRUE);
+}
+
+/* Not for ever either, and not where another picture follows. */
+static void test_first_given_up(void)
+{
+    Script script = SCRIPT_DEFAULT;
+    Fixture f;
+
+    script.error_from = 0;
+    script.error_to = 10;
+    script.error_code = HELIX_CODE_BUSY;
+    fixture_set_up_with(&f, &script, -1, TRUE, NULL);
+    fixture_push(&f);
+    g_assert_true(script_host_wait_frames(f.host, 11));
+    g_usleep(300 * 1000);
+    g_assert_cmpuint(script_host_frames(f.host), ==, 11);
+    f.n = 300;
+    fixture_push(&f);
+    fixture_pull(&f, 300, TRUE);
+    fixture_tear_down(&f);
+
+    script.error_to = 0;
+    fixture_set_up_with(&f, &script, -1, TRUE, NULL);
+    fixture_push(&f);
+    g_assert_true(script_host_wait_frames(f.host, 1));
+    fixture_push(&f);
+    fixture_pull(&f, 1, TRUE);
+    g_usleep(200 * 1000);
+    g_assert_cmpuint(script_host_frames(f.host), ==, 2);
+    fixture_tear_down(&f);
+}
+
 /* Nothing came yet that could be repeated, or the stream is over. */
 static void test_never(void)
 {
@@ -285,5 +347,7 @@ void add_repeat_tests(void)
     g_test_add_func("/repeat/after-drop-moving", test_after_drop_moving);
     g_test_add_func("/repeat/again", test_again);
     g_test_add_func("/repeat/given-up", test_given_up);
+    g_test_add_func("/repeat/first", test_first);
+    g_test_add_func("/repeat/first-given-up", test_first_given_up);
     g_test_add_func("/repeat/never", test_never);
 }
