@@ -28,7 +28,7 @@ void vsock_copier_free(VsockCopier *copier);
 
 /*
  * Bring @buffer into a buffer of ours, if it is not one. NULL without @error: there is no way with this host, format and
- * GPU (vsock_copier_why_not() has the reasons); NULL with GST_STREAM_ERROR: @buffer cannot be read.
+ * GPU (vsock_copier_why_not() has the reasons); NULL with an error of vsock_frame_map()'s: @buffer cannot be read.
  */
 VsockPicture *vsock_copier_picture(VsockCopier *copier, const GstVideoInfo *info, GstBuffer *buffer, guint32 capabilities,
                                    GError **error);

@@ -108,6 +108,9 @@ void vsockenc_submit(GstVsockEnc *self, GstVideoCodecFrame *frame, VsockPicture 
 /* properties.c */
 void vsockenc_install_properties(GObjectClass *object_class);
 
+/* So many pictures refused one after the other, or not drawn in time, are no accident any more. */
+#define VSOCKENC_MAX_ERRORS_IN_ROW 30
+
 /* encode.c, for paths.c; with the stream lock. */
 VsockWait vsockenc_drain(GstVsockEnc *self);
 GstFlowReturn vsockenc_flow_of(const GstVsockEnc *self, VsockWait state);

@@ -8,8 +8,6 @@
 
 #define GST_CAT_DEFAULT vsockenc_debug
 
-/* So many pictures refused one after the other are no accident any more. */
-#define MAX_ERRORS_IN_ROW 30
 /* So often a host is asked in vain to repeat its last picture, 100 ms apart. */
 #define MAX_VAIN_REPEATS 10
 
@@ -174,7 +172,7 @@ static GstFlowReturn refuse(GstVsockEnc *self, const VsockAnswer *answer)
     GST_VIDEO_ENCODER_STREAM_LOCK(self);
     in_row = ++self->errors_in_row;
     GST_VIDEO_ENCODER_STREAM_UNLOCK(self);
-    if (in_row >= MAX_ERRORS_IN_ROW) {
+    if (in_row >= VSOCKENC_MAX_ERRORS_IN_ROW) {
         GST_ELEMENT_ERROR(self, STREAM, ENCODE,
                           ("The host refused %u pictures one after the other: %s", in_row, answer->message),
                           ("error %d", answer->code));

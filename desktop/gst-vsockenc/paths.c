@@ -115,6 +115,24 @@ static gboolean try_way(GstVsockEnc *self, GstVideoCodecFrame *frame, VsockPictu
     return FALSE;
 }
 
+/* There is no picture in @frame to send; @error (taken over) says why. One that is not drawn in time may be followed by others. */
+static GstFlowReturn no_picture(GstVsockEnc *self, GstVideoCodecFrame *frame, gboolean forced, GError *error)
+{
+    gboolean passes = g_error_matches(error, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_BUSY) &&
+                      ++self->errors_in_row < VSOCKENC_MAX_ERRORS_IN_ROW;
+
+    if (!passes) {
+        vsockenc_post_error(self, error);
+    } else {
+        if (self->errors_in_row == 1) {
+            GST_ELEMENT_WARNING(self, RESOURCE, BUSY, ("A picture was dropped. %s", error->message), (NULL));
+        }
+        g_error_free(error);
+    }
+    vsockenc_give_up_frame(self, frame, forced, VSOCK_COUNT_DROPPED);
+    return passes ? GST_FLOW_OK : GST_FLOW_ERROR;
+}
+
 /* A host that came back may be another one: it is asked anew what it can read. */
 static void forget_host(GstVsockEnc *self)
 {
@@ -140,9 +158,7 @@ GstFlowReturn vsockenc_send(GstVsockEnc *self, GstVideoCodecFrame *frame)
         forget_host(self);
         picture = vsock_picture_new(&self->source, frame->input_buffer, capabilities, self->stats, &why, &error);
         if (!picture) {
-            vsockenc_post_error(self, error);
-            vsockenc_give_up_frame(self, frame, forced, VSOCK_COUNT_DROPPED);
-            return GST_FLOW_ERROR;
+            return no_picture(self, frame, forced, error);
         }
         tell_path(self, picture, why);
         /* One that is held for a host to come cannot be waited for. */

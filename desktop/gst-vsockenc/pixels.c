@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* pixels.c - see pixels.h. */
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <linux/dma-buf.h>
@@ -14,7 +15,32 @@ static const guint8 zeros[MAX_PADDING];
 
 /* ---- mapping ---- */
 
-/* CPU reads of a DMA-BUF are bracketed; the begin waits for the write fence. */
+/* The ioctl below would wait for ever for a driver that hangs, and the stream lock is held. All of @buffer's write fences. */
+static gboolean wait_for_fences(GstBuffer *buffer, GError **error)
+{
+    gint64 until = g_get_monotonic_time() + VSOCK_FENCE_MS * 1000;
+
+    for (guint i = 0; i < gst_buffer_n_memory(buffer); i++) {
+        GstMemory *memory = gst_buffer_peek_memory(buffer, i);
+        struct pollfd fence = { .events = POLLIN };
+        int n = 1;
+
+        if (gst_is_dmabuf_memory(memory)) {
+            fence.fd = gst_dmabuf_memory_get_fd(memory);
+            do {
+                n = poll(&fence, 1, (int)MAX((until - g_get_monotonic_time() + 999) / 1000, 0));
+            } while (n < 0 && errno == EINTR);
+        }
+        if (n == 0) {
+            g_set_error(error, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_BUSY,
+                        "Whoever draws this DMA-BUF has not finished it within %d ms: does its driver hang?", VSOCK_FENCE_MS);
+            return FALSE;
+        }
+    }
+    return TRUE;
+}
+
+/* CPU reads of a DMA-BUF are bracketed. */
 static void sync_dmabuf(GstBuffer *buffer, guint64 flags)
 {
     for (guint i = 0; i < gst_buffer_n_memory(buffer); i++) {
@@ -30,8 +56,12 @@ static void sync_dmabuf(GstBuffer *buffer, guint64 flags)
 
 GstVideoFrame *vsock_frame_map(const GstVideoInfo *info, GstBuffer *buffer, GError **error)
 {
-    GstVideoFrame *frame = g_new0(GstVideoFrame, 1);
+    GstVideoFrame *frame;
 
+    if (!wait_for_fences(buffer, error)) {
+        return NULL;
+    }
+    frame = g_new0(GstVideoFrame, 1);
     sync_dmabuf(buffer, DMA_BUF_SYNC_START);
     if (gst_video_frame_map(frame, info, buffer, GST_MAP_READ)) {
         return frame;

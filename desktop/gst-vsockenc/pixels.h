@@ -5,7 +5,13 @@
 
 #include "picture.h"
 
-/* Map @buffer for reading, its write fence waited for. NULL with GST_STREAM_ERROR: it is not what its caps say. */
+/* So long a DMA-BUF that the CPU is to read may take to be drawn. */
+#define VSOCK_FENCE_MS 200
+
+/*
+ * Map @buffer for reading, its write fence waited for. NULL with GST_STREAM_ERROR: it is not what its caps say; with
+ * GST_RESOURCE_ERROR_BUSY: the fence did not open in time.
+ */
 GstVideoFrame *vsock_frame_map(const GstVideoInfo *info, GstBuffer *buffer, GError **error);
 void vsock_frame_unmap(GstVideoFrame *frame);
 

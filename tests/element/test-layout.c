@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* test-layout.c - copying a picture's visible part: each format, odd sizes, strides, crops; against pixel by pixel. */
+/* test-layout.c - copying a picture's visible part: each format, odd sizes, strides, crops; against pixel by pixel. And mapping it. */
+#include <sys/eventfd.h>
+#include <gst/allocators/gstdmabuf.h>
 #include <gst/video/video.h>
 #include "../../desktop/gst-vsockenc/layout.h"
+#include "../../desktop/gst-vsockenc/pixels.h"
 #include "../../hw/display/helix/core/helix-wire.h"
 
 GST_DEBUG_CATEGORY(vsockenc_debug);
@@ -115,11 +118,35 @@ static void test_layouts(void)
     g_assert_cmpuint(vsock_fourcc(GST_VIDEO_FORMAT_YUY2), ==, 0);
 }
 
+/* A fence that does not open is not waited for for ever. An eventfd stands in: it cannot be mapped, but polls as a DMA-BUF does. */
+static void test_fence(void)
+{
+    g_autoptr(GstAllocator) allocator = gst_dmabuf_allocator_new();
+    gint64 before = g_get_monotonic_time();
+    g_autoptr(GError) error = NULL;
+    int fd = eventfd(0, EFD_CLOEXEC);
+    GstVideoInfo info;
+    GstBuffer *buffer;
+
+    gst_video_info_set_format(&info, GST_VIDEO_FORMAT_BGRx, 16, 16);
+    buffer = gst_buffer_new_allocate(NULL, 16, NULL);
+    gst_buffer_append_memory(buffer, gst_dmabuf_allocator_alloc(allocator, fd, GST_VIDEO_INFO_SIZE(&info)));
+    g_assert_null(vsock_frame_map(&info, buffer, &error));
+    g_assert_error(error, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_BUSY);
+    g_assert_cmpint(g_get_monotonic_time() - before, >=, VSOCK_FENCE_MS * 1000);
+    g_clear_error(&error);
+    g_assert_cmpint(eventfd_write(fd, 1), ==, 0);
+    g_assert_null(vsock_frame_map(&info, buffer, &error));
+    g_assert_error(error, GST_STREAM_ERROR, GST_STREAM_ERROR_FORMAT);
+    gst_buffer_unref(buffer);
+}
+
 int main(int argc, char **argv)
 {
     gst_init(&argc, &argv);
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/layout/formats", test_formats);
     g_test_add_func("/layout/layouts", test_layouts);
+    g_test_add_func("/layout/fence", test_fence);
     return g_test_run();
 }

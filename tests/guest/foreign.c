@@ -13,6 +13,7 @@
 
 #include <drm_mode.h>
 #include <xf86drm.h>
+#include <drm/vgem_drm.h>
 
 static int fail(const char *what)
 {
@@ -60,25 +61,45 @@ static int open_vgem(void)
     return -1;
 }
 
-static int new_vgem(uint32_t size)
+/* @handle: of the buffer on @device, which stays open. */
+static int new_vgem(uint32_t size, int *device, uint32_t *handle)
 {
     struct drm_mode_create_dumb create = { .width = 1024, .bpp = 32, .height = (size + 4095) / 4096 };
-    int device = open_vgem(), fd = -1;
+    int fd = -1;
 
-    if (device < 0) {
+    *device = open_vgem();
+    if (*device < 0) {
         fprintf(stderr, "there is no vgem: modprobe vgem\n");
         return -1;
     }
-    if (drmIoctl(device, DRM_IOCTL_MODE_CREATE_DUMB, &create) < 0 ||
-        drmPrimeHandleToFD(device, create.handle, DRM_CLOEXEC | DRM_RDWR, &fd) < 0) {
+    if (drmIoctl(*device, DRM_IOCTL_MODE_CREATE_DUMB, &create) < 0 ||
+        drmPrimeHandleToFD(*device, create.handle, DRM_CLOEXEC | DRM_RDWR, &fd) < 0) {
         fail("a buffer of vgem");
     }
-    close(device);
+    *handle = create.handle;
     return fd;
+}
+
+int foreign_unfinished(uint32_t size, int *device)
+{
+    struct drm_vgem_fence_attach attach = { .flags = VGEM_FENCE_WRITE };
+    int fd = new_vgem(size, device, &attach.handle);
+
+    return fd >= 0 && drmIoctl(*device, DRM_IOCTL_VGEM_FENCE_ATTACH, &attach) < 0 ? fail("VGEM_FENCE_ATTACH") : fd;
 }
 
 int foreign_new(ForeignKind kind, uint32_t size)
 {
+    uint32_t handle;
+    int device, fd;
+
     size = (size + 4095) & ~4095u;
-    return kind == FOREIGN_UDMABUF ? new_udmabuf(size) : new_vgem(size);
+    if (kind == FOREIGN_UDMABUF) {
+        return new_udmabuf(size);
+    }
+    fd = new_vgem(size, &device, &handle);
+    if (device >= 0) {
+        close(device);
+    }
+    return fd;
 }

@@ -14,5 +14,7 @@ typedef enum ForeignKind {
 
 /* An fd of at least @size bytes that the CPU may mmap, or -1 after printing why. */
 int foreign_new(ForeignKind kind, uint32_t size);
+/* The same of vgem, which somebody draws into until @device is closed, ten seconds at most. */
+int foreign_unfinished(uint32_t size, int *device);
 
 #endif

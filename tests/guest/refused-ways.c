@@ -8,6 +8,7 @@
 #include <gst/allocators/gstdmabuf.h>
 #include "../element/fixture.h"
 #include "buffer.h"
+#include "foreign.h"
 
 /* Nothing of the GPU stays behind an element that is gone: buffers would keep the render node open. */
 static void check_closed(void)
@@ -262,6 +263,40 @@ static void test_two_buffers(void)
     check_closed();
 }
 
+/* A picture that somebody never finishes is not waited for for ever, and those after it come out. */
+static void test_unfinished(void)
+{
+    Script script = SCRIPT_DEFAULT;
+    g_autoptr(GstAllocator) allocator = gst_dmabuf_allocator_new();
+    int device, fd = foreign_unfinished(SIZE_64, &device);
+    GstMemory *memory;
+    gint64 before;
+    Fixture f;
+
+    g_assert_cmpint(fd, >=, 0);
+    memory = gst_dmabuf_allocator_alloc(allocator, fd, SIZE_64);
+    fixture_set_up_with(&f, &script, -1, FALSE, NULL);
+    g_assert_cmpint(fixture_push(&f), ==, GST_FLOW_OK);
+    fixture_pull(&f, 0, TRUE);
+    before = g_get_monotonic_time();
+    for (guint i = 1; i <= 2; i++) {
+        GstBuffer *picture = fixture_picture(&f, SIZE_64);
+
+        gst_buffer_replace_all_memory(picture, gst_memory_ref(memory));
+        g_assert_cmpint(gst_harness_push(f.h, picture), ==, GST_FLOW_OK);
+        if (i == 1) {
+            fixture_no_hang("unfinished picture", before);
+            gst_message_unref(fixture_message(&f, GST_MESSAGE_WARNING));
+            g_assert_cmpuint(fixture_stat(&f, "dropped"), ==, 1);
+            close(device);
+        }
+    }
+    fixture_pull(&f, 2, FALSE);
+    g_assert_cmpuint(fixture_stat(&f, "guest-copy"), ==, 2);
+    gst_memory_unref(memory);
+    tear_down(&f);
+}
+
 static void wait_back(Fixture *f)
 {
     gst_message_unref(fixture_message(f, GST_MESSAGE_WARNING));
@@ -336,6 +371,7 @@ int main(int argc, char **argv)
     g_test_add_func("/stopped", test_stopped);
     g_test_add_func("/other-unit", test_other_unit);
     g_test_add_func("/two-buffers", test_two_buffers);
+    g_test_add_func("/unfinished", test_unfinished);
     g_test_add_func("/next-takes", test_next_takes);
     g_test_add_func("/next-refuses", test_next_refuses);
     return g_test_run();
