@@ -14,21 +14,26 @@ static void push_answer(VsockStream *self, VsockAnswer *answer)
     g_cond_broadcast(&self->cond);
 }
 
-/* The host broke the protocol or refused the stream: nothing more can come of it. Without the lock. */
+/*
+ * The host broke the protocol or refused the stream: nothing more can come of it. Without the lock. It is told before whoever
+ * waits is woken: upstream's own error, which says nothing of the cause, comes of that.
+ */
 static void fail(VsockStream *self, GError *error)
 {
     gboolean first;
 
     g_mutex_lock(&self->lock);
-    first = !self->failed;
-    self->failed = TRUE;
-    g_cond_broadcast(&self->cond);
+    first = !self->failed;      /* nobody else sets it */
     g_mutex_unlock(&self->lock);
     if (first) {
         self->failed_cb(self->user, error);
     } else {
         g_error_free(error);
     }
+    g_mutex_lock(&self->lock);
+    self->failed = TRUE;
+    g_cond_broadcast(&self->cond);
+    g_mutex_unlock(&self->lock);
 }
 
 static GError *broken(const char *what)
