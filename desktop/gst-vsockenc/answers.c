@@ -256,6 +256,7 @@ static GError *refused(gint32 code, const char *what, const char *message)
 static GError *config_refused(VsockStream *self, gint32 code, char **message)
 {
     VsockPending *pending;
+    GError *error;
     gboolean go_on;
 
     g_mutex_lock(&self->lock);
@@ -278,7 +279,15 @@ static GError *config_refused(VsockStream *self, gint32 code, char **message)
     }
     g_mutex_unlock(&self->lock);
     vsock_pending_free(pending);
-    return go_on ? NULL : refused(code, "the stream's settings", *message);
+    if (go_on) {
+        return NULL;
+    }
+    error = refused(code, "the stream's settings", *message);
+    if (code == HELIX_CODE_INVALID) {
+        error->domain = GST_LIBRARY_ERROR;
+        error->code = GST_LIBRARY_ERROR_SETTINGS;
+    }
+    return error;
 }
 
 static GError *on_error(VsockStream *self, guint8 flags, const guint8 *payload, gsize len)

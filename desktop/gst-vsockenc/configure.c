@@ -88,24 +88,58 @@ static void ask_downstream(GstVsockEnc *self, VsockConfig *config)
 
 /* ---- configuring ---- */
 
-/* 1000 times too much is no rate that anybody means: the number is bit/s. With the stream lock. */
-static void warn_of_unit(GstVsockEnc *self, const char *name, guint kbps, guint *warned)
+/* kbit/s that the pictures have uncompressed. With the stream lock. */
+static guint64 raw_kbps(GstVsockEnc *self)
 {
     const GstVideoInfo *info = &self->input_state->info;
-    guint64 raw = (guint64)self->width * self->height * 12 * 30 / 1000;
+    guint64 bits = (guint64)self->width * self->height * 12;
 
     if (GST_VIDEO_INFO_FPS_N(info) > 0 && GST_VIDEO_INFO_FPS_D(info) > 0) {
-        raw = gst_util_uint64_scale((guint64)self->width * self->height * 12, (guint64)GST_VIDEO_INFO_FPS_N(info),
-                                    (guint64)GST_VIDEO_INFO_FPS_D(info) * 1000);
+        return gst_util_uint64_scale(bits, (guint64)GST_VIDEO_INFO_FPS_N(info), (guint64)GST_VIDEO_INFO_FPS_D(info) * 1000);
     }
-    if (kbps == *warned || kbps <= MIN(raw, LARGEST_BITRATE)) {
+    return bits * 30 / 1000;
+}
+
+/* 1000 times too much is no rate that anybody means: the number is bit/s. NULL: it may be right. */
+static char *doubt(const char *name, guint kbps, guint64 raw)
+{
+    if (kbps <= MIN(raw, LARGEST_BITRATE)) {
+        return NULL;
+    }
+    return g_strdup_printf("%s=%u is in kbit/s and more than %s. It can only be meant in bit/s: set %s=%u.", name, kbps,
+                           kbps > LARGEST_BITRATE ? "any level of H.264 allows" : "these pictures have uncompressed", name,
+                           MAX(kbps / 1000, 1));
+}
+
+/* With the stream lock. Each is said once. */
+static void warn_of_unit(GstVsockEnc *self, guint bitrate, guint max_bitrate)
+{
+    guint64 raw = raw_kbps(self);
+    g_autofree char *one = doubt("bitrate", bitrate, raw), *other = doubt("max-bitrate", max_bitrate, raw);
+    char *both = one && other ? g_strconcat(one, " ", other, NULL) : g_strdup(one ? one : other);
+
+    GST_OBJECT_LOCK(self);
+    g_free(self->unit_doubt);
+    self->unit_doubt = both;
+    GST_OBJECT_UNLOCK(self);
+    if (g_strcmp0(both, self->warned_unit) == 0) {
         return;
     }
-    *warned = kbps;
-    GST_ELEMENT_WARNING(self, LIBRARY, SETTINGS,
-                        ("%s=%u is in kbit/s and more than %s. It can only be meant in bit/s: set %s=%u.", name, kbps,
-                         kbps > LARGEST_BITRATE ? "any level of H.264 allows" : "these pictures have uncompressed",
-                         name, MAX(kbps / 1000, 1)), (NULL));
+    g_free(self->warned_unit);
+    self->warned_unit = g_strdup(both);
+    if (both) {
+        GST_ELEMENT_WARNING(self, LIBRARY, SETTINGS, ("%s", self->warned_unit), (NULL));
+    }
+}
+
+char *vsockenc_unit_doubt(GstVsockEnc *self)
+{
+    char *text;
+
+    GST_OBJECT_LOCK(self);
+    text = g_strdup(self->unit_doubt);
+    GST_OBJECT_UNLOCK(self);
+    return text;
 }
 
 void vsockenc_configure(GstVsockEnc *self)
@@ -124,8 +158,7 @@ void vsockenc_configure(GstVsockEnc *self)
     bitrate = self->settings.asked[VSOCK_SETTING_BITRATE];
     max_bitrate = self->settings.asked[VSOCK_SETTING_MAX_BITRATE];
     GST_OBJECT_UNLOCK(self);
-    warn_of_unit(self, "bitrate", bitrate, &self->warned_bitrate);
-    warn_of_unit(self, "max-bitrate", max_bitrate, &self->warned_max_bitrate);
+    warn_of_unit(self, bitrate, max_bitrate);
     vsock_stream_configure(self->stream, &config);
 }
 
@@ -181,6 +214,7 @@ void vsockenc_take_agreement(GstVsockEnc *self, const VsockAnswer *answer)
 void vsockenc_take_refusal(GstVsockEnc *self, const VsockAnswer *answer)
 {
     guint before[VSOCK_N_SETTINGS], after[VSOCK_N_SETTINGS];
+    g_autofree char *unit = vsockenc_unit_doubt(self);
 
     GST_OBJECT_LOCK(self);
     read_settings(self, before);
@@ -189,7 +223,8 @@ void vsockenc_take_refusal(GstVsockEnc *self, const VsockAnswer *answer)
     GST_OBJECT_UNLOCK(self);
     notify_changes(self, before, after);
     GST_ELEMENT_WARNING(self, LIBRARY, SETTINGS,
-                        ("The host refuses the change of settings and goes on with those before: %s", answer->message),
+                        ("%s%sThe host refuses the change of settings and goes on with those before: %s", unit ? unit : "",
+                         unit ? " " : "", answer->message),
                         ("error %d", answer->code));
 }
 

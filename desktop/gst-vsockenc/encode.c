@@ -22,7 +22,13 @@ void vsockenc_post_error(GstVsockEnc *self, GError *error)
 /* Connection's thread. */
 static void stream_failed(gpointer user, GError *error)
 {
-    vsockenc_post_error(GST_VSOCKENC(user), error);
+    GstVsockEnc *self = user;
+    g_autofree char *doubt = NULL;
+
+    if (g_error_matches(error, GST_LIBRARY_ERROR, GST_LIBRARY_ERROR_SETTINGS) && (doubt = vsockenc_unit_doubt(self))) {
+        g_prefix_error(&error, "%s ", doubt);
+    }
+    vsockenc_post_error(self, error);
 }
 
 /* Connection's thread. @error NULL: it is back. */
@@ -125,7 +131,7 @@ gboolean vsockenc_start(GstVideoEncoder *encoder)
     self->errors_in_row = 0;
     self->coded_width = self->coded_height = 0;
     self->latency_frames = self->slow_in_row = 0;
-    self->warned_bitrate = self->warned_max_bitrate = 0;
+    g_clear_pointer(&self->warned_unit, g_free);
     self->last_pts = -1;
     self->given_pts = self->given_at = self->repeat_pts = GST_CLOCK_TIME_NONE;
     open_gpu(self);

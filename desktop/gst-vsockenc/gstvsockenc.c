@@ -283,6 +283,8 @@ static void gst_vsockenc_finalize(GObject *object)
     g_free(self->socket_path);
     g_free(self->no_gpu);
     g_free(self->path_reason);
+    g_free(self->unit_doubt);
+    g_free(self->warned_unit);
     gst_event_replace(&self->eos, NULL);
     vsock_stats_free(self->stats);
     G_OBJECT_CLASS(parent_class)->finalize(object);

@@ -30,6 +30,7 @@ struct _GstVsockEnc {
     char *path_reason;          /* why no better one; NULL: there is none better, or no picture yet */
     VsockStats *stats;
     VsockAgreement agreement;   /* latest, for the stats */
+    char *unit_doubt;           /* what cannot be meant in kbit/s, and what to set instead; NULL: nothing */
     VsockStream *stream;        /* between start() and stop(); other threads take a reference */
     GstEvent *eos;              /* goes downstream when all before it has */
 
@@ -59,7 +60,7 @@ struct _GstVsockEnc {
     GstFlowReturn flow;         /* of the latest push downstream */
     guint latency_frames;       /* pictures' time from in to out that is told as latency */
     guint slow_in_row;          /* pictures that took longer */
-    guint warned_bitrate, warned_max_bitrate;   /* values already warned of */
+    char *warned_unit;          /* the latest unit_doubt that was warned of */
 
     /* With the sink pad's stream lock. */
     gint64 last_pts;            /* makes pts valid and unique where upstream's is not */
@@ -86,6 +87,8 @@ void vsockenc_give_up_frame(GstVsockEnc *self, GstVideoCodecFrame *frame, gboole
 
 /* configure.c: tell the host what comes and what is asked for. With the stream lock. */
 void vsockenc_configure(GstVsockEnc *self);
+/* ... what of that cannot be meant in kbit/s; NULL: nothing. To be freed. Any thread. */
+char *vsockenc_unit_doubt(GstVsockEnc *self);
 /* ... its answer. Without a lock: who watches the properties is told. */
 void vsockenc_take_agreement(GstVsockEnc *self, const VsockAnswer *answer);
 void vsockenc_take_refusal(GstVsockEnc *self, const VsockAnswer *answer);

@@ -160,7 +160,7 @@ static void test_refused_start(void)
     script.refuse_config_code = HELIX_CODE_INVALID;
     fixture_set_up_with(&f, &script, -1, TRUE, "min-qp", "40", "max-qp", "30", NULL);
     fixture_push(&f);
-    fixture_error(&f, GST_STREAM_ERROR, GST_STREAM_ERROR_ENCODE, "refuses the stream's settings");
+    fixture_error(&f, GST_LIBRARY_ERROR, GST_LIBRARY_ERROR_SETTINGS, "The host refuses the stream's settings");
     fixture_tear_down(&f);
 }
 

@@ -3,6 +3,7 @@
  * test-real.c - the element against the real core with x264: what comes out is decoded and compared with what went in.
  */
 #include <math.h>
+#include <string.h>
 #include <gst/app/gstappsink.h>
 #include <gst/gst.h>
 #include <gst/video/video.h>
@@ -188,6 +189,46 @@ static void test_slow(void)
     real_host_stop(&host);
 }
 
+/* What the host refuses is told in the number that was set, with the one that would be right */
+static void check_bitrate(const char *bitrate, const char *text)
+{
+    g_autofree char *line = NULL;
+    g_autofree char *debug = NULL;
+    g_autoptr(GError) error = NULL;
+    GstElement *pipeline;
+    GstMessage *message;
+    GstBus *bus;
+    RealHost host;
+
+    real_host_start(&host, "--quiet");
+    line = g_strdup_printf("videotestsrc num-buffers=3 ! video/x-raw,format=BGRx,width=64,height=64 ! "
+                           "vsockenc bitrate=%s socket-path=%s ! fakesink", bitrate, host.path);
+    pipeline = gst_parse_launch(line, &error);
+    g_assert_no_error(error);
+    bus = gst_element_get_bus(pipeline);
+    gst_element_set_state(pipeline, GST_STATE_PLAYING);
+    message = gst_bus_timed_pop_filtered(bus, 20 * GST_SECOND, GST_MESSAGE_EOS | GST_MESSAGE_ERROR);
+    g_assert_nonnull(message);
+    g_assert_cmpint(GST_MESSAGE_TYPE(message), ==, GST_MESSAGE_ERROR);
+    gst_message_parse_error(message, &error, &debug);
+    g_test_message("%s", error->message);
+    g_assert_error(error, GST_LIBRARY_ERROR, GST_LIBRARY_ERROR_SETTINGS);
+    g_assert_true(g_str_has_prefix(error->message, text));
+    g_assert_nonnull(strstr(error->message, "The host refuses the stream's settings"));
+    gst_message_unref(message);
+    gst_element_set_state(pipeline, GST_STATE_NULL);
+    gst_object_unref(bus);
+    gst_object_unref(pipeline);
+    real_host_stop(&host);
+}
+
+static void test_bitrate(void)
+{
+    check_bitrate("8000000", "bitrate=8000000 is in kbit/s");
+    check_bitrate("1500000", "bitrate=1500000 is in kbit/s");
+    check_bitrate("1", "The host refuses");
+}
+
 int main(int argc, char **argv)
 {
     gst_init(&argc, &argv);
@@ -202,5 +243,6 @@ int main(int argc, char **argv)
     g_test_add_func("/real/crop", test_crop);
     g_test_add_func("/real/nv12-crop", test_nv12_crop);
     g_test_add_func("/real/slow", test_slow);
+    g_test_add_func("/real/bitrate", test_bitrate);
     return g_test_run();
 }
