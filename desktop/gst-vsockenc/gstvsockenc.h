@@ -46,7 +46,7 @@ struct _GstVsockEnc {
     guint32 width, height;      /* of the last picture asked for: the coded size follows */
     gboolean live;              /* upstream cannot wait: pictures are dropped rather than held up */
     gboolean force_keyframe;    /* the next picture must be an IDR */
-    gboolean host_owes;         /* the same, unless the host makes one of a picture under way: it dropped a keyframe */
+    gboolean host_owes;         /* the same, unless the host makes one of a picture under way: no keyframe came of one */
     guint vain_repeats;         /* of which no access unit came, one after the other */
     gboolean keeps_last;        /* for a host that comes back, or until the first access unit came: */
     VsockPicture *last;         /* the latest picture, until upstream gives the next; NULL: none */

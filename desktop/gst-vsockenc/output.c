@@ -115,12 +115,12 @@ static gboolean may_repeat_again(GstVsockEnc *self, const VsockAnswer *answer)
  * follows. */
 static void drop_frame(GstVsockEnc *self, VsockAnswer *answer, VsockCounter why)
 {
-    /* A host remembers what it owes for a picture it dropped, so one that is under way may be it already. */
-    gboolean dropped = answer->kind == VSOCK_ANSWER_DROPPED, wanted;
+    gboolean wanted;
 
     GST_VIDEO_ENCODER_STREAM_LOCK(self);
-    self->host_owes |= answer->was_forced && dropped;
-    vsockenc_give_up_frame(self, g_steal_pointer(&answer->frame), answer->was_forced && !dropped, why);
+    /* A host remembers what it owes for a picture it dropped or refused, so one that is under way may be it already. */
+    self->host_owes |= answer->was_forced;
+    vsockenc_give_up_frame(self, g_steal_pointer(&answer->frame), FALSE, why);
     wanted = answer->was_repeat ? may_repeat_again(self, answer)
                                 : answer->was_forced || vsock_stream_wants_first(self->stream);
     GST_VIDEO_ENCODER_STREAM_UNLOCK(self);

@@ -174,13 +174,15 @@ static void test_after_drop(void)
 }
 
 /* ... unless a picture is under way already, which the host makes the keyframe: one is enough. */
-static void test_after_drop_moving(void)
+static void check_moving(gint drop_at, gint error_at)
 {
     Script script = SCRIPT_DEFAULT;
     Fixture f;
 
     script.hold = TRUE;
-    script.drop_at = 1;
+    script.drop_at = drop_at;
+    script.error_from = script.error_to = error_at;
+    script.error_code = HELIX_CODE_BUSY;
     fixture_set_up_with(&f, &script, 0, TRUE, NULL);
     script_host_allow(f.host, 1);
     fixture_push(&f);
@@ -196,6 +198,16 @@ static void test_after_drop_moving(void)
     fixture_pull(&f, 3, FALSE);
     g_assert_cmpuint(fixture_stat(&f, "repeats"), ==, 0);
     fixture_tear_down(&f);
+}
+
+static void test_after_drop_moving(void)
+{
+    check_moving(1, -1);
+}
+
+static void test_after_error_moving(void)
+{
+    check_moving(-1, 1);
 }
 
 /* What hinders a repeat and passes: the host is asked again. */
@@ -345,6 +357,7 @@ void add_repeat_tests(void)
     g_test_add_func("/repeat/after-error", test_after_error);
     g_test_add_func("/repeat/after-drop", test_after_drop);
     g_test_add_func("/repeat/after-drop-moving", test_after_drop_moving);
+    g_test_add_func("/repeat/after-error-moving", test_after_error_moving);
     g_test_add_func("/repeat/again", test_again);
     g_test_add_func("/repeat/given-up", test_given_up);
     g_test_add_func("/repeat/first", test_first);

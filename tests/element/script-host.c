@@ -21,7 +21,7 @@ struct ScriptHost {
     GPtrArray *configs;         /* GBytes */
     guint connections, pings, allowed;
     guint answered;             /* on this connection */
-    gboolean owes_keyframe;     /* for a picture that was dropped, as the core does */
+    gboolean owes_keyframe;     /* for a picture that was dropped or refused, as the core does */
     gboolean quit;
 };
 
@@ -208,6 +208,7 @@ static gboolean answer_frame(ScriptHost *host, int fd, guint16 session, const Sc
         return FALSE;
     }
     if (script->error_from >= 0 && index >= script->error_from && index <= script->error_to) {
+        host->owes_keyframe |= frame->force_keyframe && !script->frozen_only;
         send_error(fd, session, script->frozen_only ? 0 : HELIX_MSG_FRAME_REQUEST, script->error_code,
                    "as the script says");
     } else {
