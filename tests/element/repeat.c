@@ -77,7 +77,7 @@ static void test_waiting(void)
     g_assert_true(script_host_wait_frames(f.host, 1));
     fixture_push(&f);
     fixture_ask_for_keyframe(&f);
-    g_usleep(200 * 1000);
+    g_usleep(500 * 1000);       /* 100 ms, on a machine with nothing else to do */
     script_host_allow(f.host, 2);
     fixture_pull(&f, 0, TRUE);
     fixture_pull(&f, 1, TRUE);
