@@ -115,7 +115,7 @@ static gboolean try_way(GstVsockEnc *self, GstVideoCodecFrame *frame, VsockPictu
     return FALSE;
 }
 
-/* There is no picture in @frame to send; @error (taken over) says why. One that is not drawn in time may be followed by others. */
+/* There is no picture in @frame to send; @error (taken over) says why. Of one that is not drawn in time others may follow. */
 static GstFlowReturn no_picture(GstVsockEnc *self, GstVideoCodecFrame *frame, gboolean forced, GError *error)
 {
     gboolean passes = g_error_matches(error, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_BUSY) &&

@@ -110,7 +110,8 @@ void vsock_stream_drain_later(VsockStream *stream);
 /* The picture that waits for room at the host becomes a keyframe. FALSE: none waits. */
 gboolean vsock_stream_key_held(VsockStream *stream);
 /* A keyframe is wanted: answer REPEAT if no picture that is to be one is submitted within @ms, and the host can repeat; or
- * came back and has seen no picture, or failed at its first. The second is asked for by the stream itself, VSOCK_FIRST_PICTURE_MS after it agreed. */
+ * came back and has seen no picture, or failed at its first. A host that came back is given it without being asked, VSOCK_FIRST_PICTURE_MS
+ * after it agreed. */
 void vsock_stream_want_picture(VsockStream *stream, guint ms);
 
 /* Whether the host is to be given the last picture again: it came back and was sent none yet, or the first one failed for now;

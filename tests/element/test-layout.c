@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* test-layout.c - copying a picture's visible part: each format, odd sizes, strides, crops; against pixel by pixel. And mapping it. */
+/* test-layout.c - copying a picture's visible part: each format, odd sizes, strides, crops; against pixel by pixel. Its fence. */
 #include <sys/eventfd.h>
 #include <gst/allocators/gstdmabuf.h>
 #include <gst/video/video.h>
@@ -118,7 +118,7 @@ static void test_layouts(void)
     g_assert_cmpuint(vsock_fourcc(GST_VIDEO_FORMAT_YUY2), ==, 0);
 }
 
-/* A fence that does not open is not waited for for ever. An eventfd stands in: it cannot be mapped, but polls as a DMA-BUF does. */
+/* A fence that does not open is not waited for for ever. An eventfd polls as a DMA-BUF does, though it cannot be mapped. */
 static void test_fence(void)
 {
     g_autoptr(GstAllocator) allocator = gst_dmabuf_allocator_new();
