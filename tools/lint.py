@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The suite lint: cppcheck and clang-tidy over the host's code, and both compilers over what QEMU compiles with flags of its own.
+"""The suite lint: cppcheck and clang-tidy over the host's and the guest's code, and both compilers over what QEMU compiles with flags of its own.
 All must be silent.
 
 .clang-tidy says what clang-tidy looks for and what it does not, and why. Of the files in qemu/ the flags and headers are those of
@@ -16,7 +16,7 @@ import build
 import qemu
 from steps import CACHE, TREE, Failed, Step, StepError, locked, say
 
-FOLDERS = ("hw/display/helix/core/", "hw/display/helix/vsock/")
+FOLDERS = ("hw/display/helix/core/", "hw/display/helix/vsock/", "hw/display/helix/apple/", "desktop/")
 IN_QEMU = "hw/display/helix/qemu/"
 CPPCHECK = (
     "cppcheck", "--enable=warning,performance,portability", "--std=c11", "--library=gtk",

@@ -14,8 +14,8 @@
 /* Silence after which a waiting client asks whether the host is there. */
 #define PING_AFTER_US G_USEC_PER_SEC
 /* Between tries to connect again: doubled from the first to the last. */
-#define RETRY_FIRST_US (G_USEC_PER_SEC / 10)
-#define RETRY_LAST_US (2 * G_USEC_PER_SEC)
+#define RETRY_FIRST_US (G_TIME_SPAN_SECOND / 10)
+#define RETRY_LAST_US (2 * G_TIME_SPAN_SECOND)
 
 static void wake(VsockConnection *self)
 {

@@ -10,7 +10,7 @@
 #define GST_CAT_DEFAULT vsockenc_debug
 
 /* A fence that does not open in this time belongs to a GPU that hangs; the picture is sent as it is. */
-#define FENCE_LIMIT_US (2 * G_USEC_PER_SEC)
+#define FENCE_LIMIT_US (2 * G_TIME_SPAN_SECOND)
 
 VsockOutgoing *vsock_outgoing_new(void)
 {

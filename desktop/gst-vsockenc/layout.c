@@ -90,7 +90,7 @@ static void interleave(guint8 *to, gsize to_stride, const GstVideoFrame *frame, 
 
         u += (gssize)row * GST_VIDEO_FRAME_COMP_STRIDE(frame, 1) + x;
         v += (gssize)row * GST_VIDEO_FRAME_COMP_STRIDE(frame, 2) + x;
-        for (guint i = 0; i < columns; i++) {
+        for (gsize i = 0; i < columns; i++) {
             to[2 * i] = u[i];
             to[2 * i + 1] = v[i];
         }

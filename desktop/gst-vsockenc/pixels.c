@@ -18,7 +18,7 @@ static const guint8 zeros[MAX_PADDING];
 /* The ioctl below would wait for ever for a driver that hangs, and the stream lock is held. All of @buffer's write fences. */
 static gboolean wait_for_fences(GstBuffer *buffer, GError **error)
 {
-    gint64 until = g_get_monotonic_time() + VSOCK_FENCE_MS * 1000;
+    gint64 until = g_get_monotonic_time() + VSOCK_FENCE_MS * G_TIME_SPAN_MILLISECOND;
 
     for (guint i = 0; i < gst_buffer_n_memory(buffer); i++) {
         GstMemory *memory = gst_buffer_peek_memory(buffer, i);
@@ -129,13 +129,12 @@ static gboolean use_in_place(VsockPicture *picture, const VsockRect *rect)
     guint planes = GST_VIDEO_FRAME_N_PLANES(frame), rows;
     VsockRect even = *rect;
     gsize row_bytes;
-    const guint8 *data;
 
     if (planes > 1) {
         even.x = GST_ROUND_DOWN_2(rect->x);
         even.y = GST_ROUND_DOWN_2(rect->y);
     }
-    data = plane_rows(frame, 0, &even, &row_bytes, &rows);
+    (void)plane_rows(frame, 0, &even, &row_bytes, &rows);
     /* Padding that is most of the picture (a small crop) is not worth its way. */
     if (stride < (gssize)row_bytes || (gsize)stride - row_bytes > MIN(MAX_PADDING, row_bytes / 4)) {
         return FALSE;
@@ -145,7 +144,8 @@ static gboolean use_in_place(VsockPicture *picture, const VsockRect *rect)
     }
     picture->stride = (guint32)stride;
     for (guint i = 0; i < planes; i++) {
-        data = plane_rows(frame, i, &even, &row_bytes, &rows);
+        const guint8 *data = plane_rows(frame, i, &even, &row_bytes, &rows);
+
         /* The last row's padding may lie outside the buffer. */
         add_part(picture, data, (gsize)stride * (rows - 1) + row_bytes);
         add_part(picture, zeros, (gsize)stride - row_bytes);

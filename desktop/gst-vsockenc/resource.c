@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* resource.c - see resource.h. */
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/utsname.h>
@@ -11,7 +10,7 @@
 
 /* A compositor's pool has at most this many buffers; a source that wraps each picture anew is kept in bounds by it. */
 #define MAX_BUFFERS 64
-#define FORGET_AFTER_US (5 * G_USEC_PER_SEC)
+#define FORGET_AFTER_US (5 * G_TIME_SPAN_SECOND)
 
 typedef struct Buffer {
     dev_t dev;
@@ -88,10 +87,15 @@ static void forget_oldest(VsockGpu *gpu)
 static gboolean virtio_gpu_says_its_name(void)
 {
     struct utsname name;
-    unsigned major = 0, minor = 0;
+    guint64 major, minor;
+    char *end;
 
-    return uname(&name) == 0 && sscanf(name.release, "%u.%u", &major, &minor) == 2 &&
-           (major > 5 || (major == 5 && minor >= 8));
+    if (uname(&name) != 0) {
+        return FALSE;
+    }
+    major = g_ascii_strtoull(name.release, &end, 10);
+    minor = *end == '.' ? g_ascii_strtoull(end + 1, NULL, 10) : 0;
+    return major > 5 || (major == 5 && minor >= 8);
 }
 
 char *vsock_dmabuf_exporter(int fd)

@@ -183,7 +183,7 @@ void vsock_stream_configure(VsockStream *self, const VsockConfig *config)
     self->config = *config;
     if (!self->configured) {
         self->configured = TRUE;
-        self->agree_us = g_get_monotonic_time() + VSOCK_AGREE_MS * 1000;
+        self->agree_us = g_get_monotonic_time() + VSOCK_AGREE_MS * G_TIME_SPAN_MILLISECOND;
     }
     if (self->away) {
         /* Asked when the connection is back. */

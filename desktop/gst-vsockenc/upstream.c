@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* upstream.c - see upstream.h. */
-#include <stdio.h>
 #include "upstream.h"
 
 /* Longer chains before an encoder are no chains but loops. */
@@ -62,14 +61,19 @@ static gboolean is_old_pipewiresrc(GstElementFactory *factory)
 {
     g_autoptr(GstPlugin) plugin = NULL;
     const char *version;
-    int major = 0, minor = 0;
+    guint64 major;
+    char *end;
 
     if (g_strcmp0(GST_OBJECT_NAME(factory), "pipewiresrc") != 0) {
         return FALSE;
     }
     plugin = gst_plugin_feature_get_plugin(GST_PLUGIN_FEATURE(factory));
     version = plugin ? gst_plugin_get_version(plugin) : NULL;
-    return version && sscanf(version, "%d.%d", &major, &minor) == 2 && (major < 1 || (major == 1 && minor < 6));
+    if (!version) {
+        return FALSE;
+    }
+    major = g_ascii_strtoull(version, &end, 10);
+    return (end != version && major < 1) || (major == 1 && *end == '.' && g_ascii_strtoull(end + 1, NULL, 10) < 6);
 }
 
 const char *vsock_upstream_without_dmabuf(GstPad *sinkpad)

@@ -75,7 +75,7 @@ gsize vsock_wire_request(guint8 *out, guint16 session, const VsockRequest *reque
         put_u32(ext + HELIX_EXT_CROP_Y, request->crop_y);
         put_u32(ext + HELIX_EXT_RES_WIDTH, request->res_width);
         put_u32(ext + HELIX_EXT_RES_HEIGHT, request->res_height);
-        for (guint i = 0; i < G_N_ELEMENTS(request->offset); i++) {
+        for (gsize i = 0; i < G_N_ELEMENTS(request->offset); i++) {
             put_u32(ext + HELIX_EXT_OFFSET + 4 * i, request->offset[i]);
             put_u32(ext + HELIX_EXT_STRIDE + 4 * i, request->stride_of[i]);
         }

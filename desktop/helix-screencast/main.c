@@ -91,7 +91,7 @@ static gboolean run(Program *program, GError **error)
             g_propagate_error(error, g_steal_pointer(&failed));
             return FALSE;
         }
-        if (opened && g_get_monotonic_time() - begin > LASTING_SECONDS * G_USEC_PER_SEC) {
+        if (opened && g_get_monotonic_time() - begin > LASTING_SECONDS * G_TIME_SPAN_SECOND) {
             pause = FIRST_PAUSE;
         }
         g_printerr("helix-screencast: %s; opening it again in %u s\n", failed->message, pause);
@@ -134,7 +134,7 @@ int main(int argc, char **argv)
     g_autoptr(GError) error = NULL;
     int status = 0;
 
-    setlocale(LC_ALL, "");
+    (void)setlocale(LC_ALL, "");
     g_unix_signal_add(SIGINT, on_signal, &program);
     g_unix_signal_add(SIGTERM, on_signal, &program);
     /* Told to end while the user was asked: in order too. */
