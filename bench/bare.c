@@ -81,7 +81,7 @@ void bare_free(Bare *bare)
 
 AVFrame **bare_frames(guint width, guint height)
 {
-    HelixConverter *converter = helix_converter_new(width, height, NULL);
+    HelixConverter *converter = helix_converter_new(width, height);
     HelixSurfacePool *pool = helix_surface_pool_new(0);
     AVFrame **frames = g_new(AVFrame *, DESKTOP_PICTURES);
 

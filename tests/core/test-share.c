@@ -39,6 +39,32 @@ static void test_helped(void)
     share_often();
 }
 
+/* Helpers alone do all of it, if nobody comes to help them. */
+static void test_begun(void)
+{
+    gint done[PARTS] = { 0 };
+    HelixShared *shared;
+
+    if (g_get_num_processors() < 2) {
+        g_test_skip("there is one processor");
+        return;
+    }
+    shared = helix_share_begin(count, done, PARTS, 1);
+    for (guint i = 0; i < PARTS; i++) {
+        while (g_atomic_int_get(&done[i]) == 0) {
+            g_usleep(100);      /* the test's timeout is the limit */
+        }
+    }
+    helix_share_end(shared);
+    for (guint i = 0; i < PARTS; i++) {
+        g_assert_cmpint(g_atomic_int_get(&done[i]), ==, 1);
+    }
+    helix_share_end(helix_share_begin(count, done, PARTS, 0));
+    for (guint i = 0; i < PARTS; i++) {
+        g_assert_cmpint(g_atomic_int_get(&done[i]), ==, 2);
+    }
+}
+
 static gpointer nothing(gpointer data)
 {
     return data;
@@ -84,6 +110,7 @@ int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/share/helped", test_helped);
+    g_test_add_func("/share/begun", test_begun);
     g_test_add_func("/share/alone", test_alone);
     return g_test_run();
 }

@@ -28,7 +28,7 @@ static Yuv *from_nv12(const HelixNv12 *nv12, guint width, guint height)
 static Yuv *convert(HelixSurface *surface, guint width, guint height, HelixNv12 *nv12)
 {
     g_autoptr(GError) error = NULL;
-    HelixConverter *converter = helix_converter_new(width, height, &error);
+    HelixConverter *converter = helix_converter_new(width, height);
     Yuv *yuv;
 
     g_assert_no_error(error);
@@ -199,7 +199,7 @@ static void test_extremes(void)
         g_autoptr(HelixSurface) surface = surface_paint(HELIX_FORMAT_XR24, sizes[s][0], sizes[s][1], 0, 0, paint_flat,
                                                         0xffffff);
         g_autoptr(GError) error = NULL;
-        HelixConverter *converter = helix_converter_new(sizes[s][2], sizes[s][3], &error);
+        HelixConverter *converter = helix_converter_new(sizes[s][2], sizes[s][3]);
         HelixNv12 nv12;
 
         g_assert_no_error(error);
@@ -216,7 +216,7 @@ static void test_extremes(void)
 static void test_reuse(void)
 {
     g_autoptr(GError) error = NULL;
-    HelixConverter *converter = helix_converter_new(320, 240, &error);
+    HelixConverter *converter = helix_converter_new(320, 240);
 
     for (guint i = 0; i < 24; i++) {
         guint width = i % 3 == 0 ? 320 : i % 3 == 1 ? 319 : 640, height = i % 4 == 0 ? 240 : i % 4 == 1 ? 239 : 480;
@@ -256,7 +256,7 @@ static void test_bad_surfaces(void)
     for (guint i = 0; i < G_N_ELEMENTS(spoils); i++) {
         g_autoptr(HelixSurface) surface = surface_paint(HELIX_FORMAT_AR24, 64, 64, 0, 0, paint_flat, 0);
         g_autoptr(GError) error = NULL;
-        HelixConverter *converter = helix_converter_new(64, 64, NULL);
+        HelixConverter *converter = helix_converter_new(64, 64);
         HelixNv12 nv12;
 
         spoils[i](surface);

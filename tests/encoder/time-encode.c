@@ -40,7 +40,7 @@ static void report(const char *what, gint64 *times, guint n, gint64 cpu)
 
 static void time_convert(const char *name, HelixSurface **surfaces, guint width, guint height, gint64 *times, guint n)
 {
-    HelixConverter *converter = helix_converter_new(width, height, NULL);
+    HelixConverter *converter = helix_converter_new(width, height);
     g_autofree char *what = NULL;
     HelixNv12 nv12 = { 0 };
     gint64 cpu = cpu_time();

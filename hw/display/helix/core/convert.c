@@ -10,10 +10,9 @@
 #include <libavutil/pixfmt.h>
 #include <libswscale/swscale.h>
 
+#include "bands.h"
 #include "convert.h"
-#include "convert-rgb.h"
 #include "error.h"
-#include "share.h"
 
 /* libswscale's vector code reads and writes rows in whole vectors: up to the next multiple of this. */
 #define ROW_ALIGN 64u
@@ -24,15 +23,11 @@
  */
 #define SCALER_FLAGS (SWS_AREA | SWS_FULL_CHR_H_INP)
 
-/* Rows that one thread converts before it takes the next ones, and how many pixels are worth a second thread. */
-#define BAND_ROWS 64u
-#define MIN_SHARED_PIXELS (640u * 360u)
-
 #define MIN_SCALER_SIDE 4u      /* it weighs the pixels wrongly if chroma has a single row or column */
 
 struct HelixConverter {
     guint32 width, height;      /* coded */
-    guint8 *out;                /* NV12 */
+    guint8 *out;                /* NV12; NULL until it is needed */
     guint32 stride;
     guint8 *padded;             /* copy of a picture too close to the end of its memory */
     gsize padded_size;
@@ -56,20 +51,26 @@ static guint32 align_row(guint32 bytes)
     return (bytes + ROW_ALIGN - 1) & ~(ROW_ALIGN - 1);
 }
 
-HelixConverter *helix_converter_new(guint32 width, guint32 height, GError **error)
+HelixConverter *helix_converter_new(guint32 width, guint32 height)
 {
     HelixConverter *converter = g_new0(HelixConverter, 1);
 
     converter->width = width;
     converter->height = height;
     converter->stride = align_row(width);
-    converter->out = av_malloc((gsize)converter->stride * height * 3 / 2 + ROW_ALIGN);
-    if (!converter->out) {
-        g_set_error(error, HELIX_ERROR, HELIX_CODE_ENCODE, "no memory to convert pictures to %u x %u", width, height);
-        g_free(converter);
-        return NULL;
-    }
     return converter;
+}
+
+static gboolean need_output(HelixConverter *converter, GError **error)
+{
+    if (!converter->out) {
+        converter->out = av_malloc((gsize)converter->stride * converter->height * 3 / 2 + ROW_ALIGN);
+    }
+    if (!converter->out) {
+        g_set_error(error, HELIX_ERROR, HELIX_CODE_ENCODE, "no memory to convert pictures to %u x %u", converter->width,
+                    converter->height);
+    }
+    return converter->out != NULL;
 }
 
 void helix_converter_free(HelixConverter *converter)
@@ -273,36 +274,15 @@ static gboolean is_fast(const Source *source)
     return (source->width & ~1u) >= HELIX_CONVERT_RGB_MIN_WIDTH && helix_convert_rgb_available();
 }
 
-typedef struct Bands {
-    HelixConverter *converter;
-    const HelixRgbPicture *picture;
-} Bands;
-
-static void convert_band(gpointer data, guint n)
-{
-    const Bands *bands = data;
-    HelixConverter *converter = bands->converter;
-    HelixRgbPicture band = *bands->picture;
-    gsize first = (gsize)n * BAND_ROWS;
-
-    band.pixels += first * band.stride;
-    band.height = (guint32)MIN(band.height - first, BAND_ROWS);
-    helix_convert_rgb(&band, converter->out + first * converter->stride,
-                      converter->out + (converter->height + first / 2) * converter->stride, converter->stride);
-}
-
 static void convert_fast(HelixConverter *converter, const HelixRgbPicture *picture)
 {
-    Bands bands = { converter, picture };
-    guint n = (picture->height + BAND_ROWS - 1) / BAND_ROWS;
+    HelixBands bands = {
+        .picture = *picture, .luma = converter->out, .chroma = converter->out + (gsize)converter->stride * converter->height,
+        .stride = converter->stride,
+    };
 
-    if (picture->width * picture->height >= MIN_SHARED_PIXELS) {
-        helix_share(convert_band, &bands, n);
-        return;
-    }
-    for (guint i = 0; i < n; i++) {
-        convert_band(&bands, i);
-    }
+    helix_bands_begin(&bands, G_MAXUINT);
+    helix_bands_end(&bands);
 }
 
 static gboolean convert_rgb(HelixConverter *converter, const Source *source, GError **error)
@@ -359,11 +339,6 @@ gboolean helix_converter_run(HelixConverter *converter, const HelixSurface *surf
     if (!open_source(surface, &source, error)) {
         return FALSE;
     }
-    *nv12 = (HelixNv12) {
-        .plane = { converter->out, converter->out + (gsize)converter->stride * converter->height },
-        .stride = { converter->stride, converter->stride },
-        .cpu_bytes = source.bytes + (guint64)converter->width * converter->height * 3 / 2,
-    };
     is_nv12 = source.format == AV_PIX_FMT_NV12;
     same = ((source.width + 1) & ~1u) == coded[0] && ((source.height + 1) & ~1u) == coded[1];
     if (is_nv12 && source.width == coded[0] && source.height == coded[1]) {
@@ -374,6 +349,14 @@ gboolean helix_converter_run(HelixConverter *converter, const HelixSurface *surf
         };
         return TRUE;
     }
+    if (!need_output(converter, error)) {
+        return FALSE;
+    }
+    *nv12 = (HelixNv12) {
+        .plane = { converter->out, converter->out + (gsize)converter->stride * converter->height },
+        .stride = { converter->stride, converter->stride },
+        .cpu_bytes = source.bytes + (guint64)converter->width * converter->height * 3 / 2,
+    };
     if (is_nv12 && same) {
         extend_nv12(converter, &source);
         return TRUE;

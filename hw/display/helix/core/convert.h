@@ -22,8 +22,8 @@ typedef struct HelixNv12 {
     guint64 cpu_bytes;          /* read and written to get here; 0 in place */
 } HelixNv12;
 
-/* For pictures of @width x @height, even and > 0. NULL with HELIX_ERROR (HELIX_CODE_ENCODE) when memory is short. */
-HelixConverter *helix_converter_new(guint32 width, guint32 height, GError **error);
+/* For pictures of @width x @height, even and > 0. */
+HelixConverter *helix_converter_new(guint32 width, guint32 height);
 void helix_converter_free(HelixConverter *converter);
 
 /*

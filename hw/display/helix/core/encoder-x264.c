@@ -214,11 +214,7 @@ static HelixEncoder *x264_open(HelixEncoderConfig *config, GError **error)
     x264->base.klass = &helix_encoder_x264;
     x264->config = *config;
     resolve(&x264->config);
-    x264->converter = helix_converter_new(config->width, config->height, error);
-    if (!x264->converter) {
-        free_x264(x264);
-        return NULL;
-    }
+    x264->converter = helix_converter_new(config->width, config->height);
     x264->frame = av_frame_alloc();
     x264->codec = avcodec_alloc_context3(av_codec);
     result = AVERROR(ENOMEM);
@@ -375,7 +371,7 @@ static gboolean encode_now(HelixEncoder *encoder, HelixSurface *surface, gboolea
     if (!helix_converter_run(x264->converter, surface, &nv12, error)) {
         return FALSE;
     }
-    unit->cpu_bytes = nv12.cpu_bytes;
+    unit->cpu_bytes += nv12.cpu_bytes;
     packet = av_packet_alloc();
     if (!packet || !fill_frame(x264, surface, &nv12)) {
         av_packet_free(&packet);
@@ -414,6 +410,7 @@ const HelixEncoderClass helix_encoder_x264 = {
     .name = "x264",
     .surface_kinds = 1u << HELIX_SURFACE_MEMORY,
     .memory = x264_memory,
+    .wants_nv12 = TRUE,
     .open = x264_open,
     .reconfigure = x264_reconfigure,
     .encode = x264_encode,

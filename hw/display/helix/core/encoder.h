@@ -37,12 +37,13 @@ typedef struct HelixAccessUnit {
     gboolean keyframe;          /* an IDR */
     gboolean dropped;           /* the encoder chose to drop the frame: no data, no error */
     gint64 submitted_ns;        /* g_get_monotonic_time() * 1000 when conversion was done and coding began */
-    guint64 cpu_bytes;          /* bytes the host's CPU read and wrote to convert or scale the picture, coding not counted */
+    guint64 cpu_bytes;          /* bytes the host's CPU read and wrote to convert or scale the picture, coding not counted; encode() adds */
 } HelixAccessUnit;
 
 typedef struct HelixEncoderClass {
     const char *name;           /* "x264", "null", "videotoolbox" */
     guint surface_kinds;        /* bits 1 << HelixSurfaceKind it can read */
+    gboolean wants_nv12;        /* a picture in host memory is best given as NV12 of the coded size; it takes others too */
     /* Bytes of host memory that an encoder open for a completed @config keeps at most. NULL: none to speak of. Any thread. */
     guint64 (*memory)(const HelixEncoderConfig *config);
     /*

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* share.c - a short piece of work that idle processors help with. */
+#include <pthread.h>
+#include <signal.h>
+
 #include "share.h"
 
 #define HELPERS_MOST 3u         /* work is bound by memory soon */
 
-typedef struct Work {
+struct HelixShared {
     gatomicrefcount refs;       /* the caller, and a helper each */
     void (*part)(gpointer data, guint i);
     gpointer data;
@@ -12,9 +15,9 @@ typedef struct Work {
     gint next, left;            /* atomic: the first that nobody has begun; those not done */
     GMutex lock;
     GCond done;
-} Work;
+};
 
-static void work_unref(Work *work)
+static void work_unref(HelixShared *work)
 {
     if (g_atomic_ref_count_dec(&work->refs)) {
         g_mutex_clear(&work->lock);
@@ -25,7 +28,7 @@ static void work_unref(Work *work)
 
 static void help(gpointer data, gpointer unused)
 {
-    Work *work = data;
+    HelixShared *work = data;
     gint i;
 
     while ((i = g_atomic_int_add(&work->next, 1)) < work->n) {
@@ -39,34 +42,46 @@ static void help(gpointer data, gpointer unused)
     work_unref(work);
 }
 
-/* Made on an encoder's thread, whose signals are blocked: helpers inherit that. */
+/* Signals are for the thread that started the program: helpers inherit the mask. */
 static gpointer make_helpers(gpointer unused)
 {
     guint processors = g_get_num_processors();
+    GThreadPool *helpers = NULL;
+    sigset_t all, before;
 
-    return processors > 1 ? g_thread_pool_new(help, NULL, (gint)MIN(processors - 1, HELPERS_MOST), TRUE, NULL) : NULL;
+    if (processors > 1) {
+        sigfillset(&all);
+        pthread_sigmask(SIG_SETMASK, &all, &before);
+        helpers = g_thread_pool_new(help, NULL, (gint)MIN(processors - 1, HELPERS_MOST), TRUE, NULL);
+        pthread_sigmask(SIG_SETMASK, &before, NULL);
+    }
+    return helpers;
 }
 
-void helix_share(void (*part)(gpointer data, guint i), gpointer data, guint n)
+HelixShared *helix_share_begin(void (*part)(gpointer data, guint i), gpointer data, guint n, guint helpers)
 {
     static GOnce once = G_ONCE_INIT;
-    GThreadPool *helpers = g_once(&once, make_helpers, NULL);
+    GThreadPool *pool = helpers ? g_once(&once, make_helpers, NULL) : NULL;
     /* Of those that the host had room for: with none nobody would take what is queued. */
-    gint calls = helpers ? (gint)MIN(g_thread_pool_get_num_threads(helpers), n - 1) : 0;
-    Work *work;
+    guint calls = pool ? MIN((guint)g_thread_pool_get_num_threads(pool), MIN(helpers, n)) : 0;
+    HelixShared *work = g_new0(HelixShared, 1);
 
-    work = g_new0(Work, 1);
     g_atomic_ref_count_init(&work->refs);
     work->part = part;
     work->data = data;
     work->n = work->left = (gint)n;
     g_mutex_init(&work->lock);
     g_cond_init(&work->done);
-    g_atomic_ref_count_inc(&work->refs);
-    for (gint i = 0; i < calls; i++) {
+    for (guint i = 0; i < calls; i++) {
         g_atomic_ref_count_inc(&work->refs);
-        (void)g_thread_pool_push(helpers, work, NULL);  /* FALSE: queued for the threads that are there */
+        (void)g_thread_pool_push(pool, work, NULL);     /* FALSE: queued for the threads that are there */
     }
+    return work;
+}
+
+void helix_share_end(HelixShared *work)
+{
+    g_atomic_ref_count_inc(&work->refs);
     help(work, NULL);
     g_mutex_lock(&work->lock);
     while (g_atomic_int_get(&work->left) > 0) {
@@ -74,4 +89,9 @@ void helix_share(void (*part)(gpointer data, guint i), gpointer data, guint n)
     }
     g_mutex_unlock(&work->lock);
     work_unref(work);  /* NOLINT(clang-analyzer-unix.Malloc): a reference is held */
+}
+
+void helix_share(void (*part)(gpointer data, guint i), gpointer data, guint n)
+{
+    helix_share_end(helix_share_begin(part, data, n, n - 1));
 }

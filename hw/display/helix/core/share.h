@@ -7,11 +7,20 @@
 
 #include <glib.h>
 
+typedef struct HelixShared HelixShared;
+
 /*
- * Call @part(@data, i) for each i below @n, some of them on helper threads, which the whole process shares; returns when all are
- * done. The caller does what no helper has begun, so it waits at most for the parts that are under way. Any thread but the
- * main loop's.
+ * Have @part(@data, i) called for each i below @n by up to @helpers helper threads, which the whole process shares, as far as
+ * they are idle. Returns at once; no part need have begun. helix_share_end() must follow. Any thread.
  */
+HelixShared *helix_share_begin(void (*part)(gpointer data, guint i), gpointer data, guint n, guint helpers);
+/*
+ * Do what no helper has begun, and return when all is done: so it waits at most for the parts that are under way. Any thread
+ * but the main loop's.
+ */
+void helix_share_end(HelixShared *shared);
+
+/* Both at once, with as many helpers as there are. */
 void helix_share(void (*part)(gpointer data, guint i), gpointer data, guint n);
 
 #endif

@@ -3,9 +3,12 @@
 #include <pthread.h>
 #include <signal.h>
 
+#include "ahead.h"
 #include "error.h"
 #include "turn.h"
 #include "worker.h"
+
+#define CONVERTED_MOST 2u       /* pictures in NV12: one is encoded while one is converted */
 
 typedef enum JobKind { JOB_ENCODE, JOB_CONFIGURE, JOB_END } JobKind;
 
@@ -15,6 +18,7 @@ typedef struct Job {
     JobKind kind;
     gpointer tag;
     HelixSurface *surface;
+    HelixAhead *ahead;          /* surface's conversion, begun; or NULL */
     gboolean force_idr;
     HelixConfigRequest request;
     HelixWorkerResult result;
@@ -44,9 +48,11 @@ struct HelixWorker {
     gpointer owner;             /* NULL: retired */
 
     /* Both. */
-    GMutex lock;                /* of jobs */
+    GMutex lock;                /* of what follows up to busy_height */
     GCond arrived;
     GQueue jobs;                /* Job */
+    guint32 busy_width, busy_height;    /* coded, of an encoder that wants NV12 and is at work at the moment; else 0 */
+    HelixSurfacePool *converted;
     gint retired;               /* atomic */
     gint want_idr;              /* atomic */
 
@@ -74,6 +80,7 @@ static void close_encoder(HelixWorker *worker)
     if (worker->encoder) {
         worker->klass->close(worker->encoder);
         worker->encoder = NULL;
+        helix_surface_pool_trim(worker->converted);
         release_memory(worker);
     }
 }
@@ -85,6 +92,7 @@ static gboolean reserve_memory(HelixWorker *worker, const HelixEncoderConfig *co
     guint64 bytes = worker->klass->memory ? worker->klass->memory(config) : 0, others;
     gboolean fits;
 
+    bytes += worker->klass->wants_nv12 ? (guint64)config->width * config->height * 3 / 2 * CONVERTED_MOST : 0;
     g_mutex_lock(&crew->lock);
     others = crew->bytes;
     fits = bytes <= crew->max_bytes && others <= crew->max_bytes - bytes;
@@ -151,6 +159,52 @@ static gboolean ready_for(HelixWorker *worker, const HelixSurface *surface, GErr
     return open_encoder(worker, &config, error);
 }
 
+static void set_busy(HelixWorker *worker, guint32 width, guint32 height)
+{
+    g_mutex_lock(&worker->lock);
+    worker->busy_width = width;
+    worker->busy_height = height;
+    g_mutex_unlock(&worker->lock);
+}
+
+/* The picture as the encoder wants it; a reference. */
+static HelixSurface *picture_of(HelixWorker *worker, Job *job)
+{
+    const HelixEncoderConfig *config = &worker->in_force;
+    HelixSurface *picture;
+
+    if (!worker->klass->wants_nv12) {
+        return helix_surface_ref(job->surface);
+    }
+    if (!job->ahead) {
+        job->ahead = helix_ahead_begin(job->surface, config->width, config->height, worker->converted, G_MAXUINT);
+    }
+    if (!job->ahead) {
+        return helix_surface_ref(job->surface);
+    }
+    picture = helix_ahead_end(g_steal_pointer(&job->ahead));
+    job->result.unit.cpu_bytes = picture->cpu_bytes;
+    return picture;
+}
+
+/* Pictures that come from now on, the time that this one's conversion takes included, are converted meanwhile. */
+static gboolean encode_picture(HelixWorker *worker, Job *job, gboolean force_idr)
+{
+    gboolean good, wants_nv12 = worker->klass->wants_nv12;
+    HelixSurface *picture;
+
+    if (wants_nv12) {
+        set_busy(worker, worker->in_force.width, worker->in_force.height);
+    }
+    picture = picture_of(worker, job);
+    good = worker->klass->encode(worker->encoder, picture, force_idr, &job->result.unit, &job->result.error);
+    helix_surface_unref(picture);
+    if (wants_nv12) {
+        set_busy(worker, 0, 0);
+    }
+    return good;
+}
+
 static void encode(HelixWorker *worker, Job *job)
 {
     HelixAccessUnit *unit = &job->result.unit;
@@ -167,7 +221,7 @@ static void encode(HelixWorker *worker, Job *job)
     /* Taken before and put back after: a KEYFRAME_REQ that comes during the encode is for the next frame. */
     force_idr = g_atomic_int_compare_and_exchange(&worker->want_idr, TRUE, FALSE);
     unit->submitted_ns = g_get_monotonic_time() * 1000;
-    if (!worker->klass->encode(worker->encoder, job->surface, force_idr, unit, error)) {
+    if (!encode_picture(worker, job, force_idr)) {
         close_encoder(worker);
         return;
     }
@@ -267,6 +321,9 @@ static gpointer worker_main(gpointer data)
             job->result.encoded_ns = g_get_monotonic_time() * 1000;
         }
         /* Before anyone hears of it: what is told then is that the picture is not read any more. */
+        if (job->ahead) {       /* it was not encoded */
+            helix_surface_unref(helix_ahead_end(g_steal_pointer(&job->ahead)));
+        }
         helix_surface_unref(g_steal_pointer(&job->surface));
         post(worker->crew, job);
     }
@@ -283,13 +340,19 @@ static void job_free(Job *job)
     g_free(job);
 }
 
+static void worker_free(HelixWorker *worker)
+{
+    g_mutex_clear(&worker->lock);
+    g_cond_clear(&worker->arrived);
+    helix_surface_pool_unref(worker->converted);
+    g_free(worker);
+}
+
 static void reap(HelixWorker *worker)
 {
     g_thread_join(worker->thread);
     worker->crew->workers = g_list_remove(worker->crew->workers, worker);
-    g_mutex_clear(&worker->lock);
-    g_cond_clear(&worker->arrived);
-    g_free(worker);
+    worker_free(worker);
 }
 
 /* Asked once a turn of the loop. */
@@ -404,6 +467,7 @@ HelixWorker *helix_worker_new(HelixCrew *crew, const HelixEncoderClass *klass, g
     g_mutex_init(&worker->lock);
     g_cond_init(&worker->arrived);
     g_queue_init(&worker->jobs);
+    worker->converted = helix_surface_pool_new(CONVERTED_MOST - 1);
     worker->klass = klass;
     worker->asked.realtime = 1;
     worker->asked.hardware_only = hardware_only != FALSE;
@@ -416,9 +480,7 @@ HelixWorker *helix_worker_new(HelixCrew *crew, const HelixEncoderClass *klass, g
     if (!worker->thread) {
         g_set_error(error, HELIX_ERROR, HELIX_CODE_NO_ENCODER, "the host has no thread for another encoder: %s; try again later",
                     refused->message);
-        g_mutex_clear(&worker->lock);
-        g_cond_clear(&worker->arrived);
-        g_free(worker);
+        worker_free(worker);
         return NULL;
     }
     crew->workers = g_list_prepend(crew->workers, worker);
@@ -433,6 +495,23 @@ void helix_worker_retire(HelixWorker *worker)
     }
 }
 
+/*
+ * If the encoder has a picture and nothing waits, @job's will be next, and is converted meanwhile. One helper is enough: an encode
+ * takes longer.
+ */
+static void convert_ahead(HelixWorker *worker, Job *job)
+{
+    guint32 width, height;
+
+    g_mutex_lock(&worker->lock);
+    width = g_queue_is_empty(&worker->jobs) ? worker->busy_width : 0;
+    height = worker->busy_height;
+    g_mutex_unlock(&worker->lock);
+    if (width) {
+        job->ahead = helix_ahead_begin(job->surface, width, height, worker->converted, 1);
+    }
+}
+
 void helix_worker_encode(HelixWorker *worker, HelixSurface *surface, gint64 pts_ns, gboolean force_idr, gpointer tag)
 {
     Job *job = job_new(worker, JOB_ENCODE, tag);
@@ -440,6 +519,7 @@ void helix_worker_encode(HelixWorker *worker, HelixSurface *surface, gint64 pts_
     job->surface = helix_surface_ref(surface);
     job->result.unit.pts_ns = pts_ns;
     job->force_idr = force_idr;
+    convert_ahead(worker, job);
     order(worker, job);
 }
 

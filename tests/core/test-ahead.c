@@ -1,0 +1,344 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * test-ahead.c - pictures for an encoder that wants NV12: converted, the next one while the encoder has another, and counted.
+ *
+ * The linker puts a function of the test's in the place of helix_ahead_begin(), which counts who called it.
+ */
+#include <string.h>
+
+#include "core/ahead.h"
+#include "core/convert-rgb.h"
+#include "core/error.h"
+#include "core/worker.h"
+
+#define WIDTH 1280u
+#define HEIGHT 720u
+#define NV12_BYTES (WIDTH * HEIGHT * 3 / 2)
+
+static GThread *loop_thread;
+static guint begun_by_loop, begun_by_worker;        /* atomic */
+
+/* An encoder's thread can be held, in its own conversion or in the encoder. */
+static GMutex lock;
+static GCond changed;
+static gboolean hold_conversion, hold, inside;
+
+static void stay(const gboolean *while_it)
+{
+    g_mutex_lock(&lock);
+    inside = TRUE;
+    g_cond_broadcast(&changed);
+    while (*while_it) {
+        g_cond_wait(&changed, &lock);
+    }
+    inside = FALSE;
+    g_mutex_unlock(&lock);
+}
+
+static void set_hold(gboolean *what, gboolean on)
+{
+    g_mutex_lock(&lock);
+    *what = on;
+    g_cond_broadcast(&changed);
+    g_mutex_unlock(&lock);
+}
+
+static void wait_until_inside(void)
+{
+    g_mutex_lock(&lock);
+    while (!inside) {
+        g_cond_wait(&changed, &lock);
+    }
+    g_mutex_unlock(&lock);
+}
+
+HelixAhead *__real_helix_ahead_begin(HelixSurface *surface, guint32 width, guint32 height, HelixSurfacePool *pool, guint helpers);
+HelixAhead *__wrap_helix_ahead_begin(HelixSurface *surface, guint32 width, guint32 height, HelixSurfacePool *pool, guint helpers);
+
+HelixAhead *__wrap_helix_ahead_begin(HelixSurface *surface, guint32 width, guint32 height, HelixSurfacePool *pool, guint helpers)
+{
+    HelixAhead *ahead = __real_helix_ahead_begin(surface, width, height, pool, helpers);
+
+    if (ahead && g_thread_self() == loop_thread) {
+        g_atomic_int_inc(&begun_by_loop);
+    } else if (ahead) {
+        g_atomic_int_inc(&begun_by_worker);
+        stay(&hold_conversion);
+    }
+    return ahead;
+}
+
+/* ---- an encoder that keeps what it was given ---- */
+
+static guint32 seen_fourcc;
+static guint8 seen[NV12_BYTES];
+
+static HelixEncoder *test_open(HelixEncoderConfig *config, GError **error);
+
+static gboolean test_reconfigure(HelixEncoder *encoder, HelixEncoderConfig *config, GError **error)
+{
+    return FALSE;
+}
+
+static gboolean test_encode(HelixEncoder *encoder, HelixSurface *surface, gboolean force_idr, HelixAccessUnit *unit, GError **error)
+{
+    stay(&hold);
+    g_mutex_lock(&lock);
+    seen_fourcc = surface->fourcc;
+    for (guint y = 0; surface->fourcc == HELIX_FORMAT_NV12 && y < HEIGHT * 3 / 2; y++) {
+        guint plane = y >= HEIGHT;
+
+        memcpy(seen + y * WIDTH, surface->data + surface->offset[plane] + (gsize)(y - plane * HEIGHT) * surface->stride[plane], WIDTH);
+    }
+    g_mutex_unlock(&lock);
+    unit->data = g_bytes_new_static("\0\0\0\1\x65", 5);
+    unit->keyframe = TRUE;
+    return TRUE;
+}
+
+static void test_close(HelixEncoder *encoder)
+{
+    g_free(encoder);
+}
+
+static const HelixEncoderClass test_class = {
+    .name = "test", .surface_kinds = 1u << HELIX_SURFACE_MEMORY, .wants_nv12 = TRUE,
+    .open = test_open, .reconfigure = test_reconfigure, .encode = test_encode, .close = test_close,
+};
+
+static HelixEncoder *test_open(HelixEncoderConfig *config, GError **error)
+{
+    HelixEncoder *encoder = g_new0(HelixEncoder, 1);
+
+    encoder->klass = &test_class;
+    return encoder;
+}
+
+/* ---- pictures ---- */
+
+static HelixSurface *picture(HelixSurfacePool *pool, guint32 width, guint32 height, guint n)
+{
+    HelixSurface *surface = helix_surface_pool_take(pool, HELIX_FORMAT_XR24, width, height, NULL);
+
+    for (gsize i = 0; i < surface->size; i++) {
+        surface->data[i] = (guint8)(i * 31 + (i >> 12) * 7 + n * 101);
+    }
+    return surface;
+}
+
+static void assert_seen(const HelixSurface *surface)
+{
+    g_autofree guint8 *wanted = g_malloc(NV12_BYTES);
+    HelixRgbPicture rgb = { .pixels = surface->data, .stride = surface->stride[0], .width = WIDTH, .height = HEIGHT };
+
+    helix_convert_rgb(&rgb, wanted, wanted + WIDTH * HEIGHT, WIDTH);
+    g_assert_cmphex(seen_fourcc, ==, HELIX_FORMAT_NV12);
+    g_assert_cmpmem(seen, sizeof seen, wanted, NV12_BYTES);
+}
+
+/* ---- the worker ---- */
+
+typedef struct World {
+    HelixCrew *crew;
+    HelixWorker *worker;
+    HelixSurfacePool *pool;
+    guint done;
+    guint64 cpu_bytes;          /* of the last picture */
+    guint refused;              /* pictures */
+} World;
+
+static void on_done(gpointer owner, gpointer tag, HelixWorkerResult *result)
+{
+    World *world = owner;
+
+    if (result->error) {
+        g_assert_error(result->error, HELIX_ERROR, HELIX_CODE_INTERNAL);
+        world->refused++;
+    }
+    world->cpu_bytes = result->unit.cpu_bytes;
+    world->done++;
+}
+
+static void world_begin(World *world)
+{
+    GError *error = NULL;
+
+    *world = (World) { .crew = helix_crew_new(NULL), .pool = helix_surface_pool_new(0) };
+    world->worker = helix_worker_new(world->crew, &test_class, FALSE, on_done, world, &error);
+    g_assert_no_error(error);
+    begun_by_loop = begun_by_worker = 0;
+    hold = hold_conversion = FALSE;
+    loop_thread = g_thread_self();
+}
+
+static void encode(World *world, HelixSurface *surface)
+{
+    helix_worker_encode(world->worker, surface, 0, FALSE, NULL);
+}
+
+static void wait_for(World *world, guint done)
+{
+    while (world->done < done) {
+        g_main_context_iteration(NULL, TRUE);
+    }
+}
+
+static void world_end(World *world)
+{
+    g_assert_cmpuint(world->refused, ==, 0);
+    helix_crew_free(world->crew);
+    g_assert_cmpuint(helix_surface_pool_bytes(world->pool), ==, 0);
+    helix_surface_pool_unref(world->pool);
+}
+
+static gboolean can_run(void)
+{
+    if (!helix_convert_rgb_available()) {
+        g_test_skip("this processor has no vector code for it");
+        return FALSE;
+    }
+    return TRUE;
+}
+
+static void test_idle(void)
+{
+    HelixSurface *surface;
+    World world;
+
+    if (!can_run()) {
+        return;
+    }
+    world_begin(&world);
+    surface = picture(world.pool, WIDTH, HEIGHT, 1);
+    encode(&world, surface);
+    wait_for(&world, 1);
+    assert_seen(surface);
+    g_assert_cmpuint(world.cpu_bytes, ==, WIDTH * HEIGHT * 4 + NV12_BYTES);
+    g_assert_cmpuint(begun_by_loop, ==, 0);
+    g_assert_cmpuint(g_atomic_int_get(&begun_by_worker), ==, 1);
+    helix_surface_unref(surface);
+    world_end(&world);
+}
+
+/* The second picture is begun while the first is encoded, the third when it is its turn. */
+static void test_busy(void)
+{
+    HelixSurface *surface[3];
+    World world;
+
+    if (!can_run()) {
+        return;
+    }
+    world_begin(&world);
+    for (guint i = 0; i < G_N_ELEMENTS(surface); i++) {
+        surface[i] = picture(world.pool, WIDTH, HEIGHT, i);
+    }
+    set_hold(&hold, TRUE);
+    encode(&world, surface[0]);
+    wait_until_inside();
+    encode(&world, surface[1]);
+    g_assert_cmpuint(begun_by_loop, ==, 1);
+    encode(&world, surface[2]);
+    g_assert_cmpuint(begun_by_loop, ==, 1);
+    set_hold(&hold, FALSE);
+    for (guint i = 0; i < G_N_ELEMENTS(surface); i++) {
+        wait_for(&world, i + 1);
+        g_assert_cmpuint(world.cpu_bytes, ==, WIDTH * HEIGHT * 4 + NV12_BYTES);
+    }
+    assert_seen(surface[2]);
+    g_assert_cmpuint(g_atomic_int_get(&begun_by_worker), ==, 2);
+
+    /* While the one before is itself still converted. */
+    set_hold(&hold_conversion, TRUE);
+    encode(&world, surface[0]);
+    wait_until_inside();
+    encode(&world, surface[1]);
+    g_assert_cmpuint(begun_by_loop, ==, 2);
+    set_hold(&hold_conversion, FALSE);
+    wait_for(&world, 5);
+    assert_seen(surface[1]);
+    for (guint i = 0; i < G_N_ELEMENTS(surface); i++) {
+        helix_surface_unref(surface[i]);
+    }
+    world_end(&world);
+}
+
+/* What was begun for a stream that ends is finished, and nothing of it is left. */
+static void test_retired(void)
+{
+    HelixSurface *surface[2];
+    World world;
+
+    if (!can_run()) {
+        return;
+    }
+    world_begin(&world);
+    for (guint i = 0; i < G_N_ELEMENTS(surface); i++) {
+        surface[i] = picture(world.pool, WIDTH, HEIGHT, i);
+    }
+    set_hold(&hold, TRUE);
+    encode(&world, surface[0]);
+    wait_until_inside();
+    encode(&world, surface[1]);
+    g_assert_cmpuint(begun_by_loop, ==, 1);
+    helix_surface_unref(surface[0]);
+    helix_surface_unref(surface[1]);
+    helix_worker_retire(world.worker);
+    set_hold(&hold, FALSE);
+    world_end(&world);
+    g_assert_cmpuint(world.done, ==, 0);
+}
+
+/* Too small to be worth it, or to be scaled: the encoder gets it as it is. */
+static void test_other(void)
+{
+    HelixConfigRequest scaled = { .config = { .width = WIDTH / 2, .height = HEIGHT / 2, .realtime = 1 } };
+    HelixSurface *small, *large;
+    World world;
+
+    world_begin(&world);
+    small = picture(world.pool, 320, 240, 0);
+    large = picture(world.pool, WIDTH, HEIGHT, 0);
+    encode(&world, small);
+    wait_for(&world, 1);
+    g_assert_cmphex(seen_fourcc, ==, HELIX_FORMAT_XR24);
+    helix_worker_configure(world.worker, &scaled, NULL);
+    encode(&world, large);
+    wait_for(&world, 3);
+    g_assert_cmphex(seen_fourcc, ==, HELIX_FORMAT_XR24);
+    g_assert_cmpuint(world.cpu_bytes, ==, 0);
+    helix_surface_unref(small);
+    helix_surface_unref(large);
+    world_end(&world);
+}
+
+/* What the pictures in NV12 take is the encoder's. */
+static void test_counted(void)
+{
+    HelixSurface *surface;
+    World world;
+
+    world_begin(&world);
+    surface = picture(world.pool, WIDTH, HEIGHT, 1);
+    helix_crew_set_limit(world.crew, 2 * NV12_BYTES - 1);
+    encode(&world, surface);
+    wait_for(&world, 1);
+    g_assert_cmpuint(world.refused, ==, 1);
+    world.refused = 0;
+    helix_crew_set_limit(world.crew, 2 * NV12_BYTES);
+    encode(&world, surface);
+    wait_for(&world, 2);
+    helix_surface_unref(surface);
+    world_end(&world);
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/ahead/idle", test_idle);
+    g_test_add_func("/ahead/busy", test_busy);
+    g_test_add_func("/ahead/retired", test_retired);
+    g_test_add_func("/ahead/other", test_other);
+    g_test_add_func("/ahead/counted", test_counted);
+    return g_test_run();
+}
