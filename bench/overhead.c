@@ -7,10 +7,17 @@
  *
  * The client is the same for both, and the skeleton's answer is a copy of one of the host's. Each round asks both in
  * turn, request by request.
+ *
+ * Both have their threads on the same processors. A hop to another processor takes longer than all that either does between
+ * two hops, and left alone the scheduler has the threads of the one on one processor and those of the other on two, or the
+ * other way round, for seconds. So both are measured with no hop to another processor, and with every hop to another; what
+ * comes of it left alone is shown beside.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -24,6 +31,20 @@
 #define WIDTH 1920u
 #define HEIGHT 1080u
 #define REQUEST_BYTES (HELIX_WIRE_HEADER_SIZE + HELIX_REQUEST_SIZE)
+
+/* The first of the processors that we may use, the second, or whichever the scheduler takes. */
+typedef enum Processors { FIRST, SECOND, ANY, N_SETS } Processors;
+
+typedef struct Placement {
+    const char *p50, *p99;
+    Processors client, loop, encoder;
+} Placement;
+
+static const Placement placements[] = {
+    { "p50, one processor", "p99, one processor", FIRST, FIRST, FIRST },
+    { "p50, every hop to another", "p99, every hop to another", FIRST, SECOND, FIRST },
+    { "p50, left to the scheduler", "p99, left to the scheduler", ANY, ANY, ANY },
+};
 
 typedef struct Skeleton {
     int socket;                 /* the loop's end */
@@ -39,6 +60,7 @@ static void *encoder_thread(void *data)
     Skeleton *skeleton = data;
     guint64 one = 1;
 
+    pthread_setname_np(pthread_self(), "bare-encoder");
     while (TRUE) {
         pthread_mutex_lock(&skeleton->lock);
         while (!skeleton->job) {
@@ -60,6 +82,7 @@ static void *loop_thread(void *data)
     guint8 request[65536];
     guint64 count;
 
+    pthread_setname_np(pthread_self(), "bare-loop");
     while (poll(wait, 2, -1) > 0) {
         if (wait[0].revents) {
             ssize_t got = recv(skeleton->socket, request, sizeof(request), 0);
@@ -122,6 +145,63 @@ static GByteArray *copy_answer(Client *client)
     return g_byte_array_append(bytes, message->payload, message->size);
 }
 
+/* ---- processors ---- */
+
+static cpu_set_t sets[N_SETS];
+
+static void find_processors(void)
+{
+    guint found = 0;
+
+    if (sched_getaffinity(0, sizeof(sets[ANY]), &sets[ANY]) < 0) {
+        die("the processors are not known: %s", g_strerror(errno));
+    }
+    for (int i = 0; i < CPU_SETSIZE && found < ANY; i++) {
+        if (CPU_ISSET(i, &sets[ANY])) {
+            CPU_SET(i, &sets[found++]);
+        }
+    }
+    if (found == 1) {
+        sets[SECOND] = sets[FIRST];
+    }
+}
+
+static void put_thread(pid_t thread, Processors where)
+{
+    if (sched_setaffinity(thread, sizeof(sets[where]), &sets[where]) < 0) {
+        die("a thread cannot be put on other processors: %s", g_strerror(errno));
+    }
+}
+
+/* The host's thread that is called @name, and the skeleton's @other. */
+static void put_threads(const char *name, const char *other, Processors where)
+{
+    DIR *tasks = opendir("/proc/self/task");
+    guint found = 0;
+
+    for (struct dirent *task = tasks ? readdir(tasks) : NULL; task; task = readdir(tasks)) {
+        g_autofree char *path = g_strdup_printf("/proc/self/task/%s/comm", task->d_name), *comm = NULL;
+
+        if (g_file_get_contents(path, &comm, NULL, NULL) && (strcmp(g_strchomp(comm), name) == 0 || strcmp(comm, other) == 0)) {
+            put_thread((pid_t)atoi(task->d_name), where);
+            found++;
+        }
+    }
+    if (found != 2) {
+        die("%u threads are called %s or %s, not one each", found, name, other);
+    }
+    closedir(tasks);
+}
+
+static void put(const Placement *placement)
+{
+    put_thread(0, placement->client);
+    put_threads("host", "bare-loop", placement->loop);
+    put_threads("helix-encoder", "bare-encoder", placement->encoder);
+}
+
+/* ---- measuring ---- */
+
 static double ask(Client *client, guint n)
 {
     gint64 begin = now_ns();
@@ -131,14 +211,34 @@ static double ask(Client *client, guint n)
     return (double)(now_ns() - begin) / 1e3;
 }
 
+static void run_round(Client *host, Client *skeleton, guint requests, Figure *p50, Figure *p99)
+{
+    g_autofree double *ours = g_new(double, requests), *rival = g_new(double, requests);
+    double ours50, rival50;
+
+    for (guint i = 0; i < requests; i++) {
+        if (i % 2) {
+            ours[i] = ask(host, i);
+        }
+        rival[i] = ask(skeleton, i);
+        if (i % 2 == 0) {
+            ours[i] = ask(host, i);
+        }
+    }
+    ours50 = quantile(ours, requests, 0.5);
+    rival50 = quantile(rival, requests, 0.5);
+    figure_add(p50, ours50, rival50);
+    figure_add(p99, quantile(ours, requests, 0.99), quantile(rival, requests, 0.99));
+}
+
 int main(int argc, char **argv)
 {
     guint rounds = argc > 1 ? (guint)atoi(argv[1]) : 10, requests = argc > 2 ? (guint)atoi(argv[2]) : 4000;
-    Figure *p50 = figure_new("p50", "us"), *p99 = figure_new("p99", "us");
     Served *served = served_new("null", WIDTH, HEIGHT, FALSE);
     Client *host = served_connect(served), *skeleton;
-    g_autofree double *ours = g_new(double, requests), *rival = g_new(double, requests);
+    Figure *p50[G_N_ELEMENTS(placements)], *p99[G_N_ELEMENTS(placements)];
 
+    find_processors();
     for (guint i = 0; i < 100; i++) {
         ask(host, i);           /* the first is an IDR */
     }
@@ -147,24 +247,17 @@ int main(int argc, char **argv)
     for (guint i = 0; i < 100; i++) {
         ask(skeleton, i);
     }
-    for (guint round = 0; round < rounds; round++) {
-        double ours50, rival50;
-
-        for (guint i = 0; i < requests; i++) {
-            if (i % 2) {
-                ours[i] = ask(host, i);
-            }
-            rival[i] = ask(skeleton, i);
-            if (i % 2 == 0) {
-                ours[i] = ask(host, i);
-            }
-        }
-        ours50 = quantile(ours, requests, 0.5);
-        rival50 = quantile(rival, requests, 0.5);
-        figure_add(p50, ours50, rival50);
-        figure_add(p99, quantile(ours, requests, 0.99), quantile(rival, requests, 0.99));
+    for (guint i = 0; i < G_N_ELEMENTS(placements); i++) {
+        p50[i] = figure_new(placements[i].p50, "us");
+        p99[i] = figure_new(placements[i].p99, "us");
     }
-    figures_print(p50, p99, NULL);
+    for (guint round = 0; round < rounds; round++) {
+        for (guint i = 0; i < G_N_ELEMENTS(placements); i++) {
+            put(&placements[i]);
+            run_round(host, skeleton, requests, p50[i], p99[i]);
+        }
+    }
+    figures_print(p50[0], p99[0], p50[1], p99[1], p50[2], p99[2], NULL);
     client_free(host);
     served_free(served);
     return 0;
