@@ -10,6 +10,7 @@
 
 #define MOST_ELEMENTS 4u
 #define LARGE 4u                /* sizes are multiples of it, so that one piece of a picture is not all of it */
+#define IS_LARGE 0xe8           /* rarely: such a world takes as long as a dozen others */
 #define MOST_BYTES (MOST_ELEMENTS * 65536u * LARGE)         /* of one backing */
 #define STEP 4099u                                      /* from one version's bytes to the next one's */
 #define MOST_VERSIONS 64u
@@ -341,7 +342,7 @@ void world_begin(Input *input)
     QTAILQ_INIT(&world.gpu.reslist);
     world.hash_useless = settings & 2;
     world.spent = settings & 4;
-    world.scale = settings & 8 ? LARGE : 1;
+    world.scale = (settings & IS_LARGE) == IS_LARGE ? LARGE : 1;
     world.taken_away = g_ptr_array_new_with_free_func(g_free);
     helix_texture_reader = &reader;
     helix_texture_thread = settings & 16 && world.gpu.gl ? &thread : NULL;
