@@ -47,6 +47,12 @@ void cast_session_is(Cast *cast, const char *service, const char *path, const ch
     cast->bus_closed = g_signal_connect(cast->bus, "closed", G_CALLBACK(on_bus_closed), cast);
 }
 
+void cast_depends_on(Cast *cast, const char *service)
+{
+    cast->backend_watch = g_bus_watch_name_on_connection(cast->bus, service, G_BUS_NAME_WATCHER_FLAGS_NONE, NULL,
+                                                         on_vanished, cast, NULL);
+}
+
 /* The portal asks the user; Mutter's own API asks nobody and takes a monitor's name; windows it knows by numbers. */
 static gboolean use_mutter(GDBusConnection *bus, const Options *options, GCancellable *cancellable)
 {
@@ -79,6 +85,9 @@ void cast_free(Cast *cast)
         g_dbus_connection_signal_unsubscribe(cast->bus, cast->closed_signal);
         g_bus_unwatch_name(cast->name_watch);
         g_signal_handler_disconnect(cast->bus, cast->bus_closed);
+    }
+    if (cast->backend_watch) {
+        g_bus_unwatch_name(cast->backend_watch);
     }
     if (cast->path && !cast->closed) {
         /* Nobody waits for a compositor that hangs. */

@@ -30,7 +30,7 @@ typedef struct Cast {
 
     const char *service, *interface, *end_method;   /* of the session object */
     char *path;
-    guint closed_signal, name_watch;
+    guint closed_signal, name_watch, backend_watch;
     gulong bus_closed;
 } Cast;
 
@@ -46,6 +46,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Cast, cast_free)
 /* For the two ways: @path is the session object from now on. Its Closed signal, the end of @service and that of the bus
  * set @cast->closed; cast_free() calls @end_method on it. */
 void cast_session_is(Cast *cast, const char *service, const char *path, const char *interface, const char *end_method);
+
+/* ... and the end of @service, which holds up the session object behind the one above, does too. */
+void cast_depends_on(Cast *cast, const char *service);
 
 /* Print what can be captured in this session to standard output; FALSE with CAST_ERROR_UNAVAILABLE if nothing. */
 gboolean cast_list(GDBusConnection *bus, GCancellable *cancellable, GError **error);

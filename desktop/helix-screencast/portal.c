@@ -13,6 +13,8 @@
 #define SCREENCAST "org.freedesktop.portal.ScreenCast"
 #define REQUEST "org.freedesktop.portal.Request"
 #define SESSION "org.freedesktop.portal.Session"
+#define BACKEND "org.freedesktop.impl.portal.desktop."      /* and a desktop's name */
+#define BACKEND_SESSION "org.freedesktop.impl.portal.Session"
 
 #define SOURCE_MONITOR 1u
 #define SOURCE_WINDOW 2u
@@ -292,6 +294,37 @@ static gboolean open_pipewire(Cast *cast, GCancellable *cancellable, GError **er
     return cast->fd >= 0;
 }
 
+/* Whether @service is the desktop's own portal that serves our session: it has an object of the same path. */
+static gboolean serves(Cast *cast, const char *service, GCancellable *cancellable)
+{
+    g_autoptr(GVariant) reply = bus_call(cast->bus, service, cast->path, "org.freedesktop.DBus.Properties", "GetAll",
+                                         g_variant_new("(s)", BACKEND_SESSION), "(a{sv})", NULL, cancellable, NULL);
+
+    return reply != NULL;
+}
+
+/*
+ * The desktop's own portal ends with its compositor, or alone. xdg-desktop-portal does not tell, and pipewiresrc waits for a
+ * node that never comes: so it is looked after here. In a sandbox these names are not to be seen, and nothing is.
+ */
+static void watch_backend(Cast *cast, GCancellable *cancellable)
+{
+    g_autoptr(GVariant) reply = bus_call(cast->bus, "org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus",
+                                         "ListNames", NULL, "(as)", NULL, cancellable, NULL);
+    g_autofree const char **names = NULL;
+
+    if (!reply) {
+        return;
+    }
+    g_variant_get(reply, "(^a&s)", &names);
+    for (guint i = 0; names[i]; i++) {
+        if (g_str_has_prefix(names[i], BACKEND) && serves(cast, names[i], cancellable)) {
+            cast_depends_on(cast, names[i]);
+            return;
+        }
+    }
+}
+
 static gboolean open_session(Cast *cast, const Portal *portal, const Options *options, GCancellable *cancellable,
                              GError **error)
 {
@@ -318,6 +351,7 @@ gboolean portal_open(Cast *cast, const Options *options, GCancellable *cancellab
         return FALSE;
     }
     if (open_session(cast, &portal, options, cancellable, &cause)) {
+        watch_backend(cast, cancellable);
         return TRUE;
     }
     if (cause->domain == CAST_ERROR || g_error_matches(cause, G_IO_ERROR, G_IO_ERROR_CANCELLED)) {

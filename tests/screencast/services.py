@@ -181,6 +181,17 @@ class Portal(Service):
         self.emit(self.session, self.SESSION, "Closed", GLib.Variant("(a{sv})", ({},)))
 
 
+class Backend(Service):
+    """The desktop's own portal behind the one above, as far as anybody but that one sees it."""
+    NAME = "org.freedesktop.impl.portal.desktop.double"
+    INTERFACE = "org.freedesktop.impl.portal.Session"
+    XML = """<node><interface name="org.freedesktop.impl.portal.Session"><method name="Close"/></interface></node>"""
+    path = None
+
+    def objects(self):
+        self.register(self.path, self.INTERFACE)
+
+
 class Mutter(Service):
     NAME = "org.gnome.Mutter.ScreenCast"
     PATH = "/org/gnome/Mutter/ScreenCast"

@@ -18,7 +18,7 @@ import traceback
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "tools"))
 
-from services import Bus, Mutter, Portal  # noqa: E402
+from services import Backend, Bus, Mutter, Portal  # noqa: E402
 from tap import Tap  # noqa: E402
 
 SECONDS = 30
@@ -130,6 +130,12 @@ def has_pictures(path):
 def is_error(result, status, *words):
     code, text = result
     return code == status and all(word in text for word in words) or "status %s: %s" % (code, text)
+
+
+class OtherBackend(Backend):
+    """One of another desktop that runs too: it knows nothing of the session."""
+    NAME = "org.freedesktop.impl.portal.desktop.another"
+    path = "/org/freedesktop/portal/desktop"
 
 
 # ---- options and errors: each returns True or what was wrong ----
@@ -491,6 +497,28 @@ def portal_closed(desk):
         return result if result is not True else frames_in(path) > 5
 
 
+def portal_backend_gone(desk):
+    """The compositor dies, and its portal with it: the portal itself says nothing of that, and the source just waits."""
+    path, pipeline = desk.film()
+    with service(Portal, desk) as portal, contextlib.ExitStack() as stack:
+        begin = portal.on_Start
+
+        def on_start(*arguments):
+            other = stack.enter_context(service(OtherBackend, desk))
+            portal.backends = (stack.enter_context(service(Backend, desk, path=portal.session)), other)
+            begin(*arguments)
+        portal.on_Start = on_start
+        run = desk.start("--backend=portal", *pipeline)
+        wait_until(lambda: has_pictures(path))
+        portal.backends[1].vanish()
+        time.sleep(0.5)
+        if run.process.poll() is not None:
+            return run.end()
+        portal.backends[0].vanish()
+        result = is_error(run.end(), 5, Backend.NAME + " left the session bus")
+        return result if result is not True else frames_in(path) > 5
+
+
 def portal_restarted(desk):
     with service(Portal, desk, token="again") as portal:
         run = desk.start("--restart", "fakesink")
@@ -520,7 +548,7 @@ TESTS = (options, bad_pipelines, no_plugin, no_bus, nothing_there, no_screencast
          pipeline_fails, restarted, restarted_compositor, restart_stopped, placeholder, messages, portal_token,
          portal_buffers, portal_asks_again, portal_gives_no_token, portal_token_file, portal_window, portal_denied,
          portal_fails, portal_interrupted, portal_old, portal_cursor, portal_sources, portal_monitor, portal_closed,
-         portal_restarted, chosen)
+         portal_backend_gone, portal_restarted, chosen)
 
 
 def main():
