@@ -19,6 +19,7 @@ BASE, STRIDE = 0xFEB00000, 512
 MAGIC, DEVICE_ID = 0x000, 0x008
 DEVICE_FEATURES, DEVICE_FEATURES_SEL, DRIVER_FEATURES, DRIVER_FEATURES_SEL = 0x010, 0x014, 0x020, 0x024
 QUEUE_SEL, QUEUE_NUM_MAX, QUEUE_NUM, QUEUE_READY, QUEUE_NOTIFY = 0x030, 0x034, 0x038, 0x044, 0x050
+INTERRUPT_STATUS, INTERRUPT_ACK = 0x060, 0x064
 STATUS = 0x070
 QUEUE_DESC, QUEUE_DRIVER, QUEUE_DEVICE = 0x080, 0x090, 0x0A0
 CONFIG = 0x100
@@ -57,6 +58,10 @@ class Qtest:
 
     def readl(self, address):
         return int(self.command("readl %#x" % address)[0], 16)
+
+    def step(self, us):
+        """Let the machine's clock, which stands still otherwise, go on."""
+        self.command("clock_step %d" % (us * 1000))
 
 
 class Machine:
@@ -203,6 +208,12 @@ class Device:
 
     def get(self, register):
         return self.qtest.readl(self.base + register)
+
+    def interrupted(self):
+        """Whether a queue's interrupt came since this was asked last."""
+        pending = self.get(INTERRUPT_STATUS)
+        self.set(INTERRUPT_ACK, pending)
+        return bool(pending & 1)
 
     def features(self):
         value = 0

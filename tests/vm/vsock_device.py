@@ -315,6 +315,35 @@ class Test:
                     resets += packet[0][6] == RST
             return used < 0.5 and not taken_all
 
+    def notices(self):
+        """Nobody waits for an interrupt a packet: it comes a millisecond later, or with a quarter of the queue."""
+        device, queue = self.driver.device, self.driver.tx
+
+        def send(count):
+            for _ in range(count):
+                self.driver.send(CREDIT_UPDATE)
+            self.driver.sent()
+
+        with self.connect():
+            self.machine.qtest.step(1000)
+            device.interrupted()
+            send(1)
+            at_once = device.interrupted()
+            self.machine.qtest.step(1000)
+            later = device.interrupted()
+            self.machine.qtest.step(10000)
+            twice = device.interrupted()
+            send(queue.size // 4 - 1)
+            before = device.interrupted()
+            send(1)
+            quarter = device.interrupted()
+            send(1)
+            self.qmp.command("stop")
+            self.qmp.command("cont")
+            self.machine.qtest.step(1000)
+            resumed = device.interrupted()
+            return later and quarter and resumed and not (at_once or twice or before)
+
     def stopped(self):
         """Queues are not touched while the VM is stopped; what came meanwhile goes on afterwards."""
         with self.connect(buffers=8) as peer:
@@ -376,12 +405,15 @@ class Test:
         self.driver = old
         used = old.event.next_used()
         told = used is not None and used[1] == 4 and self.machine.qtest.read(event, 8) == bytes(4) + b"\xFF" * 4
+        old.device.interrupted()
+        self.machine.qtest.step(1000)
+        noticed = old.device.interrupted()  # of packets taken before, in case it was not yet
         old.send(RW, b"lost")               # the connection is unknown here; the receive buffers are not lost
         old.expect(RST)
         old.send(REQUEST, src=4000)
         old.expect(RESPONSE)
         self.listener.accept().close()
-        return told and self.works()
+        return told and noticed and self.works()
 
 
 def unusable_properties(emulator, folder):
@@ -466,6 +498,7 @@ def main():
                     ("a receive buffer of 43 bytes breaks the device", lambda: test.small_receive_buffer(43)),
                     ("a receive buffer that can't be written breaks the device", test.unwritable_receive_buffer),
                     ("without receive buffers nothing spins and nothing is lost", test.no_spin),
+                    ("one interrupt for many packets taken, a millisecond later at most", test.notices),
                     ("a stopped VM's queues are left alone", test.stopped),
                     ("a device reset ends connections and frees ports", test.device_reset),
                     ("a system reset does", test.system_reset),

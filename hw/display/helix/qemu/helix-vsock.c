@@ -1,17 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * helix-vsock.c - the virtio side of vsock: three virtqueues between the guest's driver and the protocol in ../vsock.
- *
- * A kick may come on any vCPU's thread, and what a connection ends in may use GL; so a kick does nothing but schedule
- * one bottom half of QEMU's main loop. Queues are touched on the main loop only, and never while the VM is stopped.
+ * helix-vsock.c - the virtio device: properties, who answers the guest's ports, reset, save and restore.
  */
 #include "qemu/osdep.h"
 
 #include "qapi/error.h"
-#include "qemu/iov.h"
 #include "qemu/main-loop.h"
 #include "qemu/module.h"
-#include "qemu/units.h"
 #if __has_include("hw/core/qdev-properties.h")
 #include "hw/core/qdev-properties.h"        /* QEMU 11 */
 #else
@@ -24,202 +19,26 @@
 #include "system/system.h"
 
 #include "helix-vsock.h"
-#include "../core/turn.h"
 #include "../helix-frame-export.h"
 #include "../trace.h"
-#include "../vsock/chain.h"
 
-#define RX_QUEUE_SIZE       512     /* of 4 KiB each in Linux: 2 MiB can be on their way to the guest */
-#define TX_QUEUE_SIZE       256
-#define EVENT_QUEUE_SIZE    16
-#define BUF_ALLOC           (256 * KiB)     /* credit a connection, and so the longest packet that can be right */
-#define BURST_PACKETS       256     /* at most, before the main loop gets its turn */
+/* The parent class's. */
+static int (*start_by_loop)(VirtIODevice *vdev);
+static void (*stop_by_loop)(VirtIODevice *vdev);
 
-static bool queues_usable(HelixVsockDevice *s)
+static int start_ioeventfd(VirtIODevice *vdev)
 {
-    VirtIODevice *vdev = VIRTIO_DEVICE(s);
+    int ret = start_by_loop(vdev);
 
-    return vdev->vm_running && !vdev->broken && (vdev->status & VIRTIO_CONFIG_S_DRIVER_OK) && !s->reset_pending;
+    HELIX_VSOCK(vdev)->kicks_in_loop = ret >= 0;
+    return ret;
 }
 
-/* ---- to the guest ---- */
-
-static VirtQueueElement *pop_or_arm(VirtQueue *vq)
+/* Hands the last kicks in itself, on whatever thread this is. */
+static void stop_ioeventfd(VirtIODevice *vdev)
 {
-    VirtQueueElement *elem = virtqueue_pop(vq, sizeof(*elem));
-
-    if (!elem) {
-        virtio_queue_set_notification(vq, 1);
-        elem = virtqueue_pop(vq, sizeof(*elem));    /* it may have come in between */
-    }
-    if (elem) {
-        virtio_queue_set_notification(vq, 0);
-    }
-    return elem;
-}
-
-/* HelixVsockOps */
-static gssize rx_room(gpointer device)
-{
-    HelixVsockDevice *s = device;
-    gssize room;
-
-    if (!queues_usable(s)) {
-        return -1;
-    }
-    if (!s->rx_elem) {
-        s->rx_elem = pop_or_arm(s->rx_vq);
-    }
-    if (!s->rx_elem) {
-        return -1;
-    }
-    room = helix_vsock_chain_room(s->rx_elem->in_sg, s->rx_elem->in_num);
-    if (room < 0) {
-        virtio_error(VIRTIO_DEVICE(s), "helix-vsock: a receive buffer has %zu bytes, a packet's header has %u",
-                     helix_vsock_chain_size(s->rx_elem->in_sg, s->rx_elem->in_num), HELIX_VSOCK_HEADER_SIZE);
-    }
-    return room;
-}
-
-/* The registers are the transport's, and so is the guard that tells when a guest has them written by its buffers. */
-static MemReentrancyGuard *guard_of(DeviceState *dev)
-{
-    return &qdev_get_parent_bus(dev)->parent->mem_reentrancy_guard;
-}
-
-/* What bounced is written here, and packets for the guest come from other places than the bottom half too. */
-static void push_guarded(HelixVsockDevice *s, VirtQueue *vq, VirtQueueElement *elem, size_t size)
-{
-    MemReentrancyGuard *guard = guard_of(DEVICE(s));
-    bool before = guard->engaged_in_io;
-
-    guard->engaged_in_io = true;
-    virtqueue_push(vq, elem, size);
-    guard->engaged_in_io = before;
-    g_free(elem);
-}
-
-static void rx_put(gpointer device, const HelixVsockHeader *header, const guint8 *payload, gsize len)
-{
-    HelixVsockDevice *s = device;
-    VirtQueueElement *elem = g_steal_pointer(&s->rx_elem);
-    size_t size;
-
-    trace_helix_vsock_to_guest(header->src_port, header->dst_port, header->op, header->flags, header->len,
-                               header->buf_alloc, header->fwd_cnt);
-    size = helix_vsock_chain_put(elem->in_sg, elem->in_num, header, payload, len);
-    push_guarded(s, s->rx_vq, elem, size);
-}
-
-static void rx_notify(gpointer device)
-{
-    HelixVsockDevice *s = device;
-
-    if (s->in_burst) {
-        s->rx_dirty = true;
-    } else {
-        virtio_notify(VIRTIO_DEVICE(s), s->rx_vq);
-    }
-}
-
-static const HelixVsockOps vsock_ops = {
-    .rx_room = rx_room,
-    .rx_put = rx_put,
-    .rx_notify = rx_notify,
-};
-
-/* 5.10.6.7: after a restore the guest must forget its connections, for this host knows none of them. */
-static void send_event(HelixVsockDevice *s)
-{
-    struct virtio_vsock_event event = { .id = cpu_to_le32(VIRTIO_VSOCK_EVENT_TRANSPORT_RESET) };
-    VirtQueueElement *elem;
-
-    if (!s->event_pending) {
-        return;
-    }
-    elem = pop_or_arm(s->event_vq);
-    if (!elem) {
-        return;
-    }
-    s->event_pending = false;
-    trace_helix_vsock_event(VIRTIO_VSOCK_EVENT_TRANSPORT_RESET);
-    push_guarded(s, s->event_vq, elem, iov_from_buf(elem->in_sg, elem->in_num, 0, &event, sizeof(event)));
-    virtio_notify(VIRTIO_DEVICE(s), s->event_vq);
-}
-
-/* ---- from the guest ---- */
-
-static bool receive_one(HelixVsockDevice *s, VirtQueueElement *elem)
-{
-    HelixVsockHeader header;
-    size_t len;
-
-    if (!helix_vsock_chain_take(elem->out_sg, elem->out_num, &header, s->payload, BUF_ALLOC, &len)) {
-        virtio_error(VIRTIO_DEVICE(s), "helix-vsock: a packet of %zu bytes, its header alone has %u",
-                     helix_vsock_chain_size(elem->out_sg, elem->out_num), HELIX_VSOCK_HEADER_SIZE);
-        virtqueue_detach_element(s->tx_vq, elem, 0);
-        g_free(elem);
-        return false;
-    }
-    push_guarded(s, s->tx_vq, elem, 0);
-    trace_helix_vsock_from_guest(header.src_port, header.dst_port, header.op, header.flags, header.len,
-                                 header.buf_alloc, header.fwd_cnt);
-    helix_vsock_receive(s->vsock, &header, s->payload, len);
-    return true;
-}
-
-static void receive_all(HelixVsockDevice *s)
-{
-    gint64 begin = g_get_monotonic_time();
-    unsigned packets = 0;
-
-    while (queues_usable(s) && helix_vsock_can_receive(s->vsock)) {
-        VirtQueueElement *elem;
-
-        if (packets == BURST_PACKETS || g_get_monotonic_time() - begin > HELIX_TURN_BUDGET_US) {
-            qemu_bh_schedule(s->bh);
-            break;
-        }
-        elem = pop_or_arm(s->tx_vq);
-        if (!elem || !receive_one(s, elem)) {
-            break;
-        }
-        packets++;
-    }
-    if (packets) {
-        virtio_notify(VIRTIO_DEVICE(s), s->tx_vq);
-    }
-}
-
-/* ---- main loop ---- */
-
-static void work(void *opaque)
-{
-    HelixVsockDevice *s = opaque;
-    HELIX_TURN_SCOPE;
-
-    if (s->reset_pending) {
-        s->reset_pending = false;
-        trace_helix_vsock_reset(helix_vsock_n_connections(s->vsock));
-        helix_vsock_reset(s->vsock);
-    }
-    if (!queues_usable(s)) {
-        return;
-    }
-    s->in_burst = true;
-    send_event(s);
-    helix_vsock_rx_available(s->vsock);
-    receive_all(s);
-    s->in_burst = false;
-    if (s->rx_dirty) {
-        s->rx_dirty = false;
-        virtio_notify(VIRTIO_DEVICE(s), s->rx_vq);
-    }
-}
-
-static void kicked(VirtIODevice *vdev, VirtQueue *vq)
-{
-    qemu_bh_schedule(HELIX_VSOCK(vdev)->bh);
+    HELIX_VSOCK(vdev)->kicks_in_loop = false;
+    stop_by_loop(vdev);
 }
 
 static void vm_changed(void *opaque, bool running, RunState state)
@@ -262,33 +81,16 @@ static void get_config(VirtIODevice *vdev, uint8_t *config)
     memcpy(config, &vsock_config, sizeof(vsock_config));
 }
 
-static void drop_rx_elem(HelixVsockDevice *s)
-{
-    if (s->rx_elem) {
-        virtqueue_detach_element(s->rx_vq, s->rx_elem, 0);
-        g_clear_pointer(&s->rx_elem, g_free);
-    }
-}
-
 /* The driver resets one queue (VIRTIO_F_RING_RESET). */
 static void queue_reset(VirtIODevice *vdev, uint32_t index)
 {
-    HelixVsockDevice *s = HELIX_VSOCK(vdev);
-
-    if (virtio_get_queue(vdev, (int)index) == s->rx_vq) {
-        drop_rx_elem(s);
-    }
+    helix_vsock_queues_reset_one(HELIX_VSOCK(vdev), index);
 }
 
 /* On the vCPU's thread: users hear of it in the bottom half, before anything else happens. */
 static void reset(VirtIODevice *vdev)
 {
-    HelixVsockDevice *s = HELIX_VSOCK(vdev);
-
-    drop_rx_elem(s);
-    s->event_pending = false;
-    s->reset_pending = true;
-    qemu_bh_schedule(s->bh);
+    helix_vsock_queues_reset(HELIX_VSOCK(vdev));
 }
 
 static void close_host_side(HelixVsockDevice *s)
@@ -336,8 +138,8 @@ static void realize(DeviceState *dev, Error **errp)
     VirtIODevice *vdev = VIRTIO_DEVICE(dev);
     HelixVsockConfig config = {
         .guest_cid = s->guest_cid,
-        .buf_alloc = BUF_ALLOC,
-        .ops = &vsock_ops,
+        .buf_alloc = HELIX_VSOCK_BUF_ALLOC,
+        .ops = &helix_vsock_queue_ops,
         .device = s,
         .accept = accept_connection,
         .accept_data = s,
@@ -360,11 +162,7 @@ static void realize(DeviceState *dev, Error **errp)
         }
     }
     virtio_init(vdev, VIRTIO_ID_VSOCK, sizeof(struct virtio_vsock_config));
-    s->rx_vq = virtio_add_queue(vdev, RX_QUEUE_SIZE, kicked);
-    s->tx_vq = virtio_add_queue(vdev, TX_QUEUE_SIZE, kicked);
-    s->event_vq = virtio_add_queue(vdev, EVENT_QUEUE_SIZE, kicked);
-    s->payload = g_malloc(BUF_ALLOC);
-    s->bh = aio_bh_new_guarded(iohandler_get_aio_context(), work, s, guard_of(dev));
+    helix_vsock_queues_add(s);
     s->vm_change = qemu_add_vm_change_state_handler(vm_changed, s);
     s->exit_notifier.notify = on_exit_notify;
     qemu_add_exit_notifier(&s->exit_notifier);
@@ -379,12 +177,7 @@ static void unrealize(DeviceState *dev)
     qemu_del_vm_change_state_handler(s->vm_change);
     s->reset_pending = true;    /* nothing goes to the guest any more */
     close_host_side(s);
-    qemu_bh_delete(s->bh);
-    drop_rx_elem(s);
-    g_clear_pointer(&s->payload, g_free);
-    virtio_delete_queue(s->rx_vq);
-    virtio_delete_queue(s->tx_vq);
-    virtio_delete_queue(s->event_vq);
+    helix_vsock_queues_delete(s);
     virtio_cleanup(vdev);
 }
 
@@ -405,6 +198,7 @@ static int post_load(void *opaque, int version_id)
     HelixVsockDevice *s = opaque;
 
     s->event_pending = true;    /* connections do not travel */
+    s->tx_untold = 1;           /* nor does whether the guest was told */
     return 0;
 }
 
@@ -441,6 +235,10 @@ static void class_init(ObjectClass *klass, HELIX_CLASS_DATA *data)
     vdc->get_config = get_config;
     vdc->reset = reset;
     vdc->queue_reset = queue_reset;
+    start_by_loop = vdc->start_ioeventfd;
+    stop_by_loop = vdc->stop_ioeventfd;
+    vdc->start_ioeventfd = start_ioeventfd;
+    vdc->stop_ioeventfd = stop_ioeventfd;
 }
 
 static const TypeInfo helix_vsock_info = {

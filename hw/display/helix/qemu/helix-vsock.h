@@ -7,6 +7,7 @@
 
 #include "hw/virtio/virtio.h"
 #include "qemu/notify.h"
+#include "qemu/units.h"
 #include "qom/object.h"
 #include "../vsock/hybrid.h"
 #include "../vsock/vsock.h"
@@ -17,6 +18,9 @@
 #else
 #define HELIX_CLASS_DATA void
 #endif
+
+/* Credit a connection, and so the longest packet that can be right. */
+#define HELIX_VSOCK_BUF_ALLOC (256 * KiB)
 
 #define TYPE_HELIX_VSOCK "helix-vsock-device"
 OBJECT_DECLARE_SIMPLE_TYPE(HelixVsockDevice, HELIX_VSOCK)
@@ -31,16 +35,30 @@ struct HelixVsockDevice {
     VirtQueue *rx_vq, *tx_vq, *event_vq;
     HelixVsock *vsock;
     HelixHybrid *hybrid;            /* NULL without uds-path= */
-    QEMUBH *bh;                     /* all work on the queues; main loop only */
+    QEMUBH *bh;                     /* work on the queues that is not begun by a kick in the main loop */
+    bool kicks_in_loop;             /* ioeventfd serves the queues' kicks */
+    QEMUTimer *tx_timer;            /* the guest is told what of tx_vq was taken */
     VMChangeStateEntry *vm_change;
     Notifier exit_notifier;
 
     VirtQueueElement *rx_elem;      /* the next receive buffer, taken from the queue; NULL: none */
     uint8_t *payload;               /* the guest's packet, copied so that the guest cannot change it under our eyes */
+    unsigned tx_untold;             /* descriptors of tx_vq that were taken since the guest was told */
     bool in_burst;                  /* one notification at its end is enough */
     bool rx_dirty;
     bool reset_pending;             /* the driver reset the device; the connections go before anything else happens */
     bool event_pending;             /* TRANSPORT_RESET is owed to the driver */
 };
+
+/* ---- helix-vsock-queues.c ---- */
+
+extern const HelixVsockOps helix_vsock_queue_ops;
+
+/* What realize and unrealize do about the queues; nothing is in vsock any more when they go. */
+void helix_vsock_queues_add(HelixVsockDevice *s);
+void helix_vsock_queues_delete(HelixVsockDevice *s);
+/* On any thread that holds the BQL: the driver resets the device, or queue @index. */
+void helix_vsock_queues_reset(HelixVsockDevice *s);
+void helix_vsock_queues_reset_one(HelixVsockDevice *s, uint32_t index);
 
 #endif

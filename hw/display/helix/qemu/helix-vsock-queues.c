@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * helix-vsock-queues.c - packets between the three virtqueues of helix-vsock and the protocol in ../vsock.
+ *
+ * Queues are touched on the main loop only, as what a connection ends in may use GL, and never while the VM is stopped.
+ * A kick comes there by ioeventfd and is served at once; one that comes otherwise schedules a bottom half.
+ */
+#include "qemu/osdep.h"
+
+#include "qemu/iov.h"
+#include "qemu/main-loop.h"
+#include "standard-headers/linux/virtio_vsock.h"
+
+#include "helix-vsock.h"
+#include "../core/turn.h"
+#include "../trace.h"
+#include "../vsock/chain.h"
+
+#define RX_QUEUE_SIZE       512     /* of 4 KiB each in Linux: 2 MiB can be on their way to the guest */
+#define TX_QUEUE_SIZE       256
+#define EVENT_QUEUE_SIZE    16
+#define TX_QUEUE            1       /* virtio 1.2, 5.10.2 */
+#define BURST_PACKETS       256     /* at most, before the main loop gets its turn */
+#define TX_NOTICE_US        1000    /* the guest hears that long after at most that its packets were taken */
+
+static bool queues_usable(HelixVsockDevice *s)
+{
+    VirtIODevice *vdev = VIRTIO_DEVICE(s);
+
+    return vdev->vm_running && !vdev->broken && (vdev->status & VIRTIO_CONFIG_S_DRIVER_OK) && !s->reset_pending;
+}
+
+/* ---- to the guest ---- */
+
+static VirtQueueElement *pop_or_arm(VirtQueue *vq)
+{
+    VirtQueueElement *elem = virtqueue_pop(vq, sizeof(*elem));
+
+    if (!elem) {
+        virtio_queue_set_notification(vq, 1);
+        elem = virtqueue_pop(vq, sizeof(*elem));    /* it may have come in between */
+    }
+    if (elem) {
+        virtio_queue_set_notification(vq, 0);
+    }
+    return elem;
+}
+
+/* HelixVsockOps */
+static gssize rx_room(gpointer device)
+{
+    HelixVsockDevice *s = device;
+    gssize room;
+
+    if (!queues_usable(s)) {
+        return -1;
+    }
+    if (!s->rx_elem) {
+        s->rx_elem = pop_or_arm(s->rx_vq);
+    }
+    if (!s->rx_elem) {
+        return -1;
+    }
+    room = helix_vsock_chain_room(s->rx_elem->in_sg, s->rx_elem->in_num);
+    if (room < 0) {
+        virtio_error(VIRTIO_DEVICE(s), "helix-vsock: a receive buffer has %zu bytes, a packet's header has %u",
+                     helix_vsock_chain_size(s->rx_elem->in_sg, s->rx_elem->in_num), HELIX_VSOCK_HEADER_SIZE);
+    }
+    return room;
+}
+
+/* The registers are the transport's, and so is the guard that tells when a guest has them written by its buffers. */
+static MemReentrancyGuard *guard_of(DeviceState *dev)
+{
+    return &qdev_get_parent_bus(dev)->parent->mem_reentrancy_guard;
+}
+
+/* What bounced is written here, and packets for the guest come from other places than the bottom half too. */
+static void push_guarded(HelixVsockDevice *s, VirtQueue *vq, VirtQueueElement *elem, size_t size)
+{
+    MemReentrancyGuard *guard = guard_of(DEVICE(s));
+    bool before = guard->engaged_in_io;
+
+    guard->engaged_in_io = true;
+    virtqueue_push(vq, elem, size);
+    guard->engaged_in_io = before;
+    g_free(elem);
+}
+
+static void rx_put(gpointer device, const HelixVsockHeader *header, const guint8 *payload, gsize len)
+{
+    HelixVsockDevice *s = device;
+    VirtQueueElement *elem = g_steal_pointer(&s->rx_elem);
+    size_t size;
+
+    trace_helix_vsock_to_guest(header->src_port, header->dst_port, header->op, header->flags, header->len,
+                               header->buf_alloc, header->fwd_cnt);
+    size = helix_vsock_chain_put(elem->in_sg, elem->in_num, header, payload, len);
+    push_guarded(s, s->rx_vq, elem, size);
+}
+
+static void rx_notify(gpointer device)
+{
+    HelixVsockDevice *s = device;
+
+    if (s->in_burst) {
+        s->rx_dirty = true;
+    } else {
+        virtio_notify(VIRTIO_DEVICE(s), s->rx_vq);
+    }
+}
+
+const HelixVsockOps helix_vsock_queue_ops = {
+    .rx_room = rx_room,
+    .rx_put = rx_put,
+    .rx_notify = rx_notify,
+};
+
+/* 5.10.6.7: after a restore the guest must forget its connections, for this host knows none of them. */
+static void send_event(HelixVsockDevice *s)
+{
+    struct virtio_vsock_event event = { .id = cpu_to_le32(VIRTIO_VSOCK_EVENT_TRANSPORT_RESET) };
+    VirtQueueElement *elem;
+
+    if (!s->event_pending) {
+        return;
+    }
+    elem = pop_or_arm(s->event_vq);
+    if (!elem) {
+        return;
+    }
+    s->event_pending = false;
+    trace_helix_vsock_event(VIRTIO_VSOCK_EVENT_TRANSPORT_RESET);
+    push_guarded(s, s->event_vq, elem, iov_from_buf(elem->in_sg, elem->in_num, 0, &event, sizeof(event)));
+    virtio_notify(VIRTIO_DEVICE(s), s->event_vq);
+}
+
+/* ---- from the guest ---- */
+
+static bool receive_one(HelixVsockDevice *s, VirtQueueElement *elem)
+{
+    HelixVsockHeader header;
+    size_t len;
+
+    if (!helix_vsock_chain_take(elem->out_sg, elem->out_num, &header, s->payload, HELIX_VSOCK_BUF_ALLOC, &len)) {
+        virtio_error(VIRTIO_DEVICE(s), "helix-vsock: a packet of %zu bytes, its header alone has %u",
+                     helix_vsock_chain_size(elem->out_sg, elem->out_num), HELIX_VSOCK_HEADER_SIZE);
+        virtqueue_detach_element(s->tx_vq, elem, 0);
+        g_free(elem);
+        return false;
+    }
+    s->tx_untold += elem->out_num;
+    push_guarded(s, s->tx_vq, elem, 0);
+    trace_helix_vsock_from_guest(header.src_port, header.dst_port, header.op, header.flags, header.len,
+                                 header.buf_alloc, header.fwd_cnt);
+    helix_vsock_receive(s->vsock, &header, s->payload, len);
+    return true;
+}
+
+/* One interrupt for all that was taken. */
+static void tell_taken(void *opaque)
+{
+    HelixVsockDevice *s = opaque;
+    MemReentrancyGuard *guard = guard_of(DEVICE(s));
+    bool before = guard->engaged_in_io;
+    HELIX_TURN_SCOPE;
+
+    if (!s->tx_untold || !queues_usable(s)) {
+        return;
+    }
+    s->tx_untold = 0;
+    timer_del(s->tx_timer);
+    guard->engaged_in_io = true;
+    virtio_notify(VIRTIO_DEVICE(s), s->tx_vq);
+    guard->engaged_in_io = before;
+}
+
+/*
+ * Nobody waits for its packets to be taken, unless it has no room for more: an interrupt a packet would only hold up
+ * the guest, which has its answer to wait for.
+ */
+static void tell_taken_soon(HelixVsockDevice *s)
+{
+    if (s->tx_untold >= (unsigned)virtio_queue_get_num(VIRTIO_DEVICE(s), TX_QUEUE) / 4) {
+        tell_taken(s);
+    } else if (s->tx_untold && !timer_pending(s->tx_timer)) {
+        timer_mod(s->tx_timer, qemu_clock_get_us(QEMU_CLOCK_VIRTUAL) + TX_NOTICE_US);
+    }
+}
+
+static void receive_all(HelixVsockDevice *s)
+{
+    gint64 begin = g_get_monotonic_time();
+    unsigned packets = 0;
+
+    while (queues_usable(s) && helix_vsock_can_receive(s->vsock)) {
+        VirtQueueElement *elem;
+
+        if (packets == BURST_PACKETS || g_get_monotonic_time() - begin > HELIX_TURN_BUDGET_US) {
+            qemu_bh_schedule(s->bh);
+            break;
+        }
+        elem = pop_or_arm(s->tx_vq);
+        if (!elem || !receive_one(s, elem)) {
+            break;
+        }
+        packets++;
+    }
+    tell_taken_soon(s);
+}
+
+/* ---- main loop ---- */
+
+static void work(void *opaque)
+{
+    HelixVsockDevice *s = opaque;
+    HELIX_TURN_SCOPE;
+
+    if (s->reset_pending) {
+        s->reset_pending = false;
+        trace_helix_vsock_reset(helix_vsock_n_connections(s->vsock));
+        helix_vsock_reset(s->vsock);
+    }
+    if (!queues_usable(s)) {
+        return;
+    }
+    s->in_burst = true;
+    send_event(s);
+    helix_vsock_rx_available(s->vsock);
+    receive_all(s);
+    s->in_burst = false;
+    if (s->rx_dirty) {
+        s->rx_dirty = false;
+        virtio_notify(VIRTIO_DEVICE(s), s->rx_vq);
+    }
+}
+
+static void kicked(VirtIODevice *vdev, VirtQueue *vq)
+{
+    HelixVsockDevice *s = HELIX_VSOCK(vdev);
+    MemReentrancyGuard *guard = guard_of(DEVICE(s));
+    bool before = guard->engaged_in_io;
+
+    if (!s->kicks_in_loop || s->in_burst) {
+        qemu_bh_schedule(s->bh);
+        return;
+    }
+    guard->engaged_in_io = true;
+    work(s);
+    guard->engaged_in_io = before;
+}
+
+/* ---- life ---- */
+
+static void drop_rx_elem(HelixVsockDevice *s)
+{
+    if (s->rx_elem) {
+        virtqueue_detach_element(s->rx_vq, s->rx_elem, 0);
+        g_clear_pointer(&s->rx_elem, g_free);
+    }
+}
+
+void helix_vsock_queues_reset_one(HelixVsockDevice *s, uint32_t index)
+{
+    if (virtio_get_queue(VIRTIO_DEVICE(s), (int)index) == s->rx_vq) {
+        drop_rx_elem(s);
+    } else if (index == TX_QUEUE) {
+        s->tx_untold = 0;
+    }
+}
+
+void helix_vsock_queues_reset(HelixVsockDevice *s)
+{
+    drop_rx_elem(s);
+    s->event_pending = false;
+    s->tx_untold = 0;
+    timer_del(s->tx_timer);
+    s->reset_pending = true;
+    qemu_bh_schedule(s->bh);
+}
+
+void helix_vsock_queues_add(HelixVsockDevice *s)
+{
+    VirtIODevice *vdev = VIRTIO_DEVICE(s);
+
+    s->rx_vq = virtio_add_queue(vdev, RX_QUEUE_SIZE, kicked);
+    s->tx_vq = virtio_add_queue(vdev, TX_QUEUE_SIZE, kicked);
+    s->event_vq = virtio_add_queue(vdev, EVENT_QUEUE_SIZE, kicked);
+    s->payload = g_malloc(HELIX_VSOCK_BUF_ALLOC);
+    s->tx_timer = timer_new_us(QEMU_CLOCK_VIRTUAL, tell_taken, s);
+    s->bh = aio_bh_new_guarded(iohandler_get_aio_context(), work, s, guard_of(DEVICE(s)));
+}
+
+void helix_vsock_queues_delete(HelixVsockDevice *s)
+{
+    qemu_bh_delete(s->bh);
+    timer_free(s->tx_timer);
+    drop_rx_elem(s);
+    g_clear_pointer(&s->payload, g_free);
+    virtio_delete_queue(s->rx_vq);
+    virtio_delete_queue(s->tx_vq);
+    virtio_delete_queue(s->event_vq);
+}
