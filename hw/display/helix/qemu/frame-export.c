@@ -314,6 +314,9 @@ void helix_frame_export_init(VirtIOGPU *g, int port)
     if (helix_fence_watch) {
         helix_fence_watch(g, has_streams);
     }
+    if (helix_texture_thread) {
+        helix_texture_thread->prepare(g);
+    }
     trace_helix_export_ready(frame_export->name);
 }
 

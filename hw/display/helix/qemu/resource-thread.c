@@ -237,6 +237,19 @@ static Order *new_order(const HelixTextureOrder *what)
     return order;
 }
 
+/* A context costs milliseconds: made with the renderer's own, it is there before the first picture. */
+static void prepare(VirtIOGPU *g)
+{
+    VirtIOGPU *gl = (VirtIOGPU *)object_dynamic_cast(OBJECT(g), TYPE_VIRTIO_GPU_GL);
+
+    if (state == UNKNOWN && gl && VIRTIO_GPU_GL(gl)->fence_poll) {      /* virglrenderer runs */
+        virgl_renderer_force_ctx_0();
+        if (epoxy_has_egl() && eglGetCurrentContext() != EGL_NO_CONTEXT) {
+            start();
+        }
+    }
+}
+
 static bool begin(const HelixTextureOrder *what)
 {
     Order *order;
@@ -285,7 +298,7 @@ static uint64_t count(void)
     return reader.count;
 }
 
-static const HelixTextureThread thread = { .begin = begin, .end = end, .count = count };
+static const HelixTextureThread thread = { .prepare = prepare, .begin = begin, .end = end, .count = count };
 
 static void register_thread(void)
 {

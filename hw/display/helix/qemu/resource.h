@@ -72,6 +72,8 @@ typedef struct HelixTextureOrder {
 
 /* Where the host's GL allows it; registered by resource-thread.c. Called on the main loop. */
 typedef struct HelixTextureThread {
+    /* The renderer of @g may be there now: what takes time is done before there is a picture. */
+    void (*prepare)(VirtIOGPU *g);
     /* False: it can't, and nothing is called. */
     bool (*begin)(const HelixTextureOrder *order);
     /* QEMU shuts down: what is under way is answered, unless the GPU does not finish. Further orders are refused. */
