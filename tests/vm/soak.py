@@ -5,8 +5,9 @@
 before. Some rounds of everything warm up; then memory, descriptors and threads are counted, and again at the end.
 
 QEMU runs with one malloc arena: with the usual many, which of them a new thread gets moves resident memory by several MiB
-and says nothing of what is held. What malloc has given out and not got back is compared too, which no fragmentation blurs.
-QEMU's own threads for disk I/O come and go, and are not counted.
+and says nothing of what is held. Large blocks are mapped, and so given back when they are freed: left to itself the C
+library learns to take them from its heap, whose holes then move resident memory as much. What malloc has given out and not
+got back is compared too, which no fragmentation blurs. QEMU's own threads for disk I/O come and go, and are not counted.
 """
 
 import os
@@ -105,7 +106,7 @@ def compare(tap, before, after, held):
 def main():
     soaked = FaultVM("soak", preload=True, guest_stream=False, host_stream=False,
                      extra=SHARED_RAM + ("-name", "soak,debug-threads=on"))
-    soaked.vm.environment["MALLOC_ARENA_MAX"] = "1"
+    soaked.vm.environment.update(MALLOC_ARENA_MAX="1", MALLOC_MMAP_THRESHOLD_="131072", MALLOC_TRIM_THRESHOLD_="131072")
     # The guest's memory and TCG's translations are not ours: the first is counted apart, the second are soon complete.
     soaked.vm.arguments = [re.sub("^tcg,.*", r"\g<0>,tb-size=32", word) for word in soaked.vm.arguments]
     with soaked as faults:
