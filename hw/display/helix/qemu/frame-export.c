@@ -76,9 +76,15 @@ static bool has_streams(void)
 static void get_stats(Object *obj, Visitor *v, const char *name, void *opaque, Error **errp)
 {
     FrameExport *export = opaque;
-    g_autofree char *json = helix_host_stats_json(export->host);
-    QObject *stats = qobject_from_json(json, errp);
+    g_autofree char *json = NULL;
+    QObject *stats;
 
+    if (!export->host) {
+        error_setg(errp, "%s: QEMU exits", name);
+        return;
+    }
+    json = helix_host_stats_json(export->host);
+    stats = qobject_from_json(json, errp);
     if (stats) {
         visit_type_any(v, name, &stats, errp);
         qobject_unref(stats);
@@ -130,9 +136,11 @@ static void gpu_was_reset(void *opaque)
 {
     HELIX_TURN_SCOPE;
 
-    trace_helix_export_reset(frame_export->name);
-    helix_resource_reset();
-    helix_host_reset(frame_export->host);
+    if (frame_export->host) {   /* else a thread that is not the main loop's has called exit(), and the loop goes on meanwhile */
+        trace_helix_export_reset(frame_export->name);
+        helix_resource_reset();
+        helix_host_reset(frame_export->host);
+    }
 }
 
 /*
@@ -152,6 +160,7 @@ static void watched_reset(VirtIODevice *vdev)
 /* Encoder threads end, and the socket's file goes. */
 static void close_host(FrameExport *export)
 {
+    g_clear_pointer(&export->run_state_handler, qemu_del_vm_change_state_handler);
     g_clear_pointer(&export->listener, helix_listener_free);
     helix_measure_host_gone();
     g_clear_pointer(&export->host, helix_host_free);
@@ -170,7 +179,7 @@ static void qemu_shuts_down(Notifier *notifier, void *data)
     helix_resource_end();
 }
 
-/* The main loop has had its last turn. vCPUs may still run: what watches the device stays. */
+/* vCPUs may still run, and the main loop if this is another thread: what watches the device stays. */
 static void qemu_exits(Notifier *notifier, void *data)
 {
     FrameExport *export = container_of(notifier, FrameExport, exit_notifier);
@@ -189,7 +198,6 @@ static void watched_unrealize(DeviceState *dev)
         klass->reset = export->device_reset;
         klass->unrealize = export->device_unrealize;
         qemu_bh_delete(export->reset_bh);
-        qemu_del_vm_change_state_handler(export->run_state_handler);
         notifier_remove(&export->shutdown_notifier);
         qemu_remove_exit_notifier(&export->exit_notifier);
         remove_stats(export);

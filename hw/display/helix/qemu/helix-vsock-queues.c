@@ -216,6 +216,9 @@ static void work(void *opaque)
     HelixVsockDevice *s = opaque;
     HELIX_TURN_SCOPE;
 
+    if (!s->vsock) {
+        return;                 /* a thread that is not the main loop's has called exit(), and the loop goes on meanwhile */
+    }
     if (s->reset_pending) {
         s->reset_pending = false;
         trace_helix_vsock_reset(helix_vsock_n_connections(s->vsock));

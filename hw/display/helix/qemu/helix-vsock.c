@@ -104,7 +104,7 @@ static void on_exit_notify(Notifier *notifier, void *data)
 {
     HelixVsockDevice *s = container_of(notifier, HelixVsockDevice, exit_notifier);
 
-    qemu_bh_cancel(s->bh);
+    BQL_LOCK_GUARD();
     close_host_side(s);
 }
 
