@@ -185,7 +185,14 @@ GstFlowReturn vsockenc_flow_of(const GstVsockEnc *self, VsockWait state)
     if (self->flow != GST_FLOW_OK) {
         return self->flow;
     }
-    return state == VSOCK_WAIT_READY ? GST_FLOW_OK : state == VSOCK_WAIT_FLUSHING ? GST_FLOW_FLUSHING : GST_FLOW_ERROR;
+    switch (state) {
+    case VSOCK_WAIT_FLUSHING:
+        return GST_FLOW_FLUSHING;
+    case VSOCK_WAIT_FAILED:
+        return GST_FLOW_ERROR;
+    default:
+        return GST_FLOW_OK;
+    }
 }
 
 /* Whoever waits for answers needs the task that takes them: agreements too, before the first picture. */
@@ -198,14 +205,13 @@ void vsockenc_run_output(GstVsockEnc *self)
     }
 }
 
-/* Until everything asked so far is answered and pushed. */
-VsockWait vsockenc_drain(GstVsockEnc *self)
+VsockWait vsockenc_drain(GstVsockEnc *self, guint ms)
 {
     VsockWait state;
 
     vsockenc_run_output(self);
     GST_VIDEO_ENCODER_STREAM_UNLOCK(self);
-    state = vsock_stream_drain(self->stream);
+    state = vsock_stream_drain(self->stream, ms);
     GST_VIDEO_ENCODER_STREAM_LOCK(self);
     return state;
 }
@@ -227,7 +233,7 @@ gboolean vsockenc_set_format(GstVideoEncoder *encoder, GstVideoCodecState *state
 {
     GstVsockEnc *self = GST_VSOCKENC(encoder);
 
-    if (self->input_state && vsockenc_drain(self) != VSOCK_WAIT_READY) {
+    if (self->input_state && vsockenc_drain(self, 0) != VSOCK_WAIT_READY) {
         return FALSE;
     }
     vsockenc_keep_last(self, NULL);
@@ -395,7 +401,7 @@ GstFlowReturn vsockenc_handle_frame(GstVideoEncoder *encoder, GstVideoCodecFrame
 GstFlowReturn vsockenc_finish(GstVideoEncoder *encoder)
 {
     GstVsockEnc *self = GST_VSOCKENC(encoder);
-    GstFlowReturn flow = vsockenc_flow_of(self, self->ending ? VSOCK_WAIT_READY : vsockenc_drain(self));
+    GstFlowReturn flow = vsockenc_flow_of(self, self->ending ? VSOCK_WAIT_READY : vsockenc_drain(self, 0));
 
     vsockenc_keep_last(self, NULL);
     post_stats(self);

@@ -115,7 +115,7 @@ static void end_before(GstVsockEnc *self)
     ending = self->eos != NULL;
     GST_OBJECT_UNLOCK(self);
     if (stream && ending) {
-        vsock_stream_drain(stream);
+        vsock_stream_drain(stream, 0);
         vsockenc_push_eos(self);
     }
     g_clear_pointer(&stream, vsock_stream_unref);

@@ -114,8 +114,8 @@ void vsockenc_install_properties(GObjectClass *object_class);
 /* So many pictures refused one after the other, or not drawn in time, are no accident any more. */
 #define VSOCKENC_MAX_ERRORS_IN_ROW 30
 
-/* encode.c, for paths.c; with the stream lock. */
-VsockWait vsockenc_drain(GstVsockEnc *self);
+/* encode.c, for paths.c; with the stream lock. Until everything asked so far is answered and pushed, @ms at most (0: for ever). */
+VsockWait vsockenc_drain(GstVsockEnc *self, guint ms);
 GstFlowReturn vsockenc_flow_of(const GstVsockEnc *self, VsockWait state);
 
 /* paths.c: bring @frame to the host by the best way there is. Takes the frame over. With the stream lock. */

@@ -93,7 +93,8 @@ static gboolean try_way(GstVsockEnc *self, GstVideoCodecFrame *frame, VsockPictu
     self->trial = frame;
     self->trial_coded = FALSE;
     vsockenc_submit(self, frame, picture);
-    *flow = vsockenc_flow_of(self, vsockenc_drain(self));
+    /* A live source does not wait for ever: a word that comes later is no more taken for one on the way. */
+    *flow = vsockenc_flow_of(self, vsockenc_drain(self, self->live ? VSOCK_AGREE_MS : 0));
     self->trial = NULL;
     refusal = g_steal_pointer(&self->trial_refusal);
     if (!refusal) {

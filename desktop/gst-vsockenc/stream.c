@@ -321,15 +321,21 @@ void vsock_stream_answer_done(VsockStream *self)
     g_mutex_unlock(&self->lock);
 }
 
-VsockWait vsock_stream_drain(VsockStream *self)
+VsockWait vsock_stream_drain(VsockStream *self, guint ms)
 {
+    gint64 until = g_get_monotonic_time() + (gint64)ms * 1000;
     int state;
 
     g_mutex_lock(&self->lock);
     self->draining++;
     vsock_stream_pump(self);
     while ((state = wait_state(self, self->frames_pending + self->answers.length + self->busy == 0)) < 0) {
-        g_cond_wait(&self->cond, &self->lock);
+        if (!ms) {
+            g_cond_wait(&self->cond, &self->lock);
+        } else if (!g_cond_wait_until(&self->cond, &self->lock, until)) {
+            state = VSOCK_WAIT_LATE;
+            break;
+        }
     }
     self->draining--;
     g_mutex_unlock(&self->lock);

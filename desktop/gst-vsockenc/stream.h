@@ -41,7 +41,8 @@ typedef struct VsockAnswer {
     VsockAgreement agreement;
 } VsockAnswer;
 
-/* So long a live source waits for the first host to agree, from configure() on: EOS may wait behind its picture. */
+/* So long a live source waits for the first host to agree, from configure() on, or for its word on a way: EOS may wait behind
+ * that picture. */
 #define VSOCK_AGREE_MS 1000
 /* So long a host that came back waits for a picture of upstream's. */
 #define VSOCK_FIRST_PICTURE_MS 100
@@ -52,6 +53,7 @@ typedef enum VsockWait {
     VSOCK_WAIT_READY,
     VSOCK_WAIT_FLUSHING,
     VSOCK_WAIT_FAILED,
+    VSOCK_WAIT_LATE,            /* not within the time given */
 } VsockWait;
 
 typedef struct VsockStreamConfig {
@@ -103,8 +105,9 @@ void vsock_stream_submit(VsockStream *stream, VsockPicture *picture, gpointer fr
  * answer_done() when it was dealt with. */
 VsockAnswer *vsock_stream_next_answer(VsockStream *stream);
 void vsock_stream_answer_done(VsockStream *stream);
-/* Wait until every request was answered and every answer dealt with. A picture held for a host that is away is LOST. */
-VsockWait vsock_stream_drain(VsockStream *stream);
+/* Wait until every request was answered and every answer dealt with, @ms at most (0: for ever). A picture held for a host that is
+ * away is LOST. */
+VsockWait vsock_stream_drain(VsockStream *stream, guint ms);
 /* Answer DRAINED when every request was answered, or never will be: of one held, as drain(). Does not wait. */
 void vsock_stream_drain_later(VsockStream *stream);
 /* The picture that waits for room at the host becomes a keyframe. FALSE: none waits. */

@@ -248,6 +248,31 @@ static void test_released_at_end(void)
     script_host_free(c.host);
 }
 
+/* A wait with a limit ends at it, and what was waited for comes all the same. */
+static void test_drain_late(void)
+{
+    Script script = SCRIPT_DEFAULT;
+    VsockAnswer *answer;
+    Client c;
+
+    script.hold = TRUE;
+    set_up(&c, &script);
+    submit(&c, 7, 1000, -1);
+    g_assert_cmpint(vsock_stream_drain(c.stream, 50), ==, VSOCK_WAIT_LATE);
+    script_host_allow(c.host, 1);
+    answer = vsock_stream_next_answer(c.stream);
+    while (answer->kind == VSOCK_ANSWER_CONFIG) {
+        vsock_answer_free(answer);
+        vsock_stream_answer_done(c.stream);
+        answer = vsock_stream_next_answer(c.stream);
+    }
+    g_assert_cmpint(answer->kind, ==, VSOCK_ANSWER_UNIT);
+    vsock_answer_free(answer);
+    vsock_stream_answer_done(c.stream);
+    g_assert_cmpint(vsock_stream_drain(c.stream, 50), ==, VSOCK_WAIT_READY);
+    tear_down(&c);
+}
+
 /* Once the stream ends, the end of a flush lets nobody wait again. */
 static void test_end(void)
 {
@@ -262,7 +287,7 @@ static void test_end(void)
     vsock_stream_set_flushing(c.stream, TRUE);
     vsock_stream_set_flushing(c.stream, FALSE);
     g_assert_cmpint(vsock_stream_wait(c.stream, FALSE), ==, VSOCK_WAIT_FLUSHING);
-    g_assert_cmpint(vsock_stream_drain(c.stream), ==, VSOCK_WAIT_FLUSHING);
+    g_assert_cmpint(vsock_stream_drain(c.stream, 0), ==, VSOCK_WAIT_FLUSHING);
     g_assert_null(vsock_stream_next_answer(c.stream));
     tear_down(&c);
 }
@@ -433,6 +458,7 @@ int main(int argc, char **argv)
     g_test_add_func("/stream/released-before-answer", test_released_before_answer);
     g_test_add_func("/stream/held-until-answer", test_held_until_answer);
     g_test_add_func("/stream/pool-of-two", test_pool_of_two);
+    g_test_add_func("/stream/drain-late", test_drain_late);
     g_test_add_func("/stream/end", test_end);
     g_test_add_func("/stream/released-at-end", test_released_at_end);
     g_test_add_func("/stream/fence", test_fence);

@@ -165,6 +165,25 @@ static void test_stopped(void)
     tear_down(&f);
 }
 
+/* A live source's picture on trial does not wait for ever for a host that does not answer, nor does EOS behind it. */
+static void test_silent_live(void)
+{
+    Script script = SCRIPT_DEFAULT;
+    gint64 before = g_get_monotonic_time();
+    Fixture f;
+
+    script.hold = TRUE;
+    fixture_set_up_with(&f, &script, -1, TRUE, NULL);
+    g_assert_cmpint(fixture_push(&f), ==, GST_FLOW_OK);
+    g_assert_true(gst_harness_push_event(f.h, gst_event_new_eos()));
+    fixture_no_hang("trial picture and EOS for a silent host", before);
+    script_host_allow(f.host, 1);
+    fixture_pull(&f, 0, TRUE);
+    g_assert_true(fixture_wait_event(&f, GST_EVENT_EOS));
+    g_assert_cmpuint(fixture_stat(&f, "guest-copy"), ==, 1);
+    tear_down(&f);
+}
+
 static GstBuffer *dmabuf_picture(Fixture *f, Gpu *gpu, Buffer *buffer)
 {
     const BufferSpec spec = { .kind = BUFFER_CLASSIC, .width = 64, .height = 64 };
@@ -369,6 +388,7 @@ int main(int argc, char **argv)
     g_test_add_func("/frozen-nv12", test_frozen_nv12);
     g_test_add_func("/dying", test_dying);
     g_test_add_func("/stopped", test_stopped);
+    g_test_add_func("/silent-live", test_silent_live);
     g_test_add_func("/other-unit", test_other_unit);
     g_test_add_func("/two-buffers", test_two_buffers);
     g_test_add_func("/unfinished", test_unfinished);
