@@ -144,16 +144,25 @@ static void on_released(VsockStream *self, gint64 pts, guint32 resource_id)
     gst_clear_buffer(&buffer);
 }
 
-/* With the lock. A host that has made nothing of any picture yet, and has no other under way, is given this one once more. */
+/*
+ * With the lock. Where no other picture is under way, one that failed for now may be the last for long. A host that has made nothing of
+ * any yet is given it once more, and one that cannot read it in another way; who made one before has it, and is asked to repeat it.
+ */
 static void note_outcome(VsockStream *self, const VsockPending *pending, const VsockAnswer *told)
 {
     gboolean passes = told->kind == VSOCK_ANSWER_DROPPED || vsock_is_passing_code(told->code);
+    gboolean other_way = pending->unjudged && vsock_is_trial_code(told->code);
+    gboolean has_none = pending->repeat && told->code == HELIX_CODE_NOT_FOUND;
 
     if (told->kind == VSOCK_ANSWER_UNIT) {
         self->had_unit = TRUE;
-    } else if (passes && !pending->repeat && !self->had_unit && self->requests_pending == 0) {
-        self->had_picture = FALSE;
-        self->owes_first = TRUE;
+    } else if (self->requests_pending == 0 && !self->had_unit) {
+        if (other_way || has_none || (passes && !pending->repeat)) {
+            self->had_picture = FALSE;
+            self->owes_first = TRUE;
+        }
+    } else if (self->requests_pending == 0 && told->kind == VSOCK_ANSWER_ERROR && passes) {
+        self->owes_last = !self->held;
     }
 }
 
@@ -372,6 +381,7 @@ static void on_sent(gpointer user, const VsockOutgoing *outgoing, gsize bytes)
 {
     VsockStream *self = user;
 
+    self->was_there = TRUE;
     vsock_stats_count(self->stats, VSOCK_COUNT_BYTES_TO_HOST, bytes);
     if (outgoing->fence_us) {
         vsock_stats_time(self->stats, VSOCK_STAGE_FENCE, outgoing->fence_us - outgoing->queued_us);
@@ -405,7 +415,7 @@ static void on_lost(gpointer user, GError *error)
     g_mutex_lock(&self->lock);
     self->away = TRUE;
     self->host = HOST_UNKNOWN;
-    self->had_picture = self->had_unit = self->settled = FALSE;
+    self->had_picture = self->had_unit = self->settled = self->owes_last = FALSE;
     self->owes_first = TRUE;
     self->repeat_us = 0;        /* the next host begins with a keyframe, and has nothing to repeat */
     while ((pending = vsock_stream_pop_pending(self))) {
@@ -438,6 +448,7 @@ static void on_connected(gpointer user)
     if (self->configured && !self->failed) {
         vsock_stream_ask(self);
     }
+    vsock_stats_count(self->stats, VSOCK_COUNT_RECONNECTS, self->was_there ? 1 : 0);
     tell = self->told_lost && !self->failed;
     self->told_lost = FALSE;
     g_cond_broadcast(&self->cond);

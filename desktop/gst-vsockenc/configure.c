@@ -9,6 +9,8 @@
 #define AUTOMATIC_LEVEL 31
 /* Of level 6.2 in High profile: nobody means more. kbit/s. */
 #define LARGEST_BITRATE 1000000u
+/* That of a good stream of a large picture, which may be set for a small one too. kbit/s. */
+#define USUAL_BITRATE 20000u
 /* Pictures in a row that took longer than was told, until more is told. */
 #define SLOW_IN_ROW 3
 
@@ -103,7 +105,7 @@ static guint64 raw_kbps(GstVsockEnc *self)
 /* 1000 times too much is no rate that anybody means: the number is bit/s. NULL: it may be right. */
 static char *doubt(const char *name, guint kbps, guint64 raw)
 {
-    if (kbps <= MIN(raw, LARGEST_BITRATE)) {
+    if (kbps <= CLAMP(raw, USUAL_BITRATE, LARGEST_BITRATE)) {
         return NULL;
     }
     return g_strdup_printf("%s=%u is in kbit/s and more than %s. It can only be meant in bit/s: set %s=%u.", name, kbps,

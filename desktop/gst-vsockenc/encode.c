@@ -38,13 +38,13 @@ static void stream_lost(gpointer user, GError *error)
 
     if (error) {
         g_atomic_int_set(&self->lost_host, TRUE);
+        g_atomic_int_set(&self->vain_repeats, 0);       /* the next host has not failed yet */
         gst_element_message_full(GST_ELEMENT(self), GST_MESSAGE_WARNING, error->domain, error->code,
                                  g_strdup_printf("%s It is tried again until it is there (reconnect=true).",
                                                  error->message), NULL, __FILE__, __func__, __LINE__);
         g_error_free(error);
     } else {
-        vsock_stats_count(self->stats, VSOCK_COUNT_RECONNECTS, 1);
-        GST_ELEMENT_INFO(self, RESOURCE, OPEN_READ_WRITE, ("Connected to the host again."), (NULL));
+        GST_ELEMENT_INFO(self, RESOURCE, OPEN_READ_WRITE, ("The host is there, and connected."), (NULL));
     }
 }
 
@@ -124,7 +124,7 @@ gboolean vsockenc_start(GstVideoEncoder *encoder)
     self->flow = GST_FLOW_OK;
     g_atomic_int_set(&self->lost_host, FALSE);
     self->force_keyframe = self->host_owes = FALSE;
-    self->vain_repeats = 0;
+    g_atomic_int_set(&self->vain_repeats, 0);
     self->keeps_last = TRUE;
     self->reconnects = config.reconnect;
     self->since_keyframe = G_MAXUINT;   /* the first picture is one anyway, and counts as 0 */
@@ -229,11 +229,22 @@ static gboolean is_live(GstVsockEnc *self)
     return live;
 }
 
+/* A live source does not wait for a host that says nothing: what is under way comes before what is new all the same. */
+static gboolean end_format(GstVsockEnc *self)
+{
+    VsockWait state = vsockenc_drain(self, self->live ? VSOCK_DRAIN_MS : 0);
+
+    if (state == VSOCK_WAIT_LATE) {
+        vsock_stream_skip_held(self->stream);
+    }
+    return state == VSOCK_WAIT_READY || state == VSOCK_WAIT_LATE;
+}
+
 gboolean vsockenc_set_format(GstVideoEncoder *encoder, GstVideoCodecState *state)
 {
     GstVsockEnc *self = GST_VSOCKENC(encoder);
 
-    if (self->input_state && vsockenc_drain(self, 0) != VSOCK_WAIT_READY) {
+    if (self->input_state && !end_format(self)) {
         return FALSE;
     }
     vsockenc_keep_last(self, NULL);
@@ -267,8 +278,10 @@ static GstFlowReturn wait_for_host(GstVsockEnc *self)
 void vsockenc_give_up_frame(GstVsockEnc *self, GstVideoCodecFrame *frame, gboolean forced, VsockCounter why)
 {
     self->force_keyframe |= forced;
-    vsock_stats_count(self->stats, VSOCK_COUNT_DROPPED, 1);
-    if (why != VSOCK_COUNT_DROPPED) {
+    if (why != VSOCK_N_COUNTERS) {
+        vsock_stats_count(self->stats, VSOCK_COUNT_DROPPED, 1);
+    }
+    if (why != VSOCK_N_COUNTERS && why != VSOCK_COUNT_DROPPED) {
         vsock_stats_count(self->stats, why, 1);
     }
 #if GST_CHECK_VERSION(1, 26, 0)
@@ -401,7 +414,8 @@ GstFlowReturn vsockenc_handle_frame(GstVideoEncoder *encoder, GstVideoCodecFrame
 GstFlowReturn vsockenc_finish(GstVideoEncoder *encoder)
 {
     GstVsockEnc *self = GST_VSOCKENC(encoder);
-    GstFlowReturn flow = vsockenc_flow_of(self, self->ending ? VSOCK_WAIT_READY : vsockenc_drain(self, 0));
+    GstFlowReturn flow = vsockenc_flow_of(self, self->ending ? VSOCK_WAIT_READY
+                                                            : vsockenc_drain(self, self->live ? VSOCK_DRAIN_MS : 0));
 
     vsockenc_keep_last(self, NULL);
     post_stats(self);

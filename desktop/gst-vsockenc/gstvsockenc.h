@@ -36,18 +36,18 @@ struct _GstVsockEnc {
 
     GError *gpu_error;          /* why source.gpu is NULL, between start() and stop() */
     gint lost_host;             /* atomic: the connection was lost, and the copier not told yet */
+    gint vain_repeats;          /* atomic: of which no access unit came, one after the other */
 
     /* With the encoder's stream lock. */
     VsockPictureSource source;
     GstVideoCodecFrame *trial;  /* whose way the host is to judge; only compared, unless refused */
     char *trial_refusal;        /* then self->trial is owned */
-    gboolean trial_coded;       /* an access unit came of it */
+    gboolean ways_changed;      /* what upstream draws in may be of the wrong kind now */
     GstVideoCodecState *input_state;
     guint32 width, height;      /* of the last picture asked for: the coded size follows */
     gboolean live;              /* upstream cannot wait: pictures are dropped rather than held up */
     gboolean force_keyframe;    /* the next picture must be an IDR */
     gboolean host_owes;         /* the same, unless the host makes one of a picture under way: no keyframe came of one */
-    guint vain_repeats;         /* of which no access unit came, one after the other */
     gboolean keeps_last;        /* for a host that comes back, or until the first access unit came: */
     VsockPicture *last;         /* the latest picture, until upstream gives the next; NULL: none */
     gboolean reconnects;        /* reconnect, as it was at the start */
@@ -82,7 +82,8 @@ GstFlowReturn vsockenc_finish(GstVideoEncoder *encoder);
 gboolean vsockenc_flush(GstVideoEncoder *encoder);
 /* Start the source pad's task, if it does not run. */
 void vsockenc_run_output(GstVsockEnc *self);
-/* No access unit comes of @frame (taken over), counted as @why too; a keyframe it owed goes to the next. Stream lock. */
+/* No access unit comes of @frame (taken over), counted as @why too (VSOCK_N_COUNTERS: not at all, it was no picture of upstream's); a
+ * keyframe it owed goes to the next. Stream lock. */
 void vsockenc_give_up_frame(GstVsockEnc *self, GstVideoCodecFrame *frame, gboolean forced, VsockCounter why);
 
 /* configure.c: tell the host what comes and what is asked for. With the stream lock. */
@@ -120,7 +121,11 @@ GstFlowReturn vsockenc_flow_of(const GstVsockEnc *self, VsockWait state);
 
 /* paths.c: bring @frame to the host by the best way there is. Takes the frame over. With the stream lock. */
 GstFlowReturn vsockenc_send(GstVsockEnc *self, GstVideoCodecFrame *frame);
-/* Whether @answer is the host's refusal of a way on trial, whose frame is taken back. Source pad's task. */
+/* A host that came back may be another one: it is asked anew what it can read. With the stream lock. */
+void vsockenc_forget_host(GstVsockEnc *self);
+/* Whether @answer says that the host cannot read pictures by its way. */
+gboolean vsockenc_is_of_way(const VsockAnswer *answer);
+/* Notes such a refusal. TRUE: somebody waits for it, and the frame is taken back. Source pad's task. */
 gboolean vsockenc_trial_refused(GstVsockEnc *self, VsockAnswer *answer);
 /* What the properties "path" and "path-reason" say; VSOCK_N_PATHS: none. Any thread, no object lock. */
 void vsockenc_set_path(GstVsockEnc *self, VsockPath path, const char *reason);

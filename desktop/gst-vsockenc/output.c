@@ -106,13 +106,14 @@ static void post_not_negotiated(GstVsockEnc *self)
 static gboolean may_repeat_again(GstVsockEnc *self, const VsockAnswer *answer)
 {
     gboolean passes = answer->kind == VSOCK_ANSWER_DROPPED ||
-                      (answer->kind == VSOCK_ANSWER_ERROR && vsock_is_passing_code(answer->code));
+                      (answer->kind == VSOCK_ANSWER_ERROR && vsock_is_passing_code(answer->code)) ||
+                      vsock_stream_wants_first(self->stream);
 
-    return passes && ++self->vain_repeats < MAX_VAIN_REPEATS;
+    return passes && g_atomic_int_add(&self->vain_repeats, 1) + 1 < MAX_VAIN_REPEATS;
 }
 
-/* No access unit came of it. A keyframe that it owed, and the stream's first picture, are asked for again, also where no picture
- * follows. */
+/* No access unit came of it. A keyframe that it owed, the stream's first picture and its latest are asked for again, also where no
+ * picture follows. */
 static void drop_frame(GstVsockEnc *self, VsockAnswer *answer, VsockCounter why)
 {
     gboolean wanted;
@@ -120,9 +121,10 @@ static void drop_frame(GstVsockEnc *self, VsockAnswer *answer, VsockCounter why)
     GST_VIDEO_ENCODER_STREAM_LOCK(self);
     /* A host remembers what it owes for a picture it dropped or refused, so one that is under way may be it already. */
     self->host_owes |= answer->was_forced;
-    vsockenc_give_up_frame(self, g_steal_pointer(&answer->frame), FALSE, why);
+    vsockenc_give_up_frame(self, g_steal_pointer(&answer->frame), FALSE, answer->was_repeat ? VSOCK_N_COUNTERS : why);
     wanted = answer->was_repeat ? may_repeat_again(self, answer)
-                                : answer->was_forced || vsock_stream_wants_first(self->stream);
+                                : answer->was_forced || vsock_stream_wants_first(self->stream) ||
+                                  vsock_stream_wants_last(self->stream);
     GST_VIDEO_ENCODER_STREAM_UNLOCK(self);
     if (wanted) {
         vsockenc_want_keyframe(self);
@@ -135,13 +137,16 @@ static GstFlowReturn push_unit(GstVsockEnc *self, VsockAnswer *answer)
     GstFlowReturn flow;
 
     GST_VIDEO_ENCODER_STREAM_LOCK(self);
-    self->errors_in_row = self->vain_repeats = 0;
+    self->errors_in_row = 0;
+    g_atomic_int_set(&self->vain_repeats, 0);
     if (self->keeps_last && !self->reconnects) {
         self->keeps_last = FALSE;       /* the host has one now */
         vsockenc_keep_last(self, NULL);
     }
     self->host_owes &= !answer->keyframe;
-    self->trial_coded |= self->trial == frame;
+    if (answer->unjudged) {
+        vsock_copier_accepted(self->source.copier, answer->way);
+    }
     vsockenc_update_latency(self, answer->took_us);
     update_caps(self, answer);
     GST_VIDEO_ENCODER_STREAM_UNLOCK(self);
@@ -165,8 +170,8 @@ static GstFlowReturn refuse(GstVsockEnc *self, const VsockAnswer *answer)
 {
     guint in_row;
 
-    if (answer->was_repeat) {
-        GST_INFO_OBJECT(self, "nothing to repeat: %s", answer->message);
+    if (answer->was_repeat || vsockenc_is_of_way(answer)) {
+        GST_INFO_OBJECT(self, "nothing comes of it: %s", answer->message);
         return GST_FLOW_OK;
     }
     GST_VIDEO_ENCODER_STREAM_LOCK(self);

@@ -3,6 +3,7 @@
  * paths.c - which way each picture goes to the host, tried where only the host can say, and told in two properties.
  */
 #include "gstvsockenc.h"
+#include "pixels.h"
 #include "upstream.h"
 
 #define GST_CAT_DEFAULT vsockenc_debug
@@ -67,6 +68,25 @@ static void tell_path(GstVsockEnc *self, const VsockPicture *picture, const char
 
 /* ---- trials ---- */
 
+gboolean vsockenc_is_of_way(const VsockAnswer *answer)
+{
+    return answer->kind == VSOCK_ANSWER_ERROR && answer->unjudged && vsock_is_trial_code(answer->code);
+}
+
+/* What is kept of the latest picture is to be of use by another way: that of its pixels goes with every host. */
+static void refuse_way(GstVsockEnc *self, VsockWay way, const char *message)
+{
+    GST_INFO_OBJECT(self, "the host cannot read pictures by %s: %s", vsock_way_name(way), message);
+    vsock_copier_refused(self->source.copier, way, message);
+    self->ways_changed = TRUE;
+    if (self->last && self->last->path == VSOCK_PATH_GUEST_COPY) {
+        VsockPicture *pixels = vsock_pixels_again(self->last);
+
+        vsock_picture_free(self->last);
+        self->last = pixels;
+    }
+}
+
 gboolean vsockenc_trial_refused(GstVsockEnc *self, VsockAnswer *answer)
 {
     gboolean refused;
@@ -77,6 +97,8 @@ gboolean vsockenc_trial_refused(GstVsockEnc *self, VsockAnswer *answer)
         answer->frame = NULL;
         self->trial_refusal = g_strdup(answer->message);
         self->force_keyframe |= answer->was_forced;
+    } else if (vsockenc_is_of_way(answer)) {
+        refuse_way(self, answer->way, answer->message);
     }
     GST_VIDEO_ENCODER_STREAM_UNLOCK(self);
     return refused;
@@ -91,28 +113,20 @@ static gboolean try_way(GstVsockEnc *self, GstVideoCodecFrame *frame, VsockPictu
     VsockWay way = picture->way;
 
     self->trial = frame;
-    self->trial_coded = FALSE;
     vsockenc_submit(self, frame, picture);
     /* A live source does not wait for ever: a word that comes later is no more taken for one on the way. */
     *flow = vsockenc_flow_of(self, vsockenc_drain(self, self->live ? VSOCK_AGREE_MS : 0));
     self->trial = NULL;
     refusal = g_steal_pointer(&self->trial_refusal);
     if (!refusal) {
-        /* Not if it was dropped or lost: then the next one is the trial. */
-        if (self->trial_coded) {
-            vsock_copier_accepted(self->source.copier, way);
-        }
-        return TRUE;
+        return TRUE;            /* of one that was dropped or lost the next is the trial */
     }
-    GST_INFO_OBJECT(self, "the host cannot read pictures by %s: %s", vsock_way_name(way), refusal);
-    vsock_copier_refused(self->source.copier, way, refusal);
+    refuse_way(self, way, refusal);
     gst_buffer_replace(&frame->input_buffer, input);
     if (*flow != GST_FLOW_OK) {
         vsockenc_give_up_frame(self, frame, forced, VSOCK_COUNT_DROPPED);
         return TRUE;
     }
-    /* What upstream draws in is of the wrong kind now. */
-    gst_pad_push_event(GST_VIDEO_ENCODER_SINK_PAD(self), gst_event_new_reconfigure());
     return FALSE;
 }
 
@@ -134,12 +148,14 @@ static GstFlowReturn no_picture(GstVsockEnc *self, GstVideoCodecFrame *frame, gb
     return passes ? GST_FLOW_OK : GST_FLOW_ERROR;
 }
 
-/* A host that came back may be another one: it is asked anew what it can read. */
-static void forget_host(GstVsockEnc *self)
+void vsockenc_forget_host(GstVsockEnc *self)
 {
-    if (g_atomic_int_compare_and_exchange(&self->lost_host, TRUE, FALSE) && self->source.copier &&
-        vsock_copier_forget(self->source.copier)) {
-        /* What upstream draws in may be of a better kind now. */
+    if (g_atomic_int_compare_and_exchange(&self->lost_host, TRUE, FALSE) && self->source.copier) {
+        self->ways_changed |= vsock_copier_forget(self->source.copier);
+    }
+    if (self->ways_changed) {
+        /* Upstream may draw in buffers of another kind. */
+        self->ways_changed = FALSE;
         gst_pad_push_event(GST_VIDEO_ENCODER_SINK_PAD(self), gst_event_new_reconfigure());
     }
 }
@@ -156,7 +172,7 @@ GstFlowReturn vsockenc_send(GstVsockEnc *self, GstVideoCodecFrame *frame)
         GError *error = NULL;
         VsockPicture *picture;
 
-        forget_host(self);
+        vsockenc_forget_host(self);
         picture = vsock_picture_new(&self->source, frame->input_buffer, capabilities, self->stats, &why, &error);
         if (!picture) {
             return no_picture(self, frame, forced, error);

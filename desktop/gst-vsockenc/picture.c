@@ -223,7 +223,8 @@ VsockPicture *vsock_picture_again(const VsockPicture *picture)
     again->map = NULL;
     again->repacked = NULL;
     again->buffer = picture->buffer ? gst_buffer_ref(picture->buffer) : NULL;
-    again->trial = again->drawn = FALSE;
+    again->trial = picture->path == VSOCK_PATH_GUEST_COPY;
+    again->drawn = FALSE;
     again->again = TRUE;
     again->cpu_bytes = 0;
     if (picture->n_parts > 0 && !keep_pixels(again, picture)) {

@@ -7,6 +7,7 @@
 #include <linux/dma-buf.h>
 #include <gst/allocators/gstdmabuf.h>
 #include "../../hw/display/helix/core/helix-wire.h"
+#include "memory.h"
 #include "pixels.h"
 
 /* Padding sent behind the last row, so that rows can be sent from where they lie. */
@@ -190,4 +191,40 @@ VsockPicture *vsock_pixels_picture(const GstVideoInfo *info, GstBuffer *buffer, 
     }
     picture->cpu_bytes += picture->pixel_bytes;
     return picture;
+}
+
+VsockPicture *vsock_pixels_again(const VsockPicture *picture)
+{
+    const VsockMemory *memory = (const VsockMemory *)gst_buffer_peek_memory(picture->buffer, 0);
+    VsockLayout layout = vsock_layout_tight(picture->fourcc, picture->width, picture->height);
+    gsize across = picture->planes > 1 ? 1 : 4;
+    VsockPicture *pixels = g_new0(VsockPicture, 1);
+
+    pixels->path = VSOCK_PATH_PIXEL_DATA;
+    pixels->again = TRUE;
+    pixels->fence_fd = -1;
+    pixels->fourcc = picture->fourcc;
+    pixels->width = picture->width;
+    pixels->height = picture->height;
+    pixels->stride = (guint32)layout.stride[0];
+    pixels->repacked = g_try_malloc0(layout.size);
+    if (!pixels->repacked) {
+        vsock_picture_free(pixels);
+        return NULL;
+    }
+    for (guint plane = 0; plane < layout.n_planes; plane++) {
+        guint half = plane ? 2 : 1, rows = (picture->height + half - 1) / half;
+        gsize row_bytes = (plane ? GST_ROUND_UP_2((gsize)picture->width) : picture->width) * across;
+        const guint8 *from = (const guint8 *)memory->map + picture->offset[plane] + picture->crop_x * across +
+                             (gsize)picture->stride_of[plane] * (picture->crop_y / half);
+
+        for (guint row = 0; row < rows; row++) {
+            memcpy(pixels->repacked + layout.offset[plane] + layout.stride[plane] * row, from, row_bytes);
+            from += picture->stride_of[plane];
+        }
+        pixels->cpu_bytes += row_bytes * rows;
+    }
+    add_part(pixels, pixels->repacked, layout.size);
+    pixels->cpu_bytes += pixels->pixel_bytes;
+    return pixels;
 }

@@ -29,9 +29,10 @@ void vsockenc_note_picture(GstVsockEnc *self, GstVideoCodecFrame *frame)
     /* A picture that was drawn before a repeat of its predecessor was sent, and came after. */
     if (GST_CLOCK_TIME_IS_VALID(self->repeat_pts) && GST_CLOCK_TIME_IS_VALID(frame->pts) &&
         frame->pts <= self->repeat_pts) {
-        frame->pts = self->repeat_pts + 1;
+        frame->pts = ++self->repeat_pts;        /* and maybe more of them */
+    } else {
+        self->repeat_pts = GST_CLOCK_TIME_NONE;
     }
-    self->repeat_pts = GST_CLOCK_TIME_NONE;
     self->given_pts = frame->pts;
     self->given_at = gst_element_get_current_running_time(GST_ELEMENT(self));
 }
@@ -58,7 +59,7 @@ static void chain_repeat(GstVsockEnc *self, GstPad *pad)
     GstBuffer *buffer = gst_buffer_new();
     GstFlowReturn flow;
 
-    GST_BUFFER_PTS(buffer) = self->repeat_pts = pts_of_now(self);
+    GST_BUFFER_PTS(buffer) = pts_of_now(self);
     self->repeating = TRUE;
     /* Not gst_pad_chain(): probes there expect pictures. */
     flow = GST_PAD_CHAINFUNC(pad)(pad, GST_OBJECT(self), buffer);
@@ -114,19 +115,17 @@ GstFlowReturn vsockenc_handle_repeat(GstVsockEnc *self, GstVideoCodecFrame *fram
 {
     VsockPicture *first = vsock_stream_wants_first(self->stream) && self->last ? once_more(self, self->last) : NULL;
 
-    if (first) {
+    gboolean forced = self->force_keyframe || self->host_owes || GST_VIDEO_CODEC_FRAME_IS_FORCE_KEYFRAME(frame);
+
+    vsockenc_forget_host(self);
+    if (!first && forced && vsock_stream_key_held(self->stream)) {
+        self->force_keyframe = self->host_owes = FALSE;
+    } else if (first || forced || vsock_stream_wants_last(self->stream)) {
+        self->repeat_pts = frame->pts;
         vsockenc_submit(self, frame, first);
         return GST_FLOW_OK;
     }
-    if (self->force_keyframe || self->host_owes || GST_VIDEO_CODEC_FRAME_IS_FORCE_KEYFRAME(frame)) {
-        if (!vsock_stream_key_held(self->stream)) {
-            vsockenc_submit(self, frame, NULL);
-            return GST_FLOW_OK;
-        }
-        self->force_keyframe = self->host_owes = FALSE;
-    }
     /* A picture of upstream's is the keyframe: one that waits for the host, or came meanwhile. */
-    self->repeat_pts = GST_CLOCK_TIME_NONE;
 #if GST_CHECK_VERSION(1, 26, 0)
     gst_video_encoder_release_frame(GST_VIDEO_ENCODER(self), frame);
     return GST_FLOW_OK;

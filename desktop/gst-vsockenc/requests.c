@@ -38,7 +38,8 @@ static VsockPending *pending_new(VsockPicture *picture, gpointer frame)
     pending->buffer = picture->buffer ? gst_buffer_ref(picture->buffer) : NULL;
     pending->path = picture->path;
     pending->needs = picture->needs | (picture->crop_x || picture->crop_y || picture->offset[0] ? HELIX_CAP_EXT : 0);
-    pending->trial = picture->trial;
+    pending->trial = pending->unjudged = picture->trial;
+    pending->way = picture->way;
     pending->again = picture->again;
     pending->drawn = picture->drawn;
     pending->cpu_bytes = picture->cpu_bytes;
@@ -90,6 +91,9 @@ static void give_up(VsockStream *self, VsockPending *pending, VsockAnswerKind ki
 
     answer->unsent = pending;
     self->frames_pending--;
+    if (pending->path == VSOCK_PATH_GUEST_COPY && !pending->repeat) {
+        vsock_stats_count(self->stats, VSOCK_COUNT_CPU_BYTES, pending->cpu_bytes);     /* copied all the same */
+    }
     g_queue_push_tail(&self->answers, answer);
 }
 
@@ -138,6 +142,7 @@ void vsock_stream_submit(VsockStream *self, VsockPicture *picture, gpointer fram
     }
     self->frames_pending++;
     self->held = pending;
+    self->owes_last = FALSE;
     if (skipped) {
         /* Its keyframe goes with the newer picture. */
         skipped->request.force_keyframe = FALSE;
@@ -150,6 +155,16 @@ void vsock_stream_submit(VsockStream *self, VsockPicture *picture, gpointer fram
     /* Not when the answer is taken: downstream may keep that waiting, and upstream wants its buffers. */
     gst_clear_buffer(&buffer);
     g_clear_pointer(&outgoing, vsock_outgoing_free);
+}
+
+void vsock_stream_skip_held(VsockStream *self)
+{
+    g_mutex_lock(&self->lock);
+    if (self->held) {
+        give_up(self, g_steal_pointer(&self->held), VSOCK_ANSWER_SKIPPED);
+        g_cond_broadcast(&self->cond);
+    }
+    g_mutex_unlock(&self->lock);
 }
 
 gboolean vsock_stream_key_held(VsockStream *self)
@@ -193,6 +208,16 @@ gboolean vsock_stream_wants_first(VsockStream *self)
 
     g_mutex_lock(&self->lock);
     wants = self->owes_first && !self->had_picture && !self->held && vsock_stream_has_agreed(self);
+    g_mutex_unlock(&self->lock);
+    return wants;
+}
+
+gboolean vsock_stream_wants_last(VsockStream *self)
+{
+    gboolean wants;
+
+    g_mutex_lock(&self->lock);
+    wants = self->owes_last && vsock_stream_has_agreed(self);
     g_mutex_unlock(&self->lock);
     return wants;
 }

@@ -34,6 +34,8 @@ typedef struct VsockPending {
     gboolean repeat, discarded;
     gboolean again;             /* VsockPicture.again */
     gboolean trial;             /* a refusal is an answer like others, not the end: this host has read none this way */
+    gboolean unjudged;          /* GUEST_COPY: the answer says what the host makes of @way */
+    VsockWay way;
     gboolean drawn;
 } VsockPending;
 
@@ -44,6 +46,7 @@ struct VsockStream {
     void (*failed_cb)(gpointer user, GError *error);
     void (*lost_cb)(gpointer user, GError *error);
     gpointer user;
+    gboolean was_there;         /* there was a connection, and something was sent. Connection's thread */
 
     GMutex lock;
     GCond cond;                 /* anything below changed */
@@ -71,6 +74,7 @@ struct VsockStream {
     gboolean had_picture;       /* one was sent on this connection, and can be repeated as far as is known */
     gboolean had_unit;          /* one was encoded */
     gboolean owes_first;        /* upstream gave a picture and may give no other: the host was away, or failed at its first */
+    gboolean owes_last;         /* ... failed at the latest, for now, and has it still */
     gint64 repeat_us;           /* when to answer REPEAT; 0: not */
 };
 

@@ -32,6 +32,8 @@ VsockAnswer *vsock_answer_new(VsockAnswerKind kind, VsockPending *pending)
     answer->frame = g_steal_pointer(&pending->frame);
     answer->was_forced = pending->request.force_keyframe;
     answer->was_repeat = pending->repeat || pending->again;
+    answer->unjudged = pending->unjudged;
+    answer->way = pending->way;
     answer->width = pending->request.width;
     answer->height = pending->request.height;
     return answer;
@@ -167,7 +169,10 @@ void vsock_stream_close(VsockStream *self, GDestroyNotify free_frame)
     self->away = TRUE;          /* whoever still has a reference sends nothing */
     g_cond_broadcast(&self->cond);
     g_mutex_unlock(&self->lock);
-    g_clear_pointer(&self->connection, vsock_connection_free);
+    if (self->connection) {
+        vsock_connection_free(self->connection);    /* its thread uses the pointer until then */
+        self->connection = NULL;
+    }
     vsock_stream_discard(self, free_frame);
     g_mutex_lock(&self->lock);
     pending = self->pending;
@@ -297,7 +302,7 @@ VsockAnswer *vsock_stream_next_answer(VsockStream *self)
 
     g_mutex_lock(&self->lock);
     while (!self->flushing && !self->ended && !(answer = g_queue_pop_head(&self->answers)) &&
-           !(answer = own_answer(self)) && !self->failed) {
+           !(answer = own_answer(self))) {
         if (self->repeat_us) {
             g_cond_wait_until(&self->cond, &self->lock, self->repeat_us);
         } else {

@@ -32,6 +32,8 @@ typedef struct VsockAnswer {
     gpointer frame;             /* what was given to submit(); else NULL. The taker owns it */
     GBytes *unit;
     gboolean keyframe, was_forced, was_repeat;
+    gboolean unjudged;          /* of a picture by guest-copy: the first word on @way */
+    VsockWay way;
     guint32 width, height;      /* of the request's picture */
     gint64 took_us;             /* of an answer from the host: since upstream gave the picture */
     gint32 code;                /* HELIX_CODE_ */
@@ -41,9 +43,11 @@ typedef struct VsockAnswer {
     VsockAgreement agreement;
 } VsockAnswer;
 
-/* So long a live source waits for the first host to agree, from configure() on, or for its word on a way: EOS may wait behind
- * that picture. */
-#define VSOCK_AGREE_MS 1000
+/* So long a live source waits for the first host to agree, from configure() on, and for its word on a way: both together below the
+ * 100 ms in which EOS returns, which may wait behind that picture. What comes later is heard all the same. */
+#define VSOCK_AGREE_MS 45
+/* So long what a live source says next, new caps for one, waits for the pictures under way. */
+#define VSOCK_DRAIN_MS 90
 /* So long a host that came back waits for a picture of upstream's. */
 #define VSOCK_FIRST_PICTURE_MS 100
 
@@ -101,13 +105,15 @@ guint vsock_stream_depth(VsockStream *stream);
 void vsock_stream_submit(VsockStream *stream, VsockPicture *picture, gpointer frame, GstClockTime pts,
                          GstClockTime duration, gboolean force_keyframe);
 
-/* The next answer, waited for. NULL while flushing, or after failure once every answer was taken. Must be followed by
+/* The next answer, waited for, also after failure: EOS may come yet. NULL while flushing, or after end(). Must be followed by
  * answer_done() when it was dealt with. */
 VsockAnswer *vsock_stream_next_answer(VsockStream *stream);
 void vsock_stream_answer_done(VsockStream *stream);
 /* Wait until every request was answered and every answer dealt with, @ms at most (0: for ever). A picture held for a host that is
  * away is LOST. */
 VsockWait vsock_stream_drain(VsockStream *stream, guint ms);
+/* What is held for room is SKIPPED. */
+void vsock_stream_skip_held(VsockStream *stream);
 /* Answer DRAINED when every request was answered, or never will be: of one held, as drain(). Does not wait. */
 void vsock_stream_drain_later(VsockStream *stream);
 /* The picture that waits for room at the host becomes a keyframe. FALSE: none waits. */
@@ -120,6 +126,8 @@ void vsock_stream_want_picture(VsockStream *stream, guint ms);
 /* Whether the host is to be given the last picture again: it came back and was sent none yet, or the first one failed for now;
  * and no other is held for it. */
 gboolean vsock_stream_wants_first(VsockStream *stream);
+/* ... to repeat its last picture, which failed for now, as no other has come since. */
+gboolean vsock_stream_wants_last(VsockStream *stream);
 
 /* While set, nothing waits here. */
 void vsock_stream_set_flushing(VsockStream *stream, gboolean flushing);

@@ -136,6 +136,7 @@ static void test_never_there(void)
     fixture_pull(&f, 2, TRUE);
     fixture_push(&f);
     fixture_pull(&f, 3, FALSE);
+    g_assert_cmpuint(fixture_stat(&f, "reconnects"), ==, 0);       /* the first connection */
     g_assert_cmpuint(fixture_stat(&f, "skipped"), ==, 2);
     g_assert_cmpuint(fixture_stat(&f, "dropped"), ==, 2);
     unlink(later);
@@ -180,6 +181,52 @@ static void test_never_agrees(void)
     fixture_tear_down(&f);
 }
 
+/* New caps and EOS do not wait for a host that is silent in the middle, nor for the room that a picture is held for. */
+static void test_silent_caps(void)
+{
+    Script script = SCRIPT_DEFAULT;
+    gint64 before;
+    Fixture f;
+
+    script.silent_from = 0;
+    script.max_in_flight = 1;
+    fixture_set_up_with(&f, &script, 0, TRUE, NULL);
+    fixture_push(&f);
+    g_assert_true(script_host_wait_frames(f.host, 1));
+    fixture_push(&f);
+    before = g_get_monotonic_time();
+    gst_harness_set_src_caps_str(f.h, CAPS("BGRx", 32, 32));
+    g_assert_cmpint(gst_harness_push(f.h, fixture_picture(&f, 32 * 32 * 4)), ==, GST_FLOW_OK);
+    g_assert_true(gst_harness_push_event(f.h, gst_event_new_eos()));
+    fixture_no_hang("new caps and EOS for a host that is silent", before);
+    gst_message_unref(fixture_message(&f, GST_MESSAGE_QOS));
+    g_assert_cmpuint(fixture_stat(&f, "skipped"), ==, 1);
+    fixture_stop_in_time(&f);
+    fixture_tear_down(&f);
+}
+
+/* After an error the task that takes answers waits on: EOS is still to be sent by it. */
+static void test_eos_after_error(void)
+{
+    Script script = SCRIPT_DEFAULT;
+    g_autoptr(GstPad) pad = NULL;
+    Fixture f;
+
+    script.close_at = 1;
+    fixture_set_up_with(&f, &script, -1, TRUE, NULL);
+    pad = gst_element_get_static_pad(f.h->element, "src");
+    fixture_push(&f);
+    fixture_pull(&f, 0, TRUE);
+    fixture_push(&f);
+    gst_message_unref(fixture_message(&f, GST_MESSAGE_ERROR));
+    g_usleep(100 * 1000);
+    g_assert_cmpint(gst_pad_get_task_state(pad), ==, GST_TASK_STARTED);
+    g_assert_true(gst_harness_push_event(f.h, gst_event_new_eos()));
+    g_assert_true(fixture_wait_event(&f, GST_EVENT_EOS));
+    fixture_stop_in_time(&f);
+    fixture_tear_down(&f);
+}
+
 /* The first picture waits that long, and then goes as what a host of this version reads. */
 static void test_agrees_late(void)
 {
@@ -201,6 +248,8 @@ void add_away_tests(void)
     g_test_add_func("/away/never-there-eos", test_never_there_eos);
     g_test_add_func("/away/never-agrees", test_never_agrees);
     g_test_add_func("/away/agrees-late", test_agrees_late);
+    g_test_add_func("/away/silent-caps", test_silent_caps);
+    g_test_add_func("/away/eos-after-error", test_eos_after_error);
     g_test_add_func("/away/newest-waits", test_newest_waits);
     g_test_add_func("/away/eos", test_eos_held);
     g_test_add_func("/away/eos-before", test_eos_before);

@@ -5,6 +5,7 @@
 #include <unistd.h>
 #include "../../desktop/gst-vsockenc/bytes.h"
 #include "fixture.h"
+#include "slow-connect.h"
 
 static void wait_back(Fixture *f)
 {
@@ -131,6 +132,27 @@ static void test_stop(void)
     fixture_tear_down(&f);
 }
 
+/* Stopped while the connection comes back: whoever asks the host then still has one to ask. */
+static void test_stop_connecting(void)
+{
+    Script script = SCRIPT_DEFAULT;
+    ScriptHost *host = script_host_new(&script);
+    g_autofree char *later = g_strconcat(script_host_path(host), "-later", NULL);
+    Fixture f;
+
+    fixture_set_up_with(&f, &script, -1, TRUE, "reconnect", "true", "socket-path", later, NULL);
+    gst_message_unref(fixture_message(&f, GST_MESSAGE_WARNING));
+    fixture_push(&f);
+    slow_connect(later);
+    g_assert_cmpint(link(script_host_path(host), later), ==, 0);
+    slow_connect_wait();
+    fixture_stop_in_time(&f);
+    slow_connect(NULL);
+    unlink(later);
+    fixture_tear_down(&f);
+    script_host_free(host);
+}
+
 /* The picture that a host took along is the first of the next host, though upstream gives none: its screen stands still. */
 static void check_still(guint32 capabilities, gboolean frozen_only)
 {
@@ -189,6 +211,32 @@ static void test_still_busy(void)
     g_assert_false(GST_BUFFER_FLAG_IS_SET(buffer, GST_BUFFER_FLAG_DELTA_UNIT));
     gst_buffer_unref(buffer);
     g_assert_cmpuint(script_host_frame(f.host, 3).payload_size, ==, script_host_frame(f.host, 1).payload_size);
+    fixture_tear_down(&f);
+}
+
+/* What one host failed at is nothing that the next has failed at. */
+static void test_still_vain(void)
+{
+    Script script = SCRIPT_DEFAULT;
+    GstBuffer *buffer;
+    Fixture f;
+
+    script.error_from = 0;
+    script.error_to = 12;       /* the picture and ten more at the first host, the next closes, one at the second */
+    script.error_code = HELIX_CODE_BUSY;
+    script.close_at = 11;
+    script.once = TRUE;
+    fixture_set_up_with(&f, &script, -1, TRUE, "reconnect", "true", NULL);
+    fixture_push(&f);
+    g_assert_true(script_host_wait_frames(f.host, 11));
+    g_usleep(300 * 1000);
+    g_assert_cmpuint(script_host_frames(f.host), ==, 11);
+    fixture_push(&f);
+    wait_back(&f);
+    buffer = gst_harness_pull(f.h);
+    g_assert_nonnull(buffer);
+    gst_buffer_unref(buffer);
+    g_assert_cmpuint(script_host_frames(f.host), ==, 14);
     fixture_tear_down(&f);
 }
 
@@ -332,8 +380,10 @@ void add_reconnect_tests(void)
     g_test_add_func("/reconnect/falls-silent", test_falls_silent);
     g_test_add_func("/reconnect/comes-late", test_comes_late);
     g_test_add_func("/reconnect/stop", test_stop);
+    g_test_add_func("/reconnect/stop-connecting", test_stop_connecting);
     g_test_add_func("/reconnect/still", test_still);
     g_test_add_func("/reconnect/still-busy", test_still_busy);
+    g_test_add_func("/reconnect/still-vain", test_still_vain);
     g_test_add_func("/reconnect/still-not", test_still_not);
     g_test_add_func("/reconnect/drain-query", test_drain_query);
     g_test_add_func("/reconnect/keyframe-before", test_keyframe_before);

@@ -20,6 +20,7 @@ static void test_still(void)
 
     set_up_still(&f, &script);
     g_assert_cmpuint(fixture_key_unit_events(&f), ==, 0);
+    gst_harness_set_time(f.h, 200 * GST_MSECOND);
     before = g_get_monotonic_time();
     fixture_ask_for_keyframe(&f);
     buffer = gst_harness_pull(f.h);
@@ -36,13 +37,16 @@ static void test_still(void)
     g_assert_cmpuint(frame.resource_id, ==, 0);
     g_assert_true(frame.force_keyframe);
     g_assert_cmpuint(fixture_stat(&f, "repeats"), ==, 1);
-    /* Drawn before the repeat and given after it: time does not go back. */
+    /* Drawn before the repeat and given after it: time does not go back, of however many. */
     f.n = 0;
-    fixture_push(&f);
-    buffer = gst_harness_pull(f.h);
-    g_assert_cmpuint(GST_BUFFER_PTS(buffer), >, pts);
-    g_assert_true(GST_BUFFER_FLAG_IS_SET(buffer, GST_BUFFER_FLAG_DELTA_UNIT));
-    gst_buffer_unref(buffer);
+    for (guint i = 0; i < 3; i++) {
+        fixture_push(&f);
+        buffer = gst_harness_pull(f.h);
+        g_assert_cmpuint(GST_BUFFER_PTS(buffer), >, pts);
+        g_assert_true(GST_BUFFER_FLAG_IS_SET(buffer, GST_BUFFER_FLAG_DELTA_UNIT));
+        pts = GST_BUFFER_PTS(buffer);
+        gst_buffer_unref(buffer);
+    }
     fixture_tear_down(&f);
 }
 
@@ -326,6 +330,66 @@ static void test_first_given_up(void)
     fixture_tear_down(&f);
 }
 
+/* The first fails while a keyframe is asked for: the host has nothing to repeat, and is given the picture once more. */
+static void test_first_and_keyframe(void)
+{
+    Script script = SCRIPT_DEFAULT;
+    gint64 before;
+    Fixture f;
+
+    script.hold = TRUE;
+    script.error_from = 0;
+    script.error_to = 1;
+    script.error_code = HELIX_CODE_BUSY;
+    script.repeat_error_code = HELIX_CODE_NOT_FOUND;
+    fixture_set_up_with(&f, &script, -1, TRUE, NULL);
+    fixture_push(&f);
+    g_assert_true(script_host_wait_frames(f.host, 1));
+    fixture_ask_for_keyframe(&f);
+    for (guint i = 0; i < 5000 && fixture_stat(&f, "repeats") == 0; i++) {
+        g_usleep(1000);
+    }
+    before = g_get_monotonic_time();
+    script_host_allow(f.host, 3);
+    pull_idr_after(&f, "first picture after a repeat in vain", before);
+    g_assert_cmphex(script_host_frame(f.host, 1).flags & HELIX_REQUEST_REPEAT, !=, 0);
+    g_assert_cmphex(script_host_frame(f.host, 2).flags & HELIX_REQUEST_REPEAT, ==, 0);
+    fixture_tear_down(&f);
+}
+
+/* The last picture before silence fails for now: the host is asked for it again; another that comes takes its place. */
+static void test_last(void)
+{
+    Script script = SCRIPT_DEFAULT;
+    GstBuffer *buffer;
+    Fixture f;
+
+    script.error_from = 1;
+    script.error_to = 2;
+    script.error_code = HELIX_CODE_BUSY;
+    set_up_still(&f, &script);
+    fixture_push(&f);
+    buffer = gst_harness_pull(f.h);
+    g_assert_nonnull(buffer);
+    gst_buffer_unref(buffer);
+    g_assert_cmpuint(script_host_frames(f.host), ==, 4);
+    g_assert_cmphex(script_host_frame(f.host, 3).flags & HELIX_REQUEST_REPEAT, !=, 0);
+    g_assert_cmpuint(fixture_stat(&f, "frames"), ==, 2);
+    g_assert_cmpuint(fixture_stat(&f, "dropped"), ==, 1);
+    g_assert_cmpuint(fixture_stat(&f, "errors"), ==, 1);
+    fixture_tear_down(&f);
+
+    script.error_to = 1;
+    set_up_still(&f, &script);
+    fixture_push(&f);
+    gst_message_unref(fixture_message(&f, GST_MESSAGE_QOS));
+    fixture_push(&f);
+    fixture_pull(&f, 2, FALSE);
+    g_usleep(200 * 1000);
+    g_assert_cmpuint(fixture_stat(&f, "repeats"), ==, 0);
+    fixture_tear_down(&f);
+}
+
 /* Nothing came yet that could be repeated, or the stream is over. */
 static void test_never(void)
 {
@@ -362,5 +426,7 @@ void add_repeat_tests(void)
     g_test_add_func("/repeat/given-up", test_given_up);
     g_test_add_func("/repeat/first", test_first);
     g_test_add_func("/repeat/first-given-up", test_first_given_up);
+    g_test_add_func("/repeat/first-and-keyframe", test_first_and_keyframe);
+    g_test_add_func("/repeat/last", test_last);
     g_test_add_func("/repeat/never", test_never);
 }

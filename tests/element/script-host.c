@@ -188,6 +188,7 @@ static gboolean is_silent(const ScriptHost *host, gint index)
 
 static gboolean answer_frame(ScriptHost *host, int fd, guint16 session, const ScriptFrame *frame, gint index)
 {
+    gboolean repeat = (frame->flags & HELIX_REQUEST_REPEAT) != 0;
     const Script *script = &host->script;
 
     if (is_silent(host, index)) {
@@ -209,8 +210,8 @@ static gboolean answer_frame(ScriptHost *host, int fd, guint16 session, const Sc
     }
     if (script->error_from >= 0 && index >= script->error_from && index <= script->error_to) {
         host->owes_keyframe |= frame->force_keyframe && !script->frozen_only;
-        send_error(fd, session, script->frozen_only ? 0 : HELIX_MSG_FRAME_REQUEST, script->error_code,
-                   "as the script says");
+        send_error(fd, session, script->frozen_only ? 0 : HELIX_MSG_FRAME_REQUEST,
+                   repeat && script->repeat_error_code ? script->repeat_error_code : script->error_code, "as the script says");
     } else {
         send_unit(host, fd, session, frame, index);
     }
@@ -260,9 +261,12 @@ static gboolean handle(ScriptHost *host, int fd, const guint8 *header, const gui
     case HELIX_MSG_CONFIG_REQ:
         g_mutex_lock(&host->lock);
         g_ptr_array_add(host->configs, g_bytes_new(payload, len));
+        silent = is_silent(host, (gint)host->frames->len - 1);
         g_cond_broadcast(&host->cond);
         g_mutex_unlock(&host->lock);
-        answer_config(host, fd, session, flags, payload, len);
+        if (!silent) {
+            answer_config(host, fd, session, flags, payload, len);
+        }
         break;
     case HELIX_MSG_PING:
         g_mutex_lock(&host->lock);

@@ -33,6 +33,7 @@ typedef struct Script {
     gint drop_at;               /* answers this one DROPPED */
     gint error_from, error_to;  /* answers these with error_code */
     gint32 error_code;
+    gint32 repeat_error_code;   /* of these, for a REPEAT; 0: error_code too */
     gint wrong_pts_at;          /* a pts nobody asked for */
     gint truncated_at;          /* a nal_count larger than what follows */
     gint refuse_config_at;      /* answers this CONFIG_REQ (from 0) with an error: */

@@ -376,6 +376,56 @@ static void test_next_refuses(void)
     tear_down(&f);
 }
 
+static void check_pixels_next(Fixture *f, guint refused)
+{
+    GstBuffer *out = gst_harness_pull(f->h);
+
+    g_assert_nonnull(out);
+    gst_buffer_unref(out);
+    g_assert_cmpuint(script_host_frames(f->host), ==, refused + 2);
+    g_assert_cmpuint(script_host_frame(f->host, refused).resource_id, !=, 0);
+    g_assert_cmphex(script_host_frame(f->host, refused + 1).flags & HELIX_REQUEST_PIXEL_DATA, !=, 0);
+    g_assert_cmpuint(script_host_frame(f->host, refused + 1).width, ==, 64);
+    /* Another that upstream gives goes the next way. */
+    push_and_pull(f);
+    g_assert_cmpuint(script_host_frame(f->host, refused + 2).resource_id, !=, 0);
+    check_reason(f, "guest-copy", "plain memory");
+    g_assert_null(gst_bus_pop_filtered(f->bus, GST_MESSAGE_WARNING | GST_MESSAGE_ERROR));
+}
+
+/* A live source's picture goes before a host has agreed that takes long, and may be refused then: its pixels come out. */
+static void test_late_refused(void)
+{
+    Script script = SCRIPT_DEFAULT;
+    Fixture f;
+
+    script.config_delay_ms = 500;
+    script.error_from = script.error_to = 0;
+    script.error_code = HELIX_CODE_NOT_READABLE;
+    fixture_set_up_with(&f, &script, -1, TRUE, NULL);
+    g_assert_cmpint(fixture_push(&f), ==, GST_FLOW_OK);
+    g_assert_cmpuint(script_host_frames(f.host), ==, 0);
+    check_pixels_next(&f, 0);
+    tear_down(&f);
+}
+
+/* The same for the picture that a host which came back is given, as the screen stands still. */
+static void test_still_refused(void)
+{
+    Script script = SCRIPT_DEFAULT;
+    Fixture f;
+
+    script.close_at = 1;
+    script.error_from = script.error_to = 2;
+    script.error_code = HELIX_CODE_NOT_READABLE;
+    fixture_set_up_with(&f, &script, -1, TRUE, "reconnect", "true", NULL);
+    push_and_pull(&f);
+    fixture_push(&f);
+    wait_back(&f);
+    check_pixels_next(&f, 2);
+    tear_down(&f);
+}
+
 int main(int argc, char **argv)
 {
     gst_init(&argc, &argv);
@@ -394,5 +444,7 @@ int main(int argc, char **argv)
     g_test_add_func("/unfinished", test_unfinished);
     g_test_add_func("/next-takes", test_next_takes);
     g_test_add_func("/next-refuses", test_next_refuses);
+    g_test_add_func("/late-refused", test_late_refused);
+    g_test_add_func("/still-refused", test_still_refused);
     return g_test_run();
 }
