@@ -107,10 +107,65 @@ static void test_hanging(void)
     check_width();
 }
 
+/* ---- overload ---- */
+
+#define PATIENCE_US (G_TIME_SPAN_SECOND / 2)    /* of the gate */
+
+typedef struct Load {
+    GMutex lock;
+    guint inside, most;
+    gint64 longest;             /* that anybody was inside */
+} Load;
+
+static gpointer work(gpointer data)
+{
+    Load *load = data;
+
+    for (guint i = 0; i < 3; i++) {
+        gint64 begin;
+
+        helix_gate_enter();
+        begin = g_get_monotonic_time();
+        g_mutex_lock(&load->lock);
+        load->inside++;
+        load->most = MAX(load->most, load->inside);
+        g_mutex_unlock(&load->lock);
+        g_usleep(G_TIME_SPAN_SECOND / 10);
+        g_mutex_lock(&load->lock);
+        load->inside--;
+        load->longest = MAX(load->longest, g_get_monotonic_time() - begin);
+        g_mutex_unlock(&load->lock);
+        helix_gate_leave();
+    }
+    return NULL;
+}
+
+/* However long the others wait: nobody hangs who leaves in time. */
+static void test_overload(void)
+{
+    guint width = MAX(g_get_num_processors(), 2u), crowd = 8 * width;
+    g_autofree GThread **threads = g_new(GThread *, crowd);
+    Load load = { .longest = 0 };
+
+    for (guint i = 0; i < crowd; i++) {
+        threads[i] = g_thread_new("works", work, &load);
+    }
+    for (guint i = 0; i < crowd; i++) {
+        g_thread_join(threads[i]);
+    }
+    if (load.longest > PATIENCE_US * 4 / 5) {
+        g_test_skip("the machine is too busy to tell working from hanging");
+        return;
+    }
+    g_assert_cmpuint(load.most, ==, width);
+    check_width();
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/gate/hanging", test_hanging);
     g_test_add_func("/gate/width", test_width);
+    g_test_add_func("/gate/overload", test_overload);
     return g_test_run();
 }
