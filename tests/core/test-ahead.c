@@ -21,7 +21,7 @@ static guint begun_by_loop, begun_by_worker;        /* atomic */
 /* An encoder's thread can be held, in its own conversion or in the encoder. */
 static GMutex lock;
 static GCond changed;
-static gboolean hold_conversion, hold, inside;
+static gboolean hold_conversion, hold, inside, closed;
 
 static void stay(const gboolean *while_it)
 {
@@ -35,7 +35,7 @@ static void stay(const gboolean *while_it)
     g_mutex_unlock(&lock);
 }
 
-static void set_hold(gboolean *what, gboolean on)
+static void set_flag(gboolean *what, gboolean on)
 {
     g_mutex_lock(&lock);
     *what = on;
@@ -43,22 +43,28 @@ static void set_hold(gboolean *what, gboolean on)
     g_mutex_unlock(&lock);
 }
 
-static void wait_until_inside(void)
+static void wait_until(const gboolean *what)
 {
     g_mutex_lock(&lock);
-    while (!inside) {
+    while (!*what) {
         g_cond_wait(&changed, &lock);
     }
     g_mutex_unlock(&lock);
 }
+
+static void (*before_loop_begins)(HelixSurfacePool *pool);     /* NULL, or the test's */
 
 HelixAhead *__real_helix_ahead_begin(HelixSurface *surface, guint32 width, guint32 height, HelixSurfacePool *pool, guint helpers);
 HelixAhead *__wrap_helix_ahead_begin(HelixSurface *surface, guint32 width, guint32 height, HelixSurfacePool *pool, guint helpers);
 
 HelixAhead *__wrap_helix_ahead_begin(HelixSurface *surface, guint32 width, guint32 height, HelixSurfacePool *pool, guint helpers)
 {
-    HelixAhead *ahead = __real_helix_ahead_begin(surface, width, height, pool, helpers);
+    HelixAhead *ahead;
 
+    if (before_loop_begins && g_thread_self() == loop_thread) {
+        before_loop_begins(pool);
+    }
+    ahead = __real_helix_ahead_begin(surface, width, height, pool, helpers);
     if (ahead && g_thread_self() == loop_thread) {
         g_atomic_int_inc(&begun_by_loop);
     } else if (ahead) {
@@ -70,6 +76,7 @@ HelixAhead *__wrap_helix_ahead_begin(HelixSurface *surface, guint32 width, guint
 
 /* ---- an encoder that keeps what it was given ---- */
 
+static gboolean fail;           /* and do not encode */
 static guint32 seen_fourcc;
 static guint8 seen[NV12_BYTES];
 
@@ -83,6 +90,10 @@ static gboolean test_reconfigure(HelixEncoder *encoder, HelixEncoderConfig *conf
 static gboolean test_encode(HelixEncoder *encoder, HelixSurface *surface, gboolean force_idr, HelixAccessUnit *unit, GError **error)
 {
     stay(&hold);
+    if (fail) {
+        g_set_error_literal(error, HELIX_ERROR, HELIX_CODE_INTERNAL, "asked to fail");
+        return FALSE;
+    }
     g_mutex_lock(&lock);
     seen_fourcc = surface->fourcc;
     for (guint y = 0; surface->fourcc == HELIX_FORMAT_NV12 && y < HEIGHT * 3 / 2; y++) {
@@ -99,6 +110,7 @@ static gboolean test_encode(HelixEncoder *encoder, HelixSurface *surface, gboole
 static void test_close(HelixEncoder *encoder)
 {
     g_free(encoder);
+    set_flag(&closed, TRUE);
 }
 
 static const HelixEncoderClass test_class = {
@@ -167,7 +179,7 @@ static void world_begin(World *world)
     world->worker = helix_worker_new(world->crew, &test_class, FALSE, on_done, world, &error);
     g_assert_no_error(error);
     begun_by_loop = begun_by_worker = 0;
-    hold = hold_conversion = FALSE;
+    hold = hold_conversion = closed = fail = FALSE;
     loop_thread = g_thread_self();
 }
 
@@ -233,14 +245,14 @@ static void test_busy(void)
     for (guint i = 0; i < G_N_ELEMENTS(surface); i++) {
         surface[i] = picture(world.pool, WIDTH, HEIGHT, i);
     }
-    set_hold(&hold, TRUE);
+    set_flag(&hold, TRUE);
     encode(&world, surface[0]);
-    wait_until_inside();
+    wait_until(&inside);
     encode(&world, surface[1]);
     g_assert_cmpuint(begun_by_loop, ==, 1);
     encode(&world, surface[2]);
     g_assert_cmpuint(begun_by_loop, ==, 1);
-    set_hold(&hold, FALSE);
+    set_flag(&hold, FALSE);
     for (guint i = 0; i < G_N_ELEMENTS(surface); i++) {
         wait_for(&world, i + 1);
         g_assert_cmpuint(world.cpu_bytes, ==, WIDTH * HEIGHT * 4 + NV12_BYTES);
@@ -249,12 +261,12 @@ static void test_busy(void)
     g_assert_cmpuint(g_atomic_int_get(&begun_by_worker), ==, 2);
 
     /* While the one before is itself still converted. */
-    set_hold(&hold_conversion, TRUE);
+    set_flag(&hold_conversion, TRUE);
     encode(&world, surface[0]);
-    wait_until_inside();
+    wait_until(&inside);
     encode(&world, surface[1]);
     g_assert_cmpuint(begun_by_loop, ==, 2);
-    set_hold(&hold_conversion, FALSE);
+    set_flag(&hold_conversion, FALSE);
     wait_for(&world, 5);
     assert_seen(surface[1]);
     for (guint i = 0; i < G_N_ELEMENTS(surface); i++) {
@@ -276,15 +288,15 @@ static void test_retired(void)
     for (guint i = 0; i < G_N_ELEMENTS(surface); i++) {
         surface[i] = picture(world.pool, WIDTH, HEIGHT, i);
     }
-    set_hold(&hold, TRUE);
+    set_flag(&hold, TRUE);
     encode(&world, surface[0]);
-    wait_until_inside();
+    wait_until(&inside);
     encode(&world, surface[1]);
     g_assert_cmpuint(begun_by_loop, ==, 1);
     helix_surface_unref(surface[0]);
     helix_surface_unref(surface[1]);
     helix_worker_retire(world.worker);
-    set_hold(&hold, FALSE);
+    set_flag(&hold, FALSE);
     world_end(&world);
     g_assert_cmpuint(world.done, ==, 0);
 }
@@ -312,22 +324,63 @@ static void test_other(void)
     world_end(&world);
 }
 
-/* What the pictures in NV12 take is the encoder's. */
+/* What the pictures in NV12 take is the encoder's, with what fills their rows up to 64 bytes. */
 static void test_counted(void)
 {
+    const guint64 bytes = (guint64)(WIDTH + 64) * HEIGHT * 3;
     HelixSurface *surface;
     World world;
 
     world_begin(&world);
-    surface = picture(world.pool, WIDTH, HEIGHT, 1);
-    helix_crew_set_limit(world.crew, 2 * NV12_BYTES - 1);
+    surface = picture(world.pool, WIDTH + 2, HEIGHT, 1);
+    helix_crew_set_limit(world.crew, bytes - 1);
     encode(&world, surface);
     wait_for(&world, 1);
     g_assert_cmpuint(world.refused, ==, 1);
     world.refused = 0;
-    helix_crew_set_limit(world.crew, 2 * NV12_BYTES);
+    helix_crew_set_limit(world.crew, bytes);
     encode(&world, surface);
     wait_for(&world, 2);
+    helix_surface_unref(surface);
+    world_end(&world);
+}
+
+static HelixSurfacePool *converted;
+static HelixCrew *closing;
+
+/* The encoder fails and closes just when the loop has seen that it is at work, and there is no room for another. */
+static void close_it(HelixSurfacePool *pool)
+{
+    converted = pool;
+    set_flag(&hold, FALSE);
+    wait_until(&closed);
+    helix_crew_set_limit(closing, 1);
+}
+
+/* Nothing that is not counted any more stays. */
+static void test_closed(void)
+{
+    HelixSurface *surface;
+    World world;
+
+    if (!can_run()) {
+        return;
+    }
+    world_begin(&world);
+    surface = picture(world.pool, WIDTH, HEIGHT, 1);
+    fail = TRUE;
+    set_flag(&hold, TRUE);
+    encode(&world, surface);
+    wait_until(&inside);
+    before_loop_begins = close_it;
+    closing = world.crew;
+    encode(&world, surface);
+    before_loop_begins = NULL;
+    g_assert_cmpuint(begun_by_loop, ==, 1);
+    wait_for(&world, 2);
+    g_assert_cmpuint(world.refused, ==, 2);
+    world.refused = 0;
+    g_assert_cmpuint(helix_surface_pool_bytes(converted), ==, 0);
     helix_surface_unref(surface);
     world_end(&world);
 }
@@ -340,5 +393,6 @@ int main(int argc, char **argv)
     g_test_add_func("/ahead/retired", test_retired);
     g_test_add_func("/ahead/other", test_other);
     g_test_add_func("/ahead/counted", test_counted);
+    g_test_add_func("/ahead/closed", test_closed);
     return g_test_run();
 }

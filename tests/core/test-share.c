@@ -22,12 +22,17 @@ static void count(gpointer data, guint i)
     g_atomic_int_inc((gint *)data + i);
 }
 
+static void share(gint *done)
+{
+    helix_share_end(helix_share_begin(count, done, PARTS, PARTS));
+}
+
 static void share_often(void)
 {
     gint done[PARTS] = { 0 };
 
     for (guint i = 0; i < TIMES; i++) {
-        helix_share(count, done, PARTS);
+        share(done);
     }
     for (guint i = 0; i < PARTS; i++) {
         g_assert_cmpint(g_atomic_int_get(&done[i]), ==, TIMES);
@@ -96,7 +101,7 @@ static void test_alone(void)
             return;
         }
         g_assert_null(g_thread_try_new("refused", nothing, NULL, &error));
-        helix_share(count, (gint[PARTS]) { 0 }, PARTS);
+        share((gint[PARTS]) { 0 });
         before = mallinfo2().uordblks;
         share_often();
         g_assert_cmpuint(mallinfo2().uordblks, <=, before + 16 * TIMES);    /* a piece of work takes more */

@@ -62,8 +62,8 @@ HelixShared *helix_share_begin(void (*part)(gpointer data, guint i), gpointer da
 {
     static GOnce once = G_ONCE_INIT;
     GThreadPool *pool = helpers ? g_once(&once, make_helpers, NULL) : NULL;
-    /* Of those that the host had room for: with none nobody would take what is queued. */
-    guint calls = pool ? MIN((guint)g_thread_pool_get_num_threads(pool), MIN(helpers, n)) : 0;
+    /* Of those that the host had room for: with none nobody would take what is queued. The caller is one more. */
+    guint calls = pool ? MIN((guint)g_thread_pool_get_num_threads(pool), MIN(helpers, n - 1)) : 0;
     HelixShared *work = g_new0(HelixShared, 1);
 
     g_atomic_ref_count_init(&work->refs);
@@ -89,9 +89,4 @@ void helix_share_end(HelixShared *work)
     }
     g_mutex_unlock(&work->lock);
     work_unref(work);  /* NOLINT(clang-analyzer-unix.Malloc): a reference is held */
-}
-
-void helix_share(void (*part)(gpointer data, guint i), gpointer data, guint n)
-{
-    helix_share_end(helix_share_begin(part, data, n, n - 1));
 }

@@ -20,7 +20,4 @@ HelixShared *helix_share_begin(void (*part)(gpointer data, guint i), gpointer da
  */
 void helix_share_end(HelixShared *shared);
 
-/* Both at once, with as many helpers as there are. */
-void helix_share(void (*part)(gpointer data, guint i), gpointer data, guint n);
-
 #endif

@@ -8,6 +8,7 @@
 #include "turn.h"
 #include "worker.h"
 
+#define ROW_ALIGN 64u           /* of a pool's pictures */
 #define CONVERTED_MOST 2u       /* pictures in NV12: one is encoded while one is converted */
 
 typedef enum JobKind { JOB_ENCODE, JOB_CONFIGURE, JOB_END } JobKind;
@@ -92,7 +93,9 @@ static gboolean reserve_memory(HelixWorker *worker, const HelixEncoderConfig *co
     guint64 bytes = worker->klass->memory ? worker->klass->memory(config) : 0, others;
     gboolean fits;
 
-    bytes += worker->klass->wants_nv12 ? (guint64)config->width * config->height * 3 / 2 * CONVERTED_MOST : 0;
+    if (worker->klass->wants_nv12) {
+        bytes += ((guint64)config->width + ROW_ALIGN - 1) / ROW_ALIGN * ROW_ALIGN * config->height * 3 / 2 * CONVERTED_MOST;
+    }
     g_mutex_lock(&crew->lock);
     others = crew->bytes;
     fits = bytes <= crew->max_bytes && others <= crew->max_bytes - bytes;
@@ -323,6 +326,9 @@ static gpointer worker_main(gpointer data)
         /* Before anyone hears of it: what is told then is that the picture is not read any more. */
         if (job->ahead) {       /* it was not encoded */
             helix_surface_unref(helix_ahead_end(g_steal_pointer(&job->ahead)));
+            if (!worker->encoder) {     /* it was begun for one that has closed since, and is counted no more */
+                helix_surface_pool_trim(worker->converted);
+            }
         }
         helix_surface_unref(g_steal_pointer(&job->surface));
         post(worker->crew, job);
