@@ -10,8 +10,8 @@
  *
  * Both have their threads on the same processors. A hop to another processor takes longer than all that either does between
  * two hops, and left alone the scheduler has the threads of the one on one processor and those of the other on two, or the
- * other way round, for seconds. So both are measured with no hop to another processor, and with every hop to another; what
- * comes of it left alone is shown beside.
+ * other way round, for seconds. So both are measured left alone, before any thread is put anywhere, then with no hop to another
+ * processor, and with every hop to another where there are two.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -32,18 +32,17 @@
 #define HEIGHT 1080u
 #define REQUEST_BYTES (HELIX_WIRE_HEADER_SIZE + HELIX_REQUEST_SIZE)
 
-/* The first of the processors that we may use, the second, or whichever the scheduler takes. */
-typedef enum Processors { FIRST, SECOND, ANY, N_SETS } Processors;
+/* The first or the second of the processors that we may use. */
+typedef enum Processor { FIRST, SECOND, N_PROCESSORS } Processor;
 
 typedef struct Placement {
     const char *p50, *p99;
-    Processors client, loop, encoder;
+    Processor client, loop, encoder;
 } Placement;
 
-static const Placement placements[] = {
+static const Placement placements[N_PROCESSORS] = {
     { "p50, one processor", "p99, one processor", FIRST, FIRST, FIRST },
     { "p50, every hop to another", "p99, every hop to another", FIRST, SECOND, FIRST },
-    { "p50, left to the scheduler", "p99, left to the scheduler", ANY, ANY, ANY },
 };
 
 typedef struct Skeleton {
@@ -147,34 +146,34 @@ static GByteArray *copy_answer(Client *client)
 
 /* ---- processors ---- */
 
-static cpu_set_t sets[N_SETS];
+static cpu_set_t processors[N_PROCESSORS];
 
-static void find_processors(void)
+/* Returns how many there are. */
+static guint find_processors(void)
 {
+    cpu_set_t all;
     guint found = 0;
 
-    if (sched_getaffinity(0, sizeof(sets[ANY]), &sets[ANY]) < 0) {
+    if (sched_getaffinity(0, sizeof(all), &all) < 0) {
         die("the processors are not known: %s", g_strerror(errno));
     }
-    for (int i = 0; i < CPU_SETSIZE && found < ANY; i++) {
-        if (CPU_ISSET(i, &sets[ANY])) {
-            CPU_SET(i, &sets[found++]);
+    for (int i = 0; i < CPU_SETSIZE && found < N_PROCESSORS; i++) {
+        if (CPU_ISSET(i, &all)) {
+            CPU_SET(i, &processors[found++]);
         }
     }
-    if (found == 1) {
-        sets[SECOND] = sets[FIRST];
-    }
+    return found;
 }
 
-static void put_thread(pid_t thread, Processors where)
+static void put_thread(pid_t thread, Processor where)
 {
-    if (sched_setaffinity(thread, sizeof(sets[where]), &sets[where]) < 0) {
+    if (sched_setaffinity(thread, sizeof(processors[where]), &processors[where]) < 0) {
         die("a thread cannot be put on other processors: %s", g_strerror(errno));
     }
 }
 
 /* The host's thread that is called @name, and the skeleton's @other. */
-static void put_threads(const char *name, const char *other, Processors where)
+static void put_threads(const char *name, const char *other, Processor where)
 {
     DIR *tasks = opendir("/proc/self/task");
     guint found = 0;
@@ -236,9 +235,10 @@ int main(int argc, char **argv)
     guint rounds = argc > 1 ? (guint)atoi(argv[1]) : 10, requests = argc > 2 ? (guint)atoi(argv[2]) : 4000;
     Served *served = served_new("null", WIDTH, HEIGHT, FALSE);
     Client *host = served_connect(served), *skeleton;
-    Figure *p50[G_N_ELEMENTS(placements)], *p99[G_N_ELEMENTS(placements)];
+    Figure *p50 = figure_new("p50, left to the scheduler", "us"), *p99 = figure_new("p99, left to the scheduler", "us");
+    Figure *put50[N_PROCESSORS] = { NULL }, *put99[N_PROCESSORS] = { NULL };
+    guint n_placements = find_processors();     /* with one no hop is to another */
 
-    find_processors();
     for (guint i = 0; i < 100; i++) {
         ask(host, i);           /* the first is an IDR */
     }
@@ -247,17 +247,20 @@ int main(int argc, char **argv)
     for (guint i = 0; i < 100; i++) {
         ask(skeleton, i);
     }
-    for (guint i = 0; i < G_N_ELEMENTS(placements); i++) {
-        p50[i] = figure_new(placements[i].p50, "us");
-        p99[i] = figure_new(placements[i].p99, "us");
+    for (guint round = 0; round < rounds; round++) {
+        run_round(host, skeleton, requests, p50, p99);
+    }
+    for (guint i = 0; i < n_placements; i++) {
+        put50[i] = figure_new(placements[i].p50, "us");
+        put99[i] = figure_new(placements[i].p99, "us");
     }
     for (guint round = 0; round < rounds; round++) {
-        for (guint i = 0; i < G_N_ELEMENTS(placements); i++) {
+        for (guint i = 0; i < n_placements; i++) {
             put(&placements[i]);
-            run_round(host, skeleton, requests, p50[i], p99[i]);
+            run_round(host, skeleton, requests, put50[i], put99[i]);
         }
     }
-    figures_print(p50[0], p99[0], p50[1], p99[1], p50[2], p99[2], NULL);
+    figures_print(p50, p99, put50[0], put99[0], put50[1], put99[1], NULL);
     client_free(host);
     served_free(served);
     return 0;
