@@ -11,6 +11,7 @@
 #define EOS_SECONDS_AFTER_ERROR 2
 #define CLOSED_MS 1000
 #define PORTAL_BUFFERS 16
+#define RESUME_MS 100
 
 typedef struct Player {
     const Options *options;
@@ -126,6 +127,42 @@ static void ask_for_buffers(GstElement *source, const Options *options)
     g_object_set(source, "min-buffers", MIN(PORTAL_BUFFERS, max), NULL);
 }
 
+static gboolean resume(gpointer source)
+{
+    gst_element_sync_state_with_parent(source);
+    return G_SOURCE_REMOVE;
+}
+
+/* The source's thread has to see that it is paused before it goes on. */
+static gboolean restart(gpointer source)
+{
+    gst_element_set_state(source, GST_STATE_PAUSED);
+    g_timeout_add_full(G_PRIORITY_DEFAULT, RESUME_MS, resume, gst_object_ref(source), gst_object_unref);
+    return G_SOURCE_REMOVE;
+}
+
+/*
+ * The picture that xdg-desktop-portal-wlr had not finished when its stream was paused, as pipewiresrc does once at the start, comes
+ * first: marked as corrupted, and with time 0. GstBaseSrc takes the first time for the stream's beginning, and would hold the next
+ * picture, which has the system's time, until the system is up twice as long; meanwhile the portal runs out of buffers. Pausing
+ * makes it look at the times anew.
+ */
+static GstPadProbeReturn on_first_pictures(GstPad *pad, GstPadProbeInfo *info, gpointer data)
+{
+    if (!GST_BUFFER_FLAG_IS_SET(GST_PAD_PROBE_INFO_BUFFER(info), GST_BUFFER_FLAG_CORRUPTED)) {
+        return GST_PAD_PROBE_REMOVE;
+    }
+    g_idle_add_full(G_PRIORITY_DEFAULT, restart, gst_pad_get_parent_element(pad), gst_object_unref);
+    return GST_PAD_PROBE_DROP;
+}
+
+static void look_at_first_pictures(GstElement *source)
+{
+    g_autoptr(GstPad) pad = gst_element_get_static_pad(source, "src");
+
+    gst_pad_add_probe(pad, GST_PAD_PROBE_TYPE_BUFFER, on_first_pictures, NULL, NULL);
+}
+
 static gboolean set_node(GstElement *pipeline, const Cast *cast, const Options *options, GError **error)
 {
     g_autoptr(GstElement) source = gst_bin_get_by_name(GST_BIN(pipeline), SOURCE_NAME);
@@ -140,6 +177,7 @@ static gboolean set_node(GstElement *pipeline, const Cast *cast, const Options *
     if (cast->fd >= 0) {
         g_object_set(source, "fd", cast->fd, NULL);
         ask_for_buffers(source, options);
+        look_at_first_pictures(source);
     }
     if (!options->quiet) {
         g_printerr("helix-screencast: streaming PipeWire node %u\n", cast->node);

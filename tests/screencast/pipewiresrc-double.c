@@ -4,7 +4,8 @@
  * name and those of its properties that helix-screencast sets. It makes small RGB pictures, 50 a second, and writes
  * into the file that $PIPEWIRESRC_REPORT names what it was given: "path=42 fd=TEXT", TEXT being what fd can be read as,
  * and " min-buffers=N" where that was set.
- * The property error-after makes it fail as pipewiresrc does when its node is taken away.
+ * The property error-after makes it fail as pipewiresrc does when its node is taken away; with unfinished-first the first picture
+ * is one that the portal of wlroots had not finished, and times are the system's, as pipewiresrc gives them.
  */
 #include <gst/base/gstpushsrc.h>
 #include <gst/gst.h>
@@ -20,6 +21,7 @@ typedef struct Double {
     GstPushSrc parent;
     char *path;
     int fd, error_after, made, min_buffers, max_buffers;     /* min_buffers 0: not set */
+    gboolean unfinished_first;
 } Double;
 
 typedef struct DoubleClass {
@@ -37,6 +39,7 @@ enum {
     PROP_ERROR_AFTER,
     PROP_MIN_BUFFERS,
     PROP_MAX_BUFFERS,
+    PROP_UNFINISHED_FIRST,
 };
 
 static GstStaticPadTemplate template = GST_STATIC_PAD_TEMPLATE("src", GST_PAD_SRC, GST_PAD_ALWAYS,
@@ -62,6 +65,10 @@ static void double_set_property(GObject *object, guint id, const GValue *value, 
         break;
     case PROP_MAX_BUFFERS:
         self->max_buffers = g_value_get_int(value);
+        break;
+    case PROP_UNFINISHED_FIRST:
+        self->unfinished_first = g_value_get_boolean(value);
+        gst_base_src_set_do_timestamp(GST_BASE_SRC(self), !self->unfinished_first);
         break;
     default:
         G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, spec);
@@ -125,8 +132,20 @@ static GstFlowReturn double_create(GstPushSrc *push, GstBuffer **buffer)
     *buffer = gst_buffer_new_allocate(NULL, WIDTH * HEIGHT * 3, NULL);
     gst_buffer_memset(*buffer, 0, (guint8)self->made, WIDTH * HEIGHT * 3);
     GST_BUFFER_DURATION(*buffer) = GST_SECOND / RATE;
+    if (self->unfinished_first) {
+        GST_BUFFER_PTS(*buffer) = self->made ? (GstClockTime)g_get_monotonic_time() * GST_USECOND : 0;
+        if (!self->made) {
+            GST_BUFFER_FLAG_SET(*buffer, GST_BUFFER_FLAG_CORRUPTED);
+        }
+    }
     self->made++;
     return GST_FLOW_OK;
+}
+
+static void double_get_times(GstBaseSrc *base, GstBuffer *buffer, GstClockTime *start, GstClockTime *end)
+{
+    *start = ((Double *)base)->unfinished_first ? GST_BUFFER_PTS(buffer) : GST_CLOCK_TIME_NONE;
+    *end = GST_CLOCK_TIME_NONE;
 }
 
 static void double_finalize(GObject *object)
@@ -151,10 +170,13 @@ static void double_class_init(DoubleClass *klass)
         g_param_spec_int("min-buffers", "", "", 1, G_MAXINT, 8, flags | G_PARAM_READABLE));
     g_object_class_install_property(object_class, PROP_MAX_BUFFERS,
         g_param_spec_int("max-buffers", "", "", 1, G_MAXINT, G_MAXINT, flags | G_PARAM_READABLE));
+    g_object_class_install_property(object_class, PROP_UNFINISHED_FIRST,
+                                    g_param_spec_boolean("unfinished-first", "", "", FALSE, flags));
     gst_element_class_add_static_pad_template(GST_ELEMENT_CLASS(klass), &template);
     gst_element_class_set_static_metadata(GST_ELEMENT_CLASS(klass), "Double of pipewiresrc", "Source/Video",
                                           "For tests", "The project's authors");
     GST_BASE_SRC_CLASS(klass)->start = double_start;
+    GST_BASE_SRC_CLASS(klass)->get_times = double_get_times;
     GST_PUSH_SRC_CLASS(klass)->create = double_create;
 }
 

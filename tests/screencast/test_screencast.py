@@ -519,6 +519,14 @@ def portal_backend_gone(desk):
         return result if result is not True else frames_in(path) > 5
 
 
+def portal_unfinished_first(desk):
+    """What the portal of wlroots had not finished when it was paused is no picture, and does not set the times of those after it."""
+    path, pipeline = desk.film()
+    with service(Portal, desk):
+        code, text = desk.run("--backend=portal", "--source", "unfinished-first=true num-buffers=30", *pipeline)
+        return (code == 0 and 25 <= frames_in(path) < 30) or (code, text, frames_in(path))
+
+
 def portal_restarted(desk):
     with service(Portal, desk, token="again") as portal:
         run = desk.start("--restart", "fakesink")
@@ -548,7 +556,8 @@ TESTS = (options, bad_pipelines, no_plugin, no_bus, nothing_there, no_screencast
          pipeline_fails, restarted, restarted_compositor, restart_stopped, placeholder, messages, portal_token,
          portal_buffers, portal_asks_again, portal_gives_no_token, portal_token_file, portal_window, portal_denied,
          portal_fails, portal_interrupted, portal_old, portal_cursor, portal_sources, portal_monitor, portal_closed,
-         portal_backend_gone, portal_restarted, chosen)
+         portal_backend_gone, portal_unfinished_first,
+         portal_restarted, chosen)
 
 
 def main():
