@@ -32,6 +32,7 @@ static void fail(VsockStream *self, GError *error)
     }
     g_mutex_lock(&self->lock);
     self->failed = TRUE;
+    self->repeat_us = 0;
     g_cond_broadcast(&self->cond);
     g_mutex_unlock(&self->lock);
 }
@@ -146,7 +147,7 @@ static void on_released(VsockStream *self, gint64 pts, guint32 resource_id)
 
 /*
  * With the lock. Where no other picture is under way, one that failed for now may be the last for long. A host that has made nothing of
- * any yet is given it once more, and one that cannot read it in another way; who made one before has it, and is asked to repeat it.
+ * any yet is given it once more, and one that cannot read it in another way; who failed in encoding it has it, and is asked to repeat it.
  */
 static void note_outcome(VsockStream *self, const VsockPending *pending, const VsockAnswer *told)
 {
@@ -156,12 +157,12 @@ static void note_outcome(VsockStream *self, const VsockPending *pending, const V
 
     if (told->kind == VSOCK_ANSWER_UNIT) {
         self->had_unit = TRUE;
-    } else if (self->requests_pending == 0 && !self->had_unit) {
-        if (other_way || has_none || (passes && !pending->repeat)) {
-            self->had_picture = FALSE;
-            self->owes_first = TRUE;
-        }
-    } else if (self->requests_pending == 0 && told->kind == VSOCK_ANSWER_ERROR && passes) {
+    } else if (self->requests_pending > 0) {
+        return;
+    } else if (other_way || (!self->had_unit && (has_none || (passes && !pending->repeat)))) {
+        self->had_picture = FALSE;
+        self->owes_first = TRUE;
+    } else if (self->had_unit && told->code == HELIX_CODE_ENCODE) {
         self->owes_last = !self->held;
     }
 }

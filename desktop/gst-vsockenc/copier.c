@@ -126,6 +126,10 @@ char *vsock_copier_why_not(VsockCopier *copier, GstVideoFormat format, guint32 c
 void vsock_copier_accepted(VsockCopier *copier, VsockWay way)
 {
     copier->way[way].accepted = TRUE;
+    if (copier->way[way].by_host) {
+        g_clear_pointer(&copier->way[way].refusal, g_free);     /* then of another picture alone */
+        copier->way[way].by_host = FALSE;
+    }
 }
 
 static void refuse(VsockCopier *copier, VsockWay way, const char *message, gboolean by_host)

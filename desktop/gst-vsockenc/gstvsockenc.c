@@ -133,6 +133,9 @@ static gboolean gst_vsockenc_sink_event(GstVideoEncoder *encoder, GstEvent *even
         gst_pad_push_event(encoder->srcpad, event);
         return TRUE;
     }
+    if (GST_EVENT_TYPE(event) == GST_EVENT_SEGMENT) {
+        self->given_pts = self->repeat_pts = GST_CLOCK_TIME_NONE;       /* other times begin */
+    }
     if (GST_EVENT_TYPE(event) == GST_EVENT_STREAM_START) {
         end_before(self);
     }
@@ -246,7 +249,9 @@ static void offer_pool(GstVsockEnc *self, GstQuery *query, GstCaps *caps)
 
     g_clear_pointer(&stream, vsock_stream_unref);
     if (self->source.copier && gst_video_info_from_caps(&info, caps)) {
+        GST_VIDEO_ENCODER_STREAM_LOCK(self);    /* the host's word may change what the copier knows */
         pool = vsock_copier_pool(self->source.copier, &info, capabilities);
+        GST_VIDEO_ENCODER_STREAM_UNLOCK(self);
     }
     if (!pool) {
         return;

@@ -104,6 +104,8 @@ void vsockenc_repeat(GstVsockEnc *self);
 GstFlowReturn vsockenc_handle_repeat(GstVsockEnc *self, GstVideoCodecFrame *frame);
 /* ... keeps @picture for a host that comes back, instead of the one before; NULL: none. With the stream lock. */
 void vsockenc_keep_last(GstVsockEnc *self, const VsockPicture *picture);
+/* ... what is kept by guest-copy is of use to any host by its pixels. With the stream lock. */
+void vsockenc_last_as_pixels(GstVsockEnc *self);
 /* ... keeps the time of pictures that upstream gives. With the sink pad's stream lock. */
 void vsockenc_note_picture(GstVsockEnc *self, GstVideoCodecFrame *frame);
 /* encode.c: ask for @picture (taken over; NULL: the last one again). */

@@ -139,8 +139,8 @@ static GstFlowReturn push_unit(GstVsockEnc *self, VsockAnswer *answer)
     GST_VIDEO_ENCODER_STREAM_LOCK(self);
     self->errors_in_row = 0;
     g_atomic_int_set(&self->vain_repeats, 0);
-    if (self->keeps_last && !self->reconnects) {
-        self->keeps_last = FALSE;       /* the host has one now */
+    if ((self->keeps_last || answer->unjudged) && !self->reconnects) {
+        self->keeps_last = FALSE;       /* the host has one now, and can read the way it came by */
         vsockenc_keep_last(self, NULL);
     }
     self->host_owes &= !answer->keyframe;

@@ -3,7 +3,6 @@
  * paths.c - which way each picture goes to the host, tried where only the host can say, and told in two properties.
  */
 #include "gstvsockenc.h"
-#include "pixels.h"
 #include "upstream.h"
 
 #define GST_CAT_DEFAULT vsockenc_debug
@@ -79,12 +78,7 @@ static void refuse_way(GstVsockEnc *self, VsockWay way, const char *message)
     GST_INFO_OBJECT(self, "the host cannot read pictures by %s: %s", vsock_way_name(way), message);
     vsock_copier_refused(self->source.copier, way, message);
     self->ways_changed = TRUE;
-    if (self->last && self->last->path == VSOCK_PATH_GUEST_COPY) {
-        VsockPicture *pixels = vsock_pixels_again(self->last);
-
-        vsock_picture_free(self->last);
-        self->last = pixels;
-    }
+    vsockenc_last_as_pixels(self);
 }
 
 gboolean vsockenc_trial_refused(GstVsockEnc *self, VsockAnswer *answer)

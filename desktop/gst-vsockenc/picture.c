@@ -195,6 +195,11 @@ VsockPicture *vsock_picture_new(const VsockPictureSource *source, GstBuffer *buf
     return picture;
 }
 
+guint32 vsock_picture_needs(const VsockPicture *picture)
+{
+    return picture->needs | (picture->crop_x || picture->crop_y || picture->offset[0] ? HELIX_CAP_EXT : 0);
+}
+
 /* Pixels alone are copied: they may lie in memory that upstream takes back by unmapping it. */
 static gboolean keep_pixels(VsockPicture *again, const VsockPicture *picture)
 {

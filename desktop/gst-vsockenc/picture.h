@@ -29,7 +29,7 @@ typedef struct VsockPicture {
     guint64 modifier;
     int fence_fd;               /* wait for this to poll readable before the host is told; -1: nothing to wait for */
     GstBuffer *buffer;          /* the picture's memory, held until the host has read it */
-    guint32 needs;              /* HELIX_CAP_ bits without which the host cannot read it; crop and offset need EXT anyway */
+    guint32 needs;              /* see vsock_picture_needs() */
     VsockWay way;               /* GUEST_COPY */
     gboolean trial;             /* the host has not shown yet that it can read it this way: it may refuse, and no harm done */
     gboolean drawn;             /* GUEST_COPY: upstream drew into a buffer of ours, nothing was copied */
@@ -64,6 +64,8 @@ typedef struct VsockPictureSource {
 VsockPicture *vsock_picture_new(const VsockPictureSource *source, GstBuffer *buffer, guint32 capabilities,
                                 VsockStats *stats, char **why, GError **error);
 void vsock_picture_free(VsockPicture *picture);
+/* HELIX_CAP_ bits without which a host cannot read it. */
+guint32 vsock_picture_needs(const VsockPicture *picture);
 /* The same picture once more, for a host that comes later: holds its buffer, or a copy of its pixels. NULL: no memory. */
 VsockPicture *vsock_picture_again(const VsockPicture *picture);
 

@@ -8,6 +8,7 @@
  */
 #include <gst/video/video.h>
 #include "gstvsockenc.h"
+#include "pixels.h"
 
 #define GST_CAT_DEFAULT vsockenc_debug
 
@@ -106,15 +107,36 @@ static VsockPicture *once_more(GstVsockEnc *self, const VsockPicture *picture)
 void vsockenc_keep_last(GstVsockEnc *self, const VsockPicture *picture)
 {
     g_clear_pointer(&self->last, vsock_picture_free);
-    if (picture && self->keeps_last) {
+    if (picture && (self->keeps_last || picture->trial)) {
         self->last = once_more(self, picture);
     }
 }
 
+void vsockenc_last_as_pixels(GstVsockEnc *self)
+{
+    if (self->last && self->last->path == VSOCK_PATH_GUEST_COPY) {
+        VsockPicture *pixels = vsock_pixels_again(self->last);
+
+        vsock_picture_free(self->last);
+        self->last = pixels;
+    }
+}
+
+/* The first picture that a host is given once more, or NULL. */
+static VsockPicture *first_again(GstVsockEnc *self)
+{
+    if (!vsock_stream_wants_first(self->stream)) {
+        return NULL;
+    }
+    if (self->last && vsock_picture_needs(self->last) & ~vsock_stream_capabilities(self->stream)) {
+        vsockenc_last_as_pixels(self);
+    }
+    return self->last ? once_more(self, self->last) : NULL;
+}
+
 GstFlowReturn vsockenc_handle_repeat(GstVsockEnc *self, GstVideoCodecFrame *frame)
 {
-    VsockPicture *first = vsock_stream_wants_first(self->stream) && self->last ? once_more(self, self->last) : NULL;
-
+    VsockPicture *first = first_again(self);
     gboolean forced = self->force_keyframe || self->host_owes || GST_VIDEO_CODEC_FRAME_IS_FORCE_KEYFRAME(frame);
 
     vsockenc_forget_host(self);

@@ -37,7 +37,7 @@ static VsockPending *pending_new(VsockPicture *picture, gpointer frame)
     };
     pending->buffer = picture->buffer ? gst_buffer_ref(picture->buffer) : NULL;
     pending->path = picture->path;
-    pending->needs = picture->needs | (picture->crop_x || picture->crop_y || picture->offset[0] ? HELIX_CAP_EXT : 0);
+    pending->needs = vsock_picture_needs(picture);
     pending->trial = pending->unjudged = picture->trial;
     pending->way = picture->way;
     pending->again = picture->again;
@@ -70,7 +70,9 @@ static void send_request(VsockStream *self, VsockPending *pending)
     self->requests_pending++;
     if (!self->had_picture) {
         self->repeat_us = 0;    /* the first on a connection is a keyframe, */
-        pending->trial |= self->owes_first;     /* and may have been held since before it */
+        /* and may have been held since before it. After pixels no way is left. */
+        pending->trial |= self->owes_first && pending->path != VSOCK_PATH_PIXEL_DATA;
+        pending->unjudged |= self->owes_first && pending->path == VSOCK_PATH_GUEST_COPY;
     }
     self->had_picture = TRUE;
     if (pending->repeat) {
@@ -116,6 +118,8 @@ void vsock_stream_pump(VsockStream *self)
         if (can_send(self, pending)) {
             send_request(self, pending);
         } else {
+            /* Made for a host that can do more than the one that came. */
+            self->owes_first |= !pending->repeat && !self->had_picture;
             give_up(self, pending, VSOCK_ANSWER_SKIPPED);
         }
     } else if (self->held && self->away && (self->drain_later || self->draining)) {
@@ -183,6 +187,9 @@ gboolean vsock_stream_key_held(VsockStream *self)
 /* A host that has a picture encodes it again, if it can; one that has none, though there was one, is given that again. */
 static gboolean can_be_wanted(const VsockStream *self)
 {
+    if (self->failed) {
+        return FALSE;
+    }
     return self->had_picture ? vsock_stream_has_capability(self, HELIX_CAP_REPEAT)
                              : self->owes_first && vsock_stream_has_agreed(self);
 }

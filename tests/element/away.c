@@ -219,8 +219,10 @@ static void test_eos_after_error(void)
     fixture_pull(&f, 0, TRUE);
     fixture_push(&f);
     gst_message_unref(fixture_message(&f, GST_MESSAGE_ERROR));
-    g_usleep(100 * 1000);
+    fixture_ask_for_keyframe(&f);
+    g_usleep(200 * 1000);
     g_assert_cmpint(gst_pad_get_task_state(pad), ==, GST_TASK_STARTED);
+    g_assert_cmpuint(fixture_stat(&f, "repeats"), ==, 0);      /* of whom? */
     g_assert_true(gst_harness_push_event(f.h, gst_event_new_eos()));
     g_assert_true(fixture_wait_event(&f, GST_EVENT_EOS));
     fixture_stop_in_time(&f);

@@ -50,6 +50,26 @@ static void test_still(void)
     fixture_tear_down(&f);
 }
 
+/* The time of a repeat is nothing to a segment that begins after it. */
+static void test_segment(void)
+{
+    Script script = SCRIPT_DEFAULT;
+    GstSegment segment;
+    Fixture f;
+
+    set_up_still(&f, &script);
+    gst_harness_set_time(f.h, 5 * GST_SECOND);
+    fixture_ask_for_keyframe(&f);
+    gst_buffer_unref(gst_harness_pull(f.h));
+    gst_segment_init(&segment, GST_FORMAT_TIME);
+    g_assert_true(gst_harness_push_event(f.h, gst_event_new_segment(&segment)));
+    for (f.n = 1; f.n < 4;) {
+        fixture_push(&f);
+        fixture_pull(&f, f.n - 1, FALSE);
+    }
+    fixture_tear_down(&f);
+}
+
 /* Where a picture comes soon, it is the keyframe. */
 static void test_moving(void)
 {
@@ -366,7 +386,7 @@ static void test_last(void)
 
     script.error_from = 1;
     script.error_to = 2;
-    script.error_code = HELIX_CODE_BUSY;
+    script.error_code = HELIX_CODE_ENCODE;
     set_up_still(&f, &script);
     fixture_push(&f);
     buffer = gst_harness_pull(f.h);
@@ -415,6 +435,7 @@ static void test_never(void)
 void add_repeat_tests(void)
 {
     g_test_add_func("/repeat/still", test_still);
+    g_test_add_func("/repeat/segment", test_segment);
     g_test_add_func("/repeat/moving", test_moving);
     g_test_add_func("/repeat/waiting", test_waiting);
     g_test_add_func("/repeat/cannot", test_cannot);

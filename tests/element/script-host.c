@@ -107,10 +107,10 @@ static void answer_config(ScriptHost *host, int fd, guint16 session, guint8 flag
                    "no encoder left");
         return;
     }
+    g_usleep(host->script.config_delay_ms * 1000ul);
     if (host->script.frozen_only || !(flags & HELIX_CONFIG_ANSWER)) {
         return;
     }
-    g_usleep(host->script.config_delay_ms * 1000ul);
     memcpy(payload, config, MIN(len, HELIX_CONFIG_LONG_SIZE));
     put_u32(payload + HELIX_CONFIG_WIDTH, (get_u32(config + HELIX_CONFIG_WIDTH) + 1) & ~1u);
     put_u32(payload + HELIX_CONFIG_HEIGHT, (get_u32(config + HELIX_CONFIG_HEIGHT) + 1) & ~1u);

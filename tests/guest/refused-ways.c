@@ -409,6 +409,25 @@ static void test_late_refused(void)
     tear_down(&f);
 }
 
+/* The same where the host turns out to be one of the first days, which does not know what the picture was made for. */
+static void test_late_frozen(void)
+{
+    Script script = SCRIPT_DEFAULT;
+    GstBuffer *out;
+    Fixture f;
+
+    script.config_delay_ms = 500;
+    script.frozen_only = TRUE;
+    fixture_set_up_with(&f, &script, -1, TRUE, NULL);
+    g_assert_cmpint(fixture_push(&f), ==, GST_FLOW_OK);
+    out = gst_harness_pull(f.h);
+    g_assert_nonnull(out);
+    gst_buffer_unref(out);
+    g_assert_cmpuint(script_host_frames(f.host), ==, 1);
+    g_assert_cmpuint(script_host_frame(f.host, 0).flags, ==, HELIX_REQUEST_PIXEL_DATA);
+    tear_down(&f);
+}
+
 /* The same for the picture that a host which came back is given, as the screen stands still. */
 static void test_still_refused(void)
 {
@@ -445,6 +464,7 @@ int main(int argc, char **argv)
     g_test_add_func("/next-takes", test_next_takes);
     g_test_add_func("/next-refuses", test_next_refuses);
     g_test_add_func("/late-refused", test_late_refused);
+    g_test_add_func("/late-frozen", test_late_frozen);
     g_test_add_func("/still-refused", test_still_refused);
     return g_test_run();
 }
