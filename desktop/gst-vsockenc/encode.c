@@ -389,7 +389,7 @@ GstFlowReturn vsockenc_handle_frame(GstVideoEncoder *encoder, GstVideoCodecFrame
     if (self->repeating) {
         return vsockenc_handle_repeat(self, frame);
     }
-    vsockenc_keep_last(self, NULL);     /* first of all: of a pool of two buffers upstream draws the next into this one */
+    vsockenc_keep_last(self, NULL);
     vsockenc_note_picture(self, frame);
     resized = picture_size_changed(self, frame->input_buffer);
     if (settings_changed(self) || resized) {

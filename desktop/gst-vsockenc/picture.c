@@ -227,7 +227,12 @@ VsockPicture *vsock_picture_again(const VsockPicture *picture)
     *again = *picture;
     again->map = NULL;
     again->repacked = NULL;
-    again->buffer = picture->buffer ? gst_buffer_ref(picture->buffer) : NULL;
+    if (picture->path == VSOCK_PATH_DMABUF) {
+        again->memory = gst_memory_ref(picture->buffer ? gst_buffer_peek_memory(picture->buffer, 0) : picture->memory);
+        again->buffer = NULL;
+    } else {
+        again->buffer = picture->buffer ? gst_buffer_ref(picture->buffer) : NULL;
+    }
     again->trial = picture->path == VSOCK_PATH_GUEST_COPY;
     again->drawn = FALSE;
     again->again = TRUE;
@@ -242,6 +247,7 @@ void vsock_picture_free(VsockPicture *picture)
 {
     g_clear_pointer(&picture->map, vsock_frame_unmap);
     gst_clear_buffer(&picture->buffer);
+    g_clear_pointer(&picture->memory, gst_memory_unref);
     g_free(picture->repacked);
     g_free(picture);
 }

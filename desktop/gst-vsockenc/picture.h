@@ -28,7 +28,8 @@ typedef struct VsockPicture {
     guint32 offset[2], stride_of[2];
     guint64 modifier;
     int fence_fd;               /* wait for this to poll readable before the host is told; -1: nothing to wait for */
-    GstBuffer *buffer;          /* the picture's memory, held until the host has read it */
+    GstBuffer *buffer;          /* the picture's memory, held until the host has read it; or */
+    GstMemory *memory;          /* of a DMA-BUF that upstream may have back meanwhile: the id stays this memory's */
     guint32 needs;              /* see vsock_picture_needs() */
     VsockWay way;               /* GUEST_COPY */
     gboolean trial;             /* the host has not shown yet that it can read it this way: it may refuse, and no harm done */
@@ -66,7 +67,10 @@ VsockPicture *vsock_picture_new(const VsockPictureSource *source, GstBuffer *buf
 void vsock_picture_free(VsockPicture *picture);
 /* HELIX_CAP_ bits without which a host cannot read it. */
 guint32 vsock_picture_needs(const VsockPicture *picture);
-/* The same picture once more, for a host that comes later: holds its buffer, or a copy of its pixels. NULL: no memory. */
+/*
+ * The same picture once more, for a host that comes later: holds its buffer of guest-copy, or a copy of its pixels; of a DMA-BUF the
+ * memory, not the buffer, which a pool may want for the next picture. NULL: no memory.
+ */
 VsockPicture *vsock_picture_again(const VsockPicture *picture);
 
 /* Size of @buffer's picture after its crop meta. */
