@@ -3,6 +3,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "fixture.h"
+#include "sockets.h"
 
 /* ---- a host that knows the frozen messages only ---- */
 
@@ -89,6 +90,9 @@ static void test_no_vsock(void)
 {
     /* CID 1 is this machine itself, where nobody listens; most build machines have no vsock at all. */
     check_no_start("cid", "1", "Cannot connect to the host on vsock CID 1 port 5000");
+    sockets_forbid_vsock(TRUE);
+    check_no_start("cid", "2", "A container's seccomp profile usually forbids it: allow it there");
+    sockets_forbid_vsock(FALSE);
 }
 
 static void test_nobody_listens(void)

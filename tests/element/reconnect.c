@@ -5,7 +5,7 @@
 #include <unistd.h>
 #include "../../desktop/gst-vsockenc/bytes.h"
 #include "fixture.h"
-#include "slow-connect.h"
+#include "sockets.h"
 
 static void wait_back(Fixture *f)
 {

@@ -1,14 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* slow-connect.c - see slow-connect.h. In front of the C library's connect(), for the plugin too. */
+/* sockets.c - see sockets.h. In front of the C library's functions, for the plugin too. */
 #include <dlfcn.h>
+#include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <glib.h>
-#include "slow-connect.h"
+#include <linux/vm_sockets.h>
+#include "sockets.h"
 
 static const char *slow_path;   /* atomic */
 static gint inside;             /* atomic */
+static gint no_vsock;           /* atomic */
+
+void sockets_forbid_vsock(gboolean forbid)
+{
+    g_atomic_int_set(&no_vsock, forbid);
+}
 
 void slow_connect(const char *path)
 {
@@ -38,4 +45,17 @@ int connect(int fd, const struct sockaddr *address, socklen_t len)
         g_usleep(300 * 1000);
     }
     return result;
+}
+
+int socket(int domain, int type, int protocol);
+
+int socket(int domain, int type, int protocol)
+{
+    int (*of_libc)(int, int, int) = (int (*)(int, int, int))dlsym(RTLD_NEXT, "socket");
+
+    if (domain == AF_VSOCK && g_atomic_int_get(&no_vsock)) {
+        errno = EPERM;
+        return -1;
+    }
+    return of_libc(domain, type, protocol);
 }
