@@ -211,7 +211,7 @@ VsockWait vsockenc_drain(GstVsockEnc *self, guint ms)
 
     vsockenc_run_output(self);
     GST_VIDEO_ENCODER_STREAM_UNLOCK(self);
-    state = vsock_stream_drain(self->stream, ms);
+    state = vsock_stream_drain(self->stream, self->live ? ms : 0);
     GST_VIDEO_ENCODER_STREAM_LOCK(self);
     return state;
 }
@@ -232,7 +232,7 @@ static gboolean is_live(GstVsockEnc *self)
 /* A live source does not wait for a host that says nothing: what is under way comes before what is new all the same. */
 static gboolean end_format(GstVsockEnc *self)
 {
-    VsockWait state = vsockenc_drain(self, self->live ? VSOCK_DRAIN_MS : 0);
+    VsockWait state = vsockenc_drain(self, VSOCK_DRAIN_MS);
 
     if (state == VSOCK_WAIT_LATE) {
         vsock_stream_skip_held(self->stream);
@@ -280,9 +280,9 @@ void vsockenc_give_up_frame(GstVsockEnc *self, GstVideoCodecFrame *frame, gboole
     self->force_keyframe |= forced;
     if (why != VSOCK_N_COUNTERS) {
         vsock_stats_count(self->stats, VSOCK_COUNT_DROPPED, 1);
-    }
-    if (why != VSOCK_N_COUNTERS && why != VSOCK_COUNT_DROPPED) {
-        vsock_stats_count(self->stats, why, 1);
+        if (why != VSOCK_COUNT_DROPPED) {
+            vsock_stats_count(self->stats, why, 1);
+        }
     }
 #if GST_CHECK_VERSION(1, 26, 0)
     gst_video_encoder_drop_frame(GST_VIDEO_ENCODER(self), frame);
@@ -414,8 +414,7 @@ GstFlowReturn vsockenc_handle_frame(GstVideoEncoder *encoder, GstVideoCodecFrame
 GstFlowReturn vsockenc_finish(GstVideoEncoder *encoder)
 {
     GstVsockEnc *self = GST_VSOCKENC(encoder);
-    GstFlowReturn flow = vsockenc_flow_of(self, self->ending ? VSOCK_WAIT_READY
-                                                            : vsockenc_drain(self, self->live ? VSOCK_DRAIN_MS : 0));
+    GstFlowReturn flow = vsockenc_flow_of(self, self->ending ? VSOCK_WAIT_READY : vsockenc_drain(self, VSOCK_DRAIN_MS));
 
     vsockenc_keep_last(self, NULL);
     post_stats(self);

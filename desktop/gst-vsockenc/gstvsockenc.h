@@ -117,7 +117,8 @@ void vsockenc_install_properties(GObjectClass *object_class);
 /* So many pictures refused one after the other, or not drawn in time, are no accident any more. */
 #define VSOCKENC_MAX_ERRORS_IN_ROW 30
 
-/* encode.c, for paths.c; with the stream lock. Until everything asked so far is answered and pushed, @ms at most (0: for ever). */
+/* encode.c, for paths.c; with the stream lock. Until everything asked so far is answered and pushed; of a live
+ * source @ms at most. */
 VsockWait vsockenc_drain(GstVsockEnc *self, guint ms);
 GstFlowReturn vsockenc_flow_of(const GstVsockEnc *self, VsockWait state);
 

@@ -72,13 +72,11 @@ gboolean vsockenc_is_of_way(const VsockAnswer *answer)
     return answer->kind == VSOCK_ANSWER_ERROR && answer->unjudged && vsock_is_trial_code(answer->code);
 }
 
-/* What is kept of the latest picture is to be of use by another way: that of its pixels goes with every host. */
 static void refuse_way(GstVsockEnc *self, VsockWay way, const char *message)
 {
     GST_INFO_OBJECT(self, "the host cannot read pictures by %s: %s", vsock_way_name(way), message);
     vsock_copier_refused(self->source.copier, way, message);
     self->ways_changed = TRUE;
-    vsockenc_last_as_pixels(self);
 }
 
 gboolean vsockenc_trial_refused(GstVsockEnc *self, VsockAnswer *answer)
@@ -93,6 +91,7 @@ gboolean vsockenc_trial_refused(GstVsockEnc *self, VsockAnswer *answer)
         self->force_keyframe |= answer->was_forced;
     } else if (vsockenc_is_of_way(answer)) {
         refuse_way(self, answer->way, answer->message);
+        vsockenc_last_as_pixels(self);      /* nobody waits to send it by another way: this one goes with every host */
     }
     GST_VIDEO_ENCODER_STREAM_UNLOCK(self);
     return refused;
@@ -109,7 +108,7 @@ static gboolean try_way(GstVsockEnc *self, GstVideoCodecFrame *frame, VsockPictu
     self->trial = frame;
     vsockenc_submit(self, frame, picture);
     /* A live source does not wait for ever: a word that comes later is no more taken for one on the way. */
-    *flow = vsockenc_flow_of(self, vsockenc_drain(self, self->live ? VSOCK_AGREE_MS : 0));
+    *flow = vsockenc_flow_of(self, vsockenc_drain(self, VSOCK_AGREE_MS));
     self->trial = NULL;
     refusal = g_steal_pointer(&self->trial_refusal);
     if (!refusal) {

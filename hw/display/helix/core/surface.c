@@ -237,9 +237,14 @@ static gboolean wire_has_room(HelixSurfacePool *pool, gsize capacity, GError **e
     return FALSE;
 }
 
+guint64 helix_surface_pool_row(guint32 fourcc, guint32 width)
+{
+    return (row_bytes(fourcc, width) + ROW_ALIGN - 1) & ~(guint64)(ROW_ALIGN - 1);
+}
+
 static HelixSurface *take(HelixSurfacePool *pool, guint32 fourcc, guint32 width, guint32 height, gboolean for_wire, GError **error)
 {
-    guint64 stride = (row_bytes(fourcc, width) + ROW_ALIGN - 1) & ~(guint64)(ROW_ALIGN - 1);
+    guint64 stride = helix_surface_pool_row(fourcc, width);
     gsize capacity = stride <= G_MAXUINT32 ? helix_picture_size(fourcc, width, height, (guint32)stride, NULL) : 0;
     PooledSurface *pooled = NULL;
     HelixSurface *surface;

@@ -71,6 +71,8 @@ gsize helix_picture_size(guint32 fourcc, guint32 width, guint32 height, guint32 
 /* A pool that keeps up to @keep idle memory surfaces for reuse. Thread-safe; outlived by the surfaces taken from it. */
 HelixSurfacePool *helix_surface_pool_new(guint keep);
 void helix_surface_pool_unref(HelixSurfacePool *pool);
+/* Bytes from row to row of a pool's pictures, of each plane. */
+guint64 helix_surface_pool_row(guint32 fourcc, guint32 width);
 /* Let idle surfaces go, and those that come back too, until one is taken again. */
 void helix_surface_pool_trim(HelixSurfacePool *pool);
 /* Bytes in surfaces handed out and idle ones. */

@@ -8,7 +8,6 @@
 #include "turn.h"
 #include "worker.h"
 
-#define ROW_ALIGN 64u           /* of a pool's pictures */
 #define CONVERTED_MOST 2u       /* pictures in NV12: one is encoded while one is converted */
 
 typedef enum JobKind { JOB_ENCODE, JOB_CONFIGURE, JOB_END } JobKind;
@@ -94,7 +93,7 @@ static gboolean reserve_memory(HelixWorker *worker, const HelixEncoderConfig *co
     gboolean fits;
 
     if (worker->klass->wants_nv12) {
-        bytes += ((guint64)config->width + ROW_ALIGN - 1) / ROW_ALIGN * ROW_ALIGN * config->height * 3 / 2 * CONVERTED_MOST;
+        bytes += helix_surface_pool_row(HELIX_FORMAT_NV12, config->width) * config->height * 3 / 2 * CONVERTED_MOST;
     }
     g_mutex_lock(&crew->lock);
     others = crew->bytes;
