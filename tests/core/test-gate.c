@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The gate's width, its order, and threads that hang inside. */
+/* The gate's width, its stays, and threads that hang inside. */
 #include "core/gate.h"
 
 typedef struct Crowd {
@@ -161,11 +161,143 @@ static void test_overload(void)
     check_width();
 }
 
+/* ---- stays ---- */
+
+#define STAY_US 16000           /* of the gate */
+#define PICTURE_US 1000
+
+typedef struct Busy {
+    GMutex lock;
+    gboolean over;
+    guint pictures, changes, others;    /* begun; of those after a wait; since test_rested() looked */
+    guint *own;                 /* of each */
+    gint64 began, ended;
+} Busy;
+
+typedef struct Greedy {
+    Busy *busy;
+    guint *own;
+    GThread *thread;
+} Greedy;
+
+/* Always has another picture. */
+static gpointer play(gpointer data)
+{
+    Greedy *greedy = data;
+    Busy *busy = greedy->busy;
+
+    while (TRUE) {
+        gint64 asked = g_get_monotonic_time();
+
+        helix_gate_enter();
+        g_mutex_lock(&busy->lock);
+        if (busy->over) {
+            g_mutex_unlock(&busy->lock);
+            break;
+        }
+        busy->pictures++;
+        busy->others++;
+        /* Who stays comes in at once. */
+        busy->changes += g_get_monotonic_time() - asked > PICTURE_US / 2;
+        (*greedy->own)++;
+        g_mutex_unlock(&busy->lock);
+        g_usleep(PICTURE_US);
+    }
+    helix_gate_leave();
+    return NULL;
+}
+
+static void begin_busy(Busy *busy, Greedy *crowd, guint count)
+{
+    *busy = (Busy) { .own = g_new0(guint, count), .began = g_get_monotonic_time() };
+    for (guint i = 0; i < count; i++) {
+        crowd[i] = (Greedy) { .busy = busy, .own = &busy->own[i] };
+        crowd[i].thread = g_thread_new("greedy", play, &crowd[i]);
+    }
+}
+
+static void end_busy(Busy *busy, Greedy *crowd, guint count)
+{
+    g_mutex_lock(&busy->lock);
+    busy->over = TRUE;
+    busy->ended = g_get_monotonic_time();
+    g_mutex_unlock(&busy->lock);
+    for (guint i = 0; i < count; i++) {
+        g_thread_join(crowd[i].thread);
+    }
+}
+
+/* Microseconds a picture took, on a place. */
+static gint64 picture_us(const Busy *busy, guint width)
+{
+    return (busy->ended - busy->began) * width / MAX(busy->pictures, 1);
+}
+
+/* Those who always have another picture stay for several, and get as much as each other. */
+static void test_stay(void)
+{
+    guint width = MAX(g_get_num_processors(), 2u), count = 2 * width;
+    g_autofree Greedy *crowd = g_new0(Greedy, count);
+    guint least = G_MAXUINT, most = 0;
+    Busy busy;
+
+    begin_busy(&busy, crowd, count);
+    g_usleep(G_TIME_SPAN_SECOND / 2);
+    end_busy(&busy, crowd, count);
+    if (picture_us(&busy, width) > STAY_US / 4) {
+        g_test_skip("the machine is too busy to have several pictures in a stay");
+    } else {
+        for (guint i = 0; i < count; i++) {
+            least = MIN(least, busy.own[i]);
+            most = MAX(most, busy.own[i]);
+        }
+        g_assert_cmpuint(busy.pictures, >, 3 * busy.changes);
+        g_assert_cmpuint(2 * least, >, most);
+    }
+    g_free(busy.own);
+}
+
+/* Who was away for a while waits for those before it to end a picture, not a stay. */
+static void test_rested(void)
+{
+    guint width = MAX(g_get_num_processors(), 2u), count = width + 1, waited[9];
+    g_autofree Greedy *crowd = g_new0(Greedy, count);
+    Busy busy;
+
+    begin_busy(&busy, crowd, count);
+    for (guint i = 0; i < G_N_ELEMENTS(waited); i++) {
+        guint at;
+
+        g_usleep(2 * STAY_US + i * STAY_US / G_N_ELEMENTS(waited));     /* at any time of their stays */
+        g_mutex_lock(&busy.lock);
+        busy.others = 0;
+        g_mutex_unlock(&busy.lock);
+        helix_gate_enter();
+        g_mutex_lock(&busy.lock);
+        for (at = i; at > 0 && waited[at - 1] > busy.others; at--) {
+            waited[at] = waited[at - 1];
+        }
+        waited[at] = busy.others;
+        g_mutex_unlock(&busy.lock);
+        helix_gate_leave();
+    }
+    end_busy(&busy, crowd, count);
+    g_test_message("pictures of others before its own: %u to %u", waited[0], waited[G_N_ELEMENTS(waited) - 1]);
+    if (picture_us(&busy, width) > STAY_US / 4) {
+        g_test_skip("the machine is too busy to have several pictures in a stay");
+    } else {
+        g_assert_cmpuint(waited[G_N_ELEMENTS(waited) / 2], <=, 2 * width);
+    }
+    g_free(busy.own);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/gate/hanging", test_hanging);
     g_test_add_func("/gate/width", test_width);
     g_test_add_func("/gate/overload", test_overload);
+    g_test_add_func("/gate/stay", test_stay);
+    g_test_add_func("/gate/rested", test_rested);
     return g_test_run();
 }

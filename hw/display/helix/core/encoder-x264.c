@@ -11,7 +11,6 @@
 #include "convert.h"
 #include "encoder.h"
 #include "error.h"
-#include "gate.h"
 #include "h264.h"
 
 #define NO_KEYFRAMES        (1 << 30)   /* x264's "infinite" key frame interval */
@@ -360,8 +359,8 @@ static gboolean failed(int result, GError **error)
     return FALSE;
 }
 
-static gboolean encode_now(HelixEncoder *encoder, HelixSurface *surface, gboolean force_idr, HelixAccessUnit *unit,
-                           GError **error)
+static gboolean x264_encode(HelixEncoder *encoder, HelixSurface *surface, gboolean force_idr, HelixAccessUnit *unit,
+                            GError **error)
 {
     X264Encoder *x264 = (X264Encoder *)encoder;
     AVPacket *packet;
@@ -395,22 +394,12 @@ static gboolean encode_now(HelixEncoder *encoder, HelixSurface *surface, gboolea
     return TRUE;
 }
 
-static gboolean x264_encode(HelixEncoder *encoder, HelixSurface *surface, gboolean force_idr, HelixAccessUnit *unit,
-                            GError **error)
-{
-    gboolean good;
-
-    helix_gate_enter();
-    good = encode_now(encoder, surface, force_idr, unit, error);
-    helix_gate_leave();
-    return good;
-}
-
 const HelixEncoderClass helix_encoder_x264 = {
     .name = "x264",
     .surface_kinds = 1u << HELIX_SURFACE_MEMORY,
     .memory = x264_memory,
     .wants_nv12 = TRUE,
+    .on_cpu = TRUE,
     .open = x264_open,
     .reconfigure = x264_reconfigure,
     .encode = x264_encode,

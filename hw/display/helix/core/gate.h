@@ -1,18 +1,24 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * gate.h - as many threads at a time as there are processors, in the order in which they came.
+ * gate.h - as many threads at a time as there are processors, a short stay each, in the order in which they came.
  *
- * Software encoders pass through it picture by picture. Without, more streams than processors get what the scheduler's
- * wake-ups happen to give them, some twice as much as others. Who is inside for half a second hangs, and its place is given to
- * another until it leaves. What a worker converts before it calls its encoder (ahead.h) is outside of the gate.
+ * Software encoders pass through it. Without, more streams than processors get what the scheduler's wake-ups happen to give
+ * them, some twice as much as others. Who has a picture after the other stays inside for 16 ms: what an encoder keeps of its
+ * stream has to come into the caches again after each change. But nobody is kept waiting by that who was away for a while:
+ * pictures at a steady rate wait for one picture of those before them.
+ * Who is at one picture for half a second hangs, and its place is given to another until it goes on.
  */
 #ifndef HELIX_GATE_H
 #define HELIX_GATE_H
 
 #include <glib.h>
 
-/* One gate a process. Any thread but the main loop's: it waits. The thread that entered leaves. */
+/*
+ * One gate a process. Before each picture, by any thread but the main loop's: it waits. Who is inside already may have to
+ * go to the end of the queue.
+ */
 void helix_gate_enter(void);
+/* There is no next picture yet. Nothing happens if the caller is not inside. */
 void helix_gate_leave(void);
 
 #endif

@@ -5,6 +5,7 @@
 
 #include "ahead.h"
 #include "error.h"
+#include "gate.h"
 #include "turn.h"
 #include "worker.h"
 
@@ -189,12 +190,28 @@ static HelixSurface *picture_of(HelixWorker *worker, Job *job)
     return picture;
 }
 
+/* A stay goes on with the next picture if that is there already. */
+static void leave_gate(HelixWorker *worker)
+{
+    gboolean more;
+
+    g_mutex_lock(&worker->lock);
+    more = !g_queue_is_empty(&worker->jobs);
+    g_mutex_unlock(&worker->lock);
+    if (!more) {
+        helix_gate_leave();
+    }
+}
+
 /* Pictures that come from now on, the time that this one's conversion takes included, are converted meanwhile. */
 static gboolean encode_picture(HelixWorker *worker, Job *job, gboolean force_idr)
 {
     gboolean good, wants_nv12 = worker->klass->wants_nv12;
     HelixSurface *picture;
 
+    if (worker->klass->on_cpu) {
+        helix_gate_enter();
+    }
     if (wants_nv12) {
         set_busy(worker, worker->in_force.width, worker->in_force.height);
     }
@@ -331,6 +348,9 @@ static gpointer worker_main(gpointer data)
         }
         helix_surface_unref(g_steal_pointer(&job->surface));
         post(worker->crew, job);
+        if (worker->klass->on_cpu) {
+            leave_gate(worker);
+        }
     }
     return NULL;
 }
