@@ -6,7 +6,8 @@
  *     bench-overhead [ROUNDS [REQUESTS]]
  *
  * The client is the same for both, and the skeleton's answer is a copy of one of the host's. Each round asks both in
- * turn, request by request.
+ * turn, some hundred requests each: with a change at every request each has its threads where the other one's made the
+ * scheduler put them.
  *
  * Both have their threads on the same processors. A hop to another processor takes longer than all that either does between
  * two hops, and left alone the scheduler has the threads of the one on one processor and those of the other on two, or the
@@ -28,6 +29,8 @@
 #include "measure.h"
 #include "served.h"
 
+#define BLOCK 200u              /* requests to the one before those to the other */
+#define SETTLE 20u              /* so many first are not counted */
 #define WIDTH 1920u
 #define HEIGHT 1080u
 #define REQUEST_BYTES (HELIX_WIRE_HEADER_SIZE + HELIX_REQUEST_SIZE)
@@ -215,13 +218,19 @@ static void run_round(Client *host, Client *skeleton, guint requests, Figure *p5
     g_autofree double *ours = g_new(double, requests), *rival = g_new(double, requests);
     double ours50, rival50;
 
-    for (guint i = 0; i < requests; i++) {
-        if (i % 2) {
-            ours[i] = ask(host, i);
-        }
-        rival[i] = ask(skeleton, i);
-        if (i % 2 == 0) {
-            ours[i] = ask(host, i);
+    for (guint first = 0; first < requests; first += BLOCK) {
+        gboolean host_first = first / BLOCK % 2;
+
+        for (guint which = 0; which < 2; which++) {
+            Client *client = (which == 0) == host_first ? host : skeleton;
+            double *took = client == host ? ours : rival;
+
+            for (guint i = 0; i < SETTLE; i++) {
+                ask(client, i);
+            }
+            for (guint i = first; i < MIN(first + BLOCK, requests); i++) {
+                took[i] = ask(client, i);
+            }
         }
     }
     ours50 = quantile(ours, requests, 0.5);

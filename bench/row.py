@@ -106,3 +106,13 @@ def from_program(answer, name, **options):
         if figure["name"] == name:
             return Figure(name, figure["unit"], figure["ours"], figure["rival"], **options)
     raise KeyError("the program has no figure '%s'" % name)
+
+
+def joined(answers):
+    """What a bench program printed in several runs, as if it had been one."""
+    first = answers[0]
+    for answer in answers[1:]:
+        for figure, more in zip(first["figures"], answer["figures"]):
+            figure["ours"] += more["ours"]
+            figure["rival"] += more["rival"]
+    return first

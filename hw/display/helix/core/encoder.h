@@ -44,7 +44,7 @@ typedef struct HelixEncoderClass {
     const char *name;           /* "x264", "null", "videotoolbox" */
     guint surface_kinds;        /* bits 1 << HelixSurfaceKind it can read */
     gboolean wants_nv12;        /* a picture in host memory is best given as NV12 of the coded size; it takes others too */
-    gboolean on_cpu;            /* it codes with the CPU: streams take turns (gate.h) */
+    gboolean on_cpu;            /* it codes with the CPU: streams take turns (gate.h), and threads give way (threads.h) */
     /* Bytes of host memory that an encoder open for a completed @config keeps at most. NULL: none to speak of. Any thread. */
     guint64 (*memory)(const HelixEncoderConfig *config);
     /*

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* share.c - a short piece of work that idle processors help with. */
-#include <pthread.h>
-#include <signal.h>
-
 #include "share.h"
+#include "threads.h"
 
 #define HELPERS_MOST 3u         /* work is bound by memory soon */
 
@@ -42,18 +40,16 @@ static void help(gpointer data, gpointer unused)
     work_unref(work);
 }
 
-/* Signals are for the thread that started the program: helpers inherit the mask. */
 static gpointer make_helpers(gpointer unused)
 {
     guint processors = g_get_num_processors();
     GThreadPool *helpers = NULL;
-    sigset_t all, before;
+    HelixThreadsBefore before;
 
     if (processors > 1) {
-        sigfillset(&all);
-        pthread_sigmask(SIG_SETMASK, &all, &before);
+        helix_threads_begin(&before, true);
         helpers = g_thread_pool_new(help, NULL, (gint)MIN(processors - 1, HELPERS_MOST), TRUE, NULL);
-        pthread_sigmask(SIG_SETMASK, &before, NULL);
+        helix_threads_end(&before);
     }
     return helpers;
 }

@@ -9,6 +9,7 @@
  * callback to return.
  */
 #include "error.h"
+#include "threads.h"
 #include "vt-session.h"
 
 /* Without an answer for so long, a frame is forced out, and after that the session is taken for dead. */
@@ -198,6 +199,7 @@ HelixVtSession *helix_vt_session_new(const HelixEncoderConfig *config, GError **
 {
     const void *key = kVTEncodeFrameOptionKey_ForceKeyFrame, *value = kCFBooleanTrue;
     g_autoptr(GError) refused = NULL;
+    HelixThreadsBefore before;
     HelixVtSession *session;
 
     if (helix_vt_sessions_hung() >= MAX_HUNG) {
@@ -214,7 +216,9 @@ HelixVtSession *helix_vt_session_new(const HelixEncoderConfig *config, GError **
     session->tried = g_string_new(NULL);
     session->force_idr = CFDictionaryCreate(kCFAllocatorDefault, &key, &value, 1, &kCFTypeDictionaryKeyCallBacks,
                                             &kCFTypeDictionaryValueCallBacks);
+    helix_threads_begin(&before, false);
     session->thread = g_thread_try_new("helix-vt", session_main, session, &refused);
+    helix_threads_end(&before);
     if (!session->thread) {
         g_set_error(error, HELIX_ERROR, HELIX_CODE_NO_ENCODER, "the host has no thread for another VideoToolbox session: "
                     "%s; try again later", refused->message);

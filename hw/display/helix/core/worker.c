@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* worker.c - encoder threads: one a stream, and the crew of all of a host. */
-#include <pthread.h>
-#include <signal.h>
-
 #include "ahead.h"
 #include "error.h"
 #include "gate.h"
+#include "threads.h"
 #include "turn.h"
 #include "worker.h"
 
@@ -484,7 +482,7 @@ HelixWorker *helix_worker_new(HelixCrew *crew, const HelixEncoderClass *klass, g
 {
     HelixWorker *worker = g_new0(HelixWorker, 1);
     g_autoptr(GError) refused = NULL;
-    sigset_t all, before;
+    HelixThreadsBefore before;
 
     worker->crew = crew;
     worker->done = done;
@@ -497,11 +495,9 @@ HelixWorker *helix_worker_new(HelixCrew *crew, const HelixEncoderClass *klass, g
     worker->asked.realtime = 1;
     worker->asked.hardware_only = hardware_only != FALSE;
 
-    /* Signals are for the thread that started the program; encoders' own threads inherit the mask. */
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
+    helix_threads_begin(&before, klass->on_cpu);
     worker->thread = g_thread_try_new("helix-encoder", worker_main, worker, &refused);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    helix_threads_end(&before);
     if (!worker->thread) {
         g_set_error(error, HELIX_ERROR, HELIX_CODE_NO_ENCODER, "the host has no thread for another encoder: %s; try again later",
                     refused->message);

@@ -16,6 +16,7 @@
 #include "qemu/main-loop.h"
 #include "qemu/queue.h"
 #include "qemu/thread.h"
+#include "../core/threads.h"
 #include "../trace.h"
 #include "resource.h"
 
@@ -192,6 +193,7 @@ static EGLContext make_context(EGLDisplay display)
 
 static bool start(void)
 {
+    HelixThreadsBefore before;
     QemuThread thread;
 
     state = UNUSABLE;
@@ -208,7 +210,9 @@ static bool start(void)
     QSIMPLEQ_INIT(&reader.orders);
     QSIMPLEQ_INIT(&reader.done);
     reader.bh = aio_bh_new(iohandler_get_aio_context(), answer, NULL);
+    helix_threads_begin(&before, true);
     qemu_thread_create(&thread, "helix-readback", reader_main, NULL, QEMU_THREAD_DETACHED);
+    helix_threads_end(&before);
     reader.started = true;
     state = RUNNING;
     return true;

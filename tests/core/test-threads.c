@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The module's own threads take no signals, and give way to who wakes them: all of them, an encoder's own included. */
+#include <pthread.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/share.h"
+#include "core/threads.h"
+#include "core/worker.h"
+
+/* What a thread is like. */
+typedef struct Kind {
+    int policy;
+    gboolean takes_signals;
+} Kind;
+
+static Kind this_kind(void)
+{
+    sigset_t blocked;
+
+    g_assert_cmpint(pthread_sigmask(SIG_SETMASK, NULL, &blocked), ==, 0);
+    return (Kind) { sched_getscheduler(0), !sigismember(&blocked, SIGTERM) || !sigismember(&blocked, SIGUSR1) };
+}
+
+static gpointer look(gpointer kind)
+{
+    *(Kind *)kind = this_kind();
+    return NULL;
+}
+
+static Kind kind_of_new(void)
+{
+    Kind kind = { -1, FALSE };
+
+    g_thread_join(g_thread_new("looks", look, &kind));
+    return kind;
+}
+
+/* A thread made in between is one, and the caller is none after it. */
+static void test_made(void)
+{
+    HelixThreadsBefore before;
+    Kind made, own;
+
+    helix_threads_begin(&before, true);
+    made = kind_of_new();
+    helix_threads_end(&before);
+    own = this_kind();
+    g_assert_cmpint(made.policy, ==, SCHED_BATCH);
+    g_assert_false(made.takes_signals);
+    g_assert_cmpint(own.policy, ==, SCHED_OTHER);
+    g_assert_true(own.takes_signals);
+    g_assert_cmpint(kind_of_new().policy, ==, SCHED_OTHER);
+
+    helix_threads_begin(&before, false);
+    made = kind_of_new();
+    helix_threads_end(&before);
+    g_assert_cmpint(made.policy, ==, SCHED_OTHER);
+    g_assert_false(made.takes_signals);
+}
+
+static gpointer make_idly(gpointer kinds)
+{
+    const struct sched_param none = { 0 };
+    HelixThreadsBefore before;
+
+    g_assert_cmpint(sched_setscheduler(0, SCHED_IDLE, &none), ==, 0);
+    helix_threads_begin(&before, true);
+    ((Kind *)kinds)[0] = kind_of_new();
+    helix_threads_end(&before);
+    ((Kind *)kinds)[1] = this_kind();
+    return NULL;
+}
+
+/* Another policy was chosen by who runs the program. */
+static void test_chosen(void)
+{
+    Kind kinds[2];
+
+    g_thread_join(g_thread_new("idle", make_idly, kinds));
+    g_assert_cmpint(kinds[0].policy, ==, SCHED_IDLE);
+    g_assert_false(kinds[0].takes_signals);
+    g_assert_cmpint(kinds[1].policy, ==, SCHED_IDLE);
+    g_assert_true(kinds[1].takes_signals);
+}
+
+/* ---- all threads ---- */
+
+static void done(gpointer owner, gpointer tag, HelixWorkerResult *result)
+{
+    g_assert_no_error(result->error);
+    (*(guint *)owner)++;
+}
+
+static void nothing(gpointer data, guint i)
+{
+}
+
+/* Threads of this process but for the first; all of them are ours, and all that work for long wait. */
+static guint check_tasks(gboolean coding)
+{
+    GDir *tasks = g_dir_open("/proc/self/task", 0, NULL);
+    const char *name;
+    guint count = 0;
+
+    g_assert_nonnull(tasks);
+    while ((name = g_dir_read_name(tasks))) {
+        g_autofree char *path = g_strdup_printf("/proc/self/task/%s/status", name), *status = NULL;
+        const char *blocked;
+
+        if (atoi(name) == getpid() || !g_file_get_contents(path, &status, NULL, NULL)) {
+            continue;
+        }
+        blocked = strstr(status, "SigBlk:");
+        g_test_message("%s %.*s", name, (int)strcspn(status, "\n"), status);
+        g_assert_cmpint(sched_getscheduler(atoi(name)), ==, coding || !strstr(status, "helix-encoder") ? SCHED_BATCH : SCHED_OTHER);
+        g_assert_nonnull(blocked);
+        g_assert_cmpuint(g_ascii_strtoull(blocked + strlen("SigBlk:"), NULL, 16) & (1u << (SIGTERM - 1)), !=, 0);
+        count++;
+    }
+    g_dir_close(tasks);
+    return count;
+}
+
+static void check_all(const HelixEncoderClass *klass)
+{
+    guint answers = 0, helpers = MIN(g_get_num_processors() - 1, 1u), count;
+    HelixCrew *crew = helix_crew_new(NULL);
+    HelixSurfacePool *pool = helix_surface_pool_new(0);
+    HelixSurface *surface = helix_surface_pool_take(pool, HELIX_FORMAT_XR24, 1280, 720, NULL);
+    HelixWorker *worker = helix_worker_new(crew, klass, FALSE, done, &answers, NULL);
+
+    g_assert_nonnull(surface);
+    g_assert_nonnull(worker);
+    memset(surface->data, 0, surface->size);
+    helix_share_end(helix_share_begin(nothing, NULL, 4, 3));    /* its helpers are there from now on */
+    helix_worker_encode(worker, surface, 0, FALSE, NULL);
+    while (answers == 0) {
+        g_main_context_iteration(NULL, TRUE);
+    }
+    count = check_tasks(klass->on_cpu);
+    g_assert_cmpuint(count, >=, 1 + helpers);
+    helix_worker_retire(worker);
+    helix_crew_free(crew);
+    helix_surface_unref(surface);
+    helix_surface_pool_unref(pool);
+}
+
+static void test_null(void)
+{
+    check_all(&helix_encoder_null);
+}
+
+static void test_x264(void)
+{
+    const HelixEncoderClass *klass = helix_encoder_find("x264", FALSE, NULL);
+
+    if (!klass) {
+        g_test_skip("there is no x264 here");
+        return;
+    }
+    check_all(klass);
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/threads/made", test_made);
+    g_test_add_func("/threads/chosen", test_chosen);
+    g_test_add_func("/threads/null", test_null);
+    g_test_add_func("/threads/x264", test_x264);
+    return g_test_run();
+}
