@@ -67,6 +67,22 @@ times = sorted(times[1:])
 print("round trip of 32 bytes: p50 %.0f us, p99 %.0f us" % (times[150] * 1e6, times[297] * 1e6))
 '''
 
+SMALL = r'''
+import socket, sys
+for size in (4096, 65536, 200000):      # of the guest's own buffer: Linux sends no more ahead than it would take itself
+    s = socket.socket(socket.AF_VSOCK, socket.SOCK_STREAM)
+    s.setsockopt(socket.AF_VSOCK, 0, size)    # SO_VM_SOCKETS_BUFFER_SIZE
+    s.connect((2, 7100))
+    s.settimeout(20)
+    for i in range(16):
+        s.sendall(bytes([i]) * 65536)
+        got = b""
+        while len(got) < 65536 and (part := s.recv(65536)):
+            got += part
+        if got != bytes([i]) * 65536:
+            sys.exit("%d bytes came back with a buffer of %d" % (len(got), size))
+'''
+
 HOLD = r'''
 import socket, sys, time
 s = socket.socket(socket.AF_VSOCK, socket.SOCK_STREAM)
@@ -145,6 +161,18 @@ def echo(connection):
         connection.sendall(part)
 
 
+def read_and_answer(connection):
+    """Echo, but nothing goes back that could carry news of credit before a block of 64 KiB has come whole."""
+    while True:
+        block = b""
+        while len(block) < 65536:
+            part = connection.recv(65536 - len(block))
+            if not part:
+                return not block
+            block += part
+        connection.sendall(block)
+
+
 def call(vm, port):
     """CONNECT to @port of the guest; (socket, the host's answer)."""
     sock = socket.socket(socket.AF_UNIX)
@@ -178,6 +206,12 @@ def guest_connects(vm):
         out = vm.run(["socat", "-", "VSOCK-CONNECT:2:7000"], stdin=b"from the guest\n").out
         got = listener.result()
     return (out, got) == (b"from the host\n", b"from the guest\n") or "guest got %r, host got %r" % (out, got)
+
+
+def small_buffers(vm):
+    with Listener(vm, 7100, read_and_answer) as listener:
+        vm.run(["python3", "-c", SMALL])
+        return all(listener.result() is True for _ in range(3)) or "a connection failed"
 
 
 def refused_at_once(vm):
@@ -382,6 +416,7 @@ def main():
     with VM(name="vsock", gpu=None, memory="1G") as vm:
         for what, test in (
                 ("socat in the guest reaches a UNIX socket of the host", guest_connects),
+                ("a guest with small buffers is not left waiting for credit", small_buffers),
                 ("what nobody serves is refused at once", refused_at_once),
                 ("CONNECT on the host reaches socat in the guest", host_connects),
                 ("half-close, both ways", half_close),

@@ -111,6 +111,37 @@ static void test_credit_update_by_guests_view(void)
     }
 }
 
+/* A guest whose own buffer is smaller than the host's, and that sends no more ahead than that. */
+static void test_credit_update_of_small_guest(void)
+{
+    static const guint32 sizes[] = {1, 7, 4096, 64 * 1024, 255 * 1024};
+
+    for (guint s = 0; s < G_N_ELEMENTS(sizes); s++) {
+        Guest *guest = guest_new(0, 0);
+        User *user = guest_connect(guest, P, Q);
+        HelixVsockHeader header = guest_header(HELIX_VSOCK_OP_RW, P, Q);
+        guint32 sent = 0, fwd_cnt = 0;
+
+        guest_add_buffers(guest, 4096, 4096);
+        header.buf_alloc = sizes[s];
+        while (sent < 20 * sizes[s]) {
+            Packet *packet;
+
+            header.len = MIN(sizes[s] - (sent - fwd_cnt), 64u * 1024);
+            g_assert_cmpuint(header.len, >, 0); /* 0: the guest would wait for ever */
+            guest_send(guest, &header, zeros, header.len);
+            sent += header.len;
+            while ((packet = guest_take(guest))) {
+                g_assert_cmpuint(packet->header.op, ==, HELIX_VSOCK_OP_CREDIT_UPDATE);
+                fwd_cnt = packet->header.fwd_cnt;
+                packet_free(packet);
+            }
+        }
+        g_assert_cmpuint(user->input->len, ==, sent);
+        guest_free(guest);
+    }
+}
+
 /* The same with a user that takes its time: the update comes when it has consumed, though no packet arrives. */
 static void test_credit_update_after_resume(void)
 {
@@ -263,6 +294,7 @@ int main(int argc, char **argv)
     g_test_add_func("/vsock/credit-underflow-on-shrink", test_credit_underflow_on_shrink);
     g_test_add_func("/vsock/huge-buf-alloc-slow-reader", test_huge_buf_alloc_slow_reader);
     g_test_add_func("/vsock/credit-update-by-guests-view", test_credit_update_by_guests_view);
+    g_test_add_func("/vsock/credit-update-of-small-guest", test_credit_update_of_small_guest);
     g_test_add_func("/vsock/credit-update-after-resume", test_credit_update_after_resume);
     g_test_add_func("/vsock/resume-inside-input", test_resume_inside_input);
     g_test_add_func("/vsock/fwd-cnt-per-connection", test_fwd_cnt_per_connection);

@@ -147,15 +147,16 @@ void helix_vsock_connection_forgotten(HelixVsockConnection *conn)
 
 /*
  * Tell the guest about freed buffer before it runs dry. What counts is the guest's own view, from the last fwd_cnt it
- * was sent, not how full our buffer is: an empty buffer here can still look full over there.
+ * was sent, not how full our buffer is: an empty buffer here can still look full over there. And newer Linux sends no more
+ * ahead than it has announced as its own buffer, however large ours is.
  */
 static void check_credit_update(HelixVsockConnection *conn)
 {
-    guint32 buf_alloc = conn->vsock->config.buf_alloc;
-    guint32 guest_sees = buf_alloc - (conn->rx_cnt - conn->told_fwd_cnt);
+    guint32 window = MIN(conn->vsock->config.buf_alloc, conn->peer_buf_alloc);
+    guint32 unacknowledged = conn->rx_cnt - conn->told_fwd_cnt;
 
     if (conn->state == HELIX_VSOCK_OPEN && !(conn->guest_shut & HELIX_VSOCK_SHUTDOWN_SEND) &&
-        conn->fwd_cnt != conn->told_fwd_cnt && guest_sees <= buf_alloc / 2) {
+        conn->fwd_cnt != conn->told_fwd_cnt && unacknowledged >= window - window / 2) {
         owe(conn, HELIX_VSOCK_OWES_CREDIT_UPDATE);
     }
 }
