@@ -316,7 +316,7 @@ class Test:
             return used < 0.5 and not taken_all
 
     def notices(self):
-        """Nobody waits for an interrupt a packet: it comes a millisecond later, or with a quarter of the queue."""
+        """Nobody waits for an interrupt a packet: it comes a millisecond later, with a quarter of the queue or with 128 KiB."""
         device, queue = self.driver.device, self.driver.tx
 
         def send(count):
@@ -337,12 +337,26 @@ class Test:
             before = device.interrupted()
             send(1)
             quarter = device.interrupted()
+            self.driver.send(REQUEST, src=1025)
+            self.driver.expect(RESPONSE)
+            with self.listener.accept():
+                self.machine.qtest.step(1000)
+                device.interrupted()
+                self.driver.send(RW, bytes(65536))      # half of what makes the host send news of credit, an interrupt too
+                self.driver.sent()
+                some = device.interrupted()
+                self.driver.send(RW, bytes(65536), src=1025)
+                self.driver.sent()
+                much = device.interrupted()
+            self.driver.receive(0.2)                    # the second connection's end
+            self.machine.qtest.step(1000)
+            device.interrupted()
             send(1)
             self.qmp.command("stop")
             self.qmp.command("cont")
             self.machine.qtest.step(1000)
             resumed = device.interrupted()
-            return later and quarter and resumed and not (at_once or twice or before)
+            return later and quarter and much and resumed and not (at_once or twice or before or some)
 
     def stopped(self):
         """Queues are not touched while the VM is stopped; what came meanwhile goes on afterwards."""

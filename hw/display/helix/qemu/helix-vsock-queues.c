@@ -22,6 +22,7 @@
 #define TX_QUEUE            1       /* virtio 1.2, 5.10.2 */
 #define BURST_PACKETS       256     /* at most, before the main loop gets its turn */
 #define TX_NOTICE_US        1000    /* the guest hears that long after at most that its packets were taken */
+#define TX_NOTICE_BYTES     (128 * KiB)     /* and with so much data: a socket of Linux's has 208 KiB on its way at most */
 
 static bool queues_usable(HelixVsockDevice *s)
 {
@@ -150,11 +151,18 @@ static bool receive_one(HelixVsockDevice *s, VirtQueueElement *elem)
         return false;
     }
     s->tx_untold += elem->out_num;
+    s->tx_untold_bytes += len;
     push_guarded(s, s->tx_vq, elem, 0);
     trace_helix_vsock_from_guest(header.src_port, header.dst_port, header.op, header.flags, header.len,
                                  header.buf_alloc, header.fwd_cnt);
     helix_vsock_receive(s->vsock, &header, s->payload, len);
     return true;
+}
+
+static void forget_untold(HelixVsockDevice *s)
+{
+    s->tx_untold = 0;
+    s->tx_untold_bytes = 0;
 }
 
 /* One interrupt for all that was taken. */
@@ -168,7 +176,7 @@ static void tell_taken(void *opaque)
     if (!s->tx_untold || !queues_usable(s)) {
         return;
     }
-    s->tx_untold = 0;
+    forget_untold(s);
     timer_del(s->tx_timer);
     guard->engaged_in_io = true;
     virtio_notify(VIRTIO_DEVICE(s), s->tx_vq);
@@ -176,12 +184,13 @@ static void tell_taken(void *opaque)
 }
 
 /*
- * Nobody waits for its packets to be taken, unless it has no room for more: an interrupt a packet would only hold up
- * the guest, which has its answer to wait for.
+ * Nobody waits for its packets to be taken, unless it has no room for more, in the queue or in its socket's send buffer: an
+ * interrupt a packet would only hold up the guest, which has its answer to wait for.
  */
 static void tell_taken_soon(HelixVsockDevice *s)
 {
-    if (s->tx_untold >= (unsigned)virtio_queue_get_num(VIRTIO_DEVICE(s), TX_QUEUE) / 4) {
+    if (s->tx_untold_bytes >= TX_NOTICE_BYTES ||
+        s->tx_untold >= (unsigned)virtio_queue_get_num(VIRTIO_DEVICE(s), TX_QUEUE) / 4) {
         tell_taken(s);
     } else if (s->tx_untold && !timer_pending(s->tx_timer)) {
         timer_mod(s->tx_timer, qemu_clock_get_us(QEMU_CLOCK_VIRTUAL) + TX_NOTICE_US);
@@ -268,7 +277,7 @@ void helix_vsock_queues_reset_one(HelixVsockDevice *s, uint32_t index)
     if (virtio_get_queue(VIRTIO_DEVICE(s), (int)index) == s->rx_vq) {
         drop_rx_elem(s);
     } else if (index == TX_QUEUE) {
-        s->tx_untold = 0;
+        forget_untold(s);
     }
 }
 
@@ -276,7 +285,7 @@ void helix_vsock_queues_reset(HelixVsockDevice *s)
 {
     drop_rx_elem(s);
     s->event_pending = false;
-    s->tx_untold = 0;
+    forget_untold(s);
     timer_del(s->tx_timer);
     s->reset_pending = true;
     qemu_bh_schedule(s->bh);

@@ -44,6 +44,7 @@ struct HelixVsockDevice {
     VirtQueueElement *rx_elem;      /* the next receive buffer, taken from the queue; NULL: none */
     uint8_t *payload;               /* the guest's packet, copied so that the guest cannot change it under our eyes */
     unsigned tx_untold;             /* descriptors of tx_vq that were taken since the guest was told */
+    size_t tx_untold_bytes;         /* of payload in them */
     bool in_burst;                  /* one notification at its end is enough */
     bool rx_dirty;
     bool reset_pending;             /* the driver reset the device; the connections go before anything else happens */
