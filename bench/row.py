@@ -112,7 +112,7 @@ def joined(answers):
     """What a bench program printed in several runs, as if it had been one."""
     first = answers[0]
     for answer in answers[1:]:
-        for figure, more in zip(first["figures"], answer["figures"]):
+        for figure, more in zip(first["figures"], answer["figures"], strict=True):
             figure["ours"] += more["ours"]
             figure["rival"] += more["rival"]
     return first

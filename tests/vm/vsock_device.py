@@ -348,7 +348,7 @@ class Test:
                 self.driver.send(RW, bytes(65536), src=1025)
                 self.driver.sent()
                 much = device.interrupted()
-            self.driver.receive(0.2)                    # the second connection's end
+            assert self.driver.receive(), "the second connection's end is not told"
             self.machine.qtest.step(1000)
             device.interrupted()
             send(1)

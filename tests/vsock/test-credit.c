@@ -142,6 +142,30 @@ static void test_credit_update_of_small_guest(void)
     }
 }
 
+/* What was little for the buffer that it had is all of the one it has now. */
+static void test_credit_update_when_guest_shrinks(void)
+{
+    static const guint32 sizes[] = {128 * 1024, 1, 0};
+
+    for (guint s = 0; s < G_N_ELEMENTS(sizes); s++) {
+        Guest *guest = guest_new(0, 0);
+        g_autoptr(Packet) packet = NULL;
+
+        guest_connect(guest, P, Q);
+        guest_add_buffers(guest, 4, 4096);
+        guest_data(guest, P, Q, zeros, 64 * 1024);
+        guest_expect_nothing(guest);
+        guest_credit(guest, P, Q, sizes[s], 0);
+        packet = guest_take(guest);
+        g_assert_nonnull(packet);
+        g_assert_cmpuint(packet->header.op, ==, HELIX_VSOCK_OP_CREDIT_UPDATE);
+        g_assert_cmpuint(packet->header.fwd_cnt, ==, 64 * 1024);
+        guest_credit(guest, P, Q, sizes[s], 0);     /* there is no more news */
+        guest_expect_nothing(guest);
+        guest_free(guest);
+    }
+}
+
 /* The same with a user that takes its time: the update comes when it has consumed, though no packet arrives. */
 static void test_credit_update_after_resume(void)
 {
@@ -295,6 +319,7 @@ int main(int argc, char **argv)
     g_test_add_func("/vsock/huge-buf-alloc-slow-reader", test_huge_buf_alloc_slow_reader);
     g_test_add_func("/vsock/credit-update-by-guests-view", test_credit_update_by_guests_view);
     g_test_add_func("/vsock/credit-update-of-small-guest", test_credit_update_of_small_guest);
+    g_test_add_func("/vsock/credit-update-when-guest-shrinks", test_credit_update_when_guest_shrinks);
     g_test_add_func("/vsock/credit-update-after-resume", test_credit_update_after_resume);
     g_test_add_func("/vsock/resume-inside-input", test_resume_inside_input);
     g_test_add_func("/vsock/fwd-cnt-per-connection", test_fwd_cnt_per_connection);

@@ -4,7 +4,7 @@
 
 #define LEAST 2u                /* the other one works while the first one's threads wait for each other */
 #define STAY_US 16000           /* a frame at 60 fps is as long */
-#define REST_US 6000            /* pictures at up to 120 fps leave such a pause */
+#define REST_US 4000            /* who only waits for an answer before it asks again is back sooner, on a busy machine too */
 #define PATIENCE_US 500000      /* whoever is at one picture that long hangs: nobody waits for it */
 
 /* A thread that was at the gate once. */
@@ -76,10 +76,12 @@ static void put_out(Guest *guest)
     }
 }
 
-/* Is there no reason to let somebody else have the place? */
+/* Is there no reason to let somebody else have the place? Of one that seemed to hang it is another's already. */
 static gboolean may_stay(const Guest *guest)
 {
-    if (waiting.length > 0 && g_get_monotonic_time() - guest->in >= STAY_US) {
+    gint64 now = g_get_monotonic_time();
+
+    if (guest->since <= now - PATIENCE_US || (waiting.length > 0 && now - guest->in >= STAY_US)) {
         return FALSE;
     }
     for (GList *link = waiting.head; link; link = link->next) {

@@ -47,7 +47,7 @@ static gpointer make_helpers(gpointer unused)
     HelixThreadsBefore before;
 
     if (processors > 1) {
-        helix_threads_begin(&before, true);
+        helix_threads_begin(&before, TRUE);
         helpers = g_thread_pool_new(help, NULL, (gint)MIN(processors - 1, HELPERS_MOST), TRUE, NULL);
         helix_threads_end(&before);
     }

@@ -36,7 +36,7 @@ static void set_policy(int policy)
 
 #endif
 
-void helix_threads_begin(HelixThreadsBefore *before, bool patient)
+void helix_threads_begin(HelixThreadsBefore *before, gboolean patient)
 {
     sigset_t all;
 

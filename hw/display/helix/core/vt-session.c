@@ -216,7 +216,7 @@ HelixVtSession *helix_vt_session_new(const HelixEncoderConfig *config, GError **
     session->tried = g_string_new(NULL);
     session->force_idr = CFDictionaryCreate(kCFAllocatorDefault, &key, &value, 1, &kCFTypeDictionaryKeyCallBacks,
                                             &kCFTypeDictionaryValueCallBacks);
-    helix_threads_begin(&before, false);
+    helix_threads_begin(&before, FALSE);
     session->thread = g_thread_try_new("helix-vt", session_main, session, &refused);
     helix_threads_end(&before);
     if (!session->thread) {

@@ -191,17 +191,19 @@ static HelixSurface *picture_of(HelixWorker *worker, Job *job)
 /* A stay goes on with the next picture if that is there already. */
 static void leave_gate(HelixWorker *worker)
 {
-    gboolean more;
+    const Job *next;
+    gboolean goes_on;
 
     g_mutex_lock(&worker->lock);
-    more = !g_queue_is_empty(&worker->jobs);
+    next = g_queue_peek_head(&worker->jobs);
+    goes_on = next && next->kind == JOB_ENCODE;
     g_mutex_unlock(&worker->lock);
-    if (!more) {
+    if (!goes_on) {
         helix_gate_leave();
     }
 }
 
-/* Pictures that come from now on, the time that this one's conversion takes included, are converted meanwhile. */
+/* Pictures that come once this one has its turn, the time that its conversion takes included, are converted meanwhile. */
 static gboolean encode_picture(HelixWorker *worker, Job *job, gboolean force_idr)
 {
     gboolean good, wants_nv12 = worker->klass->wants_nv12;

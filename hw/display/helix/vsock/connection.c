@@ -300,6 +300,7 @@ void helix_vsock_connection_note_credit(HelixVsockConnection *conn, const HelixV
             helix_vsock_queue(conn);
         }
     }
+    check_credit_update(conn);  /* its own buffer may have become smaller */
 }
 
 /* Place as much as credit, receive buffers and fairness allow. */
