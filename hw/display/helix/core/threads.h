@@ -18,9 +18,9 @@ typedef struct HelixThreadsBefore {
 } HelixThreadsBefore;
 
 /*
- * What the caller makes between the two is such a thread, one that works for milliseconds if @patient; the caller is what it was after the
- * second. Who runs this program with another policy than the usual one keeps it, as does who may not change it (QEMU's
- * -sandbox with resourcecontrol=deny). Any thread.
+ * What the caller makes between the two is such a thread, one that works for milliseconds if @patient; the caller is what it
+ * was after the second. Who runs this program with another policy than the usual one keeps it, as does who may not change it
+ * (QEMU's -sandbox with resourcecontrol=deny). Any thread.
  */
 void helix_threads_begin(HelixThreadsBefore *before, gboolean patient);
 void helix_threads_end(const HelixThreadsBefore *before);
