@@ -169,6 +169,7 @@ gboolean vsockenc_stop(GstVideoEncoder *encoder)
     }
     vsockenc_keep_last(self, NULL);
     g_clear_pointer(&self->input_state, gst_video_codec_state_unref);
+    g_clear_pointer(&self->told_input, gst_video_codec_state_unref);
     g_clear_pointer(&self->source.gpu, vsock_gpu_free);
     g_clear_pointer(&self->source.copier, vsock_copier_free);
     g_clear_error(&self->gpu_error);
@@ -357,6 +358,9 @@ void vsockenc_submit(GstVsockEnc *self, GstVideoCodecFrame *frame, VsockPicture 
     self->force_keyframe = self->host_owes = FALSE;
     self->gave_stats = FALSE;
     keep_metas_only(frame);
+    /* The output caps of its access unit come from these, whatever is set meanwhile. */
+    gst_video_codec_frame_set_user_data(frame, gst_video_codec_state_ref(self->input_state),
+                                        (GDestroyNotify)gst_video_codec_state_unref);
     if (picture && !picture->again) {
         vsockenc_keep_last(self, picture);
     }

@@ -2,6 +2,7 @@
 /*
  * gstvsockenc.c - the element "vsockenc" as GStreamer sees it: pads, properties, events, states, the plugin.
  */
+#include <string.h>
 #include <gst/allocators/gstdmabuf.h>
 #include <gst/video/video.h>
 #include "gstvsockenc.h"
@@ -12,7 +13,9 @@ GST_DEBUG_CATEGORY(vsockenc_debug);
 
 #define DRM_FORMATS "drm-format = (string) { XR24, AR24, XB24, AB24 }"
 #define RGB_FORMATS "{ BGRx, BGRA, RGBx, RGBA }"
-#define SIZE "width = (int) [ 1, 8192 ], height = (int) [ 1, 8192 ], framerate = (fraction) [ 0, max ]"
+/* No field coding: what is interlaced has to be deinterlaced first. */
+#define SIZE "width = (int) [ 1, 8192 ], height = (int) [ 1, 8192 ], framerate = (fraction) [ 0, max ], " \
+             "interlace-mode = (string) progressive"
 
 /* Of YUV, what the stream will be in (the host does not convert it) before whatever upstream has. */
 #define PLAIN_CAPS \
@@ -214,11 +217,23 @@ static void give_last_back(GstVsockEnc *self)
     GST_VIDEO_ENCODER_STREAM_UNLOCK(self);
 }
 
-/* Whoever wonders why nothing was negotiated finds here what to insert. */
+/* What makes pictures of @caps, which are not accepted, into some that are. */
+static const char *what_to_insert(const GstCaps *caps)
+{
+    GstCapsFeatures *features = gst_caps_get_size(caps) ? gst_caps_get_features(caps, 0) : NULL;
+    const char *mode = features ? gst_structure_get_string(gst_caps_get_structure(caps, 0), "interlace-mode") : NULL;
+
+    if (mode && strcmp(mode, "progressive") != 0) {
+        return "deinterlace";
+    }
+    return features && !gst_caps_features_is_equal(features, GST_CAPS_FEATURES_MEMORY_SYSTEM_MEMORY)
+               ? "glupload ! glcolorconvert ! gldownload" : "videoconvert";
+}
+
+/* Where nothing is negotiated, the log says what to insert. */
 static gboolean gst_vsockenc_sink_query(GstVideoEncoder *encoder, GstQuery *query)
 {
     gboolean ret, accepted = TRUE;
-    GstCapsFeatures *features;
     GstCaps *caps;
 
     if (GST_QUERY_TYPE(query) == GST_QUERY_DRAIN) {
@@ -230,10 +245,8 @@ static gboolean gst_vsockenc_sink_query(GstVideoEncoder *encoder, GstQuery *quer
     }
     if (!accepted) {
         gst_query_parse_accept_caps(query, &caps);
-        features = gst_caps_get_size(caps) ? gst_caps_get_features(caps, 0) : NULL;
         GST_WARNING_OBJECT(encoder, "not accepted: %" GST_PTR_FORMAT ". Insert %s before vsockenc.", caps,
-                           features && !gst_caps_features_is_equal(features, GST_CAPS_FEATURES_MEMORY_SYSTEM_MEMORY)
-                               ? "glupload ! glcolorconvert ! gldownload" : "videoconvert");
+                           what_to_insert(caps));
     }
     return ret;
 }
@@ -326,6 +339,8 @@ static void gst_vsockenc_class_init(GstVsockEncClass *klass)
 
 static void gst_vsockenc_init(GstVsockEnc *self)
 {
+    /* Caps without a field that has a default, such as interlace-mode, are no subset of the template's. */
+    GST_PAD_SET_ACCEPT_INTERSECT(GST_VIDEO_ENCODER_SINK_PAD(self));
     self->path = VSOCK_N_PATHS;
     self->cid = 2;
     self->port = HELIX_WIRE_DEFAULT_PORT;

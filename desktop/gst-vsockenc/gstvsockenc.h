@@ -57,6 +57,7 @@ struct _GstVsockEnc {
     guint errors_in_row;
     guint32 coded_width, coded_height;  /* the host's word; 0: rounded up from the picture */
     guint8 sps[3];              /* profile, constraints, level that downstream was told */
+    GstVideoCodecState *told_input;     /* the input caps that the output caps come from; NULL: none are set */
     GstFlowReturn flow;         /* of the latest push downstream */
     guint latency_frames;       /* pictures' time from in to out that is told as latency */
     guint slow_in_row;          /* pictures that took longer */

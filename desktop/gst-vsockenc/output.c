@@ -57,10 +57,10 @@ static GstCaps *caps_of(GstVsockEnc *self, const guint8 *sps, gint width, gint h
     return caps;
 }
 
-static void set_caps(GstVsockEnc *self, GstCaps *caps, gint width, gint height)
+static void set_caps(GstVsockEnc *self, GstCaps *caps, GstVideoCodecState *input, gint width, gint height)
 {
     GstVideoEncoder *encoder = GST_VIDEO_ENCODER(self);
-    GstVideoCodecState *state = gst_video_encoder_set_output_state(encoder, caps, self->input_state);
+    GstVideoCodecState *state = gst_video_encoder_set_output_state(encoder, caps, input);
 
     state->info.width = width;
     state->info.height = height;
@@ -68,26 +68,34 @@ static void set_caps(GstVsockEnc *self, GstCaps *caps, gint width, gint height)
     gst_video_codec_state_unref(state);
 }
 
-/* With the stream lock. Says what the stream is, from its own SPS, whenever that changes. */
+/*
+ * With the stream lock. Sets the output caps anew when something in them changes: the size, the profile or level of the stream's
+ * SPS, or the input caps, from which frame rate and pixel aspect ratio come. Those of the access unit's own picture count, as new
+ * input caps may be set while older pictures are under way.
+ */
 static void update_caps(GstVsockEnc *self, const VsockAnswer *answer)
 {
     GstVideoCodecState *state = gst_video_encoder_get_output_state(GST_VIDEO_ENCODER(self));
+    GstVideoCodecState *input = gst_video_codec_frame_get_user_data(answer->frame);
     gsize len;
     const guint8 *unit = g_bytes_get_data(answer->unit, &len);
     const guint8 *sps = vsock_wire_find_sps(unit, len);
+    gboolean known = sps || state, same = state && input == self->told_input;
     gint width, height;
-    gboolean same = sps == NULL;
 
     coded_size(self, answer, &width, &height);
-    if (sps && state) {
-        same = state->info.width == width && state->info.height == height && !memcmp(self->sps, sps, sizeof(self->sps));
-    }
+    same = same && state->info.width == width && state->info.height == height &&
+           (!sps || memcmp(self->sps, sps, sizeof(self->sps)) == 0);
     g_clear_pointer(&state, gst_video_codec_state_unref);
-    if (same) {
+    if (same || !known) {
         return;
     }
-    memcpy(self->sps, sps, sizeof(self->sps));
-    set_caps(self, caps_of(self, sps, width, height), width, height);
+    if (sps) {
+        memcpy(self->sps, sps, sizeof(self->sps));
+    }
+    g_clear_pointer(&self->told_input, gst_video_codec_state_unref);
+    self->told_input = gst_video_codec_state_ref(input);
+    set_caps(self, caps_of(self, self->sps, width, height), input, width, height);
 }
 
 static void post_not_negotiated(GstVsockEnc *self)

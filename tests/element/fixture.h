@@ -58,6 +58,7 @@ void add_reconnect_tests(void);
 void add_repeat_tests(void);
 void add_settings_tests(void);
 void add_buffers_tests(void);
+void add_caps_tests(void);
 void add_paths_tests(void);
 
 #endif
