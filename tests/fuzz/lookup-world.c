@@ -26,6 +26,7 @@ struct QEMUBH {
 LookupWorld world;
 
 static QEMUBH bottom_half;      /* resource-read.c keeps the only one */
+static Held *created;
 static guint8 pattern[MOST_BYTES + MOST_VERSIONS * STEP];
 
 /* ---- QEMU ---- */
@@ -120,11 +121,18 @@ void resource_drop_pages(Held *held)
         take_away(held->iov[i].iov_base, held->iov[i].iov_len);
     }
     take_away(held->iov, held->iov_cnt * sizeof *held->iov);
-    held->iov = held->res.iov = NULL;
-    held->iov_cnt = held->res.iov_cnt = 0;
+    held->iov = NULL;
+    held->iov_cnt = 0;
+    if (!world.gpu.gl) {
+        held->res.iov = NULL;
+        held->res.iov_cnt = 0;
+    }
 }
 
-/* Elements of any length, each in memory of its own size. Classic ones of the GL device are the renderer's. */
+/*
+ * Elements of any length, each in memory of its own size. Those of the GL device are the renderer's; a blob's first ones QEMU
+ * points to as well, also when they are gone.
+ */
 static void set_pages(Held *held, const guint32 *lens, guint n)
 {
     gsize position = 0;
@@ -138,7 +146,7 @@ static void set_pages(Held *held, const guint32 *lens, guint n)
         memcpy(held->iov[i].iov_base, page_bytes(held->pages, position), lens[i]);
         position += lens[i];
     }
-    if (!world.gpu.gl || held->res.blob_size) {
+    if (!world.gpu.gl || (held->res.blob_size && !held->res.iov)) {
         held->res.iov = held->iov;
         held->res.iov_cnt = n;
     }
@@ -196,6 +204,12 @@ static void give_image(Held *held)
                                                (int)held->width * 4);
 }
 
+/* QEMU carries out the command that makes @created. */
+static void process_cmd(VirtIOGPU *g, struct virtio_gpu_ctrl_command *cmd)
+{
+    QTAILQ_INSERT_HEAD(&g->reslist, &created->res, next);
+}
+
 void resource_create(guint index, Input *input)
 {
     static const uint32_t formats[] = { 1, 2, 3, 4, 67, 68, 121, 134, 98, 100, 230, 5 };
@@ -218,7 +232,9 @@ void resource_create(guint index, Input *input)
     if (what & 4) {
         resource_give_pages(held, input);
     }
-    QTAILQ_INSERT_TAIL(&world.gpu.reslist, &held->res, next);
+    held->made = ++world.n_made;
+    created = held;
+    world.gpu.klass->process_cmd(&world.gpu, NULL);
 }
 
 /* ---- virglrenderer, as resource-virgl.c asks it ---- */
@@ -241,7 +257,7 @@ static void find_pages(VirtIOGPU *g, HelixResource *resource)
 {
     const Held *held = &world.held[resource->id - 1];
 
-    if (resource->has_texture && !resource->blob_size && helix_pixel_layout(resource->format).fourcc) {
+    if (resource->has_texture ? helix_pixel_layout(resource->format).fourcc : resource->blob_size) {
         resource->iov = held->iov;
         resource->iov_cnt = held->iov_cnt;
     }
@@ -329,7 +345,7 @@ void resource_destroy_all(void)
 
 void world_begin(Input *input)
 {
-    static VirtIOGPUClass klass = { .handle_ctrl = handle_ctrl };
+    static VirtIOGPUClass klass = { .handle_ctrl = handle_ctrl, .process_cmd = process_cmd };
     static bool made;
     guint8 settings = input_u8(input);
 
@@ -340,6 +356,7 @@ void world_begin(Input *input)
     memset(&world, 0, sizeof world);
     world.gpu = (VirtIOGPU) { .klass = &klass, .gl = settings & 1 };
     QTAILQ_INIT(&world.gpu.reslist);
+    helix_resource_watch(&world.gpu);
     world.hash_useless = settings & 2;
     world.spent = settings & 4;
     world.scale = (settings & IS_LARGE) == IS_LARGE ? LARGE : 1;
@@ -352,5 +369,6 @@ void world_end(void)
 {
     g_assert_cmpuint(n_orders, ==, 0);
     resource_destroy_all();
+    helix_resource_unwatch();
     g_ptr_array_unref(world.taken_away);
 }

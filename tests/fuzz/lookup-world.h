@@ -17,12 +17,13 @@ typedef struct Held {
     struct iovec *iov;          /* the pages of a classic one, which the renderer keeps */
     unsigned iov_cnt;
     guint pages, pixels;        /* versions of their contents */
+    guint made;                 /* how many resources were made until it was */
 } Held;
 
 typedef struct LookupWorld {
     VirtIOGPU gpu;
     Held held[N_RESOURCES];
-    guint n_versions, scale;
+    guint n_versions, n_made, scale;
     bool stopped, spent, hash_useless, vcpu;
     GPtrArray *taken_away;      /* memory that was the guest's, poisoned */
     guint asking;               /* the resource that is being asked for */

@@ -294,8 +294,14 @@ static void test_pages(void)
     picture.source = 0;
     must_fail(&picture, HELIX_CODE_NOT_READABLE, "no guest pages and no texture");
     entry.blob_size = pages.iov_len;
-    entry.iov = &pages;
+    entry.iov = (struct iovec *)16;     /* as QEMU leaves it when the pages were taken away */
     entry.iov_cnt = 1;
+    double_virgl.width = double_virgl.height = 0;
+    double_virgl.iov = NULL;
+    double_virgl.iov_cnt = 0;
+    must_fail(&picture, HELIX_CODE_NOT_READABLE, "no guest pages and no texture");
+    double_virgl.iov = &pages;
+    double_virgl.iov_cnt = 1;
     surface = must_resolve(&picture, HELIX_HOST_PATH_PAGES);
     g_assert_cmpuint(surface->data[surface->offset[0]], ==, 0x5a);
     helix_surface_unref(surface);

@@ -67,7 +67,7 @@ class Qtest:
 class Machine:
     """A microvm (or other `machine`) driven by qtest; `arguments` of QEMU name its virtio-mmio device."""
 
-    def __init__(self, emulator, folder, arguments, name="qemu", machine="microvm"):
+    def __init__(self, emulator, folder, arguments, name="qemu", machine="microvm", environment=None):
         self.qmp_path = os.path.join(folder, name + ".qmp")
         qtest_path = os.path.join(folder, name + ".qtest")
         self.log = open(os.path.join(folder, name + ".log"), "w+", errors="replace")
@@ -77,7 +77,7 @@ class Machine:
              "-display", "none", "-global", "virtio-mmio.force-legacy=false", *firmware,
              "-qtest", "unix:%s,server=on,wait=off" % qtest_path, "-qtest-log", "none",
              "-qmp", "unix:%s,server=on,wait=off" % self.qmp_path] + arguments,
-            stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
+            stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log, env=environment)
         self.qtest = self._open(qtest_path)
 
     def _open(self, path):

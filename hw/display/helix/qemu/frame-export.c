@@ -151,8 +151,14 @@ static void gpu_was_reset(void *opaque)
  */
 static void watched_reset(VirtIODevice *vdev)
 {
+    bool ours = vdev == VIRTIO_DEVICE(frame_export->gpu);
+
+    if (ours) {
+        helix_resource_reset_begins();
+    }
     frame_export->device_reset(vdev);
-    if (vdev == VIRTIO_DEVICE(frame_export->gpu)) {
+    if (ours) {
+        helix_resource_reset_ends();
         qemu_bh_schedule(frame_export->reset_bh);
     }
 }
@@ -197,6 +203,7 @@ static void watched_unrealize(DeviceState *dev)
     if (dev == DEVICE(export->gpu)) {
         klass->reset = export->device_reset;
         klass->unrealize = export->device_unrealize;
+        helix_resource_unwatch();
         qemu_bh_delete(export->reset_bh);
         notifier_remove(&export->shutdown_notifier);
         qemu_remove_exit_notifier(&export->exit_notifier);
@@ -217,6 +224,7 @@ static void watch_device(FrameExport *export)
     export->device_unrealize = klass->unrealize;
     klass->reset = watched_reset;
     klass->unrealize = watched_unrealize;
+    helix_resource_watch(export->gpu);
     export->reset_bh = aio_bh_new_guarded(iohandler_get_aio_context(), gpu_was_reset, NULL,
                                           &qdev_get_parent_bus(DEVICE(export->gpu))->parent->mem_reentrancy_guard);
     export->run_state_handler = qemu_add_vm_change_state_handler(run_state_changed, export);

@@ -25,6 +25,7 @@ typedef struct Read {
     HelixPicture picture;
     HelixResource resource;     /* as it was found first; its pages are not to be looked at */
     bool texture;
+    bool replaced;              /* another resource has its id */
     HelixPixelLayout layout;
     HelixPlane planes[2];
     unsigned n_planes, plane;   /* all, and the one being read */
@@ -38,9 +39,10 @@ static QTAILQ_HEAD(, Read) reads = QTAILQ_HEAD_INITIALIZER(reads);         /* in
 static QTAILQ_HEAD(, Read) threaded = QTAILQ_HEAD_INITIALIZER(threaded);   /* by helix_texture_thread */
 static QEMUBH *band_bh;
 
+/* It may have become another size, texture or backing under the same id; that it was made again resource-watch.c notices. */
 static bool same_resource(const HelixResource *a, const HelixResource *b, bool texture)
 {
-    return a->identity == b->identity && a->texture_id == b->texture_id && a->width == b->width &&
+    return a->texture_id == b->texture_id && a->width == b->width &&
         a->height == b->height && a->format == b->format && a->blob_size == b->blob_size &&
         (texture || a->pages_hash == b->pages_hash);
 }
@@ -119,7 +121,7 @@ static void next_band(void *opaque)
     }
     QTAILQ_REMOVE(&reads, read, next);
     if (helix_resource_find(read->g, read->resource.id, !read->texture, &resource, &error) &&
-        !same_resource(&read->resource, &resource, read->texture)) {
+        (read->replaced || !same_resource(&read->resource, &resource, read->texture))) {
         error = g_error_new(HELIX_ERROR, HELIX_CODE_NOT_FOUND, "resource %u was destroyed while it was read, and another "
                             "has its id: keep a buffer until FRAME_RELEASED or the answer", resource.id);
     }
@@ -143,6 +145,23 @@ void helix_read_continue(void)
             band_bh = aio_bh_new(iohandler_get_aio_context(), next_band, NULL);
         }
         qemu_bh_schedule(band_bh);
+    }
+}
+
+static void mark_replaced(Read *read, uint32_t id)
+{
+    read->replaced |= !id || read->resource.id == id;
+}
+
+void helix_read_replaced(uint32_t id)
+{
+    Read *read;
+
+    QTAILQ_FOREACH(read, &reads, next) {
+        mark_replaced(read, id);
+    }
+    QTAILQ_FOREACH(read, &threaded, next) {     /* the thread reads the old one's image; the main loop would not */
+        mark_replaced(read, id);
     }
 }
 

@@ -60,16 +60,30 @@ static bool describe(VirtIOGPU *g, HelixResource *resource)
     return true;
 }
 
+/* Buffers copy their pages when those are attached or detached. Textures do not, nor do blobs that are neither. */
+static bool pages_stay_apart(const HelixResource *resource)
+{
+    struct virgl_renderer_resource_info base;
+    VirglInfo info;
+
+    if (resource->has_texture) {
+        return helix_pixel_layout(resource->format).fourcc;
+    }
+    return resource->blob_size && get_info(resource->id, &info, &base) && !base.width;
+}
+
 /*
- * QEMU hands the pages of a classic resource to virglrenderer, which has no getter for them: taken off and put on again
- * without a command between, they are the same as before. (Only buffers copy on that, and they have no picture.)
+ * QEMU hands the pages of a resource to virglrenderer, which has no getter for them: taken off and put on again without a
+ * command between, they are the same as before. The array lives until DETACH_BACKING or UNREF, which take it from
+ * virglrenderer before they free it. (A reset frees a blob's and leaves virglrenderer's pointer, but its list of resources is
+ * empty until virglrenderer is reset too.)
  */
 static void find_pages(VirtIOGPU *g, HelixResource *resource)
 {
     struct iovec *iov = NULL;
     int count = 0;
 
-    if (!resource->has_texture || resource->blob_size || !helix_pixel_layout(resource->format).fourcc) {
+    if (!pages_stay_apart(resource)) {
         return;
     }
     virgl_renderer_force_ctx_0();

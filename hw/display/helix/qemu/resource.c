@@ -116,16 +116,16 @@ static bool find_described(VirtIOGPU *g, uint32_t id, HelixResource *resource, G
             break;
         }
     }
-    if (res) {
-        resource->identity = res;
+    if (res && !helix_resource_resetting()) {
         resource->blob_size = res->blob_size;
-        resource->iov = res->iov;
-        resource->iov_cnt = res->iov ? res->iov_cnt : 0;
         if (is_gl(g)) {
+            /* not res->iov: QEMU's DETACH_BACKING frees that array and leaves the pointer; find_pages() asks virglrenderer */
             if (helix_texture_reader && helix_texture_reader->describe(g, resource)) {
                 return true;
             }
         } else {
+            resource->iov = res->iov;
+            resource->iov_cnt = res->iov ? res->iov_cnt : 0;
             resource->image = res->image;
             resource->has_texture = res->image;
             if (res->image) {
@@ -146,7 +146,7 @@ bool helix_resource_find(VirtIOGPU *g, uint32_t id, bool pages, HelixResource *r
     if (!find_described(g, id, resource, error)) {
         return false;
     }
-    if (pages && !resource->iov_cnt && helix_texture_reader && is_gl(g)) {
+    if (pages && helix_texture_reader && is_gl(g)) {
         helix_texture_reader->find_pages(g, resource);
     }
     if (pages) {

@@ -4,8 +4,9 @@
  *
  * resource.c finds the resource and decides what is read; resource-read.c reads it, a band in each turn of the main
  * loop, or has resource-thread.c read it, which has a thread and a GL context for that; resource-pages.c copies guest
- * pages and QEMU's own 2D images; resource-virgl.c, which may be in a module, asks virglrenderer. All else is on the main
- * loop with the BQL held, and nothing of the guest's is referenced after the call that read it.
+ * pages and QEMU's own 2D images; resource-virgl.c, which may be in a module, asks virglrenderer; resource-watch.c notices
+ * what is made and reset meanwhile. All else is on the main loop with the BQL held, and nothing of the guest's is referenced
+ * after the call that read it.
  */
 #ifndef HELIX_RESOURCE_H
 #define HELIX_RESOURCE_H
@@ -23,7 +24,6 @@ typedef struct HelixPixelLayout {
 /* A resource that exists, as far as the host knows it. */
 typedef struct HelixResource {
     uint32_t id;
-    const void *identity;       /* QEMU's structure: to be compared, not looked into */
     uint32_t texture_id;        /* virglrenderer's; 0: none */
     uint32_t width, height;     /* 0: a blob, of which the host knows no geometry */
     uint32_t format;            /* of virtio-gpu and virgl, which share the numbers; 0 for a blob */
@@ -47,7 +47,7 @@ typedef struct HelixPlane {
 typedef struct HelixTextureReader {
     /* Fill in what virglrenderer knows. FALSE: the renderer is not up, or knows no such resource. */
     bool (*describe)(VirtIOGPU *g, HelixResource *resource);
-    /* Point @resource at the guest pages of a classic resource; leaves it alone if there are none. */
+    /* Point @resource at the guest pages that virglrenderer has for it now; leaves it alone if there are none. */
     void (*find_pages)(VirtIOGPU *g, HelixResource *resource);
     /*
      * Read @width x @rows at @x, @y of the texture to @to, rows @stride bytes apart: four bytes a pixel, top row first, in
@@ -112,6 +112,19 @@ void helix_resource_reset(void);
 /* QEMU shuts down or exits: the thread that reads textures ends, and what it has not read is read on the main loop. */
 void helix_resource_end(void);
 
+/* Notice what is made and reset on @g, the exporting GPU, whose class is changed for that; until _unwatch(). Main loop. */
+void helix_resource_watch(VirtIOGPU *g);
+void helix_resource_unwatch(void);
+
+/*
+ * The GPU's reset is about to be carried out, and has been. With the BQL held, on any thread. A GL device's empties its list of
+ * resources first, lets the main loop run if it is on a vCPU's thread, and only then forgets what virglrenderer has: in between
+ * no id can be trusted and none is found. Reads under way end with HELIX_CODE_NOT_FOUND.
+ */
+void helix_resource_reset_begins(void);
+void helix_resource_reset_ends(void);
+bool helix_resource_resetting(void);
+
 /* The VM runs again: look-ups under way go on. */
 void helix_resource_resume(void);
 
@@ -131,6 +144,8 @@ void helix_read_begin(VirtIOGPU *g, const HelixResource *resource, bool texture,
 void helix_read_continue(void);
 /* Answer HELIX_CODE_NOT_FOUND to all that is under way. */
 void helix_read_reset(void);
+/* Resource @id is another one from now on; 0: all are. What is being read of it ends with HELIX_CODE_NOT_FOUND. BQL held. */
+void helix_read_replaced(uint32_t id);
 
 /* The memory layout of virtio-gpu (and virgl) format @format. */
 HelixPixelLayout helix_pixel_layout(uint32_t format);

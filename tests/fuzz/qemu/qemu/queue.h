@@ -13,6 +13,8 @@
 #define QTAILQ_FIRST(head) TAILQ_FIRST(head)
 #define QTAILQ_FOREACH(item, head, field) TAILQ_FOREACH(item, head, field)
 #define QTAILQ_INSERT_TAIL(head, item, field) TAILQ_INSERT_TAIL(head, item, field)
+#define QTAILQ_INSERT_HEAD(head, item, field) TAILQ_INSERT_HEAD(head, item, field)
+#define QTAILQ_NEXT(item, field) TAILQ_NEXT(item, field)
 #define QTAILQ_REMOVE(head, item, field) TAILQ_REMOVE(head, item, field)
 
 #endif

@@ -20,8 +20,11 @@ struct virtio_gpu_simple_resource {
     QTAILQ_ENTRY(virtio_gpu_simple_resource) next;
 };
 
+struct virtio_gpu_ctrl_command;
+
 typedef struct VirtIOGPUClass {
     void (*handle_ctrl)(VirtIOGPU *vdev, VirtQueue *vq);
+    void (*process_cmd)(VirtIOGPU *g, struct virtio_gpu_ctrl_command *cmd);
 } VirtIOGPUClass;
 
 struct VirtIOGPU {

@@ -25,8 +25,11 @@ struct virtio_gpu_simple_resource {
 
 typedef enum RendererState { RS_START, RS_INITED } RendererState;
 
+struct virtio_gpu_ctrl_command;
+
 typedef struct VirtIOGPUClass {
     void (*handle_ctrl)(VirtIODevice *device, VirtQueue *queue);
+    void (*process_cmd)(VirtIOGPU *g, struct virtio_gpu_ctrl_command *cmd);
 } VirtIOGPUClass;
 
 struct VirtIOGPU {
