@@ -4,15 +4,24 @@
 
 HELIX_QEMU_TREES: QEMU source trees, separated by colons. They are copied as far as the edits reach, and left alone.
 """
+import fcntl
+import hashlib
+import importlib.machinery
+import importlib.util
+import io
 import os
 import shutil
+import signal
 import stat
 import subprocess
 import sys
 import tempfile
+import traceback
 import unittest
+from contextlib import redirect_stderr, redirect_stdout
 
 PROJECT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+MANIFEST = '.integrated'
 INTEGRATE = os.path.join(PROJECT, 'qemu/integrate')
 OVERLAY = os.path.join(PROJECT, 'hw/display/helix')
 
@@ -76,6 +85,16 @@ class TreeTest(unittest.TestCase):
         with open(self.path(name), encoding='utf-8') as file:
             return file.read()
 
+    def put_by_older_version(self, name, text):
+        """Have the tree's folder be as if an older version of the project had put @text there; None: no such file."""
+        rows = [row for row in self.read(f'hw/display/helix/{MANIFEST}').splitlines(True) if row.split()[1] != name]
+        if text is None:
+            os.remove(self.path('hw/display/helix/' + name))
+        else:
+            self.write('hw/display/helix/' + name, text)
+            rows.append(f'{hashlib.sha256(text.encode()).hexdigest()}  {name}\n')
+        self.write(f'hw/display/helix/{MANIFEST}', ''.join(rows))
+
     def succeed(self, *options, status=0):
         done = run(self.tree, *options)
         self.assertEqual(done.returncode, status, done.stdout + done.stderr)
@@ -96,7 +115,9 @@ class Whole(TreeTest):
 
     def test_copies_the_overlay_as_it_is(self):
         self.succeed()
-        copied = {name: data for name, data in snapshot(self.path('hw/display/helix')).items()}
+        copied = snapshot(self.path('hw/display/helix'))
+        self.assertIn(MANIFEST, copied)
+        del copied[MANIFEST]
         ours = {name: data for name, data in snapshot(OVERLAY).items() if '__pycache__' not in name}
         self.assertEqual(copied, ours)
 
@@ -132,7 +153,7 @@ class Whole(TreeTest):
         self.assertEqual(snapshot(self.tree), self.before)
         self.succeed()
         self.succeed('--check', status=0)
-        self.write('hw/display/helix/core/host.h', '/* of an older version */\n')
+        self.put_by_older_version('core/host.h', '/* of an older version */\n')
         self.assertIn('another version', self.succeed('--check', status=1))
         self.succeed()
         self.succeed('--check', status=0)
@@ -198,59 +219,268 @@ class SmallTree(Whole):
         shutil.rmtree(self.path('hw/display/helix'))
         self.assertIn('there already', self.refuse())
 
+    def make_older(self):
+        """An older version had a file more, a file less, and another edit."""
+        self.put_by_older_version('core/old.c', 'int old;\n')
+        self.put_by_older_version('trace.h', None)
+        for name in ('hw/display/helix/qemu/edits', 'hw/display/meson.build'):
+            text = self.read(name).replace("subdir('helix')", "subdir('old')")
+            if name.endswith('edits'):
+                self.put_by_older_version('qemu/edits', text)
+            else:
+                self.write(name, text)
+
     def test_an_older_version_is_brought_up_to_date(self):
         self.succeed()
         wanted = snapshot(self.tree)
-        # an older version had a file more, a file less, and another edit
-        self.write('hw/display/helix/core/old.c', 'int old;\n')
-        os.remove(self.path('hw/display/helix/trace.h'))
-        for name in ('hw/display/helix/qemu/edits', 'hw/display/meson.build'):
-            self.write(name, self.read(name).replace("subdir('helix')", "subdir('old')"))
+        self.make_older()
         self.succeed()
         self.assertEqual(snapshot(self.tree), wanted)
         self.succeed('--reverse')
         self.assertEqual(snapshot(self.tree), self.before)
 
-    def test_a_write_that_fails_leaves_the_tree_as_it_was(self):
-        # the file that is written last but one can't be: those before it must be put back
-        os.mkdir(self.path('hw/display/virtio-gpu.c.helix-new'))
-        self.assertIn('virtio-gpu.c.helix-new', self.refuse())
-        self.assertFalse(os.path.exists(self.path('hw/display/helix')))
-
-    def interrupt(self, function, call, *options):
-        """Ctrl-C in the @call-th call of @function of shutil or os."""
-        code = f'''
-import importlib.machinery, importlib.util, sys
-loader = importlib.machinery.SourceFileLoader('integrate', sys.argv[1])
-program = importlib.util.module_from_spec(importlib.util.spec_from_loader('integrate', loader))
-loader.exec_module(program)
-module, name = {function!r}.split('.')
-real, calls = getattr(getattr(program, module), name), []
-def interrupted(*args, **named):
-    calls.append(args)
-    if len(calls) == {call}:
-        raise KeyboardInterrupt
-    return real(*args, **named)
-setattr(getattr(program, module), name, interrupted)
-sys.argv[:2] = sys.argv[1:2]
-program.main()
-'''
-        done = subprocess.run([sys.executable, '-B', '-c', code, INTEGRATE, self.tree, *options], capture_output=True,
-                              text=True, check=False)
-        self.assertIn('KeyboardInterrupt', done.stderr)
-
-    def test_an_interrupted_run_leaves_the_tree_as_it_was(self):
-        for function, call in (('os.replace', 2), ('shutil.copy', 3)):
-            self.interrupt(function, call)
-            self.assertEqual(snapshot(self.tree), self.before)
+    def test_a_version_that_kept_no_list_is_brought_up_to_date(self):
         self.succeed()
         wanted = snapshot(self.tree)
-        self.interrupt('os.replace', 2, '--reverse')
-        self.assertEqual(snapshot(self.tree), wanted)
-        self.interrupt('shutil.rmtree', 2, '--reverse')     # done, but for what was put aside
+        os.remove(self.path(f'hw/display/helix/{MANIFEST}'))
+        self.write('hw/display/helix/core/host.h', '/* of an older version */\n')
         self.succeed()
-        self.succeed('--reverse')
+        self.assertEqual(snapshot(self.tree), wanted)
+
+    def test_unchanged_files_keep_their_time(self):
+        self.succeed()
+        self.put_by_older_version('core/host.h', '/* of an older version */\n')
+        names = [name for name in snapshot(self.path('hw/display/helix')) if name not in (MANIFEST, 'core/host.h')]
+        times = {name: os.stat(self.path('hw/display/helix/' + name)).st_mtime_ns for name in names}
+        self.succeed()
+        self.assertEqual({name: os.stat(self.path('hw/display/helix/' + name)).st_mtime_ns for name in names}, times)
+
+    def test_files_of_the_user_are_named_and_kept(self):
+        self.succeed()
+        wanted = snapshot(self.tree)
+        self.write('hw/display/helix/my-notes.c', 'mine\n')
+        self.write('hw/display/helix/core/host.h', '/* mine */\n')
+        for option in ((), ('--reverse',), ('--check',)):
+            said = self.refuse(*option)
+            self.assertIn('my-notes.c (added)', said)
+            self.assertIn('core/host.h (changed)', said)
+            self.assertIn('--discard', said)
+        self.succeed('--discard')
+        self.assertEqual(snapshot(self.tree), wanted)
+        self.write('hw/display/helix/my-notes.c', 'mine\n')
+        self.succeed('--reverse', '--discard')
         self.assertEqual(snapshot(self.tree), self.before)
+
+    def test_a_link_in_place_of_the_folder_is_refused(self):
+        os.symlink(OVERLAY, self.path('hw/display/helix'))
+        for option in ((), ('--reverse',)):
+            self.assertIn('symbolic link', self.refuse(*option))
+
+    def test_two_at_once_take_turns(self):
+        self.succeed()
+        wanted = snapshot(self.tree)
+        self.succeed('--reverse')
+        with open_folder(self.tree) as folder:
+            fcntl.flock(folder, fcntl.LOCK_EX)
+            waiting = [subprocess.Popen([sys.executable, INTEGRATE, self.tree], stdout=subprocess.PIPE,
+                                        stderr=subprocess.STDOUT, text=True) for _ in range(2)]
+            self.assertEqual(snapshot(self.tree), self.before)
+        said = sorted(process.communicate()[0] for process in waiting)
+        self.assertEqual([process.returncode for process in waiting], [0, 0], said)
+        self.assertIn('nothing to do', said[0])
+        self.assertIn('integrated: ', said[1])
+        self.assertEqual(snapshot(self.tree), wanted)
+
+
+class open_folder:
+    """A descriptor of a folder; closed, and with it a lock given up, at the end of the block."""
+    def __init__(self, path):
+        self.path = path
+
+    def __enter__(self):
+        self.fd = os.open(self.path, os.O_RDONLY)
+        return self.fd
+
+    def __exit__(self, *_):
+        os.close(self.fd)
+
+
+def load_program():
+    sys.path.insert(0, os.path.dirname(INTEGRATE))
+    loader = importlib.machinery.SourceFileLoader('integrate', INTEGRATE)
+    module = importlib.util.module_from_spec(importlib.util.spec_from_loader('integrate', loader))
+    loader.exec_module(module)
+    return module
+
+
+# What a run does to the file system, as Python's audit events name it; open() for writing is one too.
+STEPS = ('os.rename', 'os.link', 'os.mkdir', 'os.remove', 'os.rmdir', 'shutil.rmtree', 'shutil.copyfile', 'tempfile.mkdtemp')
+
+
+class Interrupted(TreeTest):
+    """A run is killed, or an operation of it fails, at every step that it makes. The project has few files here."""
+
+    program = load_program()
+    sys.modules['journal'].sync = lambda path: None     # takes long where the disk is shared, and no test sees it
+
+    def setUp(self):
+        super().setUp()
+        self.project = tempfile.mkdtemp(prefix='helix-project-')
+        self.addCleanup(shutil.rmtree, self.project)
+        for name in ('qemu/edits', 'qemu/plain-meson', 'helix-frame-export.h', 'core/host.h', 'trace.h'):
+            target = os.path.join(self.project, 'hw/display/helix', name)
+            os.makedirs(os.path.dirname(target), exist_ok=True)
+            shutil.copy(os.path.join(OVERLAY, name), target)
+        self.program.PROJECT = self.project
+
+    def call(self, *options, at=0, action=None):
+        """The program's status in a process of its own, where @action is called before the @at-th step; negative: the signal."""
+        child = os.fork()
+        if child == 0:
+            status = 99
+            try:
+                if at:
+                    self.watch_steps(at, action)
+                sys.argv = [INTEGRATE, self.tree, *options]
+                with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
+                    status = self.program.main()
+            except BaseException:
+                traceback.print_exc()
+            finally:
+                os._exit(status)
+        status = os.waitpid(child, 0)[1]
+        return os.waitstatus_to_exitcode(status)
+
+    @staticmethod
+    def watch_steps(at, action):
+        seen = 0
+
+        def hook(event, arguments):
+            nonlocal seen
+            writes = event == 'open' and isinstance(arguments[1], str) and set(arguments[1]) & set('wax')
+            if writes or event in STEPS:
+                seen += 1
+                if seen == at:
+                    action()
+        sys.addaudithook(hook)
+
+    @staticmethod
+    def kill():
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    @staticmethod
+    def refuse_step():
+        raise OSError(28, 'No space left on device')
+
+    def states(self):
+        """The tree as it is before, and after integrating."""
+        self.assertEqual(self.call(), 0)
+        integrated = snapshot(self.tree)
+        self.assertEqual(self.call('--reverse'), 0)
+        self.assertEqual(snapshot(self.tree), self.before)
+        return integrated
+
+    def restore(self, state):
+        for name in os.listdir(self.tree):
+            path = self.path(name)
+            shutil.rmtree(path) if os.path.isdir(path) else os.remove(path)
+        for name, (mode, data) in state.items():
+            os.makedirs(os.path.dirname(self.path(name)), exist_ok=True)
+            with open(self.path(name), 'wb') as file:
+                file.write(data)
+            os.chmod(self.path(name), mode)
+
+    def count_steps(self, start, options=()):
+        at, status = 0, -signal.SIGKILL
+        while status == -signal.SIGKILL:
+            at += 1
+            self.restore(start)
+            status = self.call(*options, at=at, action=self.kill)
+        self.assertEqual(status, 0)
+        return at - 1
+
+    def each_step(self, start, options, action):
+        """For each step of a run from the state @start: its number, and the status of the run in which @action met it."""
+        steps = self.count_steps(start, options)
+        self.assertGreater(steps, 12)
+        for at in range(1, steps + 1):
+            self.restore(start)
+            status = self.call(*options, at=at, action=action)
+            yield status
+
+    def older(self, integrated):
+        """The state of a tree that an older version was put into."""
+        self.restore(integrated)
+        SmallTree.make_older(self)
+        return snapshot(self.tree)
+
+    def runs(self):
+        """(state before, options, state after) of each kind of run."""
+        integrated = self.states()
+        return (self.before, (), integrated), (integrated, ('--reverse',), self.before), (self.older(integrated), (), integrated)
+
+    @staticmethod
+    def without_leftovers(state):
+        """Less what was in preparation: the next run removes it."""
+        return {name: data for name, data in state.items() if not name.startswith('.helix-integrate-')}
+
+    def test_killed_at_every_step(self):
+        integrated = self.states()
+        for start, options, _ in self.runs():
+            for status in self.each_step(start, options, self.kill):
+                self.assertEqual(status, -signal.SIGKILL)
+                self.assertIn(self.call('--check'), (0, 1))
+                killed = snapshot(self.tree)
+                self.assertEqual(self.call(), 0)
+                self.assertEqual(snapshot(self.tree), integrated)
+                self.restore(killed)
+                self.assertEqual(self.call('--reverse'), 0)
+                self.assertEqual(snapshot(self.tree), self.before)
+
+    def cut(self, start):
+        """The state that a run from @start leaves when it is killed with all changed but nothing final."""
+        cut = None
+        for _ in self.each_step(start, (), self.kill):
+            state = snapshot(self.tree)
+            cut = state if any(name.startswith('.helix-integrate/') for name in state) else cut
+        return cut
+
+    def test_recovery_killed_at_every_step(self):
+        for start, options, integrated in self.runs():
+            if not options:
+                for status in self.each_step(self.cut(start), (), self.kill):
+                    self.assertEqual(status, -signal.SIGKILL)
+                    self.assertEqual(self.call(), 0)
+                    self.assertEqual(snapshot(self.tree), integrated)
+
+    def test_a_step_that_fails_leaves_the_tree_as_it_was(self):
+        for start, options, done in self.runs():
+            refused = 0
+            for status in self.each_step(start, options, self.refuse_step):
+                refused += status == 2
+                # a link that cannot be made becomes a copy, and what is left to remove is removed by the next run
+                self.assertEqual(self.without_leftovers(snapshot(self.tree)), {0: done, 2: start}[status])
+            self.assertGreater(refused, 12)
+
+    def test_signals_leave_a_whole_tree(self):
+        for number in (signal.SIGINT, signal.SIGTERM):
+            for start, options, done in self.runs():
+                for status in self.each_step(start, options, lambda number=number: os.kill(os.getpid(), number)):
+                    self.assertEqual(self.without_leftovers(snapshot(self.tree)), {0: done, 130: start}[status])
+
+    def test_changes_made_after_a_kill_are_not_lost(self):
+        start, _, integrated = self.runs()[0]
+        self.restore(self.cut(start))
+        self.write('hw/display/meson.build', 'mine\n')
+        self.assertEqual(self.call(), 2)
+        self.assertEqual(self.read('hw/display/meson.build'), 'mine\n')
+        self.write('hw/display/meson.build', SMALL_TREE['hw/display/meson.build'])
+        self.write('hw/display/helix/mine.c', 'mine\n')
+        self.assertEqual(self.call(), 2)
+        self.assertEqual(self.read('hw/display/helix/mine.c'), 'mine\n')
+        os.remove(self.path('hw/display/helix/mine.c'))
+        self.assertEqual(self.call(), 0)
+        self.assertEqual(snapshot(self.tree), integrated)
 
 
 def real_tree_test(source):
