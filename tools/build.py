@@ -33,11 +33,17 @@ class Built:
                        "initrd": self.initrd, "payload": self.payload}, file)
 
 
+def in_use(folder):
+    """A lock on a build folder: one run at a time builds there, or runs what was built there."""
+    os.makedirs(os.path.dirname(folder), exist_ok=True)
+    return locked(folder + ".lock", "the build folder '%s' of this checkout" % os.path.basename(folder))
+
+
 def meson(title, name, source, *options, install=None, environment=None, targets=(), compile=True):
     """Build a meson project, or @targets of it, incrementally under this checkout's builds, or only configure it; with
     @install, install it there as DESTDIR."""
     folder = os.path.join(BUILDS, name)
-    with Step(title, "build-" + name, quiet=True) as step:
+    with in_use(folder), Step(title, "build-" + name, quiet=True) as step:
         stamp = os.path.join(folder, "configured")
         wanted = "\n".join((source,) + options)
         if not os.path.exists(stamp) or open(stamp).read() != wanted:

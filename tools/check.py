@@ -22,7 +22,7 @@ import qemu
 import videotoolbox
 from steps import CACHE, TREE, Failed, Step, StepError, locked, say
 
-MESON_SUITES = ("core", "soak", "encoder", "vsock", "fuzz", "videotoolbox", "element", "screencast", "integrate")
+MESON_SUITES = ("core", "soak", "encoder", "vsock", "fuzz", "videotoolbox", "element", "screencast", "integrate", "front")
 PROGRAMS = ("fuzz", "lint", "sanitizers")     # modules with run(count, thorough)
 LONG = {"lint", "sanitizers"}
 MESON_PROGRESS = re.compile(rb"^\s*(\d+)/(\d+) ")
@@ -72,7 +72,7 @@ def run_meson_suite(folder, suite, count, title=None, log=None, arguments=(), en
     if not any(name.split(":")[-1] == suite for test in json.loads(tests) for name in test["suite"]):
         raise StepError("the build has no test in suite '%s'" % suite)
     base = "suite-" + (log or suite)
-    with Step(title or "suite " + suite, base) as step:
+    with build.in_use(folder), Step(title or "suite " + suite, base) as step:
         bad = False
         try:
             step.run(["meson", "test", "-C", folder, "--no-rebuild", "--suite", suite, "--print-errorlogs", "--logbase",

@@ -22,6 +22,8 @@ CACHE = "/cache"
 OUT = os.path.join(TREE, "out")
 LOGS = os.path.join(OUT, "log")
 
+END_SECONDS = 10        # an interrupted command has that long to put its things in order
+
 NINJA = re.compile(rb"^\[(\d+)/(\d+)\]")
 
 
@@ -44,6 +46,15 @@ def host_path(path):
 def say(text):
     # A step's progress stands on this line: say it over that.
     print(("\r\x1b[K" if sys.stdout.isatty() else "") + text, flush=True)
+
+
+def end(process):
+    """Have a command that was interrupted end: it may put in order what it had begun, and is killed if it takes too long."""
+    process.terminate()
+    try:
+        process.wait(END_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
 
 
 class Step:
@@ -136,7 +147,7 @@ class Step:
                         if match:
                             self.progress("[%s]" % "/".join(group.decode() for group in match.groups()))
             except BaseException:
-                process.kill()
+                end(process)
                 raise
         if process.returncode:
             raise StepError("'%s' ended with %d" % (" ".join(argv[:3]), process.returncode))
@@ -144,11 +155,19 @@ class Step:
 
 @contextmanager
 def locked(path, what):
-    """Hold an exclusive lock on the file @path, saying so when another run holds it."""
-    with open(path, "w") as lock:
+    """Hold an exclusive lock on the file @path, saying so when another run holds it. A symbolic link is refused, and a file
+    that is there keeps its content."""
+    try:
+        lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise StepError("the lock %s cannot be opened (%s): a plain file of your own is right there" %
+                        (host_path(path), error.strerror)) from error
+    try:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             say("another run is using %s: waiting for it" % what)
             fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+    finally:
+        os.close(lock)

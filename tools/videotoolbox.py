@@ -31,7 +31,7 @@ FILES_NEEDED = ("apple/gl-blit.c", "apple/gpu-copy.c", "apple/metal-copy.c", "ap
 
 def test(folder, name, suite="videotoolbox"):
     """Run a suite in a build with a sanitizer; StepError if anything in it fails."""
-    with Step("suite %s: %s" % (suite, name), "%s-%s" % (suite, os.path.basename(folder))) as step:
+    with build.in_use(folder), Step("suite %s: %s" % (suite, name), "%s-%s" % (suite, os.path.basename(folder))) as step:
         try:
             # builds what the suite needs, and no more
             step.run(["meson", "test", "-C", folder, "--suite", suite, "--print-errorlogs",
