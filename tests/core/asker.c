@@ -12,10 +12,11 @@
 typedef struct Expected {
     guint8 type;                /* of the message; SESSION_CLOSE and KEYFRAME_REQ have no answer */
     gint64 pts;
-    guint64 end;                /* of the message, in bytes sent */
+    guint64 judged, end;        /* bytes sent when the host may say "busy" (its pixels are still to come), and at its end */
     gboolean release, released, force;
-    gboolean arrived;           /* the host has all of it, */
-    guint ahead;                /* and that many frames before it had no answer yet, at most */
+    gboolean begun;             /* it may be "busy" already: */
+    guint ahead;                /* that many frames before it had no answer yet, at most */
+    gboolean arrived;           /* the host has all of it */
     gboolean seen_idr;          /* KEYFRAME_REQ: an IDR came since it arrived */
 } Expected;
 
@@ -52,7 +53,7 @@ static void send(Asker *asker, Expected *expected, guint8 type, guint8 flags, gu
     line_send(asker->line, type, flags, (guint16)session, payload, size);
     asker->sent += HELIX_WIRE_HEADER_SIZE + size;
     if (expected) {
-        expected->end = asker->sent;
+        expected->judged = expected->end = asker->sent;
     }
 }
 
@@ -91,7 +92,8 @@ static void send_frame(Asker *asker, guint session)
     if (request.pixels_size) {
         g_byte_array_append(asker->line->to_host, pixels, (guint)request.pixels_size);
     }
-    expected->end = asker->sent += bytes->len + request.pixels_size;
+    expected->judged = asker->sent += bytes->len;
+    expected->end = asker->sent += request.pixels_size;
 }
 
 static void send_config(Asker *asker, guint session)
@@ -276,9 +278,12 @@ static void look(Asker *asker)
             Expected *expected = link->data;
             gboolean is_frame = expected->type == HELIX_MSG_FRAME_REQUEST;
 
+            if (!expected->begun && expected->judged <= line->consumed) {
+                expected->begun = TRUE;
+                expected->ahead = frames;
+            }
             if (!expected->arrived && expected->end <= line->consumed) {
                 expected->arrived = TRUE;
-                expected->ahead = frames;
                 asker->world->requests += is_frame;
             }
             frames += is_frame;
