@@ -99,6 +99,72 @@ static void test_few_pictures(void)
     encoder->klass->close(encoder);
 }
 
+/* Bits of the largest of @n noisy pictures after the first few, each @frames of the frame rate's apart; *@smallest of the smallest. */
+static gsize largest_noise(HelixEncoderConfig config, guint n, guint frames, gsize *smallest)
+{
+    const gint64 gap_ns = (gint64)(1000000000ull * config.fps_den * frames / config.fps_num);
+    HelixEncoder *encoder = x264_open(&config);
+    gsize largest = 0;
+
+    *smallest = G_MAXSIZE;
+    for (guint i = 0; i < n; i++) {
+        g_autoptr(HelixSurface) surface = surface_paint(HELIX_FORMAT_XR24, config.width, config.height, 0, 0, paint_noise, i);
+        HelixAccessUnit unit = { .pts_ns = i * gap_ns };
+
+        g_assert_true(encoder->klass->encode(encoder, surface, FALSE, &unit, NULL));
+        if (i >= 4) {       /* the gaps are known, and what the buffer held before is used up */
+            largest = MAX(largest, g_bytes_get_size(unit.data) * 8);
+        }
+        *smallest = MIN(*smallest, g_bytes_get_size(unit.data) * 8);
+        g_bytes_unref(unit.data);
+    }
+    encoder->klass->close(encoder);
+    return largest;
+}
+
+/* However far apart they are, a picture's share of the rate is one that the buffer holds: 250 ms, or two frames' if that is more. */
+static void test_few_pictures_fit_the_buffer(void)
+{
+    static const guint rates[][2] = { { 60, 1 }, { 47, 1 }, { 30, 1 }, { 24000, 1001 }, { 10, 1 }, { 3, 1 }, { 1, 2 } };
+
+    for (guint i = 0; i < G_N_ELEMENTS(rates); i++) {
+        HelixEncoderConfig config = config_for(640, 360);
+        gsize largest, smallest, buffer;
+
+        config.bitrate = 2000000;
+        config.fps_num = rates[i][0];
+        config.fps_den = rates[i][1];
+        buffer = MAX(config.bitrate / 4, (gsize)((guint64)config.bitrate * 2 * config.fps_den / config.fps_num));
+        largest = largest_noise(config, 20, 12, &smallest);
+        g_test_message("%u/%u fps, a twelfth of them drawn: the largest picture has %u of the buffer's %u kbit", rates[i][0],
+                       rates[i][1], (guint)(largest / 1000), (guint)(buffer / 1000));
+        g_assert_cmpuint(largest, <=, buffer * 105 / 100);
+    }
+}
+
+/* x264 counts the bits of a frame and of the buffer in an int: what is more than that is what the int holds, not nothing. */
+static void test_huge_share(void)
+{
+    static const guint rates[][2] = { { 20000000, 12 }, { 199000000, 1 }, { 199000000, 12 }, { 215000000, 1 }, { 300000000, 1 },
+                                      { 430000000, 3 }, { 1000000000, 1 }, { 1000000000, 12 } };
+
+    for (guint i = 0; i < G_N_ELEMENTS(rates); i++) {
+        for (guint variable = 0; variable < 2; variable++) {
+            HelixEncoderConfig config = config_for(320, 240);
+            gsize smallest;
+
+            config.fps_num = 1;
+            config.fps_den = 10;
+            config.bitrate = rates[i][0];
+            config.max_bitrate = variable ? MIN(2 * rates[i][0], 1000000000) : 0;
+            largest_noise(config, 8, rates[i][1], &smallest);
+            g_test_message("%u Mbit/s, a picture each %u s, %s: %u kbit at least", rates[i][0] / 1000000, rates[i][1] * 10,
+                           variable ? "variable" : "constant", (guint)(smallest / 1000));
+            g_assert_cmpuint(smallest, >=, 320 * 240 * 8);
+        }
+    }
+}
+
 static void test_variable_rate(void)
 {
     HelixEncoderConfig config = config_for(640, 360), wanted;
@@ -213,6 +279,8 @@ int main(int argc, char **argv)
     }
     g_test_add_func("/x264/constant-rate", test_constant_rate);
     g_test_add_func("/x264/few-pictures", test_few_pictures);
+    g_test_add_func("/x264/few-pictures-fit-the-buffer", test_few_pictures_fit_the_buffer);
+    g_test_add_func("/x264/huge-share", test_huge_share);
     g_test_add_func("/x264/variable-rate", test_variable_rate);
     g_test_add_func("/x264/constant-quality", test_constant_quality);
     g_test_add_func("/x264/qp-range", test_qp_range);

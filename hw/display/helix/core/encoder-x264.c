@@ -28,7 +28,10 @@
 #define CBR_BUFFER_MS       250u
 #define VBR_BUFFER_MS       500u
 
-#define MAX_SHARES          12u         /* of the frame rate, for one picture: 5 pictures a second at 60 */
+#define MAX_SHARES          12u         /* of the frame rate, for one picture: 5 pictures a second at 60; if the buffer holds them */
+
+/* x264 counts the bits of the buffer, of a second and of a frame's share in an int each, and rounds: with room. */
+#define MAX_BITS            2000000000u
 
 typedef struct X264Encoder {
     HelixEncoder base;
@@ -77,6 +80,15 @@ static gboolean x264_available(gboolean hardware_only, GError **error)
 
 /* ---- settings ---- */
 
+/* A rate as x264 takes it: in kbit/s, and with no more bits for a frame than it can count. */
+static guint32 usable_rate(const HelixEncoderConfig *config, guint32 rate)
+{
+    guint64 most = (guint64)MAX_BITS * config->fps_num / config->fps_den;
+
+    rate = (guint32)MIN(rate, most);
+    return rate - rate % 1000;
+}
+
 /* Fill in what this encoder decides by itself, so that @config says what is in force. */
 static void resolve(HelixEncoderConfig *config)
 {
@@ -89,8 +101,8 @@ static void resolve(HelixEncoderConfig *config)
     if (config->rate_control == HELIX_RATE_CQP && config->min_qp == 0) {
         config->min_qp = DEFAULT_CQP;
     }
-    config->bitrate -= config->bitrate % 1000;      /* x264 counts in kbit/s */
-    config->max_bitrate -= config->max_bitrate % 1000;
+    config->bitrate = usable_rate(config, config->bitrate);
+    config->max_bitrate = usable_rate(config, config->max_bitrate);
     if (config->slices == 0) {
         config->slices = mbs < MIN_THREADED_MBS ? 1 : (guint8)MIN(g_get_num_processors(), MAX_THREADS);
         config->slices = (guint8)CLAMP(rows / MIN_THREAD_ROWS, 1, config->slices);
@@ -109,7 +121,7 @@ static int buffer_bits(const HelixEncoderConfig *config, guint32 rate, guint mil
 {
     guint64 bits = (guint64)rate * milliseconds / 1000, frame = (guint64)rate * config->fps_den / config->fps_num;
 
-    return (int)MIN(MAX(bits, 2 * frame), G_MAXINT32);
+    return (int)MIN(MAX(bits, 2 * frame), MAX_BITS);
 }
 
 static void set_rates(AVCodecContext *codec, const HelixEncoderConfig *config)
@@ -292,9 +304,18 @@ static void release_nothing(void *opaque, uint8_t *data)
 {
 }
 
+/* Shares of the frame rate that the buffer of a constant bit rate holds: x264 makes it larger if one picture may have more. */
+static guint most_shares(const HelixEncoderConfig *config)
+{
+    guint64 frame = (guint64)config->bitrate * config->fps_den / config->fps_num;
+    guint64 buffer = (guint64)buffer_bits(config, config->bitrate, CBR_BUFFER_MS);
+
+    return (guint)CLAMP(buffer / frame, 1, MAX_SHARES);
+}
+
 /*
  * x264 counts each picture as one of the frame rate's and gives it that share of the bit rate. A desktop rarely draws so many:
- * each of the few it draws may have the share of those that did not come. (x264 can be told the pictures' times instead, but
+ * each of the few it draws may have the share of those that did not come, as far as the buffer holds it. (x264 can be told the pictures' times instead, but
  * then holds each back until it knows the next one's.) The shortest of the last gaps counts, so that a burst after a pause
  * is not taken for a pause. The guest's times may be anything, and differences wrap.
  */
@@ -310,12 +331,12 @@ static void share_rate(X264Encoder *x264, gint64 guest_pts_ns)
     for (guint i = 0; i < G_N_ELEMENTS(x264->gap); i++) {
         shares = MIN(shares, x264->gap[i]);
     }
-    shares = MAX(shares, 1);    /* until all gaps are known */
+    shares = CLAMP(shares, 1, most_shares(&x264->config));  /* 1 until all gaps are known */
     if (x264->config.rate_control == HELIX_RATE_CBR && shares != x264->shares) {
         gint64 rate = (gint64)x264->config.bitrate * shares;
 
         x264->shares = shares;
-        x264->codec->bit_rate = x264->codec->rc_max_rate = MIN(rate, G_MAXINT32);
+        x264->codec->bit_rate = x264->codec->rc_max_rate = MIN(rate, MAX_BITS);
     }
 }
 
