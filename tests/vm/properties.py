@@ -71,9 +71,10 @@ class Client:
             self.socket.settimeout(SECONDS)
 
 
-def launch(emulator, display, log, *arguments):
-    """QEMU without a guest, its processor stopped."""
-    argv = [emulator, "-machine", "q35", "-nodefaults", "-no-user-config", "-S"] + display.arguments
+def launch(emulator, display, log, *arguments, files=None):
+    """QEMU without a guest, its processor stopped; @files: how many it may open."""
+    limit = ["prlimit", "--nofile=%d:%d" % (files, files)] if files else []
+    argv = limit + [emulator, "-machine", "q35", "-nodefaults", "-no-user-config", "-S"] + display.arguments
     for folder in FIRMWARE:
         argv += ["-L", folder]
     return subprocess.Popen(argv + list(arguments), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
@@ -114,10 +115,10 @@ class Machine:
         return [entry["name"] for entry in self.qmp.command("qom-list", path=path)]
 
 
-def start(emulator, display, folder, *arguments):
+def start(emulator, display, folder, *arguments, files=None):
     """(status, output) of a QEMU that should end at once; status None if it did not."""
     with open(os.path.join(folder, "refused"), "w+", encoding="utf-8", errors="replace") as log:
-        process = launch(emulator, display, log, *arguments)
+        process = launch(emulator, display, log, *arguments, files=files)
         try:
             process.wait(5)
         except subprocess.TimeoutExpired:
@@ -131,6 +132,7 @@ def start(emulator, display, folder, *arguments):
 def check_refusals(tap, emulator, display, folder):
     open_folder = os.path.join(folder, "open")
     os.mkdir(open_folder)
+    os.mkdir(os.path.join(open_folder, "private"), 0o700)
     os.chmod(open_folder, 0o777)
     cases = [
         ("helix-vsock-port=0", ["helix-vsock-port", "1 to 4294967294"]),
@@ -154,6 +156,7 @@ def check_refusals(tap, emulator, display, folder):
         ("helix-listen=unix:%s/none/socket" % folder, ["helix-listen", "none"]),
         ("helix-listen=unix:%s/%s" % (folder, "x" * 120), ["helix-listen", "1"]),
         ("helix-listen=unix:%s/socket" % open_folder, ["helix-listen", open_folder]),
+        ("helix-listen=unix:%s/private/socket" % open_folder, ["helix-listen", open_folder, "above"]),
     ]
     for gpu in ("virtio-gpu-pci", "virtio-gpu-gl-pci"):
         for option, words in cases:
@@ -175,6 +178,30 @@ def check_refusals(tap, emulator, display, folder):
         tap.check(status == 1 and "rutabaga" in said, "rutabaga is refused", said)
     else:
         tap.skip("rutabaga is refused", "this QEMU was built without it")
+
+
+def check_open_files(tap, emulator, display, folder):
+    """The descriptors that connections may need are there, or QEMU does not start."""
+    vsock = "helix-vsock-pci,uds-path=%s/vsock" % folder
+    gpu = "virtio-gpu-pci,helix-frame-export=on,helix-encoder=null,helix-listen=unix:%s/socket" % folder
+    cases = (
+        ("all ports' connections need more open files than there may be", 1217, [vsock], ["max-connections=1024", "may need 1218"]),
+        ("so do those of helix-listen", 321, [gpu], ["helix-listen", "may need 322", "RLIMIT_NOFILE is 321"]),
+        ("so do both together", 1283, [vsock, gpu], ["helix-listen", "may need 1284"]),
+    )
+    for what, files, devices, words in cases:
+        arguments = [word for device in devices for word in ("-device", device)]
+        status, said = start(emulator, display, folder, *arguments, files=files)
+        tap.check(status == 1 and all(word in said for word in words), what, "status %s: %s" % (status, said))
+        path = os.path.join(folder, "qmp")
+        with open(os.path.join(folder, "started"), "w+") as log:
+            process = launch(emulator, display, log, "-qmp", "unix:%s,server=on,wait=off" % path, *arguments, files=files + 1)
+            try:
+                Qmp(path).command("quit")
+                tap.check(process.wait(SECONDS) == 0, "with one more QEMU starts: %d" % (files + 1))
+            finally:
+                process.kill()
+                process.wait()
 
 
 def check_off(tap, emulator, display, folder):
@@ -290,6 +317,7 @@ def main():
         display = Display(emulator, log)
         try:
             check_refusals(tap, emulator, display, folder)
+            check_open_files(tap, emulator, display, folder)
             check_off(tap, emulator, display, folder)
             peripheral = "/machine/peripheral/gpu"
             check_on(tap, emulator, display, folder, "-device virtio-gpu-pci",

@@ -187,9 +187,9 @@ class Queue:
 
 
 class Device:
-    """The one virtio device of a Machine."""
+    """The one virtio device of a Machine, or the one with this device id."""
 
-    def __init__(self, machine, queue_sizes):
+    def __init__(self, machine, queue_sizes, device_id=None):
         self.qtest = machine.qtest
         self.memory = Memory(self.qtest)
         self.base = None
@@ -197,7 +197,8 @@ class Device:
             base = BASE + number * STRIDE
             if self.qtest.readl(base + MAGIC) != 0x74726976:
                 break
-            if self.qtest.readl(base + DEVICE_ID):
+            found = self.qtest.readl(base + DEVICE_ID)
+            if found and device_id in (None, found):
                 self.base = base
         if self.base is None:
             raise OSError("no virtio-mmio device is there")

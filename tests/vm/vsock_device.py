@@ -18,6 +18,7 @@ from virtio_mmio import (ACKNOWLEDGE, CONFIG, DEVICE_ID, DRIVER, DRIVER_OK, FEAT
 from vm import RUN, Qmp, built
 
 CID, HOST, PORT = 7, 2, 5001
+VSOCK = 19          # virtio's number of the device
 RX, TX, EVENT = 0, 1, 2
 HEADER = struct.Struct("<QQIIIHHIII")
 REQUEST, RESPONSE, RST, SHUTDOWN, RW, CREDIT_UPDATE, CREDIT_REQUEST = range(1, 8)
@@ -28,7 +29,7 @@ class Driver:
     """The vsock driver's side: receive buffers with a canary behind each, packets in any number of pieces."""
 
     def __init__(self, machine):
-        self.device = Device(machine, (128, 256, 8))
+        self.device = Device(machine, (128, 256, 8), VSOCK)
         self.rx, self.tx, self.event = self.device.queues
         self.buffers = {}
 
@@ -154,7 +155,7 @@ class Test:
         self.driver.start()
         cid = struct.unpack("<Q", self.machine.qtest.read(device.base + CONFIG, 8))[0]
         features = device.features()
-        return device.get(DEVICE_ID) == 19 and cid == CID and not features & 2 and features & F_VERSION_1
+        return device.get(DEVICE_ID) == VSOCK and cid == CID and not features & 2 and features & F_VERSION_1
 
     def tx_over_several_descriptors(self):
         """libkrun, Firecracker, vhost-device: a packet is what the chain holds, however it is cut."""
@@ -434,10 +435,12 @@ def unusable_properties(emulator, folder):
     """Each is refused at start, with what would be right."""
     others = os.path.join(folder, "others")
     os.mkdir(others)
+    os.mkdir(os.path.join(others, "private"), 0o700)
     os.chmod(others, 0o777)
     cases = (("guest-cid=0", "must be from 3"), ("guest-cid=1", "must be from 3"), ("guest-cid=2", "must be from 3"),
              ("guest-cid=4294967295", "must be from 3"), ("guest-cid=18446744073709551615", "must be from 3"),
              ("uds-path=%s/v" % others, "not writable by group or others"),
+             ("uds-path=%s/private/v" % others, "a folder above"),
              ("uds-path=%s/%s" % (folder, "x" * 90), "bytes"),
              ("uds-path=%s/nowhere/v" % folder, "nowhere"))
     for number, (properties, word) in enumerate(cases):
@@ -459,6 +462,41 @@ def unusable_properties(emulator, folder):
             said = log.read()
         if word not in said:
             return "%s: %s" % (properties, said)
+    return True
+
+
+def refused_by_module(emulator, folder):
+    """The frame module's port is its own: one connection more than it takes is reset, and no UNIX socket gets it."""
+    for number, port in enumerate((5000, 6000)):
+        uds_path = os.path.join(folder, "m%d" % number)
+        listeners = [Listener(uds_path, port) for port in (5000, 6000)]
+        machine = Machine(emulator, folder, [
+            "-device", "virtio-gpu-device,helix-frame-export=on,helix-encoder=null,helix-max-connections=1,helix-vsock-port=%d" % port,
+            "-device", "helix-vsock-device,guest-cid=%d,uds-path=%s" % (CID, uds_path)], "module%d" % number)
+        try:
+            driver = Driver(machine)
+            driver.start()
+            driver.add_buffers(8)
+            driver.send(REQUEST, src=2000, dst=port)
+            driver.expect(RESPONSE)
+            for src in (2001, 2002):
+                driver.send(REQUEST, src=src, dst=port)
+                driver.expect(RST)
+            driver.send(REQUEST, src=2003, dst=11000 - port)    # the other of the two is no port of the module's
+            driver.expect(RESPONSE)
+            for listener in listeners:
+                listener.socket.setblocking(False)
+                try:
+                    listener.accept().close()
+                    got = True
+                except BlockingIOError:
+                    got = False
+                if got != (listener.path.endswith(str(11000 - port))):
+                    return "%s was%s connected to" % (listener.path, "" if got else " not")
+        finally:
+            machine.close()
+            for listener in listeners:
+                listener.close()
     return True
 
 
@@ -492,8 +530,12 @@ def main():
     emulator = built()["qemu"]
     with tempfile.TemporaryDirectory(prefix="vsock-", dir=RUN) as folder:
         for what, check in (("unusable properties are refused", unusable_properties),
+                            ("the module's port is reset when the module refuses", refused_by_module),
                             ("plugged, unplugged, plugged again", unplugged)):
-            result = check(emulator, folder)
+            try:
+                result = check(emulator, folder)
+            except AssertionError as error:
+                result = str(error)
             tap.check(result is True, what, "" if result is True else result)
         test = Test(emulator, folder)
         try:

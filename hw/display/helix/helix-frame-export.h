@@ -33,12 +33,12 @@ bool helix_frame_export_realize(VirtIOGPU *g, Error **errp);
  */
 void helix_frame_export_init(VirtIOGPU *g, int port);
 
-/* Is @port the module's vsock port? Main loop. */
+/* Is @port the module's vsock port, whether or not it takes connections at the moment? Main loop. */
 bool helix_frame_export_has_port(uint32_t port);
 
 /*
  * A guest connected to vsock port @port of CID 2. TRUE if that is the module's port and it took the connection over;
- * FALSE leaves @channel with the caller. Main loop.
+ * FALSE leaves @channel with the caller, who resets it: nobody else answers a port of the module's. Main loop.
  */
 bool helix_frame_export_accept(uint32_t port, HelixChannel *channel);
 

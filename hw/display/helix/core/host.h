@@ -106,13 +106,14 @@ void helix_host_reset(HelixHost *host);
 char *helix_host_stats_json(HelixHost *host);
 
 /*
- * Listen on "unix:PATH": socket of mode 0600 made before listen, a folder that others may write is refused, a peer of
- * another uid is refused, a stale socket nobody listens on is replaced. New connections go to @accept. NULL with
- * HELIX_ERROR (HELIX_CODE_INVALID and what would be right: for one, the length of a path that does not fit sun_path).
+ * Listen on "unix:PATH": socket of mode 0600 made before listen; a folder that others may write or exchange is refused
+ * (trusted-path.h), and so is a peer of another uid; what a dead program of ours left at the path is replaced, and nothing else
+ * (socket-lock.h). New connections go to @accept. NULL with HELIX_ERROR (HELIX_CODE_INVALID and what would be right: for one, the
+ * length of a path that does not fit sun_path).
  */
 typedef struct HelixListener HelixListener;
 HelixListener *helix_listener_new(GMainContext *context, const char *address, HelixChannelAccept accept, gpointer data, GError **error);
-void helix_listener_free(HelixListener *listener);      /* removes the socket file */
+void helix_listener_free(HelixListener *listener);      /* removes the socket and its lock file */
 
 /*
  * Connect to a UNIX socket at @path as a client (for spliced vsock ports), non-blocking: a connection refused or a full

@@ -2,8 +2,8 @@
 /*
  * listener.c - a UNIX socket that only this user can reach.
  *
- * The folder is checked first: in one that others may write, the socket could be replaced. bind() makes the file with mode
- * 0600 and nobody can connect before listen().
+ * The folder and those above it are checked first: in one that others may write, the socket could be replaced. The path's lock
+ * says that no other program listens there. bind() makes the file with mode 0600 and nobody can connect before listen().
  */
 #include <errno.h>
 #include <string.h>
@@ -15,6 +15,8 @@
 
 #include "error.h"
 #include "socket.h"
+#include "socket-lock.h"
+#include "trusted-path.h"
 #include "turn.h"
 
 #define BACKLOG 16
@@ -24,88 +26,39 @@ struct HelixListener {
     GMainContext *context;
     int fd;
     char *path;
-    dev_t device;
-    ino_t inode;                /* of the socket file: only ours is removed */
+    HelixSocketLock *lock;
     GSource *source;
     HelixChannelAccept accept;
     gpointer data;
 };
 
-static gboolean check_folder(const char *path, GError **error)
+static gboolean fail(const HelixListener *listener, GError **error)
 {
-    g_autofree char *folder = g_path_get_dirname(path);
-    struct stat st;
-
-    if (stat(folder, &st) < 0) {
-        g_set_error(error, HELIX_ERROR, HELIX_CODE_INVALID, "the socket's folder %s: %s", folder, g_strerror(errno));
-        return FALSE;
-    }
-    if ((st.st_uid != geteuid() && st.st_uid != 0) || (st.st_mode & (S_IWGRP | S_IWOTH))) {
-        g_set_error(error, HELIX_ERROR, HELIX_CODE_INVALID, "the socket's folder %s belongs to uid %u with mode %04o: it must be uid "
-                    "%u's own (or root's) and not writable by group or others, as mkdir -m 700 makes it", folder,
-                    (unsigned)st.st_uid, (unsigned)(st.st_mode & 07777), (unsigned)geteuid());
-        return FALSE;
-    }
-    return TRUE;
+    g_set_error(error, HELIX_ERROR, HELIX_CODE_INVALID, "cannot listen on %s: %s", listener->path, g_strerror(errno));
+    return FALSE;
 }
 
-/* Make way at @path: a socket that nobody listens on goes. */
-static gboolean clear_path(const char *path, const struct sockaddr_un *address, GError **error)
-{
-    struct stat st;
-    int probe, refused;
-
-    if (lstat(path, &st) < 0) {
-        return TRUE;    /* not there, or bind() will say why */
-    }
-    if (!S_ISSOCK(st.st_mode)) {
-        g_set_error(error, HELIX_ERROR, HELIX_CODE_INVALID, "%s exists and is no socket: choose another path or remove it", path);
-        return FALSE;
-    }
-    probe = socket(AF_UNIX, SOCK_STREAM, 0);
-    refused = probe >= 0 && helix_socket_prepare(probe, NULL) &&
-        connect(probe, (const struct sockaddr *)address, sizeof *address) < 0 && errno == ECONNREFUSED;
-    if (probe >= 0) {
-        close(probe);
-    }
-    if (!refused) {
-        g_set_error(error, HELIX_ERROR, HELIX_CODE_INVALID, "another program listens on %s: choose another path", path);
-        return FALSE;
-    }
-    unlink(path);
-    return TRUE;
-}
-
+/* What was made when this fails, helix_listener_free() removes. */
 static gboolean listen_at(HelixListener *listener, const struct sockaddr_un *address, GError **error)
 {
-    struct stat st;
-    gboolean bound = FALSE;
-
     listener->fd = socket(AF_UNIX, SOCK_STREAM, 0);
     if (listener->fd < 0) {
-        goto failed;
+        return fail(listener, error);
     }
     if (!helix_socket_prepare(listener->fd, error)) {
         return FALSE;
     }
     fchmod(listener->fd, S_IRUSR | S_IWUSR);    /* Linux: the mode the file is made with */
     if (bind(listener->fd, (const struct sockaddr *)address, sizeof *address) < 0) {
-        goto failed;
+        return fail(listener, error);
     }
-    bound = TRUE;
-    if (chmod(listener->path, S_IRUSR | S_IWUSR) < 0 || lstat(listener->path, &st) < 0 || listen(listener->fd, BACKLOG) < 0) {
-        goto failed;
+    if (!helix_socket_lock_made(listener->lock, error)) {
+        return FALSE;
     }
-    listener->device = st.st_dev;
-    listener->inode = st.st_ino;
+    if (chmod(listener->path, S_IRUSR | S_IWUSR) < 0 || listen(listener->fd, BACKLOG) < 0) {
+        return fail(listener, error);
+    }
     return TRUE;
-
-failed:
-    g_set_error(error, HELIX_ERROR, HELIX_CODE_INVALID, "cannot listen on %s: %s", listener->path, g_strerror(errno));
-    if (bound) {
-        unlink(listener->path);
-    }
-    return FALSE;
 }
 
 /* Who is at the other end; FALSE if the system does not say. */
@@ -186,8 +139,10 @@ static void watch(HelixListener *listener)
 HelixListener *helix_listener_new(GMainContext *context, const char *address, HelixChannelAccept accept_cb, gpointer data,
                                   GError **error)
 {
+    g_autofree char *folder = NULL;
     struct sockaddr_un unix_address;
     HelixListener *listener;
+    HelixSocketLock *lock;
     const char *path;
 
     if (!g_str_has_prefix(address, "unix:")) {
@@ -195,13 +150,18 @@ HelixListener *helix_listener_new(GMainContext *context, const char *address, He
         return NULL;
     }
     path = address + strlen("unix:");
-    if (!helix_socket_address(&unix_address, path, error) || !check_folder(path, error) ||
-        !clear_path(path, &unix_address, error)) {
+    folder = g_path_get_dirname(path);
+    if (!helix_socket_address(&unix_address, path, error) || !helix_trusted_folder(folder, error)) {
+        return NULL;
+    }
+    lock = helix_socket_lock_new(path, error);
+    if (!lock) {
         return NULL;
     }
     listener = g_new0(HelixListener, 1);
     listener->context = context ? g_main_context_ref(context) : NULL;
     listener->path = g_strdup(path);
+    listener->lock = lock;
     listener->accept = accept_cb;
     listener->data = data;
     if (!listen_at(listener, &unix_address, error)) {
@@ -214,8 +174,6 @@ HelixListener *helix_listener_new(GMainContext *context, const char *address, He
 
 void helix_listener_free(HelixListener *listener)
 {
-    struct stat st;
-
     if (!listener) {
         return;
     }
@@ -226,9 +184,7 @@ void helix_listener_free(HelixListener *listener)
     if (listener->fd >= 0) {
         close(listener->fd);
     }
-    if (listener->inode && lstat(listener->path, &st) == 0 && st.st_dev == listener->device && st.st_ino == listener->inode) {
-        unlink(listener->path);
-    }
+    helix_socket_lock_free(listener->lock);
     g_clear_pointer(&listener->context, g_main_context_unref);
     g_free(listener->path);
     g_free(listener);

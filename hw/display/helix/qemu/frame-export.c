@@ -15,6 +15,7 @@
 #include "qobject/qobject.h"
 #include "system/runstate.h"
 #include "system/system.h"
+#include "../core/descriptors.h"
 #include "../core/host.h"
 #include "../core/turn.h"
 #include "../helix-frame-export.h"
@@ -163,11 +164,25 @@ static void watched_reset(VirtIODevice *vdev)
     }
 }
 
+/* Open files that helix-listen= may need: the connections', the listening socket's and its lock's. */
+static unsigned descriptors(const FrameExport *export)
+{
+    return (export->gpu->parent_obj.conf.helix_max_connections ?: HELIX_DEFAULT_MAX_CONNECTIONS) + 2;
+}
+
+static void close_listener(FrameExport *export)
+{
+    if (export->listener) {
+        g_clear_pointer(&export->listener, helix_listener_free);
+        helix_descriptors_release(descriptors(export));
+    }
+}
+
 /* Encoder threads end, and the socket's file goes. */
 static void close_host(FrameExport *export)
 {
     g_clear_pointer(&export->run_state_handler, qemu_del_vm_change_state_handler);
-    g_clear_pointer(&export->listener, helix_listener_free);
+    close_listener(export);
     helix_measure_host_gone();
     g_clear_pointer(&export->host, helix_host_free);
     helix_resource_end();
@@ -260,6 +275,20 @@ static bool check_gpu(VirtIOGPU *g, Error **errp)
     return true;
 }
 
+static bool open_listener(FrameExport *export, GError **error)
+{
+    const char *address = export->gpu->parent_obj.conf.helix_listen;
+
+    if (!helix_descriptors_reserve(descriptors(export), error)) {
+        return false;
+    }
+    export->listener = helix_listener_new(NULL, address, helix_host_accept, export->host, error);
+    if (!export->listener) {
+        helix_descriptors_release(descriptors(export));
+    }
+    return export->listener != NULL;
+}
+
 static bool open_host(FrameExport *export, Error **errp)
 {
     const struct virtio_gpu_base_conf *conf = &export->gpu->parent_obj.conf;
@@ -284,13 +313,10 @@ static bool open_host(FrameExport *export, Error **errp)
         fail(errp, error->code == HELIX_CODE_INVALID ? "helix-frame-export" : "helix-encoder", error);
         return false;
     }
-    if (conf->helix_listen) {
-        export->listener = helix_listener_new(NULL, conf->helix_listen, helix_host_accept, export->host, &error);
-        if (!export->listener) {
-            fail(errp, "helix-listen", error);
-            helix_host_free(export->host);
-            return false;
-        }
+    if (conf->helix_listen && !open_listener(export, &error)) {
+        fail(errp, "helix-listen", error);
+        helix_host_free(export->host);
+        return false;
     }
     return true;
 }
@@ -338,12 +364,12 @@ void helix_frame_export_init(VirtIOGPU *g, int port)
 
 bool helix_frame_export_has_port(uint32_t port)
 {
-    return frame_export && frame_export->host && port == frame_export->port;
+    return frame_export && port == frame_export->port;
 }
 
 bool helix_frame_export_accept(uint32_t port, HelixChannel *channel)
 {
-    if (!helix_frame_export_has_port(port)) {
+    if (!helix_frame_export_has_port(port) || !frame_export->host) {
         return false;
     }
     trace_helix_accept(port, channel->peer);

@@ -19,6 +19,7 @@
 #include "system/system.h"
 
 #include "helix-vsock.h"
+#include "../core/descriptors.h"
 #include "../helix-frame-export.h"
 #include "../trace.h"
 
@@ -55,9 +56,12 @@ static gboolean accept_connection(gpointer opaque, guint32 port, HelixChannel *c
     HelixVsockDevice *s = opaque;
     g_autoptr(GError) error = NULL;
 
-    if (helix_frame_export_accept(port, channel)) {
-        trace_helix_vsock_accept(port, channel->peer, "frame export");
-        return true;
+    /* What the frame module refuses is reset: on its port nobody else is taken for it. */
+    if (helix_frame_export_has_port(port)) {
+        bool taken = helix_frame_export_accept(port, channel);
+
+        trace_helix_vsock_accept(port, channel->peer, taken ? "frame export" : "refused by frame export");
+        return taken;
     }
     if (s->hybrid && helix_hybrid_accept(s->hybrid, port, channel, &error)) {
         trace_helix_vsock_accept(port, channel->peer, "UNIX socket");
@@ -93,8 +97,23 @@ static void reset(VirtIODevice *vdev)
     helix_vsock_queues_reset(HELIX_VSOCK(vdev));
 }
 
+/* Connections that only the frame module gets, see is_reserved(). */
+static uint32_t reserved_places(const HelixVsockDevice *s)
+{
+    return s->max_connections / 8;
+}
+
+/* Open files that uds-path= may need: one for each connection that is not the frame module's. */
+static unsigned descriptors(const HelixVsockDevice *s)
+{
+    return s->max_connections - reserved_places(s) + HELIX_HYBRID_DESCRIPTORS;
+}
+
 static void close_host_side(HelixVsockDevice *s)
 {
+    if (s->hybrid) {
+        helix_descriptors_release(descriptors(s));
+    }
     g_clear_pointer(&s->vsock, helix_vsock_free);
     g_clear_pointer(&s->hybrid, helix_hybrid_free);
 }
@@ -132,6 +151,22 @@ static bool check_max_connections(uint32_t max, Error **errp)
     return true;
 }
 
+static bool open_hybrid(HelixVsockDevice *s, Error **errp)
+{
+    g_autoptr(GError) error = NULL;
+
+    if (!helix_descriptors_reserve(descriptors(s), &error)) {
+        error_setg(errp, "max-connections=%" PRIu32 ": %s", s->max_connections, error->message);
+        return false;
+    }
+    s->hybrid = helix_hybrid_new(NULL, s->vsock, s->uds_path, &error);
+    if (!s->hybrid) {
+        helix_descriptors_release(descriptors(s));
+        error_setg(errp, "uds-path: %s", error->message);
+    }
+    return s->hybrid != NULL;
+}
+
 static void realize(DeviceState *dev, Error **errp)
 {
     HelixVsockDevice *s = HELIX_VSOCK(dev);
@@ -144,22 +179,17 @@ static void realize(DeviceState *dev, Error **errp)
         .accept = accept_connection,
         .accept_data = s,
         .max_connections = s->max_connections,
-        .reserved = s->max_connections / 8,
+        .reserved = reserved_places(s),
         .is_reserved = is_reserved,
     };
-    g_autoptr(GError) error = NULL;
 
     if (!check_cid(s->guest_cid, errp) || !check_max_connections(s->max_connections, errp)) {
         return;
     }
     s->vsock = helix_vsock_new(&config);
-    if (s->uds_path) {
-        s->hybrid = helix_hybrid_new(NULL, s->vsock, s->uds_path, &error);
-        if (!s->hybrid) {
-            error_setg(errp, "uds-path: %s", error->message);
-            close_host_side(s);
-            return;
-        }
+    if (s->uds_path && !open_hybrid(s, errp)) {
+        close_host_side(s);
+        return;
     }
     virtio_init(vdev, VIRTIO_ID_VSOCK, sizeof(struct virtio_vsock_config));
     helix_vsock_queues_add(s);

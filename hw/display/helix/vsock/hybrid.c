@@ -14,7 +14,6 @@
 #include "../core/error.h"
 #include "../core/host.h"
 
-#define CLIENTS_MOST            64u
 #define CLIENT_TIMEOUT_SECONDS  10u
 #define LINE_MOST               32u     /* "CONNECT 4294967294" has 18 */
 #define LONGEST_SUFFIX          "_4294967294"
@@ -183,7 +182,7 @@ static gboolean accept_client(HelixChannel *channel, gpointer data)
     HelixHybrid *hybrid = data;
     Client *client;
 
-    if (g_hash_table_size(hybrid->clients) >= CLIENTS_MOST) {
+    if (g_hash_table_size(hybrid->clients) >= HELIX_HYBRID_CLIENTS_MOST) {
         return FALSE;
     }
     client = g_new0(Client, 1);

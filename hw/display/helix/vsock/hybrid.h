@@ -13,6 +13,11 @@
 
 typedef struct HelixHybrid HelixHybrid;
 
+/* Programs of the host in the middle of "CONNECT P" at once. */
+#define HELIX_HYBRID_CLIENTS_MOST 64u
+/* Descriptors beside one for each connection that is not to the frame module: those programs, the socket that listens, its lock. */
+#define HELIX_HYBRID_DESCRIPTORS (HELIX_HYBRID_CLIENTS_MOST + 2u)
+
 /*
  * Listen on @path (rules and errors of helix_listener_new() in core/host.h; besides, the longest PATH_P must fit a
  * socket address too). @context must be the one whose thread calls @vsock.
