@@ -6,108 +6,11 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
-#include <glib-unix.h>
 #include <glib/gstdio.h>
 
 #include "core/error.h"
-#include "guest.h"
-
-#define P 1024u
-#define Q 7000u
-#define FIRST_PORT 0x40000000u
-
-typedef struct Fixture {
-    Guest *guest;
-    char *folder, *path;
-} Fixture;
-
-static void setup(Fixture *f, gconstpointer data)
-{
-    g_autoptr(GError) error = NULL;
-
-    f->folder = g_dir_make_tmp("helix-XXXXXX", NULL);
-    f->path = g_build_filename(f->folder, "v", NULL);
-    f->guest = guest_new(0, 0);
-    f->guest->hybrid = helix_hybrid_new(NULL, f->guest->vsock, f->path, &error);
-    g_assert_no_error(error);
-}
-
-static void teardown(Fixture *f, gconstpointer data)
-{
-    guest_free(f->guest);
-    g_assert_false(g_file_test(f->path, G_FILE_TEST_EXISTS));
-    g_rmdir(f->folder);
-    g_free(f->path);
-    g_free(f->folder);
-}
-
-/* Run the loop until nothing is left to do. More than @most rounds are a loop that spins. */
-static void settle(guint most)
-{
-    for (guint i = 0; g_main_context_iteration(NULL, FALSE); i++) {
-        g_assert_cmpuint(i, <, most);
-    }
-}
-
-static struct sockaddr_un address_of(const char *path)
-{
-    struct sockaddr_un address = { .sun_family = AF_UNIX };
-
-    g_strlcpy(address.sun_path, path, sizeof address.sun_path);
-    return address;
-}
-
-static int client_connect(Fixture *f, const char *text)
-{
-    struct sockaddr_un address = address_of(f->path);
-    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
-
-    g_assert_true(g_unix_set_fd_nonblocking(fd, TRUE, NULL));
-    g_assert_cmpint(connect(fd, (struct sockaddr *)&address, sizeof address), ==, 0);
-    g_assert_cmpint(write(fd, text, strlen(text)), ==, strlen(text));
-    settle(20);
-    return fd;
-}
-
-/* Somebody who listens on PATH_PORT. */
-static int server_new(Fixture *f, guint port, int backlog)
-{
-    g_autofree char *path = g_strdup_printf("%s_%u", f->path, port);
-    struct sockaddr_un address = address_of(path);
-    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
-
-    g_assert_cmpint(bind(fd, (struct sockaddr *)&address, sizeof address), ==, 0);
-    g_assert_cmpint(listen(fd, backlog), ==, 0);
-    return fd;
-}
-
-static void server_free(Fixture *f, guint port, int fd)
-{
-    g_autofree char *path = g_strdup_printf("%s_%u", f->path, port);
-
-    close(fd);
-    g_unlink(path);
-}
-
-static void expect_text(int fd, const char *text)
-{
-    char buffer[256];
-    ssize_t got = recv(fd, buffer, sizeof buffer, MSG_DONTWAIT);
-
-    g_assert_cmpint(got, ==, strlen(text));
-    g_assert_cmpmem(buffer, got, text, strlen(text));
-}
-
-static void expect_payload(Guest *guest, const char *text)
-{
-    g_autoptr(Packet) packet = guest_take(guest);
-
-    g_assert_nonnull(packet);
-    g_assert_cmpuint(packet->header.op, ==, HELIX_VSOCK_OP_RW);
-    g_assert_cmpmem(packet->payload->data, packet->payload->len, text, strlen(text));
-}
+#include "sockets.h"
 
 static void test_guest_reaches_listener(Fixture *f, gconstpointer data)
 {
@@ -247,8 +150,8 @@ static void test_line_in_pieces(Fixture *f, gconstpointer data)
 static void test_bad_lines(Fixture *f, gconstpointer data)
 {
     static const char *const lines[] = {
-        "\n", "CONNECT\n", "CONNECT \n", "CONNECT x\n", "CONNECT -1\n", "CONNECT 4294967295\n", "CONNECT 22 \n",
-        "connect 22\n", "CONNECT 99999999999999999999\n", "CONNECT 22\r\n", "HELLO 22\n",
+        "\n", " \r\n", "CONNECT\n", "CONNECT \n", "CONNECT x\n", "CONNECT -1\n", "CONNECT +1\n", "CONNECT 4294967295\n",
+        "CONNECT 22 23\n", "CONNECT22\n", "CONNECT 99999999999999999999\n", "HELLO 22\n", "CONNECTS 22\n",
         "CONNECT 000000000000000000000000000000000022",
     };
 
@@ -260,6 +163,24 @@ static void test_bad_lines(Fixture *f, gconstpointer data)
         g_assert_cmpint(recv(client, &byte, 1, MSG_DONTWAIT), ==, 0);
         close(client);
         guest_expect_nothing(f->guest);
+    }
+}
+
+/* What Firecracker and vhost-device take too: lower case, CR, several blanks. */
+static void test_other_spellings(Fixture *f, gconstpointer data)
+{
+    static const char *const lines[] = {
+        "connect 22\n", "Connect 22\n", "CONNECT 22\r\n", "CONNECT   22\n", "  CONNECT\t22 \n", "CONNECT 022\n",
+    };
+
+    guest_add_buffers(f->guest, 64, 4096);
+    for (guint i = 0; i < G_N_ELEMENTS(lines); i++) {
+        int client = client_connect(f, lines[i]);
+
+        g_test_message("%s", lines[i]);
+        guest_expect(f->guest, HELIX_VSOCK_OP_REQUEST, FIRST_PORT + i, 22);
+        guest_op(f->guest, HELIX_VSOCK_OP_RST, 22, FIRST_PORT + i);
+        close(client);
     }
 }
 
@@ -284,7 +205,7 @@ static void test_silent_clients(Fixture *f, gconstpointer data)
     guest_expect(f->guest, HELIX_VSOCK_OP_REQUEST, FIRST_PORT, 22);
 }
 
-/* The client is gone when the guest answers, and nobody has noticed yet. */
+/* The client is gone when the guest answers, and nobody has noticed yet: the guest sees a connection that ends. */
 static void test_client_leaves_unnoticed(Fixture *f, gconstpointer data)
 {
     int client = client_connect(f, "CONNECT 22\n");
@@ -293,7 +214,9 @@ static void test_client_leaves_unnoticed(Fixture *f, gconstpointer data)
     guest_expect(f->guest, HELIX_VSOCK_OP_REQUEST, FIRST_PORT, 22);
     close(client);
     guest_op(f->guest, HELIX_VSOCK_OP_RESPONSE, 22, FIRST_PORT);
-    guest_expect(f->guest, HELIX_VSOCK_OP_RST, FIRST_PORT, 22);
+    settle(20);
+    guest_expect(f->guest, HELIX_VSOCK_OP_SHUTDOWN, FIRST_PORT, 22);
+    guest_shutdown(f->guest, 22, FIRST_PORT, HELIX_VSOCK_SHUTDOWN_BOTH);
     settle(20);
     g_assert_cmpuint(helix_vsock_n_connections(f->guest->vsock), ==, 0);
 }
@@ -450,6 +373,7 @@ int main(int argc, char **argv)
     add("/vsock/hybrid/guest-talks-first", test_guest_talks_first);
     add("/vsock/hybrid/line-in-pieces", test_line_in_pieces);
     add("/vsock/hybrid/bad-lines", test_bad_lines);
+    add("/vsock/hybrid/other-spellings", test_other_spellings);
     add("/vsock/hybrid/silent-clients", test_silent_clients);
     add("/vsock/hybrid/client-leaves-unnoticed", test_client_leaves_unnoticed);
     add("/vsock/hybrid/client-leaves-early", test_client_leaves_early);

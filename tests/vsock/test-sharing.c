@@ -272,38 +272,6 @@ static void test_reserved_places(void)
     user_free(user);
 }
 
-/* A user that never takes what came before the guest closed keeps the connection for a time, not for ever. */
-static void test_drain_times_out(void)
-{
-    Guest *guest = guest_new(0, 0);
-    User *user = guest_connect(guest, P, Q);
-
-    guest->vsock->config.drain_timeout_ms = 20;
-    user->appetite = 0;
-    guest_data(guest, P, Q, "unread", 6);
-    guest_shutdown(guest, P, Q, HELIX_VSOCK_SHUTDOWN_BOTH);     /* no buffer: the RST is owed when the time is up */
-    while (!user->n_closed) {
-        g_main_context_iteration(NULL, TRUE);
-    }
-    g_assert_cmpuint(helix_vsock_n_connections(guest->vsock), ==, 1);
-    guest_add_buffers(guest, 4, 4096);
-    guest_expect(guest, HELIX_VSOCK_OP_RST, Q, P);
-    guest_expect_nothing(guest);
-    g_assert_cmpuint(helix_vsock_n_connections(guest->vsock), ==, 0);
-
-    user = guest_connect(guest, P, Q);
-    user->appetite = 0;
-    guest_data(guest, P, Q, "unread", 6);
-    guest_shutdown(guest, P, Q, HELIX_VSOCK_SHUTDOWN_BOTH);
-    guest_expect(guest, HELIX_VSOCK_OP_RST, Q, P);
-    while (helix_vsock_n_connections(guest->vsock)) {
-        g_main_context_iteration(NULL, TRUE);
-    }
-    g_assert_cmpuint(user->n_closed, ==, 1);
-    guest_expect_nothing(guest);                /* no second RST: the port may be somebody else's by then */
-    guest_free(guest);
-}
-
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -317,6 +285,5 @@ int main(int argc, char **argv)
     g_test_add_func("/vsock/fair-share", test_fair_share);
     g_test_add_func("/vsock/connection-storm", test_connection_storm);
     g_test_add_func("/vsock/reserved-places", test_reserved_places);
-    g_test_add_func("/vsock/drain-times-out", test_drain_times_out);
     return g_test_run();
 }

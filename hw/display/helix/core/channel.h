@@ -28,9 +28,17 @@ typedef struct HelixChannelCarrier {
     gsize (*write)(HelixChannel *channel, const guint8 *data, gsize len);
     /* No more bytes will be written: the peer sees end of stream after those already taken. */
     void (*shutdown_write)(HelixChannel *channel);
+    /*
+     * The user reads no more: input that is left and input to come is dropped, neither input() nor input_eof() is called, and
+     * a peer that writes gets an error where the carrier can tell it.
+     */
+    void (*shutdown_read)(HelixChannel *channel);
     /* The user can take input again after an input() that consumed less than it was given. */
     void (*resume_input)(HelixChannel *channel);
-    /* The user is gone. @abort: drop what is not yet sent and reset; else send what was taken, then close. */
+    /*
+     * The user is gone. @abort: drop what is not yet sent and reset, so that the peer sees an error where the carrier has one
+     * for it; else send what was taken, then close.
+     */
     void (*close)(HelixChannel *channel, gboolean abort);
 } HelixChannelCarrier;
 
@@ -45,7 +53,12 @@ typedef struct HelixChannelUser {
     void (*input_eof)(HelixChannel *channel);
     /* write() will take bytes again after it took fewer than it was given. */
     void (*writable)(HelixChannel *channel);
-    /* The channel is gone in both directions; the last call. */
+    /*
+     * The peer reads no more: write() loses what it takes from now on. Comes once, ahead of the input that is left. May be
+     * NULL: such a user is told with closed() where nothing else is to come, and else its writes are dropped.
+     */
+    void (*write_closed)(HelixChannel *channel);
+    /* The channel is gone in both directions; the last call. Without input_eof() before it, input was cut off. */
     void (*closed)(HelixChannel *channel);
 } HelixChannelUser;
 

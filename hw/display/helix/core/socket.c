@@ -8,6 +8,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -22,6 +23,12 @@
 #define BUFFER_SIZE ((gsize)64 * 1024)
 #define DISCARD_LIMIT ((gsize)1024 * 1024)
 
+/*
+ * The kernel's buffer for the rest of a stream whose sender is gone: what a vsock connection holds (256 KiB) fits behind a full
+ * buffer of the usual size. Linux doubles the figure, up to twice net.core.wmem_max.
+ */
+#define LAST_BUFFER_SIZE (256 * 1024)
+
 typedef struct HelixSocket {
     GSource source;             /* first: the socket is its source */
     HelixChannel channel;
@@ -33,7 +40,10 @@ typedef struct HelixSocket {
     gboolean eof;
     gboolean failed;            /* closed() is due */
     gboolean dispatching;
-    gboolean write_shut;
+    gboolean write_shut;        /* by the user */
+    gboolean read_shut;         /* by the user: no input any more */
+    gboolean unread;            /* a write failed: the peer reads no more */
+    gboolean unread_told;       /* write_closed() was called */
     guint8 *buffer;
     gsize start, end;           /* what was read and not yet consumed */
 } HelixSocket;
@@ -61,8 +71,9 @@ gboolean helix_socket_prepare(int fd, GError **error)
  * polled. After end of stream it is, as the hang-up is then the news. */
 static void rearm(HelixSocket *self)
 {
-    GIOCondition wanted = (self->want_write ? G_IO_OUT : 0) | (!self->paused && !self->eof ? G_IO_IN : 0);
-    gboolean poll_it = !self->failed && (wanted != 0 || (self->eof && !self->write_shut));
+    gboolean ended = self->eof || self->read_shut;
+    GIOCondition wanted = (self->want_write ? G_IO_OUT : 0) | (!self->paused && !ended ? G_IO_IN : 0);
+    gboolean poll_it = !self->failed && (wanted != 0 || (ended && !self->write_shut));
 
     if (!poll_it) {
         if (self->tag) {
@@ -98,7 +109,7 @@ static gsize carrier_write(HelixChannel *channel, const guint8 *data, gsize len)
     HelixSocket *self = socket_of(channel);
     gsize taken = 0;
 
-    while (taken < len && !self->failed) {
+    while (taken < len && !self->failed && !self->unread) {
         ssize_t sent = send(self->fd, data + taken, len - taken,
 #ifdef MSG_NOSIGNAL
                             MSG_NOSIGNAL);
@@ -111,7 +122,9 @@ static gsize carrier_write(HelixChannel *channel, const guint8 *data, gsize len)
             self->want_write = TRUE;
             break;
         } else if (errno != EINTR) {
-            fail(self);
+            self->unread = TRUE;        /* what the peer sent before may still be here */
+            self->want_write = FALSE;
+            kick(self);
         }
     }
     rearm(self);
@@ -125,6 +138,19 @@ static void carrier_shutdown_write(HelixChannel *channel)
     shutdown(self->fd, SHUT_WR);
     self->write_shut = TRUE;
     rearm(self);        /* with both directions shut a hang-up is no news: closing is the user's */
+}
+
+/* The peer's next write fails with EPIPE. The reader of what is left may come late, while its sender is gone. */
+static void carrier_shutdown_read(HelixChannel *channel)
+{
+    HelixSocket *self = socket_of(channel);
+    int size = LAST_BUFFER_SIZE;
+
+    shutdown(self->fd, SHUT_RD);
+    setsockopt(self->fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
+    self->read_shut = TRUE;
+    self->start = self->end = 0;
+    rearm(self);
 }
 
 static void carrier_resume_input(HelixChannel *channel)
@@ -143,8 +169,9 @@ static void carrier_close(HelixChannel *channel, gboolean abort_it)
         gsize discarded = 0;
         ssize_t got;
 
+        /* Both directions at once: a program that sees the end of stream must not be able to write to nobody. */
+        shutdown(self->fd, SHUT_RDWR);
         /* Input left unread would turn the end of stream into a reset, which may overtake the last answer. */
-        shutdown(self->fd, SHUT_WR);
         while (discarded < DISCARD_LIMIT && (got = recv(self->fd, self->buffer, BUFFER_SIZE, 0)) > 0) {
             discarded += (gsize)got;
         }
@@ -156,6 +183,7 @@ static void carrier_close(HelixChannel *channel, gboolean abort_it)
 static const HelixChannelCarrier socket_carrier = {
     .write = carrier_write,
     .shutdown_write = carrier_shutdown_write,
+    .shutdown_read = carrier_shutdown_read,
     .resume_input = carrier_resume_input,
     .close = carrier_close,
 };
@@ -173,7 +201,7 @@ static gboolean offer(HelixSocket *self)
     while (self->start < self->end) {
         gsize used = self->channel.user->input(&self->channel, self->buffer + self->start, self->end - self->start);
 
-        if (!user_is_there(self)) {
+        if (!user_is_there(self) || self->read_shut) {
             return FALSE;
         }
         self->start += used;
@@ -184,6 +212,35 @@ static gboolean offer(HelixSocket *self)
         }
     }
     return TRUE;
+}
+
+/* The peer reads no more. A user that does not care is told of the end once nothing else is to come. */
+static void tell_unread(HelixSocket *self)
+{
+    if (self->unread_told || !user_is_there(self)) {
+        return;
+    }
+    self->unread_told = TRUE;
+    if (self->channel.user->write_closed) {
+        self->channel.user->write_closed(&self->channel);
+    } else {
+        self->failed = TRUE;
+    }
+}
+
+/* End of stream: with the hang-up, if the peer has closed altogether, so that nothing is written to it in between. */
+static void end_input(HelixSocket *self)
+{
+    struct pollfd seen = { .fd = self->fd, .events = POLLOUT };     /* XNU: POLLIN would see any end of stream as a hang-up */
+    gboolean gone = poll(&seen, 1, 0) > 0 && (seen.revents & POLLHUP);
+
+    self->eof = TRUE;
+    if (gone && !self->write_shut && self->channel.user->write_closed) {
+        tell_unread(self);
+    }
+    if (user_is_there(self)) {
+        self->channel.user->input_eof(&self->channel);
+    }
 }
 
 static void read_input(HelixSocket *self)
@@ -202,8 +259,7 @@ static void read_input(HelixSocket *self)
         self->end = (gsize)got;
         offer(self);
     } else if (got == 0) {
-        self->eof = TRUE;
-        self->channel.user->input_eof(&self->channel);
+        end_input(self);
     } else if (errno != EAGAIN && errno != EWOULDBLOCK) {
         fail(self);
     }
@@ -223,9 +279,12 @@ static gboolean serve(GSource *source)
         self->want_write = FALSE;
         self->channel.user->writable(&self->channel);
     }
-    if (user_is_there(self) && !self->paused && !self->eof) {
+    if (self->unread) {
+        tell_unread(self);
+    }
+    if (user_is_there(self) && !self->paused && !self->eof && !self->read_shut) {
         read_input(self);
-    } else if (user_is_there(self) && self->eof && (seen & (G_IO_ERR | G_IO_HUP))) {
+    } else if (user_is_there(self) && (self->eof || self->read_shut) && (seen & (G_IO_ERR | G_IO_HUP))) {
         self->failed = TRUE;            /* nobody is left to read what would be written */
     }
     if (user_is_there(self) && self->failed) {

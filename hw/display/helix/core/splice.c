@@ -7,7 +7,8 @@ typedef struct Splice Splice;
 typedef struct Half {
     Splice *splice;
     HelixChannel *channel;      /* NULL: gone */
-    gboolean eof;               /* nothing more comes from it */
+    gboolean eof;               /* nothing more comes from it, or goes anywhere */
+    gboolean cut;               /* gone before its end of stream */
     gboolean stalled;           /* it has input that the other side did not take */
 } Half;
 
@@ -21,7 +22,10 @@ static Half *other(Half *half)
     return half == &half->splice->half[0] ? &half->splice->half[1] : &half->splice->half[0];
 }
 
-/* The pair ends when one side is gone, or when both have said all they will. What was taken is still delivered. */
+/*
+ * The pair ends when one side is gone, or when both have said all they will. What was taken is still delivered; input that was
+ * cut off ends in an error, not in an end of stream.
+ */
 static void leave(Splice *splice)
 {
     Half *a = &splice->half[0], *b = &splice->half[1];
@@ -31,7 +35,7 @@ static void leave(Splice *splice)
     }
     for (guint i = 0; i < 2; i++) {
         if (splice->half[i].channel) {
-            helix_channel_close(splice->half[i].channel, FALSE);
+            helix_channel_close(splice->half[i].channel, splice->half[1 - i].cut);
         }
     }
     g_free(splice);
@@ -81,6 +85,25 @@ static void on_writable(HelixChannel *channel)
     leave(splice);
 }
 
+/* The other side's peer learns it too. What is left for this one goes on: the other side may take more of it at once now. */
+static void on_write_closed(HelixChannel *channel)
+{
+    Half *half = channel->user_data;
+    Splice *splice = half->splice;
+    Half *from = other(half);
+
+    splice->depth++;
+    from->eof = TRUE;
+    if (from->channel) {
+        from->channel->carrier->shutdown_read(from->channel);
+    }
+    if (half->channel && half->stalled) {
+        half->stalled = FALSE;
+        half->channel->carrier->resume_input(half->channel);
+    }
+    leave(splice);
+}
+
 static void on_closed(HelixChannel *channel)
 {
     Half *half = channel->user_data;
@@ -88,11 +111,13 @@ static void on_closed(HelixChannel *channel)
 
     splice->depth++;
     half->channel = NULL;
+    half->cut = !half->eof;
     leave(splice);
 }
 
 static const HelixChannelUser splice_user = {
-    .input = on_input, .input_eof = on_input_eof, .writable = on_writable, .closed = on_closed,
+    .input = on_input, .input_eof = on_input_eof, .writable = on_writable, .write_closed = on_write_closed,
+    .closed = on_closed,
 };
 
 void helix_splice(HelixChannel *a, HelixChannel *b)

@@ -1,17 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * connection.c - one vsock connection: credit both ways, input that waits for its user, half-close, reset.
- *
- * Data for the guest is never held here: it goes into the guest's receive buffers at once or stays with the user. So
- * what a guest says about its buffers costs the host nothing.
+ * connection.c - one vsock connection: what the guest sends, input that waits for its user, half-close, reset. send.c has what
+ * goes to the guest.
  */
 #include "connection.h"
 #include "../core/turn.h"
-
-/* Linux's guests take at most this much in a packet; larger receive buffers are filled up to it. */
-#define PACKET_LARGEST ((gsize)64 * 1024)
-/* Bytes a connection writes in its turn while others wait for receive buffers. */
-#define QUANTUM ((gsize)64 * 1024)
 
 static const HelixChannelCarrier connection_carrier;
 
@@ -55,7 +48,7 @@ void helix_vsock_connection_unref(HelixVsockConnection *conn)
     g_free(conn);
 }
 
-static void owe(HelixVsockConnection *conn, guint bits)
+void helix_vsock_connection_owe(HelixVsockConnection *conn, guint bits)
 {
     conn->owes |= bits;
     helix_vsock_queue(conn);
@@ -87,8 +80,7 @@ static void tell_gone(HelixVsockConnection *conn)
     }
 }
 
-/* Let go of a connection that neither the guest nor the user has anything to do with any more. */
-static void remove_if_done(HelixVsockConnection *conn)
+void helix_vsock_connection_remove_if_done(HelixVsockConnection *conn)
 {
     if ((conn->state == HELIX_VSOCK_RESETTING || conn->state == HELIX_VSOCK_DRAINING) &&
         !(conn->owes & HELIX_VSOCK_OWES_RST) && !conn->channel.user) {
@@ -128,20 +120,11 @@ void helix_vsock_connection_reset(HelixVsockConnection *conn)
     conn->owes = 0;
     cancel(&conn->timer);
     helix_vsock_ring_clear(&conn->ring);
-    owe(conn, HELIX_VSOCK_OWES_RST);
+    helix_vsock_connection_owe(conn, HELIX_VSOCK_OWES_RST);
     tell_gone(conn);
     helix_vsock_connection_unref(conn);
 }
 
-void helix_vsock_connection_forgotten(HelixVsockConnection *conn)
-{
-    if (conn->state == HELIX_VSOCK_DRAINING && conn->channel.user) {
-        conn->owes = 0;
-        helix_vsock_unlist(conn);
-        return;
-    }
-    helix_vsock_connection_end(conn);
-}
 
 /* ---- the guest's data ---- */
 
@@ -157,13 +140,14 @@ static void check_credit_update(HelixVsockConnection *conn)
 
     if (conn->state == HELIX_VSOCK_OPEN && !(conn->guest_shut & HELIX_VSOCK_SHUTDOWN_SEND) &&
         conn->fwd_cnt != conn->told_fwd_cnt && unacknowledged >= window - window / 2) {
-        owe(conn, HELIX_VSOCK_OWES_CREDIT_UPDATE);
+        helix_vsock_connection_owe(conn, HELIX_VSOCK_OWES_CREDIT_UPDATE);
     }
 }
 
 static gboolean takes_input(const HelixVsockConnection *conn)
 {
-    return conn->channel.user && (conn->state == HELIX_VSOCK_OPEN || conn->state == HELIX_VSOCK_DRAINING);
+    return conn->channel.user && !(conn->host_shut & HELIX_VSOCK_SHUTDOWN_RCV) &&
+        (conn->state == HELIX_VSOCK_OPEN || conn->state == HELIX_VSOCK_DRAINING);
 }
 
 /* Offer @len bytes to the user; returns what it consumed. Sets paused unless it took all or resumed meanwhile. */
@@ -202,9 +186,9 @@ static void deliver(HelixVsockConnection *conn)
         conn->eof_told = TRUE;
         conn->channel.user->input_eof(&conn->channel);
     }
-    if (conn->state == HELIX_VSOCK_DRAINING && conn->eof_told) {
+    if (conn->state == HELIX_VSOCK_DRAINING && !(takes_input(conn) && !conn->eof_told)) {
         tell_gone(conn);
-        remove_if_done(conn);
+        helix_vsock_connection_remove_if_done(conn);
     }
     check_credit_update(conn);  /* NOLINT(clang-analyzer-unix.Malloc): a reference is held */
 }
@@ -220,8 +204,9 @@ void helix_vsock_connection_data(HelixVsockConnection *conn, const guint8 *paylo
         return;
     }
     conn->rx_cnt += (guint32)len;
-    if (conn->state == HELIX_VSOCK_CLOSING) {
-        return;     /* was on its way when the user closed */
+    if (conn->host_shut & HELIX_VSOCK_SHUTDOWN_RCV) {
+        conn->fwd_cnt += (guint32)len;
+        return;     /* was on its way when the user closed, or read no more */
     }
     helix_vsock_connection_ref(conn);
     if (takes_input(conn) && !conn->paused && !conn->ring.used && len) {
@@ -238,56 +223,62 @@ void helix_vsock_connection_data(HelixVsockConnection *conn, const guint8 *paylo
     helix_vsock_connection_unref(conn);  /* NOLINT(clang-analyzer-unix.Malloc): a reference is held */
 }
 
-/* A user that does not read must not keep a connection that its guest is through with. */
-static gboolean drain_timed_out(gpointer data)
+/* The guest reads no more: writes go nowhere from now on, but must not hang. */
+static void tell_write_closed(HelixVsockConnection *conn)
 {
-    HelixVsockConnection *conn = data;
-    HelixVsock *vsock = conn->vsock;
+    const HelixChannelUser *user = conn->channel.user;
+    gboolean waits = conn->wants_write;
 
-    conn->timer = 0;
-    helix_vsock_connection_ref(conn);
-    helix_vsock_enter(vsock, FALSE);
-    helix_vsock_ring_clear(&conn->ring);
-    tell_gone(conn);
-    remove_if_done(conn);       /* a RST still owed goes out first */
-    helix_vsock_leave(vsock);
-    helix_vsock_connection_unref(conn);  /* NOLINT(clang-analyzer-unix.Malloc): a reference is held */
-    return G_SOURCE_REMOVE;
+    conn->wants_write = FALSE;
+    if (user && user->write_closed) {
+        user->write_closed(&conn->channel);
+    } else if (user && waits) {
+        user->writable(&conn->channel);
+    }
 }
 
 void helix_vsock_connection_shutdown(HelixVsockConnection *conn, guint32 flags)
 {
+    guint32 news;
+
     if (conn->state == HELIX_VSOCK_REQUESTED) {
         helix_vsock_connection_reset(conn);
         return;
     }
     helix_vsock_connection_ref(conn);
-    conn->guest_shut |= flags & HELIX_VSOCK_SHUTDOWN_BOTH;
+    news = flags & HELIX_VSOCK_SHUTDOWN_BOTH & ~conn->guest_shut;
+    conn->guest_shut |= news;
     if (conn->guest_shut == HELIX_VSOCK_SHUTDOWN_BOTH) {
         /* RST at once: Linux lingers 8 s for it otherwise. The user still gets what came before. */
         cancel(&conn->timer);
         conn->state = conn->state == HELIX_VSOCK_CLOSING ? HELIX_VSOCK_RESETTING : HELIX_VSOCK_DRAINING;
         conn->owes = 0;
-        owe(conn, HELIX_VSOCK_OWES_RST);
-        if (conn->state == HELIX_VSOCK_DRAINING) {
-            conn->timer = g_timeout_add(conn->vsock->config.drain_timeout_ms, drain_timed_out, conn);
-        }
+        helix_vsock_connection_owe(conn, HELIX_VSOCK_OWES_RST);
     }
-    if ((conn->guest_shut & HELIX_VSOCK_SHUTDOWN_RCV) && conn->wants_write && conn->channel.user) {
-        conn->wants_write = FALSE;
-        conn->channel.user->writable(&conn->channel);   /* writes go nowhere from now on, but must not hang */
+    if (news & HELIX_VSOCK_SHUTDOWN_RCV) {
+        tell_write_closed(conn);        /* ahead of the end of stream: a program that sees that may write */
     }
     deliver(conn);
-    helix_vsock_connection_unref(conn);
+    helix_vsock_connection_unref(conn);  /* NOLINT(clang-analyzer-unix.Malloc): a reference is held */
 }
 
-/* ---- the host's data ---- */
-
-guint32 helix_vsock_connection_credit(const HelixVsockConnection *conn)
+void helix_vsock_connection_forgotten(HelixVsockConnection *conn)
 {
-    guint32 in_flight = conn->tx_cnt - conn->peer_fwd_cnt;
-
-    return in_flight < conn->peer_buf_alloc ? conn->peer_buf_alloc - in_flight : 0;
+    helix_vsock_connection_ref(conn);
+    conn->owes = 0;
+    helix_vsock_unlist(conn);
+    if (conn->state == HELIX_VSOCK_OPEN && conn->channel.user && conn->channel.user->write_closed) {
+        /* Cut off, without an end of stream, but what came before is not lost if it is taken at once. */
+        if (!(conn->guest_shut & HELIX_VSOCK_SHUTDOWN_RCV)) {
+            conn->guest_shut |= HELIX_VSOCK_SHUTDOWN_RCV;
+            tell_write_closed(conn);
+        }
+        deliver(conn);
+    }
+    if (conn->state != HELIX_VSOCK_DRAINING || !conn->channel.user) {
+        helix_vsock_connection_end(conn);
+    }
+    helix_vsock_connection_unref(conn);  /* NOLINT(clang-analyzer-unix.Malloc): a reference is held */
 }
 
 void helix_vsock_connection_note_credit(HelixVsockConnection *conn, const HelixVsockHeader *header)
@@ -301,92 +292,6 @@ void helix_vsock_connection_note_credit(HelixVsockConnection *conn, const HelixV
         }
     }
     check_credit_update(conn);  /* its own buffer may have become smaller */
-}
-
-/* Place as much as credit, receive buffers and fairness allow. */
-static gsize place(HelixVsockConnection *conn, const guint8 *data, gsize len)
-{
-    HelixVsock *vsock = conn->vsock;
-    gsize taken = 0;
-
-    while (taken < len) {
-        gsize credit = helix_vsock_connection_credit(conn);
-        gsize allowance = helix_vsock_allowance(conn);
-        gssize room;
-        gsize n;
-
-        if (!credit) {
-            if (!conn->credit_requested) {
-                conn->credit_requested = TRUE;
-                owe(conn, HELIX_VSOCK_OWES_CREDIT_REQUEST);
-            }
-            break;
-        }
-        room = allowance ? helix_vsock_room(vsock) : -1;
-        if (room < 0) {
-            helix_vsock_queue(conn);
-            break;
-        }
-        n = MIN(MIN(len - taken, credit), MIN((gsize)room, MIN(allowance, PACKET_LARGEST)));
-        if (!n) {
-            /* A buffer with room for a header only: use it up, or data would wait behind it for ever. */
-            helix_vsock_send(conn, HELIX_VSOCK_OP_CREDIT_UPDATE, 0, NULL, 0);
-            continue;
-        }
-        conn->tx_cnt += (guint32)n;
-        helix_vsock_send(conn, HELIX_VSOCK_OP_RW, 0, data + taken, n);
-        taken += n;
-        if (vsock->serving == conn) {
-            vsock->quantum -= n;
-        }
-    }
-    return taken;
-}
-
-static guint owed_op(guint bit)
-{
-    switch (bit) {
-    case HELIX_VSOCK_OWES_REQUEST:
-        return HELIX_VSOCK_OP_REQUEST;
-    case HELIX_VSOCK_OWES_RESPONSE:
-        return HELIX_VSOCK_OP_RESPONSE;
-    case HELIX_VSOCK_OWES_CREDIT_UPDATE:
-        return HELIX_VSOCK_OP_CREDIT_UPDATE;
-    case HELIX_VSOCK_OWES_CREDIT_REQUEST:
-        return HELIX_VSOCK_OP_CREDIT_REQUEST;
-    case HELIX_VSOCK_OWES_SHUTDOWN:
-        return HELIX_VSOCK_OP_SHUTDOWN;
-    default:
-        return HELIX_VSOCK_OP_RST;
-    }
-}
-
-void helix_vsock_connection_serve(HelixVsockConnection *conn, gboolean callbacks)
-{
-    HelixVsock *vsock = conn->vsock;
-
-    helix_vsock_connection_ref(conn);
-    while (conn->owes && helix_vsock_room(vsock) >= 0) {
-        guint bit = conn->owes & -conn->owes;
-
-        conn->owes &= ~bit;
-        helix_vsock_send(conn, owed_op(bit), bit == HELIX_VSOCK_OWES_SHUTDOWN ? conn->host_shut : 0, NULL, 0);
-        if (bit == HELIX_VSOCK_OWES_RST) {
-            helix_vsock_unlist(conn);
-        }
-    }
-    if (callbacks && !conn->owes && conn->wants_write && conn->channel.user && helix_vsock_connection_credit(conn)) {
-        conn->wants_write = FALSE;
-        vsock->serving = conn;
-        vsock->quantum = QUANTUM;
-        conn->channel.user->writable(&conn->channel);
-        vsock->serving = NULL;
-    }
-    if (conn->owes || (conn->wants_write && helix_vsock_connection_credit(conn))) {
-        helix_vsock_queue(conn);
-    }
-    remove_if_done(conn);
-    helix_vsock_connection_unref(conn);  /* NOLINT(clang-analyzer-unix.Malloc): a reference is held */
 }
 
 /* ---- the carrier's side of the channel ---- */
@@ -404,7 +309,7 @@ static gsize carrier_write(HelixChannel *channel, const guint8 *data, gsize len)
     }
     helix_vsock_connection_ref(conn);
     helix_vsock_enter(conn->vsock, TRUE);
-    taken = place(conn, data, len);
+    taken = helix_vsock_connection_place(conn, data, len);
     conn->wants_write = taken < len;
     helix_vsock_leave(conn->vsock);
     helix_vsock_connection_unref(conn);
@@ -421,7 +326,7 @@ static void carrier_shutdown_write(HelixChannel *channel)
     helix_vsock_enter(conn->vsock, TRUE);
     conn->host_shut |= HELIX_VSOCK_SHUTDOWN_SEND;
     conn->wants_write = FALSE;
-    owe(conn, HELIX_VSOCK_OWES_SHUTDOWN);
+    helix_vsock_connection_owe(conn, HELIX_VSOCK_OWES_SHUTDOWN);
     helix_vsock_leave(conn->vsock);
 }
 
@@ -438,6 +343,25 @@ static gboolean resume(gpointer data)
     helix_vsock_leave(vsock);
     helix_vsock_connection_unref(conn);
     return G_SOURCE_REMOVE;
+}
+
+static void carrier_shutdown_read(HelixChannel *channel)
+{
+    HelixVsockConnection *conn = from_channel(channel);
+
+    if (conn->host_shut & HELIX_VSOCK_SHUTDOWN_RCV) {
+        return;
+    }
+    helix_vsock_enter(conn->vsock, TRUE);
+    conn->host_shut |= HELIX_VSOCK_SHUTDOWN_RCV;
+    helix_vsock_ring_clear(&conn->ring);
+    conn->fwd_cnt = conn->rx_cnt;
+    if (conn->state == HELIX_VSOCK_OPEN) {
+        helix_vsock_connection_owe(conn, HELIX_VSOCK_OWES_SHUTDOWN);
+    } else if (conn->state == HELIX_VSOCK_DRAINING && !conn->resume) {
+        conn->resume = g_idle_add_full(G_PRIORITY_DEFAULT, resume, conn, NULL);     /* nothing is left to drain */
+    }
+    helix_vsock_leave(conn->vsock);
 }
 
 /* From the loop, not from here: a user is never called, and so never ended, inside its own call. */
@@ -476,11 +400,13 @@ static void carrier_close(HelixChannel *channel, gboolean abort)
         helix_vsock_connection_reset(conn);
     } else if (conn->state == HELIX_VSOCK_OPEN) {
         conn->state = HELIX_VSOCK_CLOSING;
-        conn->host_shut = HELIX_VSOCK_SHUTDOWN_BOTH;
-        owe(conn, HELIX_VSOCK_OWES_SHUTDOWN);
+        if (conn->host_shut != HELIX_VSOCK_SHUTDOWN_BOTH) {     /* else it went out, or is owed */
+            conn->host_shut = HELIX_VSOCK_SHUTDOWN_BOTH;
+            helix_vsock_connection_owe(conn, HELIX_VSOCK_OWES_SHUTDOWN);
+        }
         conn->timer = g_timeout_add(vsock->config.close_timeout_ms, close_timed_out, conn);
     } else {
-        remove_if_done(conn);
+        helix_vsock_connection_remove_if_done(conn);
     }
     helix_vsock_leave(vsock);
 }
@@ -488,6 +414,7 @@ static void carrier_close(HelixChannel *channel, gboolean abort)
 static const HelixChannelCarrier connection_carrier = {
     .write = carrier_write,
     .shutdown_write = carrier_shutdown_write,
+    .shutdown_read = carrier_shutdown_read,
     .resume_input = carrier_resume_input,
     .close = carrier_close,
 };

@@ -2,8 +2,8 @@
 /*
  * connection.h - one vsock connection, and the table it lives in. Private to this folder.
  *
- * connection.c keeps what belongs to one connection: its credit, its input buffer, its channel. vsock.c keeps what they
- * share: the table, the guest's receive buffers and who gets the next one, RSTs to peers that are in no table.
+ * connection.c keeps what belongs to one connection: its input buffer, its channel, its end; send.c what it sends. vsock.c
+ * keeps what they share: the table, the guest's receive buffers and who gets the next one, RSTs to peers that are in no table.
  */
 #ifndef HELIX_VSOCK_CONNECTION_H
 #define HELIX_VSOCK_CONNECTION_H
@@ -62,7 +62,7 @@ typedef struct HelixVsockConnection {
 
     HelixVsockConnected connected;  /* REQUESTED: who waits for the answer */
     gpointer connected_data;
-    guint timer;                /* GSource id: connect, close or drain timeout */
+    guint timer;                /* GSource id: connect or close timeout */
     guint resume;               /* GSource id: input is offered again */
     GList queue_link;           /* in the queue for receive buffers if queue_link.data is set */
 } HelixVsockConnection;
@@ -92,8 +92,8 @@ HelixVsockConnection *helix_vsock_connection_new(HelixVsock *vsock, guint32 gues
                                                  HelixVsockState state);
 HelixVsockConnection *helix_vsock_connection_ref(HelixVsockConnection *conn);
 void helix_vsock_connection_unref(HelixVsockConnection *conn);
-/* Bytes the guest has room for: 0 if it shrank its buffer below what is in flight. */
-guint32 helix_vsock_connection_credit(const HelixVsockConnection *conn);
+/* Send HELIX_VSOCK_OWES_ @bits once there is a receive buffer. */
+void helix_vsock_connection_owe(HelixVsockConnection *conn, guint bits);
 /* A packet of the guest carried its buf_alloc and fwd_cnt. */
 void helix_vsock_connection_note_credit(HelixVsockConnection *conn, const HelixVsockHeader *header);
 /* RW, SHUTDOWN, RST of the guest. */
@@ -103,8 +103,20 @@ void helix_vsock_connection_shutdown(HelixVsockConnection *conn, guint32 flags);
 void helix_vsock_connection_end(HelixVsockConnection *conn);
 /* End it for the user and owe the guest a RST. */
 void helix_vsock_connection_reset(HelixVsockConnection *conn);
-/* The guest forgot it (RST, device reset): as _end(), but what a DRAINING connection holds still goes to its user. */
+/*
+ * The guest forgot it (RST, device reset): as _end(), but what a DRAINING connection holds still goes to its user, and of
+ * another one's what the user takes at once.
+ */
 void helix_vsock_connection_forgotten(HelixVsockConnection *conn);
+/* Let go of a connection that neither the guest nor the user has anything to do with. */
+void helix_vsock_connection_remove_if_done(HelixVsockConnection *conn);
+
+/* ---- send.c ---- */
+
+/* Bytes the guest has room for: 0 if it shrank its buffer below what is in flight. */
+guint32 helix_vsock_connection_credit(const HelixVsockConnection *conn);
+/* Place as much as credit, receive buffers and fairness allow; returns how many bytes. */
+gsize helix_vsock_connection_place(HelixVsockConnection *conn, const guint8 *data, gsize len);
 /* Its turn for receive buffers: send what is owed, then, with @callbacks, let the user write. */
 void helix_vsock_connection_serve(HelixVsockConnection *conn, gboolean callbacks);
 

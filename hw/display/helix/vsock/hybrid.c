@@ -67,11 +67,8 @@ static void join(HelixChannel *host, HelixChannel *guest, guint32 local_port, gb
 {
     g_autofree char *answer = g_strdup_printf("OK %u\n", local_port);
 
-    if (host->carrier->write(host, (const guint8 *)answer, strlen(answer)) < strlen(answer)) {
-        helix_channel_close(guest, TRUE);
-        helix_channel_close(host, TRUE);    /* it is gone, or a socket that takes no 14 bytes */
-        return;
-    }
+    /* A fresh socket has room for it. A client that is gone already may have left data for the guest all the same. */
+    host->carrier->write(host, (const guint8 *)answer, strlen(answer));
     helix_splice(host, guest);
     if (host_eof) {
         host->user->input_eof(host);
@@ -98,17 +95,19 @@ static void client_connected(gpointer data, HelixChannel *guest, guint32 local_p
     }
 }
 
-/* "CONNECT P", P decimal and not VMADDR_PORT_ANY. */
-static gboolean parse_line(const char *line, guint32 *port)
+/*
+ * "CONNECT P", P decimal and not VMADDR_PORT_ANY. As with Firecracker and vhost-device: upper or lower case, blanks (CR among
+ * them) before, between and behind the two words.
+ */
+static gboolean parse_line(char *line, guint32 *port)
 {
-    const char *digits;
+    static const char blanks[] = " \t\r\f\v";
+    char *rest = NULL;
+    const char *word = strtok_r(line, blanks, &rest), *digits = strtok_r(NULL, blanks, &rest);
     guint64 value;
 
-    if (!g_str_has_prefix(line, "CONNECT ")) {
-        return FALSE;
-    }
-    digits = line + strlen("CONNECT ");
-    if (!g_ascii_string_to_unsigned(digits, 10, 0, G_MAXUINT32 - 1, &value, NULL)) {
+    if (!word || !digits || g_ascii_strcasecmp(word, "connect") != 0 || strtok_r(NULL, blanks, &rest) ||
+        !g_ascii_string_to_unsigned(digits, 10, 0, G_MAXUINT32 - 1, &value, NULL)) {
         return FALSE;
     }
     *port = (guint32)value;
@@ -135,7 +134,7 @@ static gsize host_input(HelixChannel *channel, const guint8 *data, gsize len)
         return len;
     }
     client->line[client->used] = '\0';
-    if (!parse_line(client->line, &port)) {
+    if (strlen(client->line) != client->used || !parse_line(client->line, &port)) {
         client_free(client);
         return len;
     }

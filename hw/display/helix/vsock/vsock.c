@@ -9,7 +9,6 @@
 #define DEFAULT_MAX_CONNECTIONS     1024u
 #define DEFAULT_CONNECT_TIMEOUT_MS  5000u
 #define DEFAULT_CLOSE_TIMEOUT_MS    8000u
-#define DEFAULT_DRAIN_TIMEOUT_MS    60000u
 
 /* Ports of connections the host begins: above those that services use, below VMADDR_PORT_ANY (0xFFFFFFFF). */
 #define PORT_FIRST  0x40000000u
@@ -416,7 +415,6 @@ HelixVsock *helix_vsock_new(const HelixVsockConfig *config)
     set_default(&vsock->config.max_connections, DEFAULT_MAX_CONNECTIONS);
     set_default(&vsock->config.connect_timeout_ms, DEFAULT_CONNECT_TIMEOUT_MS);
     set_default(&vsock->config.close_timeout_ms, DEFAULT_CLOSE_TIMEOUT_MS);
-    set_default(&vsock->config.drain_timeout_ms, DEFAULT_DRAIN_TIMEOUT_MS);
     g_assert(vsock->config.reserved < vsock->config.max_connections);
     vsock->by_key = g_hash_table_new(g_int64_hash, g_int64_equal);
     vsock->all = g_hash_table_new(NULL, NULL);
@@ -456,6 +454,7 @@ void helix_vsock_free(HelixVsock *vsock)
         return;
     }
     helix_vsock_enter(vsock, FALSE);
+    for_all(vsock, helix_vsock_connection_forgotten);
     for_all(vsock, helix_vsock_connection_end);
     g_assert(!g_hash_table_size(vsock->all) && !vsock->queue.length);
     if (vsock->idle) {

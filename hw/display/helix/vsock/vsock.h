@@ -61,7 +61,6 @@ typedef struct HelixVsockConfig {
     guint max_connections;      /* 0: 1024 */
     guint connect_timeout_ms;   /* for the guest's answer to helix_vsock_connect(); 0: 5 s */
     guint close_timeout_ms;     /* for the guest's RST after the host closed; 0: 8 s */
-    guint drain_timeout_ms;     /* for the user to take what came before the guest closed; 0: 60 s */
     const HelixVsockOps *ops;
     gpointer device;
     /* A guest asked for @port of CID 2. TRUE takes the channel over (attached by then); FALSE resets the connection. */
@@ -94,7 +93,7 @@ gboolean helix_vsock_can_receive(HelixVsock *vsock);
 void helix_vsock_rx_available(HelixVsock *vsock);
 /*
  * Device reset: the guest forgot every connection; close the channels, send nothing. Input of connections that the
- * guest had shut down in both directions before still reaches its user.
+ * guest had shut down in both directions before still reaches its user; of the others, what the user takes at once.
  */
 void helix_vsock_reset(HelixVsock *vsock);
 
@@ -105,8 +104,8 @@ void helix_vsock_reset(HelixVsock *vsock);
  *
  * What a channel of this carrier does beyond core/channel.h: after the guest said that it receives no more (SHUTDOWN
  * with RCV), write() takes everything and drops it. Data the user has not consumed is bounded by buf_alloc a
- * connection; data for the guest is never held at all: write() places it in the guest's receive buffers or does not
- * take it.
+ * connection, and kept until the user takes it or closes; data for the guest is never held at all: write() places it in the
+ * guest's receive buffers or does not take it.
  */
 void helix_vsock_connect(HelixVsock *vsock, guint32 port,
                          void (*connected)(gpointer data, HelixChannel *channel, guint32 local_port), gpointer data);

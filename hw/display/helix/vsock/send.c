@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * send.c - what one vsock connection sends to the guest: data within its credit, and control packets that are owed.
+ *
+ * Data for the guest is never held here: it goes into the guest's receive buffers at once or stays with the user. So
+ * what a guest says about its buffers costs the host nothing.
+ */
+#include "connection.h"
+
+/* Linux's guests take at most this much in a packet; larger receive buffers are filled up to it. */
+#define PACKET_LARGEST ((gsize)64 * 1024)
+/* Bytes a connection writes in its turn while others wait for receive buffers. */
+#define QUANTUM ((gsize)64 * 1024)
+
+guint32 helix_vsock_connection_credit(const HelixVsockConnection *conn)
+{
+    guint32 in_flight = conn->tx_cnt - conn->peer_fwd_cnt;
+
+    return in_flight < conn->peer_buf_alloc ? conn->peer_buf_alloc - in_flight : 0;
+}
+
+gsize helix_vsock_connection_place(HelixVsockConnection *conn, const guint8 *data, gsize len)
+{
+    HelixVsock *vsock = conn->vsock;
+    gsize taken = 0;
+
+    while (taken < len) {
+        gsize credit = helix_vsock_connection_credit(conn);
+        gsize allowance = helix_vsock_allowance(conn);
+        gssize room;
+        gsize n;
+
+        if (!credit) {
+            if (!conn->credit_requested) {
+                conn->credit_requested = TRUE;
+                helix_vsock_connection_owe(conn, HELIX_VSOCK_OWES_CREDIT_REQUEST);
+            }
+            break;
+        }
+        room = allowance ? helix_vsock_room(vsock) : -1;
+        if (room < 0) {
+            helix_vsock_queue(conn);
+            break;
+        }
+        n = MIN(MIN(len - taken, credit), MIN((gsize)room, MIN(allowance, PACKET_LARGEST)));
+        if (!n) {
+            /* A buffer with room for a header only: use it up, or data would wait behind it for ever. */
+            helix_vsock_send(conn, HELIX_VSOCK_OP_CREDIT_UPDATE, 0, NULL, 0);
+            continue;
+        }
+        conn->tx_cnt += (guint32)n;
+        helix_vsock_send(conn, HELIX_VSOCK_OP_RW, 0, data + taken, n);
+        taken += n;
+        if (vsock->serving == conn) {
+            vsock->quantum -= n;
+        }
+    }
+    return taken;
+}
+
+static guint owed_op(guint bit)
+{
+    switch (bit) {
+    case HELIX_VSOCK_OWES_REQUEST:
+        return HELIX_VSOCK_OP_REQUEST;
+    case HELIX_VSOCK_OWES_RESPONSE:
+        return HELIX_VSOCK_OP_RESPONSE;
+    case HELIX_VSOCK_OWES_CREDIT_UPDATE:
+        return HELIX_VSOCK_OP_CREDIT_UPDATE;
+    case HELIX_VSOCK_OWES_CREDIT_REQUEST:
+        return HELIX_VSOCK_OP_CREDIT_REQUEST;
+    case HELIX_VSOCK_OWES_SHUTDOWN:
+        return HELIX_VSOCK_OP_SHUTDOWN;
+    default:
+        return HELIX_VSOCK_OP_RST;
+    }
+}
+
+void helix_vsock_connection_serve(HelixVsockConnection *conn, gboolean callbacks)
+{
+    HelixVsock *vsock = conn->vsock;
+
+    helix_vsock_connection_ref(conn);
+    while (conn->owes && helix_vsock_room(vsock) >= 0) {
+        guint bit = conn->owes & -conn->owes;
+
+        conn->owes &= ~bit;
+        helix_vsock_send(conn, owed_op(bit), bit == HELIX_VSOCK_OWES_SHUTDOWN ? conn->host_shut : 0, NULL, 0);
+        if (bit == HELIX_VSOCK_OWES_RST) {
+            helix_vsock_unlist(conn);
+        }
+    }
+    if (callbacks && !conn->owes && conn->wants_write && conn->channel.user && helix_vsock_connection_credit(conn)) {
+        conn->wants_write = FALSE;
+        vsock->serving = conn;
+        vsock->quantum = QUANTUM;
+        conn->channel.user->writable(&conn->channel);
+        vsock->serving = NULL;
+    }
+    if (conn->owes || (conn->wants_write && helix_vsock_connection_credit(conn))) {
+        helix_vsock_queue(conn);
+    }
+    helix_vsock_connection_remove_if_done(conn);
+    helix_vsock_connection_unref(conn);  /* NOLINT(clang-analyzer-unix.Malloc): a reference is held */
+}
