@@ -184,25 +184,68 @@ static void test_other_spellings(Fixture *f, gconstpointer data)
     }
 }
 
-/* More clients that say nothing than are waited for. */
-static void test_silent_clients(Fixture *f, gconstpointer data)
+static gboolean is_closed(int fd)
 {
-    int clients[80];
-    guint refused = 0;
     char byte;
 
-    for (guint i = 0; i < G_N_ELEMENTS(clients); i++) {
-        clients[i] = client_connect(f, "");
-        refused += recv(clients[i], &byte, 1, MSG_DONTWAIT) == 0;
+    return recv(fd, &byte, 1, MSG_DONTWAIT) == 0;
+}
+
+/* More clients that say nothing than are waited for: the first of them makes way, and only for one that waits. */
+static void test_silent_clients(Fixture *f, gconstpointer data)
+{
+    int silent[64], client;
+
+    for (guint i = 0; i < G_N_ELEMENTS(silent); i++) {
+        silent[i] = client_connect(f, "");
     }
-    g_assert_cmpuint(refused, ==, 16);
+    guest_add_buffers(f->guest, 4, 4096);
+    client = client_connect(f, "CONNECT 22\n");
+    while (g_queue_is_empty(&f->guest->packets)) {
+        g_main_context_iteration(NULL, TRUE);
+    }
+    guest_expect(f->guest, HELIX_VSOCK_OP_REQUEST, FIRST_PORT, 22);
+    g_assert_true(is_closed(silent[0]));
+    for (guint i = 1; i < G_N_ELEMENTS(silent); i++) {
+        g_assert_false(is_closed(silent[i]));
+    }
+    g_assert_cmpint(write(silent[1], "CONNECT 23\n", 11), ==, 11);
+    settle(20);
+    guest_expect(f->guest, HELIX_VSOCK_OP_REQUEST, FIRST_PORT + 1, 23);
+    for (guint i = 0; i < G_N_ELEMENTS(silent); i++) {
+        close(silent[i]);
+    }
+    close(client);
+}
+
+/* More at once than are asked for at once: the others wait in the backlog, and each gets its answer. */
+static void test_many_clients(Fixture *f, gconstpointer data)
+{
+    int clients[150];
+    guint answered = 0;
+
+    f->guest->vsock->config.connect_timeout_ms = 60000;
+    guest_add_buffers(f->guest, 400, 4096);
     for (guint i = 0; i < G_N_ELEMENTS(clients); i++) {
+        clients[i] = client_connect(f, "CONNECT 22\n");
+        g_assert_false(is_closed(clients[i]));
+    }
+    while (answered < G_N_ELEMENTS(clients)) {
+        g_autoptr(Packet) packet = guest_take(f->guest);
+
+        g_assert_nonnull(packet);
+        g_assert_cmpuint(packet->header.op, ==, HELIX_VSOCK_OP_REQUEST);
+        g_assert_cmpuint(f->guest->packets.length, <, 64);
+        guest_op(f->guest, HELIX_VSOCK_OP_RESPONSE, 22, packet->header.src_port);
+        settle(20);
+        answered++;
+    }
+    for (guint i = 0; i < G_N_ELEMENTS(clients); i++) {
+        g_autofree char *answer = g_strdup_printf("OK %u\n", FIRST_PORT + i);
+
+        expect_text(clients[i], answer);
         close(clients[i]);
     }
-    settle(200);
-    close(client_connect(f, "CONNECT 22\n"));
-    guest_add_buffers(f->guest, 4, 4096);
-    guest_expect(f->guest, HELIX_VSOCK_OP_REQUEST, FIRST_PORT, 22);
 }
 
 /* The client is gone when the guest answers, and nobody has noticed yet: the guest sees a connection that ends. */
@@ -375,6 +418,7 @@ int main(int argc, char **argv)
     add("/vsock/hybrid/bad-lines", test_bad_lines);
     add("/vsock/hybrid/other-spellings", test_other_spellings);
     add("/vsock/hybrid/silent-clients", test_silent_clients);
+    add("/vsock/hybrid/many-clients", test_many_clients);
     add("/vsock/hybrid/client-leaves-unnoticed", test_client_leaves_unnoticed);
     add("/vsock/hybrid/client-leaves-early", test_client_leaves_early);
     add("/vsock/hybrid/sigpipe-on-host-socket", test_sigpipe_on_host_socket);

@@ -114,6 +114,12 @@ char *helix_host_stats_json(HelixHost *host);
 typedef struct HelixListener HelixListener;
 HelixListener *helix_listener_new(GMainContext *context, const char *address, HelixChannelAccept accept, gpointer data, GError **error);
 void helix_listener_free(HelixListener *listener);      /* removes the socket and its lock file */
+/*
+ * Ask @ready, with accept's data, before each connection is accepted. FALSE leaves it and those behind it in the socket's backlog
+ * until helix_listener_resume(); without one that waits for it that does nothing.
+ */
+void helix_listener_set_ready(HelixListener *listener, gboolean (*ready)(gpointer data));
+void helix_listener_resume(HelixListener *listener);
 
 /*
  * Connect to a UNIX socket at @path as a client (for spliced vsock ports), non-blocking: a connection refused or a full

@@ -19,7 +19,7 @@
 #include "trusted-path.h"
 #include "turn.h"
 
-#define BACKLOG 16
+#define BACKLOG 128         /* one that does not block gets EAGAIN beyond it */
 #define RETRY_SECONDS 1     /* after running out of descriptors: the event would come again at once */
 
 struct HelixListener {
@@ -27,8 +27,9 @@ struct HelixListener {
     int fd;
     char *path;
     HelixSocketLock *lock;
-    GSource *source;
+    GSource *source;            /* NULL: not ready for another connection */
     HelixChannelAccept accept;
+    gboolean (*ready)(gpointer data);   /* may be NULL */
     gpointer data;
 };
 
@@ -115,8 +116,14 @@ static gboolean on_connection(gint fd, GIOCondition condition, gpointer data)
 {
     HelixListener *listener = data;
     HELIX_TURN_SCOPE;
-    int accepted = accept(fd, NULL, NULL);
+    int accepted;
 
+    if (listener->ready && !listener->ready(listener->data)) {
+        g_source_destroy(listener->source);
+        g_clear_pointer(&listener->source, g_source_unref);
+        return G_SOURCE_REMOVE;
+    }
+    accepted = accept(fd, NULL, NULL);
     if (accepted >= 0) {
         accept_one(listener, accepted);
     } else if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
@@ -134,6 +141,18 @@ static void watch(HelixListener *listener)
     listener->source = g_unix_fd_source_new(listener->fd, G_IO_IN);
     g_source_set_callback(listener->source, G_SOURCE_FUNC(on_connection), listener, NULL);
     g_source_attach(listener->source, listener->context);
+}
+
+void helix_listener_set_ready(HelixListener *listener, gboolean (*ready)(gpointer data))
+{
+    listener->ready = ready;
+}
+
+void helix_listener_resume(HelixListener *listener)
+{
+    if (!listener->source) {
+        watch(listener);
+    }
 }
 
 HelixListener *helix_listener_new(GMainContext *context, const char *address, HelixChannelAccept accept_cb, gpointer data,

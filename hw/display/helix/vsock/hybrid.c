@@ -15,6 +15,7 @@
 #include "../core/host.h"
 
 #define CLIENT_TIMEOUT_SECONDS  10u
+#define SILENT_MS               1000    /* a client that has not asked for so long makes way for one that waits */
 #define LINE_MOST               32u     /* "CONNECT 4294967294" has 18 */
 #define LONGEST_SUFFIX          "_4294967294"
 
@@ -24,6 +25,8 @@ struct HelixHybrid {
     char *path;
     HelixListener *listener;
     GHashTable *clients;        /* of Client: those whose "CONNECT" is not through yet */
+    GQueue silent;              /* those of them that have not asked, the first that came first */
+    GSource *full;              /* no client can be accepted before it fires */
 };
 
 typedef struct Client {
@@ -33,27 +36,49 @@ typedef struct Client {
     char line[LINE_MOST];
     gsize used;
     gboolean asked;             /* the guest was asked and has not answered */
-    GSource *timer;
+    gint64 since;               /* us, when it was accepted */
+    GSource *timer;             /* set while it is in silent */
+    GList link;                 /* in silent */
 } Client;
 
-static void stop_timer(Client *client)
+static void stop(GSource **timer)
+{
+    if (*timer) {
+        g_source_destroy(*timer);
+        g_clear_pointer(timer, g_source_unref);
+    }
+}
+
+static GSource *start(HelixHybrid *hybrid, guint ms, GSourceFunc function, gpointer data)
+{
+    GSource *timer = g_timeout_source_new(ms);
+
+    g_source_set_callback(timer, function, data, NULL);
+    g_source_attach(timer, hybrid->context);
+    return timer;
+}
+
+/* It has asked, or goes. */
+static void no_longer_silent(Client *client)
 {
     if (client->timer) {
-        g_source_destroy(client->timer);
-        g_source_unref(client->timer);
-        client->timer = NULL;
+        stop(&client->timer);
+        g_queue_unlink(&client->hybrid->silent, &client->link);
     }
 }
 
 /* Done with @client, one way or the other; its channel is closed if it still has it. */
 static void client_free(Client *client)
 {
-    stop_timer(client);
+    HelixHybrid *hybrid = client->hybrid;
+
+    no_longer_silent(client);
     if (client->host) {
         helix_channel_close(client->host, FALSE);
     }
-    g_hash_table_remove(client->hybrid->clients, client);
+    g_hash_table_remove(hybrid->clients, client);
     g_free(client);
+    helix_listener_resume(hybrid->listener);
 }
 
 static gboolean client_timed_out(gpointer data)
@@ -138,7 +163,7 @@ static gsize host_input(HelixChannel *channel, const guint8 *data, gsize len)
         client_free(client);
         return len;
     }
-    stop_timer(client);
+    no_longer_silent(client);
     client->asked = TRUE;
     helix_vsock_connect(client->hybrid->vsock, port, client_connected, client);
     return part + 1;
@@ -176,20 +201,46 @@ static const HelixChannelUser host_user = {
     .closed = host_gone,
 };
 
+static gboolean full_no_longer(gpointer data)
+{
+    HelixHybrid *hybrid = data;
+
+    stop(&hybrid->full);
+    helix_listener_resume(hybrid->listener);
+    return G_SOURCE_REMOVE;
+}
+
+/* A client waits in the backlog. Those that say nothing must not keep it there. */
+static gboolean ready(gpointer data)
+{
+    HelixHybrid *hybrid = data;
+    Client *oldest = g_queue_peek_head(&hybrid->silent);
+    gint64 silent_ms = oldest ? (g_get_monotonic_time() - oldest->since) / 1000 : 0;
+
+    if (g_hash_table_size(hybrid->clients) < HELIX_HYBRID_CLIENTS_MOST) {
+        return TRUE;
+    }
+    if (silent_ms >= SILENT_MS) {
+        client_free(oldest);
+        return TRUE;
+    }
+    if (oldest && !hybrid->full) {
+        hybrid->full = start(hybrid, (guint)(SILENT_MS - silent_ms), full_no_longer, hybrid);
+    }
+    return FALSE;
+}
+
 static gboolean accept_client(HelixChannel *channel, gpointer data)
 {
     HelixHybrid *hybrid = data;
-    Client *client;
+    Client *client = g_new0(Client, 1);
 
-    if (g_hash_table_size(hybrid->clients) >= HELIX_HYBRID_CLIENTS_MOST) {
-        return FALSE;
-    }
-    client = g_new0(Client, 1);
     client->hybrid = hybrid;
     client->host = channel;
-    client->timer = g_timeout_source_new_seconds(CLIENT_TIMEOUT_SECONDS);
-    g_source_set_callback(client->timer, client_timed_out, client, NULL);
-    g_source_attach(client->timer, hybrid->context);
+    client->since = g_get_monotonic_time();
+    client->timer = start(hybrid, CLIENT_TIMEOUT_SECONDS * 1000, client_timed_out, client);
+    client->link.data = client;
+    g_queue_push_tail_link(&hybrid->silent, &client->link);
     g_hash_table_add(hybrid->clients, client);
     helix_channel_attach(channel, &host_user, client);
     return TRUE;
@@ -224,11 +275,13 @@ HelixHybrid *helix_hybrid_new(GMainContext *context, HelixVsock *vsock, const ch
     hybrid->vsock = vsock;
     hybrid->path = g_strdup(path);
     hybrid->clients = g_hash_table_new(NULL, NULL);
+    g_queue_init(&hybrid->silent);
     hybrid->listener = helix_listener_new(context, address, accept_client, hybrid, error);
     if (!hybrid->listener) {
         helix_hybrid_free(hybrid);
         return NULL;
     }
+    helix_listener_set_ready(hybrid->listener, ready);
     return hybrid;
 }
 
@@ -243,6 +296,7 @@ void helix_hybrid_free(HelixHybrid *hybrid)
     for (GList *link = clients; link; link = link->next) {
         client_free(link->data);
     }
+    stop(&hybrid->full);
     g_clear_pointer(&hybrid->listener, helix_listener_free);
     g_hash_table_destroy(hybrid->clients);
     g_free(hybrid->path);
