@@ -94,7 +94,7 @@ static void order(Guest *guest, User *connecting, guint *asked, Input *input)
         break;
     case 13:
         if (input_u8(input) == 0xd5) {  /* seldom: it ends all there is */
-            helix_vsock_reset(guest->vsock);
+            guest_reset(guest);
         }
         break;
     case 14:

@@ -388,6 +388,35 @@ class Test:
             peer.close()
         return ended and self.works()
 
+    def reset_of_many(self):
+        """More connections than are closed in one turn: the next driver's packets wait, and none of theirs comes to it."""
+        peers = []
+        self.driver.start()
+        for src in range(300):
+            self.driver.add_buffers(1)
+            self.driver.send(REQUEST, src=src + 100)
+            self.driver.sent()
+            self.driver.expect(RESPONSE)
+            peers.append(self.listener.accept())
+        for peer in peers:
+            peer.sendall(b"waits for a buffer")
+        self.driver.start()                 # a reset first of all
+        self.driver.add_buffers(8)
+        self.driver.send(REQUEST, src=399)  # one of theirs
+        header, _ = self.driver.receive()
+        fresh = self.listener.accept()
+        fresh.sendall(b"fresh")
+        payload = self.driver.expect(RW)[1]
+        ended = 0
+        for peer in peers:
+            try:
+                ended += receive_exactly(peer, 1) == b""
+            except ConnectionResetError:    # what it had sent was left unread
+                ended += 1
+            peer.close()
+        fresh.close()
+        return header[6] == RESPONSE and payload == b"fresh" and ended == 300 and self.works()
+
     def system_reset(self):
         with self.connect() as peer:
             self.qmp.command("system_reset")
@@ -557,6 +586,7 @@ def main():
                     ("one interrupt for many packets taken, a millisecond later at most", test.notices),
                     ("a stopped VM's queues are left alone", test.stopped),
                     ("a device reset ends connections and frees ports", test.device_reset),
+                    ("so does one of 300 connections, in turns", test.reset_of_many),
                     ("a system reset does", test.system_reset),
                     ("after a restore the guest is told, and no buffer is lost", test.restore)):
                 try:

@@ -177,6 +177,12 @@ void guest_credit(Guest *guest, guint32 src, guint32 dst, guint32 buf_alloc, gui
     guest_send(guest, &header, NULL, 0);
 }
 
+void guest_reset(Guest *guest)
+{
+    while (!helix_vsock_reset(guest->vsock)) {
+    }
+}
+
 Packet *guest_take(Guest *guest)
 {
     return g_queue_pop_head(&guest->packets);

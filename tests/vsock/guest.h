@@ -65,6 +65,8 @@ void guest_op(Guest *guest, guint op, guint32 src, guint32 dst);
 void guest_shutdown(Guest *guest, guint32 src, guint32 dst, guint32 flags);
 void guest_data(Guest *guest, guint32 src, guint32 dst, const void *payload, gsize len);
 void guest_credit(Guest *guest, guint32 src, guint32 dst, guint32 buf_alloc, guint32 fwd_cnt);
+/* The driver resets the device, in as many turns as it takes. */
+void guest_reset(Guest *guest);
 
 /* The oldest packet from the host, or NULL; freed by the caller. */
 Packet *guest_take(Guest *guest);

@@ -212,7 +212,7 @@ static void test_guest_is_gone(Fixture *f, gconstpointer data)
         if (how == 0) {
             guest_op(f->guest, HELIX_VSOCK_OP_RST, P, Q);
         } else if (how == 1) {
-            helix_vsock_reset(f->guest->vsock);
+            guest_reset(f->guest);
         } else {                                    /* the device goes */
             helix_vsock_free(f->guest->vsock);
             f->guest->vsock = NULL;

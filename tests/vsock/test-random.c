@@ -291,7 +291,7 @@ static void test_nonsense(void)
                 break;
             case 7:
                 if (g_rand_int_range(rand, 0, 200) == 0) {
-                    helix_vsock_reset(guest->vsock);
+                    guest_reset(guest);
                 }
                 break;
             default:

@@ -229,9 +229,12 @@ static void work(void *opaque)
         return;                 /* a thread that is not the main loop's has called exit(), and the loop goes on meanwhile */
     }
     if (s->reset_pending) {
-        s->reset_pending = false;
         trace_helix_vsock_reset(helix_vsock_n_connections(s->vsock));
-        helix_vsock_reset(s->vsock);
+        if (!helix_vsock_reset(s->vsock)) {
+            qemu_bh_schedule(s->bh);        /* the rest in the loop's next turn, the guest's packets after it */
+            return;
+        }
+        s->reset_pending = false;
     }
     if (!queues_usable(s)) {
         return;

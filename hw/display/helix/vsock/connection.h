@@ -81,6 +81,7 @@ struct HelixVsock {
     gboolean by_user;           /* the outermost call is a user's: no user is called before it is over */
     guint depth;                /* of calls into the protocol */
     guint idle;                 /* GSource id: serve the queue once more, callbacks included */
+    GPtrArray *forgotten;       /* connections that the reset under way has yet to close, referenced; NULL: none is */
     struct HelixVsockStray *strays; /* RSTs owed to peers that are in no table: a ring */
     guint stray_first, n_strays;
 };

@@ -94,8 +94,11 @@ void helix_vsock_rx_available(HelixVsock *vsock);
 /*
  * Device reset: the guest forgot every connection; close the channels, send nothing. Input of connections that the
  * guest had shut down in both directions before still reaches its user; of the others, what the user takes at once.
+ *
+ * FALSE: there are more than fit one turn of the loop, call again in a later one. Until TRUE no receive buffer is used and every
+ * packet handed in is dropped, so that the guest, which may be another one by now, sees nothing of old connections.
  */
-void helix_vsock_reset(HelixVsock *vsock);
+gboolean helix_vsock_reset(HelixVsock *vsock);
 
 /*
  * Connect to @port in the guest. @connected is called once, with the channel (to be attached before it returns) or
