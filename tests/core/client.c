@@ -213,7 +213,7 @@ gboolean client_ping(Client *client, guint16 session, const void *payload, gsize
 
 gboolean client_config(Client *client, const ConfigRequest *request)
 {
-    guint8 payload[HELIX_CONFIG_LONG_SIZE] = { 0 };
+    guint8 payload[HELIX_CONFIG_VUI_SIZE] = { 0 };
 
     helix_put_u32(payload + HELIX_CONFIG_WIDTH, request->width);
     helix_put_u32(payload + HELIX_CONFIG_HEIGHT, request->height);
@@ -231,8 +231,15 @@ gboolean client_config(Client *client, const ConfigRequest *request)
     payload[HELIX_CONFIG_MAX_QP] = request->max_qp;
     payload[HELIX_CONFIG_SLICES] = request->slices;
     payload[HELIX_CONFIG_AUD] = request->aud;
+    helix_put_u16(payload + HELIX_CONFIG_SAR_WIDTH, request->sar_width);
+    helix_put_u16(payload + HELIX_CONFIG_SAR_HEIGHT, request->sar_height);
+    payload[HELIX_CONFIG_PRIMARIES] = request->primaries;
+    payload[HELIX_CONFIG_TRANSFER] = request->transfer;
+    payload[HELIX_CONFIG_MATRIX] = request->matrix;
+    payload[HELIX_CONFIG_FULL_RANGE] = request->full_range;
+    payload[HELIX_CONFIG_CHROMA_LOC] = request->chroma_loc;
     return client_send(client, HELIX_MSG_CONFIG_REQ, request->flags, request->session, payload,
-                       request->is_long ? HELIX_CONFIG_LONG_SIZE : HELIX_CONFIG_SIZE);
+                       request->has_vui ? HELIX_CONFIG_VUI_SIZE : request->is_long ? HELIX_CONFIG_LONG_SIZE : HELIX_CONFIG_SIZE);
 }
 
 gint64 message_pts(const Message *message)

@@ -70,11 +70,13 @@ gboolean client_ping(Client *client, guint16 session, const void *payload, gsize
 typedef struct ConfigRequest {
     guint16 session;
     guint8 flags;
-    gboolean is_long;
+    gboolean is_long, has_vui;  /* the forms of 44 and of 56 bytes */
     guint32 width, height, bitrate, fps_num, fps_den;
     guint8 profile, level, realtime, codec;
     guint32 max_bitrate, key_int_max;
     guint8 rate_control, min_qp, max_qp, slices, aud;
+    guint16 sar_width, sar_height;
+    guint8 primaries, transfer, matrix, full_range, chroma_loc;
 } ConfigRequest;
 
 gboolean client_config(Client *client, const ConfigRequest *request);

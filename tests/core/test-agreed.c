@@ -2,6 +2,7 @@
 /* What is used only after both sides agreed to it: CONFIG_RESP and everything its capabilities name. */
 #include <string.h>
 #include "core/bytes.h"
+#include "core/h264.h"
 #include "rig.h"
 
 #define FRAME HELIX_MSG_FRAME_REQUEST
@@ -184,6 +185,93 @@ static void test_long_config(void)
         types = unit_nal_types(unit, size);
         g_assert_cmpstr(types, ==, i % 3 == 0 ? "9 7 8 5" : "9 1");
     }
+}
+
+/* The SPS in a frame's access unit. */
+static HelixSps sps_of(const Message *frame)
+{
+    gsize size, position = 0;
+    const guint8 *unit = message_unit(frame, &size);
+    HelixNal nal;
+    HelixSps sps;
+
+    while (helix_h264_next_nal(unit, size, &position, &nal)) {
+        if (nal.type == HELIX_NAL_SPS) {
+            g_assert_true(helix_h264_parse_sps(nal.data, nal.size, &sps));
+            return sps;
+        }
+    }
+    g_error("the access unit has no SPS");
+}
+
+/* Aspect ratio and colours: in the SPS from the next frame on, and said to be in force where they were asked for. */
+static void test_vui(void)
+{
+    static const guint8 in_force[12] = { 64, 0, 33, 0, 9, 14, 9, 1, 3 };
+    ConfigRequest request = { .has_vui = TRUE, .width = 64, .height = 48, .realtime = 1, .sar_width = 64, .sar_height = 33,
+                              .primaries = 9, .transfer = 14, .matrix = 9, .full_range = 1, .chroma_loc = 3 };
+    g_autoptr(Rig) rig = rig_new(NULL);
+    g_autoptr(Client) client = rig_connect(rig);
+    g_autoptr(Message) first = configure(client, &(ConfigRequest) { .width = 64, .height = 48, .realtime = 1 });
+    g_autoptr(Message) plain = NULL, message = NULL, kept = NULL, frame = NULL, reset = NULL, default_frame = NULL;
+    HelixSps sps;
+
+    g_assert_true(client_resource(client, 0, 1, 0));
+    plain = expect_frame(client, 0, 0);
+    sps = sps_of(plain);
+    g_assert_cmpuint(sps.sar_width * 1000u + sps.sar_height, ==, 1001);
+    g_assert_cmpuint(sps.matrix, ==, 1);
+    message = configure(client, &request);
+    g_assert_cmpuint(message->size, ==, HELIX_CONFIG_RESP_VUI_SIZE);
+    g_assert_cmpmem(message->payload + HELIX_CONFIG_RESP_VUI, 12, in_force, 12);
+    /* The shorter forms leave it, and are answered as ever. */
+    kept = configure(client, &(ConfigRequest) { .is_long = TRUE, .width = 64, .height = 48, .realtime = 1 });
+    g_assert_cmpuint(kept->size, ==, HELIX_CONFIG_RESP_SIZE);
+    g_assert_true(client_resource(client, 0, 1, 1));
+    frame = expect_frame(client, 0, 1);
+    g_assert_true(message_is_keyframe(frame));
+    sps = sps_of(frame);
+    g_assert_cmpuint(sps.sar_width, ==, 64);
+    g_assert_cmpuint(sps.sar_height, ==, 33);
+    g_assert_cmpuint(sps.primaries, ==, 9);
+    g_assert_cmpuint(sps.transfer, ==, 14);
+    g_assert_cmpuint(sps.matrix, ==, 9);
+    g_assert_true(sps.full_range && sps.chroma_loc && sps.chroma_loc_type == 2);
+    /* All 0: the default again. */
+    reset = configure(client, &(ConfigRequest) { .has_vui = TRUE, .width = 64, .height = 48, .realtime = 1 });
+    g_assert_cmpmem(reset->payload + HELIX_CONFIG_RESP_VUI, 12, ((const guint8[12]) { 1, 0, 1, 0, 1, 1, 1 }), 12);
+    g_assert_true(client_resource(client, 0, 1, 2));
+    default_frame = expect_frame(client, 0, 2);
+    sps = sps_of(default_frame);
+    g_assert_true(sps.matrix == 1 && !sps.full_range && sps.sar_width == 1);
+}
+
+/* What no SPS can say is refused, and what was in force stays so. */
+static void test_vui_errors(void)
+{
+    static const ConfigRequest wrong[] = {
+        { .sar_width = 1 }, { .sar_height = 1 }, { .primaries = 3 }, { .primaries = 13 }, { .primaries = 255 }, { .transfer = 3 },
+        { .transfer = 19 }, { .matrix = 3 }, { .matrix = 15 }, { .chroma_loc = 7 },
+    };
+    g_autoptr(Rig) rig = rig_new(NULL);
+    g_autoptr(Client) client = rig_connect(rig);
+    g_autoptr(Message) before = configure(client, &(ConfigRequest) { .width = 64, .height = 48, .realtime = 1 });
+    g_autoptr(Message) after = NULL;
+
+    for (guint i = 0; i < G_N_ELEMENTS(wrong); i++) {
+        ConfigRequest request = wrong[i];
+        g_autoptr(Message) message = NULL;
+
+        request.has_vui = TRUE;
+        request.width = 64;
+        request.height = 48;
+        g_assert_true(client_config(client, &request));
+        message = expect_message(client, HELIX_MSG_ERROR, 0);
+        g_assert_cmpint(message_error_code(message), ==, HELIX_CODE_INVALID);
+        g_test_message("%s", message_error_text(message));
+    }
+    after = configure(client, &(ConfigRequest) { .width = 64, .height = 48, .realtime = 1 });
+    g_assert_cmpmem(before->payload, before->size, after->payload, after->size);
 }
 
 static void test_timing(void)
@@ -431,6 +519,8 @@ int main(int argc, char **argv)
     g_test_add_func("/agreed/config-errors", test_config_errors);
     g_test_add_func("/agreed/live-change", test_live_change);
     g_test_add_func("/agreed/long-config", test_long_config);
+    g_test_add_func("/agreed/vui", test_vui);
+    g_test_add_func("/agreed/vui-errors", test_vui_errors);
     g_test_add_func("/agreed/timing", test_timing);
     g_test_add_func("/agreed/release", test_release);
     g_test_add_func("/agreed/release-borrowed", test_release_borrowed);

@@ -36,6 +36,7 @@ static void test_wrong_sizes(void)
     expect_break(HELIX_MSG_CONFIG_REQ, 0, HELIX_CONFIG_SIZE - 1);
     expect_break(HELIX_MSG_CONFIG_REQ, HELIX_CONFIG_ANSWER, HELIX_CONFIG_SIZE + 1);
     expect_break(HELIX_MSG_CONFIG_REQ, HELIX_CONFIG_ANSWER, HELIX_CONFIG_LONG_SIZE);   /* not agreed yet */
+    expect_break(HELIX_MSG_CONFIG_REQ, HELIX_CONFIG_ANSWER, HELIX_CONFIG_VUI_SIZE);
     expect_break(HELIX_MSG_SESSION_CLOSE, 0, 4);
     expect_break(HELIX_MSG_PING, 0, HELIX_MAX_PING + 1);
     expect_break(0x42, 0, HELIX_MAX_REQUEST_PAYLOAD + 1);

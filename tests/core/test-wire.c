@@ -34,10 +34,63 @@ static void test_merge(void)
     merged = helix_config_request_merge(&before, &request);
     g_assert_cmpmem(&merged, sizeof merged, &request.config, sizeof request.config);
 
+    /* The part of 56 bytes: neither shorter form says anything of it, and it replaces all that was said. */
+    before.vui = (HelixVui) { .sar_width = 4, .sar_height = 3, .primaries = 9, .full_range = 1 };
+    for (request.is_long = 0; request.is_long <= 1; request.is_long++) {
+        merged = helix_config_request_merge(&before, &request);
+        g_assert_cmpmem(&merged.vui, sizeof merged.vui, &before.vui, sizeof before.vui);
+    }
+    request.is_long = request.has_vui = TRUE;
+    request.config.vui.matrix = 6;
+    merged = helix_config_request_merge(&before, &request);
+    g_assert_cmpmem(&merged.vui, sizeof merged.vui, &request.config.vui, sizeof request.config.vui);
+
     before.hardware_only = TRUE;        /* the host's own, whatever a guest asks for */
     g_assert_true(helix_config_request_merge(&before, &request).hardware_only);
     request.is_long = !request.is_long;
     g_assert_true(helix_config_request_merge(&before, &request).hardware_only);
+}
+
+/* Which sizes a CONFIG_REQ may have. */
+static void test_config_sizes(void)
+{
+    HelixHeader header = { .type = HELIX_MSG_CONFIG_REQ };
+
+    for (header.payload_size = 0; header.payload_size < 100; header.payload_size++) {
+        guint32 size = header.payload_size;
+        gboolean longer = size == 44 || size == 56;
+
+        g_assert_true(helix_header_check(&header, FALSE, NULL) == (size == 28));
+        g_assert_true(helix_header_check(&header, TRUE, NULL) == (size == 28 || longer));
+    }
+}
+
+/* The 12 bytes behind the longer form, there and back. */
+static void test_vui(void)
+{
+    static const guint8 bytes[12] = { 0x40, 1, 11, 0, 9, 14, 10, 1, 3 };
+    guint8 payload[HELIX_CONFIG_VUI_SIZE] = { 0 };
+    g_autoptr(GByteArray) with = NULL, without = NULL;
+    HelixConfigRequest request;
+
+    memcpy(payload + HELIX_CONFIG_LONG_SIZE, bytes, sizeof bytes);
+    g_assert_true(helix_config_request_parse(&request, payload, HELIX_CONFIG_LONG_SIZE, NULL));
+    g_assert_true(request.is_long && !request.has_vui && request.config.vui.primaries == 0);
+    g_assert_true(helix_config_request_parse(&request, payload, sizeof payload, NULL));
+    g_assert_true(request.is_long && request.has_vui);
+    g_assert_cmpuint(request.config.vui.sar_width, ==, 320);
+    g_assert_cmpuint(request.config.vui.sar_height, ==, 11);
+    g_assert_cmpuint(request.config.vui.primaries, ==, 9);
+    g_assert_cmpuint(request.config.vui.transfer, ==, 14);
+    g_assert_cmpuint(request.config.vui.matrix, ==, 10);
+    g_assert_cmpuint(request.config.vui.full_range, ==, 1);
+    g_assert_cmpuint(request.config.vui.chroma_loc, ==, 3);
+    with = helix_config_response_new(1, &request.config, 4, "null", TRUE);
+    without = helix_config_response_new(1, &request.config, 4, "null", FALSE);
+    g_assert_cmpuint(with->len, ==, HELIX_WIRE_HEADER_SIZE + 96);
+    g_assert_cmpuint(without->len, ==, HELIX_WIRE_HEADER_SIZE + 84);
+    g_assert_cmpmem(with->data + with->len - sizeof bytes, sizeof bytes, bytes, sizeof bytes);
+    g_assert_cmpmem(with->data + HELIX_WIRE_HEADER_SIZE, 84, without->data + HELIX_WIRE_HEADER_SIZE, 84);
 }
 
 /* Where the host may put a byte of the wire's layout, said another way than pixels.c does. */
@@ -117,6 +170,8 @@ int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/wire/merge", test_merge);
+    g_test_add_func("/wire/config-sizes", test_config_sizes);
+    g_test_add_func("/wire/vui", test_vui);
     g_test_add_func("/wire/pixels", test_pixels);
     g_test_add_func("/wire/pixels-refused", test_pixels_refused);
     g_test_add_func("/wire/long-error", test_long_error);

@@ -19,6 +19,12 @@ DOUBLE_CONSTANT(kCVImageBufferTransferFunctionKey);
 DOUBLE_CONSTANT(kCVImageBufferTransferFunction_ITU_R_709_2);
 DOUBLE_CONSTANT(kCVImageBufferYCbCrMatrixKey);
 DOUBLE_CONSTANT(kCVImageBufferYCbCrMatrix_ITU_R_709_2);
+DOUBLE_CONSTANT(kCVImageBufferColorPrimaries_EBU_3213);
+DOUBLE_CONSTANT(kCVImageBufferColorPrimaries_SMPTE_C);
+DOUBLE_CONSTANT(kCVImageBufferColorPrimaries_ITU_R_2020);
+DOUBLE_CONSTANT(kCVImageBufferTransferFunction_ITU_R_2020);
+DOUBLE_CONSTANT(kCVImageBufferYCbCrMatrix_ITU_R_601_4);
+DOUBLE_CONSTANT(kCVImageBufferYCbCrMatrix_ITU_R_2020);
 DOUBLE_CONSTANT(kCVPixelBufferPixelFormatTypeKey);
 DOUBLE_CONSTANT(kCVPixelBufferWidthKey);
 DOUBLE_CONSTANT(kCVPixelBufferHeightKey);
@@ -280,9 +286,34 @@ void CVBufferSetAttachment(CVBufferRef ref, CFStringRef key, CFTypeRef value, CV
     DoubleBuffer *buffer = buffer_of(ref);
 
     g_assert_true(mode == kCVAttachmentMode_ShouldPropagate);
-    buffer->primaries |= key == kCVImageBufferColorPrimariesKey && value == kCVImageBufferColorPrimaries_ITU_R_709_2;
-    buffer->transfer |= key == kCVImageBufferTransferFunctionKey && value == kCVImageBufferTransferFunction_ITU_R_709_2;
-    buffer->matrix |= key == kCVImageBufferYCbCrMatrixKey && value == kCVImageBufferYCbCrMatrix_ITU_R_709_2;
+    if (key == kCVImageBufferColorPrimariesKey) {
+        buffer->primaries = value;
+    } else if (key == kCVImageBufferTransferFunctionKey) {
+        buffer->transfer = value;
+    } else {
+        g_assert_true(key == kCVImageBufferYCbCrMatrixKey);
+        buffer->matrix = value;
+    }
+}
+
+/* ---- names of colours: some of those that the system knows ---- */
+
+CFStringRef CVColorPrimariesGetStringForIntegerCodePoint(int code)
+{
+    return code == 1 ? kCVImageBufferColorPrimaries_ITU_R_709_2 : code == 5 ? kCVImageBufferColorPrimaries_EBU_3213 :
+        code == 6 ? kCVImageBufferColorPrimaries_SMPTE_C : code == 9 ? kCVImageBufferColorPrimaries_ITU_R_2020 : NULL;
+}
+
+CFStringRef CVTransferFunctionGetStringForIntegerCodePoint(int code)
+{
+    return code == 1 ? kCVImageBufferTransferFunction_ITU_R_709_2 :
+        code == 14 || code == 15 ? kCVImageBufferTransferFunction_ITU_R_2020 : NULL;
+}
+
+CFStringRef CVYCbCrMatrixGetStringForIntegerCodePoint(int code)
+{
+    return code == 1 ? kCVImageBufferYCbCrMatrix_ITU_R_709_2 : code == 6 ? kCVImageBufferYCbCrMatrix_ITU_R_601_4 :
+        code == 9 ? kCVImageBufferYCbCrMatrix_ITU_R_2020 : NULL;
 }
 
 /* ---- pools ---- */

@@ -22,7 +22,7 @@ typedef struct DoubleBuffer {
     gsize stride[2];
     DoubleSurface *surface;
     gint locked;
-    gboolean primaries, transfer, matrix;       /* attached, and BT.709 */
+    CFStringRef primaries, transfer, matrix;    /* attached; NULL: not */
     CVPixelBufferReleaseBytesCallback release_bytes;
     CVPixelBufferReleasePlanarBytesCallback release_planes;
     gpointer release_data;

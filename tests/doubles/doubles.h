@@ -117,6 +117,7 @@ typedef struct DoubleVtSeen {
     guint stamps_not_increasing;
     guint transfers;
     guint colour_missing;       /* pixel buffers encoded without colour attachments */
+    const char *last_primaries, *last_transfer, *last_matrix;   /* attached to the last one; NULL: not */
     guint wrong_size;           /* pixel buffers of another size than the session's */
     gboolean last_low_latency, last_hardware;
 } DoubleVtSeen;

@@ -360,6 +360,9 @@ static void look_at(Session *session, const DoubleBuffer *buffer, CMTime stamp, 
     double_vt_seen.last_duration = nanoseconds(duration);
     double_vt_seen.stamps_not_increasing += nanoseconds(stamp) <= session->last_stamp;
     double_vt_seen.colour_missing += !(buffer->primaries && buffer->transfer && buffer->matrix);
+    double_vt_seen.last_primaries = buffer->primaries ? double_text(buffer->primaries) : NULL;
+    double_vt_seen.last_transfer = buffer->transfer ? double_text(buffer->transfer) : NULL;
+    double_vt_seen.last_matrix = buffer->matrix ? double_text(buffer->matrix) : NULL;
     double_vt_seen.wrong_size += buffer->width != session->width || buffer->height != session->height;
     session->last_stamp = nanoseconds(stamp);
 }

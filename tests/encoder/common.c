@@ -311,7 +311,7 @@ Yuv *decoder_feed(Decoder *decoder, GBytes *unit)
     g_assert_cmpint(avcodec_send_packet(decoder->codec, decoder->packet), ==, 0);
     av_packet_unref(decoder->packet);
     g_assert_cmpint(avcodec_receive_frame(decoder->codec, frame), ==, 0);
-    g_assert_cmpint(frame->format, ==, AV_PIX_FMT_YUV420P);
+    g_assert_true(frame->format == AV_PIX_FMT_YUV420P || frame->format == AV_PIX_FMT_YUVJ420P);     /* J: full range */
     g_assert_cmpint(frame->decode_error_flags, ==, 0);
 
     yuv = yuv_new((guint)frame->width, (guint)frame->height);

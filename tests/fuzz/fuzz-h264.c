@@ -72,13 +72,17 @@ static void nals(Input *input)
 
 static void sps(Input *input)
 {
+    static const HelixVui told = { .sar_width = 1000, .sar_height = 999, .primaries = 9, .transfer = 14, .matrix = 9,
+                                   .full_range = 1, .chroma_loc = 1 };
     gsize len;
     g_autofree guint8 *nal = input_bytes(input, input->size, &len);
+    /* Both ways of its VUI, without a byte of the input, so that the seeds stay what they are. */
+    const HelixVui vui = len % 2 ? told : (HelixVui) { 0 };
     g_autoptr(GByteArray) rewritten = NULL, again = NULL;
     HelixSps before, after;
     gboolean ok = helix_h264_parse_sps(nal, len, &before);
 
-    rewritten = helix_h264_rewrite_sps(nal, len);
+    rewritten = helix_h264_rewrite_sps(nal, len, &vui);
     g_assert_true(ok == (rewritten != NULL));
     if (!ok) {
         return;
@@ -87,7 +91,8 @@ static void sps(Input *input)
     g_assert_true(after.width == before.width && after.height == before.height && after.profile_idc == before.profile_idc);
     g_assert_true(after.level_idc == before.level_idc && after.max_num_ref_frames == before.max_num_ref_frames);
     g_assert_true(after.bitstream_restriction && after.max_num_reorder_frames == 0);
-    again = helix_h264_rewrite_sps(rewritten->data, rewritten->len);
+    g_assert_true(after.sar_width == MAX(vui.sar_width, 1) && after.matrix == MAX(vui.matrix, 1));
+    again = helix_h264_rewrite_sps(rewritten->data, rewritten->len, &vui);
     g_assert_nonnull(again);
     g_assert_cmpmem(again->data, again->len, rewritten->data, rewritten->len);
 }

@@ -40,6 +40,7 @@ static void config_request(const guint8 *payload, gsize len)
         g_assert_true(config.height >= 2 && config.height <= HELIX_MAX_DIMENSION && !(config.height & 1));
         g_assert_true(config.fps_num && config.fps_den && config.bitrate);
         g_assert_true(level >= 10 && level <= 62);
+        g_assert_true(!helix_h264_vui_fault(&config.vui) && config.vui.sar_height && config.vui.matrix && config.vui.full_range <= 1);
     }
 }
 

@@ -79,6 +79,55 @@ static void test_sizes(void)
     rig_close(encoder);
 }
 
+/* NV12 in other colours: its samples are coded as they are, and the SPS says what they are. */
+static void test_vui(void)
+{
+    HelixEncoderConfig config = rig_config(WIDTH, HEIGHT), next;
+    AVCodecContext *decoder = stream_decoder_new();
+    HelixSurface *surface = rig_nv12_surface(WIDTH, HEIGHT);
+    gsize half = (gsize)surface->stride[0] * HEIGHT / 2;
+    HelixEncoder *encoder;
+    HelixAccessUnit unit;
+    AVFrame *frame;
+
+    config.vui = (HelixVui) { .sar_width = 4, .sar_height = 3, .primaries = 9, .transfer = 14, .matrix = 9, .full_range = 1,
+                              .chroma_loc = 1 };
+    encoder = rig_open(config);
+    memset(surface->data, 0, half);             /* values that limited range has not got */
+    memset(surface->data + half, 255, half);
+    unit = rig_must_encode(encoder, surface, FALSE);
+    frame = stream_decode(decoder, unit.data);
+    g_assert_nonnull(frame);
+    g_assert_cmpint(frame->color_range, ==, AVCOL_RANGE_JPEG);
+    g_assert_cmpint(frame->colorspace, ==, AVCOL_SPC_BT2020_NCL);
+    g_assert_cmpint(frame->color_primaries, ==, AVCOL_PRI_BT2020);
+    g_assert_cmpint(frame->color_trc, ==, AVCOL_TRC_BT2020_10);
+    g_assert_cmpint(frame->chroma_location, ==, AVCHROMA_LOC_LEFT);
+    g_assert_cmpint(frame->sample_aspect_ratio.num, ==, 4);
+    g_assert_cmpint(frame->sample_aspect_ratio.den, ==, 3);
+    g_assert_cmpint(frame->data[0][(int)(HEIGHT / 4) * frame->linesize[0] + (int)(WIDTH / 2)], <=, 2);
+    g_assert_cmpint(frame->data[0][(int)(HEIGHT * 3 / 4) * frame->linesize[0] + (int)(WIDTH / 2)], >=, 253);
+    av_frame_free(&frame);
+    g_bytes_unref(unit.data);
+    next = config;
+    next.vui.matrix = 1;
+    g_assert_false(encoder->klass->reconfigure(encoder, &next, NULL));          /* a new session, and so an SPS */
+#ifndef __APPLE__
+    for (guint i = 0; i < 3; i++) {
+        static const char *const keys[] = { "ColorPrimaries", "TransferFunction", "YCbCrMatrix" };
+        const char *attached[] = { double_vt_seen.last_primaries, double_vt_seen.last_transfer, double_vt_seen.last_matrix };
+        g_autofree char *key = g_strconcat("kVTCompressionPropertyKey_", keys[i], NULL);
+        g_autofree char *text = NULL;
+
+        g_assert_true(g_str_has_suffix(attached[i], "_ITU_R_2020"));
+        g_assert_true(double_vt_property(key, NULL, &text));
+        g_assert_cmpstr(text, ==, attached[i]);         /* or VideoToolbox would convert */
+    }
+#endif
+    avcodec_free_context(&decoder);
+    rig_close(encoder);
+}
+
 static void test_formats(void)
 {
     HelixEncoder *encoder = rig_open(rig_config(WIDTH, HEIGHT));
@@ -240,6 +289,7 @@ int main(int argc, char **argv)
     g_test_add_func("/memory", test_memory);
     g_test_add_func("/iosurface", test_iosurface);
     g_test_add_func("/sizes", test_sizes);
+    g_test_add_func("/vui", test_vui);
     g_test_add_func("/formats", test_formats);
     g_test_add_func("/geometry", test_geometry);
     g_test_add_func("/profiles", test_profiles);

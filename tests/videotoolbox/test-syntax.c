@@ -50,9 +50,16 @@ static StreamNal find_sps(GBytes *unit)
     g_error("the access unit has no SPS");
 }
 
+/* What the rewritten set is to say: nothing asked for; BT.2020 with a ratio of table E-1; a ratio that is not in it. */
+static const HelixVui told[] = {
+    { 0 },
+    { .sar_width = 16, .sar_height = 11, .primaries = 9, .transfer = 14, .matrix = 9, .full_range = 1, .chroma_loc = 3 },
+    { .sar_width = 1000, .sar_height = 999, .primaries = 5, .transfer = 6, .matrix = 6, .chroma_loc = 1 },
+};
+
 static GByteArray *rewrite(const guint8 *nal, gsize len)
 {
-    GByteArray *out = helix_h264_rewrite_sps(nal, len);
+    GByteArray *out = helix_h264_rewrite_sps(nal, len, &told[0]);
 
     g_assert_nonnull(out);
     return out;
@@ -61,7 +68,9 @@ static GByteArray *rewrite(const guint8 *nal, gsize len)
 static gboolean is_changed_element(const char *element)
 {
     static const char *const changed[] = {
-        "vui_parameters_present_flag", "video_signal_type_present_flag", "video_format", "video_full_range_flag",
+        "vui_parameters_present_flag", "aspect_ratio_info_present_flag", "aspect_ratio_idc", "sar_width", "sar_height",
+        "video_signal_type_present_flag", "video_format", "video_full_range_flag", "chroma_loc_info_present_flag",
+        "chroma_sample_loc_type_top_field", "chroma_sample_loc_type_bottom_field",
         "colour_description_present_flag", "colour_primaries", "transfer_characteristics", "matrix_coefficients",
         "bitstream_restriction_flag", "max_num_reorder_frames", "max_dec_frame_buffering",
         "rbsp_stop_one_bit", "rbsp_alignment_zero_bit",
@@ -113,9 +122,31 @@ static void assert_rest_kept(GStrv from, GStrv to)
     }
 }
 
-static void check_sps(StreamNal nal, guint width, guint height)
+/* Aspect ratio, colours and chroma location as @vui has them, or for its zeros as @before. */
+static void check_vui(const HelixSps *before, const HelixSps *after, GStrv elements, const HelixVui *vui)
 {
-    g_autoptr(GByteArray) out = rewrite(nal.data, nal.len), again = NULL;
+    const HelixVui resolved = helix_h264_vui_resolve(*vui);
+
+    assert_element(elements, "colour_primaries", resolved.primaries);
+    assert_element(elements, "transfer_characteristics", resolved.transfer);
+    assert_element(elements, "matrix_coefficients", resolved.matrix);
+    assert_element(elements, "video_full_range_flag", before->full_range || resolved.full_range);
+    assert_element(elements, "video_format", before->video_format);
+    assert_element(elements, "aspect_ratio_idc", vui == &told[0] ? 1 : vui == &told[1] ? 4 : 255);
+    g_assert_cmpuint(after->sar_width, ==, resolved.sar_width);
+    g_assert_cmpuint(after->sar_height, ==, resolved.sar_height);
+    if (resolved.chroma_loc) {
+        assert_element(elements, "chroma_sample_loc_type_top_field", resolved.chroma_loc - 1);
+        assert_element(elements, "chroma_sample_loc_type_bottom_field", resolved.chroma_loc - 1);
+    } else {
+        assert_element(elements, "chroma_loc_info_present_flag", before->chroma_loc);
+        g_assert_cmpuint(after->chroma_loc_type, ==, before->chroma_loc_type);
+    }
+}
+
+static void check_sps_told(StreamNal nal, guint width, guint height, const HelixVui *vui)
+{
+    g_autoptr(GByteArray) out = helix_h264_rewrite_sps(nal.data, nal.len, vui), again = NULL;
     g_auto(GStrv) before = stream_sps_elements(nal.data, nal.len), after = stream_sps_elements(out->data, out->len);
     HelixSps sps, sps2;
 
@@ -133,22 +164,24 @@ static void check_sps(StreamNal nal, guint width, guint height)
     }
 
     assert_rest_kept(before, after);
-    assert_element(after, "colour_primaries", 1);
-    assert_element(after, "transfer_characteristics", 1);
-    assert_element(after, "matrix_coefficients", 1);
-    assert_element(after, "video_full_range_flag", sps.full_range);
-    assert_element(after, "video_format", sps.video_format);
     assert_element(after, "max_num_reorder_frames", 0);
     assert_element(after, "max_dec_frame_buffering", sps.max_num_ref_frames);
     g_assert_true(helix_h264_parse_sps(out->data, out->len, &sps2));
-    g_assert_cmpuint(sps2.primaries + sps2.transfer + sps2.matrix, ==, 3);
+    check_vui(&sps, &sps2, after, vui);
     g_assert_true(sps2.bitstream_restriction);
     /* What is rewritten already stays as it is, to the byte. */
-    again = rewrite(out->data, out->len);
+    again = helix_h264_rewrite_sps(out->data, out->len, vui);
     g_assert_cmpmem(again->data, again->len, out->data, out->len);
     /* Emulation prevention: no start code or reserved pattern in it. */
     for (guint i = 2; i < out->len; i++) {
         g_assert_false(out->data[i - 2] == 0 && out->data[i - 1] == 0 && out->data[i] < 3);
+    }
+}
+
+static void check_sps(StreamNal nal, guint width, guint height)
+{
+    for (guint i = 0; i < G_N_ELEMENTS(told); i++) {
+        check_sps_told(nal, width, height, &told[i]);
     }
 }
 
@@ -443,7 +476,7 @@ static void expect_refused(const guint8 *nal, gsize len)
     HelixSps sps;
 
     g_assert_false(helix_h264_parse_sps(nal, len, &sps));
-    g_assert_null(helix_h264_rewrite_sps(nal, len));
+    g_assert_null(helix_h264_rewrite_sps(nal, len, &told[0]));
 }
 
 /* Element by element up to one that is not allowed. */
@@ -508,7 +541,7 @@ static void test_cut_and_damaged(void)
             continue;
         }
         read++;
-        out = helix_h264_rewrite_sps(copy, nal.len);
+        out = helix_h264_rewrite_sps(copy, nal.len, &told[i % G_N_ELEMENTS(told)]);
         g_assert_nonnull(out);
         g_assert_true(helix_h264_parse_sps(out->data, out->len, &sps));
     }

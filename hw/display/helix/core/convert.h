@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * convert.h - a surface in host memory as NV12 of the coded size, BT.709 limited range, on the CPU.
+ * convert.h - a surface in host memory as NV12 of the coded size, on the CPU: RGB in BT.709 limited range, NV12 in its own colours.
  *
  * Belongs to one encoder and its thread. Needs libswscale (HELIX_HAVE_LIBAVCODEC).
  *
  * Chroma is the mean of the 2 x 2 pixels it stands for, so it lies in their middle (chroma_sample_loc_type 1): an
- * encoder says so in its VUI. NV12 is taken as BT.709 limited range already. Alpha is ignored.
+ * encoder says so in its VUI. NV12 keeps its sample values, whatever colours the VUI says they are. Alpha is ignored.
  */
 #ifndef HELIX_CONVERT_H
 #define HELIX_CONVERT_H

@@ -10,9 +10,10 @@
  * "null" has pictures brought to host memory like an encoder that reads them there; "null-texture" has textures left
  * where they are, as an encoder on the GPU would.
  */
+#include <string.h>
+
 #include "encoder.h"
 #include "error.h"
-#include "h264.h"
 
 #define LOG2_MAX_FRAME_NUM  4u
 #define N_FRAME_NUMS        (1u << LOG2_MAX_FRAME_NUM)
@@ -47,12 +48,14 @@ static void append_aud(GByteArray *out, gboolean intra)
 
 static void append_sps(GByteArray *out, const HelixEncoderConfig *config)
 {
+    const HelixVui vui = helix_h264_vui_resolve(config->vui);
     HelixSps sps = {
         .profile_idc = config->profile, .level_idc = config->level, .log2_max_frame_num = LOG2_MAX_FRAME_NUM,
         .width = config->width, .height = config->height,
-        .vui = TRUE, .sar_width = 1, .sar_height = 1,
-        .colour_description = TRUE,
-        .primaries = HELIX_H264_BT709, .transfer = HELIX_H264_BT709, .matrix = HELIX_H264_BT709,
+        .vui = TRUE, .sar_width = vui.sar_width, .sar_height = vui.sar_height,
+        .colour_description = TRUE, .full_range = vui.full_range,
+        .primaries = vui.primaries, .transfer = vui.transfer, .matrix = vui.matrix,
+        .chroma_loc = vui.chroma_loc != 0, .chroma_loc_type = (guint8)(vui.chroma_loc ? vui.chroma_loc - 1 : 0),
         .timing = TRUE, .num_units_in_tick = config->fps_den, .time_scale = config->fps_num * 2,
         .bitstream_restriction = TRUE, .max_dec_frame_buffering = 1,
     };
@@ -172,6 +175,7 @@ static gboolean null_reconfigure(HelixEncoder *encoder, HelixEncoderConfig *conf
 
     if (config->width != old->width || config->height != old->height || config->fps_num != old->fps_num ||
         config->fps_den != old->fps_den || config->profile != old->profile || config->aud != old->aud ||
+        memcmp(&config->vui, &old->vui, sizeof(config->vui)) != 0 ||
         helix_encoder_level(config) != old->level) {
         return FALSE;
     }

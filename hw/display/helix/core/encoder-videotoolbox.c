@@ -8,6 +8,8 @@
  * made anew within the same call, and the frame that met the loss becomes the new one's IDR. Wherever only software is
  * to be had, at first or since a loss, the log says so and hardware is asked for again from time to time.
  */
+#include <string.h>
+
 #include "encoder-videotoolbox.h"
 #include "error.h"
 
@@ -119,7 +121,7 @@ static HelixEncoder *vt_open(HelixEncoderConfig *config, GError **error)
         g_free(vt);
         return NULL;
     }
-    vt->input = helix_vt_input_new(vt->config.width, vt->config.height);
+    vt->input = helix_vt_input_new(&vt->config);
     *config = vt->config;
     return &vt->base;
 }
@@ -141,7 +143,7 @@ static gboolean vt_reconfigure(HelixEncoder *encoder, HelixEncoderConfig *config
 
     resolve(&next);
     if (next.width != before.width || next.height != before.height || next.profile != before.profile ||
-        next.realtime != before.realtime) {
+        next.realtime != before.realtime || memcmp(&next.vui, &before.vui, sizeof(next.vui)) != 0) {
         return FALSE;
     }
     vt->config = next;
@@ -180,7 +182,7 @@ static gboolean encode_once(VtEncoder *vt, CVPixelBufferRef buffer, gboolean for
         unit->dropped = TRUE;
         return TRUE;
     }
-    ok = helix_vt_output_read(output.sample, vt->config.aud, unit, error);
+    ok = helix_vt_output_read(output.sample, &vt->config, unit, error);
     CFRelease(output.sample);
     if (ok && force_idr && !unit->keyframe) {
         /* Told, and did not: the first frame of a session always is one. */

@@ -27,7 +27,8 @@ HelixVideoToolboxInfo helix_videotoolbox_info(const HelixEncoder *encoder);
 
 typedef struct HelixVtInput HelixVtInput;
 
-HelixVtInput *helix_vt_input_new(guint32 width, guint32 height);
+/* Of @config its size and its VUI count. */
+HelixVtInput *helix_vt_input_new(const HelixEncoderConfig *config);
 void helix_vt_input_free(HelixVtInput *input);
 /*
  * A pixel buffer with @surface's picture in the coded size, which keeps the surface alive as long as VideoToolbox holds
@@ -38,7 +39,9 @@ CVPixelBufferRef helix_vt_input_wrap(HelixVtInput *input, HelixSurface *surface,
 
 /* ---- vt-output.c: from a sample to an access unit ---- */
 
-/* Fill in data and keyframe of @unit. FALSE with HELIX_ERROR (HELIX_CODE_ENCODE) for a sample that can't be read. */
-gboolean helix_vt_output_read(CMSampleBufferRef sample, gboolean aud, HelixAccessUnit *unit, GError **error);
+/*
+ * Fill in data and keyframe of @unit, with @config's access unit delimiters and VUI. FALSE with HELIX_ERROR (HELIX_CODE_ENCODE) for a sample that can't be read.
+ */
+gboolean helix_vt_output_read(CMSampleBufferRef sample, const HelixEncoderConfig *config, HelixAccessUnit *unit, GError **error);
 
 #endif

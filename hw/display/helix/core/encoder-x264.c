@@ -5,13 +5,14 @@
  * Set up so that a picture comes out of the call it went into: no B-frames, no look-ahead, and threads that share one
  * picture by slices instead of working on several.
  */
+#include <string.h>
+
 #include <libavcodec/avcodec.h>
 #include <libavutil/opt.h>
 
 #include "convert.h"
 #include "encoder.h"
 #include "error.h"
-#include "h264.h"
 
 #define NO_KEYFRAMES        (1 << 30)   /* x264's "infinite" key frame interval */
 #define DEFAULT_CQP         23u         /* x264's own default quality */
@@ -27,6 +28,8 @@
  */
 #define CBR_BUFFER_MS       250u
 #define VBR_BUFFER_MS       500u
+
+#define LAST_PRIMARIES      12u         /* colour_primaries that x264 knows */
 
 #define MAX_SHARES          12u         /* of the frame rate, for one picture: 5 pictures a second at 60; if the buffer holds them */
 
@@ -108,6 +111,9 @@ static void resolve(HelixEncoderConfig *config)
         config->slices = (guint8)CLAMP(rows / MIN_THREAD_ROWS, 1, config->slices);
     }
     config->slices = (guint8)MIN(config->slices, rows);
+    if (config->vui.primaries > LAST_PRIMARIES) {
+        config->vui.primaries = HELIX_H264_UNSPECIFIED;     /* x264 would write that */
+    }
 }
 
 static guint count_threads(const HelixEncoderConfig *config)
@@ -142,6 +148,20 @@ static void set_rates(AVCodecContext *codec, const HelixEncoderConfig *config)
     }
 }
 
+/* libavcodec numbers colours as H.264 does, and chroma locations as HelixVui. */
+static void set_vui(AVCodecContext *codec, const HelixVui *asked)
+{
+    const HelixVui vui = helix_h264_vui_resolve(*asked);
+
+    codec->sample_aspect_ratio = (AVRational) { vui.sar_width, vui.sar_height };
+    codec->color_range = vui.full_range ? AVCOL_RANGE_JPEG : AVCOL_RANGE_MPEG;
+    codec->color_primaries = (enum AVColorPrimaries)vui.primaries;
+    codec->color_trc = (enum AVColorTransferCharacteristic)vui.transfer;
+    codec->colorspace = (enum AVColorSpace)vui.matrix;
+    /* Where nothing is said, as convert.c makes it. */
+    codec->chroma_sample_location = vui.chroma_loc ? (enum AVChromaLocation)vui.chroma_loc : AVCHROMA_LOC_CENTER;
+}
+
 static void set_syntax(AVCodecContext *codec, const HelixEncoderConfig *config)
 {
     codec->width = (int)config->width;
@@ -149,12 +169,7 @@ static void set_syntax(AVCodecContext *codec, const HelixEncoderConfig *config)
     codec->pix_fmt = AV_PIX_FMT_NV12;
     codec->time_base = (AVRational) { (int)config->fps_den, (int)config->fps_num };
     codec->framerate = (AVRational) { (int)config->fps_num, (int)config->fps_den };
-    codec->sample_aspect_ratio = (AVRational) { 1, 1 };
-    codec->color_range = AVCOL_RANGE_MPEG;
-    codec->color_primaries = AVCOL_PRI_BT709;
-    codec->color_trc = AVCOL_TRC_BT709;
-    codec->colorspace = AVCOL_SPC_BT709;
-    codec->chroma_sample_location = AVCHROMA_LOC_CENTER;    /* as convert.c makes it */
+    set_vui(codec, &config->vui);
     codec->level = config->level;
     codec->max_b_frames = 0;
     codec->flags |= AV_CODEC_FLAG_CLOSED_GOP;
@@ -279,7 +294,7 @@ static gboolean x264_reconfigure(HelixEncoder *encoder, HelixEncoderConfig *conf
         wanted.fps_den != old->fps_den || wanted.key_int_max != old->key_int_max || wanted.profile != old->profile ||
         wanted.level != old->level || wanted.realtime != old->realtime || wanted.rate_control != old->rate_control ||
         wanted.min_qp != old->min_qp || wanted.max_qp != old->max_qp || wanted.slices != old->slices ||
-        wanted.aud != old->aud) {
+        wanted.aud != old->aud || memcmp(&wanted.vui, &old->vui, sizeof(wanted.vui)) != 0) {
         return FALSE;
     }
     vbv_stays = (wanted.max_bitrate != 0) == (old->max_bitrate != 0);

@@ -275,12 +275,20 @@ static gboolean complete_quality(HelixEncoderConfig *config, GError **error)
     return TRUE;
 }
 
+static gboolean complete_vui(HelixEncoderConfig *config, GError **error)
+{
+    const char *fault = helix_h264_vui_fault(&config->vui);
+
+    config->vui = helix_h264_vui_resolve(config->vui);
+    return fault ? invalid(error, "what is said of the pictures' colours and shape has no place in an SPS: %s", fault) : TRUE;
+}
+
 gboolean helix_encoder_config_complete(HelixEncoderConfig *config, GError **error)
 {
     HelixEncoderConfig complete = *config;
 
     if (!complete_size(&complete, error) || !complete_fps(&complete, error) || !complete_rates(&complete, error) ||
-        !complete_syntax(&complete, error) || !complete_quality(&complete, error)) {
+        !complete_syntax(&complete, error) || !complete_quality(&complete, error) || !complete_vui(&complete, error)) {
         return FALSE;
     }
     complete.realtime = complete.realtime != 0;

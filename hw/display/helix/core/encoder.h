@@ -9,6 +9,7 @@
 #define HELIX_ENCODER_H
 
 #include <glib.h>
+#include "h264.h"
 #include "surface.h"
 
 /* CONFIG_REQ with every automatic value resolved (see helix_encoder_config_complete). */
@@ -25,6 +26,7 @@ typedef struct HelixEncoderConfig {
     guint8 min_qp, max_qp;      /* 0 automatic */
     guint8 slices;              /* 0 automatic */
     guint8 aud;
+    HelixVui vui;               /* of NV12 pictures: RGB is converted to BT.709, which the guest says by zeros */
     guint32 hardware_only;      /* the host's setting, not the guest's: no encoding in software */
 } HelixEncoderConfig;
 
@@ -58,7 +60,7 @@ typedef struct HelixEncoderClass {
      */
     gboolean (*reconfigure)(HelixEncoder *encoder, HelixEncoderConfig *config, GError **error);
     /*
-     * Encode @surface, scaled to the coded size and converted to BT.709 limited range. With @force_idr the access unit
+     * Encode @surface, scaled to the coded size, RGB converted to BT.709 limited range. With @force_idr the access unit
      * is an IDR. FALSE with HELIX_ERROR (HELIX_CODE_ENCODE; HELIX_CODE_GEOMETRY for a picture that does not lie within its
      * memory, HELIX_CODE_NO_IOSURFACE for one whose IOSurface can't be read): the stream closes this encoder and opens a
      * new one for the next frame.

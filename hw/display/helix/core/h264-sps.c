@@ -5,6 +5,7 @@
 #include "h264-layout.h"
 
 #define UNSPECIFIED_FORMAT 5u   /* video_format, table E-2 */
+#define EXTENDED_SAR 255u       /* aspect_ratio_idc, table E-1 */
 
 /* ---- reading bits ---- */
 
@@ -191,16 +192,17 @@ static void skip_hrd(BitReader *reader)
     get_bits(reader, 20);
 }
 
-/* aspect_ratio_idc of table E-1. */
+/* By aspect_ratio_idc, table E-1. */
+static const guint8 ratios[17][2] = {
+    { 0, 0 }, { 1, 1 }, { 12, 11 }, { 10, 11 }, { 16, 11 }, { 40, 33 }, { 24, 11 }, { 20, 11 }, { 32, 11 },
+    { 80, 33 }, { 18, 11 }, { 15, 11 }, { 64, 33 }, { 160, 99 }, { 4, 3 }, { 3, 2 }, { 2, 1 },
+};
+
 static void parse_sar(BitReader *reader, HelixSps *sps)
 {
-    static const guint8 ratios[17][2] = {
-        { 0, 0 }, { 1, 1 }, { 12, 11 }, { 10, 11 }, { 16, 11 }, { 40, 33 }, { 24, 11 }, { 20, 11 }, { 32, 11 },
-        { 80, 33 }, { 18, 11 }, { 15, 11 }, { 64, 33 }, { 160, 99 }, { 4, 3 }, { 3, 2 }, { 2, 1 },
-    };
     guint idc = get_bits(reader, 8);
 
-    if (idc == 255) {
+    if (idc == EXTENDED_SAR) {
         sps->sar_width = (guint16)get_bits(reader, 16);
         sps->sar_height = (guint16)get_bits(reader, 16);
     } else if (idc < G_N_ELEMENTS(ratios)) {
@@ -245,6 +247,7 @@ static void parse_vui(BitReader *reader, HelixSps *sps, HelixSpsLayout *layout)
     if (get_flag(reader)) {
         parse_sar(reader, sps);
     }
+    layout->aspect_end = reader->position;
     if (get_flag(reader)) {     /* overscan_info_present_flag */
         get_flag(reader);
     }
@@ -258,6 +261,7 @@ static void parse_vui(BitReader *reader, HelixSps *sps, HelixSpsLayout *layout)
         sps->chroma_loc_type = (guint8)get_ue_max(reader, 5);
         get_ue_max(reader, 5);
     }
+    layout->chroma_end = reader->position;
     sps->timing = get_flag(reader);
     if (sps->timing) {
         sps->num_units_in_tick = get_bits(reader, 32);
@@ -321,13 +325,25 @@ gboolean helix_h264_parse_sps(const guint8 *nal, gsize size, HelixSps *sps)
     return helix_h264_scan_sps(nal, size, sps, &layout);
 }
 
+void helix_h264_put_sar(HelixBitWriter *writer, guint16 width, guint16 height)
+{
+    guint idc = 1;
+
+    while (idc < G_N_ELEMENTS(ratios) && (ratios[idc][0] != width || ratios[idc][1] != height)) {
+        idc++;
+    }
+    helix_bits_put(writer, 8, idc < G_N_ELEMENTS(ratios) ? idc : EXTENDED_SAR);
+    if (idc == G_N_ELEMENTS(ratios)) {
+        helix_bits_put(writer, 16, width);
+        helix_bits_put(writer, 16, height);
+    }
+}
+
 static void put_vui(HelixBitWriter *writer, const HelixSps *sps)
 {
     helix_bits_put(writer, 1, sps->sar_width != 0);
     if (sps->sar_width) {
-        helix_bits_put(writer, 8, 255);                 /* Extended_SAR */
-        helix_bits_put(writer, 16, sps->sar_width);
-        helix_bits_put(writer, 16, sps->sar_height);
+        helix_h264_put_sar(writer, sps->sar_width, sps->sar_height);
     }
     helix_bits_put(writer, 1, 0);                       /* overscan_info_present_flag */
     helix_bits_put(writer, 1, sps->colour_description); /* video_signal_type_present_flag */

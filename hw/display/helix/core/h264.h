@@ -57,6 +57,21 @@ void helix_bits_put_ue(HelixBitWriter *writer, guint32 value);          /* ue(v)
 void helix_bits_put_se(HelixBitWriter *writer, gint32 value);           /* se(v) */
 void helix_bits_put_trailing(HelixBitWriter *writer);                   /* rbsp_trailing_bits() */
 
+/* ---- what decoders are told of the pictures (E.2.1) ---- */
+
+/* All 0: square samples, BT.709 in limited range. */
+typedef struct HelixVui {
+    guint16 sar_width, sar_height;      /* sample aspect ratio; both 0: 1:1 */
+    guint8 primaries, transfer, matrix; /* code points of tables E-3 to E-5; 0: BT.709 */
+    guint8 full_range;                  /* video_full_range_flag */
+    guint32 chroma_loc;                 /* chroma_sample_loc_type plus 1; 0: what the encoder writes by itself */
+} HelixVui;
+
+/* @vui with its zeros replaced by what they stand for; chroma_loc stays. */
+HelixVui helix_h264_vui_resolve(HelixVui vui);
+/* NULL if an SPS can say @vui, else what is wrong with it. */
+const char *helix_h264_vui_fault(const HelixVui *vui);
+
 /* ---- sequence parameter sets (7.3.2.1.1, annex E.1.1) ---- */
 
 typedef struct HelixSps {
@@ -96,12 +111,13 @@ gboolean helix_h264_parse_sps(const guint8 *nal, gsize size, HelixSps *sps);
 void helix_h264_append_sps(GByteArray *out, const HelixSps *sps);
 
 /*
- * The SPS in @nal once more (header byte first, no start code), with BT.709 colour description and a bitstream_restriction that
- * allows no reordering and buffers as many frames as are referred to; every other element keeps its bits. An encoder's SPS
+ * The SPS in @nal once more (header byte first, no start code), with the aspect ratio, colour description and chroma location of
+ * @vui, and a bitstream_restriction that allows no reordering and buffers as many frames as are referred to; every other element
+ * keeps its bits, and so does a video_full_range_flag that is 1. An encoder's SPS
  * without bitstream_restriction (E.2.1) makes a decoder expect pictures out of order and hold back a whole buffer of them.
  * Only for streams whose encoder was told not to reorder. NULL where helix_h264_parse_sps() is FALSE. The caller frees it.
  */
-GByteArray *helix_h264_rewrite_sps(const guint8 *nal, gsize size);
+GByteArray *helix_h264_rewrite_sps(const guint8 *nal, gsize size, const HelixVui *vui);
 
 /* ---- levels (table A-1) ---- */
 

@@ -98,7 +98,7 @@
 #define HELIX_TIMING_SUBMITTED      16u
 #define HELIX_TIMING_ENCODED        24u
 
-/* ---- CONFIG_REQ payload: 28 bytes frozen, 44 in the longer form ---- */
+/* ---- CONFIG_REQ payload: 28 bytes frozen, 44 in the longer form, 56 with what an SPS says of the pictures ---- */
 
 #define HELIX_CONFIG_SIZE           28u
 #define HELIX_CONFIG_WIDTH           0u              /* u32: coded size; 0 follows the frames */
@@ -120,6 +120,16 @@
 #define HELIX_CONFIG_SLICES         39u              /* u8; 0 automatic */
 #define HELIX_CONFIG_AUD            40u              /* u8: access unit delimiters; then 3 reserved */
 
+/* What an SPS says of the pictures (H.264, E.2.1): behind the longer form, if HELIX_CAP_VUI was agreed. All 0: the default. */
+#define HELIX_CONFIG_VUI_SIZE       56u
+#define HELIX_CONFIG_SAR_WIDTH      44u              /* u16: sample aspect ratio; both 0: 1:1 */
+#define HELIX_CONFIG_SAR_HEIGHT     46u              /* u16 */
+#define HELIX_CONFIG_PRIMARIES      48u              /* u8: colour_primaries; 0 BT.709, as the next two */
+#define HELIX_CONFIG_TRANSFER       49u              /* u8: transfer_characteristics */
+#define HELIX_CONFIG_MATRIX         50u              /* u8: matrix_coefficients */
+#define HELIX_CONFIG_FULL_RANGE     51u              /* u8: video_full_range_flag */
+#define HELIX_CONFIG_CHROMA_LOC     52u              /* u8: chroma_sample_loc_type plus 1; 0 not said; then 3 reserved */
+
 #define HELIX_RATE_AUTO              0u
 #define HELIX_RATE_CBR               1u
 #define HELIX_RATE_VBR               2u
@@ -133,6 +143,9 @@
 #define HELIX_CONFIG_RESP_ENCODER   52u              /* char[32], NUL-terminated */
 #define HELIX_CONFIG_RESP_ENCODER_SIZE 32u
 
+#define HELIX_CONFIG_RESP_VUI_SIZE  96u              /* in answer to a CONFIG_REQ of 56 bytes: ends with its last 12, in force */
+#define HELIX_CONFIG_RESP_VUI       84u
+
 #define HELIX_CAP_EXT               0x01u
 #define HELIX_CAP_RELEASE           0x02u
 #define HELIX_CAP_TIMING            0x04u
@@ -140,7 +153,8 @@
 #define HELIX_CAP_LONG_CONFIG       0x10u
 #define HELIX_CAP_SESSION_CLOSE     0x20u
 #define HELIX_CAP_NV12_PAGES        0x40u           /* source 2: NV12 in the pages of any resource */
-#define HELIX_CAP_ALL               0x7Fu
+#define HELIX_CAP_VUI               0x80u           /* CONFIG_REQ of 56 bytes: aspect ratio and colours */
+#define HELIX_CAP_ALL               0xFFu
 
 /* ---- FRAME_RELEASED payload ---- */
 

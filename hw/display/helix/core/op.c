@@ -74,7 +74,8 @@ void helix_op_answer(HelixSession *session, HelixOp *op)
     } else if (op->error && helix_session_hears_of_config(session, op)) {
         message = helix_error_new(op->session_id, HELIX_MSG_CONFIG_REQ, op->error);
     } else if (op->wants_answer && !op->error) {
-        message = helix_config_response_new(op->session_id, &op->in_force, host->max_in_flight, host->encoder->name);
+        message = helix_config_response_new(op->session_id, &op->in_force, host->max_in_flight, host->encoder->name,
+                                            op->config.has_vui);
     }
     if (message) {
         helix_session_send(session, message, answer_left, op);

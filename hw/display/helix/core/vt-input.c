@@ -13,17 +13,19 @@
 
 struct HelixVtInput {
     guint32 width, height;      /* coded */
+    HelixVui vui;
     CVPixelBufferPoolRef pool;  /* for pictures made to fit; NULL until one is */
     OSType pool_format;
     VTPixelTransferSessionRef transfer;
 };
 
-HelixVtInput *helix_vt_input_new(guint32 width, guint32 height)
+HelixVtInput *helix_vt_input_new(const HelixEncoderConfig *config)
 {
     HelixVtInput *input = g_new0(HelixVtInput, 1);
 
-    input->width = width;
-    input->height = height;
+    input->width = config->width;
+    input->height = config->height;
+    input->vui = config->vui;
     return input;
 }
 
@@ -266,18 +268,25 @@ static CVPixelBufferRef fit(HelixVtInput *input, const HelixSurface *surface, CV
     return to;
 }
 
-/*
- * The pixels are the guest's, whose screen is taken to be BT.709: without this VideoToolbox converts from what it
- * assumes.
- */
-static void set_colour(CVPixelBufferRef buffer)
+static void attach(CVPixelBufferRef buffer, CFStringRef key, CFStringRef value)
 {
-    CVBufferSetAttachment(buffer, kCVImageBufferColorPrimariesKey, kCVImageBufferColorPrimaries_ITU_R_709_2,
-                          kCVAttachmentMode_ShouldPropagate);
-    CVBufferSetAttachment(buffer, kCVImageBufferTransferFunctionKey, kCVImageBufferTransferFunction_ITU_R_709_2,
-                          kCVAttachmentMode_ShouldPropagate);
-    CVBufferSetAttachment(buffer, kCVImageBufferYCbCrMatrixKey, kCVImageBufferYCbCrMatrix_ITU_R_709_2,
-                          kCVAttachmentMode_ShouldPropagate);
+    if (value) {
+        CVBufferSetAttachment(buffer, key, value, kCVAttachmentMode_ShouldPropagate);
+    }
+}
+
+/*
+ * The pixels are the guest's, whose screen is taken to be BT.709 and whose NV12 is what it says: the same as the session is told,
+ * so that VideoToolbox converts nothing. NV12 in full range is given as if it were in limited range for the same reason: its samples
+ * are coded as they are, and the SPS says the range.
+ */
+static void set_colour(const HelixVtInput *input, CVPixelBufferRef buffer)
+{
+    const HelixVtColour colour = helix_vt_colour(&input->vui);
+
+    attach(buffer, kCVImageBufferColorPrimariesKey, colour.primaries);
+    attach(buffer, kCVImageBufferTransferFunctionKey, colour.transfer);
+    attach(buffer, kCVImageBufferYCbCrMatrixKey, colour.matrix);
 }
 
 CVPixelBufferRef helix_vt_input_wrap(HelixVtInput *input, HelixSurface *surface, guint64 *cpu_bytes, GError **error)
@@ -292,7 +301,7 @@ CVPixelBufferRef helix_vt_input_wrap(HelixVtInput *input, HelixSurface *surface,
     if (!buffer) {
         return NULL;
     }
-    set_colour(buffer);
+    set_colour(input, buffer);
     if (surface->kind == HELIX_SURFACE_MEMORY) {
         for (guint i = 0; i < surface->n_planes; i++) {
             *cpu_bytes += (guint64)surface->stride[i] * (i ? (surface->height + 1) / 2 : surface->height);
@@ -303,7 +312,7 @@ CVPixelBufferRef helix_vt_input_wrap(HelixVtInput *input, HelixSurface *surface,
     }
     buffer = fit(input, surface, buffer, cpu_bytes, error);
     if (buffer) {
-        set_colour(buffer);
+        set_colour(input, buffer);
     }
     return buffer;
 }

@@ -34,12 +34,12 @@ static gboolean is_key(CMSampleBufferRef sample)
     return !not_sync || !CFBooleanGetValue(not_sync);
 }
 
-static gboolean add_parameter_set(HelixAnnexB *annexb, const guint8 *nal, gsize len, GError **error)
+static gboolean add_parameter_set(HelixAnnexB *annexb, const HelixVui *vui, const guint8 *nal, gsize len, GError **error)
 {
     g_autoptr(GByteArray) rewritten = NULL;
 
     if (len > 0 && (nal[0] & NAL_TYPE_MASK) == HELIX_NAL_SPS) {
-        rewritten = helix_h264_rewrite_sps(nal, len);
+        rewritten = helix_h264_rewrite_sps(nal, len, vui);
         if (!rewritten) {
             g_set_error(error, HELIX_ERROR, HELIX_CODE_ENCODE, "VideoToolbox's sequence parameter set of "
                         "%" G_GSIZE_FORMAT
@@ -53,7 +53,7 @@ static gboolean add_parameter_set(HelixAnnexB *annexb, const guint8 *nal, gsize 
 }
 
 /* On some systems the question for their number fails: then all of them, until there is none with the next index. */
-static gboolean add_parameter_sets(HelixAnnexB *annexb, CMFormatDescriptionRef format, GError **error)
+static gboolean add_parameter_sets(HelixAnnexB *annexb, const HelixVui *vui, CMFormatDescriptionRef format, GError **error)
 {
     size_t count = 0;
     gboolean counted = CMVideoFormatDescriptionGetH264ParameterSetAtIndex(format, 0, NULL, NULL, &count, NULL) == 0 &&
@@ -70,7 +70,7 @@ static gboolean add_parameter_sets(HelixAnnexB *annexb, CMFormatDescriptionRef f
         if (status != 0) {
             return failed(error, "parameter sets", status);
         }
-        if (!add_parameter_set(annexb, nal, len, error)) {
+        if (!add_parameter_set(annexb, vui, nal, len, error)) {
             return FALSE;
         }
     }
@@ -98,7 +98,7 @@ static gboolean add_data(HelixAnnexB *annexb, CMBlockBufferRef block, GError **e
     return TRUE;
 }
 
-gboolean helix_vt_output_read(CMSampleBufferRef sample, gboolean aud, HelixAccessUnit *unit, GError **error)
+gboolean helix_vt_output_read(CMSampleBufferRef sample, const HelixEncoderConfig *config, HelixAccessUnit *unit, GError **error)
 {
     static const guint8 any_slices[] = { HELIX_NAL_AUD, 0xf0 };         /* 7.3.2.4: primary_pic_type 7 */
     CMFormatDescriptionRef format = CMSampleBufferGetFormatDescription(sample);
@@ -118,8 +118,8 @@ gboolean helix_vt_output_read(CMSampleBufferRef sample, gboolean aud, HelixAcces
                            error)) {
         return FALSE;
     }
-    if ((aud && !helix_annexb_add_nal(&annexb, any_slices, sizeof(any_slices), error)) ||
-        (key && !add_parameter_sets(&annexb, format, error)) || !add_data(&annexb, block, error)) {
+    if ((config->aud && !helix_annexb_add_nal(&annexb, any_slices, sizeof(any_slices), error)) ||
+        (key && !add_parameter_sets(&annexb, &config->vui, format, error)) || !add_data(&annexb, block, error)) {
         helix_annexb_clear(&annexb);
         return FALSE;
     }

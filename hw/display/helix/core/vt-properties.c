@@ -60,18 +60,30 @@ static CFStringRef profile_level(guint8 profile)
     }
 }
 
-static OSStatus set_colour(const Telling *telling)
+HelixVtColour helix_vt_colour(const HelixVui *vui)
 {
-    OSStatus status = set_optional(telling, kVTCompressionPropertyKey_ColorPrimaries,
-                                   kCVImageBufferColorPrimaries_ITU_R_709_2, "ColorPrimaries");
+    const HelixVui resolved = helix_h264_vui_resolve(*vui);
 
-    if (status == 0) {
-        status = set_optional(telling, kVTCompressionPropertyKey_TransferFunction,
-                              kCVImageBufferTransferFunction_ITU_R_709_2, "TransferFunction");
+    return (HelixVtColour) {
+        .primaries = CVColorPrimariesGetStringForIntegerCodePoint(resolved.primaries),
+        .transfer = CVTransferFunctionGetStringForIntegerCodePoint(resolved.transfer),
+        .matrix = CVYCbCrMatrixGetStringForIntegerCodePoint(resolved.matrix),
+    };
+}
+
+static OSStatus set_colour(const Telling *telling, const HelixVui *vui)
+{
+    const HelixVtColour colour = helix_vt_colour(vui);
+    OSStatus status = 0;
+
+    if (colour.primaries) {
+        status = set_optional(telling, kVTCompressionPropertyKey_ColorPrimaries, colour.primaries, "ColorPrimaries");
     }
-    if (status == 0) {
-        status = set_optional(telling, kVTCompressionPropertyKey_YCbCrMatrix, kCVImageBufferYCbCrMatrix_ITU_R_709_2,
-                              "YCbCrMatrix");
+    if (status == 0 && colour.transfer) {
+        status = set_optional(telling, kVTCompressionPropertyKey_TransferFunction, colour.transfer, "TransferFunction");
+    }
+    if (status == 0 && colour.matrix) {
+        status = set_optional(telling, kVTCompressionPropertyKey_YCbCrMatrix, colour.matrix, "YCbCrMatrix");
     }
     return status;
 }
@@ -104,7 +116,7 @@ static OSStatus set_fixed(const Telling *telling, const HelixEncoderConfig *conf
         status = optional(telling, set_number(telling, kVTCompressionPropertyKey_MaxFrameDelayCount, 0),
                           "MaxFrameDelayCount");
     }
-    return status ? status : set_colour(telling);
+    return status ? status : set_colour(telling, &config->vui);
 }
 
 static OSStatus set_quantisers(const Telling *telling, const HelixEncoderConfig *config,

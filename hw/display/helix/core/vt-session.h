@@ -11,6 +11,7 @@
 #ifndef HELIX_VT_SESSION_H
 #define HELIX_VT_SESSION_H
 
+#include <CoreVideo/CoreVideo.h>
 #include <VideoToolbox/VideoToolbox.h>
 
 #include "encoder.h"
@@ -62,6 +63,13 @@ HelixVtOutput helix_vt_session_encode(HelixVtSession *session, CVPixelBufferRef 
 
 /* Is @status one after which only a new session can encode? */
 gboolean helix_vt_session_lost(OSStatus status);
+
+/* CoreVideo's names for what @vui says; NULL where it has none. The SPS says it all the same (vt-output.c). Any thread. */
+typedef struct HelixVtColour {
+    CFStringRef primaries, transfer, matrix;
+} HelixVtColour;
+
+HelixVtColour helix_vt_colour(const HelixVui *vui);
 
 /* ---- vt-ladder.c and vt-properties.c, on the session's own thread ---- */
 

@@ -43,7 +43,7 @@ static void payload_limits(const HelixHeader *header, gboolean long_config, guin
         break;
     case HELIX_MSG_CONFIG_REQ:
         *min = HELIX_CONFIG_SIZE;
-        *max = long_config ? HELIX_CONFIG_LONG_SIZE : HELIX_CONFIG_SIZE;
+        *max = long_config ? HELIX_CONFIG_VUI_SIZE : HELIX_CONFIG_SIZE;
         break;
     case HELIX_MSG_KEYFRAME_REQ:
     case HELIX_MSG_SESSION_CLOSE:
@@ -57,18 +57,24 @@ static void payload_limits(const HelixHeader *header, gboolean long_config, guin
     }
 }
 
+/* Of CONFIG_REQ between the least and the most. */
+static gboolean is_a_form(guint32 size)
+{
+    return size == HELIX_CONFIG_SIZE || size == HELIX_CONFIG_LONG_SIZE || size == HELIX_CONFIG_VUI_SIZE;
+}
+
 gboolean helix_header_check(const HelixHeader *header, gboolean long_config, GError **error)
 {
     guint32 min, max;
-    gboolean two_sizes = header->type == HELIX_MSG_CONFIG_REQ;
+    gboolean config = header->type == HELIX_MSG_CONFIG_REQ;
 
     payload_limits(header, long_config, &min, &max);
-    if (header->payload_size >= min && header->payload_size <= max &&
-        (!two_sizes || header->payload_size == min || header->payload_size == max)) {
+    if (header->payload_size >= min && header->payload_size <= max && (!config || is_a_form(header->payload_size))) {
         return TRUE;
     }
     g_set_error(error, HELIX_ERROR, HELIX_CODE_INVALID, "a message of type 0x%02x with flags 0x%02x cannot have a payload of %u "
-                "bytes: %u %s %u it can", header->type, header->flags, header->payload_size, min, two_sizes ? "or" : "to", max);
+                "bytes: %u to %u it can%s", header->type, header->flags, header->payload_size, min, max,
+                config && long_config ? ", as 28, 44 or 56" : "");
     return FALSE;
 }
 
@@ -166,6 +172,17 @@ gboolean helix_frame_request_parse(HelixFrameRequest *request, const HelixHeader
     return picture_check(request, error);
 }
 
+static void vui_parse(HelixVui *vui, const guint8 *payload)
+{
+    vui->sar_width = helix_get_u16(payload + HELIX_CONFIG_SAR_WIDTH);
+    vui->sar_height = helix_get_u16(payload + HELIX_CONFIG_SAR_HEIGHT);
+    vui->primaries = payload[HELIX_CONFIG_PRIMARIES];
+    vui->transfer = payload[HELIX_CONFIG_TRANSFER];
+    vui->matrix = payload[HELIX_CONFIG_MATRIX];
+    vui->full_range = payload[HELIX_CONFIG_FULL_RANGE];
+    vui->chroma_loc = payload[HELIX_CONFIG_CHROMA_LOC];
+}
+
 gboolean helix_config_request_parse(HelixConfigRequest *request, const guint8 *payload, gsize len, GError **error)
 {
     HelixEncoderConfig *config = &request->config;
@@ -188,6 +205,10 @@ gboolean helix_config_request_parse(HelixConfigRequest *request, const guint8 *p
         config->max_qp = payload[HELIX_CONFIG_MAX_QP];
         config->slices = payload[HELIX_CONFIG_SLICES];
         config->aud = payload[HELIX_CONFIG_AUD];
+    }
+    if (len >= HELIX_CONFIG_VUI_SIZE) {
+        request->has_vui = TRUE;
+        vui_parse(&config->vui, payload);
     }
 
     if (payload[HELIX_CONFIG_CODEC] != 0) {
@@ -219,6 +240,7 @@ HelixEncoderConfig helix_config_request_merge(const HelixEncoderConfig *before, 
     merged.fps_den = asked->fps_num ? asked->fps_den : before->fps_den;
     merged.profile = asked->profile ? asked->profile : before->profile;
     merged.level = asked->level ? asked->level : before->level;
+    merged.vui = request->has_vui ? asked->vui : before->vui;
     merged.hardware_only = before->hardware_only;
     return merged;
 }
@@ -300,10 +322,23 @@ void helix_frame_response_finish(GByteArray *response, guint16 session_id, gint6
     put_header(response->data, HELIX_MSG_FRAME_RESPONSE, flags, session_id, response->len - HELIX_WIRE_HEADER_SIZE);
 }
 
-GByteArray *helix_config_response_new(guint16 session_id, const HelixEncoderConfig *config, guint max_in_flight,
-                                      const char *encoder)
+static void put_vui(guint8 *to, const HelixVui *vui)
 {
-    GByteArray *message = message_new(HELIX_MSG_CONFIG_RESP, 0, session_id, HELIX_CONFIG_RESP_SIZE);
+    to -= HELIX_CONFIG_LONG_SIZE;       /* the offsets are those of a CONFIG_REQ */
+    helix_put_u16(to + HELIX_CONFIG_SAR_WIDTH, vui->sar_width);
+    helix_put_u16(to + HELIX_CONFIG_SAR_HEIGHT, vui->sar_height);
+    to[HELIX_CONFIG_PRIMARIES] = vui->primaries;
+    to[HELIX_CONFIG_TRANSFER] = vui->transfer;
+    to[HELIX_CONFIG_MATRIX] = vui->matrix;
+    to[HELIX_CONFIG_FULL_RANGE] = vui->full_range;
+    to[HELIX_CONFIG_CHROMA_LOC] = (guint8)vui->chroma_loc;
+}
+
+GByteArray *helix_config_response_new(guint16 session_id, const HelixEncoderConfig *config, guint max_in_flight,
+                                      const char *encoder, gboolean with_vui)
+{
+    GByteArray *message = message_new(HELIX_MSG_CONFIG_RESP, 0, session_id,
+                                      with_vui ? HELIX_CONFIG_RESP_VUI_SIZE : HELIX_CONFIG_RESP_SIZE);
     guint8 *payload = payload_of(message);
 
     helix_put_u32(payload + HELIX_CONFIG_WIDTH, config->width);
@@ -324,6 +359,9 @@ GByteArray *helix_config_response_new(guint16 session_id, const HelixEncoderConf
     helix_put_u32(payload + HELIX_CONFIG_RESP_IN_FLIGHT, max_in_flight);
     helix_put_u32(payload + HELIX_CONFIG_RESP_CAPS, HELIX_CAP_ALL);
     g_strlcpy((char *)payload + HELIX_CONFIG_RESP_ENCODER, encoder, HELIX_CONFIG_RESP_ENCODER_SIZE);
+    if (with_vui) {
+        put_vui(payload + HELIX_CONFIG_RESP_VUI, &config->vui);
+    }
     return message;
 }
 

@@ -30,6 +30,7 @@ typedef struct HelixFrameRequest {
 typedef struct HelixConfigRequest {
     HelixEncoderConfig config;
     gboolean is_long;           /* the members behind the frozen 28 bytes say something */
+    gboolean has_vui;           /* config.vui does too */
 } HelixConfigRequest;
 
 typedef struct HelixTiming {
@@ -41,7 +42,7 @@ gboolean helix_header_parse(HelixHeader *header, const guint8 bytes[HELIX_WIRE_H
 
 /*
  * Can a message to the host have this type with this payload_size? FALSE with HELIX_CODE_INVALID if not: framing is then
- * lost. @long_config: the longer CONFIG_REQ was agreed.
+ * lost. @long_config: the longer forms of CONFIG_REQ were agreed.
  */
 gboolean helix_header_check(const HelixHeader *header, gboolean long_config, GError **error);
 
@@ -72,8 +73,9 @@ GByteArray *helix_frame_response_prepare(const HelixAccessUnit *unit, GError **e
 void helix_frame_response_finish(GByteArray *response, guint16 session_id, gint64 pts, gboolean keyframe, const HelixTiming *timing);
 /* Bytes of the access unit in a prepared one; 0: the frame was dropped. */
 gsize helix_frame_response_unit_size(const GByteArray *prepared);
+/* @with_vui: the CONFIG_REQ that it answers had a VUI, so the answer has one. */
 GByteArray *helix_config_response_new(guint16 session_id, const HelixEncoderConfig *config, guint max_in_flight,
-                                      const char *encoder);
+                                      const char *encoder, gboolean with_vui);
 GByteArray *helix_frame_released_new(guint16 session_id, gint64 pts, guint32 resource_id);
 GByteArray *helix_pong_new(guint16 session_id, const guint8 *payload, gsize len);
 GByteArray *helix_error_new(guint16 session_id, guint8 answered_type, const GError *error);

@@ -31,6 +31,15 @@ extern const CFStringRef kCVImageBufferTransferFunctionKey;
 extern const CFStringRef kCVImageBufferTransferFunction_ITU_R_709_2;
 extern const CFStringRef kCVImageBufferYCbCrMatrixKey;
 extern const CFStringRef kCVImageBufferYCbCrMatrix_ITU_R_709_2;
+extern const CFStringRef kCVImageBufferColorPrimaries_EBU_3213;
+extern const CFStringRef kCVImageBufferColorPrimaries_SMPTE_C;
+extern const CFStringRef kCVImageBufferColorPrimaries_ITU_R_2020;
+extern const CFStringRef kCVImageBufferTransferFunction_ITU_R_2020;
+extern const CFStringRef kCVImageBufferYCbCrMatrix_ITU_R_601_4;
+extern const CFStringRef kCVImageBufferYCbCrMatrix_ITU_R_2020;
+CFStringRef CVColorPrimariesGetStringForIntegerCodePoint(int color_primaries_code_point);
+CFStringRef CVTransferFunctionGetStringForIntegerCodePoint(int transfer_function_code_point);
+CFStringRef CVYCbCrMatrixGetStringForIntegerCodePoint(int y_cb_cr_matrix_code_point);
 
 /* from: CoreVideo/CVPixelBuffer.rs */
 #define kCVPixelFormatType_32BGRA 0x42475241
