@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* address.c - see address.h. */
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <linux/vm_sockets.h>
@@ -86,6 +88,61 @@ gboolean vsock_address_may_come(int code)
     }
 }
 
+/* ---- is CID 2 the host? ---- */
+
+/*
+ * Linux sends a connection to CID 2 to the host if a guest transport is registered, and back into the guest if only vsock_loopback is
+ * (af_vsock.c, vsock_use_local_transport()): any process that listens on the port would be given the screen.
+ *
+ * A socket that is bound to the guest's own CID cannot be connected by the loopback: its peer answers to CID 1, and no socket is found
+ * there. So the binding, and no check that could be outdated, keeps the connection to the host.
+ */
+#define VSOCK_DEVICE "/dev/vsock"
+
+/* The CID that the vsock device gave this guest. VMADDR_CID_ANY: none, or it cannot be read for @code; 0: it was read. */
+static guint own_cid(int *code)
+{
+    int fd = open(VSOCK_DEVICE, O_RDONLY | O_CLOEXEC);
+    guint cid = VMADDR_CID_ANY;
+
+    *code = fd < 0 || ioctl(fd, IOCTL_VM_SOCKETS_GET_LOCAL_CID, &cid) < 0 ? errno : 0;
+    if (fd >= 0) {
+        close(fd);
+    }
+    /* 1 and 2 are the loopback's and, in a guest that has guests itself, vhost's. */
+    return *code == 0 && cid > VMADDR_CID_HOST ? cid : VMADDR_CID_ANY;
+}
+
+/* Whether vsock_loopback is loaded: CID 1 can be bound then. TRUE too if that cannot be found out. */
+static gboolean has_loopback(void)
+{
+    struct sockaddr_vm local = { .svm_family = AF_VSOCK, .svm_cid = VMADDR_CID_LOCAL, .svm_port = VMADDR_PORT_ANY };
+    int fd = socket(AF_VSOCK, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    gboolean has = fd < 0 || bind(fd, (void *)&local, sizeof(local)) == 0 || errno != EADDRNOTAVAIL;
+
+    if (fd >= 0) {
+        close(fd);
+    }
+    return has;
+}
+
+/* @code: why the guest's CID is not known, or 0: it has none. */
+static GError *not_the_host(const char *name, int code)
+{
+    if (code) {
+        return g_error_new(GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_NOT_AUTHORIZED,
+                           "Cannot tell the host on %s from a process of this guest: " VSOCK_DEVICE " cannot be read (%s), and "
+                           "vsock_loopback is loaded. Let this process read " VSOCK_DEVICE " (udev's mode is 0666; a container "
+                           "needs it passed in), or unload vsock_loopback.", name, g_strerror(code));
+    }
+    return g_error_new(GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_OPEN_READ_WRITE,
+                       "There is no host on %s: this VM has no vsock device, or its driver is not loaded (modprobe "
+                       "vmw_vsock_virtio_transport), and vsock_loopback would connect to a process of this guest. " VM_NEEDS ".",
+                       name);
+}
+
+/* ---- connecting ---- */
+
 /*
  * Ports that only a process with CAP_NET_BIND_SERVICE can bind. A host with helix-privileged-ports=on answers no others, and
  * any other host does not care: so one is taken whenever that can be had.
@@ -94,38 +151,89 @@ gboolean vsock_address_may_come(int code)
 #define PRIVILEGED_LAST 1023
 #define PRIVILEGED_TRIES 32
 
-static void bind_privileged(int fd)
+static gboolean bind_to(int fd, guint cid, guint port)
+{
+    struct sockaddr_vm own = { .svm_family = AF_VSOCK, .svm_cid = cid, .svm_port = port };
+
+    return bind(fd, (void *)&own, sizeof(own)) == 0;
+}
+
+/* To CID @cid, VMADDR_CID_ANY for any. FALSE with errno. */
+static gboolean bind_vsock(int fd, guint cid)
 {
     guint start = g_random_int_range(PRIVILEGED_FIRST, PRIVILEGED_LAST + 1);
 
     for (guint i = 0; i < PRIVILEGED_TRIES; i++) {
         guint port = PRIVILEGED_FIRST + (start - PRIVILEGED_FIRST + i) % (PRIVILEGED_LAST + 1 - PRIVILEGED_FIRST);
-        struct sockaddr_vm own = { .svm_family = AF_VSOCK, .svm_cid = VMADDR_CID_ANY, .svm_port = port };
 
-        if (bind(fd, (void *)&own, sizeof(own)) == 0 || errno != EADDRINUSE) {
-            return;             /* EACCES: without the privilege the kernel chooses a port above */
+        if (bind_to(fd, cid, port)) {
+            return TRUE;
+        }
+        if (errno != EADDRINUSE) {
+            break;              /* EACCES: without the privilege the kernel chooses a port above */
         }
     }
+    return bind_to(fd, cid, VMADDR_PORT_ANY);
+}
+
+/* FALSE with errno. */
+static gboolean begin(int fd, const struct sockaddr *to, socklen_t size, gboolean *connecting)
+{
+    if (connect(fd, to, size) == 0) {
+        return TRUE;
+    }
+    *connecting = errno == EINPROGRESS || errno == EINTR;
+    return *connecting;
+}
+
+static gboolean connect_unix(int fd, const VsockAddress *address, const char *name, gboolean *connecting, int *code, GError **error)
+{
+    struct sockaddr_un sun = { .sun_family = AF_UNIX };
+
+    g_strlcpy(sun.sun_path, address->socket_path, sizeof(sun.sun_path));
+    if (!begin(fd, (void *)&sun, sizeof(sun), connecting)) {
+        *code = errno;
+        g_propagate_error(error, vsock_address_error(TRUE, name, *code));
+        return FALSE;
+    }
+    return TRUE;
+}
+
+/* Begins to connect @fd. FALSE with @error, and its errno in @code. */
+static gboolean connect_vsock(int fd, const VsockAddress *address, const char *name, gboolean *connecting, int *code, GError **error)
+{
+    struct sockaddr_vm svm = { .svm_family = AF_VSOCK, .svm_cid = address->cid, .svm_port = address->port };
+    gboolean to_host = address->cid == VMADDR_CID_HOST;
+    int unknown = 0;
+    guint cid = to_host ? own_cid(&unknown) : VMADDR_CID_ANY;
+
+    if (!bind_vsock(fd, cid) || !begin(fd, (void *)&svm, sizeof(svm), connecting)) {
+        *code = errno;
+        g_propagate_error(error, vsock_address_error(FALSE, name, *code));
+        return FALSE;
+    }
+    /* Now, as a socket that is on its way by the loopback keeps that module from being unloaded. */
+    if (to_host && cid == VMADDR_CID_ANY && has_loopback()) {
+        *code = ENODEV;
+        g_propagate_error(error, not_the_host(name, unknown));
+        return FALSE;
+    }
+    return TRUE;
 }
 
 int vsock_address_connect(const VsockAddress *address, const char *name, gboolean *connecting, int *code,
                           GError **error)
 {
     gboolean is_unix = address->socket_path != NULL;
-    struct sockaddr_un sun = { .sun_family = AF_UNIX };
-    struct sockaddr_vm svm = { .svm_family = AF_VSOCK, .svm_cid = address->cid, .svm_port = address->port };
+    const gsize most = sizeof(((struct sockaddr_un *)NULL)->sun_path) - 1;
     int fd;
 
     *connecting = FALSE;
     *code = ENAMETOOLONG;
-    if (is_unix && strlen(address->socket_path) >= sizeof(sun.sun_path)) {
+    if (is_unix && strlen(address->socket_path) > most) {
         g_set_error(error, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_SETTINGS,
-                    "socket-path has %zu bytes; a UNIX socket's path has at most %zu.", strlen(address->socket_path),
-                    sizeof(sun.sun_path) - 1);
+                    "socket-path has %zu bytes; a UNIX socket's path has at most %zu.", strlen(address->socket_path), most);
         return -1;
-    }
-    if (is_unix) {
-        g_strlcpy(sun.sun_path, address->socket_path, sizeof(sun.sun_path));
     }
     fd = socket(is_unix ? AF_UNIX : AF_VSOCK, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0) {
@@ -133,18 +241,9 @@ int vsock_address_connect(const VsockAddress *address, const char *name, gboolea
         g_propagate_error(error, vsock_address_error(is_unix, name, *code));
         return -1;
     }
-    if (!is_unix) {
-        bind_privileged(fd);
+    if (!(is_unix ? connect_unix : connect_vsock)(fd, address, name, connecting, code, error)) {
+        close(fd);
+        return -1;
     }
-    if (connect(fd, is_unix ? (void *)&sun : (void *)&svm, is_unix ? sizeof(sun) : sizeof(svm)) == 0) {
-        return fd;
-    }
-    *code = errno;
-    if (*code == EINPROGRESS || *code == EINTR) {
-        *connecting = TRUE;
-        return fd;
-    }
-    close(fd);
-    g_propagate_error(error, vsock_address_error(is_unix, name, *code));
-    return -1;
+    return fd;
 }

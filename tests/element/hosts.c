@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* hosts.c - hosts that are old, slow, wrong, silent or dying: an error a user can act on, and never a hang. */
+#include <errno.h>
 #include <string.h>
 #include <unistd.h>
+#include <sys/socket.h>
+#include <linux/vm_sockets.h>
 #include "fixture.h"
 #include "sockets.h"
 
@@ -93,6 +96,67 @@ static void test_no_vsock(void)
     sockets_forbid_vsock(TRUE);
     check_no_start("cid", "2", "A container's seccomp profile usually forbids it: allow it there");
     sockets_forbid_vsock(FALSE);
+}
+
+/* What listens in @guest itself must not be taken for the host. */
+static void check_no_process(VsockGuest guest, const char *text)
+{
+    Script script = SCRIPT_DEFAULT;
+    ScriptHost *process = script_host_new(&script);
+
+    guest.process = script_host_path(process);
+    sockets_use_guest(&guest);
+    check_no_start("port", "5000", text);
+    sockets_use_guest(NULL);
+    g_assert_cmpuint(script_host_configs(process), ==, 0);
+    script_host_free(process);
+}
+
+static void test_no_process(void)
+{
+    const VsockGuest none = { .cid = VMADDR_CID_ANY };
+    VsockGuest guest = none;
+
+    check_no_process(guest, "There is no vsock device in this VM");
+    guest.loopback = TRUE;
+    check_no_process(guest, "vsock_loopback would connect to a process of this guest");
+    guest.error = EACCES;
+    check_no_process(guest, "/dev/vsock cannot be read (Permission denied)");
+    /* A guest that has guests, by vhost_vsock, and no device of its own. */
+    guest = (VsockGuest) { .cid = VMADDR_CID_HOST, .loopback = TRUE };
+    check_no_process(guest, "no vsock device");
+    /* The device goes just after its CID was read. */
+    guest = (VsockGuest) { .cid = 3, .unplugged = TRUE };
+    check_no_process(guest, "does not answer at all");
+}
+
+/* With a device the host is reached, loopback or not. */
+static void check_host(VsockGuest guest, guint bound)
+{
+    Script script = SCRIPT_DEFAULT;
+    ScriptHost *process = script_host_new(&script), *host = script_host_new(&script);
+    Fixture f;
+
+    guest.process = script_host_path(process);
+    guest.host = script_host_path(host);
+    sockets_use_guest(&guest);
+    fixture_set_up_with(&f, &script, -1, FALSE, "socket-path", "", NULL);
+    fixture_push(&f);
+    fixture_pull(&f, 0, TRUE);
+    g_assert_cmpuint(guest.bound, ==, bound);
+    g_assert_cmpuint(script_host_frames(host), ==, 1);
+    fixture_tear_down(&f);
+    sockets_use_guest(NULL);
+    script_host_free(process);
+    script_host_free(host);
+}
+
+static void test_host_by_device(void)
+{
+    check_host((VsockGuest) { .cid = 3 }, 3);
+    check_host((VsockGuest) { .cid = 3, .loopback = TRUE }, 3);
+    /* A container without /dev/vsock: nothing but the host can be there while vsock_loopback is not. */
+    check_host((VsockGuest) { .cid = 3, .error = ENOENT }, VMADDR_CID_ANY);
 }
 
 static void test_nobody_listens(void)
@@ -371,6 +435,8 @@ void add_hosts_tests(void)
     g_test_add_func("/hosts/frozen-only-error", test_frozen_only_error);
     g_test_add_func("/hosts/no-socket", test_no_socket);
     g_test_add_func("/hosts/no-vsock", test_no_vsock);
+    g_test_add_func("/hosts/no-process", test_no_process);
+    g_test_add_func("/hosts/host-by-device", test_host_by_device);
     g_test_add_func("/hosts/nobody-listens", test_nobody_listens);
     g_test_add_func("/hosts/bad-magic", test_bad_magic);
     g_test_add_func("/hosts/wrong-pts", test_wrong_pts);

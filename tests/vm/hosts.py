@@ -38,9 +38,9 @@ def ends_with_error(tap, process, title, words, limit, begin):
         print("#   " + said.group(0).split(": ", 2)[-1])
 
 
-def fails_to_start(tap, vm, title, words, *properties):
+def fails_to_start(tap, vm, title, words, *properties, user=()):
     begin = time.monotonic()
-    with vm.start(TEST_SOURCE + ["vsockenc", *properties, "!", "fakesink"]) as process:
+    with vm.start([*user, *TEST_SOURCE, "vsockenc", *properties, "!", "fakesink"]) as process:
         ends_with_error(tap, process, title, words, START_SECONDS, begin)
 
 
@@ -119,5 +119,61 @@ def run_without(tap):
         fails_to_start(tap, vm, "a VM without helix-vsock-pci", ["no vsock device in this VM", "helix-vsock-pci"])
 
 
+# A process of the guest on the host's port. Says what it is sent, and whether connections to CID 2 come here: of a socket that was bound
+# to the guest's own CID while there was a device, and of one that was not.
+PROCESS = r'''
+import socket, subprocess, threading
+server = socket.socket(socket.AF_VSOCK)
+server.bind((socket.VMADDR_CID_ANY, 5000))
+server.listen()
+bound = socket.socket(socket.AF_VSOCK)
+bound.bind((3, socket.VMADDR_PORT_ANY))
+print("ready", flush=True)
+input()
+def serve():
+    while True:
+        connection, sent = server.accept()[0], b""
+        try:
+            sent = connection.recv(4096)
+        except OSError:
+            pass
+        print("bytes", len(sent), flush=True)
+threading.Thread(target=serve, daemon=True).start()
+for name, client in ("bound", bound), ("free", socket.socket(socket.AF_VSOCK)):
+    try:
+        client.connect((2, 5000))
+        client.close()
+        print(name, "connected", flush=True)
+    except OSError as error:
+        print(name, "refused", error, flush=True)
+print("checked", flush=True)
+input()
+'''
+
+
+def said(vm, process, word):
+    """What @process has printed once @word is in it."""
+    vm.wait_for(lambda: word in process.out or process.done(), 30)
+    return bytes(process.out).decode(errors="replace")
+
+
+def run_loopback(tap):
+    """CID 2 is the guest itself where vsock_loopback is loaded and no device is there."""
+    with VM(name="hosts-loopback", gpu=None) as vm, vm.start(["python3", "-c", PROCESS]) as process:
+        said(vm, process, b"ready")
+        vm.run("modprobe vsock_loopback; chmod 600 /dev/vsock")
+        fails_to_start(tap, vm, "a device and vsock_loopback: the host is asked", ["nobody on this port"])
+        nobody = ("setpriv", "--reuid=nobody", "--clear-groups", "env", "HOME=/tmp", "GST_PLUGIN_PATH=/helix/gst")
+        fails_to_start(tap, vm, "/dev/vsock that cannot be read, and vsock_loopback", ["/dev/vsock cannot be read"], user=nobody)
+        # A closed socket keeps the module for some seconds.
+        vm.run("for i in $(seq 90); do modprobe -r vmw_vsock_virtio_transport && exit 0; sleep 0.5; done; exit 1")
+        fails_to_start(tap, vm, "vsock_loopback and no device", ["no vsock device", "vsock_loopback"])
+        process.write(b"\n")
+        text = said(vm, process, b"checked")
+        tap.check("free connected" in text and "bound refused" in text,
+                  "Linux connects CID 2 to the guest, but no socket that is bound to the device's CID", text)
+        tap.check(set(re.findall(r"bytes (\d+)", text)) == {"0"}, "the process of the guest was sent nothing", text)
+
+
 if __name__ == "__main__":
-    sys.exit(run_parts(run_wrong, run_without))
+    sys.exit(run_parts(run_wrong, run_without, run_loopback))
