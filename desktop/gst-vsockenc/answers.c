@@ -384,20 +384,27 @@ static void on_sent(gpointer user, const VsockOutgoing *outgoing, gsize bytes)
 
     self->was_there = TRUE;
     vsock_stats_count(self->stats, VSOCK_COUNT_BYTES_TO_HOST, bytes);
+    if (outgoing->owner) {      /* a picture: no more than may be under way */
+        g_mutex_lock(&self->lock);
+        self->progress_us = g_get_monotonic_time();
+        g_mutex_unlock(&self->lock);
+    }
     if (outgoing->fence_us) {
         vsock_stats_time(self->stats, VSOCK_STAGE_FENCE, outgoing->fence_us - outgoing->queued_us);
     }
 }
 
-static gboolean on_waiting(gpointer user)
+static gint64 on_waiting(gpointer user)
 {
     VsockStream *self = user;
     gboolean waiting;
+    gint64 since;
 
     g_mutex_lock(&self->lock);
     waiting = !self->failed && (!g_queue_is_empty(&self->pending) || self->host == HOST_ASKED);
+    since = waiting ? self->progress_us : 0;
     g_mutex_unlock(&self->lock);
-    return waiting;
+    return since;
 }
 
 static void on_failed(gpointer user, GError *error)

@@ -31,19 +31,24 @@ struct VsockConnection {
     gint64 retry_us;            /* when to connect again, and */
     gint64 retry_after_us;      /* how long that was after the last try */
     gboolean gone;              /* the error at hand is about a host that may come back */
-    VsockOutgoing *current;     /* being written */
+    VsockOutgoing *current;     /* being written, */
+    gint64 write_us;            /* since then */
     gsize written;              /* of current */
     int fence;                  /* what the next message waits for, or -1; */
     gint64 fence_limit_us;      /* and until when */
     guint8 header[HELIX_WIRE_HEADER_SIZE];
-    gsize header_len;
+    gsize header_len;           /* not 0: a message is being read, */
+    gint64 read_us;             /* since then */
     guint8 *payload;
     gsize payload_len, payload_size;
-    gint64 alive_us;            /* last byte read or written */
-    gint64 ping_us;             /* PING without an answer since; 0: none */
+    gint64 alive_us;            /* last byte read or written; of a connection that is made, when that began */
+    gboolean pinging;           /* a PING is queued or without an answer, */
+    gint64 ping_us;             /* since it was written; 0: it was not yet */
 };
 
-/* framing.c. What would be written now, or NULL; if that is for its fence, it is in self->fence. */
+/* framing.c. Bytes of @outgoing on the wire. */
+gsize vsock_outgoing_size(const VsockOutgoing *outgoing);
+/* What would be written now, or NULL; if that is for its fence, it is in self->fence. */
 VsockOutgoing *vsock_connection_next(VsockConnection *self);
 /* The fence of the next message opened (@signalled), or will not. */
 void vsock_connection_open_fence(VsockConnection *self, gboolean signalled);
@@ -51,6 +56,8 @@ void vsock_connection_open_fence(VsockConnection *self, gboolean signalled);
 gboolean vsock_connection_write(VsockConnection *self);
 /* Reads until there is no more. Sets @error at the end of the stream too. */
 gboolean vsock_connection_read(VsockConnection *self, GError **error);
+/* Whether there is anything to write, be it behind a fence. */
+gboolean vsock_connection_owes(VsockConnection *self);
 /* Throws away what is queued and half written or read. */
 void vsock_connection_clear(VsockConnection *self);
 

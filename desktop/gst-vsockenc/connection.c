@@ -13,6 +13,10 @@
 
 /* Silence after which a waiting client asks whether the host is there. */
 #define PING_AFTER_US G_USEC_PER_SEC
+/* A host that answers pings may take that many timeouts for an answer: its encoder may be slow, and shared. */
+#define ANSWER_TIMEOUTS 6
+/* Bytes a second that a host takes at least of a message, beside the timeout: pictures of 142 MB may go over the connection. */
+#define SLOWEST_WRITE (1024 * 1024)
 /* Between tries to connect again: doubled from the first to the last. */
 #define RETRY_FIRST_US (G_TIME_SPAN_SECOND / 10)
 #define RETRY_LAST_US (2 * G_TIME_SPAN_SECOND)
@@ -34,39 +38,80 @@ static void send_ping(VsockConnection *self)
 
     ping->head_len = vsock_wire_ping(ping->head, 0);
     ping->urgent = TRUE;
-    self->ping_us = ping->queued_us;
+    self->pinging = TRUE;
+    self->ping_us = 0;
     vsock_connection_send(self, ping);
+}
+
+/* The time by which something has to be done, and what is said if it is not. */
+typedef struct Deadline {
+    gint64 since, at;
+    const char *text;           /* "The host on ADDRESS ... for N ms." */
+} Deadline;
+
+static void hasten(Deadline *deadline, gint64 since, gint64 allowed, const char *text)
+{
+    if (since + allowed < deadline->at) {
+        *deadline = (Deadline) { since, since + allowed, text };
+    }
+}
+
+/*
+ * Bytes alone are no progress: a host may feed them by drops. A message has to be whole in time, a PING answered, and the oldest request,
+ * however many PINGs are.
+ */
+static Deadline find_deadline(VsockConnection *self, gint64 waiting_since)
+{
+    Deadline deadline = { 0, G_MAXINT64, NULL };
+    gint64 timeout = self->timeout_us;
+
+    if (self->connecting) {
+        hasten(&deadline, self->alive_us, timeout, "has not answered");
+        return deadline;
+    }
+    if (self->ping_us) {
+        hasten(&deadline, self->ping_us, timeout, "has not answered");
+    }
+    if (self->header_len) {
+        hasten(&deadline, MAX(self->read_us, waiting_since), timeout, "has not finished a message");
+    }
+    if (self->current) {
+        gint64 allowed = (gint64)vsock_outgoing_size(self->current) * G_USEC_PER_SEC / SLOWEST_WRITE;
+
+        hasten(&deadline, self->write_us, timeout + allowed, "has not taken the whole of a message");
+    }
+    if (!vsock_connection_owes(self)) {
+        hasten(&deadline, waiting_since, ANSWER_TIMEOUTS * timeout, "answers pings, but has not answered a request");
+    }
+    return deadline;
 }
 
 /* Milliseconds until something is due, -1 for never. FALSE with @error: the host is gone. */
 static gboolean check_time(VsockConnection *self, int *timeout, GError **error)
 {
-    gint64 now = g_get_monotonic_time();
-    gint64 due = self->fence >= 0 ? self->fence_limit_us : G_MAXINT64;
+    gint64 now = g_get_monotonic_time(), due = self->fence >= 0 ? self->fence_limit_us : G_MAXINT64;
+    gint64 waiting_since = self->connecting ? 0 : self->events->waiting(self->user);
 
-    if (self->timeout_us > 0 && (self->connecting || self->events->waiting(self->user))) {
-        gint64 ping_after = MIN(PING_AFTER_US, self->timeout_us);
+    if (self->timeout_us > 0 && (self->connecting || waiting_since)) {
+        gint64 ping_at = self->alive_us + MIN(PING_AFTER_US, self->timeout_us);
+        Deadline deadline;
 
-        if (!self->connecting && self->ping_us == 0 && now - self->alive_us >= ping_after) {
+        if (!self->connecting && !self->pinging && now >= ping_at) {
             send_ping(self);
         }
-        if (self->ping_us || self->connecting) {
-            gint64 gone = MAX(self->alive_us, self->ping_us) + self->timeout_us;
-
-            if (now >= gone) {
-                self->gone = TRUE;
-                g_set_error(error, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_READ,
-                            "The host on %s has not answered for %" G_GINT64_FORMAT " ms. Is the VM's frame export "
-                            "hung, or is timeout= too short for this host?", self->name,
-                            (now - MAX(self->alive_us, self->ping_us)) / 1000);
-                return FALSE;
-            }
-            due = MIN(due, gone);
-        } else {
-            due = MIN(due, self->alive_us + ping_after);
+        deadline = find_deadline(self, waiting_since);
+        if (now >= deadline.at) {
+            self->gone = TRUE;
+            g_set_error(error, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_READ,
+                        "The host on %s %s for %" G_GINT64_FORMAT " ms. Is the VM's frame export hung, or is timeout= too short for "
+                        "this host?", self->name, deadline.text, (now - deadline.since) / 1000);
+            return FALSE;
         }
+        due = MIN(due, deadline.at);
+        due = self->connecting || self->pinging ? due : MIN(due, ping_at);
     } else {
         /* Silence counts from when somebody waits. */
+        self->pinging = FALSE;
         self->ping_us = 0;
         self->alive_us = now;
     }
@@ -78,6 +123,7 @@ static void is_connected(VsockConnection *self)
 {
     self->connecting = FALSE;
     self->alive_us = g_get_monotonic_time();
+    self->pinging = FALSE;
     self->ping_us = 0;
     if (self->retry_after_us) {
         self->retry_after_us = 0;

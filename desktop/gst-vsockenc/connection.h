@@ -40,8 +40,8 @@ typedef struct VsockConnectionEvents {
     void (*message)(gpointer user, guint8 type, guint8 flags, guint16 session, GBytes *payload);
     /* Every byte was handed to the transport. */
     void (*sent)(gpointer user, const VsockOutgoing *outgoing, gsize bytes);
-    /* An answer is awaited: a silent host is asked with a PING. */
-    gboolean (*waiting)(gpointer user);
+    /* Since when (g_get_monotonic_time()) the next answer is awaited; 0: none is. A silent host is asked with a PING meanwhile. */
+    gint64 (*waiting)(gpointer user);
     /* The last call. @error is in GST_RESOURCE_ERROR and says what to do; the callee takes it over. */
     void (*failed)(gpointer user, GError *error);
     /* With reconnect: the host went away, or is not there yet, and is tried again until it is. What is queued when this
@@ -57,7 +57,8 @@ typedef struct VsockAddress {
 
 /*
  * Start connecting. NULL with GST_RESOURCE_ERROR for what is known at once (no vsock in this kernel, no such socket);
- * what shows later comes by failed(). @timeout_ms: how long a PING may stay unanswered while waiting(); 0 for ever.
+ * what shows later comes by failed(). @timeout_ms: how long, while waiting(), a PING may stay unanswered and a message unfinished; six times
+ * as long an answer may take of a host that answers PINGs. 0 for ever.
  * With @reconnect a host that is not there, closes or falls silent is lost() and not failed(); what no waiting mends
  * (no permission, something else answers) fails as ever.
  */

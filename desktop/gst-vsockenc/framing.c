@@ -29,7 +29,7 @@ void vsock_outgoing_free(VsockOutgoing *outgoing)
     g_free(outgoing);
 }
 
-static gsize outgoing_size(const VsockOutgoing *outgoing)
+gsize vsock_outgoing_size(const VsockOutgoing *outgoing)
 {
     gsize size = outgoing->head_len;
 
@@ -79,8 +79,19 @@ VsockOutgoing *vsock_connection_next(VsockConnection *self)
     }
     g_mutex_unlock(&self->lock);
     self->current = head;
+    self->write_us = g_get_monotonic_time();
     self->written = 0;
     return head;
+}
+
+gboolean vsock_connection_owes(VsockConnection *self)
+{
+    gboolean owes;
+
+    g_mutex_lock(&self->lock);
+    owes = self->current || !g_queue_is_empty(&self->queue);
+    g_mutex_unlock(&self->lock);
+    return owes;
 }
 
 void vsock_connection_open_fence(VsockConnection *self, gboolean signalled)
@@ -125,7 +136,7 @@ gboolean vsock_connection_write(VsockConnection *self)
     while (vsock_connection_next(self)) {
         struct iovec iov[G_N_ELEMENTS(self->current->part) + 1];
         struct msghdr msg = { .msg_iov = iov, .msg_iovlen = fill_iov(self, iov) };
-        gsize size = outgoing_size(self->current);
+        gsize size = vsock_outgoing_size(self->current);
         gssize n = sendmsg(self->fd, &msg, MSG_NOSIGNAL);
 
         if (n < 0) {
@@ -136,6 +147,7 @@ gboolean vsock_connection_write(VsockConnection *self)
         if (self->written == size) {
             VsockOutgoing *done = g_steal_pointer(&self->current);
 
+            self->ping_us = done->urgent ? self->alive_us : self->ping_us;
             self->events->sent(self->user, done, size);
             vsock_outgoing_free(done);
         }
@@ -178,6 +190,7 @@ static void deliver(VsockConnection *self)
     GBytes *payload = g_bytes_new_take(g_steal_pointer(&self->payload), self->payload_size);
 
     self->header_len = 0;
+    self->pinging = FALSE;
     self->ping_us = 0;
     self->events->message(self->user, self->header[HELIX_WIRE_HEADER_TYPE], self->header[HELIX_WIRE_HEADER_FLAGS],
                           get_u16(self->header + HELIX_WIRE_HEADER_SESSION), payload);
@@ -206,6 +219,7 @@ gboolean vsock_connection_read(VsockConnection *self, GError **error)
         }
         self->alive_us = g_get_monotonic_time();
         if (in_header) {
+            self->read_us = self->header_len ? self->read_us : self->alive_us;
             self->header_len += (gsize)n;
             if (self->header_len == sizeof(self->header)) {
                 GError *wrong = begin_payload(self);

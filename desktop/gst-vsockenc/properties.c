@@ -150,8 +150,8 @@ static void install_connection(GObjectClass *object_class)
                             ready));
     g_object_class_install_property(object_class, PROP_TIMEOUT,
         g_param_spec_uint("timeout", "Timeout",
-                          "Milliseconds a host that owes an answer may leave a ping unanswered before it counts as gone "
-                          "(0: for ever). A slow host answers pings", 0, G_MAXINT, 10000, ready));
+                          "Milliseconds a host that owes an answer may leave a ping unanswered or a message unfinished "
+                          "before it counts as gone; six times as many for an answer (0: for ever)", 0, G_MAXINT, 10000, ready));
     g_object_class_install_property(object_class, PROP_RECONNECT,
         g_param_spec_boolean("reconnect", "Reconnect",
                              "Connect again to a host that is gone, with a warning, instead of ending in an error; "

@@ -66,7 +66,7 @@ static void send_request(VsockStream *self, VsockPending *pending)
     request->flags |= by_id && vsock_stream_has_capability(self, HELIX_CAP_RELEASE) ? HELIX_REQUEST_RELEASE : 0;
     request->flags |= vsock_stream_has_capability(self, HELIX_CAP_TIMING) ? HELIX_REQUEST_TIMING : 0;
     outgoing->head_len = vsock_wire_request(outgoing->head, VSOCK_SESSION, request, (guint32)pending->pixel_bytes);
-    g_queue_push_tail(&self->pending, pending);
+    vsock_stream_push_pending(self, pending);
     self->requests_pending++;
     if (!self->had_picture) {
         self->repeat_us = 0;    /* the first on a connection is a keyframe, */

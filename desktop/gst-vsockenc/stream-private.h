@@ -63,6 +63,7 @@ struct VsockStream {
     gboolean ever_agreed;       /* with this host or, before it was lost, another */
     VsockAgreement agreement;
     GQueue pending;             /* VsockPending, sent */
+    gint64 progress_us;         /* when the first of them was sent, a picture was written, or one was answered, whichever came last */
     VsockPending *held;         /* the newest picture, until there is room for it */
     guint frames_pending;       /* of all these, pictures not discarded */
     guint requests_pending;     /* of those sent, pictures */
@@ -80,6 +81,8 @@ struct VsockStream {
 
 /* stream.c; all with the lock. */
 void vsock_stream_send_config(VsockStream *self, gboolean longer);
+/* @pending is sent, and will be answered. */
+void vsock_stream_push_pending(VsockStream *self, VsockPending *pending);
 /* The first CONFIG_REQ of a connection and the PING behind it. */
 void vsock_stream_ask(VsockStream *self);
 gboolean vsock_stream_has_capability(const VsockStream *self, guint32 bit);

@@ -83,7 +83,7 @@ void vsock_stream_send_config(VsockStream *self, gboolean longer)
 
         pending->is_config = TRUE;
         pending->config = self->config;
-        g_queue_push_tail(&self->pending, pending);
+        vsock_stream_push_pending(self, pending);
     }
     vsock_connection_send(self->connection, outgoing);
 }
@@ -98,10 +98,19 @@ void vsock_stream_ask(VsockStream *self)
     vsock_connection_send(self->connection, ping);
 }
 
+void vsock_stream_push_pending(VsockStream *self, VsockPending *pending)
+{
+    if (g_queue_is_empty(&self->pending)) {
+        self->progress_us = g_get_monotonic_time();
+    }
+    g_queue_push_tail(&self->pending, pending);
+}
+
 VsockPending *vsock_stream_pop_pending(VsockStream *self)
 {
     VsockPending *pending = g_queue_pop_head(&self->pending);
 
+    self->progress_us = g_get_monotonic_time();
     if (pending && !pending->is_config) {
         self->requests_pending--;
         self->frames_pending -= pending->discarded ? 0 : 1;

@@ -188,7 +188,7 @@ static void push_fails(Fixture *f)
 
 static void check_wrong(const Script *script, guint pushes, GQuark domain, gint code, const char *text)
 {
-    gboolean silent = script->mute || script->silent_from >= 0;
+    gboolean silent = script->mute || script->silent_from >= 0 || script->ignore_from >= 0 || script->drip_at >= 0;
     Fixture f;
 
     fixture_set_up_with(&f, script, silent ? 300 : -1, FALSE, NULL);
@@ -270,6 +270,39 @@ static void test_mute(void)
 
     script.mute = TRUE;
     check_wrong(&script, 1, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_READ, "has not answered for");
+}
+
+/* A host that answers pings, and nothing else. */
+static void test_ignores(void)
+{
+    Script script = SCRIPT_DEFAULT;
+
+    script.ignore_from = 1;
+    check_wrong(&script, 3, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_READ, "answers pings, but has not answered a request for");
+}
+
+/* One whose answer never ends: each byte of it is no sign of life. */
+static void test_drips(void)
+{
+    Script script = SCRIPT_DEFAULT;
+
+    script.drip_at = 1;
+    check_wrong(&script, 2, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_READ, "has not finished a message for");
+}
+
+/* Nor is each byte that it takes of a picture. */
+static void test_sips(void)
+{
+    Script script = SCRIPT_DEFAULT;
+    Fixture f;
+
+    script.sips = TRUE;
+    fixture_set_up(&f, &script, 300);
+    gst_harness_set_src_caps_str(f.h, CAPS("BGRx", 512, 512));
+    g_assert_cmpint(gst_harness_push(f.h, fixture_picture(&f, 512 * 512 * 4)), ==, GST_FLOW_OK);
+    fixture_error(&f, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_READ, "has not taken the whole of a message for");
+    fixture_stop_in_time(&f);
+    fixture_tear_down(&f);
 }
 
 /* A stream at rest asks nothing of the host. */
@@ -445,6 +478,9 @@ void add_hosts_tests(void)
     g_test_add_func("/hosts/dies", test_dies);
     g_test_add_func("/hosts/silent", test_silent);
     g_test_add_func("/hosts/mute", test_mute);
+    g_test_add_func("/hosts/ignores", test_ignores);
+    g_test_add_func("/hosts/drips", test_drips);
+    g_test_add_func("/hosts/sips", test_sips);
     g_test_add_func("/hosts/idle", test_idle);
     g_test_add_func("/hosts/stop-while-waiting", test_stop_while_waiting);
     g_test_add_func("/hosts/stop-while-agreeing", test_stop_while_agreeing);

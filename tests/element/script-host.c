@@ -42,15 +42,25 @@ static gboolean wait_readable(ScriptHost *host, int fd)
     return fds[0].revents == 0;
 }
 
+/* Waits @ms; FALSE when the host is told to stop. */
+static gboolean pause_for(ScriptHost *host, int ms)
+{
+    struct pollfd stop = { .fd = host->stop[0], .events = POLLIN };
+
+    return poll(&stop, 1, ms) == 0;
+}
+
+#define SIP ((gsize)16 * 1024)
+
 static gboolean read_all(ScriptHost *host, int fd, guint8 *to, gsize len)
 {
     while (len) {
         gssize n;
 
-        if (!wait_readable(host, fd)) {
+        if (!wait_readable(host, fd) || (host->script.sips && len > SIP && !pause_for(host, 50))) {
             return FALSE;
         }
-        n = recv(fd, to, len, 0);
+        n = recv(fd, to, host->script.sips ? MIN(len, SIP) : len, 0);
         if (n <= 0) {
             return FALSE;
         }
@@ -87,6 +97,20 @@ static void send_message(int fd, guint32 magic, guint8 type, guint8 flags, guint
 }
 
 /* ---- answers ---- */
+
+/* The header of an answer of 1 MiB, and then a byte at a time. */
+static void drip(ScriptHost *host, int fd, guint16 session)
+{
+    guint8 header[HELIX_WIRE_HEADER_SIZE] = { 0 };
+
+    put_u32(header, HELIX_WIRE_MAGIC);
+    header[HELIX_WIRE_HEADER_TYPE] = HELIX_MSG_FRAME_RESPONSE;
+    header[HELIX_WIRE_HEADER_SESSION] = (guint8)session;
+    put_u32(header + HELIX_WIRE_HEADER_PAYLOAD, 1u << 20);
+    for (gssize n = send(fd, header, sizeof(header), MSG_NOSIGNAL); n > 0 && pause_for(host, 50);) {
+        n = send(fd, "", 1, MSG_NOSIGNAL);
+    }
+}
 
 static void send_error(int fd, guint16 session, guint8 about, gint32 code, const char *text)
 {
@@ -193,6 +217,13 @@ static gboolean answer_frame(ScriptHost *host, int fd, guint16 session, const Sc
 
     if (is_silent(host, index)) {
         return TRUE;
+    }
+    if (script->ignore_from >= 0 && index >= script->ignore_from) {
+        return TRUE;
+    }
+    if (index == script->drip_at) {
+        drip(host, fd, session);
+        return FALSE;
     }
     if (index == script->close_at && has_faults(host)) {
         return FALSE;

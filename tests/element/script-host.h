@@ -29,6 +29,8 @@ typedef struct Script {
     guint32 capabilities;       /* in CONFIG_RESP */
     guint32 max_in_flight;
     gint silent_from;           /* no byte from this frame on */
+    gint ignore_from;           /* no answer from this frame on, but to pings */
+    gint drip_at;               /* answers this frame with a payload that comes byte by byte, for ever */
     gint close_at;              /* closes instead of answering this frame */
     gint drop_at;               /* answers this one DROPPED */
     gint error_from, error_to;  /* answers these with error_code */
@@ -43,11 +45,12 @@ typedef struct Script {
     guint config_delay_ms;      /* before each to CONFIG_REQ */
     gboolean once;              /* silent_from and close_at only on the first connection */
     gboolean hold;              /* answers wait for script_host_allow() */
+    gboolean sips;              /* takes 16 KiB of a frame's pixels, 20 times a second */
     gboolean unread;            /* stops reading after CONFIG_REQ: its socket fills up */
 } Script;
 
 #define SCRIPT_DEFAULT { \
-    .capabilities = HELIX_CAP_ALL, .max_in_flight = 4, .silent_from = -1, .close_at = -1, .drop_at = -1, \
+    .capabilities = HELIX_CAP_ALL, .max_in_flight = 4, .silent_from = -1, .ignore_from = -1, .drip_at = -1, .close_at = -1, .drop_at = -1, \
     .error_from = -1, .error_to = -1, .wrong_pts_at = -1, .truncated_at = -1, .refuse_config_at = -1 }
 
 typedef struct ScriptHost ScriptHost;

@@ -177,9 +177,9 @@ static void test_slow(void)
     GError *error = NULL;
     RealHost host;
 
-    real_host_start(&host, "--encode-delay=900");
+    real_host_start(&host, "--encode-delay=1200");
     line = g_strdup_printf("videotestsrc num-buffers=3 ! video/x-raw,format=BGRx,width=64,height=64 ! "
-                           "vsockenc timeout=400 socket-path=%s ! fakesink sync=false", host.path);
+                           "vsockenc timeout=500 socket-path=%s ! fakesink sync=false", host.path);
     pipeline = gst_parse_launch(line, &error);
     g_assert_no_error(error);
     gst_element_set_state(pipeline, GST_STATE_PLAYING);
