@@ -78,6 +78,30 @@ static void test_text(void)
     g_assert_nonnull(strstr(json, "\"session\":7,\"width\":64"));
 }
 
+/* The stages are what the documentation says, for the trace as for the statistics, and what a frame did not come to takes no time. */
+static void test_stages(void)
+{
+    const HelixFrameRecord whole = {
+        .received_ns = 1000000, .lookup_ns = 1010000, .resolved_ns = 1020000, .submitted_ns = 1040000, .encoded_ns = 1080000,
+        .returned_ns = 1160000,
+    };
+    HelixFrameRecord record = whole;
+    guint64 us[HELIX_N_STAGES];
+
+    helix_frame_stages(&whole, us);
+    g_assert_cmpuint(us[HELIX_STAGE_QUEUED], ==, 10);
+    g_assert_cmpuint(us[HELIX_STAGE_RESOLVED], ==, 30);     /* to the hand-over, conversion and wait included */
+    g_assert_cmpuint(us[HELIX_STAGE_ENCODED], ==, 40);
+    g_assert_cmpuint(us[HELIX_STAGE_RETURNED], ==, 80);
+    record.resolved_ns = record.submitted_ns = record.encoded_ns = 0;   /* its look-up failed */
+    helix_frame_stages(&record, us);
+    g_assert_cmpuint(us[HELIX_STAGE_QUEUED], ==, 10);
+    g_assert_cmpuint(us[HELIX_STAGE_RESOLVED] + us[HELIX_STAGE_ENCODED] + us[HELIX_STAGE_RETURNED], ==, 0);
+    record.lookup_ns = 0;                                               /* refused on arrival */
+    helix_frame_stages(&record, us);
+    g_assert_cmpuint(us[HELIX_STAGE_QUEUED] + us[HELIX_STAGE_RESOLVED], ==, 0);
+}
+
 /* Sleeping is blocked time, work is CPU time, what is paused is neither, and a turn without a scope is none. */
 static void test_turns(void)
 {
@@ -124,6 +148,7 @@ int main(int argc, char **argv)
     g_test_add_func("/stats/exact-and-extreme", test_exact_and_extreme);
     g_test_add_func("/stats/against-sorting", test_against_sorting);
     g_test_add_func("/stats/text", test_text);
+    g_test_add_func("/stats/stages", test_stages);
     g_test_add_func("/stats/turns", test_turns);
     return g_test_run();
 }

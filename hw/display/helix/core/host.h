@@ -34,6 +34,12 @@ typedef struct HelixFrameRecord {
     int error;                  /* 0, or the HELIX_CODE_ it was answered with */
 } HelixFrameRecord;
 
+/* docs/architecture.md, "Stages", says from where to where each goes. */
+typedef enum HelixStage { HELIX_STAGE_QUEUED, HELIX_STAGE_RESOLVED, HELIX_STAGE_ENCODED, HELIX_STAGE_RETURNED, HELIX_N_STAGES } HelixStage;
+
+/* Microseconds that each stage of a frame took; 0 for one that it did not come to the end of. */
+void helix_frame_stages(const HelixFrameRecord *record, guint64 us[HELIX_N_STAGES]);
+
 /* Called from inside the host: they return soon and do not call it back. */
 typedef struct HelixHostHooks {
     /* One plain line for the log (a stream started, a stream ended, a peer broke the protocol). A guest that makes many

@@ -50,13 +50,23 @@ guint64 helix_histogram_quantile(const HelixHistogram *histogram, guint permille
     return histogram->max;
 }
 
-static void add_stage(HelixStats *stats, HelixStage stage, gint64 from_ns, gint64 to_ns)
+static guint64 between(gint64 from_ns, gint64 to_ns)
 {
-    helix_histogram_add(&stats->stage_us[stage], to_ns > from_ns ? (guint64)(to_ns - from_ns) / 1000 : 0);
+    return from_ns && to_ns > from_ns ? (guint64)(to_ns - from_ns) / 1000 : 0;
+}
+
+void helix_frame_stages(const HelixFrameRecord *record, guint64 us[HELIX_N_STAGES])
+{
+    us[HELIX_STAGE_QUEUED] = between(record->received_ns, record->lookup_ns);
+    us[HELIX_STAGE_RESOLVED] = between(record->lookup_ns, record->submitted_ns);
+    us[HELIX_STAGE_ENCODED] = between(record->submitted_ns, record->encoded_ns);
+    us[HELIX_STAGE_RETURNED] = between(record->encoded_ns, record->returned_ns);
 }
 
 void helix_stats_frame(HelixStats *stats, const HelixFrameRecord *record, guint64 unit_cpu_bytes)
 {
+    guint64 us[HELIX_N_STAGES];
+
     if (record->error) {
         guint code = record->error < 0 && record->error > -(int)HELIX_N_ERRORS ? (guint)-record->error : 0;
 
@@ -72,10 +82,10 @@ void helix_stats_frame(HelixStats *stats, const HelixFrameRecord *record, guint6
     }
     stats->encoded++;
     stats->keyframes += record->keyframe;
-    add_stage(stats, HELIX_STAGE_QUEUED, record->received_ns, record->lookup_ns);
-    add_stage(stats, HELIX_STAGE_RESOLVED, record->lookup_ns, record->submitted_ns);
-    add_stage(stats, HELIX_STAGE_ENCODED, record->submitted_ns, record->encoded_ns);
-    add_stage(stats, HELIX_STAGE_RETURNED, record->encoded_ns, record->returned_ns);
+    helix_frame_stages(record, us);
+    for (guint i = 0; i < HELIX_N_STAGES; i++) {
+        helix_histogram_add(&stats->stage_us[i], us[i]);
+    }
 }
 
 static void append_string(GString *json, const char *text)

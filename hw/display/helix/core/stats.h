@@ -22,8 +22,6 @@ void helix_histogram_add(HelixHistogram *histogram, guint64 value);
 /* The value that @permille of 1000 values do not exceed; 0 without values. */
 guint64 helix_histogram_quantile(const HelixHistogram *histogram, guint permille);
 
-typedef enum HelixStage { HELIX_STAGE_QUEUED, HELIX_STAGE_RESOLVED, HELIX_STAGE_ENCODED, HELIX_STAGE_RETURNED, HELIX_N_STAGES } HelixStage;
-
 #define HELIX_N_ERRORS 11u              /* -1 to -10, and 0 */
 
 typedef struct HelixStats {

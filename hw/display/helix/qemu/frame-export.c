@@ -46,24 +46,17 @@ static void log_line(gpointer data, const char *line)
     info_report("helix: %s", line);
 }
 
-static int64_t microseconds(int64_t from_ns, int64_t to_ns)
-{
-    return from_ns && to_ns > from_ns ? (to_ns - from_ns) / 1000 : 0;
-}
-
 static void trace_frame(gpointer data, const HelixFrameRecord *r)
 {
-    int64_t handed_over = r->resolved_ns;
     const char *path = r->error ? "-" : helix_host_path_name(r->path);
+    guint64 us[HELIX_N_STAGES];
 
-    trace_helix_frame_queued(r->connection, r->session_id, r->pts, r->resource_id,
-                             microseconds(r->received_ns, r->lookup_ns));
-    trace_helix_frame_resolved(r->connection, r->session_id, r->pts, microseconds(r->lookup_ns, handed_over), path,
-                               r->cpu_bytes);
-    trace_helix_frame_encoded(r->connection, r->session_id, r->pts, microseconds(handed_over, r->encoded_ns), r->bytes,
-                              r->keyframe, r->dropped);
-    trace_helix_frame_returned(r->connection, r->session_id, r->pts, microseconds(r->encoded_ns, r->returned_ns),
-                               r->error);
+    helix_frame_stages(r, us);
+    trace_helix_frame_queued(r->connection, r->session_id, r->pts, r->resource_id, us[HELIX_STAGE_QUEUED]);
+    trace_helix_frame_resolved(r->connection, r->session_id, r->pts, us[HELIX_STAGE_RESOLVED], path, r->cpu_bytes);
+    trace_helix_frame_encoded(r->connection, r->session_id, r->pts, us[HELIX_STAGE_ENCODED], r->bytes, r->keyframe,
+                              r->dropped);
+    trace_helix_frame_returned(r->connection, r->session_id, r->pts, us[HELIX_STAGE_RETURNED], r->error);
 }
 
 static const HelixHostHooks hooks = { .log = log_line, .frame = trace_frame };
