@@ -33,7 +33,10 @@ typedef struct HelixChannelCarrier {
      * a peer that writes gets an error where the carrier can tell it.
      */
     void (*shutdown_read)(HelixChannel *channel);
-    /* The user can take input again after an input() that consumed less than it was given. */
+    /*
+     * The user can take input again after an input() that consumed less than it was given, or will consume less: it is then
+     * offered the rest in a later turn of the loop.
+     */
     void (*resume_input)(HelixChannel *channel);
     /*
      * The user is gone. @abort: drop what is not yet sent and reset, so that the peer sees an error where the carrier has one
@@ -46,7 +49,8 @@ typedef struct HelixChannelCarrier {
 typedef struct HelixChannelUser {
     /*
      * @len bytes arrived. Returns how many were consumed; the carrier keeps the rest, stops reading from the peer (so
-     * that the peer's credit or socket buffer runs out) and offers it again after resume_input().
+     * that the peer's credit or socket buffer runs out) and offers it again after resume_input(). The carrier calls it while
+     * the turn's budget lasts (turn.h), and once in a turn at least; the user takes something then, and stops when it is spent.
      */
     gsize (*input)(HelixChannel *channel, const guint8 *data, gsize len);
     /* The peer will send nothing more (half-close). Comes after every byte was consumed, once. */

@@ -4,6 +4,7 @@
 #define HELIX_HOST_PRIVATE_H
 
 #include "host.h"
+#include "later.h"
 #include "stats.h"
 #include "worker.h"
 
@@ -18,6 +19,7 @@ struct HelixHost {
     const HelixHostHooks *hooks;
     gpointer hooks_data;
 
+    HelixLater *later;          /* of its context */
     HelixCrew *crew;
     HelixSurfacePool *pool;     /* of every picture in host memory */
     GList *sessions;
@@ -25,6 +27,8 @@ struct HelixHost {
     GSource *clock;             /* looks for stalled sessions; NULL: there are none at all */
     guint n_streams;
     gboolean running;
+    guint64 gpu;                /* counts resets: a request of another one's than its own names nothing */
+    gboolean gpu_lost;          /* helix_host_lose_gpu() came, helix_host_reset() not yet */
     gint64 log_credit;          /* us: lines that may be logged at once */
     gint64 log_last;            /* g_get_monotonic_time() of the last try */
     guint log_left_out;
@@ -38,7 +42,7 @@ static inline gint64 helix_now_ns(void)
 
 void helix_host_log(HelixHost *host, const char *format, ...) G_GNUC_PRINTF(2, 3);
 
-/* A session is gone. */
-void helix_host_forget(HelixHost *host, gpointer session);
+/* The session at @link of host->sessions is gone. */
+void helix_host_forget(HelixHost *host, GList *link);
 
 #endif

@@ -3,6 +3,7 @@
 #include "error.h"
 #include "host-private.h"
 #include "session.h"
+#include "turn.h"
 
 #define LOG_BURST 100
 
@@ -96,6 +97,7 @@ HelixHost *helix_host_new(const HelixHostConfig *config, GError **error)
     host->hooks = config->hooks;
     host->hooks_data = config->hooks_data;
     host->context = config->context ? g_main_context_ref(config->context) : NULL;
+    host->later = helix_later_ref(config->context);
     host->crew = helix_crew_new(config->context);
     host->pool = helix_surface_pool_new(POOL_KEEP);
     helix_surface_pool_set_limit(host->pool, config->max_memory ? config->max_memory : HELIX_DEFAULT_MAX_MEMORY);
@@ -115,19 +117,20 @@ void helix_host_free(HelixHost *host)
         helix_session_close(host->sessions->data);
     }
     helix_crew_free(host->crew);
+    helix_later_unref(host->later);
     helix_surface_pool_unref(host->pool);
     g_clear_pointer(&host->context, g_main_context_unref);
     g_free(host);
 }
 
-/* Looks a few times in each stall_timeout, while there are connections. */
+/* Looks a few times in each stall_timeout, while there are connections. Ends none from here. */
 static gboolean look_for_stalls(gpointer data)
 {
     HelixHost *host = data;
-    g_autoptr(GList) sessions = g_list_copy(host->sessions);
+    HELIX_TURN_SCOPE;
 
-    for (GList *link = host->running ? sessions : NULL; link; link = link->next) {
-        helix_session_check_stall(link->data, host->stall_timeout);     /* may end this one, but no other */
+    for (GList *link = host->running ? host->sessions : NULL; link; link = link->next) {
+        helix_session_check_stall(link->data);
     }
     return G_SOURCE_CONTINUE;
 }
@@ -141,9 +144,9 @@ static void start_clock(HelixHost *host)
     }
 }
 
-void helix_host_forget(HelixHost *host, gpointer session)
+void helix_host_forget(HelixHost *host, GList *link)
 {
-    host->sessions = g_list_remove(host->sessions, session);
+    host->sessions = g_list_delete_link(host->sessions, link);
     if (!host->sessions && host->clock) {
         g_source_destroy(host->clock);
         g_clear_pointer(&host->clock, g_source_unref);
@@ -198,22 +201,14 @@ gboolean helix_host_accept(HelixChannel *channel, gpointer data)
     return TRUE;
 }
 
-/* Calls @each, which may end its own session but no other. */
-static void for_each_session(HelixHost *host, void (*each)(HelixSession *session))
-{
-    g_autoptr(GList) sessions = g_list_copy(host->sessions);
-
-    for (GList *link = sessions; link; link = link->next) {
-        each(link->data);
-    }
-}
-
 void helix_host_set_running(HelixHost *host, gboolean running)
 {
-    if (host->running != running) {
-        host->running = running;
-        for_each_session(host, helix_session_resume_clock);
-        for_each_session(host, helix_session_pump);
+    if (host->running == running) {
+        return;
+    }
+    host->running = running;
+    for (GList *link = host->sessions; link; link = link->next) {
+        helix_session_resume(link->data);
     }
 }
 
@@ -222,9 +217,21 @@ guint helix_host_n_streams(const HelixHost *host)
     return host->n_streams;
 }
 
+void helix_host_lose_gpu(HelixHost *host)
+{
+    host->gpu++;
+    host->gpu_lost = TRUE;
+}
+
 void helix_host_reset(HelixHost *host)
 {
-    for_each_session(host, helix_session_reset);
+    if (!host->gpu_lost) {
+        helix_host_lose_gpu(host);
+    }
+    host->gpu_lost = FALSE;
+    for (GList *link = host->sessions; link; link = link->next) {
+        helix_session_reset(link->data);
+    }
 }
 
 gboolean helix_host_set_encoder(HelixHost *host, const char *name, GError **error)

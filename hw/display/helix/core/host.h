@@ -96,13 +96,25 @@ gboolean helix_host_accept(HelixChannel *channel, gpointer host);
  */
 gboolean helix_host_set_encoder(HelixHost *host, const char *name, GError **error);
 
-/* FALSE while the VM is stopped: no look-up begins until it runs again. Encodes under way finish and are answered. */
+/*
+ * FALSE while the VM is stopped: no look-up begins until it runs again. Encodes under way finish and are answered. What waited
+ * goes on from the loop.
+ */
 void helix_host_set_running(HelixHost *host, gboolean running);
 
 /* Streams open now. */
 guint helix_host_n_streams(const HelixHost *host);
 
-/* The GPU was reset: every request not yet resolved is answered HELIX_CODE_NOT_FOUND; last pictures are forgotten. */
+/*
+ * The GPU is being reset: no request that has come by now is looked up any more, and no last picture of before is repeated. Any
+ * thread that holds QEMU's lock; helix_host_reset() follows on the main loop.
+ */
+void helix_host_lose_gpu(HelixHost *host);
+
+/*
+ * The GPU was reset, when helix_host_lose_gpu() said so or else now: every request not resolved by then is answered
+ * HELIX_CODE_NOT_FOUND, and last pictures are freed, in as many turns of the loop as that takes.
+ */
 void helix_host_reset(HelixHost *host);
 
 /*

@@ -19,6 +19,7 @@ typedef enum HelixOpState { HELIX_OP_WAITING, HELIX_OP_RESOLVING, HELIX_OP_ENCOD
 typedef struct HelixOp {
     HelixOpKind kind;
     HelixOpState state;
+    guint64 gpu;                /* the host's when it arrived */
     guint16 session_id;
     HelixFrameRequest frame;
     HelixConfigRequest config;

@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* outbox.c - messages on their way to a guest. */
 #include "outbox.h"
+#include "turn.h"
+
+/* Bytes handed over before the budget is looked at: a carrier may take an access unit of 16 MiB at once. */
+#define PIECE ((gsize)256 * 1024)
 
 typedef struct Entry {
     GByteArray *message;
@@ -35,20 +39,26 @@ static void pop(HelixOutbox *outbox, gboolean sent)
     g_free(entry);
 }
 
-void helix_outbox_flush(HelixOutbox *outbox, HelixChannel *channel)
+gboolean helix_outbox_flush(HelixOutbox *outbox, HelixChannel *channel)
 {
     while (outbox->messages.length > 0) {
         const GByteArray *message = ((Entry *)g_queue_peek_head(&outbox->messages))->message;
-        gsize left = message->len - outbox->offset;
-        gsize taken = channel->carrier->write(channel, message->data + outbox->offset, left);
+        gsize piece = MIN(message->len - outbox->offset, PIECE);
+        gsize taken = channel->carrier->write(channel, message->data + outbox->offset, piece);
 
         outbox->bytes += taken;
         outbox->offset += taken;
-        if (taken < left) {
-            return;
+        if (taken < piece) {
+            return FALSE;
         }
-        pop(outbox, TRUE);
+        if (outbox->offset == message->len) {
+            pop(outbox, TRUE);
+        }
+        if (helix_turn_is_over()) {
+            return outbox->messages.length > 0;
+        }
     }
+    return FALSE;
 }
 
 void helix_outbox_clear(HelixOutbox *outbox)

@@ -21,8 +21,8 @@ typedef void (*HelixOutboxLeft)(gpointer data, gboolean sent);
 void helix_outbox_init(HelixOutbox *outbox);
 /* Takes @message over. @left may be NULL. */
 void helix_outbox_push(HelixOutbox *outbox, GByteArray *message, HelixOutboxLeft left, gpointer data);
-/* Hand over what the channel takes. */
-void helix_outbox_flush(HelixOutbox *outbox, HelixChannel *channel);
+/* Hand over what the channel takes, until the turn's budget is spent. TRUE: it may take more, so call again in a later turn. */
+gboolean helix_outbox_flush(HelixOutbox *outbox, HelixChannel *channel);
 void helix_outbox_clear(HelixOutbox *outbox);
 
 static inline gboolean helix_outbox_is_empty(const HelixOutbox *outbox)

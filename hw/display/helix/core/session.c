@@ -4,6 +4,7 @@
 #include "error.h"
 #include "pixels.h"
 #include "session.h"
+#include "turn.h"
 
 /* Messages of a connection that may wait for their answers; beyond it nothing is read until some have left. Far above what
  * max_in_flight lets wait usefully: it bounds what refused requests cost while they wait for their turn to be answered. */
@@ -12,7 +13,9 @@
 typedef enum ReadState { READ_HEADER, READ_BODY, READ_PIXELS } ReadState;
 
 struct HelixSession {
+    HelixTask task;             /* first: goes on with what a turn had no time for; see go_on() */
     HelixHost *host;
+    GList *link;                /* in host->sessions */
     HelixChannel *channel;      /* NULL: gone */
     guint64 number;
     char *peer;
@@ -33,13 +36,14 @@ struct HelixSession {
     gboolean eof;
     gboolean broken;            /* framing lost or not permitted: what comes is thrown away, what waits to leave is the last */
     gboolean permitted;
+    gboolean stall_due;         /* the time is up: see check_stall */
     gint64 last_input;          /* g_get_monotonic_time() of the last byte that was taken, or of the connection's begin */
 
     /* CONFIG_REQ asked for an answer: the longer form may follow, and PINGs must not overtake the first answer, because
      * their order tells the guest whether this host can do more than the frozen messages. */
     gboolean agreed;
     gboolean handshake;         /* that first answer is still to come */
-    GQueue held_pongs;          /* GByteArray */
+    GQueue held_pongs;          /* GByteArray, in the order of their PINGs */
 };
 
 /* ---- life ---- */
@@ -48,7 +52,8 @@ static void session_free(HelixSession *session)
 {
     HelixHost *host = session->host;
 
-    helix_host_forget(host, session);
+    helix_later_remove(host->later, &session->task);
+    helix_host_forget(host, session->link);
     g_hash_table_unref(session->streams);
     helix_outbox_clear(&session->outbox);
     g_queue_clear_full(&session->held_pongs, (GDestroyNotify)g_byte_array_unref);
@@ -120,11 +125,6 @@ gint64 helix_session_idle_since(const HelixSession *session)
     return idle ? session->last_input : 0;
 }
 
-void helix_session_resume_clock(HelixSession *session)
-{
-    session->last_input = g_get_monotonic_time();
-}
-
 HelixHost *helix_session_host(const HelixSession *session)
 {
     return session->host;
@@ -147,7 +147,9 @@ static void flush(HelixSession *session)
     guint64 before = session->outbox.bytes;
 
     if (session->channel) {
-        helix_outbox_flush(&session->outbox, session->channel);
+        if (helix_outbox_flush(&session->outbox, session->channel)) {
+            helix_later_add(session->host->later, &session->task);
+        }
         session->host->stats.bytes_to_guest += session->outbox.bytes - before;
     }
 }
@@ -177,14 +179,21 @@ void helix_session_op_unqueued(HelixSession *session)
     session->waiting--;
 }
 
+static void send_held_pongs(HelixSession *session)
+{
+    while (!session->handshake && session->held_pongs.length > 0) {
+        helix_session_send(session, g_queue_pop_head(&session->held_pongs), NULL, NULL);
+        if (session->held_pongs.length > 0 && helix_turn_is_over()) {
+            helix_later_add(session->host->later, &session->task);
+            return;
+        }
+    }
+}
+
 void helix_session_handshake_done(HelixSession *session)
 {
-    GByteArray *pong;
-
     session->handshake = FALSE;
-    while ((pong = g_queue_pop_head(&session->held_pongs))) {
-        helix_session_send(session, pong, NULL, NULL);
-    }
+    send_held_pongs(session);
 }
 
 /* ---- streams ---- */
@@ -254,26 +263,26 @@ void helix_session_stream_ended(HelixSession *session, guint16 id)
     g_hash_table_remove(session->streams, GUINT_TO_POINTER(id));
 }
 
-void helix_session_pump(HelixSession *session)
+static void for_each_stream(HelixSession *session, void (*each)(HelixStream *stream))
 {
-    g_autoptr(GList) streams = g_hash_table_get_values(session->streams);
+    GHashTableIter iter;
+    gpointer stream;
 
-    helix_session_enter(session);
-    for (GList *link = streams; link; link = link->next) {
-        helix_stream_pump(link->data);  /* ends no stream but its own */
+    g_hash_table_iter_init(&iter, session->streams);
+    while (g_hash_table_iter_next(&iter, NULL, &stream)) {
+        each(stream);
     }
-    helix_session_leave(session);
+}
+
+void helix_session_resume(HelixSession *session)
+{
+    session->last_input = g_get_monotonic_time();
+    for_each_stream(session, helix_stream_pump_later);
 }
 
 void helix_session_reset(HelixSession *session)
 {
-    g_autoptr(GList) streams = g_hash_table_get_values(session->streams);
-
-    helix_session_enter(session);
-    for (GList *link = streams; link; link = link->next) {
-        helix_stream_reset(link->data);
-    }
-    helix_session_leave(session);
+    for_each_stream(session, helix_stream_reset);
 }
 
 void helix_session_describe(HelixSession *session, GArray *infos)
@@ -346,7 +355,7 @@ static void ping(HelixSession *session)
 {
     GByteArray *pong = helix_pong_new(session->header.session_id, session->buffer, session->have);
 
-    if (session->handshake) {
+    if (session->handshake || session->held_pongs.length > 0) {
         g_queue_push_tail(&session->held_pongs, pong);
     } else {
         helix_session_send(session, pong, NULL, NULL);
@@ -389,20 +398,46 @@ static void message(HelixSession *session)
     }
 }
 
-void helix_session_check_stall(HelixSession *session, gint64 timeout)
+/* Whether it owes the rest of a message, or its last words cannot leave, for too long. */
+static gboolean is_stalled(const HelixSession *session)
 {
-    gboolean unfinished = (session->state != READ_HEADER || session->have > 0) && !session->stalled;
+    gboolean unfinished = (session->state != READ_HEADER || session->have > 0) && !session->stalled && !session->eof;
 
-    if (g_get_monotonic_time() - session->last_input < timeout) {
+    return (session->broken || unfinished) && g_get_monotonic_time() - session->last_input >= session->host->stall_timeout;
+}
+
+void helix_session_check_stall(HelixSession *session)
+{
+    if (is_stalled(session)) {
+        session->stall_due = TRUE;
+        helix_later_add(session->host->later, &session->task);
+    }
+}
+
+static void end_stall(HelixSession *session)
+{
+    session->stall_due = FALSE;
+    if (!is_stalled(session) || !session->channel) {
         return;
     }
-    helix_session_enter(session);
-    if (session->broken && session->channel) {
+    if (session->broken) {
         helix_channel_close(g_steal_pointer(&session->channel), TRUE);
-    } else if (unfinished && !session->eof) {
-        session->last_input = g_get_monotonic_time();
-        break_off(session, g_error_new(HELIX_ERROR, HELIX_CODE_INVALID, "a message was begun and nothing came for %" G_GINT64_FORMAT
-                                       " s: send it whole, its pixels too", timeout / G_TIME_SPAN_SECOND));
+        return;
+    }
+    session->last_input = g_get_monotonic_time();
+    break_off(session, g_error_new(HELIX_ERROR, HELIX_CODE_INVALID, "a message was begun and nothing came for %" G_GINT64_FORMAT
+                                   " s: send it whole, its pixels too", session->host->stall_timeout / G_TIME_SPAN_SECOND));
+}
+
+static void go_on(HelixTask *task)
+{
+    HelixSession *session = (HelixSession *)task;
+
+    helix_session_enter(session);
+    flush(session);
+    send_held_pongs(session);
+    if (session->stall_due) {
+        end_stall(session);
     }
     helix_session_leave(session);
 }
@@ -486,6 +521,7 @@ static gsize feed(HelixSession *session, const guint8 *data, gsize len)
     return piece;
 }
 
+/* One step at least: the carrier has looked at the turn before. What is left it offers again, as leave() resumes input. */
 static gsize on_input(HelixChannel *channel, const guint8 *data, gsize len)
 {
     HelixSession *session = channel->user_data;
@@ -494,6 +530,9 @@ static gsize on_input(HelixChannel *channel, const guint8 *data, gsize len)
     helix_session_enter(session);
     while (used < len && !session->broken && !blocked(session)) {
         used += feed(session, data + used, len - used);
+        if (helix_turn_is_over()) {
+            break;
+        }
     }
     if (session->broken) {
         used = len;
@@ -545,6 +584,7 @@ HelixSession *helix_session_new(HelixHost *host, HelixChannel *channel)
 {
     HelixSession *session = g_new0(HelixSession, 1);
 
+    session->task.run = go_on;
     session->host = host;
     session->channel = channel;
     session->number = ++host->stats.connections;
@@ -555,7 +595,7 @@ HelixSession *helix_session_new(HelixHost *host, HelixChannel *channel)
     helix_outbox_init(&session->outbox);
     g_queue_init(&session->held_pongs);
     next_message(session);
-    host->sessions = g_list_prepend(host->sessions, session);
+    host->sessions = session->link = g_list_prepend(host->sessions, session);
     helix_channel_attach(channel, &session_user, session);
     return session;
 }

@@ -22,10 +22,11 @@ void helix_session_close(HelixSession *session);
 gboolean helix_session_is_permitted(const HelixSession *session);
 /* Since when the connection has nothing to do at all, g_get_monotonic_time(); 0: it has. */
 gint64 helix_session_idle_since(const HelixSession *session);
-/* End the connection if it began a message @timeout us ago or more and says nothing since, or does not read its last words. */
-void helix_session_check_stall(HelixSession *session, gint64 timeout);
-/* The VM runs again: what it could not do meanwhile does not count. */
-void helix_session_resume_clock(HelixSession *session);
+/*
+ * Have the connection end soon if it began a message the host's stall_timeout ago or more and says nothing since, or does not
+ * read its last words.
+ */
+void helix_session_check_stall(HelixSession *session);
 
 void helix_session_enter(HelixSession *session);
 void helix_session_leave(HelixSession *session);
@@ -45,8 +46,9 @@ void helix_session_handshake_done(HelixSession *session);
 /* The guest closed this stream and nothing is left of it. */
 void helix_session_stream_ended(HelixSession *session, guint16 id);
 
-/* For every stream of this connection. */
-void helix_session_pump(HelixSession *session);
+/* The VM runs again, or stops: what it could not do meanwhile does not count, and what waited goes on, from the loop. */
+void helix_session_resume(HelixSession *session);
+/* See helix_host_reset(); from the loop. */
 void helix_session_reset(HelixSession *session);
 /* Appends a HelixStreamInfo a stream. */
 void helix_session_describe(HelixSession *session, GArray *infos);

@@ -17,6 +17,7 @@
 #include <glib-unix.h>
 
 #include "error.h"
+#include "later.h"
 #include "socket.h"
 #include "turn.h"
 
@@ -32,10 +33,14 @@
 typedef struct HelixSocket {
     GSource source;             /* first: the socket is its source */
     HelixChannel channel;
+    HelixLater *later;          /* of its context */
+    HelixTask task;             /* waits for a turn that has time; nothing is polled for meanwhile */
+    GIOCondition seen;          /* what poll said before */
     int fd;
     gpointer tag;               /* of fd in the source; NULL while there is nothing to wait for */
     GIOCondition wanted;        /* what tag waits for */
     gboolean paused;            /* the user takes no input */
+    gboolean resumed;           /* resume_input() was called inside input() */
     gboolean want_write;        /* the user waits for writable() */
     gboolean eof;
     gboolean failed;            /* closed() is due */
@@ -51,6 +56,11 @@ typedef struct HelixSocket {
 static HelixSocket *socket_of(HelixChannel *channel)
 {
     return (HelixSocket *)(gpointer)((guint8 *)channel - offsetof(HelixSocket, channel));
+}
+
+static HelixSocket *socket_of_task(HelixTask *task)
+{
+    return (HelixSocket *)(gpointer)((guint8 *)task - offsetof(HelixSocket, task));
 }
 
 gboolean helix_socket_prepare(int fd, GError **error)
@@ -73,7 +83,7 @@ static void rearm(HelixSocket *self)
 {
     gboolean ended = self->eof || self->read_shut;
     GIOCondition wanted = (self->want_write ? G_IO_OUT : 0) | (!self->paused && !ended ? G_IO_IN : 0);
-    gboolean poll_it = !self->failed && (wanted != 0 || (ended && !self->write_shut));
+    gboolean poll_it = !self->failed && !self->task.link.data && (wanted != 0 || (ended && !self->write_shut));
 
     if (!poll_it) {
         if (self->tag) {
@@ -88,6 +98,13 @@ static void rearm(HelixSocket *self)
         self->tag = g_source_add_unix_fd(&self->source, self->fd, wanted);
     }
     self->wanted = wanted;
+}
+
+/* Have it served in a later turn, behind all that wait. */
+static void serve_later(HelixSocket *self)
+{
+    helix_later_add(self->later, &self->task);
+    rearm(self);
 }
 
 /* Have dispatch() called soon, from the loop. */
@@ -158,7 +175,19 @@ static void carrier_resume_input(HelixChannel *channel)
     HelixSocket *self = socket_of(channel);
 
     self->paused = FALSE;
-    kick(self);
+    self->resumed = TRUE;
+    if (self->start < self->end) {
+        serve_later(self);
+    } else {
+        kick(self);
+    }
+}
+
+static void end(HelixSocket *self)
+{
+    helix_later_remove(self->later, &self->task);
+    g_source_destroy(&self->source);
+    g_source_unref(&self->source);
 }
 
 static void carrier_close(HelixChannel *channel, gboolean abort_it)
@@ -176,8 +205,7 @@ static void carrier_close(HelixChannel *channel, gboolean abort_it)
             discarded += (gsize)got;
         }
     }
-    g_source_destroy(&self->source);
-    g_source_unref(&self->source);
+    end(self);
 }
 
 static const HelixChannelCarrier socket_carrier = {
@@ -198,20 +226,23 @@ static gboolean user_is_there(const HelixSocket *self)
 /* Offer what was read. Returns FALSE if the user took less than all, or is gone. */
 static gboolean offer(HelixSocket *self)
 {
-    while (self->start < self->end) {
-        gsize used = self->channel.user->input(&self->channel, self->buffer + self->start, self->end - self->start);
+    gsize used;
 
-        if (!user_is_there(self) || self->read_shut) {
-            return FALSE;
-        }
-        self->start += used;
-        if (self->start < self->end) {
-            /* resume_input() may have been called from inside; its kick then offers the rest. */
-            self->paused = g_source_get_ready_time(&self->source) != 0;
-            return FALSE;
-        }
+    if (self->start == self->end) {
+        return TRUE;
     }
-    return TRUE;
+    self->resumed = FALSE;
+    used = self->channel.user->input(&self->channel, self->buffer + self->start, self->end - self->start);
+    if (!user_is_there(self) || self->read_shut) {
+        return FALSE;
+    }
+    self->start += used;
+    if (self->start == self->end) {
+        helix_later_remove(self->later, &self->task);   /* resumed from inside: there is nothing to wait for */
+        return TRUE;
+    }
+    self->paused = !self->resumed;
+    return FALSE;
 }
 
 /* The peer reads no more. A user that does not care is told of the end once nothing else is to come. */
@@ -265,15 +296,13 @@ static void read_input(HelixSocket *self)
     }
 }
 
-static gboolean serve(GSource *source)
+static void serve(HelixSocket *self)
 {
-    HelixSocket *self = (HelixSocket *)source;
-    GIOCondition seen = self->tag ? g_source_query_unix_fd(source, self->tag) : 0;
-    HELIX_TURN_SCOPE;
+    GIOCondition seen = self->seen;
 
-    g_source_set_ready_time(source, -1);
+    self->seen = 0;
     if (!user_is_there(self)) {
-        return G_SOURCE_CONTINUE;       /* attached later, or closed */
+        return;                 /* attached later, or closed */
     }
     if (self->want_write && (seen & (G_IO_OUT | G_IO_ERR | G_IO_HUP))) {
         self->want_write = FALSE;
@@ -292,14 +321,31 @@ static gboolean serve(GSource *source)
 
         self->channel.user = NULL;
         user->closed(&self->channel);
-        g_source_destroy(source);
-        g_source_unref(source);
-        return G_SOURCE_REMOVE;
-    }
-    if (user_is_there(self)) {
+        end(self);
+    } else if (user_is_there(self)) {
         rearm(self);
     }
-    return G_SOURCE_CONTINUE;
+}
+
+/* Not from inside of its own callbacks, where a loop may run. */
+static void serve_once(HelixSocket *self)
+{
+    g_source_ref(&self->source);
+    self->dispatching = TRUE;
+    serve(self);
+    self->dispatching = FALSE;
+    g_source_unref(&self->source);
+}
+
+static void run(HelixTask *task)
+{
+    HelixSocket *self = socket_of_task(task);
+
+    if (self->dispatching) {
+        helix_later_add(self->later, task);
+    } else {
+        serve_once(self);
+    }
 }
 
 /*
@@ -309,17 +355,19 @@ static gboolean serve(GSource *source)
 static gboolean dispatch(GSource *source, GSourceFunc callback, gpointer data)
 {
     HelixSocket *self = (HelixSocket *)source;
-    gboolean stays;
+    HELIX_TURN_SCOPE;
 
     if (self->dispatching) {
         return G_SOURCE_CONTINUE;
     }
-    g_source_ref(source);
-    self->dispatching = TRUE;
-    stays = serve(source);
-    self->dispatching = FALSE;
-    g_source_unref(source);
-    return stays;
+    g_source_set_ready_time(source, -1);
+    self->seen |= self->tag ? g_source_query_unix_fd(source, self->tag) : 0;
+    if (self->task.link.data || helix_turn_is_over()) {
+        serve_later(self);
+    } else {
+        serve_once(self);
+    }
+    return G_SOURCE_CONTINUE;   /* no effect if it was destroyed */
 }
 
 static void finalize(GSource *source)
@@ -327,6 +375,7 @@ static void finalize(GSource *source)
     HelixSocket *self = (HelixSocket *)source;
 
     close(self->fd);
+    helix_later_unref(self->later);
     g_free(self->buffer);
     g_free(self->channel.peer);
 }
@@ -338,6 +387,8 @@ HelixChannel *helix_socket_new(GMainContext *context, int fd, const char *peer)
     HelixSocket *self = (HelixSocket *)g_source_new(&socket_funcs, sizeof(HelixSocket));
 
     self->fd = fd;
+    self->later = helix_later_ref(context);
+    self->task.run = run;
     self->buffer = g_malloc(BUFFER_SIZE);
     self->channel.carrier = &socket_carrier;
     self->channel.peer = g_strdup(peer);

@@ -3,6 +3,7 @@
 #include "error.h"
 #include "session.h"
 #include "stream.h"
+#include "turn.h"
 
 #define MAX_ACTIVE 2u           /* one picture in the encoder and one resolved behind it */
 
@@ -13,6 +14,7 @@ typedef struct Ticket {
 } Ticket;
 
 struct HelixStream {
+    HelixTask task;             /* first: goes on with what a turn had no time for; see go_on() */
     guint refs;                 /* the session, and requests in flight */
     HelixSession *session;
     HelixHost *host;
@@ -24,6 +26,8 @@ struct HelixStream {
     const HelixEncoderClass *encoder;
     HelixWorker *worker;        /* NULL until it is needed */
     HelixSurface *last;         /* what REPEAT encodes; NULL if there is none or it is the guest's memory */
+    guint64 last_gpu;           /* the host's when it was kept: of another one's it is no more */
+    gboolean gpu_lost;          /* helix_stream_reset() was called: see lose_gpu() */
     gboolean pumping;
     gboolean ended;             /* by SESSION_CLOSE, and nothing came after it */
     gboolean owes_key;          /* a request that failed had asked for an IDR: the next one is made one */
@@ -35,6 +39,8 @@ struct HelixStream {
     guint64 encoded, dropped;
     gint64 started_ns;
 };
+
+static void pump(HelixStream *stream);
 
 static void stream_unref(HelixStream *stream)
 {
@@ -51,10 +57,13 @@ void helix_stream_landed(HelixStream *stream)
 
 /* ---- life ---- */
 
+static void go_on(HelixTask *task);
+
 HelixStream *helix_stream_new(HelixSession *session, guint16 id)
 {
     HelixStream *stream = g_new0(HelixStream, 1);
 
+    stream->task.run = go_on;
     stream->refs = 1;
     stream->session = session;
     stream->host = helix_session_host(session);
@@ -99,6 +108,7 @@ void helix_stream_abandon(HelixStream *stream)
     HelixOp *op;
 
     end_life(stream);
+    helix_later_remove(stream->host->later, &stream->task);
     while ((op = g_queue_pop_head(&stream->ops))) {
         helix_session_op_unqueued(stream->session);
         helix_op_free(op);
@@ -206,7 +216,7 @@ static void worker_done(gpointer owner, gpointer tag, HelixWorkerResult *result)
         op->in_force = result->config;
         op_done(stream, op);
     }
-    helix_stream_pump(stream);
+    pump(stream);
     helix_session_leave(session);
 }
 
@@ -246,10 +256,23 @@ static void submit(HelixStream *stream, HelixOp *op, HelixSurface *surface, Heli
     g_clear_pointer(&stream->last, helix_surface_unref);
     if (!surface->borrows_guest) {
         stream->last = helix_surface_ref(surface);
+        stream->last_gpu = stream->host->gpu;
         send_released(stream, op);
     }
     op->state = HELIX_OP_ENCODING;
     helix_worker_encode(stream->worker, surface, op->frame.pts, op->frame.force_keyframe, op);
+}
+
+/* Whether @op names something of a GPU that was reset since. */
+static gboolean is_lost(const HelixStream *stream, const HelixOp *op)
+{
+    return op->kind == HELIX_OP_FRAME && !op->surface && op->gpu != stream->host->gpu;
+}
+
+static void op_lost(HelixStream *stream, HelixOp *op)
+{
+    op_fail(stream, op, g_error_new(HELIX_ERROR, HELIX_CODE_NOT_FOUND, "the GPU was reset and resource %u with it: send the picture "
+                                    "again", op->frame.picture.resource_id));
 }
 
 static void resolved(gpointer data, HelixSurface *surface, GError *error)
@@ -268,12 +291,16 @@ static void resolved(gpointer data, HelixSurface *surface, GError *error)
     session = stream->session;
     helix_session_enter(session);
     stream->resolving = NULL;
-    if (error) {
+    if (is_lost(stream, op)) {
+        helix_surface_unref(surface);
+        g_clear_error(&error);
+        op_lost(stream, op);
+    } else if (error) {
         op_fail(stream, op, error);
     } else {
         submit(stream, op, surface, surface->path);
     }
-    helix_stream_pump(stream);
+    pump(stream);
     helix_session_leave(session);
 }
 
@@ -306,7 +333,7 @@ static void begin_frame(HelixStream *stream, HelixOp *op)
         op->frame.picture.coded_height = stream->coded_height;
         op->frame.picture.surface_kinds = stream->encoder->surface_kinds;
         host->resolver->resolve(host->resolver_data, &op->frame.picture, host->pool, resolved, ticket);
-    } else if (stream->last) {
+    } else if (stream->last && stream->last_gpu == host->gpu) {
         submit(stream, op, helix_surface_ref(stream->last), HELIX_HOST_PATH_REPEAT);
     } else {
         op_fail(stream, op, g_error_new(HELIX_ERROR, HELIX_CODE_NOT_FOUND, "this stream has no picture to repeat: send one"));
@@ -331,6 +358,10 @@ static gboolean begin(HelixStream *stream, HelixOp *op)
 
     switch (op->kind) {
     case HELIX_OP_FRAME:
+        if (is_lost(stream, op)) {
+            op_lost(stream, op);
+            return TRUE;
+        }
         if (!stream->host->running || stream->resolving || stream->active >= MAX_ACTIVE) {
             return FALSE;
         }
@@ -361,16 +392,22 @@ static gboolean begin(HelixStream *stream, HelixOp *op)
     }
 }
 
-static void begin_all(HelixStream *stream)
+/* Returns FALSE if the turn is over before all has begun that can. */
+static gboolean begin_all(HelixStream *stream)
 {
     for (GList *link = stream->ops.head; link; link = link->next) {
         HelixOp *op = link->data;
+        gboolean waits = op->state == HELIX_OP_WAITING;
 
-        if (op->state == HELIX_OP_WAITING && !begin(stream, op)) {
-            return;
+        if (waits && !begin(stream, op)) {
+            break;
         }
         pass_key_on(stream, op);
+        if (waits && helix_turn_is_over()) {
+            return link->next == NULL;
+        }
     }
+    return TRUE;
 }
 
 static gboolean head_is_done(HelixStream *stream)
@@ -380,7 +417,8 @@ static gboolean head_is_done(HelixStream *stream)
     return op && op->state == HELIX_OP_DONE;
 }
 
-static void answer_done(HelixStream *stream)
+/* Returns FALSE if the turn is over before all is answered that can. */
+static gboolean answer_done(HelixStream *stream)
 {
     while (head_is_done(stream)) {
         HelixOp *op = g_queue_pop_head(&stream->ops);
@@ -388,23 +426,64 @@ static void answer_done(HelixStream *stream)
         pass_key_on(stream, op);
         helix_session_op_unqueued(stream->session);
         helix_op_answer(stream->session, op);
+        if (helix_turn_is_over()) {
+            return !head_is_done(stream);
+        }
     }
+    return TRUE;
 }
 
-void helix_stream_pump(HelixStream *stream)
+/* Begin what can be begun and answer what can be answered: one step at least, and until the turn is over. */
+static void pump(HelixStream *stream)
 {
+    gboolean all;
+
     if (stream->pumping) {
         return;
     }
     stream->pumping = TRUE;
     do {
-        answer_done(stream);    /* first: a look-up may take its time */
-        begin_all(stream);
-    } while (head_is_done(stream));
+        all = answer_done(stream) && begin_all(stream);     /* in this order: a look-up may take its time */
+    } while (all && head_is_done(stream));
     stream->pumping = FALSE;
-    if (stream->ended && stream->ops.length == 0) {
+    if (!all) {
+        helix_stream_pump_later(stream);
+    } else if (stream->ended && stream->ops.length == 0) {
         helix_session_stream_ended(stream->session, stream->id);
     }
+}
+
+void helix_stream_pump_later(HelixStream *stream)
+{
+    helix_later_add(stream->host->later, &stream->task);
+}
+
+/* The look-up under way is answered here; what waits is refused when its turn comes. */
+static void lose_gpu(HelixStream *stream)
+{
+    HelixOp *op = stream->resolving ? stream->resolving->op : NULL;
+
+    stream->gpu_lost = FALSE;
+    if (op && is_lost(stream, op)) {
+        cancel_resolving(stream);
+        op_lost(stream, op);
+    }
+    if (stream->last_gpu != stream->host->gpu) {
+        g_clear_pointer(&stream->last, helix_surface_unref);
+    }
+}
+
+static void go_on(HelixTask *task)
+{
+    HelixStream *stream = (HelixStream *)task;
+    HelixSession *session = stream->session;
+
+    helix_session_enter(session);
+    if (stream->gpu_lost) {
+        lose_gpu(stream);
+    }
+    pump(stream);
+    helix_session_leave(session);
 }
 
 gboolean helix_stream_has_room(const HelixStream *stream, GError **error)
@@ -421,6 +500,7 @@ void helix_stream_push(HelixStream *stream, HelixOp *op)
 {
     stream->last_used = g_get_monotonic_time();
     stream->ended = FALSE;
+    op->gpu = stream->host->gpu;
     if (op->kind == HELIX_OP_FRAME && !op->error && helix_stream_has_room(stream, &op->error)) {
         stream->in_flight++;
         stream->refs++;
@@ -431,7 +511,7 @@ void helix_stream_push(HelixStream *stream, HelixOp *op)
     }
     g_queue_push_tail(&stream->ops, op);
     helix_session_op_queued(stream->session);
-    helix_stream_pump(stream);
+    pump(stream);
 }
 
 void helix_stream_force_idr(HelixStream *stream)
@@ -443,18 +523,8 @@ void helix_stream_force_idr(HelixStream *stream)
 
 void helix_stream_reset(HelixStream *stream)
 {
-    for (GList *link = stream->ops.head; link; link = link->next) {
-        HelixOp *op = link->data;
-        gboolean waits = op->state == HELIX_OP_WAITING && op->kind == HELIX_OP_FRAME && !op->surface;
-
-        if (waits || op->state == HELIX_OP_RESOLVING) {
-            op_fail(stream, op, g_error_new(HELIX_ERROR, HELIX_CODE_NOT_FOUND, "the GPU was reset and resource %u with it: send the "
-                                            "picture again", op->frame.picture.resource_id));
-        }
-    }
-    cancel_resolving(stream);
-    g_clear_pointer(&stream->last, helix_surface_unref);
-    helix_stream_pump(stream);
+    stream->gpu_lost = TRUE;
+    helix_stream_pump_later(stream);
 }
 
 gboolean helix_stream_is_idle(const HelixStream *stream)

@@ -23,9 +23,9 @@ void helix_stream_force_idr(HelixStream *stream);
 void helix_stream_landed(HelixStream *stream);
 /* Is there room for one more request? FALSE with HELIX_CODE_BUSY. */
 gboolean helix_stream_has_room(const HelixStream *stream, GError **error);
-/* Begin what can be begun and answer what can be answered. */
-void helix_stream_pump(HelixStream *stream);
-/* See helix_host_reset(). */
+/* Begin what can be begun and answer what can be answered, from the loop. */
+void helix_stream_pump_later(HelixStream *stream);
+/* See helix_host_reset(); from the loop. */
 void helix_stream_reset(HelixStream *stream);
 
 /* Nothing waits and nothing is under way. */

@@ -9,6 +9,8 @@ typedef struct Turn {
     guint depth;                /* of scopes */
     gint64 cpu_from, wall_from; /* ns, since the outermost scope began or was resumed */
     gint64 cpu, wall;           /* ns, of scopes of this turn that are over */
+    gint64 paused_from, paused; /* ns of the wall clock, of the guest's own commands in this turn */
+    gint64 (*now)(void);        /* the wall clock; NULL: the system's */
     HelixHistogram cpu_us, blocked_us;
     gint64 cpu_sum, blocked_sum;        /* ns */
 } Turn;
@@ -34,16 +36,21 @@ static gint64 clock_ns(clockid_t id)
     return (gint64)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
+static gint64 wall_ns(const Turn *turn)
+{
+    return turn->now ? turn->now() : clock_ns(CLOCK_MONOTONIC);
+}
+
 static void start(Turn *turn)
 {
-    turn->wall_from = clock_ns(CLOCK_MONOTONIC);
+    turn->wall_from = wall_ns(turn);
     turn->cpu_from = clock_ns(CLOCK_THREAD_CPUTIME_ID);
 }
 
 static void stop(Turn *turn)
 {
     turn->cpu += clock_ns(CLOCK_THREAD_CPUTIME_ID) - turn->cpu_from;
-    turn->wall += clock_ns(CLOCK_MONOTONIC) - turn->wall_from;
+    turn->wall += wall_ns(turn) - turn->wall_from;
 }
 
 void helix_turn_enter(void)
@@ -70,6 +77,7 @@ void helix_turn_pause(void)
 
     if (turn->depth) {
         stop(turn);
+        turn->paused_from = wall_ns(turn);
     }
 }
 
@@ -79,6 +87,7 @@ void helix_turn_resume(void)
 
     if (turn->depth) {
         start(turn);
+        turn->paused += turn->wall_from - turn->paused_from;
     }
 }
 
@@ -93,18 +102,33 @@ void helix_turn_next(void)
     helix_histogram_add(&turn->blocked_us, turn->wall > turn->cpu ? (guint64)(turn->wall - turn->cpu) / 1000 : 0);
     turn->cpu_sum += turn->cpu;
     turn->blocked_sum += MAX(turn->wall - turn->cpu, 0);
-    turn->cpu = turn->wall = 0;
+    turn->cpu = turn->wall = turn->paused = 0;
+}
+
+/* ns that this turn was ours so far. */
+static gint64 spent(const Turn *turn)
+{
+    return turn->wall + (turn->depth ? wall_ns(turn) - turn->wall_from : 0);
 }
 
 gint64 helix_turn_spent_us(void)
 {
-    Turn *turn = this_turn();
-    gint64 wall = turn->wall;
+    return spent(this_turn()) / 1000;
+}
 
-    if (turn->depth) {
-        wall += clock_ns(CLOCK_MONOTONIC) - turn->wall_from;
-    }
-    return wall / 1000;
+gboolean helix_turn_is_over(void)
+{
+    const Turn *turn = this_turn();
+
+    return spent(turn) + turn->paused >= HELIX_TURN_BUDGET_US * G_GINT64_CONSTANT(1000);
+}
+
+void helix_turn_set_clock(gint64 (*now_ns)(void))
+{
+    Turn *turn = this_turn();
+
+    g_assert(!turn->depth);
+    turn->now = now_ns;
 }
 
 static void append(GString *json, const char *name, const HelixHistogram *histogram, gint64 sum_ns)

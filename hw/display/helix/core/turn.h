@@ -13,7 +13,7 @@
 
 #include <glib.h>
 
-/* What one turn of the loop may take of our own accord before the rest waits for the next one. */
+/* What one turn of the loop may take of our own accord before the rest waits for a later one (later.h). */
 #define HELIX_TURN_BUDGET_US 2000
 
 /* Our code begins and ends; scopes may nest. */
@@ -24,11 +24,20 @@ void helix_turn_leave(void);
 void helix_turn_pause(void);
 void helix_turn_resume(void);
 
-/* The loop begins another turn. A host of the core says so by itself; without one there is one long turn. */
+/* The loop begins another turn. The queue of later.h says so; without one there is one long turn. */
 void helix_turn_next(void);
 
 /* Microseconds of the wall clock that this turn was ours so far. */
 gint64 helix_turn_spent_us(void);
+
+/*
+ * Whether the budget is spent. What a guest causes stops then, after one step at least, and goes on in a later turn. The guest's own
+ * commands count here: the loop was held for them all the same.
+ */
+gboolean helix_turn_is_over(void);
+
+/* For tests: @now_ns is this thread's wall clock from now on, outside of any scope; NULL: the system's again. */
+void helix_turn_set_clock(gint64 (*now_ns)(void));
 
 /* ,"main_loop_us":{"cpu":{...},"blocked":{...}}: of the turns in which we ran. */
 void helix_turn_append_json(GString *json);

@@ -380,12 +380,10 @@ static void reap(HelixWorker *worker)
     worker_free(worker);
 }
 
-/* Asked once a turn of the loop. */
 static gboolean crew_ready(GSource *source, gint *timeout)
 {
     if (timeout) {
         *timeout = -1;
-        helix_turn_next();
     }
     return g_async_queue_length(((CrewSource *)source)->crew->done) > 0;
 }

@@ -140,7 +140,7 @@ static void gpu_was_reset(void *opaque)
 /*
  * A virtio reset, by the guest's driver or of the whole machine, is seen through the class pointer: the GL device
  * makes its renderer again only with the next command. The guest's own reset comes on a vCPU thread, so the module is
- * told from the main loop; until then the look-up finds nothing, for the list of resources is empty already. The guard is
+ * told from the main loop; requests that came before name nothing from now on. The guard is
  * that of the transport, whose registers a guest may have written by the buffers that its answers go to.
  */
 static void watched_reset(VirtIODevice *vdev)
@@ -153,6 +153,9 @@ static void watched_reset(VirtIODevice *vdev)
     frame_export->device_reset(vdev);
     if (ours) {
         helix_resource_reset_ends();
+        if (frame_export->host) {
+            helix_host_lose_gpu(frame_export->host);
+        }
         qemu_bh_schedule(frame_export->reset_bh);
     }
 }

@@ -199,13 +199,12 @@ static void tell_taken_soon(HelixVsockDevice *s)
 
 static void receive_all(HelixVsockDevice *s)
 {
-    gint64 begin = g_get_monotonic_time();
     unsigned packets = 0;
 
     while (queues_usable(s) && helix_vsock_can_receive(s->vsock)) {
         VirtQueueElement *elem;
 
-        if (packets == BURST_PACKETS || g_get_monotonic_time() - begin > HELIX_TURN_BUDGET_US) {
+        if (packets == BURST_PACKETS || (packets && helix_turn_is_over())) {
             qemu_bh_schedule(s->bh);
             break;
         }

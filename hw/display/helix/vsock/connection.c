@@ -7,6 +7,7 @@
 #include "../core/turn.h"
 
 static const HelixChannelCarrier connection_carrier;
+static void resume(HelixTask *task);
 
 static HelixVsockConnection *from_channel(HelixChannel *channel)
 {
@@ -21,6 +22,7 @@ HelixVsockConnection *helix_vsock_connection_new(HelixVsock *vsock, guint32 gues
     conn->channel.carrier = &connection_carrier;
     conn->channel.peer = g_strdup_printf("vsock %" G_GUINT64_FORMAT ":%u", vsock->config.guest_cid, guest_port);
     conn->channel.peer_port = guest_port;
+    conn->resume.run = resume;
     conn->vsock = vsock;
     conn->refs = 1;
     conn->state = state;
@@ -97,7 +99,7 @@ void helix_vsock_connection_end(HelixVsockConnection *conn)
     conn->state = HELIX_VSOCK_DEAD;
     conn->owes = 0;
     cancel(&conn->timer);
-    cancel(&conn->resume);
+    helix_later_remove(conn->vsock->later, &conn->resume);
     helix_vsock_ring_clear(&conn->ring);
     helix_vsock_remove(conn);
     tell_gone(conn);
@@ -167,8 +169,11 @@ static gsize offer(HelixVsockConnection *conn, const guint8 *data, gsize len)
     return consumed;
 }
 
-/* Offer what is buffered until the user stops taking; then end of stream, if this was it. */
-static void deliver(HelixVsockConnection *conn)
+/*
+ * Offer what is buffered until the user stops taking or the turn is over, which does not count if it is the @last chance; then end of
+ * stream, if this was it.
+ */
+static void deliver(HelixVsockConnection *conn, gboolean last)
 {
     if (conn->in_input) {
         return;
@@ -181,6 +186,12 @@ static void deliver(HelixVsockConnection *conn)
         if (takes_input(conn)) {
             helix_vsock_ring_drop(&conn->ring, consumed);
         }
+        if (!last && helix_turn_is_over()) {
+            break;
+        }
+    }
+    if (takes_input(conn) && !conn->paused && conn->ring.used) {
+        helix_later_add(conn->vsock->later, &conn->resume);
     }
     if (takes_input(conn) && !conn->ring.used && (conn->guest_shut & HELIX_VSOCK_SHUTDOWN_SEND) && !conn->eof_told) {
         conn->eof_told = TRUE;
@@ -218,7 +229,7 @@ void helix_vsock_connection_data(HelixVsockConnection *conn, const guint8 *paylo
     if (takes_input(conn) && !helix_vsock_ring_append(&conn->ring, payload, len, buf_alloc)) {
         helix_vsock_connection_reset(conn); /* short of memory: credit was checked above */
     } else {
-        deliver(conn);
+        deliver(conn, FALSE);
     }
     helix_vsock_connection_unref(conn);  /* NOLINT(clang-analyzer-unix.Malloc): a reference is held */
 }
@@ -258,7 +269,7 @@ void helix_vsock_connection_shutdown(HelixVsockConnection *conn, guint32 flags)
     if (news & HELIX_VSOCK_SHUTDOWN_RCV) {
         tell_write_closed(conn);        /* ahead of the end of stream: a program that sees that may write */
     }
-    deliver(conn);
+    deliver(conn, FALSE);
     helix_vsock_connection_unref(conn);  /* NOLINT(clang-analyzer-unix.Malloc): a reference is held */
 }
 
@@ -273,7 +284,7 @@ void helix_vsock_connection_forgotten(HelixVsockConnection *conn)
             conn->guest_shut |= HELIX_VSOCK_SHUTDOWN_RCV;
             tell_write_closed(conn);
         }
-        deliver(conn);
+        deliver(conn, TRUE);
     }
     if (conn->state != HELIX_VSOCK_DRAINING || !conn->channel.user) {
         helix_vsock_connection_end(conn);
@@ -330,19 +341,16 @@ static void carrier_shutdown_write(HelixChannel *channel)
     helix_vsock_leave(conn->vsock);
 }
 
-static gboolean resume(gpointer data)
+static void resume(HelixTask *task)
 {
-    HelixVsockConnection *conn = data;
+    HelixVsockConnection *conn = (HelixVsockConnection *)(gpointer)((guint8 *)task - offsetof(HelixVsockConnection, resume));
     HelixVsock *vsock = conn->vsock;
-    HELIX_TURN_SCOPE;
 
-    conn->resume = 0;
     helix_vsock_connection_ref(conn);
     helix_vsock_enter(vsock, FALSE);
-    deliver(conn);
+    deliver(conn, FALSE);
     helix_vsock_leave(vsock);
     helix_vsock_connection_unref(conn);
-    return G_SOURCE_REMOVE;
 }
 
 static void carrier_shutdown_read(HelixChannel *channel)
@@ -358,8 +366,8 @@ static void carrier_shutdown_read(HelixChannel *channel)
     conn->fwd_cnt = conn->rx_cnt;
     if (conn->state == HELIX_VSOCK_OPEN) {
         helix_vsock_connection_owe(conn, HELIX_VSOCK_OWES_SHUTDOWN);
-    } else if (conn->state == HELIX_VSOCK_DRAINING && !conn->resume) {
-        conn->resume = g_idle_add_full(G_PRIORITY_DEFAULT, resume, conn, NULL);     /* nothing is left to drain */
+    } else if (conn->state == HELIX_VSOCK_DRAINING) {
+        helix_later_add(conn->vsock->later, &conn->resume);     /* nothing is left to drain */
     }
     helix_vsock_leave(conn->vsock);
 }
@@ -371,8 +379,8 @@ static void carrier_resume_input(HelixChannel *channel)
 
     conn->paused = FALSE;
     conn->resumed = TRUE;
-    if (conn->ring.used && !conn->in_input && !conn->resume) {
-        conn->resume = g_idle_add_full(G_PRIORITY_DEFAULT, resume, conn, NULL);
+    if (conn->ring.used && !conn->in_input) {
+        helix_later_add(conn->vsock->later, &conn->resume);
     }
 }
 

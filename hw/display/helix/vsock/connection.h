@@ -8,6 +8,7 @@
 #ifndef HELIX_VSOCK_CONNECTION_H
 #define HELIX_VSOCK_CONNECTION_H
 
+#include "../core/later.h"
 #include "ring.h"
 #include "vsock.h"
 
@@ -63,7 +64,7 @@ typedef struct HelixVsockConnection {
     HelixVsockConnected connected;  /* REQUESTED: who waits for the answer */
     gpointer connected_data;
     guint timer;                /* GSource id: connect or close timeout */
-    guint resume;               /* GSource id: input is offered again */
+    HelixTask resume;           /* input is offered again */
     GList queue_link;           /* in the queue for receive buffers if queue_link.data is set */
 } HelixVsockConnection;
 
@@ -80,7 +81,8 @@ struct HelixVsock {
     gboolean placed;            /* rx_put() was called since the last rx_notify() */
     gboolean by_user;           /* the outermost call is a user's: no user is called before it is over */
     guint depth;                /* of calls into the protocol */
-    guint idle;                 /* GSource id: serve the queue once more, callbacks included */
+    HelixLater *later;          /* of the default context */
+    HelixTask serve;            /* the queue is served once more, callbacks included */
     GPtrArray *forgotten;       /* connections that the reset under way has yet to close, referenced; NULL: none is */
     struct HelixVsockStray *strays; /* RSTs owed to peers that are in no table: a ring */
     guint stray_first, n_strays;

@@ -157,6 +157,9 @@ static void serve_queue(HelixVsock *vsock, gboolean callbacks)
             unqueue(conn);
             helix_vsock_connection_serve(conn, callbacks);
         }
+        if (helix_turn_is_over()) {
+            break;
+        }
     }
 }
 
@@ -168,23 +171,18 @@ void helix_vsock_enter(HelixVsock *vsock, gboolean by_user)
     }
 }
 
-static gboolean serve_later(gpointer data)
+static void serve_again(HelixTask *task)
 {
-    HelixVsock *vsock = data;
-    HELIX_TURN_SCOPE;
-
-    vsock->idle = 0;
-    helix_vsock_rx_available(vsock);
-    return G_SOURCE_REMOVE;
+    helix_vsock_rx_available((HelixVsock *)(gpointer)((guint8 *)task - offsetof(HelixVsock, serve)));
 }
 
 void helix_vsock_leave(HelixVsock *vsock)
 {
     if (vsock->depth == 1) {
         serve_queue(vsock, !vsock->by_user);
-        if ((vsock->n_strays || vsock->queue.length) && !vsock->idle && device_room(vsock) >= 0) {
+        if ((vsock->n_strays || vsock->queue.length) && device_room(vsock) >= 0) {
             /* Buffers are there, so the device will not call; but this call is a user's, or others wait. */
-            vsock->idle = g_idle_add_full(G_PRIORITY_DEFAULT, serve_later, vsock, NULL);
+            helix_later_add(vsock->later, &vsock->serve);
         }
         if (vsock->placed) {
             vsock->placed = FALSE;
@@ -427,6 +425,8 @@ HelixVsock *helix_vsock_new(const HelixVsockConfig *config)
     g_queue_init(&vsock->queue);
     vsock->strays = g_new(HelixVsockStray, STRAYS_MOST);
     vsock->next_port = PORT_FIRST;
+    vsock->later = helix_later_ref(NULL);
+    vsock->serve.run = serve_again;
     return vsock;
 }
 
@@ -445,15 +445,13 @@ static GPtrArray *reference_all(HelixVsock *vsock)
 
 gboolean helix_vsock_reset(HelixVsock *vsock)
 {
-    gint64 begin = g_get_monotonic_time();
-
     if (!vsock->forgotten) {
         vsock->forgotten = reference_all(vsock);
     }
     vsock->n_strays = 0;
     helix_vsock_enter(vsock, FALSE);
     for (guint i = 0; vsock->forgotten->len && i < RESET_MOST; i++) {
-        if (i && g_get_monotonic_time() - begin >= HELIX_TURN_BUDGET_US) {
+        if (i && helix_turn_is_over()) {
             break;
         }
         helix_vsock_connection_forgotten(vsock->forgotten->pdata[vsock->forgotten->len - 1]);
@@ -483,9 +481,8 @@ void helix_vsock_free(HelixVsock *vsock)
     g_ptr_array_unref(all);
     g_clear_pointer(&vsock->forgotten, g_ptr_array_unref);
     g_assert(!g_hash_table_size(vsock->all) && !vsock->queue.length);
-    if (vsock->idle) {
-        g_source_remove(vsock->idle);
-    }
+    helix_later_remove(vsock->later, &vsock->serve);
+    helix_later_unref(vsock->later);
     g_hash_table_destroy(vsock->by_key);
     g_hash_table_destroy(vsock->all);
     g_free(vsock->strays);

@@ -1,0 +1,682 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * test-turn.c - a turn of the main loop stops at its budget, whatever a guest asks for, and the rest goes on in later turns: nothing is
+ * lost, the order stays, others get their turn. The clock is the test's: it goes on by a tenth of a millisecond each time that
+ * somebody looks, so the budget is so many looks, on the slowest machine too.
+ */
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "client.h"
+#include "core/bytes.h"
+#include "core/error.h"
+#include "core/host-private.h"
+#include "core/socket.h"
+#include "core/turn.h"
+#include "gallery.h"
+#include "line.h"
+#include "scripted.h"
+
+#define TICK_NS     G_GINT64_CONSTANT(100000)
+#define MOST        (HELIX_TURN_BUDGET_US / 100 + 5u)      /* steps in a turn: one a look, and one more for each who may take one */
+#define PLENTY      300u                                    /* of what is asked for: more than ten turns of it */
+#define BAD         (GALLERY_LAST + 1)                      /* a resource whose look-up fails */
+
+static gint64 now_ns;
+
+static gint64 tick(void)
+{
+    return now_ns += TICK_NS;
+}
+
+/* Time is up whenever somebody looks. */
+static gint64 leap(void)
+{
+    return now_ns += 2 * HELIX_TURN_BUDGET_US * G_GINT64_CONSTANT(1000);
+}
+
+typedef struct World {
+    HelixHost *host;
+    Gallery gallery;
+} World;
+
+static void world_begin(World *world, HelixHostConfig *config)
+{
+    g_autoptr(GError) error = NULL;
+
+    memset(world, 0, sizeof *world);
+    config->encoder_class = scripted_wrap(&helix_encoder_null);
+    config->resolver = &gallery_resolver;
+    config->resolver_data = &world->gallery;
+    config->max_in_flight = 64;
+    world->host = helix_host_new(config, &error);
+    g_assert_no_error(error);
+    helix_turn_next();
+    helix_turn_set_clock(tick);
+}
+
+static void world_end(World *world)
+{
+    scripted_hold(FALSE);
+    helix_turn_set_clock(NULL);
+    helix_host_free(world->host);
+    world->gallery.closed = TRUE;
+    while (world->gallery.waiting.length) {
+        gallery_release(&world->gallery);
+    }
+}
+
+/* ---- what came back ---- */
+
+typedef struct Answer {
+    guint8 type;
+    gint32 code;                /* ERROR */
+    gint64 number;              /* FRAME_RESPONSE: pts; PONG: what the PING said */
+} Answer;
+
+static Answer answer_of(const guint8 *message)
+{
+    const guint8 *payload = message + HELIX_WIRE_HEADER_SIZE;
+    Answer answer = { .type = message[HELIX_WIRE_HEADER_TYPE] };
+
+    if (answer.type == HELIX_MSG_ERROR) {
+        answer.code = (gint32)helix_get_u32(payload + HELIX_ERROR_CODE);
+    } else if (answer.type == HELIX_MSG_PONG || answer.type == HELIX_MSG_FRAME_RESPONSE) {
+        answer.number = (gint64)helix_get_u64(payload);
+    }
+    return answer;
+}
+
+/* The messages that are whole move from @bytes to the end of @answers. Returns how many they are. */
+static guint take_answers(GByteArray *bytes, GArray *answers)
+{
+    guint n = 0;
+
+    while (bytes->len >= HELIX_WIRE_HEADER_SIZE) {
+        guint size = HELIX_WIRE_HEADER_SIZE + helix_get_u32(bytes->data + HELIX_WIRE_HEADER_PAYLOAD);
+        Answer answer;
+
+        if (bytes->len < size) {
+            break;
+        }
+        answer = answer_of(bytes->data);
+        g_array_append_val(answers, answer);
+        g_byte_array_remove_range(bytes, 0, size);
+        n++;
+    }
+    return n;
+}
+
+static Answer at(const GArray *answers, guint i)
+{
+    g_assert_cmpuint(i, <, answers->len);
+    return g_array_index(answers, Answer, i);
+}
+
+/* ---- what is asked for ---- */
+
+static void ask_ping(Line *line, guint64 number)
+{
+    guint8 payload[8];
+
+    helix_put_u64(payload, number);
+    line_send(line, HELIX_MSG_PING, 0, 0, payload, sizeof payload);
+}
+
+static void ask_frame(Line *line, guint16 session, guint32 resource, gint64 pts)
+{
+    g_autoptr(GByteArray) bytes = client_frame_bytes(&(FrameRequest) { .session = session, .resource = resource, .pts = pts });
+
+    g_byte_array_append(line->to_host, bytes->data, bytes->len);
+}
+
+/* A turn of the loop; what the carrier has to offer comes first in it. */
+static void turn(Line *line)
+{
+    helix_turn_next();
+    if (line && line_can_offer(line)) {
+        HELIX_TURN_SCOPE;
+
+        line_offer(line, G_MAXSIZE);
+    }
+    g_main_context_iteration(NULL, FALSE);
+}
+
+/* All of it, in a turn that has time for it. */
+static void take_in(Line *line)
+{
+    helix_turn_set_clock(NULL);
+    while (line_can_offer(line)) {
+        turn(line);
+    }
+    helix_turn_next();
+    helix_turn_set_clock(tick);
+}
+
+/* Turns, until @n answers are there; none has more than MOST of them, and it takes more than a few. */
+static void expect_spread(Line *line, GArray *answers, guint n)
+{
+    guint turns = 0;
+
+    g_assert_cmpuint(take_answers(line->from_host, answers), <=, MOST);
+    while (answers->len < n) {
+        turn(line);
+        g_assert_cmpuint(take_answers(line->from_host, answers), <=, MOST);
+        g_assert_cmpuint(++turns, <, 100000);
+    }
+    g_assert_cmpuint(answers->len, ==, n);
+    g_assert_cmpuint(turns, >=, n / MOST);
+}
+
+static GArray *answers_new(void)
+{
+    return g_array_new(FALSE, FALSE, sizeof(Answer));
+}
+
+/* ---- the queue ---- */
+
+typedef struct Counted {
+    HelixTask task;
+    HelixLater *later;
+    guint runs, again;          /* times that it adds itself when it runs */
+    GArray *order;              /* of numbers, shared */
+    guint number;
+} Counted;
+
+static void count(HelixTask *task)
+{
+    Counted *counted = (Counted *)task;
+
+    counted->runs++;
+    g_array_append_val(counted->order, counted->number);
+    if (counted->again > 0) {
+        counted->again--;
+        helix_later_add(counted->later, task);
+    }
+}
+
+/* In order, each once a turn, one at least when the turn is over before they come, and none that was removed. */
+static void test_queue(void)
+{
+    HelixLater *later = helix_later_ref(NULL);
+    g_autoptr(GArray) order = g_array_new(FALSE, FALSE, sizeof(guint));
+    Counted tasks[4];
+
+    for (guint i = 0; i < 4; i++) {
+        tasks[i] = (Counted) { .task.run = count, .later = later, .order = order, .number = i };
+        helix_later_add(later, &tasks[i].task);
+        helix_later_add(later, &tasks[i].task);
+    }
+    tasks[0].again = 1;
+    helix_later_remove(later, &tasks[2].task);
+    g_main_context_iteration(NULL, FALSE);
+    g_assert_cmpuint(order->len, ==, 3);
+    g_main_context_iteration(NULL, FALSE);
+    g_assert_cmpuint(order->len, ==, 4);
+    for (guint i = 0; i < 4; i++) {
+        g_assert_cmpuint(g_array_index(order, guint, i), ==, ((guint[]) { 0, 1, 3, 0 })[i]);
+    }
+    g_assert_false(g_main_context_iteration(NULL, FALSE));
+    helix_turn_set_clock(leap);
+    for (guint i = 0; i < 4; i++) {
+        helix_later_add(later, &tasks[i].task);
+    }
+    for (guint i = 1; i <= 4; i++) {
+        g_main_context_iteration(NULL, FALSE);
+        g_assert_cmpuint(order->len, ==, 4 + i);
+    }
+    helix_turn_set_clock(NULL);
+    helix_later_unref(later);
+}
+
+/* There is progress all the same. */
+static void test_no_time_at_all(void)
+{
+    g_autoptr(GArray) answers = answers_new();
+    World world;
+    Line *line;
+
+    world_begin(&world, &(HelixHostConfig) { 0 });
+    line = line_new(world.host, 0);
+    line->window = G_MAXSIZE;
+    helix_turn_set_clock(leap);
+    for (guint i = 0; i < PLENTY; i++) {
+        ask_frame(line, (guint16)(i % 3), i % 2 ? BAD : 0, i);
+        ask_ping(line, i);
+    }
+    for (guint turns = 0; answers->len < 2 * PLENTY; turns++) {
+        turn(line);
+        g_assert_cmpuint(take_answers(line->from_host, answers), <=, 5);
+        g_assert_cmpuint(turns, <, 100000);
+    }
+    line_free(line);
+    world_end(&world);
+}
+
+/* ---- input ---- */
+
+/* PINGs, and requests that are wrong in themselves or when they are looked up, in one read. */
+static void test_input(void)
+{
+    g_autoptr(GArray) answers = answers_new();
+    World world;
+    Line *line;
+
+    world_begin(&world, &(HelixHostConfig) { 0 });
+    line = line_new(world.host, 0);
+    line->window = G_MAXSIZE;
+    for (guint i = 0; i < PLENTY; i++) {
+        ask_ping(line, i);
+        ask_frame(line, 0, i % 2 ? BAD : 0, i);
+    }
+    turn(line);
+    g_assert_cmpuint(line->to_host->len, >, 0);
+    g_assert_false(line->paused);       /* the rest is to be offered again, though nothing more comes */
+    expect_spread(line, answers, 2 * PLENTY);
+    for (guint i = 0; i < PLENTY; i++) {
+        g_assert_cmpint(at(answers, 2 * i).number, ==, i);
+        g_assert_cmpint(at(answers, 2 * i + 1).code, ==, HELIX_CODE_NOT_FOUND);
+    }
+    line_free(line);
+    world_end(&world);
+}
+
+/* ---- sockets: the loop itself offers what they have ---- */
+
+typedef struct Peer {
+    int fd;
+    GByteArray *bytes;
+    GArray *answers;
+} Peer;
+
+static Peer peer_new(World *world)
+{
+    HelixChannel *channel;
+    int fds[2];
+
+    g_assert_cmpint(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), ==, 0);
+    g_assert_true(helix_socket_prepare(fds[0], NULL));
+    g_assert_true(helix_socket_prepare(fds[1], NULL));
+    channel = helix_socket_new(NULL, fds[1], "peer");
+    g_assert_true(helix_host_accept(channel, world->host));
+    return (Peer) { fds[0], g_byte_array_new(), answers_new() };
+}
+
+static void peer_free(Peer *peer)
+{
+    close(peer->fd);
+    g_byte_array_unref(peer->bytes);
+    g_array_unref(peer->answers);
+}
+
+/* Answers that came since. */
+static guint peer_look(Peer *peer)
+{
+    guint8 bytes[65536];
+    ssize_t got;
+
+    while ((got = recv(peer->fd, bytes, sizeof bytes, 0)) > 0) {
+        g_byte_array_append(peer->bytes, bytes, (guint)got);
+    }
+    return take_answers(peer->bytes, peer->answers);
+}
+
+static void peer_send_frames(Peer *peer, guint n)
+{
+    g_autoptr(GByteArray) all = g_byte_array_new();
+
+    for (guint i = 0; i < n; i++) {
+        g_autoptr(GByteArray) bytes = client_frame_bytes(&(FrameRequest) { .resource = BAD, .pts = i });
+
+        g_byte_array_append(all, bytes->data, bytes->len);
+    }
+    g_assert_cmpint(send(peer->fd, all->data, all->len, 0), ==, (ssize_t)all->len);
+}
+
+/* Three flood the host in one read each; who asks for little has its answer while they are at it, wherever the loop has it. */
+static void test_sockets_take_turns(void)
+{
+    Peer peers[5];
+    World world;
+    guint turns = 0, most_apart = 0;
+
+    world_begin(&world, &(HelixHostConfig) { 0 });
+    for (guint i = 0; i < G_N_ELEMENTS(peers); i++) {
+        peers[i] = peer_new(&world);
+        peer_send_frames(&peers[i], i == 0 || i == 4 ? 1 : PLENTY);
+    }
+    while (peers[1].answers->len < PLENTY || peers[2].answers->len < PLENTY || peers[3].answers->len < PLENTY) {
+        guint answers = 0, least = PLENTY, most = 0;
+
+        g_main_context_iteration(NULL, FALSE);
+        for (guint i = 0; i < G_N_ELEMENTS(peers); i++) {
+            answers += peer_look(&peers[i]);
+        }
+        for (guint i = 1; i <= 3; i++) {
+            least = MIN(least, peers[i].answers->len);
+            most = MAX(most, peers[i].answers->len);
+        }
+        most_apart = MAX(most_apart, most - least);
+        g_assert_cmpuint(answers, <=, MOST);
+        g_assert_cmpuint(++turns, <, 100000);
+        if (turns == 8) {
+            g_assert_cmpuint(peers[0].answers->len, ==, 1);
+            g_assert_cmpuint(peers[4].answers->len, ==, 1);
+        }
+    }
+    g_assert_cmpuint(turns, >=, 3 * PLENTY / MOST);
+    g_assert_cmpuint(most_apart, <=, 3 * MOST);
+    for (guint i = 0; i < G_N_ELEMENTS(peers); i++) {
+        peer_free(&peers[i]);
+    }
+    world_end(&world);
+}
+
+/* Little of each, but of many. */
+static void test_many_sockets(void)
+{
+    enum { N = 200 };
+    Peer peers[N];
+    World world;
+    guint turns = 0, left = N;
+
+    world_begin(&world, &(HelixHostConfig) { .max_connections = N, .max_streams = 256, .max_encoders = 512 });
+    for (guint i = 0; i < N; i++) {
+        peers[i] = peer_new(&world);
+        peer_send_frames(&peers[i], 1);
+    }
+    while (left > 0) {
+        guint answers = 0;
+
+        g_main_context_iteration(NULL, FALSE);
+        for (guint i = 0; i < N; i++) {
+            answers += peer_look(&peers[i]);
+        }
+        g_assert_cmpuint(answers, <=, MOST);
+        left -= answers;
+        g_assert_cmpuint(++turns, <, 100000);
+    }
+    g_assert_cmpuint(turns, >=, N / MOST);
+    for (guint i = 0; i < N; i++) {
+        g_assert_cmpuint(peers[i].answers->len, ==, 1);
+        peer_free(&peers[i]);
+    }
+    world_end(&world);
+}
+
+/* ---- answers ---- */
+
+/* One in the encoder, refused ones behind it, and the encoder comes back. */
+static void fill_up(World *world, Line *line, guint n)
+{
+    scripted_hold(TRUE);
+    ask_frame(line, 0, 1, 1);
+    for (guint i = 1; i < n; i++) {
+        ask_frame(line, 0, 0, i);
+    }
+    take_in(line);
+    g_assert_true(scripted_wait_begun(1));
+    g_assert_cmpuint(line->from_host->len, ==, 0);
+    g_assert_cmpuint(world->host->n_streams, ==, 1);
+}
+
+static void expect_filled(const GArray *answers, guint n)
+{
+    g_assert_cmpuint(at(answers, 0).type, ==, HELIX_MSG_FRAME_RESPONSE);
+    for (guint i = 1; i < n; i++) {
+        g_assert_cmpint(at(answers, i).code, ==, HELIX_CODE_NOT_FOUND);
+    }
+}
+
+static void test_answers(void)
+{
+    g_autoptr(GArray) answers = answers_new();
+    World world;
+    Line *line;
+
+    world_begin(&world, &(HelixHostConfig) { 0 });
+    line = line_new(world.host, 0);
+    line->window = G_MAXSIZE;
+    fill_up(&world, line, PLENTY);
+    scripted_hold(FALSE);
+    expect_spread(line, answers, PLENTY);
+    expect_filled(answers, PLENTY);
+    line_free(line);
+    world_end(&world);
+}
+
+/* Answers that nobody took yet, and then they are all taken. */
+static void test_outbox(void)
+{
+    g_autoptr(GArray) answers = answers_new();
+    World world;
+    Line *line;
+
+    world_begin(&world, &(HelixHostConfig) { 0 });
+    line = line_new(world.host, 0);
+    fill_up(&world, line, PLENTY);
+    scripted_hold(FALSE);
+    for (guint i = 0; i < 1000 && !line->wants_write; i++) {
+        g_usleep(1000);
+        turn(line);
+    }
+    for (guint i = 0; i < 100; i++) {
+        turn(line);
+    }
+    helix_turn_next();
+    {
+        HELIX_TURN_SCOPE;
+
+        line_open(line, G_MAXINT);
+    }
+    expect_spread(line, answers, PLENTY);
+    expect_filled(answers, PLENTY);
+    line_free(line);
+    world_end(&world);
+}
+
+/* PONGs that waited for the first CONFIG_RESP; one whose PING comes meanwhile is behind them. */
+static void test_held_pongs(void)
+{
+    g_autoptr(GArray) answers = answers_new();
+    guint8 config[HELIX_CONFIG_SIZE] = { 0 };
+    World world;
+    Line *line;
+
+    world_begin(&world, &(HelixHostConfig) { 0 });
+    line = line_new(world.host, 0);
+    line->window = G_MAXSIZE;
+    scripted_hold(TRUE);
+    ask_frame(line, 0, 1, 1);
+    line_send(line, HELIX_MSG_CONFIG_REQ, HELIX_CONFIG_ANSWER, 0, config, sizeof config);
+    for (guint i = 0; i < PLENTY; i++) {
+        ask_ping(line, i);
+    }
+    take_in(line);
+    g_assert_true(scripted_wait_begun(1));
+    g_assert_cmpuint(line->from_host->len, ==, 0);
+    scripted_hold(FALSE);
+    while (answers->len < 3) {
+        turn(line);
+        g_assert_cmpuint(take_answers(line->from_host, answers), <=, MOST);
+    }
+    ask_ping(line, PLENTY);
+    expect_spread(line, answers, PLENTY + 3);
+    g_assert_cmpuint(at(answers, 0).type, ==, HELIX_MSG_FRAME_RESPONSE);
+    g_assert_cmpuint(at(answers, 1).type, ==, HELIX_MSG_CONFIG_RESP);
+    for (guint i = 0; i <= PLENTY; i++) {
+        g_assert_cmpuint(at(answers, i + 2).type, ==, HELIX_MSG_PONG);
+        g_assert_cmpint(at(answers, i + 2).number, ==, i);
+    }
+    line_free(line);
+    world_end(&world);
+}
+
+/* The VM runs again, and many streams have requests whose look-ups fail. */
+static void test_run_again(void)
+{
+    enum { STREAMS = 10, EACH = 50 };
+    g_autoptr(GArray) answers = answers_new();
+    World world;
+    Line *line;
+
+    world_begin(&world, &(HelixHostConfig) { 0 });
+    line = line_new(world.host, 0);
+    line->window = G_MAXSIZE;
+    helix_host_set_running(world.host, FALSE);
+    for (guint i = 0; i < STREAMS * EACH; i++) {
+        ask_frame(line, (guint16)(i % STREAMS), BAD, i);
+    }
+    take_in(line);
+    g_assert_cmpuint(line->from_host->len, ==, 0);
+    helix_host_set_running(world.host, TRUE);
+    g_assert_cmpuint(line->from_host->len, ==, 0);
+    expect_spread(line, answers, STREAMS * EACH);
+    g_assert_cmpint(world.gallery.resolved, ==, STREAMS * EACH);
+    line_free(line);
+    world_end(&world);
+}
+
+/* ---- a reset of the GPU ---- */
+
+/* A look-up is under way, good requests wait behind it, and behind those what was refused. */
+static void test_reset(void)
+{
+    g_autoptr(GArray) answers = answers_new();
+    World world;
+    Line *line;
+    guint first;
+
+    world_begin(&world, &(HelixHostConfig) { 0 });
+    line = line_new(world.host, 0);
+    line->window = G_MAXSIZE;
+    world.gallery.hold = TRUE;
+    for (guint i = 0; i < PLENTY; i++) {
+        ask_frame(line, 0, 1, i);       /* 64 in flight, the others are busy */
+    }
+    take_in(line);
+    g_assert_cmpint(world.gallery.resolved, ==, 1);
+    world.gallery.hold = FALSE;         /* what is looked up from now on would be found */
+    helix_host_reset(world.host);
+    g_assert_cmpuint(line->from_host->len, ==, 0);
+    turn(line);
+    first = take_answers(line->from_host, answers);
+    g_assert_cmpuint(first, >, 0);
+    g_assert_cmpuint(first, <=, MOST);
+    ask_frame(line, 0, 2, 1000);        /* came after it, while those of before are not all answered */
+    expect_spread(line, answers, PLENTY + 1);
+    for (guint i = 0; i < PLENTY; i++) {
+        g_assert_cmpint(at(answers, i).code, ==, i < 64 ? HELIX_CODE_NOT_FOUND : HELIX_CODE_BUSY);
+    }
+    g_assert_cmpint(at(answers, PLENTY).number, ==, 1000);
+    g_assert_cmpint(world.gallery.resolved, ==, 2);
+    line_free(line);
+    world_end(&world);
+}
+
+/* From the reset on, before the loop has come to tell of it: neither a look-up nor the last picture is the new GPU's. */
+static void test_lost_gpu(void)
+{
+    g_autoptr(GArray) answers = answers_new();
+    g_autoptr(GByteArray) repeat = client_frame_bytes(&(FrameRequest) { .flags = HELIX_REQUEST_REPEAT, .pts = 9 });
+    World world;
+    Line *line;
+
+    world_begin(&world, &(HelixHostConfig) { 0 });
+    helix_turn_set_clock(NULL);
+    line = line_new(world.host, 0);
+    line->window = G_MAXSIZE;
+    ask_frame(line, 0, 1, 0);
+    while (take_answers(line->from_host, answers) == 0) {
+        turn(line);
+    }
+    world.gallery.hold = TRUE;
+    for (guint i = 1; i <= 3; i++) {
+        ask_frame(line, 0, 1, i);
+    }
+    turn(line);
+    g_assert_cmpint(world.gallery.resolved, ==, 2);
+    world.gallery.hold = FALSE;
+    helix_host_lose_gpu(world.host);
+    g_byte_array_append(line->to_host, repeat->data, repeat->len);
+    turn(line);
+    gallery_release(&world.gallery);    /* begun before the reset, and found: it is not there any longer */
+    while (answers->len < 5) {
+        turn(line);
+        take_answers(line->from_host, answers);
+    }
+    for (guint i = 1; i < 5; i++) {
+        g_assert_cmpint(at(answers, i).code, ==, HELIX_CODE_NOT_FOUND);
+    }
+    ask_frame(line, 0, 1, 10);
+    while (answers->len < 6) {
+        turn(line);
+        take_answers(line->from_host, answers);
+    }
+    g_assert_cmpint(at(answers, 5).number, ==, 10);
+    g_assert_cmpint(world.gallery.resolved, ==, 3);
+    helix_host_reset(world.host);       /* of which all was said */
+    ask_frame(line, 0, 1, 11);
+    while (answers->len < 7) {
+        turn(line);
+        take_answers(line->from_host, answers);
+    }
+    g_assert_cmpint(at(answers, 6).number, ==, 11);
+    line_free(line);
+    world_end(&world);
+}
+
+/* ---- the end of connections ---- */
+
+/* Many have begun a message and do not go on. */
+static void test_stalls(void)
+{
+    enum { N = 100 };
+    Line *lines[N];
+    World world;
+    guint ended = 0;
+
+    world_begin(&world, &(HelixHostConfig) { .max_connections = N, .stall_timeout_ms = 1 });
+    for (guint i = 0; i < N; i++) {
+        static const guint8 begun[] = { 0 };
+
+        lines[i] = line_new(world.host, 0);
+        lines[i]->window = G_MAXSIZE;
+        g_byte_array_append(lines[i]->to_host, begun, sizeof begun);
+        line_offer(lines[i], 1);
+    }
+    while (ended < N) {
+        guint before = ended;
+
+        helix_turn_next();
+        g_main_context_iteration(NULL, TRUE);
+        ended = 0;
+        for (guint i = 0; i < N; i++) {
+            ended += lines[i]->closed;
+        }
+        g_assert_cmpuint(ended - before, <=, MOST);
+    }
+    for (guint i = 0; i < N; i++) {
+        line_free(lines[i]);
+    }
+    world_end(&world);
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/turn/queue", test_queue);
+    g_test_add_func("/turn/no-time-at-all", test_no_time_at_all);
+    g_test_add_func("/turn/input", test_input);
+    g_test_add_func("/turn/sockets-take-turns", test_sockets_take_turns);
+    g_test_add_func("/turn/many-sockets", test_many_sockets);
+    g_test_add_func("/turn/answers", test_answers);
+    g_test_add_func("/turn/outbox", test_outbox);
+    g_test_add_func("/turn/held-pongs", test_held_pongs);
+    g_test_add_func("/turn/run-again", test_run_again);
+    g_test_add_func("/turn/reset", test_reset);
+    g_test_add_func("/turn/lost-gpu", test_lost_gpu);
+    g_test_add_func("/turn/stalls", test_stalls);
+    return g_test_run();
+}

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * test-turn.c - a turn of the main loop stops at its budget, and what is held goes on in later turns, connection by connection. The clock
+ * is the test's and goes on with each look.
+ */
+#include <string.h>
+
+#include "core/turn.h"
+#include "guest.h"
+
+#define P 1000u
+#define Q 5000u
+
+#define TICK_NS G_GINT64_CONSTANT(100000)
+#define MOST    (HELIX_TURN_BUDGET_US / 100 + 5u)   /* steps in a turn: one a look, and one more for each who may take one */
+
+static gint64 now_ns;
+
+static gint64 tick(void)
+{
+    return now_ns += TICK_NS;
+}
+
+static void data(Guest *guest, guint32 port, const guint8 *bytes, gsize len)
+{
+    HELIX_TURN_SCOPE;
+
+    guest_data(guest, port, Q, bytes, len);
+}
+
+/* Two packets whose users take a little at a time: each turn has time for some, and both go on. */
+static void test_input(void)
+{
+    enum { SIZE = 6000, BITE = 10 };
+    Guest *guest = guest_new(0, 0);
+    User *users[2] = { guest_connect(guest, P, Q), guest_connect(guest, P + 1, Q) };
+    g_autofree guint8 *bytes = g_malloc(SIZE);
+    guint turns = 0;
+
+    for (guint i = 0; i < SIZE; i++) {
+        bytes[i] = (guint8)(i * 31 / 7);
+    }
+    helix_turn_set_clock(tick);
+    for (guint i = 0; i < 2; i++) {
+        users[i]->bite = BITE;
+        users[i]->resume_inside = TRUE;
+        data(guest, P + i, bytes, SIZE);
+    }
+    g_assert_cmpuint(users[0]->n_input, <=, MOST);
+    g_assert_cmpuint(users[1]->n_input, <=, MOST);
+    g_assert_cmpuint(users[1]->n_input, >, 0);
+    while (users[0]->input->len < SIZE || users[1]->input->len < SIZE) {
+        guint before = users[0]->n_input + users[1]->n_input;
+
+        g_main_context_iteration(NULL, FALSE);
+        g_assert_cmpuint(users[0]->n_input + users[1]->n_input - before, <=, MOST);
+        g_assert_cmpuint(users[0]->n_input, <=, users[1]->n_input + 2 * MOST);
+        g_assert_cmpuint(users[1]->n_input, <=, users[0]->n_input + 2 * MOST);
+        g_assert_cmpuint(++turns, <, 10000);
+    }
+    g_assert_cmpuint(turns, >=, 2 * SIZE / BITE / MOST - 2);
+    for (guint i = 0; i < 2; i++) {
+        g_assert_cmpmem(users[i]->input->data, users[i]->input->len, bytes, SIZE);
+        g_assert_cmpuint(guest_connection(guest, P + i, Q)->fwd_cnt, ==, SIZE);
+    }
+    helix_turn_set_clock(NULL);
+    guest_free(guest);
+}
+
+/* Many connections wait for receive buffers, and then there are enough for all. */
+static void test_output(void)
+{
+    enum { N = 100, SIZE = 1000 };
+    static const guint8 bytes[SIZE];
+    Guest *guest = guest_new(0, 0);
+    User *users[N];
+    guint turns = 0, done = 0;
+
+    for (guint i = 0; i < N; i++) {
+        users[i] = guest_connect(guest, P + i, Q);
+    }
+    guest_drop_packets(guest);
+    while (!g_queue_is_empty(&guest->buffers)) {
+        g_queue_pop_head(&guest->buffers);
+    }
+    for (guint i = 0; i < N; i++) {
+        users[i]->output = bytes;
+        users[i]->output_len = SIZE;
+        users[i]->written = user_write(users[i], bytes, SIZE);
+        g_assert_cmpuint(users[i]->written, ==, 0);
+    }
+    helix_turn_next();
+    helix_turn_set_clock(tick);
+    guest_add_buffers_quietly(guest, 2 * N, SIZE);
+    {
+        HELIX_TURN_SCOPE;
+
+        helix_vsock_rx_available(guest->vsock);
+    }
+    while (done < N) {
+        guint before = done;
+
+        done = 0;
+        for (guint i = 0; i < N; i++) {
+            done += users[i]->written == SIZE;
+        }
+        g_assert_cmpuint(done - before, <=, MOST);
+        g_main_context_iteration(NULL, FALSE);
+        g_assert_cmpuint(++turns, <, 10000);
+    }
+    g_assert_cmpuint(turns, >=, N / MOST);
+    helix_turn_set_clock(NULL);
+    guest_drop_packets(guest);
+    guest_free(guest);
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/vsock/turn/input", test_input);
+    g_test_add_func("/vsock/turn/output", test_output);
+    return g_test_run();
+}
