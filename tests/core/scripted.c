@@ -10,6 +10,7 @@
 typedef struct Scripted {
     HelixEncoder base;
     HelixEncoder *inner;
+    HelixEncoderConfig config;
 } Scripted;
 
 static HelixEncoderClass scripted_class;
@@ -17,7 +18,7 @@ static const HelixEncoderClass *inner_class;
 
 static GMutex lock;             /* all below */
 static GCond changed;
-static guint delay_ms, drops, drop_every, fails, oversized, open_fails, begun, opened, closed, reconfigured;
+static guint delay_ms, drops, drop_every, fails, oversized, open_fails, refusals, begun, opened, closed, reconfigured;
 static gboolean held, remember;
 static GArray *calls;
 static HelixEncoderConfig last_config;
@@ -42,7 +43,7 @@ static HelixEncoder *scripted_open(HelixEncoderConfig *config, GError **error)
         return NULL;
     }
     scripted = g_new(Scripted, 1);
-    *scripted = (Scripted) { .base.klass = &scripted_class, .inner = inner };
+    *scripted = (Scripted) { .base.klass = &scripted_class, .inner = inner, .config = *config };
     g_mutex_lock(&lock);
     opened++;
     g_mutex_unlock(&lock);
@@ -51,11 +52,24 @@ static HelixEncoder *scripted_open(HelixEncoderConfig *config, GError **error)
 
 static gboolean scripted_reconfigure(HelixEncoder *encoder, HelixEncoderConfig *config, GError **error)
 {
+    Scripted *scripted = (Scripted *)encoder;
+    gboolean refuse;
+
     g_mutex_lock(&lock);
     last_config = *config;
-    reconfigured++;
+    refuse = refusals > 0;
+    refusals -= refuse;
+    reconfigured += !refuse;
     g_mutex_unlock(&lock);
-    return inner_class->reconfigure(((Scripted *)encoder)->inner, config, error);
+    if (refuse) {
+        g_set_error(error, HELIX_ERROR, HELIX_CODE_INVALID, "scripted to refuse");
+        return FALSE;
+    }
+    if (!inner_class->reconfigure(scripted->inner, config, error)) {
+        return FALSE;
+    }
+    scripted->config = *config;
+    return TRUE;
 }
 
 /* What is to become of this encode; waits as told. */
@@ -77,7 +91,9 @@ static void begin(gboolean *drop, gboolean *fail)
 static gboolean scripted_encode(HelixEncoder *encoder, HelixSurface *surface, gboolean force_idr, HelixAccessUnit *unit,
                                 GError **error)
 {
-    ScriptedCall call = { .width = surface->width, .height = surface->height, .path = surface->path, .force_idr = force_idr };
+    const HelixEncoderConfig *config = &((Scripted *)encoder)->config;
+    ScriptedCall call = { .width = surface->width, .height = surface->height, .coded_width = config->width,
+                          .bitrate = config->bitrate, .path = surface->path, .force_idr = force_idr };
     gboolean ok = TRUE;
     guint wait_ms;
 
@@ -125,7 +141,7 @@ static void scripted_close(HelixEncoder *encoder)
 const HelixEncoderClass *scripted_wrap(const HelixEncoderClass *inner)
 {
     g_mutex_lock(&lock);
-    delay_ms = drops = drop_every = fails = oversized = open_fails = begun = opened = closed = reconfigured = 0;
+    delay_ms = drops = drop_every = fails = oversized = open_fails = refusals = begun = opened = closed = reconfigured = 0;
     held = FALSE;
     remember = TRUE;
     g_clear_pointer(&calls, g_array_unref);
@@ -175,6 +191,7 @@ SETTER(scripted_drop_every, guint, drop_every)
 SETTER(scripted_fail, guint, fails)
 SETTER(scripted_oversize, guint, oversized)
 SETTER(scripted_fail_open, guint, open_fails)
+SETTER(scripted_refuse, guint, refusals)
 SETTER(scripted_hold, gboolean, held)
 GETTER(scripted_n_begun, guint, begun)
 GETTER(scripted_n_calls, guint, calls->len)

@@ -9,6 +9,7 @@
 
 typedef struct ScriptedCall {
     guint32 width, height;      /* of the surface */
+    guint32 coded_width, bitrate;       /* asked for, in force when it was encoded */
     guint32 pixel;              /* its first four bytes */
     HelixHostPath path;
     gboolean force_idr;
@@ -25,6 +26,7 @@ void scripted_drop_every(guint n);          /* 0: none */
 void scripted_fail(guint n);                /* the next n encodes fail */
 void scripted_oversize(guint n);            /* the next n access units are larger than a message may be */
 void scripted_fail_open(guint n);           /* the next n opens fail */
+void scripted_refuse(guint n);              /* the next n reconfigures are refused */
 void scripted_hold(gboolean hold);          /* encodes do not return until this is FALSE again */
 
 /* Waits for the @n-th encode to have begun, counted from 1; FALSE if that takes too long. */

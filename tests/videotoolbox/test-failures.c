@@ -126,6 +126,33 @@ static void test_refused(void)
     check_ladder(TRUE, FALSE);
 }
 
+/* What it refuses to be told it does not keep for its next session either. */
+static void test_refused_is_forgotten(void)
+{
+    HelixEncoderConfig before = rig_config(WIDTH, HEIGHT), config = before;
+    HelixEncoder *encoder = rig_open(before);
+    GError *error = NULL;
+    HelixAccessUnit unit;
+    double rate = 0;
+
+    double_vt.refuse_property[0] = "kVTCompressionPropertyKey_AverageBitRate";
+    config.bitrate /= 2;
+    config.fps_num = 30;
+    g_assert_false(helix_encoder_videotoolbox.reconfigure(encoder, &config, &error));
+    g_assert_no_error(error);
+    double_vt.refuse_property[0] = NULL;
+    double_vt.die = TRUE;
+    unit = rig_must_encode(encoder, rig_memory_surface(WIDTH, HEIGHT, 1), FALSE);
+    rig_check_idr(&unit, FALSE);
+    g_bytes_unref(unit.data);
+    g_assert_cmpuint(helix_videotoolbox_info(encoder).sessions, ==, 2);
+    g_assert_true(double_vt_property("kVTCompressionPropertyKey_AverageBitRate", &rate, NULL));
+    g_assert_cmpfloat(rate, ==, before.bitrate);
+    g_assert_true(double_vt_property("kVTCompressionPropertyKey_ExpectedFrameRate", &rate, NULL));
+    g_assert_cmpfloat(rate, ==, (double)before.fps_num / before.fps_den);
+    rig_close(encoder);
+}
+
 static void test_reconfigure_refused(void)
 {
     HelixEncoderConfig config = rig_config(WIDTH, HEIGHT);
@@ -437,6 +464,7 @@ int main(int argc, char **argv)
     g_test_add_func("/ladder", test_ladder);
     g_test_add_func("/refused", test_refused);
     g_test_add_func("/reconfigure/refused", test_reconfigure_refused);
+    g_test_add_func("/reconfigure/refused-is-forgotten", test_refused_is_forgotten);
     g_test_add_func("/lost", test_lost);
     g_test_add_func("/lost/for-good", test_lost_for_good);
     g_test_add_func("/lost/fallen", test_fallen);

@@ -156,6 +156,10 @@ static gboolean vt_reconfigure(HelixEncoder *encoder, HelixEncoderConfig *config
         forget_session(vt);
         return TRUE;
     }
+    if (status != 0) {          /* as it was: what it took of this it is told back */
+        helix_vt_session_configure(vt->session, &before, &next);
+        vt->config = before;
+    }
     return status == 0;
 }
 

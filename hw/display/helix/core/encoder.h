@@ -56,7 +56,7 @@ typedef struct HelixEncoderClass {
     HelixEncoder *(*open)(HelixEncoderConfig *config, GError **error);
     /*
      * Change to @config without a new session, writing back what is in force. FALSE without @error set: this needs
-     * close and open (a new SPS and IDR follow).
+     * open and close (a new SPS and IDR follow). FALSE, with an error or without, leaves the encoder as it was.
      */
     gboolean (*reconfigure)(HelixEncoder *encoder, HelixEncoderConfig *config, GError **error);
     /*

@@ -24,6 +24,7 @@ typedef struct HelixOp {
     HelixFrameRequest frame;
     HelixConfigRequest config;
     gboolean wants_answer;      /* CONFIG: with CONFIG_RESP */
+    gboolean resizes;           /* CONFIG: while it is with the encoder the coded size is not known */
     gboolean handshake;         /* CONFIG: the connection's first of those; its PINGs wait for it */
     GError *error;              /* set at any time: the answer */
 

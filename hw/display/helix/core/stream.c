@@ -35,7 +35,8 @@ struct HelixStream {
 
     /* Since the stream's start, for its lines in the log. */
     HelixEncoderConfig in_force;
-    guint32 coded_width, coded_height;  /* asked for; 0: follow the frames */
+    guint32 coded_width, coded_height;  /* asked for and granted; 0: follow the frames */
+    guint resizing;             /* CONFIG_REQs with the encoder that may change that: look-ups wait */
     guint64 encoded, dropped;
     gint64 started_ns;
 };
@@ -99,7 +100,7 @@ static void end_life(HelixStream *stream)
     g_clear_pointer(&stream->last, helix_surface_unref);
     stream->encoded = stream->dropped = 0;
     stream->owes_key = FALSE;
-    stream->coded_width = stream->coded_height = 0;
+    stream->coded_width = stream->coded_height = stream->resizing = 0;
     memset(&stream->in_force, 0, sizeof stream->in_force);
 }
 
@@ -155,16 +156,15 @@ static void send_released(HelixStream *stream, const HelixOp *op)
     }
 }
 
-/* Would answering @op as dropped lose the last picture there is? */
-static gboolean is_newest_frame(const HelixStream *stream, const HelixOp *op)
+/* Whether @op, dropped, may be encoded once more: a frame behind it makes it needless, a change in force behind it comes too early. */
+static gboolean is_last(const HelixStream *stream, const HelixOp *op)
 {
-    for (GList *link = stream->ops.tail; link; link = link->prev) {
+    for (GList *link = stream->ops.tail; link && link->data != op; link = link->prev) {
         const HelixOp *other = link->data;
+        gboolean frame = other->kind == HELIX_OP_FRAME && other->state != HELIX_OP_DONE;
+        gboolean change = other->kind == HELIX_OP_CONFIG && other->state != HELIX_OP_WAITING && !other->error;
 
-        if (other == op) {
-            return TRUE;
-        }
-        if (other->kind == HELIX_OP_FRAME && other->state != HELIX_OP_DONE) {
+        if (frame || change) {
             return FALSE;
         }
     }
@@ -176,7 +176,7 @@ static void frame_done(HelixStream *stream, HelixOp *op, HelixWorkerResult *resu
     op->record.submitted_ns = result->unit.submitted_ns;
     op->record.encoded_ns = result->encoded_ns;
     op->unit_cpu_bytes += result->unit.cpu_bytes;
-    if (!result->error && result->unit.dropped && !op->retried && is_newest_frame(stream, op)) {
+    if (!result->error && result->unit.dropped && !op->retried && is_last(stream, op)) {
         op->retried = TRUE;
         helix_worker_encode(stream->worker, op->surface, op->frame.pts, op->frame.force_keyframe, op);
         return;
@@ -199,6 +199,18 @@ static void frame_done(HelixStream *stream, HelixOp *op, HelixWorkerResult *resu
     }
 }
 
+static void config_done(HelixStream *stream, HelixOp *op, HelixWorkerResult *result)
+{
+    op->error = g_steal_pointer(&result->error);
+    op->in_force = result->config;
+    stream->resizing -= op->resizes;
+    if (!op->error) {
+        stream->coded_width = op->config.config.width;
+        stream->coded_height = op->config.config.height;
+    }
+    op_done(stream, op);
+}
+
 static void worker_done(gpointer owner, gpointer tag, HelixWorkerResult *result)
 {
     HelixStream *stream = owner;
@@ -212,9 +224,7 @@ static void worker_done(gpointer owner, gpointer tag, HelixWorkerResult *result)
     if (op->kind == HELIX_OP_FRAME) {
         frame_done(stream, op, result);
     } else {
-        op->error = g_steal_pointer(&result->error);
-        op->in_force = result->config;
-        op_done(stream, op);
+        config_done(stream, op, result);
     }
     pump(stream);
     helix_session_leave(session);
@@ -351,35 +361,45 @@ static void pass_key_on(HelixStream *stream, HelixOp *op)
     }
 }
 
+/*
+ * It goes to the encoder behind the frame before it, and behind that frame's second try, if there is to be one. Whether it is
+ * granted is not known before it is answered: until then nothing is looked up for another size.
+ */
+static gboolean begin_config(HelixStream *stream, HelixOp *op)
+{
+    const HelixEncoderConfig *asked = &op->config.config;
+    GError *error = NULL;
+
+    if (stream->resolving || (stream->active > 0 && is_last(stream, op))) {
+        return FALSE;
+    }
+    if (!need_worker(stream, &error)) {
+        op_fail(stream, op, error);
+        return TRUE;
+    }
+    op->state = HELIX_OP_ENCODING;
+    op->resizes = stream->resizing > 0 || asked->width != stream->coded_width || asked->height != stream->coded_height;
+    stream->resizing += op->resizes;
+    helix_worker_configure(stream->worker, &op->config, op);
+    return TRUE;
+}
+
 /* Returns FALSE if @op, and all behind it, must wait. */
 static gboolean begin(HelixStream *stream, HelixOp *op)
 {
-    GError *error = NULL;
-
     switch (op->kind) {
     case HELIX_OP_FRAME:
         if (is_lost(stream, op)) {
             op_lost(stream, op);
             return TRUE;
         }
-        if (!stream->host->running || stream->resolving || stream->active >= MAX_ACTIVE) {
+        if (!stream->host->running || stream->resolving || stream->resizing || stream->active >= MAX_ACTIVE) {
             return FALSE;
         }
         begin_frame(stream, op);
         return TRUE;
     case HELIX_OP_CONFIG:
-        if (stream->resolving) {
-            return FALSE;       /* the frame before it goes to the encoder first */
-        }
-        if (need_worker(stream, &error)) {
-            op->state = HELIX_OP_ENCODING;
-            stream->coded_width = op->config.config.width;
-            stream->coded_height = op->config.config.height;
-            helix_worker_configure(stream->worker, &op->config, op);
-        } else {
-            op_fail(stream, op, error);
-        }
-        return TRUE;
+        return begin_config(stream, op);
     default:
         if (op != g_queue_peek_head(&stream->ops)) {
             return FALSE;

@@ -66,12 +66,11 @@ struct HelixWorker {
 
 /* ---- the thread ---- */
 
-static void release_memory(HelixWorker *worker)
+static void release_memory(HelixCrew *crew, guint64 bytes)
 {
-    g_mutex_lock(&worker->crew->lock);
-    worker->crew->bytes -= worker->bytes;
-    g_mutex_unlock(&worker->crew->lock);
-    worker->bytes = 0;
+    g_mutex_lock(&crew->lock);
+    crew->bytes -= bytes;
+    g_mutex_unlock(&crew->lock);
 }
 
 static void close_encoder(HelixWorker *worker)
@@ -80,33 +79,47 @@ static void close_encoder(HelixWorker *worker)
         worker->klass->close(worker->encoder);
         worker->encoder = NULL;
         helix_surface_pool_trim(worker->converted);
-        release_memory(worker);
+        release_memory(worker->crew, worker->bytes);
+        worker->bytes = 0;
     }
 }
 
-/* The guest chooses the coded size, whatever the size of its pictures. */
-static gboolean reserve_memory(HelixWorker *worker, const HelixEncoderConfig *config, GError **error)
+/* What an encoder of this configuration keeps. The guest chooses the coded size, whatever the size of its pictures. */
+static guint64 memory_of(const HelixWorker *worker, const HelixEncoderConfig *config)
 {
-    HelixCrew *crew = worker->crew;
-    guint64 bytes = worker->klass->memory ? worker->klass->memory(config) : 0, others;
-    gboolean fits;
+    guint64 bytes = worker->klass->memory ? worker->klass->memory(config) : 0;
 
     if (worker->klass->wants_nv12) {
         bytes += helix_surface_pool_row(HELIX_FORMAT_NV12, config->width) * config->height * 3 / 2 * CONVERTED_MOST;
     }
+    return bytes;
+}
+
+/*
+ * Count @bytes for an encoder to be opened: @beside the one that is open, or in its place if there is no room for both, which then
+ * counts no more. FALSE, and nothing has changed, if there is no room at all.
+ */
+static gboolean reserve_memory(HelixWorker *worker, const HelixEncoderConfig *config, guint64 bytes, gboolean *beside, GError **error)
+{
+    HelixCrew *crew = worker->crew;
+    guint64 others;
+    gboolean fits;
+
     g_mutex_lock(&crew->lock);
-    others = crew->bytes;
+    others = crew->bytes - worker->bytes;
     fits = bytes <= crew->max_bytes && others <= crew->max_bytes - bytes;
-    crew->bytes += fits ? bytes : 0;
+    *beside = fits && crew->bytes <= crew->max_bytes - bytes;
+    if (fits) {
+        crew->bytes = (*beside ? crew->bytes : others) + bytes;
+        worker->bytes = *beside ? worker->bytes : 0;
+    }
     g_mutex_unlock(&crew->lock);
     if (!fits) {
         g_set_error(error, HELIX_ERROR, HELIX_CODE_INTERNAL, "encoder %s for %u x %u needs %" G_GUINT64_FORMAT " bytes, which do not "
                     "fit beside the %" G_GUINT64_FORMAT " of other encoders; %" G_GUINT64_FORMAT " is the limit: fewer or smaller "
                     "streams", worker->klass->name, config->width, config->height, bytes, others, crew->max_bytes);
-        return FALSE;
     }
-    worker->bytes = bytes;
-    return TRUE;
+    return fits;
 }
 
 /* What @asked comes to for frames of this size. */
@@ -120,18 +133,33 @@ static gboolean complete(const HelixEncoderConfig *asked, guint32 width, guint32
     return helix_encoder_config_complete(config, error);
 }
 
+/*
+ * The one that is open goes once the new one is there. If that can't be opened nothing has changed; but where there is no memory
+ * for both the old one is closed, and opened again with the next frame.
+ */
 static gboolean open_encoder(HelixWorker *worker, const HelixEncoderConfig *config, GError **error)
 {
-    close_encoder(worker);
-    if (!reserve_memory(worker, config, error)) {
+    const guint64 bytes = memory_of(worker, config);
+    HelixEncoderConfig in_force = *config;
+    HelixEncoder *encoder;
+    gboolean beside;
+
+    if (!reserve_memory(worker, config, bytes, &beside, error)) {
         return FALSE;
     }
-    worker->in_force = *config;
-    worker->encoder = worker->klass->open(&worker->in_force, error);
-    if (!worker->encoder) {
-        release_memory(worker);
+    if (!beside) {
+        close_encoder(worker);
     }
-    return worker->encoder != NULL;
+    encoder = worker->klass->open(&in_force, error);
+    if (!encoder) {
+        release_memory(worker->crew, bytes);
+        return FALSE;
+    }
+    close_encoder(worker);
+    worker->encoder = encoder;
+    worker->in_force = in_force;
+    worker->bytes = bytes;
+    return TRUE;
 }
 
 /* An encoder for frames of @surface's size: the open one, or a new one, whose first frame is an IDR by nature. */
@@ -157,6 +185,7 @@ static gboolean ready_for(HelixWorker *worker, const HelixSurface *surface, GErr
     if (worker->encoder && config.width == worker->in_force.width && config.height == worker->in_force.height) {
         return TRUE;    /* an odd size and the even one above it are coded alike */
     }
+    close_encoder(worker);
     return open_encoder(worker, &config, error);
 }
 
