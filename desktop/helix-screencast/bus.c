@@ -4,6 +4,8 @@
  */
 #include "bus.h"
 
+#define DBUS_NAME "org.freedesktop.DBus"
+#define DBUS_PATH "/org/freedesktop/DBus"
 #define CALL_MS 30000
 
 static gboolean on_time(gpointer data)
@@ -12,12 +14,12 @@ static gboolean on_time(gpointer data)
     return G_SOURCE_REMOVE;
 }
 
-gboolean bus_wait(const gboolean *done, guint seconds, GCancellable *cancellable, GError **error)
+gboolean bus_wait(const gboolean *done, const gboolean *ended, guint ms, GCancellable *cancellable, GError **error)
 {
     gboolean late = FALSE;
-    guint timer = seconds ? g_timeout_add_seconds(seconds, on_time, &late) : 0;
+    guint timer = ms ? g_timeout_add(ms, on_time, &late) : 0;
 
-    while (!*done && !late && !g_cancellable_is_cancelled(cancellable)) {
+    while (!*done && !(ended && *ended) && !late && !g_cancellable_is_cancelled(cancellable)) {
         g_main_context_iteration(NULL, TRUE);
     }
     if (timer && !late) {
@@ -26,10 +28,19 @@ gboolean bus_wait(const gboolean *done, guint seconds, GCancellable *cancellable
     if (g_cancellable_set_error_if_cancelled(cancellable, error)) {
         return FALSE;
     }
-    if (!*done) {
-        g_set_error(error, G_IO_ERROR, G_IO_ERROR_TIMED_OUT, "no answer within %u s", seconds);
+    if (!*done && ended && *ended) {
+        g_set_error_literal(error, G_IO_ERROR, G_IO_ERROR_CLOSED, "it ended before its answer");
+    } else if (!*done) {
+        g_set_error(error, G_IO_ERROR, G_IO_ERROR_TIMED_OUT, "no answer within %u s", ms / 1000);
     }
     return *done;
+}
+
+void bus_pause(guint ms, GCancellable *cancellable)
+{
+    gboolean never = FALSE;
+
+    (void)bus_wait(&never, NULL, ms, cancellable, NULL);
 }
 
 typedef struct Call {
@@ -74,6 +85,13 @@ GVariant *bus_call(GDBusConnection *bus, const char *service, const char *path, 
     return call.reply;
 }
 
+void bus_send(GDBusConnection *bus, const char *service, const char *path, const char *interface, const char *method)
+{
+    g_dbus_connection_call(bus, service, path, interface, method, NULL, NULL, G_DBUS_CALL_FLAGS_NO_AUTO_START, -1, NULL,
+                           NULL, NULL);
+    g_dbus_connection_flush_sync(bus, NULL, NULL);
+}
+
 guint32 bus_get_uint(GDBusConnection *bus, const char *service, const char *path, const char *interface,
                      const char *property, GCancellable *cancellable, GError **error)
 {
@@ -98,11 +116,27 @@ guint32 bus_get_uint(GDBusConnection *bus, const char *service, const char *path
 gboolean bus_has(GDBusConnection *bus, const char *service, GCancellable *cancellable)
 {
     gboolean has = FALSE;
-    g_autoptr(GVariant) reply = bus_call(bus, "org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus",
-                                         "NameHasOwner", g_variant_new("(s)", service), "(b)", NULL, cancellable, NULL);
+    g_autoptr(GVariant) reply = bus_call(bus, DBUS_NAME, DBUS_PATH, DBUS_NAME, "NameHasOwner",
+                                         g_variant_new("(s)", service), "(b)", NULL, cancellable, NULL);
 
     if (reply) {
         g_variant_get(reply, "(b)", &has);
     }
     return has;
+}
+
+gboolean bus_may_have(GDBusConnection *bus, const char *service, GCancellable *cancellable)
+{
+    g_autoptr(GVariant) reply = NULL;
+    g_autofree const char **names = NULL;
+
+    if (bus_has(bus, service, cancellable)) {
+        return TRUE;
+    }
+    reply = bus_call(bus, DBUS_NAME, DBUS_PATH, DBUS_NAME, "ListActivatableNames", NULL, "(as)", NULL, cancellable, NULL);
+    if (!reply) {
+        return FALSE;
+    }
+    g_variant_get(reply, "(^a&s)", &names);
+    return g_strv_contains((const char *const *)names, service);
 }

@@ -6,6 +6,7 @@
 #include <unistd.h>
 #include "bus.h"
 #include "cast.h"
+#include "screen.h"
 
 G_DEFINE_QUARK(helix-screencast-error-quark, cast_error)
 
@@ -13,38 +14,52 @@ static void closed_because(Cast *cast, const char *why)
 {
     if (!cast->closed) {
         cast->closed = g_strdup(why);
+        cast->is_closed = TRUE;
     }
 }
 
 static void on_closed(GDBusConnection *bus, const char *sender, const char *path, const char *interface,
                       const char *signal, GVariant *parameters, gpointer data)
 {
-    closed_because(data, "the compositor closed the ScreenCast");
+    Cast *cast = data;
+
+    cast->ended = TRUE;
+    closed_because(cast, "the compositor closed the ScreenCast");
 }
 
 static void on_vanished(GDBusConnection *bus, const char *name, gpointer data)
 {
+    Cast *cast = data;
     g_autofree char *why = g_strdup_printf("%s left the session bus", name);
 
-    closed_because(data, why);
+    cast->gone = TRUE;
+    cast->ended = cast->ended || g_strcmp0(name, cast->service) == 0;
+    closed_because(cast, why);
 }
 
 static void on_bus_closed(GDBusConnection *bus, gboolean vanished, GError *error, gpointer data)
 {
-    closed_because(data, "the session bus closed the connection");
+    Cast *cast = data;
+
+    cast->gone = cast->ended = TRUE;
+    closed_because(cast, "the session bus closed the connection");
 }
 
-void cast_session_is(Cast *cast, const char *service, const char *path, const char *interface, const char *end_method)
+void cast_service_is(Cast *cast, const char *service)
 {
     cast->service = service;
-    cast->path = g_strdup(path);
-    cast->interface = interface;
-    cast->end_method = end_method;
-    cast->closed_signal = g_dbus_connection_signal_subscribe(cast->bus, service, interface, "Closed", path, NULL,
-                                                             G_DBUS_SIGNAL_FLAGS_NONE, on_closed, cast, NULL);
     cast->name_watch = g_bus_watch_name_on_connection(cast->bus, service, G_BUS_NAME_WATCHER_FLAGS_NONE, NULL,
                                                       on_vanished, cast, NULL);
     cast->bus_closed = g_signal_connect(cast->bus, "closed", G_CALLBACK(on_bus_closed), cast);
+}
+
+void cast_session_is(Cast *cast, const char *path, const char *interface, const char *end_method)
+{
+    cast->path = g_strdup(path);
+    cast->interface = interface;
+    cast->end_method = end_method;
+    cast->closed_signal = g_dbus_connection_signal_subscribe(cast->bus, cast->service, interface, "Closed", path, NULL,
+                                                             G_DBUS_SIGNAL_FLAGS_NONE, on_closed, cast, NULL);
 }
 
 void cast_depends_on(Cast *cast, const char *service)
@@ -53,20 +68,43 @@ void cast_depends_on(Cast *cast, const char *service)
                                                          on_vanished, cast, NULL);
 }
 
+gboolean cast_wait(Cast *cast, const gboolean *done, guint ms, GCancellable *cancellable, GError **error)
+{
+    g_autoptr(GError) cause = NULL;
+
+    if (bus_wait(done, &cast->is_closed, ms, cancellable, &cause)) {
+        return TRUE;
+    }
+    if (g_error_matches(cause, G_IO_ERROR, G_IO_ERROR_CLOSED)) {
+        g_set_error_literal(error, CAST_ERROR, CAST_ERROR_CLOSED, cast->closed);
+    } else {
+        g_propagate_error(error, g_steal_pointer(&cause));
+    }
+    return FALSE;
+}
+
 /* The portal asks the user; Mutter's own API asks nobody and takes a monitor's name; windows it knows by numbers. */
-static gboolean use_mutter(GDBusConnection *bus, const Options *options, GCancellable *cancellable)
+void cast_choose(GDBusConnection *bus, Options *options, GCancellable *cancellable)
 {
     if (options->backend != BACKEND_AUTO) {
-        return options->backend == BACKEND_MUTTER;
+        return;
     }
-    return !options->window && bus_has(bus, MUTTER_NAME, cancellable);
+    options->backend = options->monitor || (!options->window && bus_has(bus, MUTTER_NAME, cancellable)) ?
+                           BACKEND_MUTTER : BACKEND_PORTAL;
 }
 
 Cast *cast_open(GDBusConnection *bus, const Options *options, GCancellable *cancellable, GError **error)
 {
-    g_autoptr(Cast) cast = g_new0(Cast, 1);
-    gboolean mutter = use_mutter(bus, options, cancellable);
+    gboolean mutter = options->backend == BACKEND_MUTTER;
+    /* A portal that is asked meanwhile spends the restore token, and puts its question behind the lock. */
+    const char *hidden = mutter ? NULL : screen_hidden(bus, cancellable);
+    g_autoptr(Cast) cast = NULL;
 
+    if (hidden) {
+        g_set_error_literal(error, CAST_ERROR, CAST_ERROR_HIDDEN, hidden);
+        return NULL;
+    }
+    cast = g_new0(Cast, 1);
     cast->bus = g_object_ref(bus);
     cast->fd = -1;
     if (!(mutter ? mutter_open : portal_open)(cast, options, cancellable, error)) {
@@ -81,19 +119,19 @@ Cast *cast_open(GDBusConnection *bus, const Options *options, GCancellable *canc
 
 void cast_free(Cast *cast)
 {
-    if (cast->path) {
-        g_dbus_connection_signal_unsubscribe(cast->bus, cast->closed_signal);
+    if (cast->service) {
         g_bus_unwatch_name(cast->name_watch);
         g_signal_handler_disconnect(cast->bus, cast->bus_closed);
     }
     if (cast->backend_watch) {
         g_bus_unwatch_name(cast->backend_watch);
     }
-    if (cast->path && !cast->closed) {
+    if (cast->path) {
+        g_dbus_connection_signal_unsubscribe(cast->bus, cast->closed_signal);
+    }
+    if (cast->path && !cast->ended) {
         /* Nobody waits for a compositor that hangs. */
-        g_dbus_connection_call(cast->bus, cast->service, cast->path, cast->interface, cast->end_method, NULL, NULL,
-                               G_DBUS_CALL_FLAGS_NONE, -1, NULL, NULL, NULL);
-        g_dbus_connection_flush_sync(cast->bus, NULL, NULL);
+        bus_send(cast->bus, cast->service, cast->path, cast->interface, cast->end_method);
     }
     if (cast->fd >= 0) {
         close(cast->fd);

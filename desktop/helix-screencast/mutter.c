@@ -12,7 +12,8 @@
 #define STREAM MUTTER_NAME ".Stream"
 #define DISPLAY_CONFIG "org.gnome.Mutter.DisplayConfig"
 #define DISPLAY_CONFIG_PATH "/org/gnome/Mutter/DisplayConfig"
-#define NODE_SECONDS 30
+#define NODE_MS 30000
+#define INHIBITED "inhibited"   /* in CreateSession's error "Session creation inhibited": meta-dbus-session-manager.c */
 
 /* GetCurrentState: serial, monitors, logical monitors, properties. */
 #define MODE "(siiddada{sv})"
@@ -147,11 +148,11 @@ static gboolean start(Cast *cast, const char *stream, GCancellable *cancellable,
                                                       NULL, G_DBUS_SIGNAL_FLAGS_NONE, on_added, &added, NULL);
     g_autoptr(GVariant) reply = bus_call(cast->bus, MUTTER_NAME, cast->path, SESSION, "Start", NULL, NULL, NULL,
                                          cancellable, error);
-    gboolean good = reply && bus_wait(&added.done, NODE_SECONDS, cancellable, error);
+    gboolean good = reply && cast_wait(cast, &added.done, NODE_MS, cancellable, error);
 
     g_dbus_connection_signal_unsubscribe(cast->bus, signal);
     cast->node = added.node;
-    if (reply && !good && !g_cancellable_is_cancelled(cancellable)) {
+    if (reply && !good && !cast->closed && !g_cancellable_is_cancelled(cancellable)) {
         g_prefix_error(error, "Mutter announced no PipeWire stream (does PipeWire run in this session?): ");
     }
     return good;
@@ -169,6 +170,11 @@ static gboolean unavailable(const char *what, GError *cause, GError **error)
     return FALSE;
 }
 
+static gboolean inhibited(const GError *error)
+{
+    return strstr(error->message, INHIBITED) != NULL;
+}
+
 static gboolean record(Cast *cast, const char *connector, const Options *options, GCancellable *cancellable,
                        GError **error)
 {
@@ -180,10 +186,16 @@ static gboolean record(Cast *cast, const char *connector, const Options *options
     session = bus_call(cast->bus, MUTTER_NAME, SCREENCAST_PATH, MUTTER_NAME, "CreateSession",
                        g_variant_new("(a{sv})", NULL), "(o)", NULL, cancellable, error);
     if (!session) {
+        if (inhibited(*error)) {
+            g_autofree char *message = g_strdup((*error)->message);
+
+            g_clear_error(error);
+            g_set_error_literal(error, CAST_ERROR, CAST_ERROR_HIDDEN, message);
+        }
         return FALSE;
     }
     g_variant_get(session, "(&o)", &path);
-    cast_session_is(cast, MUTTER_NAME, path, SESSION, "Stop");
+    cast_session_is(cast, path, SESSION, "Stop");
     g_variant_dict_init(&properties, NULL);
     g_variant_dict_insert(&properties, "cursor-mode", "u", (guint32)cursor);
     stream = bus_call(cast->bus, MUTTER_NAME, cast->path, SESSION, "RecordMonitor",
@@ -205,9 +217,12 @@ gboolean mutter_open(Cast *cast, const Options *options, GCancellable *cancellab
     if (!bus_has(cast->bus, MUTTER_NAME, cancellable)) {
         g_set_error(error, CAST_ERROR, CAST_ERROR_UNAVAILABLE,
                     "there is no " MUTTER_NAME " on this session bus: Mutter "
-                    "(GNOME's compositor) does not run in this session; --backend=portal works with other desktops");
+                    "(GNOME's compositor) does not run in this session; %s",
+                    options->monitor ? "by the portal the user chooses the monitor: leave out --monitor" :
+                                       "--backend=portal works with other desktops");
         return FALSE;
     }
+    cast_service_is(cast, MUTTER_NAME);
     monitors = read_monitors(cast->bus, cancellable, &cause);
     connector = monitors ? choose_monitor(monitors, options->monitor, &cause) : NULL;
     if (!connector) {
@@ -215,6 +230,25 @@ gboolean mutter_open(Cast *cast, const Options *options, GCancellable *cancellab
     }
     return record(cast, connector, options, cancellable, &cause) ||
            unavailable("Mutter's ScreenCast", cause, error);
+}
+
+MutterWord mutter_ask(GDBusConnection *bus, GCancellable *cancellable)
+{
+    g_autoptr(GVariant) session = NULL;
+    g_autoptr(GError) error = NULL;
+    const char *path;
+
+    if (!bus_has(bus, MUTTER_NAME, cancellable)) {
+        return MUTTER_IS_AWAY;
+    }
+    session = bus_call(bus, MUTTER_NAME, SCREENCAST_PATH, MUTTER_NAME, "CreateSession", g_variant_new("(a{sv})", NULL),
+                       "(o)", NULL, cancellable, &error);
+    if (!session) {
+        return inhibited(error) ? MUTTER_INHIBITS : MUTTER_ALLOWS;      /* the portal will say what else is wrong */
+    }
+    g_variant_get(session, "(&o)", &path);
+    bus_send(bus, MUTTER_NAME, path, SESSION, "Stop");
+    return MUTTER_ALLOWS;
 }
 
 gboolean mutter_list(GDBusConnection *bus, GCancellable *cancellable, GError **error)

@@ -17,10 +17,10 @@ static const char *const summary =
 
 static const char *const description =
     "Ends when the pipeline does, at SIGINT or SIGTERM (files are finished first; a second signal ends it\n"
-    "at once), or when the compositor closes the ScreenCast.\n"
+    "at once), or when the compositor closes the ScreenCast. Waits while the screen is locked.\n"
     "\n"
     "Exit status: 0 ended in order; 1 the pipeline failed; 2 wrong options; 3 nothing to capture with;\n"
-    "4 the user said no; 5 the compositor closed the ScreenCast.";
+    "4 the user said no; 5 the compositor closed the ScreenCast; 6 the pipeline can't be made.";
 
 static gboolean choose(const char *option, const char *text, const char *const *names, guint *choice, GError **error)
 {
@@ -35,11 +35,41 @@ static gboolean choose(const char *option, const char *text, const char *const *
     return FALSE;
 }
 
+static gboolean is_empty(char **words)
+{
+    for (guint i = 0; words && words[i]; i++) {
+        if (words[i][strspn(words[i], " \t\n")]) {
+            return FALSE;
+        }
+    }
+    return TRUE;
+}
+
+/* The unit's PIPELINE is empty where its file is missing: the unit names the file in the environment. */
+static gboolean check_settings(const Options *options, GError **error)
+{
+    const char *file = g_getenv("HELIX_SCREENCAST_ENVIRONMENT");
+
+    if (!file || !options->pipeline || !is_empty(options->pipeline)) {
+        return TRUE;
+    }
+    if (g_file_test(file, G_FILE_TEST_EXISTS)) {
+        g_set_error(error, CAST_ERROR, CAST_ERROR_USAGE, "%s sets no PIPELINE", file);
+    } else {
+        g_set_error(error, CAST_ERROR, CAST_ERROR_USAGE, "there is no %s: copy environment.example of the package's "
+                    "documents there, and edit it", file);
+    }
+    return FALSE;
+}
+
 static gboolean check(const Options *options, GError **error)
 {
     const char *wrong = NULL;
 
-    if (!options->list && !options->version && !options->pipeline) {
+    if (!check_settings(options, error)) {
+        return FALSE;
+    }
+    if (!options->list && !options->version && is_empty(options->pipeline)) {
         wrong = "a pipeline is needed, as in: helix-screencast vsockenc ! h264parse ! mp4mux ! filesink "
                 "location=desktop.mp4";
     } else if (options->list && options->pipeline) {
@@ -63,8 +93,8 @@ gboolean options_parse(Options *options, int argc, char **argv, GError **error)
     static const char *const cursors[] = { "default", "hidden", "embedded", NULL };
     g_autofree char *backend = NULL, *cursor = NULL;
     const GOptionEntry entries[] = {
-        { "backend", 'b', 0, G_OPTION_ARG_STRING, &backend, "auto (Mutter's own API where it is, else the portal), "
-          "mutter, portal", "NAME" },
+        { "backend", 'b', 0, G_OPTION_ARG_STRING, &backend, "auto (Mutter's own API where it is or a monitor is named, "
+          "else the portal), mutter, portal", "NAME" },
         { "list", 'l', 0, G_OPTION_ARG_NONE, &options->list, "say what can be captured here", NULL },
         { "monitor", 'o', 0, G_OPTION_ARG_STRING, &options->monitor, "this monitor (Mutter only; default: the primary "
           "one)", "NAME" },

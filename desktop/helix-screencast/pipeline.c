@@ -4,30 +4,31 @@
  */
 #include <gst/gst.h>
 #include <string.h>
+#include "bus.h"
 #include "pipeline.h"
+#include "source.h"
+#include "state.h"
 
-#define SOURCE_NAME "screencast"
 #define EOS_SECONDS 10
 #define EOS_SECONDS_AFTER_ERROR 2
+#define STOP_SECONDS 3          /* for a state change that leads nowhere but to the end */
 #define CLOSED_MS 1000
-#define PORTAL_BUFFERS 16
-#define RESUME_MS 100
+#define SETTLE_SECONDS 10       /* an error so long after another node took over is laid to it */
 
 typedef struct Player {
     const Options *options;
     GstElement *pipeline;
+    Source *source;
+    GCancellable *stop;
     GError *failed;             /* the first error */
     gboolean source_failed;     /* it is the source's: perhaps the ScreenCast was closed, and says so in a moment */
     gboolean eos;
+    gboolean stopping;
+    gboolean stuck;             /* a state change did not come back: nothing can be asked of the pipeline */
+    gint64 moved;               /* when another node took over; 0: none did */
 } Player;
 
 /* ---- the text ---- */
-
-static char *source_text(const Options *options)
-{
-    return g_strdup_printf("pipewiresrc name=" SOURCE_NAME "%s%s", options->source ? " " : "",
-                           options->source ? options->source : "");
-}
 
 /* Words of a command line have lost their quotes: spaces within one are escaped, as gst-launch-1.0 does. */
 static char *join_words(char **words)
@@ -71,7 +72,7 @@ static char *pipeline_text(const Options *options, GError **error)
         break;
     default:
         g_string_free(text, TRUE);
-        g_set_error_literal(error, CAST_ERROR, CAST_ERROR_PIPELINE,
+        g_set_error_literal(error, CAST_ERROR, CAST_ERROR_NOT_MADE,
                             "{} stands in the pipeline more than once: there is one "
                             "source; a tee gives its pictures to several branches");
         return NULL;
@@ -90,14 +91,14 @@ GstElement *pipeline_make(const Options *options, GError **error)
         return NULL;
     }
     if (!factory) {
-        g_set_error_literal(error, CAST_ERROR, CAST_ERROR_PIPELINE,
+        g_set_error_literal(error, CAST_ERROR, CAST_ERROR_NOT_MADE,
                             "GStreamer has no pipewiresrc here: install PipeWire's "
                             "plugin (gstreamer1.0-pipewire)");
         return NULL;
     }
     made = gst_parse_launch_full(text, NULL, GST_PARSE_FLAG_FATAL_ERRORS, &cause);
     if (!made) {
-        g_set_error(error, CAST_ERROR, CAST_ERROR_PIPELINE, "the pipeline can't be made: %s", cause->message);
+        g_set_error(error, CAST_ERROR, CAST_ERROR_NOT_MADE, "the pipeline can't be made: %s", cause->message);
         return NULL;
     }
     if (GST_IS_PIPELINE(made)) {
@@ -106,83 +107,6 @@ GstElement *pipeline_make(const Options *options, GError **error)
     pipeline = gst_pipeline_new(NULL);      /* the text was one element, or one bin */
     gst_bin_add(GST_BIN(pipeline), made);
     return pipeline;
-}
-
-/*
- * xdg-desktop-portal-wlr offers two buffers unless it is asked for more, and stalls after a few pictures with them. What
- * --source says goes first: its own min-buffers, or no more than its max-buffers, as none fits a range that is empty.
- */
-static void ask_for_buffers(GstElement *source, const Options *options)
-{
-    GObjectClass *klass = G_OBJECT_GET_CLASS(source);
-    gint max = G_MAXINT;
-
-    if ((options->source && strstr(options->source, "min-buffers=")) ||
-        !g_object_class_find_property(klass, "min-buffers")) {
-        return;
-    }
-    if (g_object_class_find_property(klass, "max-buffers")) {
-        g_object_get(source, "max-buffers", &max, NULL);
-    }
-    g_object_set(source, "min-buffers", MIN(PORTAL_BUFFERS, max), NULL);
-}
-
-static gboolean resume(gpointer source)
-{
-    gst_element_sync_state_with_parent(source);
-    return G_SOURCE_REMOVE;
-}
-
-/* The source's thread has to see that it is paused before it goes on. */
-static gboolean restart(gpointer source)
-{
-    gst_element_set_state(source, GST_STATE_PAUSED);
-    g_timeout_add_full(G_PRIORITY_DEFAULT, RESUME_MS, resume, gst_object_ref(source), gst_object_unref);
-    return G_SOURCE_REMOVE;
-}
-
-/*
- * The picture that xdg-desktop-portal-wlr had not finished when its stream was paused, as pipewiresrc does once at the start, comes
- * first: marked as corrupted, and with time 0. GstBaseSrc takes the first time for the stream's beginning, and would hold the next
- * picture, which has the system's time, until the system is up twice as long; meanwhile the portal runs out of buffers. Pausing
- * makes it look at the times anew.
- */
-static GstPadProbeReturn on_first_pictures(GstPad *pad, GstPadProbeInfo *info, gpointer data)
-{
-    if (!GST_BUFFER_FLAG_IS_SET(GST_PAD_PROBE_INFO_BUFFER(info), GST_BUFFER_FLAG_CORRUPTED)) {
-        return GST_PAD_PROBE_REMOVE;
-    }
-    g_idle_add_full(G_PRIORITY_DEFAULT, restart, gst_pad_get_parent_element(pad), gst_object_unref);
-    return GST_PAD_PROBE_DROP;
-}
-
-static void look_at_first_pictures(GstElement *source)
-{
-    g_autoptr(GstPad) pad = gst_element_get_static_pad(source, "src");
-
-    gst_pad_add_probe(pad, GST_PAD_PROBE_TYPE_BUFFER, on_first_pictures, NULL, NULL);
-}
-
-static gboolean set_node(GstElement *pipeline, const Cast *cast, const Options *options, GError **error)
-{
-    g_autoptr(GstElement) source = gst_bin_get_by_name(GST_BIN(pipeline), SOURCE_NAME);
-    g_autofree char *path = g_strdup_printf("%u", cast->node);
-
-    if (!source) {
-        g_set_error_literal(error, CAST_ERROR, CAST_ERROR_PIPELINE, "the source has another name than '" SOURCE_NAME
-                            "': leave out name= in --source");
-        return FALSE;
-    }
-    g_object_set(source, "path", path, NULL);
-    if (cast->fd >= 0) {
-        g_object_set(source, "fd", cast->fd, NULL);
-        ask_for_buffers(source, options);
-        look_at_first_pictures(source);
-    }
-    if (!options->quiet) {
-        g_printerr("helix-screencast: streaming PipeWire node %u\n", cast->node);
-    }
-    return TRUE;
 }
 
 /* ---- messages ---- */
@@ -242,8 +166,9 @@ static gboolean on_message(GstBus *bus, GstMessage *message, gpointer data)
         gst_bin_recalculate_latency(GST_BIN(player->pipeline));
         break;
     case GST_MESSAGE_CLOCK_LOST:
-        gst_element_set_state(player->pipeline, GST_STATE_PAUSED);
-        gst_element_set_state(player->pipeline, GST_STATE_PLAYING);
+        if (!player->stopping) {
+            state_renew(player->pipeline);
+        }
         break;
     case GST_MESSAGE_ELEMENT:
         print_message(player, message);
@@ -254,13 +179,19 @@ static gboolean on_message(GstBus *bus, GstMessage *message, gpointer data)
     return G_SOURCE_CONTINUE;
 }
 
-/* ---- running ---- */
-
-static gboolean on_time(gpointer data)
+static GstBusSyncReply on_sync_message(GstBus *bus, GstMessage *message, gpointer data)
 {
-    *(gboolean *)data = TRUE;
-    return G_SOURCE_REMOVE;
+    source_watch(data, message);
+    return GST_BUS_PASS;
 }
+
+static void dispatch(void)
+{
+    while (g_main_context_iteration(NULL, FALSE)) {
+    }
+}
+
+/* ---- running ---- */
 
 static void send_eos(const GValue *item, gpointer data)
 {
@@ -282,83 +213,162 @@ static void send_eos_to_sources(GstElement *pipeline)
 }
 
 /* Let the end of the stream go through, so that files are finished. FALSE if it did not come through. */
-static gboolean end(Player *player, const guint *signals)
+static gboolean end(Player *player)
 {
-    gboolean late = FALSE;
-    guint timer = g_timeout_add_seconds(player->failed ? EOS_SECONDS_AFTER_ERROR : EOS_SECONDS, on_time, &late);
-
+    source_let_end(player->source);
     send_eos_to_sources(player->pipeline);
-    while (!player->eos && !late && *signals < 2) {
-        g_main_context_iteration(NULL, TRUE);
-    }
-    if (!late) {
-        g_source_remove(timer);
-    }
-    return player->eos;
+    return bus_wait(&player->eos, NULL, 1000 * (player->failed ? EOS_SECONDS_AFTER_ERROR : EOS_SECONDS), NULL, NULL);
 }
 
 /* A node that is taken away is an error of the source, a moment before or after the compositor says why. */
 static void wait_for_closed(const Cast *cast)
 {
-    gboolean late = FALSE;
-    guint timer = g_timeout_add(CLOSED_MS, on_time, &late);
+    gboolean never = FALSE;
 
-    while (!cast->closed && !late) {
-        g_main_context_iteration(NULL, TRUE);
-    }
-    if (!late) {
-        g_source_remove(timer);
-    }
+    (void)bus_wait(&never, &cast->is_closed, CLOSED_MS, NULL, NULL);
 }
 
-static void play(Player *player, const Cast *cast, const guint *signals)
+/* Start the pipeline. FALSE if it failed, or is to end before it has started. */
+static gboolean start(Player *player, const Cast *cast)
 {
-    if (gst_element_set_state(player->pipeline, GST_STATE_PLAYING) == GST_STATE_CHANGE_FAILURE) {
+    GstStateChangeReturn result = GST_STATE_CHANGE_FAILURE;
+
+    if (!state_set(player->pipeline, GST_STATE_PLAYING, 0, &cast->is_closed, player->stop, &result)) {
+        player->stuck = TRUE;
+        return FALSE;
+    }
+    if (result == GST_STATE_CHANGE_FAILURE) {
         /* The reason is a message that waits. */
         while (!player->failed && g_main_context_iteration(NULL, FALSE)) {
         }
         if (!player->failed) {
             g_set_error_literal(&player->failed, CAST_ERROR, CAST_ERROR_PIPELINE, "the pipeline can't be started");
         }
-        return;
     }
-    while (!player->eos && !player->failed && !cast->closed && !*signals) {
+    return result != GST_STATE_CHANGE_FAILURE;
+}
+
+/* Have the source go on with the node of @cast. The rest of the pipeline plays on, without pictures for so long. */
+static gboolean move(Player *player, const Cast *cast)
+{
+    GstElement *source = source_element(player->source);
+    GstStateChangeReturn result = GST_STATE_CHANGE_FAILURE;
+
+    source_drop_end(player->source);
+    if (!state_set(source, GST_STATE_NULL, STOP_SECONDS, NULL, NULL, &result)) {
+        player->stuck = TRUE;
+        return FALSE;
+    }
+    dispatch();                 /* an error of the node that is gone */
+    if (player->source_failed) {
+        g_clear_error(&player->failed);
+        player->source_failed = FALSE;
+    }
+    source_hold_end(player->source);
+    source_set_cast(player->source, cast);
+    /* The pipeline may have another clock by now: the source's own is gone with it. */
+    gst_element_set_base_time(source, gst_element_get_base_time(player->pipeline));
+    gst_element_set_locked_state(source, FALSE);
+    player->moved = g_get_monotonic_time();
+    if (!state_sync(source, 0, &cast->is_closed, player->stop, &result)) {
+        player->stuck = TRUE;
+    }
+    return !player->stuck && result != GST_STATE_CHANGE_FAILURE;
+}
+
+/* Wait until something ends it; FALSE once that can't be got over with another node. */
+static gboolean play_once(Player *player, Cast **cast, const PipelineReopen *reopen, GError **refused)
+{
+    while (!player->eos && !player->failed && !(*cast)->closed && !g_cancellable_is_cancelled(player->stop)) {
         g_main_context_iteration(NULL, TRUE);
     }
-    if (!player->eos && !end(player, signals) && !player->failed) {
-        g_printerr("helix-screencast: the pipeline did not end %s: files may not be whole\n",
-                   *signals > 1 ? "before the second signal" : "within ten seconds");
+    if (player->source_failed && !player->eos) {
+        wait_for_closed(*cast);
     }
-    if (player->source_failed) {
-        wait_for_closed(cast);
+    if (player->eos || (player->failed && !player->source_failed) || !(*cast)->closed ||
+        g_cancellable_is_cancelled(player->stop)) {
+        return FALSE;
+    }
+    /* Else a new clock, once the old one is lost, would start the source at the node that is gone. */
+    gst_element_set_locked_state(source_element(player->source), TRUE);
+    return reopen->function(cast, reopen->data, refused) && !player->eos &&
+           (!player->failed || player->source_failed) && move(player, *cast);
+}
+
+static void play(Player *player, Cast **cast, const PipelineReopen *reopen, GError **refused)
+{
+    if (!start(player, *cast)) {
+        return;
+    }
+    while (play_once(player, cast, reopen, refused)) {
+    }
+    if (!player->stuck && !player->eos && !end(player) && !player->failed) {
+        g_printerr("helix-screencast: the pipeline did not end within ten seconds: files may not be whole\n");
     }
 }
 
-gboolean pipeline_run(GstElement *pipeline, const Options *options, const Cast *cast, const guint *signals,
-                      GError **error)
+/* To NULL. A pipeline that does not come back, as from a write to a pipe that nobody reads, is left as it is. */
+static void stop(Player *player, GstBus *bus)
 {
-    Player player = { .options = options, .pipeline = pipeline };
-    g_autoptr(GstBus) bus = gst_element_get_bus(pipeline);
+    GstStateChangeReturn result;
+    Source *source = player->source;
 
-    if (!set_node(pipeline, cast, options, error)) {
-        return FALSE;
-    }
-    gst_bus_add_watch(bus, on_message, &player);
-    play(&player, cast, signals);
-    gst_element_set_state(pipeline, GST_STATE_READY);
-    while (g_main_context_iteration(NULL, FALSE)) {     /* what elements report at their end; NULL throws it away */
-    }
-    gst_element_set_state(pipeline, GST_STATE_NULL);
+    player->stopping = TRUE;
+    source_let_end(source);
+    gst_element_set_locked_state(source_element(source), FALSE);
+    player->stuck = !state_set(player->pipeline, GST_STATE_READY, STOP_SECONDS, NULL, NULL, &result);
+    dispatch();                 /* what elements report at their end; NULL throws it away */
+    player->stuck = player->stuck || !state_set(player->pipeline, GST_STATE_NULL, STOP_SECONDS, NULL, NULL, &result);
+    gst_bus_set_sync_handler(bus, NULL, NULL, NULL);
     gst_bus_remove_watch(bus);
+    if (player->stuck) {
+        g_printerr("helix-screencast: the pipeline does not stop: files may not be whole\n");
+        gst_object_ref(player->pipeline);       /* its threads use both until the process ends */
+        return;
+    }
+    source_free(source);
+}
 
-    if (cast->closed && (!player.failed || player.source_failed)) {
+static gboolean outcome(Player *player, const Cast *cast, GError **refused, GError **error)
+{
+    gboolean closed = cast->closed && (!player->failed || player->source_failed);
+
+    if (*refused) {
+        g_propagate_error(error, g_steal_pointer(refused));
+    } else if (closed && player->stuck) {
+        g_set_error(error, CAST_ERROR, CAST_ERROR_PIPELINE, "%s, and the pipeline does not stop", cast->closed);
+    } else if (closed) {
         g_set_error_literal(error, CAST_ERROR, CAST_ERROR_CLOSED, cast->closed);
-        g_clear_error(&player.failed);
+    } else if (player->failed && player->moved &&
+               g_get_monotonic_time() - player->moved < SETTLE_SECONDS * G_TIME_SPAN_SECOND && !player->stuck) {
+        g_set_error(error, CAST_ERROR, CAST_ERROR_CLOSED, "the pipeline can't go on with another ScreenCast: %s",
+                    player->failed->message);
+    } else if (player->failed) {
+        g_propagate_error(error, g_steal_pointer(&player->failed));
+    } else {
+        return TRUE;
+    }
+    return FALSE;
+}
+
+gboolean pipeline_run(GstElement *pipeline, const Options *options, Cast **cast, const PipelineReopen *reopen,
+                      GCancellable *stop_when, GError **error)
+{
+    Player player = { .options = options, .pipeline = pipeline, .stop = stop_when };
+    g_autoptr(GstBus) bus = gst_element_get_bus(pipeline);
+    g_autoptr(GError) refused = NULL;
+    gboolean good;
+
+    player.source = source_find(pipeline, options, error);
+    if (!player.source) {
         return FALSE;
     }
-    if (player.failed) {
-        g_propagate_error(error, player.failed);
-        return FALSE;
-    }
-    return TRUE;
+    source_set_cast(player.source, *cast);
+    gst_bus_set_sync_handler(bus, on_sync_message, player.source, NULL);
+    gst_bus_add_watch(bus, on_message, &player);
+    play(&player, cast, reopen, &refused);
+    stop(&player, bus);
+    good = outcome(&player, *cast, &refused, error);
+    g_clear_error(&player.failed);
+    return good;
 }

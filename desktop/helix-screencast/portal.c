@@ -23,7 +23,10 @@
 #define PERSIST_UNTIL_REVOKED 2u
 #define VERSION_OF_CURSORS 2u
 #define VERSION_OF_TOKENS 4u
-#define REQUEST_SECONDS 30
+#define REQUEST_MS 30000
+#define READY_MS 10000              /* for a portal that D-Bus has started, and that has no ScreenCast yet */
+#define READY_POLL_MS 250
+#define RESTORE_MS 2000             /* with a restore token the portal answers by itself in that time, or asks */
 
 enum {
     RESPONSE_GRANTED = 0,
@@ -92,39 +95,44 @@ static GVariant *parameters_of(const char *method, const char *session, GVariant
     return g_variant_new("(o@a{sv})", session, dict);
 }
 
+/* Take the question back, and wait for nothing: a portal that is gone is not started again for it. */
+static void close_request(GDBusConnection *bus, const char *handle)
+{
+    bus_send(bus, PORTAL_NAME, handle, REQUEST, "Close");
+}
+
 /*
- * Call @method with @session (NULL: none yet) and @options, which are used up, and wait for the Response, for @seconds
- * at most (0: a user may think as long as he likes). The results, or NULL.
+ * Call @method with @session (NULL: none yet) and @options, which are used up, and wait for the Response, for @ms at
+ * most (0: a user may think as long as he likes). The results, or NULL.
  */
-static GVariant *request(GDBusConnection *bus, const char *method, const char *session, GVariantDict *options,
-                         guint seconds, GCancellable *cancellable, GError **error)
+static GVariant *request(Cast *cast, const char *method, const char *session, GVariantDict *options, guint ms,
+                         GCancellable *cancellable, GError **error)
 {
     static guint count;
     g_autofree char *token = g_strdup_printf("helix%u", ++count);
-    g_autofree char *path = request_path(bus, token);
+    g_autofree char *path = request_path(cast->bus, token);
     g_autoptr(GVariant) reply = NULL;
     const char *handle = path;
     Response response = { 0 };
-    guint signal = listen_to(bus, path, &response), moved = 0;
+    guint signal = listen_to(cast->bus, path, &response), moved = 0;
     gboolean good;
 
     g_variant_dict_insert(options, "handle_token", "s", token);
-    reply = bus_call(bus, PORTAL_NAME, PORTAL_PATH, SCREENCAST, method, parameters_of(method, session, options), "(o)",
-                     NULL, cancellable, error);
+    reply = bus_call(cast->bus, PORTAL_NAME, PORTAL_PATH, SCREENCAST, method, parameters_of(method, session, options),
+                     "(o)", NULL, cancellable, error);
     if (reply) {
         g_variant_get(reply, "(&o)", &handle);
     }
     if (strcmp(handle, path) != 0) {            /* portals before 0.9 choose their own */
-        moved = listen_to(bus, handle, &response);
+        moved = listen_to(cast->bus, handle, &response);
     }
-    good = reply && bus_wait(&response.done, seconds, cancellable, error);
+    good = reply && cast_wait(cast, &response.done, ms, cancellable, error);
     if (!good && (reply || g_cancellable_is_cancelled(cancellable))) {
-        /* Take the question back. */
-        g_autoptr(GVariant) closed = bus_call(bus, PORTAL_NAME, handle, REQUEST, "Close", NULL, NULL, NULL, NULL, NULL);
+        close_request(cast->bus, handle);
     }
-    g_dbus_connection_signal_unsubscribe(bus, signal);
+    g_dbus_connection_signal_unsubscribe(cast->bus, signal);
     if (moved) {
-        g_dbus_connection_signal_unsubscribe(bus, moved);
+        g_dbus_connection_signal_unsubscribe(cast->bus, moved);
     }
     if (!good || !judge(method, &response, error)) {
         g_clear_pointer(&response.results, g_variant_unref);
@@ -134,7 +142,7 @@ static GVariant *request(GDBusConnection *bus, const char *method, const char *s
 
 /* ---- what the portal can do ---- */
 
-static gboolean read_portal(GDBusConnection *bus, Portal *portal, GCancellable *cancellable, GError **error)
+static gboolean read_properties(GDBusConnection *bus, Portal *portal, GCancellable *cancellable, GError **error)
 {
     GError *cause = NULL;
 
@@ -147,9 +155,15 @@ static gboolean read_portal(GDBusConnection *bus, Portal *portal, GCancellable *
         portal->cursors = bus_get_uint(bus, PORTAL_NAME, PORTAL_PATH, SCREENCAST, "AvailableCursorModes", cancellable,
                                        &cause);
     }
-    if (!cause) {
-        return TRUE;
+    if (cause) {
+        g_propagate_error(error, cause);
     }
+    return !cause;
+}
+
+/* What kept read_properties() from its answer, as an error of ours. Always FALSE. */
+static gboolean no_portal(GDBusConnection *bus, GError *cause, GCancellable *cancellable, GError **error)
+{
     if (g_error_matches(cause, G_IO_ERROR, G_IO_ERROR_CANCELLED)) {
         g_propagate_error(error, cause);
         return FALSE;
@@ -165,6 +179,29 @@ static gboolean read_portal(GDBusConnection *bus, Portal *portal, GCancellable *
     }
     g_error_free(cause);
     return FALSE;
+}
+
+/*
+ * Just after the login xdg-desktop-portal is being started, or is there before the desktop's own portal, and has no
+ * ScreenCast or one without sources. Where the bus knows no portal at all there is nothing to wait for.
+ */
+static gboolean read_portal(GDBusConnection *bus, Portal *portal, GCancellable *cancellable, GError **error)
+{
+    gint64 end = g_get_monotonic_time() + READY_MS * G_TIME_SPAN_MILLISECOND;
+    GError *cause = NULL;
+
+    for (;;) {
+        if (read_properties(bus, portal, cancellable, &cause) && portal->sources) {
+            return TRUE;
+        }
+        if (g_cancellable_is_cancelled(cancellable) || g_get_monotonic_time() > end ||
+            !bus_may_have(bus, PORTAL_NAME, cancellable)) {
+            break;
+        }
+        g_clear_error(&cause);
+        bus_pause(READY_POLL_MS, cancellable);
+    }
+    return !cause || no_portal(bus, cause, cancellable, error);
 }
 
 static gboolean choose_cursor(const Portal *portal, Cursor wanted, guint32 *mode, GError **error)
@@ -189,11 +226,13 @@ static gboolean create_session(Cast *cast, GCancellable *cancellable, GError **e
 {
     g_autoptr(GVariant) results = NULL, handle = NULL;
     const char *path = "";
+    static guint count;
+    g_autofree char *token = g_strdup_printf("helix_screencast%u", ++count);    /* a path that is in use is refused */
     GVariantDict options;
 
     g_variant_dict_init(&options, NULL);
-    g_variant_dict_insert(&options, "session_handle_token", "s", "helix_screencast");
-    results = request(cast->bus, "CreateSession", NULL, &options, REQUEST_SECONDS, cancellable, error);
+    g_variant_dict_insert(&options, "session_handle_token", "s", token);
+    results = request(cast, "CreateSession", NULL, &options, REQUEST_MS, cancellable, error);
     if (!results) {
         return FALSE;
     }
@@ -207,7 +246,7 @@ static gboolean create_session(Cast *cast, GCancellable *cancellable, GError **e
         g_set_error_literal(error, CAST_ERROR, CAST_ERROR_UNAVAILABLE, "the portal made a session without a handle");
         return FALSE;
     }
-    cast_session_is(cast, PORTAL_NAME, path, SESSION, "Close");
+    cast_session_is(cast, path, SESSION, "Close");
     return TRUE;
 }
 
@@ -238,7 +277,7 @@ static gboolean select_source(Cast *cast, const Portal *portal, const Options *o
             g_variant_dict_insert(&dict, "restore_token", "s", token);
         }
     }
-    results = request(cast->bus, "SelectSources", cast->path, &dict, REQUEST_SECONDS, cancellable, error);
+    results = request(cast, "SelectSources", cast->path, &dict, REQUEST_MS, cancellable, error);
     return results != NULL;
 }
 
@@ -255,13 +294,33 @@ static void keep_token(const char *path, GVariant *results)
     }
 }
 
-static gboolean start(Cast *cast, const char *token_file, GCancellable *cancellable, GError **error)
+static gboolean say_that_it_asks(gpointer timer)
 {
-    g_autoptr(GVariant) results = NULL, streams = NULL;
+    *(guint *)timer = 0;
+    g_printerr("helix-screencast: Waiting for an answer on the guest's screen\n");
+    return G_SOURCE_REMOVE;
+}
+
+/* The portal does not say whether it asks: it does without a token, and if it takes its time with one. */
+static GVariant *start_request(Cast *cast, gboolean restores, gboolean quiet, GCancellable *cancellable, GError **error)
+{
     GVariantDict options;
+    GVariant *results;
+    guint timer = quiet ? 0 : g_timeout_add(restores ? RESTORE_MS : 0, say_that_it_asks, &timer);
 
     g_variant_dict_init(&options, NULL);
-    results = request(cast->bus, "Start", cast->path, &options, 0, cancellable, error);
+    results = request(cast, "Start", cast->path, &options, 0, cancellable, error);
+    if (timer) {
+        g_source_remove(timer);
+    }
+    return results;
+}
+
+static gboolean start(Cast *cast, const char *token_file, gboolean restores, gboolean quiet, GCancellable *cancellable,
+                      GError **error)
+{
+    g_autoptr(GVariant) results = start_request(cast, restores, quiet, cancellable, error), streams = NULL;
+
     if (!results) {
         return FALSE;
     }
@@ -333,7 +392,8 @@ static gboolean open_session(Cast *cast, const Portal *portal, const Options *op
 
     return create_session(cast, cancellable, error) &&
            select_source(cast, portal, options, token, cancellable, error) &&
-           start(cast, file, cancellable, error) && open_pipewire(cast, cancellable, error);
+           start(cast, file, token && portal->version >= VERSION_OF_TOKENS, options->quiet, cancellable, error) &&
+           open_pipewire(cast, cancellable, error);
 }
 
 gboolean portal_open(Cast *cast, const Options *options, GCancellable *cancellable, GError **error)
@@ -341,15 +401,10 @@ gboolean portal_open(Cast *cast, const Options *options, GCancellable *cancellab
     GError *cause = NULL;
     Portal portal = { 0 };
 
-    if (options->monitor) {
-        g_set_error_literal(error, CAST_ERROR, CAST_ERROR_USAGE,
-                            "Mutter does not run in this session, and the portal lets "
-                            "the user choose the monitor: leave out --monitor");
-        return FALSE;
-    }
     if (!read_portal(cast->bus, &portal, cancellable, error)) {
         return FALSE;
     }
+    cast_service_is(cast, PORTAL_NAME);
     if (open_session(cast, &portal, options, cancellable, &cause)) {
         watch_backend(cast, cancellable);
         return TRUE;

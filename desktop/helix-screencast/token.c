@@ -24,8 +24,8 @@ char *token_read(const char *path)
         return NULL;
     }
     g_strstrip(token);
-    /* D-Bus ends a connection that sends what is no UTF-8. */
-    if (!*token || !g_utf8_validate(token, -1, NULL)) {
+    /* xdg-desktop-portal makes UUIDs, and refuses SelectSources with anything else. */
+    if (!g_uuid_string_is_valid(token)) {
         g_clear_pointer(&token, g_free);
     }
     return token;

@@ -4,12 +4,15 @@
  * name and those of its properties that helix-screencast sets. It makes small RGB pictures, 50 a second, and writes
  * into the file that $PIPEWIRESRC_REPORT names what it was given: "path=42 fd=TEXT", TEXT being what fd can be read as,
  * and " min-buffers=N" where that was set.
- * The property error-after makes it fail as pipewiresrc does when its node is taken away; with unfinished-first the first picture
- * is one that the portal of wlroots had not finished, and times are the system's, as pipewiresrc gives them.
+ * The property error-after makes it fail as pipewiresrc does when its node is taken away, and error-file does so once that
+ * file is there, which it removes; with unfinished-first the first picture is one that the portal of wlroots had not
+ * finished, and times are the system's, as pipewiresrc gives them. Pictures of nodes from 100 on are twice as wide. As
+ * pipewiresrc it offers no format where its peer takes anything, and fails by that.
  */
 #include <gst/base/gstpushsrc.h>
 #include <gst/gst.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -19,7 +22,8 @@
 
 typedef struct Double {
     GstPushSrc parent;
-    char *path;
+    char *path, *error_file;
+    int width;
     int fd, error_after, made, min_buffers, max_buffers;     /* min_buffers 0: not set */
     gboolean unfinished_first;
 } Double;
@@ -37,13 +41,14 @@ enum {
     PROP_PATH = 1,
     PROP_FD,
     PROP_ERROR_AFTER,
+    PROP_ERROR_FILE,
     PROP_MIN_BUFFERS,
     PROP_MAX_BUFFERS,
     PROP_UNFINISHED_FIRST,
 };
 
 static GstStaticPadTemplate template = GST_STATIC_PAD_TEMPLATE("src", GST_PAD_SRC, GST_PAD_ALWAYS,
-    GST_STATIC_CAPS("video/x-raw, format = RGB, width = 64, height = 48, framerate = 50/1, pixel-aspect-ratio = 1/1"));
+    GST_STATIC_CAPS("video/x-raw, format = RGB, width = { 64, 128 }, height = 48, framerate = 50/1, pixel-aspect-ratio = 1/1"));
 
 static void double_set_property(GObject *object, guint id, const GValue *value, GParamSpec *spec)
 {
@@ -59,6 +64,10 @@ static void double_set_property(GObject *object, guint id, const GValue *value, 
         break;
     case PROP_ERROR_AFTER:
         self->error_after = g_value_get_int(value);
+        break;
+    case PROP_ERROR_FILE:
+        g_free(self->error_file);
+        self->error_file = g_value_dup_string(value);
         break;
     case PROP_MIN_BUFFERS:
         self->min_buffers = g_value_get_int(value);
@@ -99,6 +108,7 @@ static gboolean double_start(GstBaseSrc *base)
     FILE *file;
 
     self->made = 0;
+    self->width = self->path && strtol(self->path, NULL, 10) >= 100 ? 2 * WIDTH : WIDTH;
     if (self->fd >= 0) {
         ssize_t n = pread(self->fd, text, sizeof(text) - 1, 0);
 
@@ -120,17 +130,38 @@ static gboolean double_start(GstBaseSrc *base)
     return TRUE;
 }
 
+static gboolean double_negotiate(GstBaseSrc *base)
+{
+    Double *self = (Double *)base;
+    GstCaps *taken = gst_pad_peer_query_caps(GST_BASE_SRC_PAD(base), NULL), *caps;
+    gboolean any = gst_caps_is_any(taken), set;
+
+    gst_caps_unref(taken);
+    if (any) {
+        GST_ELEMENT_ERROR(self, STREAM, FORMAT, ("stream error: target not found"), (NULL));
+        return FALSE;
+    }
+    caps = gst_caps_new_simple("video/x-raw", "format", G_TYPE_STRING, "RGB", "width", G_TYPE_INT, self->width, "height",
+                               G_TYPE_INT, HEIGHT, "framerate", GST_TYPE_FRACTION, RATE, 1, "pixel-aspect-ratio",
+                               GST_TYPE_FRACTION, 1, 1, NULL);
+    set = gst_base_src_set_caps(base, caps);
+    gst_caps_unref(caps);
+    return set;
+}
+
 static GstFlowReturn double_create(GstPushSrc *push, GstBuffer **buffer)
 {
     Double *self = (Double *)push;
 
-    if (self->error_after && self->made >= self->error_after) {
+    gsize size = (gsize)self->width * HEIGHT * 3;
+
+    if ((self->error_after && self->made >= self->error_after) || (self->error_file && unlink(self->error_file) == 0)) {
         GST_ELEMENT_ERROR(self, RESOURCE, NOT_FOUND, ("stream error: no target node available"), (NULL));
         return GST_FLOW_ERROR;
     }
     g_usleep(G_USEC_PER_SEC / RATE);
-    *buffer = gst_buffer_new_allocate(NULL, WIDTH * HEIGHT * 3, NULL);
-    gst_buffer_memset(*buffer, 0, (guint8)self->made, WIDTH * HEIGHT * 3);
+    *buffer = gst_buffer_new_allocate(NULL, size, NULL);
+    gst_buffer_memset(*buffer, 0, (guint8)self->made, size);
     GST_BUFFER_DURATION(*buffer) = GST_SECOND / RATE;
     if (self->unfinished_first) {
         GST_BUFFER_PTS(*buffer) = self->made ? (GstClockTime)g_get_monotonic_time() * GST_USECOND : 0;
@@ -151,6 +182,7 @@ static void double_get_times(GstBaseSrc *base, GstBuffer *buffer, GstClockTime *
 static void double_finalize(GObject *object)
 {
     g_free(((Double *)object)->path);
+    g_free(((Double *)object)->error_file);
     G_OBJECT_CLASS(double_parent_class)->finalize(object);
 }
 
@@ -166,6 +198,7 @@ static void double_class_init(DoubleClass *klass)
     g_object_class_install_property(object_class, PROP_FD, g_param_spec_int("fd", "", "", -1, G_MAXINT, -1, flags));
     g_object_class_install_property(object_class, PROP_ERROR_AFTER,
                                     g_param_spec_int("error-after", "", "", 0, G_MAXINT, 0, flags));
+    g_object_class_install_property(object_class, PROP_ERROR_FILE, g_param_spec_string("error-file", "", "", NULL, flags));
     g_object_class_install_property(object_class, PROP_MIN_BUFFERS,
         g_param_spec_int("min-buffers", "", "", 1, G_MAXINT, 8, flags | G_PARAM_READABLE));
     g_object_class_install_property(object_class, PROP_MAX_BUFFERS,
@@ -176,6 +209,7 @@ static void double_class_init(DoubleClass *klass)
     gst_element_class_set_static_metadata(GST_ELEMENT_CLASS(klass), "Double of pipewiresrc", "Source/Video",
                                           "For tests", "The project's authors");
     GST_BASE_SRC_CLASS(klass)->start = double_start;
+    GST_BASE_SRC_CLASS(klass)->negotiate = double_negotiate;
     GST_BASE_SRC_CLASS(klass)->get_times = double_get_times;
     GST_PUSH_SRC_CLASS(klass)->create = double_create;
 }

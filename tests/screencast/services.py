@@ -1,16 +1,32 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Stand-ins for the desktop portal and for Mutter on a session bus of the test's own.
+"""Stand-ins for the desktop portal, Mutter, GNOME Shell's screen shield and logind on a bus of the test's own.
 
-Both answer as their documents say, remember every call in .calls as (method, arguments), and do what a test sets:
-see the attributes of Portal and Mutter. They live in one thread that runs a main loop; tests call them from theirs.
+They answer as the real ones do, remember every call in .calls as (method, arguments), and do what a test sets: see the
+attributes of each. They live in one thread that runs a main loop; tests call them from theirs.
+
+Where that was read, in the sources of Debian 13:
+ - xdg-desktop-portal 1.20.3: src/xdp-session.c (a session's path is the caller's token; one that is exported already
+   makes the next CreateSession end with response 2, and a warning; Close takes it away), src/screen-cast.c (a refused
+   Start ends its session with Closed; a restore token is a UUID; SelectSources ends a token, and Start's success
+   makes it good again; without its backend AvailableSourceTypes is 0);
+ - xdg-desktop-portal-gnome 48.0: src/screencast.c (a restored ScreenCast that Mutter refuses becomes a question);
+ - mutter 48.7: src/backends/meta-dbus-session-manager.c (the lock inhibits sessions first, and closes those there are
+   then), meta-screen-cast-session.c (Stop ends a session with Closed; paths count up);
+ - gnome-shell 48.7: js/ui/screenShield.js, js/ui/main.js (at the lock Mutter is inhibited first, ActiveChanged and
+   LockedHint follow; at the unlock the other way round), js/ui/shellDBus.js;
+ - systemd 257: org.freedesktop.login1(5).
+What a real GNOME does on top of that, its dialogues and animations, no test here shows.
 """
 
 import os
+import re
 import subprocess
 import tempfile
 import threading
 
 from gi.repository import Gio, GLib
+
+FIRST, SECOND, THIRD = ("%d1f4c1a0-7b5e-4d0c-9a37-2f6b8d1e5c90" % number for number in (1, 2, 3))   # restore tokens
 
 BUS_CONFIG = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
  "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
@@ -65,7 +81,7 @@ class Service:
         self.connection.close_sync(None)
 
     def register(self, path, interface):
-        self.connection.register_object(path, self.interfaces[interface], self.on_call, self.on_get, None)
+        return self.connection.register_object(path, self.interfaces[interface], self.on_call, self.on_get, None)
 
     def on_get(self, _connection, _sender, _path, _interface, name):
         return self.properties()[name]
@@ -119,52 +135,91 @@ class Portal(Service):
     version, sources, cursors = 5, 3, 3
     answer = 0              # Start's response: 0 granted, 1 cancelled, 2 ended otherwise, None: the user thinks
     streams = True          # Start's results have one
-    token = "first"         # the restore token of the next Start; None: none
+    token = FIRST           # the restore token of the next Start; None: none
     own_handles = False     # requests have another path than the caller expects, as in old portals
     remote_text = "the portal's PipeWire"   # what can be read from the fd that the program gets
+    mutter = None           # the compositor behind it, if that is to be locked
 
     def objects(self):
         self.handles = 0
         self.session = None
+        self.sessions = {}      # path of each that is exported: its registration
+        self.restored = set()   # those of them whose token was good
+        self.requests = {}      # the same of the requests
+        self.issued = {self.token} - {None}
         self.register(self.PATH, self.SCREENCAST if self.has_screencast else self.REQUEST)
 
     def properties(self):
+        with self.changed:
+            self.calls.append(("properties", ()))
+            self.changed.notify_all()
         return {"version": GLib.Variant("u", self.version), "AvailableSourceTypes": GLib.Variant("u", self.sources),
                 "AvailableCursorModes": GLib.Variant("u", self.cursors)}
 
-    def answer_request(self, sender, options, invocation, response, results):
+    def answer_request(self, sender, options, invocation, response, results, then=None):
         """Hand out a Request object, and its Response right behind it."""
         token = options["handle_token"]
         if self.own_handles:
             self.handles += 1
             token = "mine%d" % self.handles
         path = "%s/request/%s/%s" % (self.PATH, sender[1:].replace(".", "_"), token)
-        self.register(path, self.REQUEST)
+        self.requests[path] = self.register(path, self.REQUEST)
         invocation.return_value(GLib.Variant("(o)", (path,)))
         if response is not None:
-            GLib.timeout_add(20, self.respond, path, response, results)
+            GLib.timeout_add(20, self.respond, path, response, results, then)
 
-    def respond(self, path, response, results):
-        self.emit(path, self.REQUEST, "Response", GLib.Variant("(ua{sv})", (response, results)))
+    def respond(self, path, response, results, then):
+        if path in self.requests:
+            self.emit(path, self.REQUEST, "Response", GLib.Variant("(ua{sv})", (response, results)))
+            self.connection.unregister_object(self.requests.pop(path))
+            if then:
+                then()
         return False
 
     def on_CreateSession(self, sender, _path, arguments, invocation):
         options, = arguments
-        self.session = "%s/session/%s/%s" % (self.PATH, sender[1:].replace(".", "_"), options["session_handle_token"])
-        self.session += "_%d" % len(self.called("CreateSession"))
-        self.register(self.session, self.SESSION)
-        self.answer_request(sender, options, invocation, 0, {"session_handle": GLib.Variant("s", self.session)})
+        path = "%s/session/%s/%s" % (self.PATH, sender[1:].replace(".", "_"), options["session_handle_token"])
+        if path in self.sessions:       # "An object is already exported for the interface ..."
+            self.answer_request(sender, options, invocation, 2, {})
+            return
+        self.session = path
+        self.sessions[path] = self.register(path, self.SESSION)
+        self.answer_request(sender, options, invocation, 0, {"session_handle": GLib.Variant("s", path)})
 
     def on_SelectSources(self, sender, _path, arguments, invocation):
-        self.answer_request(sender, arguments[1], invocation, 0, {})
+        session, options = arguments
+        token = options.get("restore_token")
+        if session not in self.sessions:
+            invocation.return_dbus_error("org.freedesktop.DBus.Error.AccessDenied", "Invalid session")
+        elif token is not None and not re.fullmatch("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", token):
+            invocation.return_dbus_error("org.freedesktop.portal.Error.InvalidArgument",
+                                         "Restore token is not a valid UUID string")
+        else:
+            if token in self.issued:
+                self.issued.discard(token)
+                self.restored.add(session)
+            self.answer_request(sender, options, invocation, 0, {})
+
+    def asks(self, session):
+        """Whether this Start opens a dialogue."""
+        return session not in self.restored or (self.mutter is not None and self.mutter.inhibited)
 
     def on_Start(self, sender, _path, arguments, invocation):
-        results = {}
-        if self.streams:
-            results["streams"] = GLib.Variant("a(ua{sv})", [(self.NODE, {"source_type": GLib.Variant("u", 1)})])
-        if self.token:
-            results["restore_token"] = GLib.Variant("s", self.token)
-        self.answer_request(sender, arguments[2], invocation, self.answer, {} if self.answer else results)
+        session, _window, options = arguments
+        answer = self.answer if self.asks(session) else 0
+        if answer is not None and self.mutter is not None and self.mutter.inhibited:
+            answer = None       # the question is behind the lock
+        results, then = {}, None
+        if answer:
+            def then():
+                self.close_session(session)
+        elif answer == 0:
+            if self.streams:
+                results["streams"] = GLib.Variant("a(ua{sv})", [(self.NODE, {"source_type": GLib.Variant("u", 1)})])
+            if self.token:
+                self.issued.add(self.token)
+                results["restore_token"] = GLib.Variant("s", self.token)
+        self.answer_request(sender, options, invocation, answer, results, then)
 
     def on_OpenPipeWireRemote(self, _sender, _path, _arguments, invocation):
         with tempfile.TemporaryFile() as file:
@@ -174,11 +229,20 @@ class Portal(Service):
             index = fds.append(file.fileno())
             invocation.return_value_with_unix_fd_list(GLib.Variant("(h)", (index,)), fds)
 
-    def on_Close(self, _sender, _path, _arguments, invocation):
+    def on_Close(self, _sender, path, _arguments, invocation):
+        """Of a request: its session ends with it. Of a session."""
+        if path in self.requests:
+            self.connection.unregister_object(self.requests.pop(path))
+            self.close_session()
+        elif path in self.sessions:
+            self.connection.unregister_object(self.sessions.pop(path))
         invocation.return_value(None)
 
-    def close_session(self):
-        self.emit(self.session, self.SESSION, "Closed", GLib.Variant("(a{sv})", ({},)))
+    def close_session(self, path=None):
+        path = path or self.session
+        if path in self.sessions:
+            self.emit(path, self.SESSION, "Closed", GLib.Variant("(a{sv})", ({},)))
+            self.connection.unregister_object(self.sessions.pop(path))
 
 
 class Backend(Service):
@@ -210,9 +274,11 @@ class Mutter(Service):
     monitors = ("HDMI-1", "eDP-1")
     primary = "eDP-1"
     refuse = None           # CreateSession's error message
+    inhibited = False       # by the lock
 
     def objects(self):
         self.session = None
+        self.sessions = {}
         self.register(self.PATH, self.NAME)
         self.register("/org/gnome/Mutter/DisplayConfig", "org.gnome.Mutter.DisplayConfig")
         self.connection.call_sync("org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus",
@@ -231,14 +297,19 @@ class Mutter(Service):
                                              (1, monitors, logical, {})))
 
     def on_CreateSession(self, _sender, _path, _arguments, invocation):
-        if self.refuse:
-            invocation.return_dbus_error("org.freedesktop.DBus.Error.Failed", self.refuse)
+        refuse = "Session creation inhibited" if self.inhibited else self.refuse
+        if refuse:
+            invocation.return_dbus_error("org.freedesktop.DBus.Error.Failed", refuse)
             return
-        self.session = "%s/Session/u%d" % (self.PATH, len(self.called("CreateSession")))
-        self.register(self.session, self.NAME + ".Session")
+        self.number = getattr(self, "number", 0) + 1
+        self.session = "%s/Session/u%d" % (self.PATH, self.number)
+        self.sessions[self.session] = self.register(self.session, self.NAME + ".Session")
         invocation.return_value(GLib.Variant("(o)", (self.session,)))
 
-    def on_RecordMonitor(self, _sender, path, _arguments, invocation):
+    def on_RecordMonitor(self, _sender, path, arguments, invocation):
+        if arguments[0] not in self.monitors:
+            invocation.return_dbus_error("org.freedesktop.DBus.Error.Failed", "Unknown monitor")
+            return
         invocation.return_value(GLib.Variant("(o)", (path.replace("Session", "Stream"),)))
 
     def on_Start(self, _sender, path, _arguments, invocation):
@@ -247,8 +318,78 @@ class Mutter(Service):
                   GLib.Variant("(u)", (self.NODE,)))
         invocation.return_value(None)
 
-    def on_Stop(self, _sender, _path, _arguments, invocation):
+    def on_Stop(self, _sender, path, _arguments, invocation):
+        self.close_session(path)
         invocation.return_value(None)
 
-    def close_session(self):
-        self.emit(self.session, self.NAME + ".Session", "Closed")
+    def close_session(self, path=None):
+        path = path or self.session
+        if path in self.sessions:
+            self.emit(path, self.NAME + ".Session", "Closed")
+            self.connection.unregister_object(self.sessions.pop(path))
+
+    def inhibit(self, inhibited=True):
+        self.inhibited = inhibited
+        for path in list(self.sessions) if inhibited else []:
+            self.close_session(path)
+
+
+class Shield(Service):
+    """GNOME Shell's screen shield, and the lock as it goes through all three."""
+    NAME = "org.gnome.Shell.ScreenShield"
+    PATH = "/org/gnome/ScreenSaver"
+    INTERFACE = "org.gnome.ScreenSaver"
+    XML = """<node><interface name="org.gnome.ScreenSaver"><method name="GetActive"><arg type="b" direction="out"/>
+      </method><signal name="ActiveChanged"><arg type="b"/></signal></interface></node>"""
+
+    active = False
+
+    def objects(self):
+        self.register(self.PATH, self.INTERFACE)
+
+    def on_GetActive(self, _sender, _path, _arguments, invocation):
+        invocation.return_value(GLib.Variant("(b)", (self.active,)))
+
+    def set_active(self, active):
+        self.active = active
+        self.emit(self.PATH, self.INTERFACE, "ActiveChanged", GLib.Variant("(b)", (active,)))
+
+
+class Login(Service):
+    """logind with one user, whose display has one session."""
+    NAME = "org.freedesktop.login1"
+    PATH = "/org/freedesktop/login1"
+    USER = PATH + "/user/_1000"
+    SESSION = PATH + "/session/_32"
+    XML = """<node><interface name="org.freedesktop.login1.Manager"><method name="GetUser">
+      <arg type="u" direction="in"/><arg type="o" direction="out"/></method></interface>
+      <interface name="org.freedesktop.login1.User"><property name="Display" type="(so)" access="read"/></interface>
+      <interface name="org.freedesktop.login1.Session"><property name="Active" type="b" access="read"/>
+      <property name="LockedHint" type="b" access="read"/><property name="Type" type="s" access="read"/></interface>
+      </node>"""
+
+    session_type, active, locked = "wayland", True, False
+
+    def objects(self):
+        self.register(self.PATH, "org.freedesktop.login1.Manager")
+        self.register(self.USER, "org.freedesktop.login1.User")
+        self.register(self.SESSION, "org.freedesktop.login1.Session")
+
+    def properties(self):
+        return {"Display": GLib.Variant("(so)", ("2", self.SESSION)), "Active": GLib.Variant("b", self.active),
+                "LockedHint": GLib.Variant("b", self.locked), "Type": GLib.Variant("s", self.session_type)}
+
+    def on_GetUser(self, _sender, _path, arguments, invocation):
+        if arguments != (os.getuid(),):
+            invocation.return_dbus_error("org.freedesktop.login1.NoSuchUser", "no such user")
+        else:
+            invocation.return_value(GLib.Variant("(o)", (self.USER,)))
+
+    def change(self, **values):
+        for name, value in values.items():
+            setattr(self, name, value)
+        names = {"active": "Active", "locked": "LockedHint"}
+        self.emit(self.SESSION, "org.freedesktop.DBus.Properties", "PropertiesChanged",
+                  GLib.Variant("(sa{sv}as)", ("org.freedesktop.login1.Session",
+                                              {names[name]: GLib.Variant("b", value) for name, value in values.items()},
+                                              [])))

@@ -18,7 +18,7 @@ import traceback
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "tools"))
 
-from services import Backend, Bus, Mutter, Portal  # noqa: E402
+from services import FIRST, SECOND, THIRD, Backend, Bus, Mutter, Portal  # noqa: E402
 from tap import Tap  # noqa: E402
 
 SECONDS = 30
@@ -30,21 +30,33 @@ class Run:
     """One run of the program."""
 
     def __init__(self, desk, arguments):
-        self.process = subprocess.Popen([desk.program] + list(arguments), env=desk.environment, text=True,
-                                        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        with tempfile.NamedTemporaryFile(prefix="said-", dir=desk.folder, delete=False) as log:
+            self.log = log.name
+            self.process = subprocess.Popen([desk.program] + list(arguments), env=desk.environment,
+                                            stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
 
     def kill(self, number):
         self.process.send_signal(number)
 
+    def said(self):
+        with open(self.log, encoding="utf-8") as file:
+            return file.read()
+
+    def says(self, text, times=1, seconds=SECONDS):
+        """Wait until it has said @text, and so often."""
+        return wait_until(lambda: self.said().count(text) >= times, seconds)
+
     def end(self, seconds=SECONDS):
         """(exit status, what it said); kills it if it does not end."""
         try:
-            text, _ = self.process.communicate(timeout=seconds)
-            return self.process.returncode, text
+            status = self.process.wait(timeout=seconds)
         except subprocess.TimeoutExpired:
             self.process.kill()
-            text, _ = self.process.communicate()
-            return "still running", text
+            self.process.wait()
+            status = "still running"
+        text = self.said()
+        os.unlink(self.log)
+        return status, text
 
 
 class Desk:
@@ -60,7 +72,8 @@ class Desk:
         os.symlink(os.path.join(doubles, "libgstpipewiredouble.so"), os.path.join(chosen, "libgstpipewiredouble.so"))
         self.report = os.path.join(folder, "report")
         self.state = os.path.join(folder, "state")
-        self.environment = dict(os.environ, DBUS_SESSION_BUS_ADDRESS=self.bus.address, GST_PLUGIN_PATH=chosen,
+        self.environment = dict(os.environ, DBUS_SESSION_BUS_ADDRESS=self.bus.address,
+                                DBUS_SYSTEM_BUS_ADDRESS=self.bus.address, GST_PLUGIN_PATH=chosen,
                                 GST_PLUGIN_SYSTEM_PATH_1_0="", GST_REGISTRY=os.path.join(folder, "registry"),
                                 GST_REGISTRY_FORK="no", XDG_STATE_HOME=self.state, PIPEWIRESRC_REPORT=self.report,
                                 G_DEBUG="fatal-criticals", LANG="C.UTF-8")
@@ -160,7 +173,7 @@ def bad_pipelines(desk):
         for arguments, words in ((("nosuchelement",), ["can't be made", "nosuchelement"]),
                                  (("{} ! tee name=t t. ! fakesink {}",), ["more than once"]),
                                  (("fakesink nosuch=1",), ["nosuch"])):
-            result = is_error(desk.run(*arguments), 1, *words)
+            result = is_error(desk.run(*arguments), 6, *words)
             if result is not True:
                 return result
         return not portal.calls or portal.calls
@@ -170,7 +183,7 @@ def no_plugin(desk):
     environment = desk.environment
     desk.environment = dict(environment, GST_PLUGIN_PATH="", GST_REGISTRY=os.path.join(desk.folder, "empty"))
     try:
-        return is_error(desk.run("fakesink"), 1, "gstreamer1.0-pipewire")
+        return is_error(desk.run("fakesink"), 6, "gstreamer1.0-pipewire")
     finally:
         desk.environment = environment
 
@@ -294,6 +307,7 @@ def pipeline_fails(desk):
 
 
 def restarted(desk):
+    """Another compositor, another start: a film of its own."""
     path, pipeline = desk.film("film-{time}.mov")
     with service(Mutter, desk) as mutter:
         run = desk.start("--restart", *pipeline)
@@ -302,7 +316,10 @@ def restarted(desk):
             return sorted(glob.glob(path.replace("{time}", "*")))
         if not wait_until(lambda: films() and has_pictures(films()[0])):
             return run.end(1)
-        mutter.close_session()
+        mutter.vanish()
+        if not run.says("left the session bus"):
+            return run.end(1)
+        mutter.appear()
         if not wait_until(lambda: len(films()) == 2 and has_pictures(films()[1])):
             return run.end(1)
         run.kill(signal.SIGTERM)
@@ -377,16 +394,16 @@ def portal_token(desk):
         given, kept = desk.given(), desk.token()
         path = os.path.join(desk.state, "helix-screencast", "monitor.token")
         modes = [stat.S_IMODE(os.stat(name).st_mode) for name in (path, os.path.dirname(path))]
-        portal.token = "second"
+        portal.token = SECOND
         second = desk.run(*COUNTED)
         selected = [options for _, options in portal.called("SelectSources")]
         for options in selected:
             del options["handle_token"]
         plain = {"types": 1, "multiple": False, "cursor_mode": 2, "persist_mode": 2}
         good = (first[0] == second[0] == 0 and given == ["path=77 fd=the portal's PipeWire min-buffers=16"]
-                and kept == "first"
-                and desk.token() == "second" and modes == [0o600, 0o700]
-                and selected == [plain, dict(plain, restore_token="first")] and portal.wait_for("Close", 2))
+                and kept == FIRST
+                and desk.token() == SECOND and modes == [0o600, 0o700]
+                and selected == [plain, dict(plain, restore_token=FIRST)] and portal.wait_for("Close", 2))
         return good or (first, second, given, kept, modes, selected)
 
 
@@ -402,10 +419,10 @@ def portal_buffers(desk):
 
 
 def portal_asks_again(desk):
-    with service(Portal, desk, token="third") as portal:
+    with service(Portal, desk, token=THIRD) as portal:
         result = desk.run("--ask", *COUNTED)
         options = portal.called("SelectSources")[0][1]
-        return (result[0] == 0 and "restore_token" not in options and desk.token() == "third") or (result, options)
+        return (result[0] == 0 and "restore_token" not in options and desk.token() == THIRD) or (result, options)
 
 
 def portal_gives_no_token(desk):
@@ -417,10 +434,10 @@ def portal_gives_no_token(desk):
 
 def portal_token_file(desk):
     path = os.path.join(desk.folder, "deep", "er", "token")
-    with service(Portal, desk, token="elsewhere"):
+    with service(Portal, desk, token=THIRD):
         result = desk.run("--token-file=" + path, *COUNTED)
         with open(path) as file:
-            if result[0] or file.read() != "elsewhere" or desk.token() is not None:
+            if result[0] or file.read() != THIRD or desk.token() is not None:
                 return result
         result = desk.run("--token-file=/dev/null/token", *COUNTED)
         return (result[0] == 0 and "you will be asked again" in result[1]) or result
@@ -430,14 +447,15 @@ def portal_window(desk):
     with service(Portal, desk) as portal, service(Mutter, desk) as mutter:
         result = desk.run("--window", *COUNTED)
         options = portal.called("SelectSources")[0][1]
-        return (result[0] == 0 and options["types"] == 2 and desk.token("window.token") == "first" and not mutter.calls
+        return (result[0] == 0 and options["types"] == 2 and desk.token("window.token") == FIRST
+                and not mutter.called("RecordMonitor")
                 ) or (result, options)
 
 
 def portal_denied(desk):
     with service(Portal, desk, answer=1) as portal:
         result = is_error(desk.run(*COUNTED), 4, "denied")
-        return result if result is not True else portal.wait_for("Close") and not portal.called("OpenPipeWireRemote")
+        return result if result is not True else not portal.sessions and not portal.called("OpenPipeWireRemote")
 
 
 def portal_fails(desk):
@@ -457,7 +475,8 @@ def portal_interrupted(desk):
             return run.end(1)
         run.kill(signal.SIGINT)
         result = run.end()
-        good = result[0] == 0 and portal.wait_for("Close", 2) and not portal.called("OpenPipeWireRemote")
+        good = (result[0] == 0 and portal.wait_for("Close") and not portal.sessions and not portal.requests
+                and not portal.called("OpenPipeWireRemote"))
         return good or (result, portal.calls)
 
 
@@ -484,7 +503,7 @@ def portal_sources(desk):
 
 def portal_monitor(desk):
     with service(Portal, desk):
-        return is_error(desk.run("--monitor=eDP-1", *COUNTED), 2, "leave out --monitor")
+        return is_error(desk.run("--monitor=eDP-1", *COUNTED), 3, "leave out --monitor")
 
 
 def portal_closed(desk):
@@ -528,7 +547,7 @@ def portal_unfinished_first(desk):
 
 
 def portal_restarted(desk):
-    with service(Portal, desk, token="again") as portal:
+    with service(Portal, desk, token=THIRD) as portal:
         run = desk.start("--restart", "fakesink")
         wait_until(lambda: os.path.exists(desk.report))
         portal.close_session()
@@ -536,7 +555,7 @@ def portal_restarted(desk):
             return run.end(1)
         run.kill(signal.SIGINT)
         result = run.end()
-        return (result[0] == 0 and portal.called("SelectSources")[1][1]["restore_token"] == "again") or result
+        return (result[0] == 0 and portal.called("SelectSources")[1][1]["restore_token"] == THIRD) or result
 
 
 def chosen(desk):
@@ -544,7 +563,7 @@ def chosen(desk):
         if desk.run(*COUNTED)[0] or portal.calls or not mutter.calls:
             return "not Mutter's: %s" % portal.calls
         del mutter.calls[:]
-        if desk.run("--backend=portal", *COUNTED)[0] or mutter.calls or not portal.calls:
+        if desk.run("--backend=portal", *COUNTED)[0] or mutter.called("RecordMonitor") or not portal.calls:
             return "not the portal's: %s" % mutter.calls
         code, text = desk.run("--list")
         words = ("eDP-1", "1920x1080", "(primary)", "HDMI-1", "a monitor", "--window", "version 5")
