@@ -35,7 +35,9 @@ typedef struct HelixFrameRecord {
 } HelixFrameRecord;
 
 /* docs/architecture.md, "Stages", says from where to where each goes. */
-typedef enum HelixStage { HELIX_STAGE_QUEUED, HELIX_STAGE_RESOLVED, HELIX_STAGE_ENCODED, HELIX_STAGE_RETURNED, HELIX_N_STAGES } HelixStage;
+typedef enum HelixStage {
+    HELIX_STAGE_QUEUED, HELIX_STAGE_RESOLVED, HELIX_STAGE_ENCODED, HELIX_STAGE_RETURNED, HELIX_N_STAGES
+} HelixStage;
 
 /* Microseconds that each stage of a frame took; 0 for one that it did not come to the end of. */
 void helix_frame_stages(const HelixFrameRecord *record, guint64 us[HELIX_N_STAGES]);

@@ -2,46 +2,10 @@
 /* stream.c - one session_id of one connection: its requests in order, its pictures, its encoder thread. */
 #include "error.h"
 #include "session.h"
-#include "stream.h"
+#include "stream-private.h"
 #include "turn.h"
 
 #define MAX_ACTIVE 2u           /* one picture in the encoder and one resolved behind it */
-
-/* Given to the resolver; the op may be gone when it answers. */
-typedef struct Ticket {
-    HelixStream *stream;        /* NULL: nobody waits any more */
-    HelixOp *op;
-} Ticket;
-
-struct HelixStream {
-    HelixTask task;             /* first: goes on with what a turn had no time for; see go_on() */
-    guint refs;                 /* the session, and requests in flight */
-    HelixSession *session;
-    HelixHost *host;
-    guint16 id;
-    GQueue ops;                 /* HelixOp, in the order of arrival */
-    guint active;               /* of them, frames resolving or encoding */
-    guint in_flight;            /* frames from arrival until their answer has left */
-    Ticket *resolving;
-    const HelixEncoderClass *encoder;
-    HelixWorker *worker;        /* NULL until it is needed */
-    HelixSurface *last;         /* what REPEAT encodes; NULL if there is none or it is the guest's memory */
-    guint64 last_gpu;           /* the host's when it was kept: of another one's it is no more */
-    gboolean gpu_lost;          /* helix_stream_reset() was called: see lose_gpu() */
-    gboolean pumping;
-    gboolean ended;             /* by SESSION_CLOSE, and nothing came after it */
-    gboolean owes_key;          /* a request that failed had asked for an IDR: the next one is made one */
-    gint64 last_used;
-
-    /* Since the stream's start, for its lines in the log. */
-    HelixEncoderConfig in_force;
-    guint32 coded_width, coded_height;  /* asked for and granted; 0: follow the frames */
-    guint resizing;             /* CONFIG_REQs with the encoder that may change that: look-ups wait */
-    guint64 encoded, dropped;
-    gint64 started_ns;
-};
-
-static void pump(HelixStream *stream);
 
 static void stream_unref(HelixStream *stream)
 {
@@ -77,14 +41,6 @@ HelixStream *helix_stream_new(HelixSession *session, guint16 id)
     return stream;
 }
 
-static void cancel_resolving(HelixStream *stream)
-{
-    if (stream->resolving) {
-        stream->resolving->stream = NULL;
-        stream->resolving = NULL;
-    }
-}
-
 /* The encoder and everything that was learnt go; a request that comes later starts from nothing. */
 static void end_life(HelixStream *stream)
 {
@@ -95,7 +51,7 @@ static void end_life(HelixStream *stream)
                        G_GUINT64_FORMAT " dropped", helix_session_number(stream->session), stream->id, stream->encoded, seconds,
                        seconds > 0 ? (double)stream->encoded / seconds : 0.0, stream->dropped);
     }
-    cancel_resolving(stream);
+    helix_frame_cancel(stream);
     g_clear_pointer(&stream->worker, helix_worker_retire);
     g_clear_pointer(&stream->last, helix_surface_unref);
     stream->encoded = stream->dropped = 0;
@@ -119,20 +75,9 @@ void helix_stream_abandon(HelixStream *stream)
     stream_unref(stream);
 }
 
-/* ---- a frame's way ---- */
+/* ---- ops ---- */
 
-static void log_start(HelixStream *stream, const HelixOp *op)
-{
-    const HelixEncoderConfig *config = &stream->in_force;
-
-    stream->started_ns = helix_now_ns();
-    helix_host_log(stream->host, "stream %" G_GUINT64_FORMAT ".%u started for %s: %u x %u, %s, %s, %u bit/s, %u/%u fps",
-                   helix_session_number(stream->session), stream->id, helix_session_peer(stream->session), config->width,
-                   config->height, stream->encoder->name, helix_host_path_name(op->record.path), config->bitrate,
-                   config->fps_num, config->fps_den);
-}
-
-static void op_done(HelixStream *stream, HelixOp *op)
+void helix_stream_op_done(HelixStream *stream, HelixOp *op)
 {
     if (op->kind == HELIX_OP_FRAME && (op->state == HELIX_OP_RESOLVING || op->state == HELIX_OP_ENCODING)) {
         stream->active--;
@@ -141,62 +86,11 @@ static void op_done(HelixStream *stream, HelixOp *op)
     g_clear_pointer(&op->surface, helix_surface_unref);
 }
 
-static void op_fail(HelixStream *stream, HelixOp *op, GError *error)
+void helix_stream_op_fail(HelixStream *stream, HelixOp *op, GError *error)
 {
     g_clear_error(&op->error);
     op->error = error;
-    op_done(stream, op);
-}
-
-static void send_released(HelixStream *stream, const HelixOp *op)
-{
-    if (op->frame.flags & HELIX_REQUEST_RELEASE) {
-        helix_session_send(stream->session, helix_frame_released_new(stream->id, op->frame.pts, op->frame.picture.resource_id),
-                           NULL, NULL);
-    }
-}
-
-/* Whether @op, dropped, may be encoded once more: a frame behind it makes it needless, a change in force behind it comes too early. */
-static gboolean is_last(const HelixStream *stream, const HelixOp *op)
-{
-    for (GList *link = stream->ops.tail; link && link->data != op; link = link->prev) {
-        const HelixOp *other = link->data;
-        gboolean frame = other->kind == HELIX_OP_FRAME && other->state != HELIX_OP_DONE;
-        gboolean change = other->kind == HELIX_OP_CONFIG && other->state != HELIX_OP_WAITING && !other->error;
-
-        if (frame || change) {
-            return FALSE;
-        }
-    }
-    return TRUE;
-}
-
-static void frame_done(HelixStream *stream, HelixOp *op, HelixWorkerResult *result)
-{
-    op->record.submitted_ns = result->unit.submitted_ns;
-    op->record.encoded_ns = result->encoded_ns;
-    op->unit_cpu_bytes += result->unit.cpu_bytes;
-    if (!result->error && result->unit.dropped && !op->retried && is_last(stream, op)) {
-        op->retried = TRUE;
-        helix_worker_encode(stream->worker, op->surface, op->frame.pts, op->frame.force_keyframe, op);
-        return;
-    }
-    if (op->surface->borrows_guest) {
-        send_released(stream, op);
-    }
-    op->response = g_steal_pointer(&result->response);
-    op->keyframe = result->unit.keyframe;
-    op->error = g_steal_pointer(&result->error);
-    op_done(stream, op);
-    if (op->error) {
-        op->frame.force_keyframe = FALSE;       /* the worker keeps it, or begins anew, with an IDR */
-        return;
-    }
-    if (result->unit.dropped) {
-        stream->dropped++;
-    } else if (stream->encoded++ == 0) {
-        log_start(stream, op);
-    }
+    helix_stream_op_done(stream, op);
 }
 
 static void config_done(HelixStream *stream, HelixOp *op, HelixWorkerResult *result)
@@ -208,7 +102,7 @@ static void config_done(HelixStream *stream, HelixOp *op, HelixWorkerResult *res
         stream->coded_width = op->config.config.width;
         stream->coded_height = op->config.config.height;
     }
-    op_done(stream, op);
+    helix_stream_op_done(stream, op);
 }
 
 static void worker_done(gpointer owner, gpointer tag, HelixWorkerResult *result)
@@ -222,16 +116,16 @@ static void worker_done(gpointer owner, gpointer tag, HelixWorkerResult *result)
         stream->in_force = result->config;
     }
     if (op->kind == HELIX_OP_FRAME) {
-        frame_done(stream, op, result);
+        helix_frame_done(stream, op, result);
     } else {
         config_done(stream, op, result);
     }
-    pump(stream);
+    helix_stream_pump(stream);
     helix_session_leave(session);
 }
 
 /* Encoders that hang keep their threads after their streams: those count too, or a guest could collect them. */
-static gboolean need_worker(HelixStream *stream, GError **error)
+gboolean helix_stream_need_worker(HelixStream *stream, GError **error)
 {
     HelixHost *host = stream->host;
 
@@ -245,109 +139,6 @@ static gboolean need_worker(HelixStream *stream, GError **error)
     }
     stream->worker = helix_worker_new(host->crew, stream->encoder, host->hardware_only, worker_done, stream, error);
     return stream->worker != NULL;
-}
-
-/* The picture is there: hand it on. Takes @surface over. */
-static void submit(HelixStream *stream, HelixOp *op, HelixSurface *surface, HelixHostPath path)
-{
-    GError *error = NULL;
-
-    op->record.resolved_ns = helix_now_ns();
-    if (op->surface != surface) {
-        helix_surface_unref(op->surface);
-        op->surface = surface;
-    }
-    if (!need_worker(stream, &error)) {
-        op_fail(stream, op, error);
-        return;
-    }
-    op->record.path = path;
-    op->record.cpu_bytes = path == HELIX_HOST_PATH_REPEAT ? 0 : surface->cpu_bytes;
-    g_clear_pointer(&stream->last, helix_surface_unref);
-    if (!surface->borrows_guest) {
-        stream->last = helix_surface_ref(surface);
-        stream->last_gpu = stream->host->gpu;
-        send_released(stream, op);
-    }
-    op->state = HELIX_OP_ENCODING;
-    helix_worker_encode(stream->worker, surface, op->frame.pts, op->frame.force_keyframe, op);
-}
-
-/* Whether @op names something of a GPU that was reset since. */
-static gboolean is_lost(const HelixStream *stream, const HelixOp *op)
-{
-    return op->kind == HELIX_OP_FRAME && !op->surface && op->gpu != stream->host->gpu;
-}
-
-static void op_lost(HelixStream *stream, HelixOp *op)
-{
-    op_fail(stream, op, g_error_new(HELIX_ERROR, HELIX_CODE_NOT_FOUND, "the GPU was reset and resource %u with it: send the picture "
-                                    "again", op->frame.picture.resource_id));
-}
-
-static void resolved(gpointer data, HelixSurface *surface, GError *error)
-{
-    Ticket *ticket = data;
-    HelixStream *stream = ticket->stream;
-    HelixOp *op = ticket->op;
-    HelixSession *session;
-
-    g_free(ticket);
-    if (!stream) {
-        helix_surface_unref(surface);
-        g_clear_error(&error);
-        return;
-    }
-    session = stream->session;
-    helix_session_enter(session);
-    stream->resolving = NULL;
-    if (is_lost(stream, op)) {
-        helix_surface_unref(surface);
-        g_clear_error(&error);
-        op_lost(stream, op);
-    } else if (error) {
-        op_fail(stream, op, error);
-    } else {
-        submit(stream, op, surface, surface->path);
-    }
-    pump(stream);
-    helix_session_leave(session);
-}
-
-/* A picture that no encoder takes at its own size is refused before anything is read. */
-static gboolean can_be_coded(const HelixStream *stream, const HelixPicture *picture, GError **error)
-{
-    return stream->coded_width != 0 || helix_encoder_check_size(picture->width, picture->height, error);
-}
-
-static void begin_frame(HelixStream *stream, HelixOp *op)
-{
-    HelixHost *host = stream->host;
-    GError *error = NULL;
-
-    op->record.lookup_ns = helix_now_ns();
-    op->state = HELIX_OP_RESOLVING;
-    op->frame.force_keyframe |= stream->owes_key;
-    stream->owes_key = FALSE;
-    stream->active++;
-    if (op->surface) {
-        submit(stream, op, op->surface, op->surface->path);
-    } else if (!(op->frame.flags & HELIX_REQUEST_REPEAT) && !can_be_coded(stream, &op->frame.picture, &error)) {
-        op_fail(stream, op, error);
-    } else if (!(op->frame.flags & HELIX_REQUEST_REPEAT)) {
-        Ticket *ticket = g_new(Ticket, 1);
-
-        *ticket = (Ticket) { .stream = stream, .op = op };
-        stream->resolving = ticket;
-        op->frame.picture.coded_width = stream->coded_width;
-        op->frame.picture.coded_height = stream->coded_height;
-        op->frame.picture.surface_kinds = stream->encoder->surface_kinds;
-        host->resolver->resolve(host->resolver_data, &op->frame.picture, host->pool, resolved, ticket);
-    } else if (stream->last && stream->last_gpu == host->gpu) {
-        submit(stream, op, helix_surface_ref(stream->last), HELIX_HOST_PATH_REPEAT);
-    } else {
-        op_fail(stream, op, g_error_new(HELIX_ERROR, HELIX_CODE_NOT_FOUND, "this stream has no picture to repeat: send one"));
-    }
 }
 
 /* ---- the queue ---- */
@@ -370,11 +161,11 @@ static gboolean begin_config(HelixStream *stream, HelixOp *op)
     const HelixEncoderConfig *asked = &op->config.config;
     GError *error = NULL;
 
-    if (stream->resolving || (stream->active > 0 && is_last(stream, op))) {
+    if (stream->resolving || (stream->active > 0 && helix_frame_is_last(stream, op))) {
         return FALSE;
     }
-    if (!need_worker(stream, &error)) {
-        op_fail(stream, op, error);
+    if (!helix_stream_need_worker(stream, &error)) {
+        helix_stream_op_fail(stream, op, error);
         return TRUE;
     }
     op->state = HELIX_OP_ENCODING;
@@ -389,14 +180,14 @@ static gboolean begin(HelixStream *stream, HelixOp *op)
 {
     switch (op->kind) {
     case HELIX_OP_FRAME:
-        if (is_lost(stream, op)) {
-            op_lost(stream, op);
+        if (helix_frame_is_lost(stream, op)) {
+            helix_frame_lost(stream, op);
             return TRUE;
         }
         if (!stream->host->running || stream->resolving || stream->resizing || stream->active >= MAX_ACTIVE) {
             return FALSE;
         }
-        begin_frame(stream, op);
+        helix_frame_begin(stream, op);
         return TRUE;
     case HELIX_OP_CONFIG:
         return begin_config(stream, op);
@@ -407,7 +198,7 @@ static gboolean begin(HelixStream *stream, HelixOp *op)
         end_life(stream);
         stream->ended = op == g_queue_peek_tail(&stream->ops);
         stream->host->stats.streams += !stream->ended;  /* what came behind it makes a new one */
-        op_done(stream, op);
+        helix_stream_op_done(stream, op);
         return TRUE;
     }
 }
@@ -454,7 +245,7 @@ static gboolean answer_done(HelixStream *stream)
 }
 
 /* Begin what can be begun and answer what can be answered: one step at least, and until the turn is over. */
-static void pump(HelixStream *stream)
+void helix_stream_pump(HelixStream *stream)
 {
     gboolean all;
 
@@ -478,21 +269,6 @@ void helix_stream_pump_later(HelixStream *stream)
     helix_later_add(stream->host->later, &stream->task);
 }
 
-/* The look-up under way is answered here; what waits is refused when its turn comes. */
-static void lose_gpu(HelixStream *stream)
-{
-    HelixOp *op = stream->resolving ? stream->resolving->op : NULL;
-
-    stream->gpu_lost = FALSE;
-    if (op && is_lost(stream, op)) {
-        cancel_resolving(stream);
-        op_lost(stream, op);
-    }
-    if (stream->last_gpu != stream->host->gpu) {
-        g_clear_pointer(&stream->last, helix_surface_unref);
-    }
-}
-
 static void go_on(HelixTask *task)
 {
     HelixStream *stream = (HelixStream *)task;
@@ -500,9 +276,9 @@ static void go_on(HelixTask *task)
 
     helix_session_enter(session);
     if (stream->gpu_lost) {
-        lose_gpu(stream);
+        helix_frame_lose_gpu(stream);
     }
-    pump(stream);
+    helix_stream_pump(stream);
     helix_session_leave(session);
 }
 
@@ -527,11 +303,11 @@ void helix_stream_push(HelixStream *stream, HelixOp *op)
         op->in_flight_of = stream;
     }
     if (op->error) {
-        op_done(stream, op);
+        helix_stream_op_done(stream, op);
     }
     g_queue_push_tail(&stream->ops, op);
     helix_session_op_queued(stream->session);
-    pump(stream);
+    helix_stream_pump(stream);
 }
 
 void helix_stream_force_idr(HelixStream *stream)

@@ -96,10 +96,11 @@ static guint64 memory_of(const HelixWorker *worker, const HelixEncoderConfig *co
 }
 
 /*
- * Count @bytes for an encoder to be opened: @beside the one that is open, or in its place if there is no room for both, which then
- * counts no more. FALSE, and nothing has changed, if there is no room at all.
+ * Count @bytes for an encoder to be opened: @beside the one that is open, or in its place if there is no room for both, which
+ * then counts no more. FALSE, and nothing has changed, if there is no room at all.
  */
-static gboolean reserve_memory(HelixWorker *worker, const HelixEncoderConfig *config, guint64 bytes, gboolean *beside, GError **error)
+static gboolean reserve_memory(HelixWorker *worker, const HelixEncoderConfig *config, guint64 bytes, gboolean *beside,
+                               GError **error)
 {
     HelixCrew *crew = worker->crew;
     guint64 others;
