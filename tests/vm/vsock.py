@@ -92,6 +92,24 @@ s.sendall(b"here")
 '''
 
 
+ECHO = r'''
+import select, socket, sys
+server = socket.socket(socket.AF_VSOCK, socket.SOCK_STREAM)
+server.bind((socket.VMADDR_CID_ANY, int(sys.argv[1])))
+server.listen(256)
+there = [server]
+while True:
+    for s in select.select(there, [], [])[0]:
+        if s is server:
+            there.append(s.accept()[0])
+        elif part := s.recv(4096):
+            s.sendall(part)
+        else:
+            there.remove(s)
+            s.close()
+'''
+
+
 class Listener:
     """A program of the host behind @port: @serve(connection) on a thread for each connection of the guest."""
 
@@ -307,6 +325,53 @@ def many_from_host(vm):
     return not lengths or "of 10000 bytes came back %r" % lengths
 
 
+def many_at_once(vm):
+    """More CONNECTs than are asked at once, none of which waits for another: all are answered."""
+    socks, bad = [], 0
+    with vm.start(["python3", "-c", ECHO, "7012"]):
+        call_when_up(vm, 7012)[0].close()
+        for _ in range(CONNECTIONS):
+            sock = socket.socket(socket.AF_UNIX)
+            sock.connect(vm.uds_path)           # waits while the backlog is full
+            sock.settimeout(SECONDS)
+            sock.sendall(b"CONNECT 7012\n")
+            socks.append(sock)
+        for number, sock in enumerate(socks):
+            with sock, sock.makefile("rb") as file:
+                if not file.readline().startswith(b"OK "):
+                    bad += 1
+                    continue
+                sock.sendall(b"%06d" % number)
+                bad += file.read(6) != b"%06d" % number
+    return not bad or "%d of %d failed" % (bad, CONNECTIONS)
+
+
+def last_words(vm):
+    """A client of the host is gone before the guest has answered; what it said arrives."""
+    with vm.start(["socat", "-u", "VSOCK-LISTEN:7013,fork", "-"]) as process:
+        call_when_up(vm, 7013)[0].close()
+        with socket.socket(socket.AF_UNIX) as sock:
+            sock.connect(vm.uds_path)
+            sock.sendall(b"CONNECT 7013\ntest\n")
+        return vm.wait_for(lambda: process.out == b"test\n", SECONDS) or "the guest got %r" % bytes(process.out)
+
+
+def late_reader(vm):
+    """The guest sends and closes; the host's program reads when it likes."""
+    size, closed = 420000, threading.Event()
+
+    def late(connection):
+        closed.wait(SECONDS)
+        return len(read_all(connection))
+
+    with Listener(vm, 7014, late) as listener:
+        vm.run("head -c %d /dev/zero | socat -u - VSOCK-CONNECT:2:7014" % size)
+        time.sleep(1)
+        closed.set()
+        got = listener.result()
+    return got == size or "%r bytes" % got
+
+
 def guest_dies(vm):
     """A process of the guest is killed: the host's end closes, at once and not after a time-out."""
     ends = []
@@ -423,6 +488,9 @@ def main():
                 ("100 MiB each way arrive intact", bulk),
                 ("%d connections at once" % CONNECTIONS, many),
                 ("20 connections at once from the host", many_from_host),
+                ("%d CONNECTs at once from the host" % CONNECTIONS, many_at_once),
+                ("a client of the host that is gone at once has said what it said", last_words),
+                ("a guest that closes is read later", late_reader),
                 ("a guest process that is killed ends its connection", guest_dies),
                 ("a host program that goes ends the guest's connection", host_dies),
                 ("a host that does not read holds the guest back", slow_reader),

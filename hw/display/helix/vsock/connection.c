@@ -42,7 +42,7 @@ HelixVsockConnection *helix_vsock_connection_ref(HelixVsockConnection *conn)
 
 void helix_vsock_connection_unref(HelixVsockConnection *conn)
 {
-    if (--conn->refs) {
+    if (--conn->refs) {     /* NOLINT(clang-analyzer-unix.Malloc): each caller holds a reference */
         return;
     }
     helix_vsock_ring_clear(&conn->ring);
@@ -200,6 +200,7 @@ static void deliver(HelixVsockConnection *conn, gboolean last)
     if (conn->state == HELIX_VSOCK_DRAINING && !(takes_input(conn) && !conn->eof_told)) {
         tell_gone(conn);
         helix_vsock_connection_remove_if_done(conn);
+        return;
     }
     check_credit_update(conn);  /* NOLINT(clang-analyzer-unix.Malloc): a reference is held */
 }
