@@ -66,6 +66,7 @@ class Qtest:
 
 class Machine:
     """A microvm (or other `machine`) driven by qtest; `arguments` of QEMU name its virtio-mmio device."""
+    qtest_class = Qtest
 
     def __init__(self, emulator, folder, arguments, name="qemu", machine="microvm", environment=None):
         self.qmp_path = os.path.join(folder, name + ".qmp")
@@ -84,7 +85,7 @@ class Machine:
         end = time.monotonic() + SECONDS
         while True:
             try:
-                return Qtest(path)
+                return self.qtest_class(path)
             except OSError:
                 if self.process.poll() is not None or time.monotonic() > end:
                     raise OSError("QEMU did not start: " + self.said()) from None
