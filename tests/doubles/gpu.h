@@ -86,6 +86,7 @@ typedef struct DoubleVirglRenderer {
     EGLDisplay display;
     EGLContext context;
     guint forced;               /* so often it was */
+    guint detached;             /* times that pages were asked for */
 } DoubleVirglRenderer;
 
 extern DoubleVirglRenderer double_virgl_renderer;

@@ -26,6 +26,7 @@ void virgl_renderer_force_ctx_0(void)
 
 void virgl_renderer_resource_detach_iov(int handle, struct iovec **iov, int *count)
 {
+    double_virgl_renderer.detached++;
     *iov = double_virgl.iov;
     *count = double_virgl.iov_cnt;
     double_virgl.iov = NULL;

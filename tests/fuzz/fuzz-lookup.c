@@ -114,9 +114,23 @@ static guint32 number(Input *input, guint16 odd, guint bit)
     return odd & (1u << bit) ? input_u32(input) : input_u8(input) * world.scale;
 }
 
+static gboolean may_lie_within(const Held *held, const HelixPicture *picture)
+{
+    guint64 right = (guint64)picture->crop_x + picture->width, bottom = (guint64)picture->crop_y + picture->height;
+
+    if (picture->width > HELIX_MAX_DIMENSION || picture->height > HELIX_MAX_DIMENSION) {
+        return FALSE;
+    }
+    if (held->res.blob_size) {
+        return right <= held->res.blob_size && bottom <= held->res.blob_size;   /* a byte a pixel at least */
+    }
+    return helix_pages_hold_nv12(picture) || (right <= held->width && bottom <= held->height);
+}
+
 static void ask(Input *input)
 {
     static const guint32 formats[] = { HELIX_FORMAT_XR24, HELIX_FORMAT_NV12, HELIX_FORMAT_AB24 };
+    const guint collected = world.n_collected;
     guint8 what = input_u8(input);
     guint16 odd = input_u8(input) ? input_u16(input) : 0;
     Asked *asked = &asks[n_asked];
@@ -153,6 +167,8 @@ static void ask(Input *input)
     asked->blob = held->res.blob_size;
     world.asking = asked->id;
     helix_resource_resolver.resolve(&world.gpu, picture, pool, answered, asked);
+    /* What the sizes alone rule out costs no look at the pages. */
+    g_assert_true(world.n_collected == collected || may_lie_within(held, picture));
 }
 
 /* ---- a run ---- */

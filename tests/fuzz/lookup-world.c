@@ -77,6 +77,7 @@ gint64 __wrap_helix_turn_spent_us(void)
 
 uint64_t __wrap_helix_pages_hash(const HelixResource *resource)
 {
+    world.n_collected++;
     return world.hash_useless ? 1 : __real_helix_pages_hash(resource);
 }
 

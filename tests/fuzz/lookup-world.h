@@ -27,6 +27,7 @@ typedef struct LookupWorld {
     bool stopped, spent, hash_useless, vcpu;
     GPtrArray *taken_away;      /* memory that was the guest's, poisoned */
     guint asking;               /* the resource that is being asked for */
+    guint n_collected;          /* times that a resource's pages were collected */
     bool thread_gives;          /* a texture's thread says that it has read one */
 } LookupWorld;
 

@@ -25,7 +25,7 @@ void gpu_start_renderer(void)
     gpu_renderer = eglCreateContext(gpu_display, config, EGL_NO_CONTEXT, version);
     g_assert_true(gpu_renderer != EGL_NO_CONTEXT);
     g_assert_true(eglMakeCurrent(gpu_display, EGL_NO_SURFACE, EGL_NO_SURFACE, gpu_renderer));
-    double_virgl_renderer = (DoubleVirglRenderer) { gpu_display, gpu_renderer, 0 };
+    double_virgl_renderer = (DoubleVirglRenderer) { .display = gpu_display, .context = gpu_renderer };
 }
 
 /* A texture with the test picture, as a guest's command stream would have drawn it. */

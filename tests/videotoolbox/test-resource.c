@@ -209,11 +209,6 @@ static void test_refused(void)
     picture.resource_id = ID + 1;
     must_fail(&picture, HELIX_CODE_NOT_FOUND, "no resource 8");
     picture = wanted();
-    picture.source = HELIX_SOURCE_PAGES;
-    double_virgl.missing_after = 1;     /* gone between the two looks */
-    must_fail(&picture, HELIX_CODE_NOT_FOUND, "no resource 7");
-    double_virgl.missing = FALSE;
-    picture = wanted();
     double_virgl.format = 2000;
     must_fail(&picture, HELIX_CODE_NOT_READABLE, "format 2000");
     double_virgl.format = R8G8B8A8;
@@ -264,6 +259,26 @@ static void test_reset(void)
     end();
 }
 
+/* What lies beyond the resource is refused before its pages are collected, of which there may be thousands. */
+static void check_sizes_first(const HelixPicture *good)
+{
+    const HelixPicture wrong[] = {
+        { .crop_x = WIDTH }, { .crop_y = HEIGHT }, { .width = HELIX_MAX_DIMENSION + 1 }, { .height = HELIX_MAX_DIMENSION + 1 },
+    };
+    guint detached = double_virgl_renderer.detached;
+
+    for (guint i = 0; i < G_N_ELEMENTS(wrong); i++) {
+        HelixPicture picture = *good;
+
+        picture.crop_x = wrong[i].crop_x;
+        picture.crop_y = wrong[i].crop_y;
+        picture.width = MAX(wrong[i].width, picture.width);
+        picture.height = MAX(wrong[i].height, picture.height);
+        must_fail(&picture, HELIX_CODE_GEOMETRY, "resource 7");
+    }
+    g_assert_cmpuint(double_virgl_renderer.detached, ==, detached);
+}
+
 /* Where there is no texture, or the guest says so, its pages are read. */
 static void test_pages(void)
 {
@@ -286,6 +301,7 @@ static void test_pages(void)
                                                            .fourcc = HELIX_FORMAT_XR24, .surface_kinds = IOSURFACES },
                                          HELIX_HOST_PATH_GL_BLIT));
     }
+    check_sizes_first(&picture);
     /* A blob without a texture. */
     glDeleteTextures(1, &double_virgl.tex_id);
     double_virgl.tex_id = 0;
@@ -305,6 +321,7 @@ static void test_pages(void)
     surface = must_resolve(&picture, HELIX_HOST_PATH_PAGES);
     g_assert_cmpuint(surface->data[surface->offset[0]], ==, 0x5a);
     helix_surface_unref(surface);
+    check_sizes_first(&picture);
     end();
 }
 

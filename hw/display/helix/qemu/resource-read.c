@@ -254,16 +254,24 @@ void helix_read_reset(void)
     }
 }
 
+bool helix_read_check_size(const HelixResource *resource, const HelixPicture *picture, GError **error)
+{
+    if (picture->width <= HELIX_MAX_DIMENSION && picture->height <= HELIX_MAX_DIMENSION) {
+        return true;
+    }
+    g_set_error(error, HELIX_ERROR, HELIX_CODE_GEOMETRY, "a picture of %u x %u is too large to be read from resource %u: "
+                "each side is at most %u, ask for a part of it (crop)", picture->width, picture->height, resource->id,
+                HELIX_MAX_DIMENSION);
+    return false;
+}
+
 /* What of @resource is the picture; all sizes are checked here, before anything is read or allocated. */
 static bool plan(Read *read, GError **error)
 {
     const HelixResource *resource = &read->resource;
     const HelixPicture *picture = &read->picture;
 
-    if (picture->width > HELIX_MAX_DIMENSION || picture->height > HELIX_MAX_DIMENSION) {
-        g_set_error(error, HELIX_ERROR, HELIX_CODE_GEOMETRY, "a picture of %u x %u is too large to be read from resource "
-                    "%u: each side is at most %u, ask for a part of it (crop)", picture->width, picture->height,
-                    resource->id, HELIX_MAX_DIMENSION);
+    if (!helix_read_check_size(resource, picture, error)) {
         return false;
     }
     read->layout = helix_pixel_layout(resource->format);

@@ -141,16 +141,21 @@ static bool find_described(VirtIOGPU *g, uint32_t id, HelixResource *resource, G
     return false;
 }
 
+static void collect_pages(VirtIOGPU *g, HelixResource *resource)
+{
+    if (helix_texture_reader && is_gl(g)) {
+        helix_texture_reader->find_pages(g, resource);
+    }
+    resource->pages_hash = helix_pages_hash(resource);
+}
+
 bool helix_resource_find(VirtIOGPU *g, uint32_t id, bool pages, HelixResource *resource, GError **error)
 {
     if (!find_described(g, id, resource, error)) {
         return false;
     }
-    if (pages && helix_texture_reader && is_gl(g)) {
-        helix_texture_reader->find_pages(g, resource);
-    }
     if (pages) {
-        resource->pages_hash = helix_pages_hash(resource);
+        collect_pages(g, resource);
     }
     return true;
 }
@@ -168,20 +173,48 @@ static bool check_bounds(const HelixResource *resource, const HelixPicture *pict
     return false;
 }
 
-/* Whether there is what the request wants to be read: the texture, or the pages. */
-static bool check_source(const HelixResource *resource, const HelixPicture *picture, bool texture, GError **error)
+/* Of these pages the host knows no geometry: the request says where the picture lies. */
+static bool placed_by_request(const HelixResource *resource, const HelixPicture *picture)
 {
-    if (picture->source == HELIX_SOURCE_TEXTURE && !texture) {
+    return resource->blob_size || helix_pages_hold_nv12(picture);
+}
+
+/* What the request says of pages fits them, as far as that can be told without looking at them. */
+static bool check_place(const HelixResource *resource, const HelixPicture *picture, GError **error)
+{
+    const struct iovec boundless = { .iov_len = SIZE_MAX / 2 };
+    HelixResource bounds = *resource;
+    HelixPlane planes[2];
+
+    bounds.iov = &boundless;
+    bounds.iov_cnt = 1;
+    if (!helix_read_check_size(resource, picture, error)) {
+        return false;
+    }
+    if (placed_by_request(resource, picture)) {
+        return helix_pages_plan(&bounds, picture, picture->fourcc, planes, error) > 0;
+    }
+    return !resource->has_texture || check_bounds(resource, picture, error);
+}
+
+/* The pages, which may be many thousands, are collected once all else was found right. */
+static bool choose_pages(VirtIOGPU *g, const HelixPicture *picture, HelixResource *resource, GError **error)
+{
+    if (picture->source == HELIX_SOURCE_TEXTURE) {
         g_set_error(error, HELIX_ERROR, HELIX_CODE_NOT_READABLE, "resource %u has no texture on the host: ask for "
                     "source 2, its pages", resource->id);
         return false;
     }
-    if (!texture && !resource->iov_cnt) {
+    if (!check_place(resource, picture, error)) {
+        return false;
+    }
+    collect_pages(g, resource);
+    if (!resource->iov_cnt) {
         g_set_error(error, HELIX_ERROR, HELIX_CODE_NOT_READABLE, "resource %u has no guest pages%s", resource->id,
                     resource->has_texture ? ": ask for source 1, its texture" : " and no texture");
         return false;
     }
-    return true;
+    return placed_by_request(resource, picture) || check_bounds(resource, picture, error);
 }
 
 /* Find the resource, and whether its texture or its pages are the picture, which lies within them. */
@@ -197,14 +230,11 @@ static bool choose(VirtIOGPU *g, const HelixPicture *picture, HelixResource *res
         return false;
     }
     *texture = resource->has_texture && picture->source != HELIX_SOURCE_PAGES;
-    if (*texture) {
-        helix_measure_looked_up(resource->id);
+    if (!*texture) {
+        return choose_pages(g, picture, resource, error);
     }
-    if (!*texture && !helix_resource_find(g, picture->resource_id, true, resource, error)) {
-        return false;
-    }
-    return check_source(resource, picture, *texture, error) &&
-        ((!*texture && (resource->blob_size || helix_pages_hold_nv12(picture))) || check_bounds(resource, picture, error));
+    helix_measure_looked_up(resource->id);
+    return check_bounds(resource, picture, error);
 }
 
 bool helix_format_is_srgb(uint32_t format)

@@ -140,6 +140,8 @@ bool helix_resource_find(VirtIOGPU *g, uint32_t id, bool pages, HelixResource *r
  */
 void helix_read_begin(VirtIOGPU *g, const HelixResource *resource, bool texture, const HelixPicture *picture,
                       HelixSurfacePool *pool, HelixResolved done, gpointer data);
+/* Whether a picture of this size is brought into host memory at all. FALSE with HELIX_CODE_GEOMETRY. */
+bool helix_read_check_size(const HelixResource *resource, const HelixPicture *picture, GError **error);
 /* Go on with what is under way, if the VM runs. */
 void helix_read_continue(void);
 /* Answer HELIX_CODE_NOT_FOUND to all that is under way. */
