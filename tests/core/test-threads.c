@@ -135,14 +135,14 @@ static guint look_at_tasks(gboolean coding, gboolean *fit)
     return count;
 }
 
-/* Threads that were joined are seen for a moment more. */
+/* Threads that were joined are seen for a moment more, and new ones have no name at first. */
 static void check_tasks(gboolean coding, guint least)
 {
     gint64 end = g_get_monotonic_time() + 10 * G_TIME_SPAN_SECOND;
     guint count;
     gboolean fit;
 
-    while ((count = look_at_tasks(coding, &fit)), !fit && g_get_monotonic_time() < end) {
+    while ((count = look_at_tasks(coding, &fit)), (!fit || count < least) && g_get_monotonic_time() < end) {
         g_usleep(1000);
     }
     g_assert_true(fit);
