@@ -114,10 +114,102 @@ static void test_output(void)
     guest_free(guest);
 }
 
+/*
+ * More connections than one turn of the loop closes: until all are, the guest, which may be another one, sees nothing of them,
+ * and nothing of the guest's reaches them.
+ */
+static void test_reset(void)
+{
+    enum { N = 200, CLOSED_MOST = 32 };
+    Guest *guest = guest_new(0, 0);
+    User *users[N], *last = NULL;
+    guint closed = 0, calls = 0;
+
+    for (guint i = 0; i < N; i++) {
+        users[i] = guest_connect(guest, P + i, Q);
+    }
+    user_write(users[7], "waits for buffers", 17);
+    while (!helix_vsock_reset(guest->vsock)) {
+        guint before = closed;
+
+        calls++;
+        guest_add_buffers(guest, 4, 4096);
+        closed = 0;
+        for (guint i = 0; i < N; i++) {
+            closed += users[i]->n_closed;
+            last = users[i]->n_closed ? last : users[i];
+            guest_data(guest, P + i, Q, "x", 1);
+            guest_op(guest, HELIX_VSOCK_OP_REQUEST, P + i, Q);
+            g_assert_cmpuint(users[i]->input->len, ==, 0);
+        }
+        g_assert_cmpuint(closed, >, before);
+        g_assert_cmpuint(closed, <=, before + CLOSED_MOST);
+        g_assert_cmpuint(helix_vsock_n_connections(guest->vsock), ==, N - closed);
+        g_assert_false(helix_vsock_can_receive(guest->vsock));
+        user_write(last, "to the new guest", 16);
+        g_assert_false(g_main_context_iteration(NULL, FALSE));
+        guest_expect_nothing(guest);
+    }
+    g_assert_cmpuint(calls, >=, N / CLOSED_MOST);
+    g_assert_cmpuint(helix_vsock_n_connections(guest->vsock), ==, 0);
+    g_assert_true(helix_vsock_can_receive(guest->vsock));
+    guest_add_buffers(guest, 4, 4096);
+    guest_expect_nothing(guest);
+    guest_connect(guest, P, Q);
+    for (guint i = 0; i < N; i++) {
+        guest_connect(guest, P + 1000 + i, Q);
+    }
+    g_assert_false(helix_vsock_reset(guest->vsock));
+    guest_free(guest);                          /* in the midst of it */
+}
+
+/* The device goes with as many: they are closed in turns too, and nothing of the device is called in them. */
+static void test_unplug(void)
+{
+    enum { N = 200, CLOSED_MOST = 32 };
+    Guest *guest = guest_new(0, 0);
+    User *users[N], *connecting = user_new();
+    guint closed = 0, placed, turns = 0;
+
+    for (guint i = 0; i < N; i++) {
+        users[i] = guest_connect(guest, P + i, Q);
+    }
+    users[0]->appetite = 0;
+    guest_data(guest, P, Q, "unread", 6);
+    guest_shutdown(guest, P, Q, HELIX_VSOCK_SHUTDOWN_BOTH);
+    helix_vsock_connect(guest->vsock, 80, user_connected, connecting);
+    guest_add_buffers(guest, 100, 4096);
+    placed = guest->placed;
+    helix_vsock_abandon(guest->vsock);
+    guest->vsock = NULL;
+    g_assert_cmpuint(connecting->n_connected, ==, 1);
+    while (closed < N) {
+        guint before = closed;
+
+        closed = 0;
+        for (guint i = 0; i < N; i++) {
+            closed += users[i]->n_closed;
+            if (!users[i]->n_closed) {
+                user_write(users[i], "to nobody", 9);
+            }
+        }
+        g_assert_cmpuint(closed, >, before);
+        g_assert_cmpuint(closed, <=, before + CLOSED_MOST);
+        g_main_context_iteration(NULL, FALSE);
+        turns++;
+    }
+    g_assert_cmpuint(turns, >=, N / CLOSED_MOST);
+    g_assert_cmpuint(guest->placed, ==, placed);
+    user_free(connecting);
+    guest_free(guest);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/vsock/turn/input", test_input);
     g_test_add_func("/vsock/turn/output", test_output);
+    g_test_add_func("/vsock/turn/reset", test_reset);
+    g_test_add_func("/vsock/turn/unplug", test_unplug);
     return g_test_run();
 }

@@ -206,6 +206,7 @@ static void unrealize(DeviceState *dev)
     qemu_remove_exit_notifier(&s->exit_notifier);
     qemu_del_vm_change_state_handler(s->vm_change);
     s->reset_pending = true;    /* nothing goes to the guest any more */
+    g_clear_pointer(&s->vsock, helix_vsock_abandon);
     close_host_side(s);
     helix_vsock_queues_delete(s);
     virtio_cleanup(vdev);

@@ -19,9 +19,6 @@
 /* Packets to the guest in one call: one that refills its ring as fast as it is filled would hold up the main loop. */
 #define BURST_PACKETS 1024u
 
-/* Connections closed in one call, 50 to 75 us each. */
-#define RESET_MOST 24u
-
 /* A RST owed to a peer that is in no table: where it goes, in the peer's words. */
 typedef struct HelixVsockStray {
     guint64 src_cid, dst_cid;
@@ -428,65 +425,6 @@ HelixVsock *helix_vsock_new(const HelixVsockConfig *config)
     vsock->later = helix_later_ref(NULL);
     vsock->serve.run = serve_again;
     return vsock;
-}
-
-static GPtrArray *reference_all(HelixVsock *vsock)
-{
-    GPtrArray *all = g_ptr_array_new_with_free_func((GDestroyNotify)helix_vsock_connection_unref);
-    GHashTableIter iter;
-    gpointer conn;
-
-    g_hash_table_iter_init(&iter, vsock->all);
-    while (g_hash_table_iter_next(&iter, &conn, NULL)) {
-        g_ptr_array_add(all, helix_vsock_connection_ref(conn));
-    }
-    return all;
-}
-
-gboolean helix_vsock_reset(HelixVsock *vsock)
-{
-    if (!vsock->forgotten) {
-        vsock->forgotten = reference_all(vsock);
-    }
-    vsock->n_strays = 0;
-    helix_vsock_enter(vsock, FALSE);
-    for (guint i = 0; vsock->forgotten->len && i < RESET_MOST; i++) {
-        if (i && helix_turn_is_over()) {
-            break;
-        }
-        helix_vsock_connection_forgotten(vsock->forgotten->pdata[vsock->forgotten->len - 1]);
-        g_ptr_array_set_size(vsock->forgotten, (gint)vsock->forgotten->len - 1);
-    }
-    helix_vsock_leave(vsock);
-    if (vsock->forgotten->len) {
-        return FALSE;
-    }
-    g_clear_pointer(&vsock->forgotten, g_ptr_array_unref);
-    return TRUE;
-}
-
-void helix_vsock_free(HelixVsock *vsock)
-{
-    GPtrArray *all;
-
-    if (!vsock) {
-        return;
-    }
-    helix_vsock_enter(vsock, FALSE);
-    all = reference_all(vsock);
-    for (guint i = 0; i < all->len; i++) {
-        helix_vsock_connection_forgotten(all->pdata[i]);
-        helix_vsock_connection_end(all->pdata[i]);      /* those whose user still had input to take */
-    }
-    g_ptr_array_unref(all);
-    g_clear_pointer(&vsock->forgotten, g_ptr_array_unref);
-    g_assert(!g_hash_table_size(vsock->all) && !vsock->queue.length);
-    helix_later_remove(vsock->later, &vsock->serve);
-    helix_later_unref(vsock->later);
-    g_hash_table_destroy(vsock->by_key);
-    g_hash_table_destroy(vsock->all);
-    g_free(vsock->strays);
-    g_free(vsock);
 }
 
 guint helix_vsock_n_connections(HelixVsock *vsock)
