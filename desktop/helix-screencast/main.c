@@ -16,7 +16,7 @@
 #define LAST_PAUSE 16
 #define LASTING_SECONDS 30      /* one that was open for so long counts as one that worked */
 
-#define MOVES 5                 /* tries to open another ScreenCast for a pipeline that plays */
+#define MOVES 4                 /* tries to open another ScreenCast for a pipeline that plays */
 #define MOVE_PAUSE_MS 200       /* before each but the first */
 #define SETTLE_MS 1000          /* ... and before the first where nobody says at once that the screen was locked */
 #define SHORT_SECONDS 2         /* one that was open for no longer may be closed in a loop */

@@ -102,6 +102,21 @@ def test_compositor_ends(tap, vm, title, environment, options, program, before_e
               "status %d: %s" % (result.rc, result.err.decode(errors="replace")[-1000:]))
 
 
+def test_turned(tap, vm, title, options):
+    """Mutter closes the ScreenCast as its monitor turns: the same pipeline goes on with the next one."""
+    with vm.start(["/helix/bin/scene"]):
+        before = encoded(vm)
+        with screencast(vm, {}, "--restart", *options, ENCODE) as process:
+            wait_for_frames(vm, process, before + 30)
+            turned = vm.run(["gdctl", "set", "--logical-monitor", "--primary", "--monitor", "Meta-0", "--transform", "90"], check=False)
+            wait_for_frames(vm, process, encoded(vm) + 30)
+            process.kill(signal.SIGINT)
+            result = process.wait(STREAM_SECONDS)
+    text = result.err.decode(errors="replace")
+    tap.check(result.rc == 0 and text.count("streaming PipeWire node") == 2 and "again" not in text,
+              "%s: another orientation, the same pipeline" % title, "%s\n%s" % ((turned.out + turned.err).decode(errors="replace"), text))
+
+
 def test_mutter(tap, vm):
     vm.desktop(WIDTH, HEIGHT, "mutter")
     listed = vm.run(["helix-screencast", "--list"], env=INSTALLED).out.decode()
@@ -109,6 +124,7 @@ def test_mutter(tap, vm):
     title, options = "Mutter's API", ["--backend=mutter", "--monitor=Meta-0"]
     test_film(tap, vm, title, "screencast-mutter", {}, options, "dmabuf")
     test_interrupt(tap, vm, title, {}, options)
+    test_turned(tap, vm, title, options)
     test_compositor_ends(tap, vm, title, {}, options, "mutter")
 
 
