@@ -85,10 +85,7 @@ static void submit(HelixStream *stream, HelixOp *op, HelixSurface *surface, Heli
     GError *error = NULL;
 
     op->record.resolved_ns = helix_now_ns();
-    if (op->surface != surface) {
-        helix_surface_unref(op->surface);
-        op->surface = surface;
-    }
+    op->surface = surface;
     if (!helix_stream_need_worker(stream, &error)) {
         helix_stream_op_fail(stream, op, error);
         return;
@@ -162,7 +159,9 @@ void helix_frame_begin(HelixStream *stream, HelixOp *op)
     stream->owes_key = FALSE;
     stream->active++;
     if (op->surface) {
-        submit(stream, op, op->surface, op->surface->path);
+        HelixSurface *pixels = g_steal_pointer(&op->surface);
+
+        submit(stream, op, pixels, pixels->path);
     } else if (!(op->frame.flags & HELIX_REQUEST_REPEAT) && !can_be_coded(stream, &op->frame.picture, &error)) {
         helix_stream_op_fail(stream, op, error);
     } else if (!(op->frame.flags & HELIX_REQUEST_REPEAT)) {
