@@ -629,6 +629,37 @@ static void test_lost_gpu(void)
 
 /* ---- the end of connections ---- */
 
+/* A guest goes whose answers, which may be large, have not left: they are freed bit by bit. */
+static void test_remains(void)
+{
+    World world;
+    Line *line;
+    guint left, turns = 0;
+
+    world_begin(&world, &(HelixHostConfig) { 0 });
+    line = line_new(world.host, 0);
+    fill_up(&world, line, PLENTY);
+    scripted_hold(FALSE);
+    for (guint i = 0; i < 1000 && !line->wants_write; i++) {
+        g_usleep(1000);
+        turn(line);
+    }
+    for (guint i = 0; i < 100; i++) {
+        turn(line);
+    }
+    line_free(line);
+    left = world.host->remains.length;
+    g_assert_cmpuint(left, ==, PLENTY);
+    while (left > 0) {
+        turn(NULL);
+        g_assert_cmpuint(left - world.host->remains.length, <=, MOST);
+        g_assert_cmpuint(++turns, <, 10000);
+        left = world.host->remains.length;
+    }
+    g_assert_cmpuint(turns, >=, PLENTY / MOST);
+    world_end(&world);
+}
+
 /* Many have begun a message and do not go on. */
 static void test_stalls(void)
 {
@@ -677,6 +708,7 @@ int main(int argc, char **argv)
     g_test_add_func("/turn/run-again", test_run_again);
     g_test_add_func("/turn/reset", test_reset);
     g_test_add_func("/turn/lost-gpu", test_lost_gpu);
+    g_test_add_func("/turn/remains", test_remains);
     g_test_add_func("/turn/stalls", test_stalls);
     return g_test_run();
 }

@@ -23,6 +23,8 @@ struct HelixHost {
     HelixCrew *crew;
     HelixSurfacePool *pool;     /* of every picture in host memory */
     GList *sessions;
+    GQueue remains;             /* GByteArray, of 16 MiB at most: answers that nobody is there for any more */
+    HelixTask bury;             /* frees them */
     GMainContext *context;
     GSource *clock;             /* looks for stalled sessions; NULL: there are none at all */
     guint n_streams;

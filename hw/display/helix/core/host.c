@@ -68,6 +68,20 @@ static gboolean check_limits(const HelixHostConfig *config, GError **error)
         check_limit("helix-max-memory", config->max_memory, G_GUINT64_CONSTANT(1) << 20, G_GUINT64_CONSTANT(1) << 36, error);
 }
 
+/* To give the pages of a large one back takes the system half a millisecond. */
+static void bury(HelixTask *task)
+{
+    HelixHost *host = (HelixHost *)(gpointer)((guint8 *)task - offsetof(HelixHost, bury));
+
+    while (host->remains.length > 0) {
+        g_byte_array_unref(g_queue_pop_head(&host->remains));
+        if (helix_turn_is_over()) {
+            helix_later_add(host->later, task);
+            return;
+        }
+    }
+}
+
 HelixHost *helix_host_new(const HelixHostConfig *config, GError **error)
 {
     const HelixEncoderClass *encoder = config->encoder_class;
@@ -102,6 +116,8 @@ HelixHost *helix_host_new(const HelixHostConfig *config, GError **error)
     host->pool = helix_surface_pool_new(POOL_KEEP);
     helix_surface_pool_set_limit(host->pool, config->max_memory ? config->max_memory : HELIX_DEFAULT_MAX_MEMORY);
     helix_crew_set_limit(host->crew, config->max_memory ? config->max_memory : HELIX_DEFAULT_MAX_MEMORY);
+    g_queue_init(&host->remains);
+    host->bury.run = bury;
     host->running = TRUE;
     host->log_credit = LOG_BURST * G_TIME_SPAN_SECOND;
     host->log_last = g_get_monotonic_time();
@@ -117,6 +133,8 @@ void helix_host_free(HelixHost *host)
         helix_session_close(host->sessions->data);
     }
     helix_crew_free(host->crew);
+    g_queue_clear_full(&host->remains, (GDestroyNotify)g_byte_array_unref);
+    helix_later_remove(host->later, &host->bury);
     helix_later_unref(host->later);
     helix_surface_pool_unref(host->pool);
     g_clear_pointer(&host->context, g_main_context_unref);

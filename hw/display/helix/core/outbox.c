@@ -27,16 +27,18 @@ void helix_outbox_push(HelixOutbox *outbox, GByteArray *message, HelixOutboxLeft
     g_queue_push_tail(&outbox->messages, entry);
 }
 
-static void pop(HelixOutbox *outbox, gboolean sent)
+/* Returns the message that is the first no more. */
+static GByteArray *pop(HelixOutbox *outbox, gboolean sent)
 {
     Entry *entry = g_queue_pop_head(&outbox->messages);
+    GByteArray *message = entry->message;
 
     outbox->offset = 0;
-    g_byte_array_unref(entry->message);
     if (entry->left) {
         entry->left(entry->data, sent);
     }
     g_free(entry);
+    return message;
 }
 
 gboolean helix_outbox_flush(HelixOutbox *outbox, HelixChannel *channel)
@@ -52,7 +54,7 @@ gboolean helix_outbox_flush(HelixOutbox *outbox, HelixChannel *channel)
             return FALSE;
         }
         if (outbox->offset == message->len) {
-            pop(outbox, TRUE);
+            g_byte_array_unref(pop(outbox, TRUE));
         }
         if (helix_turn_is_over()) {
             return outbox->messages.length > 0;
@@ -61,9 +63,9 @@ gboolean helix_outbox_flush(HelixOutbox *outbox, HelixChannel *channel)
     return FALSE;
 }
 
-void helix_outbox_clear(HelixOutbox *outbox)
+void helix_outbox_clear(HelixOutbox *outbox, GQueue *remains)
 {
     while (outbox->messages.length > 0) {
-        pop(outbox, FALSE);
+        g_queue_push_tail(remains, pop(outbox, FALSE));
     }
 }

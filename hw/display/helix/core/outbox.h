@@ -23,7 +23,8 @@ void helix_outbox_init(HelixOutbox *outbox);
 void helix_outbox_push(HelixOutbox *outbox, GByteArray *message, HelixOutboxLeft left, gpointer data);
 /* Hand over what the channel takes, until the turn's budget is spent. TRUE: it may take more, so call again in a later turn. */
 gboolean helix_outbox_flush(HelixOutbox *outbox, HelixChannel *channel);
-void helix_outbox_clear(HelixOutbox *outbox);
+/* Nothing more leaves: messages go to @remains, a queue of GByteArray. */
+void helix_outbox_clear(HelixOutbox *outbox, GQueue *remains);
 
 static inline gboolean helix_outbox_is_empty(const HelixOutbox *outbox)
 {

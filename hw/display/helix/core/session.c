@@ -17,7 +17,8 @@ static void session_free(HelixSession *session)
     helix_later_remove(host->later, &session->task);
     helix_host_forget(host, session->link);
     g_hash_table_unref(session->streams);
-    helix_outbox_clear(&session->outbox);
+    helix_outbox_clear(&session->outbox, &host->remains);
+    helix_later_add(host->later, &host->bury);
     g_queue_clear_full(&session->held_pongs, (GDestroyNotify)g_byte_array_unref);
     if (session->request) {
         helix_op_free(session->request);

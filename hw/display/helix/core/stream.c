@@ -68,6 +68,10 @@ void helix_stream_abandon(HelixStream *stream)
     helix_later_remove(stream->host->later, &stream->task);
     while ((op = g_queue_pop_head(&stream->ops))) {
         helix_session_op_unqueued(stream->session);
+        if (op->response) {
+            g_queue_push_tail(&stream->host->remains, g_steal_pointer(&op->response));
+            helix_later_add(stream->host->later, &stream->host->bury);
+        }
         helix_op_free(op);
     }
     stream->host->n_streams--;
