@@ -54,9 +54,8 @@ static DoubleSurface *surface_new(guint width, guint height, OSType format)
     surface->format = format;
     surface->stride = ((gsize)width * (nv12 ? 1 : 4) + 63) & ~(gsize)63;
     surface->size = surface->stride * height * (nv12 ? 3 : 2) / 2 + (nv12 ? surface->stride : 0);
-    /* Contents are undefined: a bright grey is easily told from a picture. */
     surface->data = aligned_alloc(64, (surface->size + 63) & ~(gsize)63);
-    memset(surface->data, 0xa5, surface->size);
+    memset(surface->data, double_cv.fill ? double_cv.fill : 0xa5, surface->size);
     return surface;
 }
 

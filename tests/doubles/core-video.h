@@ -33,6 +33,7 @@ extern const DoubleClass double_surface, double_buffer;
 typedef struct DoubleCvOrders {
     gboolean no_iosurface;      /* IOSurfaceCreate gives NULL */
     gboolean always_in_use;     /* IOSurfaceIsInUse, as if a texture on it were a use */
+    guint8 fill;                /* what a new IOSurface holds; 0: a bright grey, easily told from a picture */
 } DoubleCvOrders;
 
 extern DoubleCvOrders double_cv;

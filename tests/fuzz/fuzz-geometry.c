@@ -76,7 +76,8 @@ static void check_fewer(const HelixResource *resource, const HelixPlane *plane, 
     gsize size = iov_size(iov, n);
     g_autofree guint8 *to = g_malloc0((gsize)plane->row_bytes * plane->rows);
 
-    helix_pages_read(&fewer, plane, 0, plane->rows, to, plane->row_bytes);
+    g_assert_true(helix_pages_read(&fewer, plane, 0, plane->rows, to, plane->row_bytes) ==
+                  (plane->start + (plane->rows - 1) * plane->stride + plane->row_bytes <= size));
     for (guint32 row = 0; row < plane->rows; row++) {
         gsize at = plane->start + row * plane->stride + plane->row_bytes - 1;
 
@@ -100,7 +101,7 @@ static void check_plane(const HelixResource *resource, const HelixPicture *pictu
     g_assert_cmpuint(plane->stride, <=, G_MAXUINT32);
     g_assert_cmpuint(bytes, >, 0);
     for (guint32 row = 0; row < plane->rows; row += band) {
-        helix_pages_read(resource, plane, row, MIN(band, plane->rows - row), to + row * to_stride, to_stride);
+        g_assert_true(helix_pages_read(resource, plane, row, MIN(band, plane->rows - row), to + row * to_stride, to_stride));
     }
     for (guint32 row = 0; row < plane->rows; row++) {
         for (guint32 x = 0; x < plane->row_bytes; x += plane->row_bytes > 64 ? 17 : 1) {

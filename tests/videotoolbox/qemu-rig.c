@@ -29,7 +29,7 @@ Object *object_dynamic_cast(Object *object, const char *type)
 
 void qemu_rig_start(VirtIOGPU *g, bool gl)
 {
-    *g = (VirtIOGPU) { .klass = { handle_ctrl }, .ctrl_vq = (VirtQueue *)&qemu_rig, .gl = gl,
+    *g = (VirtIOGPU) { .klass = { .handle_ctrl = handle_ctrl }, .ctrl_vq = (VirtQueue *)&qemu_rig, .gl = gl,
                        .renderer_state = RS_INITED };
     QTAILQ_INIT(&g->reslist);
     qemu_rig = (QemuRig) { 0 };
@@ -51,7 +51,7 @@ void helix_measure_looked_up(uint32_t id)
 struct QEMUBH {
     void (*run)(void *opaque);
     void *opaque;
-    guint source;               /* 0: not scheduled */
+    gint scheduled;             /* atomic: any thread may do that */
 };
 
 AioContext *iohandler_get_aio_context(void)
@@ -72,15 +72,15 @@ static gboolean run_bh(gpointer data)
 {
     QEMUBH *bh = data;
 
-    bh->source = 0;
+    g_atomic_int_set(&bh->scheduled, FALSE);
     bh->run(bh->opaque);
     return G_SOURCE_REMOVE;
 }
 
 void qemu_bh_schedule(QEMUBH *bh)
 {
-    if (!bh->source) {
-        bh->source = g_idle_add(run_bh, bh);
+    if (g_atomic_int_compare_and_exchange(&bh->scheduled, FALSE, TRUE)) {
+        g_idle_add(run_bh, bh);
     }
 }
 
@@ -108,6 +108,10 @@ void trace_helix_lookup_found(uint32_t resource, uint32_t width, uint32_t height
 void trace_helix_lookup_no_copy(uint32_t resource, const char *message)
 {
     g_strlcpy(qemu_rig.no_copy, message, sizeof(qemu_rig.no_copy));
+}
+
+void trace_helix_readback_thread(bool usable)
+{
 }
 
 void trace_helix_lookup_failed(uint32_t resource, int code, const char *message)

@@ -372,9 +372,13 @@ static void test_others(void)
 
 int main(int argc, char **argv)
 {
+    GLint unused;
+
     g_test_init(&argc, &argv, NULL);
     av_log_set_level(AV_LOG_ERROR);
     gpu_start_renderer();
+    (void)glGetString(GL_VERSION);      /* epoxy asks EGL where a function is when it is called first */
+    glGetTexLevelParameteriv(GL_TEXTURE_2D, 0, GL_TEXTURE_WIDTH, &unused);
     g_test_add_func("/resource/copy", test_copy);
     g_test_add_func("/resource/not-copied", test_not_copied);
     g_test_add_func("/resource/refused", test_refused);

@@ -21,7 +21,7 @@ from virtio_mmio import WRITE, Device, Machine
 from vm import RUN, Display, Qmp, VMError, built
 
 CREATE_2D, UNREF, TRANSFER_TO_HOST_2D, ATTACH_BACKING, DETACH_BACKING, CREATE_BLOB = 0x101, 0x102, 0x105, 0x106, 0x107, 0x10C
-OK_NODATA = 0x1100
+CREATE_3D, OK_NODATA = 0x204, 0x1100
 BLOB_MEM_GUEST, BLOB_MAPPABLE = 1, 1
 B8G8R8X8 = 2
 CONFIG_REQ, ANSWER, CONFIG_RESP, CONSTANT_QUALITY, QUANTISER = 0x04, 0x01, 0x05, 3, 10
@@ -150,6 +150,15 @@ RESOURCE_CHANGES = (
 )
 SHOWS_SECOND = (other_pages, another_resource, another_in_its_pages)
 
+RENDER_TARGET, SAMPLER_VIEW, VERTEX_BUFFER, Y_0_TOP = 1 << 1, 1 << 3, 1 << 4, 1
+# what it is, and of CREATE_3D: target, bind, size, samples, flags
+UNREADABLE = (
+    ("four samples", 2, RENDER_TARGET | SAMPLER_VIEW, 64, 32, 4, 0),
+    ("four samples, bottom up", 2, RENDER_TARGET | SAMPLER_VIEW, 64, 32, 4, Y_0_TOP),
+    ("three dimensions", 3, RENDER_TARGET | SAMPLER_VIEW, 64, 32, 0, 0),
+    ("a buffer", 0, VERTEX_BUFFER, 8192, 1, 0, 0),
+)
+
 # what is read, the device, how it is made, the request's source, what happens to it
 CASES = (
     ("pages on the 2D device", "virtio-gpu-device", make_backed, PAGES, PAGES_CHANGE + RESOURCE_CHANGES),
@@ -265,6 +274,19 @@ def detached(gpu, client, make, source):
     return True
 
 
+def unreadable(gpu, client):
+    """What virglrenderer leaves unread is refused: textures of several samples, buffers with a picture's format."""
+    for what, target, bind, width, height, samples, flags in UNREADABLE:
+        fields = RESOURCE, target, B8G8R8X8, bind, width, height, 1, 1, 0, samples, flags, 0
+        gpu.command(CREATE_3D, struct.pack("<12I", *fields))
+        client.request(RESOURCE, width=64, height=32)
+        code, text = client.error()
+        gpu.unref()
+        if code != NOT_READABLE:
+            return "%s: error %d: %s" % (what, code, text)
+    return True
+
+
 def run(tap, folder, display, case):
     what, device, make, source, changes = case
     address = os.path.join(folder, "socket")
@@ -282,6 +304,9 @@ def run(tap, folder, display, case):
         if source == PAGES:
             result = detached(gpu, client, make, source)
             tap.check(result is True, what + ": pages that were taken away", result)
+        if "texture" in what:
+            result = unreadable(gpu, client)
+            tap.check(result is True, what + ": what virglrenderer does not read is refused", result)
         for name, change, errors in changes:
             result = rounds(machine, qmp, gpu, client, case, change, errors)
             tap.check(result is True, "%s: %s in the middle of a read" % (what, name), result)

@@ -44,6 +44,9 @@
 #define GL_TEXTURE_RECTANGLE_ANGLE 0x84F5
 #endif
 
+/* A context that is lost says so each time it is asked. */
+#define MOST_ERRORS 8
+
 struct HelixGlBlit {
     EGLDisplay display;
     EGLContext context;         /* EGL_NO_CONTEXT: not made yet */
@@ -314,7 +317,7 @@ static EGLSyncKHR draw_and_fence(HelixGlBlit *blit, const HelixBlit *from, Helix
 {
     EGLSyncKHR fence;
 
-    while (glGetError() != GL_NO_ERROR) {
+    for (int i = 0; i < MOST_ERRORS && glGetError() != GL_NO_ERROR; i++) {
         continue;
     }
     if (!prepare_slot(blit, slot, error) || !draw(blit, from, slot, error)) {

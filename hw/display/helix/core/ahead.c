@@ -50,6 +50,9 @@ HelixSurface *helix_ahead_end(HelixAhead *ahead)
     HelixSurface *to = ahead->to;
 
     helix_bands_end(&ahead->bands);
+    for (guint i = 0; i < to->n_planes; i++) {
+        helix_surface_clear_edges(to, i, 0, i ? to->height / 2 : to->height);
+    }
     helix_surface_unref(ahead->from);
     g_free(ahead);
     return to;

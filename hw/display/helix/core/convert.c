@@ -64,7 +64,7 @@ HelixConverter *helix_converter_new(guint32 width, guint32 height)
 static gboolean need_output(HelixConverter *converter, GError **error)
 {
     if (!converter->out) {
-        converter->out = av_malloc((gsize)converter->stride * converter->height * 3 / 2 + ROW_ALIGN);
+        converter->out = av_mallocz((gsize)converter->stride * converter->height * 3 / 2 + ROW_ALIGN);
     }
     if (!converter->out) {
         g_set_error(error, HELIX_ERROR, HELIX_CODE_ENCODE, "no memory to convert pictures to %u x %u", converter->width,
@@ -156,6 +156,14 @@ static gboolean has_slack(const HelixSurface *surface, const Source *source)
     return TRUE;
 }
 
+/* What is between the rows is never read as pixels, but it is read, so it is not left as it was. */
+static void clear_row_ends(guint8 *to, guint32 stride, guint32 bytes, guint32 rows)
+{
+    for (guint32 y = 0; bytes < stride && y < rows; y++) {
+        memset(to + (gsize)y * stride + bytes, 0, stride - bytes);
+    }
+}
+
 static void copy_rows(guint8 *to, guint32 to_stride, const guint8 *from, guint32 from_stride, guint32 bytes,
                       guint32 rows)
 {
@@ -188,6 +196,7 @@ static gboolean pad_source(HelixConverter *converter, Source *source, GError **e
         guint32 stride = align_row(source->row_bytes[i]);
 
         copy_rows(to, stride, source->plane[i], source->stride[i], source->row_bytes[i], source->rows[i]);
+        clear_row_ends(to, stride, source->row_bytes[i], source->rows[i]);
         source->plane[i] = to;
         source->stride[i] = stride;
         to += (gsize)stride * source->rows[i];

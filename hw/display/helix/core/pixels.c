@@ -75,5 +75,10 @@ void helix_pixel_sink_feed(HelixPixelSink *sink, const guint8 *data, gsize len)
 
 HelixSurface *helix_pixel_sink_finish(HelixPixelSink *sink)
 {
-    return g_steal_pointer(&sink->surface);
+    HelixSurface *surface = g_steal_pointer(&sink->surface);
+
+    for (guint i = 0; surface && i < surface->n_planes; i++) {
+        helix_surface_clear_edges(surface, i, 0, i ? (guint32)(((guint64)surface->height + 1) / 2) : surface->height);
+    }
+    return surface;
 }

@@ -96,6 +96,21 @@ gsize helix_picture_size(guint32 fourcc, guint32 width, guint32 height, guint32 
     return size > G_MAXSSIZE ? 0 : (gsize)size;
 }
 
+void helix_surface_clear_edges(HelixSurface *surface, guint plane, guint32 row, guint32 rows)
+{
+    gboolean nv12 = surface->fourcc == HELIX_FORMAT_NV12;
+    guint32 stride = surface->stride[plane];
+    guint64 used = nv12 && plane == 0 ? surface->width : row_bytes(surface->fourcc, surface->width);
+    guint8 *to = surface->data + surface->offset[plane] + (gsize)row * stride;
+
+    for (guint32 y = 0; used < stride && y < rows; y++) {
+        memset(to + (gsize)y * stride + used, 0, stride - used);
+    }
+    if (nv12 && plane == 0 && surface->height % 2 && row + rows == surface->height) {
+        memset(to + (gsize)rows * stride, 0, stride);
+    }
+}
+
 static void pool_unref(HelixSurfacePool *pool)
 {
     if (g_atomic_ref_count_dec(&pool->refs)) {

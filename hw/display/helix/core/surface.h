@@ -80,6 +80,12 @@ guint64 helix_surface_pool_bytes(HelixSurfacePool *pool);
 /* At most @max_bytes in surfaces handed out and idle ones together; beyond that take() fails. Without: no limit. */
 void helix_surface_pool_set_limit(HelixSurfacePool *pool, guint64 max_bytes);
 /*
+ * Clear what is beside @rows of plane @plane from row @row on: the ends of the rows up to the next one, and NV12's additional row
+ * below an odd height. Encoders read it with the pixels. What writes rows of a pool's surface calls this for them, not sooner: each
+ * row of new memory costs a page fault.
+ */
+void helix_surface_clear_edges(HelixSurface *surface, guint plane, guint32 row, guint32 rows);
+/*
  * A MEMORY surface for this picture with contents undefined, rows padded to 64 bytes. NULL with HELIX_ERROR
  * (HELIX_CODE_GEOMETRY for an unusable format or size, HELIX_CODE_INTERNAL when memory is short: sizes are chosen by
  * the guest, so this never aborts).

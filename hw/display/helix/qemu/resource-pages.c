@@ -54,7 +54,7 @@ static bool check_plane(const HelixResource *resource, const HelixPlane *plane, 
  * Where iov_to_buf() would start from the first element each row, this goes on from where the last row ended. (It aborts on a
  * start beyond the elements, which no plan has; but a guest's pages shall not end QEMU in any case.)
  */
-void helix_pages_read(const HelixResource *resource, const HelixPlane *plane, uint32_t row, uint32_t rows, uint8_t *to,
+bool helix_pages_read(const HelixResource *resource, const HelixPlane *plane, uint32_t row, uint32_t rows, uint8_t *to,
                       size_t to_stride)
 {
     const struct iovec *iov = resource->iov;
@@ -68,11 +68,11 @@ void helix_pages_read(const HelixResource *resource, const HelixPlane *plane, ui
             iov++;
             left--;
         }
-        if (left == 0) {
-            return;
+        if (left == 0 || iov_to_buf(iov, left, at - iov_start, to, plane->row_bytes) != plane->row_bytes) {
+            return false;
         }
-        iov_to_buf(iov, left, at - iov_start, to, plane->row_bytes);
     }
+    return true;
 }
 
 /* FNV-1a over words. A guest that tries can make two backings have one number: nothing may rest on it but the error. */

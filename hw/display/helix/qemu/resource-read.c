@@ -58,13 +58,17 @@ static bool read_piece(Read *read, const HelixResource *resource, GError **error
     const HelixPicture *picture = &read->picture;
 
     if (!read->texture) {
-        helix_pages_read(resource, plane, read->row, rows, to, stride);
+        if (!helix_pages_read(resource, plane, read->row, rows, to, stride)) {
+            g_set_error(error, HELIX_ERROR, HELIX_CODE_GEOMETRY, "the pages of resource %u end before the picture", resource->id);
+            return false;
+        }
     } else if (resource->image) {
         helix_image_read(resource, picture->crop_x, picture->crop_y + read->row, plane->row_bytes, rows, to, stride);
-    } else if (!helix_texture_reader->read(read->g, resource, picture->crop_x, picture->crop_y + read->row,
-                                           picture->width, rows, to, stride, error)) {
+    } else if (!helix_texture_read(read->g, resource, picture->crop_x, picture->crop_y + read->row, picture->width, rows, to, stride,
+                                   error)) {
         return false;
     }
+    helix_surface_clear_edges(surface, read->plane, read->row, rows);
     surface->cpu_bytes += (uint64_t)plane->row_bytes * rows;
     if (helix_pixels_reorder(to, picture->width, rows, stride, &read->layout)) {
         surface->cpu_bytes += (uint64_t)plane->row_bytes * rows;

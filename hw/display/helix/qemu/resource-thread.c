@@ -91,8 +91,11 @@ static bool read_image(const Order *order)
         glReadPixels((GLint)what->x, (GLint)what->y, (GLsizei)what->width, (GLsizei)what->rows,
                      what->red_first ? GL_RGBA : GL_BGRA, GL_UNSIGNED_BYTE, what->to);
     }
-    for (int i = 0; i < 8 && glGetError() != GL_NO_ERROR; i++) {    /* a context that is lost says so for ever */
+    for (int i = 0; i < 8 && glGetError() != GL_NO_ERROR; i++) {    /* a context that is lost says so each time */
         good = false;
+    }
+    for (uint32_t y = 0; good && y < what->rows; y++) {
+        memset(what->to + (size_t)y * what->stride + what->width * 4, 0, what->stride - what->width * 4);
     }
     glDeleteFramebuffers(1, &framebuffer);
     glDeleteTextures(1, &texture);

@@ -8,7 +8,11 @@
 #include "qemu/osdep.h"
 #include "resource.h"
 
+#include <epoxy/gl.h>
 #include <virglrenderer.h>
+
+/* A context that is lost says so each time it is asked. */
+#define MOST_ERRORS 8
 
 /* The public header leaves struct virgl_box open; this is virtio-gpu's box, which QEMU passes there too. */
 typedef struct VirglBox {
@@ -49,7 +53,8 @@ static bool describe(VirtIOGPU *g, HelixResource *resource)
     if (VIRTIO_GPU_GL(g)->renderer_state != RS_INITED || !get_info(resource->id, &info, &base)) {
         return false;
     }
-    if (base.tex_id) {
+    /* A buffer has its name in GL there, which is also some texture's. Its height, and only its and a line's, is 1. */
+    if (base.tex_id && base.height > 1) {
         resource->has_texture = true;
         resource->texture_id = base.tex_id;
         resource->bottom_up = base.flags & 1;
@@ -95,15 +100,67 @@ static void find_pages(VirtIOGPU *g, HelixResource *resource)
     resource->iov_cnt = count;
 }
 
+/* Whatever the guest's commands have left is not of our calls. */
+static bool clear_gl_errors(void)
+{
+    for (int i = 0; i < MOST_ERRORS; i++) {
+        if (glGetError() == GL_NO_ERROR) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* OpenGL ES does not before 3.1. */
+static bool gl_tells_sizes(void)
+{
+    static const char es[] = "OpenGL ES ";
+    const char *version = (const char *)glGetString(GL_VERSION);
+
+    return version && (!g_str_has_prefix(version, es) || g_ascii_strtod(version + strlen(es), NULL) > 3.05);
+}
+
+/* In virglrenderer's context. A texture of another target, or of several samples, can't be bound as this one. */
+static bool bind_2d(const HelixResource *resource)
+{
+    GLint before = 0, width = (GLint)resource->width, height = (GLint)resource->height;
+    bool good;
+
+    glGetIntegerv(GL_TEXTURE_BINDING_2D, &before);
+    glBindTexture(GL_TEXTURE_2D, resource->texture_id);
+    good = glGetError() == GL_NO_ERROR;
+    if (good && gl_tells_sizes()) {
+        glGetTexLevelParameteriv(GL_TEXTURE_2D, 0, GL_TEXTURE_WIDTH, &width);
+        glGetTexLevelParameteriv(GL_TEXTURE_2D, 0, GL_TEXTURE_HEIGHT, &height);
+        good = glGetError() == GL_NO_ERROR;
+    }
+    glBindTexture(GL_TEXTURE_2D, (GLuint)before);
+    return good && width >= 0 && height >= 0 && (uint32_t)width >= resource->width && (uint32_t)height >= resource->height;
+}
+
+static bool readable(const HelixResource *resource, GError **error)
+{
+    if (clear_gl_errors() && bind_2d(resource)) {
+        return true;
+    }
+    g_set_error(error, HELIX_ERROR, HELIX_CODE_NOT_READABLE, "resource %u is no texture of two dimensions and one sample with %u "
+                "x %u pixels: copy it to one", resource->id, resource->width, resource->height);
+    return false;
+}
+
 static bool read_texture(VirtIOGPU *g, const HelixResource *resource, uint32_t x, uint32_t y, uint32_t width,
                          uint32_t rows, uint8_t *to, uint32_t stride, GError **error)
 {
     VirglBox box = { .x = x, .y = y, .w = width, .h = rows, .d = 1 };
     struct iovec iov = { .iov_base = to, .iov_len = (size_t)stride * rows };
+    GLenum failed;
     int ret;
 
-    /* Rows come in the guest's order, turned over if the texture is kept bottom up (Y_0_TOP). */
     virgl_renderer_force_ctx_0();
+    if (!readable(resource, error)) {
+        return false;
+    }
+    /* Rows come in the guest's order, turned over if the texture is kept bottom up (Y_0_TOP). */
     ret = virgl_renderer_transfer_read_iov(resource->id, 0, 0, stride, 0, (struct virgl_box *)&box, 0,
                                            &iov, 1);
     if (ret) {
@@ -111,10 +168,19 @@ static bool read_texture(VirtIOGPU *g, const HelixResource *resource, uint32_t x
                     resource->id, g_strerror(ABS(ret)));
         return false;
     }
+    /* It does not look at GL's errors, and may have copied memory of its own that GL did not write. */
+    failed = glGetError();
+    if (failed != GL_NO_ERROR) {
+        g_set_error(error, HELIX_ERROR, HELIX_CODE_NOT_READABLE, "the host's GL can't read resource %u back (0x%x)", resource->id,
+                    failed);
+        return false;
+    }
     return true;
 }
 
-static const HelixTextureReader reader = { .describe = describe, .find_pages = find_pages, .read = read_texture };
+static const HelixTextureReader reader = {
+    .describe = describe, .find_pages = find_pages, .read = read_texture,
+};
 
 static void register_reader(void)
 {

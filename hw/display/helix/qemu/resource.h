@@ -51,7 +51,8 @@ typedef struct HelixTextureReader {
     void (*find_pages)(VirtIOGPU *g, HelixResource *resource);
     /*
      * Read @width x @rows at @x, @y of the texture to @to, rows @stride bytes apart: four bytes a pixel, top row first, in
-     * the resource's format.
+     * the resource's format. False with HELIX_CODE_NOT_READABLE: it has not two dimensions and one sample, or GL fails. True
+     * does not say that all was written: helix_texture_read().
      */
     bool (*read)(VirtIOGPU *g, const HelixResource *resource, uint32_t x, uint32_t y, uint32_t width, uint32_t rows,
                  uint8_t *to, uint32_t stride, GError **error);
@@ -64,7 +65,7 @@ typedef struct HelixTextureOrder {
     uint32_t texture;           /* of GL, in virglrenderer's context */
     bool red_first;             /* bytes RGBx, else BGRx */
     uint32_t x, y, width, rows; /* within the texture, its first row first */
-    uint8_t *to;                /* room for @rows of @stride bytes, until @done */
+    uint8_t *to;                /* room for @rows of @stride bytes, until @done; their ends are cleared */
     uint32_t stride;            /* bytes, a multiple of 4, @width * 4 at least */
     void (*done)(void *data, bool good);    /* on the main loop, later */
     void *data;
@@ -170,11 +171,15 @@ bool helix_pages_hold_nv12(const HelixPicture *picture);
  */
 unsigned helix_pages_plan(const HelixResource *resource, const HelixPicture *picture, uint32_t fourcc,
                           HelixPlane planes[2], GError **error);
-/* Copy @rows of @plane from row @row on to @to, rows @to_stride bytes apart. */
-void helix_pages_read(const HelixResource *resource, const HelixPlane *plane, uint32_t row, uint32_t rows, uint8_t *to,
+/* Copy @rows of @plane from row @row on to @to, rows @to_stride bytes apart. False: the pages end before. */
+bool helix_pages_read(const HelixResource *resource, const HelixPlane *plane, uint32_t row, uint32_t rows, uint8_t *to,
                       size_t to_stride);
 /* Where the pages of @resource are, as one number. */
 uint64_t helix_pages_hash(const HelixResource *resource);
+
+/* As the reader's read(), and when it returns true all pixels were written. What is between the rows is left alone. */
+bool helix_texture_read(VirtIOGPU *g, const HelixResource *resource, uint32_t x, uint32_t y, uint32_t width, uint32_t rows,
+                        uint8_t *to, uint32_t stride, GError **error);
 
 /* Copy @rows of @row_bytes at @x, @y out of a 2D resource's host image, whose bounds the caller has checked. */
 void helix_image_read(const HelixResource *resource, uint32_t x, uint32_t y, uint32_t row_bytes, uint32_t rows,

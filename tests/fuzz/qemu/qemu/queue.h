@@ -17,4 +17,11 @@
 #define QTAILQ_NEXT(item, field) TAILQ_NEXT(item, field)
 #define QTAILQ_REMOVE(head, item, field) TAILQ_REMOVE(head, item, field)
 
+#define QSIMPLEQ_HEAD(name, type) SIMPLEQ_HEAD(name, type)
+#define QSIMPLEQ_ENTRY(type) SIMPLEQ_ENTRY(type)
+#define QSIMPLEQ_INIT(head) SIMPLEQ_INIT(head)
+#define QSIMPLEQ_FIRST(head) SIMPLEQ_FIRST(head)
+#define QSIMPLEQ_INSERT_TAIL(head, item, field) SIMPLEQ_INSERT_TAIL(head, item, field)
+#define QSIMPLEQ_REMOVE_HEAD(head, field) SIMPLEQ_REMOVE_HEAD(head, field)
+
 #endif

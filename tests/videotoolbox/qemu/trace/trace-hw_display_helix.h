@@ -7,5 +7,6 @@ void trace_helix_lookup(uint32_t resource, uint32_t width, uint32_t height, uint
 void trace_helix_lookup_found(uint32_t resource, uint32_t width, uint32_t height, uint32_t format, const char *path);
 void trace_helix_lookup_no_copy(uint32_t resource, const char *message);
 void trace_helix_lookup_failed(uint32_t resource, int code, const char *message);
+void trace_helix_readback_thread(bool usable);
 
 #endif

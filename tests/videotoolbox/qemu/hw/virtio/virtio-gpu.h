@@ -39,10 +39,12 @@ struct VirtIOGPU {
     int processing_cmdq;
     bool gl;                    /* it is a virtio-gpu-gl-device */
     RendererState renderer_state;
+    void *fence_poll;           /* QEMU's timer, there once virglrenderer is up */
 };
 
 #define OBJECT(g)               (g)
 #define VIRTIO_DEVICE(g)        (g)
+#define TYPE_VIRTIO_GPU_GL      "virtio-gpu-gl-device"
 #define VIRTIO_GPU_GL(g)        (g)
 #define VIRTIO_GPU_GET_CLASS(g) (&(g)->klass)
 

@@ -1,0 +1,378 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * test-lookup.c - QEMU's look-up as it is, on a real virglrenderer: textures read in bands and by the thread, guest pages, blobs, the
+ * 2D device's image, in odd sizes and parts. No byte that nobody wrote reaches an encoder, and a resource that virglrenderer or GL
+ * does not read is error -3, whatever they say of it.
+ */
+#include "qemu/osdep.h"
+
+#include <virglrenderer.h>
+
+#include "core/error.h"
+#include "core/turn.h"
+#include "poison.h"
+#include "qemu/resource.h"
+#include "virgl-world.h"
+
+#define ID 7u
+#define BGRA 1u
+#define BGRX 2u
+#define RGBA 67u
+#define BGRA_SRGB 100u
+#define Y_0_TOP 1u
+
+static VirtIOGPU gpu;
+static HelixSurfacePool *pool;
+static const HelixTextureThread *the_thread;
+
+/* ---- one look-up ---- */
+
+typedef struct Answer {
+    bool done;
+    HelixSurface *surface;
+    GError *error;
+} Answer;
+
+static void take_answer(gpointer data, HelixSurface *surface, GError *error)
+{
+    Answer *answer = data;
+
+    g_assert_false(answer->done);
+    *answer = (Answer) { true, surface, error };
+}
+
+static Answer resolve(const HelixPicture *picture)
+{
+    Answer answer = { .done = false };
+
+    helix_turn_next();
+    helix_resource_resolver.resolve(&gpu, picture, pool, take_answer, &answer);
+    while (!answer.done) {
+        helix_turn_next();
+        g_main_context_iteration(NULL, TRUE);
+    }
+    return answer;
+}
+
+static guint8 pixel_byte(guint32 x, guint32 y, guint i)
+{
+    return (guint8)((x * 2654435761u + y * 40503u + i * 977u) >> 7);
+}
+
+static guint8 *draw(guint32 width, guint32 height)
+{
+    guint8 *pixels = g_malloc((gsize)width * height * 4), *at = pixels;
+
+    for (guint32 y = 0; y < height; y++) {
+        for (guint32 x = 0; x < width; x++) {
+            for (guint i = 0; i < 4; i++) {
+                *at++ = pixel_byte(x, y, i);
+            }
+        }
+    }
+    return pixels;
+}
+
+static void check_pixels(const HelixSurface *surface, guint32 from_x, guint32 from_y, bool alpha)
+{
+    for (guint32 y = 0; y < surface->height; y++) {
+        const guint8 *row = surface->data + surface->offset[0] + (gsize)y * surface->stride[0];
+
+        for (guint32 x = 0; x < surface->width; x++) {
+            for (guint i = 0; i < (alpha ? 4 : 3); i++) {
+                g_assert_cmpuint(row[x * 4 + i], ==, pixel_byte(from_x + x, from_y + y, i));
+            }
+        }
+    }
+}
+
+/* A picture that is right, twice from the pool's memory. */
+static void see_twice(PoisonSeen *seen, const HelixPicture *picture, HelixHostPath path, bool alpha)
+{
+    for (guint i = 0; i < 2; i++) {
+        Answer answer = resolve(picture);
+
+        g_assert_no_error(answer.error);
+        g_assert_cmpint(answer.surface->path, ==, path);
+        if (picture->fourcc != HELIX_FORMAT_NV12) {
+            check_pixels(answer.surface, picture->crop_x, picture->crop_y, alpha);
+        }
+        poison_see_surface(seen, answer.surface);
+        helix_surface_unref(answer.surface);
+    }
+}
+
+static HelixPicture whole(guint32 width, guint32 height)
+{
+    return (HelixPicture) { .resource_id = ID, .width = width, .height = height, .fourcc = HELIX_FORMAT_XR24, .stride = width * 4 };
+}
+
+/* ---- textures ---- */
+
+typedef struct Texture {
+    const char *what;
+    VirglWanted wanted;
+    guint32 crop_x, crop_y, less;       /* of the picture than the texture, on each side */
+    bool thread;
+} Texture;
+
+static const Texture textures[] = {
+    { "in bands", { TEXTURE_2D, BGRA, 640, 360 }, 0, 0, 0, false },
+    { "in bands, odd", { TEXTURE_2D, BGRA, 333, 77 }, 0, 0, 0, false },
+    { "in bands, padding bytes", { TEXTURE_2D, BGRX, 333, 77 }, 0, 0, 0, false },
+    { "in bands, a part", { TEXTURE_2D, RGBA, 333, 77 }, 5, 3, 7, false },
+    { "in bands, bottom up", { TEXTURE_2D, BGRA, 333, 77, 0, Y_0_TOP }, 0, 0, 0, false },
+    { "in bands, a part, bottom up", { TEXTURE_2D, RGBA, 333, 77, 0, Y_0_TOP }, 5, 3, 7, false },
+    { "in bands, sRGB", { TEXTURE_2D, BGRA_SRGB, 33, 35 }, 0, 0, 0, false },
+    { "in bands, many", { TEXTURE_2D, BGRA, 1921, 1081 }, 0, 0, 0, false },
+    { "by the thread", { TEXTURE_2D, BGRA, 640, 360 }, 0, 0, 0, true },
+    { "by the thread, odd", { TEXTURE_2D, BGRA, 333, 77 }, 0, 0, 0, true },
+    { "by the thread, padding bytes", { TEXTURE_2D, BGRX, 333, 77 }, 0, 0, 0, true },
+    { "by the thread, a part", { TEXTURE_2D, RGBA, 333, 77 }, 5, 3, 7, true },
+};
+
+static void run_texture(PoisonSeen *seen, gconstpointer data)
+{
+    const Texture *texture = data;
+    const VirglWanted *wanted = &texture->wanted;
+    g_autofree guint8 *pixels = draw(wanted->width, wanted->height);
+    HelixPicture picture = whole(wanted->width - texture->less, wanted->height - texture->less);
+    struct virtio_gpu_simple_resource entry;
+    guint64 before = the_thread->count();
+
+    picture.crop_x = texture->crop_x;
+    picture.crop_y = texture->crop_y;
+    helix_texture_thread = texture->thread ? the_thread : NULL;
+    g_assert_true(virgl_world_create(&gpu, &entry, ID, wanted));
+    virgl_world_write(ID, wanted->width, wanted->height, pixels);
+    see_twice(seen, &picture, HELIX_HOST_PATH_READBACK, wanted->format != BGRX);
+    g_assert_cmpuint(the_thread->count() - before, ==, texture->thread ? 2 : 0);
+    virgl_world_destroy(&gpu, &entry);
+}
+
+static void test_textures(void)
+{
+    for (guint i = 0; i < G_N_ELEMENTS(textures); i++) {
+        poison_compare(textures[i].what, run_texture, &textures[i]);
+    }
+    helix_texture_thread = the_thread;
+}
+
+/* ---- what can't be read ---- */
+
+static const Texture unreadable[] = {
+    { "four samples", { TEXTURE_2D, BGRA, 64, 32, 4 } },
+    { "four samples, bottom up", { TEXTURE_2D, BGRA, 64, 32, 4, Y_0_TOP } },
+    { "four samples, padding bytes", { TEXTURE_2D, BGRX, 640, 360, 4 } },
+    { "an array of four samples", { TEXTURE_2D_ARRAY, BGRA, 64, 32, 4, .array = 4 } },
+    { "an array", { TEXTURE_2D_ARRAY, BGRA, 64, 32, .array = 4 } },
+    { "three dimensions", { TEXTURE_3D, BGRA, 64, 32, .depth = 4 } },
+    { "a cube", { TEXTURE_CUBE, BGRA, 64, 64, .array = 6 } },
+    { "a rectangle", { TEXTURE_RECT, BGRA, 64, 32 } },
+    { "one dimension", { TEXTURE_1D, BGRA, 64, 1 } },
+    { "a buffer", { BUFFER, BGRA, 8192, 1 } },
+    { "a buffer as small as the texture of its name", { BUFFER, BGRA, 64, 1 } },
+};
+
+static void run_unreadable(PoisonSeen *seen, gconstpointer data)
+{
+    const Texture *texture = data;
+    HelixPicture picture = whole(64, texture->wanted.height);
+    struct virtio_gpu_simple_resource entry;
+
+    helix_texture_thread = texture->thread ? the_thread : NULL;
+    g_assert_true(virgl_world_create(&gpu, &entry, ID, &texture->wanted));
+    for (guint8 source = HELIX_SOURCE_AUTO; source <= HELIX_SOURCE_PAGES; source++) {
+        Answer answer;
+
+        picture.source = source;
+        answer = resolve(&picture);
+        g_assert_null(answer.surface);
+        g_assert_error(answer.error, HELIX_ERROR, HELIX_CODE_NOT_READABLE);
+        poison_see_error(seen, answer.error);
+        g_error_free(answer.error);
+    }
+    virgl_world_destroy(&gpu, &entry);
+}
+
+static void test_unreadable(void)
+{
+    struct virtio_gpu_simple_resource other;
+
+    /* GL's name of a buffer is then a texture's too */
+    g_assert_true(virgl_world_create(&gpu, &other, ID + 1, &(VirglWanted) { TEXTURE_2D, BGRA, 64, 32 }));
+    for (guint i = 0; i < G_N_ELEMENTS(unreadable); i++) {
+        Texture by_thread = unreadable[i];
+
+        poison_compare(unreadable[i].what, run_unreadable, &unreadable[i]);
+        by_thread.thread = true;
+        poison_compare(by_thread.what, run_unreadable, &by_thread);
+    }
+    virgl_world_destroy(&gpu, &other);
+}
+
+/* virglrenderer says that all is well, and it is not. */
+static void run_wrong(PoisonSeen *seen, gconstpointer data)
+{
+    static const VirglWanted wanted = { TEXTURE_2D, BGRA, 65, 37 };
+    static const guint32 rows[] = { 0, 1, 36 };
+    HelixPicture picture = whole(wanted.width, wanted.height);
+    struct virtio_gpu_simple_resource entry;
+
+    helix_texture_thread = NULL;
+    g_assert_true(virgl_world_create(&gpu, &entry, ID, &wanted));
+    for (guint i = 0; i <= G_N_ELEMENTS(rows); i++) {
+        Answer answer;
+
+        virgl_world_reads = i < G_N_ELEMENTS(rows) ? READS_LESS : READS_WITH_ERROR;
+        virgl_world_rows = i < G_N_ELEMENTS(rows) ? rows[i] : 0;
+        answer = resolve(&picture);
+        g_assert_null(answer.surface);
+        g_assert_error(answer.error, HELIX_ERROR, HELIX_CODE_NOT_READABLE);
+        poison_see_error(seen, answer.error);
+        g_error_free(answer.error);
+    }
+    virgl_world_reads = READS_RIGHT;
+    virgl_world_destroy(&gpu, &entry);
+}
+
+static void test_wrong(void)
+{
+    poison_compare("readings that go wrong", run_wrong, NULL);
+}
+
+/* ---- guest pages ---- */
+
+typedef struct Pages {
+    const char *what;
+    guint32 fourcc, width, height, crop_x, crop_y;
+    bool gl, blob;
+} Pages;
+
+static const Pages pages[] = {
+    { "2D, pages", HELIX_FORMAT_XR24, 333, 77, 0, 0, false, false },
+    { "2D, pages, a part", HELIX_FORMAT_XR24, 333, 77, 5, 3, false, false },
+    { "2D, pages, NV12", HELIX_FORMAT_NV12, 333, 77, 0, 0, false, false },
+    { "2D, a blob", HELIX_FORMAT_AB24, 33, 35, 0, 0, false, true },
+    { "2D, a blob, NV12", HELIX_FORMAT_NV12, 65, 37, 4, 2, false, true },
+    { "GL, pages", HELIX_FORMAT_XR24, 333, 77, 0, 0, true, false },
+    { "GL, pages, NV12", HELIX_FORMAT_NV12, 333, 77, 0, 0, true, false },
+};
+
+/* The backing in pieces that end anywhere. */
+static guint split(guint8 *bytes, gsize size, struct iovec *iov, guint most)
+{
+    guint n = 0;
+
+    for (gsize at = 0; at < size; n++) {
+        gsize piece = n + 1 == most ? size - at : MIN(size - at, 1000 + n * 333);
+
+        iov[n] = (struct iovec) { bytes + at, piece };
+        at += piece;
+    }
+    return n;
+}
+
+static void run_pages(PoisonSeen *seen, gconstpointer data)
+{
+    static const VirglWanted wanted = { TEXTURE_2D, BGRX, 333, 77 };
+    const Pages *p = data;
+    g_autofree guint8 *bytes = draw(333, 77);
+    struct iovec iov[64], *taken = NULL;
+    guint n = split(bytes, 333 * 77 * 4, iov, G_N_ELEMENTS(iov));
+    struct virtio_gpu_simple_resource entry;
+    HelixPicture picture = whole(p->width - 2 * p->crop_x, p->height - 2 * p->crop_y);
+
+    picture.fourcc = p->fourcc;
+    picture.source = HELIX_SOURCE_PAGES;
+    picture.crop_x = p->crop_x;
+    picture.crop_y = p->crop_y;
+    picture.res_width = p->width;
+    picture.res_height = p->height;
+    picture.stride = 333 * 4;
+    if (p->fourcc == HELIX_FORMAT_NV12) {
+        picture.planes = 2;
+        picture.stride_of[0] = picture.stride_of[1] = 400;
+        picture.offset[1] = 400 * 80;
+    }
+    gpu.gl = p->gl;
+    if (p->gl) {
+        int count = 0;
+
+        g_assert_true(virgl_world_create(&gpu, &entry, ID, &wanted));
+        g_assert_cmpint(virgl_renderer_resource_attach_iov(ID, iov, (int)n), ==, 0);
+        see_twice(seen, &picture, HELIX_HOST_PATH_PAGES, false);
+        virgl_renderer_resource_detach_iov(ID, &taken, &count);
+        g_assert_true(taken == iov);
+        virgl_world_destroy(&gpu, &entry);
+    } else {
+        qemu_rig_add(&gpu, &entry, ID);
+        entry.format = BGRX;
+        entry.blob_size = p->blob ? 333 * 77 * 4 : 0;
+        entry.image = p->blob ? NULL : pixman_image_create_bits(PIXMAN_x8r8g8b8, 333, 77, NULL, 0);
+        entry.iov = iov;
+        entry.iov_cnt = n;
+        see_twice(seen, &picture, HELIX_HOST_PATH_PAGES, false);
+        QTAILQ_REMOVE(&gpu.reslist, &entry, next);
+        if (entry.image) {
+            pixman_image_unref(entry.image);
+        }
+    }
+    gpu.gl = true;
+}
+
+static void test_pages(void)
+{
+    for (guint i = 0; i < G_N_ELEMENTS(pages); i++) {
+        poison_compare(pages[i].what, run_pages, &pages[i]);
+    }
+}
+
+/* ---- the 2D device's image ---- */
+
+static void run_image(PoisonSeen *seen, gconstpointer data)
+{
+    g_autofree guint8 *pixels = draw(333, 77);
+    struct virtio_gpu_simple_resource entry;
+    HelixPicture picture = whole(321, 73);
+
+    picture.crop_x = 7;
+    picture.crop_y = 1;
+    gpu.gl = false;
+    qemu_rig_add(&gpu, &entry, ID);
+    entry.format = BGRX;
+    entry.image = pixman_image_create_bits(PIXMAN_x8r8g8b8, 333, 77, (uint32_t *)(gpointer)pixels, 333 * 4);
+    see_twice(seen, &picture, HELIX_HOST_PATH_READBACK, true);
+    pixman_image_unref(entry.image);
+    QTAILQ_REMOVE(&gpu.reslist, &entry, next);
+    gpu.gl = true;
+}
+
+static void test_image(void)
+{
+    poison_compare("the 2D device's image", run_image, NULL);
+}
+
+int main(int argc, char **argv)
+{
+    int status;
+
+    g_test_init(&argc, &argv, NULL);
+    if (!virgl_world_start()) {
+        g_print("1..0 # SKIP EGL does not draw without a screen here\n");
+        return 77;
+    }
+    qemu_rig_start(&gpu, true);
+    pool = helix_surface_pool_new(2);
+    the_thread = helix_texture_thread;
+    g_test_add_func("/poison/itself", poison_test_itself);
+    g_test_add_func("/poison/textures", test_textures);
+    g_test_add_func("/poison/unreadable", test_unreadable);
+    g_test_add_func("/poison/wrong", test_wrong);
+    g_test_add_func("/poison/pages", test_pages);
+    g_test_add_func("/poison/image", test_image);
+    status = g_test_run();
+    helix_resource_end();
+    helix_surface_pool_unref(pool);
+    return status;
+}
