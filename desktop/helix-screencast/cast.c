@@ -68,6 +68,23 @@ void cast_depends_on(Cast *cast, const char *service)
                                                          on_vanished, cast, NULL);
 }
 
+gboolean cast_failed(const Cast *cast, const char *what, GError *cause, GError **error)
+{
+    if (g_error_matches(cause, G_IO_ERROR, G_IO_ERROR_CANCELLED) || cause->domain == CAST_ERROR) {
+        g_propagate_error(error, cause);
+        return FALSE;
+    }
+    if (cast->closed) {
+        g_set_error_literal(error, CAST_ERROR, CAST_ERROR_CLOSED, cast->closed);
+    } else if (g_error_matches(cause, G_DBUS_ERROR, G_DBUS_ERROR_NO_REPLY)) {       /* from the bus, before it says more */
+        g_set_error(error, CAST_ERROR, CAST_ERROR_CLOSED, "%s left the session bus", cast->service);
+    } else {
+        g_set_error(error, CAST_ERROR, CAST_ERROR_UNAVAILABLE, "%s: %s", what, cause->message);
+    }
+    g_error_free(cause);
+    return FALSE;
+}
+
 gboolean cast_wait(Cast *cast, const gboolean *done, guint ms, GCancellable *cancellable, GError **error)
 {
     g_autoptr(GError) cause = NULL;

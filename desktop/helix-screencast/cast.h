@@ -61,6 +61,10 @@ void cast_session_is(Cast *cast, const char *path, const char *interface, const 
 /* ... and the end of @service, which holds up the session object behind the one above, does too. */
 void cast_depends_on(Cast *cast, const char *service);
 
+/* What opening it failed by, as an error of ours: @cause, which is taken over. Errors of the bus become
+ * CAST_ERROR_UNAVAILABLE, behind @what, or CAST_ERROR_CLOSED where the service ended meanwhile. Always FALSE. */
+gboolean cast_failed(const Cast *cast, const char *what, GError *cause, GError **error);
+
 /* Run the default main context until *@done, for @ms milliseconds at most (0: without limit). FALSE with
  * CAST_ERROR_CLOSED once @cast is closed, and as bus_wait(). */
 gboolean cast_wait(Cast *cast, const gboolean *done, guint ms, GCancellable *cancellable, GError **error);

@@ -158,18 +158,6 @@ static gboolean start(Cast *cast, const char *stream, GCancellable *cancellable,
     return good;
 }
 
-/* Errors of the bus and of Mutter itself as ours. Always FALSE. */
-static gboolean unavailable(const char *what, GError *cause, GError **error)
-{
-    if (g_error_matches(cause, G_IO_ERROR, G_IO_ERROR_CANCELLED) || cause->domain == CAST_ERROR) {
-        g_propagate_error(error, cause);
-    } else {
-        g_set_error(error, CAST_ERROR, CAST_ERROR_UNAVAILABLE, "%s: %s", what, cause->message);
-        g_error_free(cause);
-    }
-    return FALSE;
-}
-
 static gboolean inhibited(const GError *error)
 {
     return strstr(error->message, INHIBITED) != NULL;
@@ -226,10 +214,10 @@ gboolean mutter_open(Cast *cast, const Options *options, GCancellable *cancellab
     monitors = read_monitors(cast->bus, cancellable, &cause);
     connector = monitors ? choose_monitor(monitors, options->monitor, &cause) : NULL;
     if (!connector) {
-        return unavailable("cannot read Mutter's monitors", cause, error);
+        return cast_failed(cast, "cannot read Mutter's monitors", cause, error);
     }
     return record(cast, connector, options, cancellable, &cause) ||
-           unavailable("Mutter's ScreenCast", cause, error);
+           cast_failed(cast, "Mutter's ScreenCast", cause, error);
 }
 
 MutterWord mutter_ask(GDBusConnection *bus, GCancellable *cancellable)

@@ -37,22 +37,48 @@ typedef struct Portal {
     guint32 version, sources, cursors;
 } Portal;
 
+/* One request is under way at a time. The portal may answer it before its path is known for certain. */
 typedef struct Response {
+    const char *path;           /* of the Request that is waited for */
     gboolean done;
     guint32 code;
     GVariant *results;
+    char *other_path;           /* of the Request that was answered last and is not that one, and its answer */
+    GVariant *other;
 } Response;
 
 /* ---- requests ---- */
+
+static void take(Response *response, GVariant *parameters)
+{
+    g_variant_get(parameters, "(u@a{sv})", &response->code, &response->results);
+    response->done = TRUE;
+}
 
 static void on_response(GDBusConnection *bus, const char *sender, const char *path, const char *interface,
                         const char *signal, GVariant *parameters, gpointer data)
 {
     Response *response = data;
 
-    if (!response->done && g_variant_is_of_type(parameters, G_VARIANT_TYPE("(ua{sv})"))) {
-        g_variant_get(parameters, "(u@a{sv})", &response->code, &response->results);
-        response->done = TRUE;
+    if (response->done || !g_variant_is_of_type(parameters, G_VARIANT_TYPE("(ua{sv})"))) {
+        return;
+    }
+    if (strcmp(path, response->path) == 0) {
+        take(response, parameters);
+        return;
+    }
+    g_free(response->other_path);
+    g_clear_pointer(&response->other, g_variant_unref);
+    response->other_path = g_strdup(path);
+    response->other = g_variant_ref(parameters);
+}
+
+/* Portals before 0.9 choose a path of their own, and say so when they may have answered already. */
+static void path_is(Response *response, const char *path)
+{
+    response->path = path;
+    if (!response->done && g_strcmp0(response->other_path, path) == 0) {
+        take(response, response->other);
     }
 }
 
@@ -61,12 +87,6 @@ static char *request_path(GDBusConnection *bus, const char *token)
     g_autofree char *sender = g_strdup(g_dbus_connection_get_unique_name(bus) + 1);
 
     return g_strdup_printf(PORTAL_PATH "/request/%s/%s", g_strdelimit(sender, ".", '_'), token);
-}
-
-static guint listen_to(GDBusConnection *bus, const char *path, Response *response)
-{
-    return g_dbus_connection_signal_subscribe(bus, PORTAL_NAME, REQUEST, "Response", path, NULL,
-                                              G_DBUS_SIGNAL_FLAGS_NONE, on_response, response, NULL);
 }
 
 static gboolean judge(const char *method, const Response *response, GError **error)
@@ -112,28 +132,27 @@ static GVariant *request(Cast *cast, const char *method, const char *session, GV
     g_autofree char *token = g_strdup_printf("helix%u", ++count);
     g_autofree char *path = request_path(cast->bus, token);
     g_autoptr(GVariant) reply = NULL;
-    const char *handle = path;
-    Response response = { 0 };
-    guint signal = listen_to(cast->bus, path, &response), moved = 0;
+    Response response = { .path = path };
+    guint signal = g_dbus_connection_signal_subscribe(cast->bus, PORTAL_NAME, REQUEST, "Response", NULL, NULL,
+                                                      G_DBUS_SIGNAL_FLAGS_NONE, on_response, &response, NULL);
     gboolean good;
 
     g_variant_dict_insert(options, "handle_token", "s", token);
     reply = bus_call(cast->bus, PORTAL_NAME, PORTAL_PATH, SCREENCAST, method, parameters_of(method, session, options),
                      "(o)", NULL, cancellable, error);
     if (reply) {
+        const char *handle;
+
         g_variant_get(reply, "(&o)", &handle);
-    }
-    if (strcmp(handle, path) != 0) {            /* portals before 0.9 choose their own */
-        moved = listen_to(cast->bus, handle, &response);
+        path_is(&response, handle);
     }
     good = reply && cast_wait(cast, &response.done, ms, cancellable, error);
     if (!good && (reply || g_cancellable_is_cancelled(cancellable))) {
-        close_request(cast->bus, handle);
+        close_request(cast->bus, response.path);
     }
     g_dbus_connection_signal_unsubscribe(cast->bus, signal);
-    if (moved) {
-        g_dbus_connection_signal_unsubscribe(cast->bus, moved);
-    }
+    g_free(response.other_path);
+    g_clear_pointer(&response.other, g_variant_unref);
     if (!good || !judge(method, &response, error)) {
         g_clear_pointer(&response.results, g_variant_unref);
     }
@@ -409,13 +428,7 @@ gboolean portal_open(Cast *cast, const Options *options, GCancellable *cancellab
         watch_backend(cast, cancellable);
         return TRUE;
     }
-    if (cause->domain == CAST_ERROR || g_error_matches(cause, G_IO_ERROR, G_IO_ERROR_CANCELLED)) {
-        g_propagate_error(error, cause);
-    } else {
-        g_set_error(error, CAST_ERROR, CAST_ERROR_UNAVAILABLE, "the portal's ScreenCast: %s", cause->message);
-        g_error_free(cause);
-    }
-    return FALSE;
+    return cast_failed(cast, "the portal's ScreenCast", cause, error);
 }
 
 gboolean portal_list(GDBusConnection *bus, GCancellable *cancellable, GError **error)

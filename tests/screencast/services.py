@@ -78,6 +78,7 @@ class Service:
                                   "RequestName", GLib.Variant("(su)", (self.NAME, 4)), None, 0, -1, None)
 
     def vanish(self):
+        self.connection.flush_sync(None)        # what it has answered
         self.connection.close_sync(None)
 
     def register(self, path, interface):
@@ -94,8 +95,9 @@ class Service:
             self.changed.notify_all()
 
     def emit(self, path, interface, signal, parameters=None):
-        self.connection.emit_signal(None, path, interface, signal, parameters)
-        self.connection.flush_sync(None)
+        if not self.connection.is_closed():
+            self.connection.emit_signal(None, path, interface, signal, parameters)
+            self.connection.flush_sync(None)
 
     def called(self, method):
         """The arguments of every call of @method."""
@@ -164,8 +166,10 @@ class Portal(Service):
             token = "mine%d" % self.handles
         path = "%s/request/%s/%s" % (self.PATH, sender[1:].replace(".", "_"), token)
         self.requests[path] = self.register(path, self.REQUEST)
+        if self.own_handles and response is not None:       # before the caller can listen to that path
+            self.respond(path, response, results, then)
         invocation.return_value(GLib.Variant("(o)", (path,)))
-        if response is not None:
+        if response is not None and not self.own_handles:
             GLib.timeout_add(20, self.respond, path, response, results, then)
 
     def respond(self, path, response, results, then):
