@@ -69,8 +69,7 @@ static void agree(VsockStream *self, const VsockPending *pending, const VsockAgr
     self->host = HOST_NEW;
     self->ever_agreed = TRUE;
     self->agreement = *agreement;
-    more = first && vsock_wire_config_is_long(&self->config) &&
-           vsock_stream_has_capability(self, HELIX_CAP_LONG_CONFIG);
+    more = first && MIN(vsock_wire_config_needs(&self->config), vsock_wire_config_form(agreement->capabilities)) > HELIX_CONFIG_SIZE;
     answer->kind = VSOCK_ANSWER_CONFIG;
     answer->asked = pending->config;
     if (more) {
@@ -84,7 +83,7 @@ static void agree(VsockStream *self, const VsockPending *pending, const VsockAgr
     GST_INFO("host: encoder %s, %ux%u, %u in flight, capabilities 0x%x", agreement->encoder, agreement->config.width,
              agreement->config.height, agreement->max_in_flight, agreement->capabilities);
     if (more) {
-        vsock_stream_send_config(self, TRUE);
+        vsock_stream_send_config(self);
     }
     vsock_stream_pump(self);
     want_first(self);
@@ -261,7 +260,7 @@ static GError *refused(gint32 code, const char *what, const char *message)
 
 /*
  * A change that the host refuses changes nothing, and the stream goes on with what it had. Without it, or where another
- * size was asked for, there is nothing to go on with.
+ * size or other colours were asked for, there is nothing to go on with.
  */
 static GError *config_refused(VsockStream *self, gint32 code, char **message)
 {
@@ -272,7 +271,8 @@ static GError *config_refused(VsockStream *self, gint32 code, char **message)
     g_mutex_lock(&self->lock);
     pending = pop_config(self);
     go_on = self->settled && code == HELIX_CODE_INVALID && pending->config.width == self->accepted.width &&
-            pending->config.height == self->accepted.height;
+            pending->config.height == self->accepted.height &&
+            vsock_wire_vui_equal(&pending->config.vui, &self->accepted.vui);
     if (go_on) {
         VsockAnswer *answer = g_new0(VsockAnswer, 1);
 

@@ -151,6 +151,7 @@ void vsockenc_configure(GstVsockEnc *self)
         .width = self->width, .height = self->height, .realtime = 1,
         /* Of variable frame rates this is the maximum, if caps have one. */
         .fps_n = (guint32)MAX(GST_VIDEO_INFO_FPS_N(info), 0), .fps_d = (guint32)MAX(GST_VIDEO_INFO_FPS_D(info), 1),
+        .vui = vsock_colours_vui(&self->given_info),
     };
     guint bitrate, max_bitrate;
 
@@ -210,6 +211,9 @@ void vsockenc_take_agreement(GstVsockEnc *self, const VsockAnswer *answer)
     notify_changes(self, before, after);
     if (deaf) {
         GST_WARNING_OBJECT(self, "this host cannot be told of rate-control, max-bitrate, min-qp, max-qp, num-slices, aud");
+    }
+    if (answer->asked.vui.sar_width && !(agreement->capabilities & HELIX_CAP_VUI)) {
+        GST_WARNING_OBJECT(self, "this host cannot be told of the pixel aspect ratio: it is in the caps alone");
     }
 }
 

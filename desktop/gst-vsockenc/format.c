@@ -35,29 +35,44 @@ static gboolean parse(GstVsockEnc *self, const GstCaps *caps, const GstVideoInfo
     return TRUE;
 }
 
-/* The host codes BT.709, limited range; it converts RGB, but takes YUV as it is. */
-static void check_colours(GstVsockEnc *self, const GstVideoInfo *info)
-{
-    const GstVideoColorimetry *colours = &info->colorimetry;
-    g_autofree char *text = NULL;
-
-    if (!GST_VIDEO_INFO_IS_YUV(info) || colours->matrix == GST_VIDEO_COLOR_MATRIX_UNKNOWN ||
-        (colours->matrix == GST_VIDEO_COLOR_MATRIX_BT709 && colours->range != GST_VIDEO_COLOR_RANGE_0_255)) {
-        return;
-    }
-    text = gst_video_colorimetry_to_string(colours);
-    GST_ELEMENT_WARNING(self, STREAM, FORMAT,
-                        ("Colours will be a little off: the pictures are in %s, and the stream is in bt709. Insert "
-                         "videoconvert ! video/x-raw,colorimetry=bt709 before vsockenc.", text ? text : "another space"),
-                        (NULL));
-}
-
 static void use(GstVsockEnc *self, const Format *format)
 {
     self->source.info = format->info;
     self->source.modifier = format->modifier;
     self->source.dmabuf_caps = format->dmabuf;
-    check_colours(self, &format->info);
+    self->given_info = format->info;
+}
+
+/* What the pictures are in, where the host is told of it with the settings. */
+static gboolean are_told(const GstVsockEnc *self, guint32 capabilities)
+{
+    return vsock_colours_are_usual(&self->given_info) || (capabilities & HELIX_CAP_VUI);
+}
+
+guint32 vsockenc_colours_need(const GstVsockEnc *self)
+{
+    return vsock_colours_are_usual(&self->source.info) ? 0 : HELIX_CAP_VUI;
+}
+
+GError *vsockenc_fit_colours(GstVsockEnc *self, GstVideoCodecFrame *frame)
+{
+    GError *error = NULL;
+    GstBuffer *converted;
+
+    if (are_told(self, vsock_stream_expected_capabilities(self->stream))) {
+        self->source.info = self->given_info;
+        return NULL;
+    }
+    if (vsock_colours_are_usual(&self->source.info) == vsock_colours_are_usual(&self->given_info)) {
+        GST_INFO_OBJECT(self, "this host codes BT.709 only: pictures are converted to it here");
+    }
+    converted = vsock_colours_convert(&self->given_info, frame->input_buffer, &self->source.info, &error);
+    if (converted) {
+        vsock_stats_count(self->stats, VSOCK_COUNT_CPU_BYTES, gst_buffer_get_size(converted));
+        gst_buffer_replace(&frame->input_buffer, converted);
+        gst_buffer_unref(converted);
+    }
+    return error;
 }
 
 gboolean vsockenc_use_caps(GstVsockEnc *self, const GstCaps *caps, const GstVideoInfo *info)
@@ -79,7 +94,7 @@ gboolean vsockenc_compare_caps(GstVsockEnc *self, const GstCaps *caps)
     GST_VIDEO_ENCODER_STREAM_LOCK(self);
     if (self->input_state && self->stream) {
         ret = parse(self, caps, &self->input_state->info, &format);
-        if (ret && (GST_VIDEO_INFO_FORMAT(&format.info) != GST_VIDEO_INFO_FORMAT(&self->source.info) ||
+        if (ret && (GST_VIDEO_INFO_FORMAT(&format.info) != GST_VIDEO_INFO_FORMAT(&self->given_info) ||
                     format.modifier != self->source.modifier || format.dmabuf != self->source.dmabuf_caps)) {
             GST_INFO_OBJECT(self, "memory or DRM format changed: %" GST_PTR_FORMAT, caps);
             use(self, &format);

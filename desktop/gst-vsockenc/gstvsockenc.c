@@ -17,10 +17,8 @@ GST_DEBUG_CATEGORY(vsockenc_debug);
 #define SIZE "width = (int) [ 1, 8192 ], height = (int) [ 1, 8192 ], framerate = (fraction) [ 0, max ], " \
              "interlace-mode = (string) progressive"
 
-/* Of YUV, what the stream will be in (the host does not convert it) before whatever upstream has. */
 #define PLAIN_CAPS \
     "video/x-raw, format = (string) " RGB_FORMATS ", " SIZE "; " \
-    "video/x-raw, format = (string) { NV12, I420 }, colorimetry = (string) bt709, " SIZE "; " \
     "video/x-raw, format = (string) { NV12, I420 }, " SIZE
 
 /*

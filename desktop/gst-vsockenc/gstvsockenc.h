@@ -6,6 +6,7 @@
 #define GST_VSOCKENC_H
 
 #include <gst/video/gstvideoencoder.h>
+#include "colours.h"
 #include "picture.h"
 #include "settings.h"
 #include "stats.h"
@@ -39,7 +40,8 @@ struct _GstVsockEnc {
     gint vain_repeats;          /* atomic: of which no access unit came, one after the other */
 
     /* With the encoder's stream lock. */
-    VsockPictureSource source;
+    VsockPictureSource source;  /* its info is the one that pictures go to the host with; */
+    GstVideoInfo given_info;    /* this the one that upstream gives them with: other colours, maybe */
     GstVideoCodecFrame *trial;  /* whose way the host is to judge; only compared, unless refused */
     char *trial_refusal;        /* then self->trial is owned */
     gboolean ways_changed;      /* what upstream draws in may be of the wrong kind now */
@@ -57,6 +59,7 @@ struct _GstVsockEnc {
     guint errors_in_row;
     guint32 coded_width, coded_height;  /* the host's word; 0: rounded up from the picture */
     guint8 sps[3];              /* profile, constraints, level that downstream was told */
+    VsockVui told_vui;          /* the colours in the output caps */
     GstVideoCodecState *told_input;     /* the input caps that the output caps come from; NULL: none are set */
     GstFlowReturn flow;         /* of the latest push downstream */
     guint latency_frames;       /* pictures' time from in to out that is told as latency */
@@ -137,7 +140,11 @@ const char *vsockenc_path_name(VsockPath path);
 /* @why nothing goes at all, unless something went already. */
 void vsockenc_tell_no_path(GstVsockEnc *self, const char *why);
 
-/* format.c, with the stream lock: from here on pictures are as @caps say, whose info is @info. FALSE: an error was posted. */
+/* format.c, with the stream lock: make @frame's picture one whose colours the host's SPS is right about. NULL, or why it cannot be. */
+GError *vsockenc_fit_colours(GstVsockEnc *self, GstVideoCodecFrame *frame);
+/* ... HELIX_CAP_ bits of the hosts that it is right about pictures as they are given now. */
+guint32 vsockenc_colours_need(const GstVsockEnc *self);
+/* ... from here on pictures are as @caps say, whose info is @info. FALSE: an error was posted. */
 gboolean vsockenc_use_caps(GstVsockEnc *self, const GstCaps *caps, const GstVideoInfo *info);
 /* The same for a change that the base class does not see: of DRM format, modifier or memory alone. Takes the lock. */
 gboolean vsockenc_compare_caps(GstVsockEnc *self, const GstCaps *caps);

@@ -64,13 +64,13 @@ static void set_caps(GstVsockEnc *self, GstCaps *caps, GstVideoCodecState *input
 
     state->info.width = width;
     state->info.height = height;
-    gst_video_colorimetry_from_string(&state->info.colorimetry, GST_VIDEO_COLORIMETRY_BT709);
+    state->info.colorimetry = vsock_colours_of(&self->told_vui);
     gst_video_codec_state_unref(state);
 }
 
 /*
  * With the stream lock. Sets the output caps anew when something in them changes: the size, the profile or level of the stream's
- * SPS, or the input caps, from which frame rate and pixel aspect ratio come. Those of the access unit's own picture count, as new
+ * SPS, the colours that the host says are in it, or the input caps, from which frame rate and pixel aspect ratio come. Those of the access unit's own picture count, as new
  * input caps may be set while older pictures are under way.
  */
 static void update_caps(GstVsockEnc *self, const VsockAnswer *answer)
@@ -80,7 +80,8 @@ static void update_caps(GstVsockEnc *self, const VsockAnswer *answer)
     gsize len;
     const guint8 *unit = g_bytes_get_data(answer->unit, &len);
     const guint8 *sps = vsock_wire_find_sps(unit, len);
-    gboolean known = sps || state, same = state && input == self->told_input;
+    const VsockVui *vui = &self->agreement.config.vui;  /* set on this thread */
+    gboolean known = sps || state, same = state && input == self->told_input && vsock_wire_vui_equal(vui, &self->told_vui);
     gint width, height;
 
     coded_size(self, answer, &width, &height);
@@ -95,6 +96,7 @@ static void update_caps(GstVsockEnc *self, const VsockAnswer *answer)
     }
     g_clear_pointer(&self->told_input, gst_video_codec_state_unref);
     self->told_input = gst_video_codec_state_ref(input);
+    self->told_vui = *vui;
     set_caps(self, caps_of(self, self->sps, width, height), input, width, height);
 }
 

@@ -160,6 +160,11 @@ GstFlowReturn vsockenc_send(GstVsockEnc *self, GstVideoCodecFrame *frame)
     GstFlowReturn flow = GST_FLOW_OK;
     gboolean done = FALSE;
 
+    g_autoptr(GError) failure = vsockenc_fit_colours(self, frame);
+
+    if (failure) {
+        return no_picture(self, frame, forced, g_steal_pointer(&failure));
+    }
     while (!done) {
         g_autofree char *why = NULL;
         GError *error = NULL;
@@ -170,6 +175,7 @@ GstFlowReturn vsockenc_send(GstVsockEnc *self, GstVideoCodecFrame *frame)
         if (!picture) {
             return no_picture(self, frame, forced, error);
         }
+        picture->needs |= vsockenc_colours_need(self);
         tell_path(self, picture, why);
         /* One that is held for a host to come cannot be waited for. */
         if (picture->trial && vsock_stream_is_agreed(self->stream)) {

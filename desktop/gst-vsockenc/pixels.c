@@ -202,6 +202,7 @@ VsockPicture *vsock_pixels_again(const VsockPicture *picture)
 
     pixels->path = VSOCK_PATH_PIXEL_DATA;
     pixels->again = TRUE;
+    pixels->needs = picture->needs & HELIX_CAP_VUI;     /* by pixels, but still in its own colours */
     pixels->fence_fd = -1;
     pixels->fourcc = picture->fourcc;
     pixels->width = picture->width;

@@ -80,7 +80,8 @@ struct VsockStream {
 };
 
 /* stream.c; all with the lock. */
-void vsock_stream_send_config(VsockStream *self, gboolean longer);
+/* In the longest form that the host takes, which is the short one until it has agreed. */
+void vsock_stream_send_config(VsockStream *self);
 /* @pending is sent, and will be answered. */
 void vsock_stream_push_pending(VsockStream *self, VsockPending *pending);
 /* The first CONFIG_REQ of a connection and the PING behind it. */

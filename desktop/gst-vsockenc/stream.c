@@ -72,12 +72,13 @@ gboolean vsock_stream_has_room(const VsockStream *self)
     return vsock_stream_has_agreed(self) && under_way < in_flight_limit(self);
 }
 
-void vsock_stream_send_config(VsockStream *self, gboolean longer)
+void vsock_stream_send_config(VsockStream *self)
 {
     VsockOutgoing *outgoing = vsock_outgoing_new();
+    guint32 form = vsock_wire_config_form(self->host == HOST_NEW ? self->agreement.capabilities : 0);
     gboolean answer = self->host != HOST_OLD;
 
-    outgoing->head_len = vsock_wire_config(outgoing->head, VSOCK_SESSION, &self->config, longer, answer);
+    outgoing->head_len = vsock_wire_config(outgoing->head, VSOCK_SESSION, &self->config, form, answer);
     if (answer) {
         VsockPending *pending = g_new0(VsockPending, 1);
 
@@ -93,7 +94,7 @@ void vsock_stream_ask(VsockStream *self)
     VsockOutgoing *ping = vsock_outgoing_new();
 
     self->host = HOST_ASKED;
-    vsock_stream_send_config(self, FALSE);
+    vsock_stream_send_config(self);
     ping->head_len = vsock_wire_ping(ping->head, VSOCK_SESSION);
     vsock_connection_send(self->connection, ping);
 }
@@ -205,7 +206,7 @@ void vsock_stream_configure(VsockStream *self, const VsockConfig *config)
         vsock_stream_ask(self);
     } else {
         /* Asked already and not answered: one more of the same kind, behind the PING. */
-        vsock_stream_send_config(self, vsock_stream_has_capability(self, HELIX_CAP_LONG_CONFIG));
+        vsock_stream_send_config(self);
     }
     g_mutex_unlock(&self->lock);
 }

@@ -19,12 +19,43 @@ gboolean vsock_wire_config_is_long(const VsockConfig *config)
            config->slices || config->aud;
 }
 
-gsize vsock_wire_config(guint8 *out, guint16 session, const VsockConfig *config, gboolean longer, gboolean answer)
+gboolean vsock_wire_vui_equal(const VsockVui *a, const VsockVui *b)
 {
-    guint32 size = longer ? HELIX_CONFIG_LONG_SIZE : HELIX_CONFIG_SIZE;
-    guint8 *p = put_header(out, HELIX_MSG_CONFIG_REQ, answer ? HELIX_CONFIG_ANSWER : 0, session, size);
+    return memcmp(a, b, sizeof(*a)) == 0;       /* it has no padding */
+}
 
-    memset(p, 0, size);
+guint32 vsock_wire_config_form(guint32 capabilities)
+{
+    if (!(capabilities & HELIX_CAP_LONG_CONFIG)) {
+        return HELIX_CONFIG_SIZE;
+    }
+    return capabilities & HELIX_CAP_VUI ? HELIX_CONFIG_VUI_SIZE : HELIX_CONFIG_LONG_SIZE;
+}
+
+guint32 vsock_wire_config_needs(const VsockConfig *config)
+{
+    if (!vsock_wire_vui_equal(&config->vui, &(VsockVui) { 0 })) {
+        return HELIX_CONFIG_VUI_SIZE;
+    }
+    return vsock_wire_config_is_long(config) ? HELIX_CONFIG_LONG_SIZE : HELIX_CONFIG_SIZE;
+}
+
+static void put_vui(guint8 *p, const VsockVui *vui)
+{
+    put_u16(p + HELIX_CONFIG_SAR_WIDTH, vui->sar_width);
+    put_u16(p + HELIX_CONFIG_SAR_HEIGHT, vui->sar_height);
+    p[HELIX_CONFIG_PRIMARIES] = vui->primaries;
+    p[HELIX_CONFIG_TRANSFER] = vui->transfer;
+    p[HELIX_CONFIG_MATRIX] = vui->matrix;
+    p[HELIX_CONFIG_FULL_RANGE] = vui->full_range;
+    p[HELIX_CONFIG_CHROMA_LOC] = (guint8)vui->chroma_loc;
+}
+
+gsize vsock_wire_config(guint8 *out, guint16 session, const VsockConfig *config, guint32 form, gboolean answer)
+{
+    guint8 *p = put_header(out, HELIX_MSG_CONFIG_REQ, answer ? HELIX_CONFIG_ANSWER : 0, session, form);
+
+    memset(p, 0, form);
     put_u32(p + HELIX_CONFIG_WIDTH, config->width);
     put_u32(p + HELIX_CONFIG_HEIGHT, config->height);
     put_u32(p + HELIX_CONFIG_BITRATE, config->bitrate);
@@ -33,7 +64,7 @@ gsize vsock_wire_config(guint8 *out, guint16 session, const VsockConfig *config,
     p[HELIX_CONFIG_PROFILE] = config->profile;
     p[HELIX_CONFIG_LEVEL] = config->level;
     p[HELIX_CONFIG_REALTIME] = config->realtime;
-    if (longer) {
+    if (form >= HELIX_CONFIG_LONG_SIZE) {
         put_u32(p + HELIX_CONFIG_MAX_BITRATE, config->max_bitrate);
         put_u32(p + HELIX_CONFIG_KEY_INT_MAX, config->key_int_max);
         p[HELIX_CONFIG_RATE_CONTROL] = config->rate_control;
@@ -42,7 +73,10 @@ gsize vsock_wire_config(guint8 *out, guint16 session, const VsockConfig *config,
         p[HELIX_CONFIG_SLICES] = config->slices;
         p[HELIX_CONFIG_AUD] = config->aud;
     }
-    return HELIX_WIRE_HEADER_SIZE + size;
+    if (form >= HELIX_CONFIG_VUI_SIZE) {
+        put_vui(p, &config->vui);
+    }
+    return HELIX_WIRE_HEADER_SIZE + form;
 }
 
 gsize vsock_wire_ping(guint8 *out, guint16 session)
@@ -84,6 +118,17 @@ gsize vsock_wire_request(guint8 *out, guint16 session, const VsockRequest *reque
     return HELIX_WIRE_HEADER_SIZE + size;
 }
 
+/* @p: as the end of a CONFIG_REQ. Whatever the host says stays within what has a meaning here. */
+static VsockVui get_vui(const guint8 *p)
+{
+    p -= HELIX_CONFIG_LONG_SIZE;
+    return (VsockVui) {
+        .sar_width = get_u16(p + HELIX_CONFIG_SAR_WIDTH), .sar_height = get_u16(p + HELIX_CONFIG_SAR_HEIGHT),
+        .primaries = p[HELIX_CONFIG_PRIMARIES], .transfer = p[HELIX_CONFIG_TRANSFER], .matrix = p[HELIX_CONFIG_MATRIX],
+        .full_range = p[HELIX_CONFIG_FULL_RANGE] != 0, .chroma_loc = p[HELIX_CONFIG_CHROMA_LOC],
+    };
+}
+
 gboolean vsock_wire_parse_agreement(const guint8 *p, gsize len, VsockAgreement *agreement)
 {
     VsockConfig *config = &agreement->config;
@@ -106,6 +151,7 @@ gboolean vsock_wire_parse_agreement(const guint8 *p, gsize len, VsockAgreement *
     config->max_qp = p[HELIX_CONFIG_MAX_QP];
     config->slices = p[HELIX_CONFIG_SLICES];
     config->aud = p[HELIX_CONFIG_AUD];
+    config->vui = len >= HELIX_CONFIG_RESP_VUI_SIZE ? get_vui(p + HELIX_CONFIG_RESP_VUI) : (VsockVui) { 0 };
     config->serial = 0;
     agreement->max_in_flight = get_u32(p + HELIX_CONFIG_RESP_IN_FLIGHT);
     agreement->capabilities = get_u32(p + HELIX_CONFIG_RESP_CAPS);

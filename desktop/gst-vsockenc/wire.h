@@ -11,6 +11,14 @@
 #include <glib.h>
 #include "../../hw/display/helix/core/helix-wire.h"
 
+/* What the stream's SPS says of the pictures (H.264, E.2.1). All 0: square pixels, BT.709 in limited range. */
+typedef struct VsockVui {
+    guint16 sar_width, sar_height;      /* pixel aspect ratio; both 0: 1:1 */
+    guint8 primaries, transfer, matrix; /* code points of tables E-3 to E-5; 0: BT.709 */
+    guint8 full_range;
+    guint32 chroma_loc;                 /* chroma_sample_loc_type plus 1; 0: not said */
+} VsockVui;
+
 /* CONFIG_REQ, and the part of CONFIG_RESP with the values in force. */
 typedef struct VsockConfig {
     guint32 width, height;      /* coded size */
@@ -24,6 +32,7 @@ typedef struct VsockConfig {
     guint32 key_int_max;        /* frames */
     guint8 rate_control;        /* HELIX_RATE_ */
     guint8 min_qp, max_qp, slices, aud;
+    VsockVui vui;               /* the form of 56 bytes only */
     guint64 serial;             /* not sent: comes back with the answer */
 } VsockConfig;
 
@@ -63,9 +72,14 @@ typedef struct VsockResponse {
 
 /* Does @config say anything that only the longer form can? */
 gboolean vsock_wire_config_is_long(const VsockConfig *config);
+gboolean vsock_wire_vui_equal(const VsockVui *a, const VsockVui *b);
+/* The longest form of CONFIG_REQ that a host of @capabilities takes, in bytes, and the longest that @config needs. */
+guint32 vsock_wire_config_form(guint32 capabilities);
+guint32 vsock_wire_config_needs(const VsockConfig *config);
 
 /* Each writes header and payload and returns the bytes written (at most VSOCK_MESSAGE_MAX). */
-gsize vsock_wire_config(guint8 *out, guint16 session, const VsockConfig *config, gboolean longer, gboolean answer);
+/* @form: HELIX_CONFIG_SIZE, _LONG_SIZE or _VUI_SIZE. */
+gsize vsock_wire_config(guint8 *out, guint16 session, const VsockConfig *config, guint32 form, gboolean answer);
 gsize vsock_wire_ping(guint8 *out, guint16 session);
 /* @pixel_bytes follow what is written here; they are in the header's payload_size. */
 gsize vsock_wire_request(guint8 *out, guint16 session, const VsockRequest *request, guint32 pixel_bytes);

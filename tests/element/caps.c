@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* caps.c - the output caps follow the input caps; what cannot be coded is not accepted. */
+#include <string.h>
 #include "fixture.h"
 
 #define RAW "video/x-raw, width=64, height=64, "
@@ -79,6 +80,127 @@ static void test_under_way(void)
     fixture_tear_down(&f);
 }
 
+/* ---- colours ---- */
+
+static void check_told(Fixture *f, guint config, const guint8 expected[12])
+{
+    gsize size;
+    const guint8 *told = script_host_config(f->host, config, &size);
+
+    g_assert_cmpuint(size, ==, HELIX_CONFIG_VUI_SIZE);
+    g_assert_cmpmem(told + HELIX_CONFIG_LONG_SIZE, 12, expected, 12);
+}
+
+/* What YUV is in goes to the host in H.264's terms, and what the host says is in force to downstream. */
+static void test_colours(void)
+{
+    static const struct {
+        const char *given, *told;
+        guint8 vui[12];
+    } cases[] = {
+        { "format=NV12, colorimetry=bt601, chroma-site=mpeg2", "colorimetry=bt601, chroma-site=mpeg2", { 0, 0, 0, 0, 6, 6, 6, 0, 1 } },
+        { "format=I420, colorimetry=bt2020, chroma-site=jpeg", "colorimetry=bt2020", { 0, 0, 0, 0, 9, 15, 9, 0, 2 } },
+        { "format=NV12, colorimetry=1:3:5:1", "colorimetry=1:3:5:1", { 0, 0, 0, 0, 0, 0, 0, 1, 2 } },
+        { "format=NV12, colorimetry=bt709, pixel-aspect-ratio=16/11", "colorimetry=bt709, pixel-aspect-ratio=16/11",
+          { 16, 0, 11, 0, 0, 0, 0, 0, 2 } },
+        { "format=NV12, colorimetry=bt2100-pq, pixel-aspect-ratio=300/70000", "colorimetry=bt2100-pq", { 3, 0, 188, 2, 9, 16, 9, 0, 2 } },
+        { "format=BGRx, pixel-aspect-ratio=1/2", "colorimetry=bt709, pixel-aspect-ratio=1/2", { 1, 0, 2, 0 } },
+        /* Of a size where GStreamer means BT.601, with chroma in the middle, if caps do not say. */
+        { "format=NV12", "colorimetry=bt601", { 0, 0, 0, 0, 6, 6, 6, 0, 2 } },
+        { "format=BGRx", "colorimetry=bt709, pixel-aspect-ratio=1/1", { 0 } },
+    };
+    Script script = SCRIPT_DEFAULT;
+    Fixture f;
+
+    fixture_set_up(&f, &script, -1);
+    for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autofree char *caps = g_strconcat(RAW "framerate=30/1, ", cases[i].given, NULL);
+        g_autofree char *expected = g_strconcat("video/x-h264, ", cases[i].told, NULL);
+
+        gst_harness_set_src_caps_str(f.h, caps);
+        push_and_pull(&f, strstr(caps, "BGRx") ? SIZE_64 : 64 * 96);
+        check_told(&f, script_host_configs(f.host) - 1, cases[i].vui);
+        check_output(&f, expected);
+    }
+    g_assert_null(gst_bus_pop_filtered(f.bus, GST_MESSAGE_WARNING | GST_MESSAGE_ERROR));
+    fixture_tear_down(&f);
+}
+
+/* A host that cannot be told codes BT.709 in limited range: what is not, is converted to that here. */
+static void check_converted(guint32 capabilities, const char *given, const guint8 from[3], const guint8 to[3])
+{
+    g_autofree char *caps = g_strconcat(RAW "framerate=30/1, ", given, NULL);
+    Script script = SCRIPT_DEFAULT;
+    ScriptFrame seen;
+    GstBuffer *buffer;
+    Fixture f;
+
+    script.capabilities = capabilities;
+    fixture_set_up(&f, &script, -1);
+    gst_harness_set_src_caps_str(f.h, caps);
+    buffer = fixture_picture(&f, 64 * 96);
+    gst_buffer_memset(buffer, 0, from[0], 64 * 64);
+    for (guint i = 64 * 64; i < 64 * 96; i++) {
+        guint which = strstr(given, "I420") ? (i < 64 * 80 ? 1 : 2) : 1 + i % 2;
+
+        gst_buffer_memset(buffer, i, from[which], 1);
+    }
+    g_assert_cmpint(gst_harness_push(f.h, buffer), ==, GST_FLOW_OK);
+    gst_buffer_unref(gst_harness_pull(f.h));
+    seen = script_host_frame(f.host, 0);
+    g_test_message("%s: %u %u %u", given, seen.luma, seen.cb, seen.cr);
+    g_assert_cmphex(seen.fourcc, ==, HELIX_FORMAT_NV12);
+    g_assert_cmpint(ABS(seen.luma - to[0]), <=, 1);
+    g_assert_cmpint(ABS(seen.cb - to[1]), <=, 1);
+    g_assert_cmpint(ABS(seen.cr - to[2]), <=, 1);
+    if (!(capabilities & HELIX_CAP_VUI)) {
+        check_output(&f, "video/x-h264, colorimetry=bt709");
+    }
+    fixture_tear_down(&f);
+}
+
+static void test_converted(void)
+{
+    static const guint8 red601[] = { 81, 90, 240 }, red709[] = { 63, 102, 240 }, white_full[] = { 255, 128, 128 },
+                        white[] = { 235, 128, 128 };
+
+    check_converted(HELIX_CAP_ALL & ~HELIX_CAP_VUI, "format=NV12, colorimetry=bt601", red601, red709);
+    check_converted(HELIX_CAP_ALL & ~HELIX_CAP_VUI, "format=I420, colorimetry=bt601", red601, red709);
+    check_converted(HELIX_CAP_ALL & ~HELIX_CAP_VUI, "format=NV12, colorimetry=1:3:5:1", white_full, white);
+    check_converted(HELIX_CAP_ALL & ~HELIX_CAP_VUI, "format=NV12, colorimetry=bt2020", white, white);
+    check_converted(HELIX_CAP_ALL & ~HELIX_CAP_VUI, "format=NV12, colorimetry=bt709", red709, red709);
+    check_converted(HELIX_CAP_ALL, "format=NV12, colorimetry=bt601", red601, red601);
+    check_converted(0, "format=NV12, colorimetry=bt601", red601, red709);
+}
+
+/* A live picture that was given before the host agreed, and that it turns out not to be able to label: the next goes converted. */
+static void test_held(void)
+{
+    Script script = SCRIPT_DEFAULT;
+    GstBuffer *unit;
+    Fixture f;
+
+    script.capabilities &= ~HELIX_CAP_VUI;
+    script.config_delay_ms = 300;
+    fixture_set_up_with(&f, &script, 0, TRUE, NULL);
+    gst_harness_set_src_caps_str(f.h, RAW "format=NV12, framerate=30/1, colorimetry=1:3:5:1");
+    for (guint i = 0; i < 2; i++) {
+        GstBuffer *buffer = fixture_picture(&f, 64 * 96);
+
+        gst_buffer_memset(buffer, 0, 255, 64 * 64);
+        gst_buffer_memset(buffer, 64 * 64, 128, 64 * 32);
+        g_assert_cmpint(gst_harness_push(f.h, buffer), ==, GST_FLOW_OK);
+        for (guint k = 0; i == 0 && k < 5000 && fixture_stat(&f, "skipped") == 0; k++) {
+            g_usleep(1000);
+        }
+    }
+    unit = gst_harness_pull(f.h);
+    g_assert_cmpuint(GST_BUFFER_PTS(unit), ==, GST_SECOND / 30);
+    gst_buffer_unref(unit);
+    g_assert_cmpuint(script_host_frame(f.host, 0).luma, ==, 235);
+    fixture_tear_down(&f);
+}
+
 /* ---- interlaced video ---- */
 
 static gboolean accepts(GstHarness *h, const char *fields)
@@ -122,5 +244,8 @@ void add_caps_tests(void)
 {
     g_test_add_func("/caps/follow", test_follow);
     g_test_add_func("/caps/under-way", test_under_way);
+    g_test_add_func("/caps/colours", test_colours);
+    g_test_add_func("/caps/converted", test_converted);
+    g_test_add_func("/caps/held", test_held);
     g_test_add_func("/caps/interlaced", test_interlaced);
 }

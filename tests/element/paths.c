@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* paths.c - what the element says of the way pictures go, and of their colours. With a GPU: tests/guest/refused-ways.c. */
+/* paths.c - what the element says of the way pictures go. With a GPU: tests/guest/refused-ways.c. */
 #include "fixture.h"
 
 static void push_and_pull(Fixture *f, gsize size)
@@ -10,36 +10,6 @@ static void push_and_pull(Fixture *f, gsize size)
     out = gst_harness_pull(f->h);
     g_assert_nonnull(out);
     gst_buffer_unref(out);
-}
-
-/* The host does not convert YUV: colours in another space are warned of, and BT.709 is asked for first. */
-static void check_colours(const char *colorimetry, gboolean warned)
-{
-    Script script = SCRIPT_DEFAULT;
-    g_autofree char *caps = g_strdup_printf(CAPS("NV12", 64, 64) ", colorimetry=%s", colorimetry);
-    GstMessage *message;
-    Fixture f;
-
-    fixture_set_up(&f, &script, -1);
-    gst_harness_set_src_caps_str(f.h, caps);
-    push_and_pull(&f, 64 * 96);
-    message = gst_bus_pop_filtered(f.bus, GST_MESSAGE_WARNING);
-    g_assert_cmpint(message != NULL, ==, warned);
-    if (message) {
-        g_autoptr(GError) error = NULL;
-
-        gst_message_parse_warning(message, &error, NULL);
-        g_assert_nonnull(strstr(error->message, "videoconvert ! video/x-raw,colorimetry=bt709"));
-        gst_message_unref(message);
-    }
-    fixture_tear_down(&f);
-}
-
-static void test_colours(void)
-{
-    check_colours("bt709", FALSE);
-    check_colours("bt601", TRUE);
-    check_colours("1:3:5:1", TRUE);
 }
 
 /* ---- which path, and why ---- */
@@ -98,7 +68,6 @@ static void test_no_path(void)
 
 void add_paths_tests(void)
 {
-    g_test_add_func("/paths/colours", test_colours);
     g_test_add_func("/paths/path", test_path);
     g_test_add_func("/paths/no-path", test_no_path);
 }

@@ -72,7 +72,7 @@ void real_host_again(RealHost *host)
 gboolean real_load_plugins(void)
 {
     const char *const names[] = { "coreelements", "videotestsrc", "videoconvertscale", "videocrop", "videoparsersbad",
-                                  "libav", "app" };
+                                  "libav", "app", "rtp" };
     const char *folder = g_getenv("GST_SYSTEM_PLUGINS");
 
     for (guint i = 0; i < G_N_ELEMENTS(names); i++) {

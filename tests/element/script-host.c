@@ -123,7 +123,10 @@ static void send_error(int fd, guint16 session, guint8 about, gint32 code, const
 
 static void answer_config(ScriptHost *host, int fd, guint16 session, guint8 flags, const guint8 *config, gsize len)
 {
-    guint8 payload[HELIX_CONFIG_RESP_SIZE] = { 0 };
+    guint8 payload[HELIX_CONFIG_RESP_VUI_SIZE] = { 0 };
+    gboolean vui = len == HELIX_CONFIG_VUI_SIZE;
+
+    g_assert_true(len == HELIX_CONFIG_SIZE || (host->script.capabilities & (vui ? HELIX_CAP_VUI : HELIX_CAP_LONG_CONFIG)));
 
     if ((gint)host->configs->len - 1 == host->script.refuse_config_at) {
         send_error(fd, session, HELIX_MSG_CONFIG_REQ, host->script.refuse_config_code ? host->script.refuse_config_code
@@ -144,8 +147,11 @@ static void answer_config(ScriptHost *host, int fd, guint16 session, guint8 flag
     put_u32(payload + HELIX_CONFIG_RESP_IN_FLIGHT, host->script.max_in_flight);
     put_u32(payload + HELIX_CONFIG_RESP_CAPS, host->script.capabilities);
     g_strlcpy((char *)payload + HELIX_CONFIG_RESP_ENCODER, "scripted", HELIX_CONFIG_RESP_ENCODER_SIZE);
+    if (vui) {
+        memcpy(payload + HELIX_CONFIG_RESP_VUI, config + HELIX_CONFIG_LONG_SIZE, HELIX_CONFIG_VUI_SIZE - HELIX_CONFIG_LONG_SIZE);
+    }
     send_message(fd, host->script.bad_magic ? 0x12345678 : HELIX_WIRE_MAGIC, HELIX_MSG_CONFIG_RESP, 0, session, payload,
-                 sizeof(payload));
+                 vui ? HELIX_CONFIG_RESP_VUI_SIZE : HELIX_CONFIG_RESP_SIZE);
 }
 
 static void send_unit(ScriptHost *host, int fd, guint16 session, const ScriptFrame *frame, gint index)
@@ -264,6 +270,13 @@ static gint note_frame(ScriptHost *host, guint8 flags, const guint8 *p, guint32 
         .pts = (gint64)get_u64(p + HELIX_REQUEST_PTS),
         .force_keyframe = p[HELIX_REQUEST_FORCE_KEY],
     };
+    if ((flags & HELIX_REQUEST_PIXEL_DATA) && frame->fourcc == HELIX_FORMAT_NV12) {
+        const guint8 *chroma = p + HELIX_REQUEST_SIZE + (gsize)frame->stride * ((frame->height + 1) & ~1u);
+
+        frame->luma = p[HELIX_REQUEST_SIZE];
+        frame->cb = chroma[0];
+        frame->cr = chroma[1];
+    }
     if (flags & HELIX_REQUEST_EXT) {
         p += HELIX_REQUEST_SIZE;
         g_assert_cmpuint(len, >=, HELIX_REQUEST_SIZE + HELIX_EXT_SIZE);

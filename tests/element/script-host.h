@@ -19,6 +19,7 @@ typedef struct ScriptFrame {
     gboolean force_keyframe;
     guint32 payload_size;
     guint32 crop_x, crop_y, res_width, res_height;  /* of the EXT block */
+    guint8 luma, cb, cr;        /* of NV12 sent as pixels, the first of each */
 } ScriptFrame;
 
 /* What it does. Set before the element starts; counts are of frames, from 0. -1: never. */

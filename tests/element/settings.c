@@ -53,7 +53,7 @@ static void test_told(void)
     g_assert_cmpuint(size, ==, HELIX_CONFIG_SIZE);
     g_assert_cmpuint(config_u32(&f, 0, HELIX_CONFIG_BITRATE), ==, 3000000);
     script_host_config(f.host, 1, &size);
-    g_assert_cmpuint(size, ==, HELIX_CONFIG_LONG_SIZE);
+    g_assert_cmpuint(size, ==, HELIX_CONFIG_VUI_SIZE);
     g_assert_cmpuint(config_u32(&f, 1, HELIX_CONFIG_BITRATE), ==, 3000000);
     g_assert_cmpuint(config_u32(&f, 1, HELIX_CONFIG_MAX_BITRATE), ==, 4000000);
     g_assert_cmpuint(config_u32(&f, 1, HELIX_CONFIG_KEY_INT_MAX), ==, 60);

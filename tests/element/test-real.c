@@ -169,6 +169,89 @@ static void test_nv12_crop(void)
     check_stream("NV12", 320, 240, 14, 8);
 }
 
+/* ---- colours ---- */
+
+/* The middles of the seven bars that videotestsrc draws over the upper two thirds. */
+static void compare_bars(GstSample *decoded, GstSample *drawn)
+{
+    GstVideoFrame a, b;
+
+    map_sample(decoded, &a);
+    map_sample(drawn, &b);
+    for (guint bar = 0; bar < 7; bar++) {
+        guint x = (2 * bar + 1) * (guint)GST_VIDEO_FRAME_WIDTH(&a) / 14, y = (guint)GST_VIDEO_FRAME_HEIGHT(&a) / 3;
+        const guint8 *p = GST_VIDEO_FRAME_PLANE_DATA(&a, 0), *q = GST_VIDEO_FRAME_PLANE_DATA(&b, 0);
+
+        p += (gssize)y * GST_VIDEO_FRAME_PLANE_STRIDE(&a, 0) + 4 * x;
+        q += (gssize)y * GST_VIDEO_FRAME_PLANE_STRIDE(&b, 0) + 4 * x;
+        g_test_message("bar %u: %u %u %u of %u %u %u", bar, p[0], p[1], p[2], q[0], q[1], q[2]);
+        for (guint i = 0; i < 3; i++) {
+            g_assert_cmpint(ABS(p[i] - q[i]), <=, 2);
+        }
+    }
+    gst_video_frame_unmap(&a);
+    gst_video_frame_unmap(&b);
+}
+
+/* Whether the decoder's output caps have all that @expected has: over RTP it knows what the stream says, and nothing else. */
+static void check_decoder(GstElement *pipeline, const char *expected)
+{
+    g_autoptr(GstElement) decoder = gst_bin_get_by_name(GST_BIN(pipeline), "decoder");
+    g_autoptr(GstPad) pad = gst_element_get_static_pad(decoder, "src");
+    g_autoptr(GstCaps) caps = gst_pad_get_current_caps(pad), wanted = gst_caps_from_string(expected);
+    g_autofree char *text = gst_caps_to_string(caps);
+
+    g_test_message("decoder: %s", text);
+    g_assert_true(gst_caps_is_subset(caps, wanted));
+}
+
+/*
+ * Bars in RGB, turned into @given, and what a viewer makes of the stream: the same colours. They are compared with what turning them
+ * into @given and back leaves of them without a stream in between.
+ */
+static void check_colours(const char *given, const char *seen)
+{
+    g_autofree char *line = NULL, *expected = g_strconcat("video/x-raw, ", seen, NULL);
+    GstSample *decoded, *drawn;
+    GError *error = NULL;
+    GstElement *pipeline;
+    RealHost host;
+
+    real_host_start(&host, NULL);
+    line = g_strdup_printf("videotestsrc pattern=smpte75 num-buffers=1 ! video/x-raw,format=RGBA,width=280,height=180,framerate=30/1%s ! "
+                           "videoconvert ! video/x-raw,%s ! tee name=t t. ! queue ! vsockenc bitrate=20000 socket-path=%s ! h264parse ! "
+                           "rtph264pay config-interval=-1 ! rtph264depay ! h264parse ! avdec_h264 name=decoder ! videoconvert ! "
+                           "video/x-raw,format=RGBA ! appsink name=decoded sync=false "
+                           "t. ! queue ! videoconvert ! video/x-raw,format=RGBA ! appsink name=drawn sync=false",
+                           strstr(given, "aspect") ? strstr(given, ",pixel-aspect") : "", given, host.path);
+    pipeline = gst_parse_launch(line, &error);
+    g_assert_no_error(error);
+    gst_element_set_state(pipeline, GST_STATE_PLAYING);
+    decoded = pull(pipeline, "decoded");
+    drawn = pull(pipeline, "drawn");
+    g_assert_nonnull(decoded);
+    g_assert_nonnull(drawn);
+    check_decoder(pipeline, expected);
+    if (!strstr(given, "BGRx")) {       /* whose way back videoconvert alone would go: see the tests above */
+        compare_bars(decoded, drawn);
+    }
+    gst_sample_unref(decoded);
+    gst_sample_unref(drawn);
+    gst_element_set_state(pipeline, GST_STATE_NULL);
+    gst_object_unref(pipeline);
+    real_host_stop(&host);
+}
+
+static void test_colours(void)
+{
+    check_colours("format=NV12,colorimetry=bt601", "colorimetry=bt601, pixel-aspect-ratio=1/1");
+    check_colours("format=I420,colorimetry=bt2020", "colorimetry=bt2020");
+    check_colours("format=NV12,colorimetry=1:3:5:1", "colorimetry=1:3:5:1");
+    check_colours("format=NV12,colorimetry=1:4:16:4,pixel-aspect-ratio=12/11", "colorimetry=1:4:16:4, pixel-aspect-ratio=12/11");
+    check_colours("format=NV12,colorimetry=bt709,pixel-aspect-ratio=1000/999", "colorimetry=bt709, pixel-aspect-ratio=1000/999");
+    check_colours("format=BGRx,pixel-aspect-ratio=4/3", "colorimetry=bt709, pixel-aspect-ratio=4/3");
+}
+
 /* Slow is not silent: a host answers pings while it encodes, and is not taken for dead. */
 static void test_slow(void)
 {
@@ -242,6 +325,7 @@ int main(int argc, char **argv)
     g_test_add_func("/real/odd", test_odd);
     g_test_add_func("/real/crop", test_crop);
     g_test_add_func("/real/nv12-crop", test_nv12_crop);
+    g_test_add_func("/real/colours", test_colours);
     g_test_add_func("/real/slow", test_slow);
     g_test_add_func("/real/bitrate", test_bitrate);
     return g_test_run();
