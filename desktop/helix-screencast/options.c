@@ -74,6 +74,8 @@ static gboolean check(const Options *options, GError **error)
                 "location=desktop.mp4";
     } else if (options->list && options->pipeline) {
         wrong = "--list takes no pipeline";
+    } else if (options->source && g_regex_match_simple("(^|\\s)name\\s*=", options->source, 0, 0)) {
+        wrong = "the source has its name already: leave out name= in --source";
     } else if (options->window && options->monitor) {
         wrong = "either --window or --monitor";
     } else if (options->window && options->backend == BACKEND_MUTTER) {

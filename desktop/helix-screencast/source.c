@@ -184,8 +184,7 @@ Source *source_find(GstElement *pipeline, const Options *options, GError **error
     g_autoptr(GstPad) pad = NULL;
 
     if (!element) {
-        g_set_error_literal(error, CAST_ERROR, CAST_ERROR_NOT_MADE, "the source has another name than '" SOURCE_NAME
-                            "': leave out name= in --source");
+        g_set_error_literal(error, CAST_ERROR, CAST_ERROR_NOT_MADE, "the pipeline has no element '" SOURCE_NAME "'");
         return NULL;
     }
     if (!ask_for_video(element, error)) {

@@ -158,6 +158,7 @@ def options(desk):
              (("--cursor=big", "fakesink"), 2, "hidden, embedded"), (("--nothing", "fakesink"), 2, "--nothing"),
              (("--window", "--backend=mutter", "fakesink"), 2, "--backend=portal"),
              (("--monitor=A", "--backend=portal", "fakesink"), 2, "--backend=mutter"),
+             (("--source", "num-buffers=5 name=other", "fakesink"), 2, "leave out name="),
              (("--monitor=A", "--window", "fakesink"), 2, "either"), (("--list", "fakesink"), 2, "--list"))
     for arguments, status, word in cases:
         result = is_error(desk.run(*arguments), status, word, "--help")
