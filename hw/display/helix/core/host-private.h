@@ -22,6 +22,7 @@ struct HelixHost {
     HelixLater *later;          /* of its context */
     HelixCrew *crew;
     HelixSurfacePool *pool;     /* of every picture in host memory */
+    HelixTask free_task;        /* frees what the main loop's thread has let go of it */
     GList *sessions;
     GQueue remains;             /* GByteArray, of 16 MiB at most: answers that nobody is there for any more */
     HelixTask bury;             /* frees them */

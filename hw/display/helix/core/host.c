@@ -82,6 +82,25 @@ static void bury(HelixTask *task)
     }
 }
 
+static void free_pictures(HelixTask *task)
+{
+    HelixHost *host = (HelixHost *)(gpointer)((guint8 *)task - offsetof(HelixHost, free_task));
+
+    while (helix_surface_pool_free_piece(host->pool)) {
+        if (helix_turn_is_over()) {
+            helix_later_add(host->later, task);
+            return;
+        }
+    }
+}
+
+static void pictures_given_up(gpointer data)
+{
+    HelixHost *host = data;
+
+    helix_later_add(host->later, &host->free_task);
+}
+
 HelixHost *helix_host_new(const HelixHostConfig *config, GError **error)
 {
     const HelixEncoderClass *encoder = config->encoder_class;
@@ -114,6 +133,7 @@ HelixHost *helix_host_new(const HelixHostConfig *config, GError **error)
     host->later = helix_later_ref(config->context);
     host->crew = helix_crew_new(config->context);
     host->pool = helix_surface_pool_new(POOL_KEEP);
+    host->free_task.run = free_pictures;
     helix_surface_pool_set_limit(host->pool, config->max_memory ? config->max_memory : HELIX_DEFAULT_MAX_MEMORY);
     helix_crew_set_limit(host->crew, config->max_memory ? config->max_memory : HELIX_DEFAULT_MAX_MEMORY);
     g_queue_init(&host->remains);
@@ -135,6 +155,7 @@ void helix_host_free(HelixHost *host)
     helix_crew_free(host->crew);
     g_queue_clear_full(&host->remains, (GDestroyNotify)g_byte_array_unref);
     helix_later_remove(host->later, &host->bury);
+    helix_later_remove(host->later, &host->free_task);
     helix_later_unref(host->later);
     helix_surface_pool_unref(host->pool);
     g_clear_pointer(&host->context, g_main_context_unref);
@@ -214,6 +235,7 @@ gboolean helix_host_accept(HelixChannel *channel, gpointer data)
                        permitted ? "" : " that are not permitted");
         return FALSE;
     }
+    helix_surface_pool_free_later(host->pool, pictures_given_up, host);
     helix_session_new(host, channel);
     start_clock(host);
     return TRUE;

@@ -70,11 +70,24 @@ gsize helix_picture_size(guint32 fourcc, guint32 width, guint32 height, guint32 
 
 /* A pool that keeps up to @keep idle memory surfaces for reuse. Thread-safe; outlived by the surfaces taken from it. */
 HelixSurfacePool *helix_surface_pool_new(guint keep);
+
+/* The owner's reference. What was given up and not freed yet (helix_surface_pool_free_later()) is freed by a thread. */
 void helix_surface_pool_unref(HelixSurfacePool *pool);
+/* Rows of a pool's pictures begin at multiples of so many bytes. */
+#define HELIX_SURFACE_ALIGN 64u
 /* Bytes from row to row of a pool's pictures, of each plane. */
 guint64 helix_surface_pool_row(guint32 fourcc, guint32 width);
 /* Let idle surfaces go, and those that come back too, until one is taken again. */
 void helix_surface_pool_trim(HelixSurfacePool *pool);
+/*
+ * From now on the calling thread, the main loop's, frees no picture by itself: pages cost time. What it lets go is given up, which
+ * @given() tells, there and without the lock, and helix_surface_pool_free_piece() frees it. Other threads free what they let go, as
+ * all do with @given NULL. The memory is counted no longer when it is given up, but take() fails while that is more than the limit.
+ */
+void helix_surface_pool_free_later(HelixSurfacePool *pool, void (*given)(gpointer data), gpointer data);
+/* Free so many bytes at most (on Linux; elsewhere one picture). FALSE: nothing more was given up. */
+#define HELIX_SURFACE_PIECE ((gsize)4 << 20)
+gboolean helix_surface_pool_free_piece(HelixSurfacePool *pool);
 /* Bytes in surfaces handed out and idle ones. */
 guint64 helix_surface_pool_bytes(HelixSurfacePool *pool);
 /* At most @max_bytes in surfaces handed out and idle ones together; beyond that take() fails. Without: no limit. */
