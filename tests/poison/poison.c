@@ -86,11 +86,12 @@ void poison_see_error(PoisonSeen *seen, const GError *error)
 
 static void look_at_malloc(PoisonSeen *seen, gconstpointer data)
 {
+    void *(*volatile get)(size_t size) = malloc;    /* compilers warn of what is meant here */
     gsize size = *(const gsize *)data;
-    volatile guint8 *bytes = malloc(size);
+    gpointer bytes = get(size);
 
-    poison_see(seen, (gconstpointer)bytes, size);
-    free((void *)bytes);
+    poison_see(seen, bytes, size);
+    free(bytes);
 }
 
 static void look_at_new_surface(PoisonSeen *seen, gconstpointer data)
