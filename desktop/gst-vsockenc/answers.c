@@ -135,7 +135,7 @@ static void on_released(VsockStream *self, gint64 pts, guint32 resource_id)
     for (GList *l = self->pending.head; l && !buffer; l = l->next) {
         VsockPending *pending = l->data;
 
-        if (!pending->is_config && pending->request.pts == pts && pending->request.resource_id == resource_id) {
+        if (!pending->is_config && !pending->given_up && pending->request.pts == pts && pending->request.resource_id == resource_id) {
             buffer = g_steal_pointer(&pending->buffer);
         }
     }
@@ -195,6 +195,7 @@ static GError *answer_request(VsockStream *self, const gint64 *pts, VsockAnswer 
         answer->took_us = g_get_monotonic_time() - pending->queued_us;
         g_queue_push_tail(&self->answers, answer);
     }
+    vsock_stream_settle(self);
     vsock_stream_pump(self);
     g_mutex_unlock(&self->lock);
     g_clear_pointer(&told->unit, g_bytes_unref);
@@ -433,6 +434,7 @@ static void on_lost(gpointer user, GError *error)
             push_answer(self, answer);
         }
         g_queue_push_tail(&gone, pending);
+        vsock_stream_settle(self);
     }
     tell = !self->told_lost && !self->failed;
     self->told_lost = TRUE;

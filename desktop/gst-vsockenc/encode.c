@@ -133,6 +133,7 @@ gboolean vsockenc_start(GstVideoEncoder *encoder)
     self->latency_frames = self->slow_in_row = 0;
     g_clear_pointer(&self->warned_unit, g_free);
     self->last_pts = -1;
+    self->flushed = FALSE;
     self->given_pts = self->given_at = self->repeat_pts = GST_CLOCK_TIME_NONE;
     open_gpu(self);
     stream = vsock_stream_new(&config, &error);
@@ -265,7 +266,7 @@ gboolean vsockenc_set_format(GstVideoEncoder *encoder, GstVideoCodecState *state
 /* ---- pictures ---- */
 
 /* Until the host can take one more picture, or a live source need not wait. Without the stream lock meanwhile. */
-static GstFlowReturn wait_for_host(GstVsockEnc *self)
+static VsockWait wait_for_host(GstVsockEnc *self)
 {
     VsockWait state;
 
@@ -273,23 +274,13 @@ static GstFlowReturn wait_for_host(GstVsockEnc *self)
     GST_VIDEO_ENCODER_STREAM_UNLOCK(self);
     state = vsock_stream_wait(self->stream, self->live);
     GST_VIDEO_ENCODER_STREAM_LOCK(self);
-    return vsockenc_flow_of(self, state);
+    return state;
 }
 
-void vsockenc_give_up_frame(GstVsockEnc *self, GstVideoCodecFrame *frame, gboolean forced, VsockCounter why)
+void vsockenc_give_up_frame(GstVsockEnc *self, GstVideoCodecFrame *frame, gboolean forced, VsockAnswerKind kind)
 {
     self->force_keyframe |= forced;
-    if (why != VSOCK_N_COUNTERS) {
-        vsock_stats_count(self->stats, VSOCK_COUNT_DROPPED, 1);
-        if (why != VSOCK_COUNT_DROPPED) {
-            vsock_stats_count(self->stats, why, 1);
-        }
-    }
-#if GST_CHECK_VERSION(1, 26, 0)
-    gst_video_encoder_drop_frame(GST_VIDEO_ENCODER(self), frame);
-#else
-    gst_video_encoder_finish_frame(GST_VIDEO_ENCODER(self), frame);
-#endif
+    vsock_stream_give_up(self->stream, frame, kind);
 }
 
 /* The base class wants the input's metas when the access unit goes out; its memory must go back long before. */
@@ -389,6 +380,7 @@ GstFlowReturn vsockenc_handle_frame(GstVideoEncoder *encoder, GstVideoCodecFrame
     GstVsockEnc *self = GST_VSOCKENC(encoder);
     gboolean forced, resized;
     GstFlowReturn flow;
+    VsockWait state;
 
     if (self->repeating) {
         return vsockenc_handle_repeat(self, frame);
@@ -399,18 +391,20 @@ GstFlowReturn vsockenc_handle_frame(GstVideoEncoder *encoder, GstVideoCodecFrame
     if (settings_changed(self) || resized) {
         vsockenc_configure(self);
     }
-    flow = wait_for_host(self);
+    state = wait_for_host(self);
     /* A keyframe that was asked for is owed by the next picture. */
     forced = GST_VIDEO_CODEC_FRAME_IS_FORCE_KEYFRAME(frame);
-    if (flow != GST_FLOW_OK) {
-        vsockenc_give_up_frame(self, frame, forced, VSOCK_COUNT_DROPPED);
-        return flow;
+    if (state != VSOCK_WAIT_READY) {
+        vsockenc_give_up_frame(self, frame, forced, VSOCK_ANSWER_GIVEN_UP);
+        return vsockenc_flow_of(self, state);
     }
     if (is_late(self, frame)) {
-        vsockenc_give_up_frame(self, frame, forced, VSOCK_COUNT_LATE);
-        return GST_FLOW_OK;
+        vsockenc_give_up_frame(self, frame, forced, VSOCK_ANSWER_LATE);
+        return self->flow;
     }
-    return vsockenc_send(self, frame);
+    /* What downstream said of an earlier picture is upstream's to judge; the next may be welcome, as behind a pad that is linked again. */
+    flow = vsockenc_send(self, frame);
+    return flow == GST_FLOW_OK ? self->flow : flow;
 }
 
 /* ---- drain and flush ---- */
@@ -434,11 +428,16 @@ gboolean vsockenc_flush(GstVideoEncoder *encoder)
         return TRUE;
     }
     vsock_stream_discard(self->stream, free_frame);
+    GST_OBJECT_LOCK(self);
+    gst_event_replace(&self->eos, NULL);        /* one that came while FLUSH_START went through */
+    GST_OBJECT_UNLOCK(self);
     vsockenc_keep_last(self, NULL);
     /* One that was asked for between two pictures is owed too, and downstream forgot what came before. */
     self->force_keyframe = TRUE;
     self->flow = GST_FLOW_OK;
+    self->flushes++;
     self->given_pts = self->repeat_pts = GST_CLOCK_TIME_NONE;
+    self->flushed = TRUE;
     vsock_stream_set_flushing(self->stream, FALSE);
     return TRUE;
 }

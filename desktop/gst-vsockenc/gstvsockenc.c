@@ -136,6 +136,7 @@ static gboolean gst_vsockenc_sink_event(GstVideoEncoder *encoder, GstEvent *even
     }
     if (GST_EVENT_TYPE(event) == GST_EVENT_SEGMENT) {
         self->given_pts = self->repeat_pts = GST_CLOCK_TIME_NONE;       /* other times begin */
+        self->last_pts = -1;
     }
     if (GST_EVENT_TYPE(event) == GST_EVENT_STREAM_START) {
         end_before(self);

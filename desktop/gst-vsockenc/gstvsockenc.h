@@ -62,12 +62,14 @@ struct _GstVsockEnc {
     VsockVui told_vui;          /* the colours in the output caps */
     GstVideoCodecState *told_input;     /* the input caps that the output caps come from; NULL: none are set */
     GstFlowReturn flow;         /* of the latest push downstream */
+    guint flushes;
     guint latency_frames;       /* pictures' time from in to out that is told as latency */
     guint slow_in_row;          /* pictures that took longer */
     char *warned_unit;          /* the latest unit_doubt that was warned of */
 
     /* With the sink pad's stream lock. */
-    gint64 last_pts;            /* makes pts valid and unique where upstream's is not */
+    gint64 last_pts;            /* makes pts valid and unique where upstream's is not; -1: times begin anew */
+    gboolean flushed;           /* upstream gave no picture since */
     gboolean repeating;         /* what is chained is no picture of upstream's */
     GstClockTime given_pts;     /* the latest picture's, and */
     GstClockTime given_at;      /* the running time it was given at */
@@ -86,9 +88,8 @@ GstFlowReturn vsockenc_finish(GstVideoEncoder *encoder);
 gboolean vsockenc_flush(GstVideoEncoder *encoder);
 /* Start the source pad's task, if it does not run. */
 void vsockenc_run_output(GstVsockEnc *self);
-/* No access unit comes of @frame (taken over), counted as @why too (VSOCK_N_COUNTERS: not at all, it was no picture of upstream's); a
- * keyframe it owed goes to the next. Stream lock. */
-void vsockenc_give_up_frame(GstVsockEnc *self, GstVideoCodecFrame *frame, gboolean forced, VsockCounter why);
+/* There is no picture to send for @frame (taken over): answered @kind, in its order. A keyframe it owed goes to the next. Stream lock. */
+void vsockenc_give_up_frame(GstVsockEnc *self, GstVideoCodecFrame *frame, gboolean forced, VsockAnswerKind kind);
 
 /* configure.c: tell the host what comes and what is asked for. With the stream lock. */
 void vsockenc_configure(GstVsockEnc *self);

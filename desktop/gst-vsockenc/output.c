@@ -122,8 +122,31 @@ static gboolean may_repeat_again(GstVsockEnc *self, const VsockAnswer *answer)
     return passes && g_atomic_int_add(&self->vain_repeats, 1) + 1 < MAX_VAIN_REPEATS;
 }
 
-/* No access unit came of it. A keyframe that it owed, the stream's first picture and its latest are asked for again, also where no
- * picture follows. */
+/* No access unit comes of @answer's frame, counted as @why too; VSOCK_N_COUNTERS: not at all, it was no picture of upstream's. */
+static void drop(GstVsockEnc *self, VsockAnswer *answer, VsockCounter why)
+{
+    GstVideoEncoder *encoder = GST_VIDEO_ENCODER(self);
+    GstVideoCodecFrame *frame = g_steal_pointer(&answer->frame);
+
+    if (why != VSOCK_N_COUNTERS) {
+        vsock_stats_count(self->stats, VSOCK_COUNT_DROPPED, 1);
+        if (why != VSOCK_COUNT_DROPPED) {
+            vsock_stats_count(self->stats, why, 1);
+        }
+    }
+#if GST_CHECK_VERSION(1, 26, 0)
+    if (answer->kind == VSOCK_ANSWER_UNUSED) {
+        gst_video_encoder_release_frame(encoder, frame);
+    } else {
+        gst_video_encoder_drop_frame(encoder, frame);
+    }
+#else
+    gst_video_encoder_finish_frame(encoder, frame);
+#endif
+}
+
+/* The host made none, or was not asked in time. A keyframe that it owed, the stream's first picture and its latest are asked for again,
+ * also where no picture follows. */
 static void drop_frame(GstVsockEnc *self, VsockAnswer *answer, VsockCounter why)
 {
     gboolean wanted;
@@ -131,7 +154,7 @@ static void drop_frame(GstVsockEnc *self, VsockAnswer *answer, VsockCounter why)
     GST_VIDEO_ENCODER_STREAM_LOCK(self);
     /* A host remembers what it owes for a picture it dropped or refused, so one that is under way may be it already. */
     self->host_owes |= answer->was_forced;
-    vsockenc_give_up_frame(self, g_steal_pointer(&answer->frame), FALSE, answer->was_repeat ? VSOCK_N_COUNTERS : why);
+    drop(self, answer, answer->was_repeat ? VSOCK_N_COUNTERS : why);
     wanted = answer->was_repeat ? may_repeat_again(self, answer)
                                 : answer->was_forced || vsock_stream_wants_first(self->stream) ||
                                   vsock_stream_wants_last(self->stream);
@@ -144,7 +167,6 @@ static void drop_frame(GstVsockEnc *self, VsockAnswer *answer, VsockCounter why)
 static GstFlowReturn push_unit(GstVsockEnc *self, VsockAnswer *answer)
 {
     GstVideoCodecFrame *frame = answer->frame;
-    GstFlowReturn flow;
 
     GST_VIDEO_ENCODER_STREAM_LOCK(self);
     self->errors_in_row = 0;
@@ -169,11 +191,7 @@ static GstFlowReturn push_unit(GstVsockEnc *self, VsockAnswer *answer)
     frame->dts = frame->pts;
     frame->output_buffer = gst_buffer_new_wrapped_bytes(answer->unit);
     answer->frame = NULL;
-    flow = gst_video_encoder_finish_frame(GST_VIDEO_ENCODER(self), frame);
-    if (flow == GST_FLOW_NOT_NEGOTIATED) {
-        post_not_negotiated(self);
-    }
-    return flow;
+    return gst_video_encoder_finish_frame(GST_VIDEO_ENCODER(self), frame);
 }
 
 static GstFlowReturn refuse(GstVsockEnc *self, const VsockAnswer *answer)
@@ -219,14 +237,49 @@ void vsockenc_push_eos(GstVsockEnc *self)
     GST_VIDEO_ENCODER_STREAM_UNLOCK(self);
 }
 
+/* @flow is what came of an answer taken after @flushes flushes. */
+static void note_flow(GstVsockEnc *self, GstFlowReturn flow, guint flushes)
+{
+    gboolean not_negotiated;
+
+    GST_VIDEO_ENCODER_STREAM_LOCK(self);
+    if (flushes != self->flushes) {
+        flow = GST_FLOW_OK;             /* downstream seeked from within the push: that is over */
+    }
+    not_negotiated = flow == GST_FLOW_NOT_NEGOTIATED && self->flow != flow;
+    self->flow = flow;
+    GST_VIDEO_ENCODER_STREAM_UNLOCK(self);
+    if (flow != GST_FLOW_OK) {
+        GST_DEBUG_OBJECT(self, "push: %s", gst_flow_get_name(flow));
+    }
+    if (not_negotiated) {
+        post_not_negotiated(self);
+    }
+}
+
+static guint count_flushes(GstVsockEnc *self)
+{
+    guint flushes;
+
+    GST_VIDEO_ENCODER_STREAM_LOCK(self);
+    flushes = self->flushes;
+    GST_VIDEO_ENCODER_STREAM_UNLOCK(self);
+    return flushes;
+}
+
 void vsockenc_output_loop(gpointer element)
 {
     GstVsockEnc *self = element;
     VsockAnswer *answer = vsock_stream_next_answer(self->stream);
     GstFlowReturn flow = GST_FLOW_OK;
+    gboolean pushes = answer && answer->kind == VSOCK_ANSWER_UNIT;
+    guint flushes = pushes ? count_flushes(self) : 0;
 
     if (!answer) {
         gst_pad_pause_task(GST_VIDEO_ENCODER_SRC_PAD(self));
+        if (!vsock_stream_is_flushing(self->stream)) {
+            vsockenc_run_output(self);      /* the flush ended, and a picture that came found the task running yet */
+        }
         return;
     }
     switch (answer->kind) {
@@ -252,6 +305,15 @@ void vsockenc_output_loop(gpointer element)
     case VSOCK_ANSWER_SKIPPED:
         drop_frame(self, answer, VSOCK_COUNT_SKIPPED);
         break;
+    case VSOCK_ANSWER_LATE:
+        drop(self, answer, VSOCK_COUNT_LATE);
+        break;
+    case VSOCK_ANSWER_GIVEN_UP:
+        drop(self, answer, VSOCK_COUNT_DROPPED);
+        break;
+    case VSOCK_ANSWER_UNUSED:
+        drop(self, answer, VSOCK_N_COUNTERS);
+        break;
     case VSOCK_ANSWER_LOST:
         drop_frame(self, answer, VSOCK_COUNT_LOST);
         break;
@@ -265,11 +327,8 @@ void vsockenc_output_loop(gpointer element)
         return;
     }
     vsock_answer_free(answer);
-    if (flow != GST_FLOW_OK) {
-        GST_DEBUG_OBJECT(self, "push: %s", gst_flow_get_name(flow));
-        GST_VIDEO_ENCODER_STREAM_LOCK(self);
-        self->flow = flow;
-        GST_VIDEO_ENCODER_STREAM_UNLOCK(self);
+    if (pushes || flow != GST_FLOW_OK) {
+        note_flow(self, flow, pushes ? flushes : count_flushes(self));
     }
     vsock_stream_answer_done(self->stream);
 }

@@ -104,11 +104,13 @@ static gboolean try_way(GstVsockEnc *self, GstVideoCodecFrame *frame, VsockPictu
     g_autofree char *refusal = NULL;
     gboolean forced = GST_VIDEO_CODEC_FRAME_IS_FORCE_KEYFRAME(frame);
     VsockWay way = picture->way;
+    VsockWait state;
 
     self->trial = frame;
     vsockenc_submit(self, frame, picture);
     /* A live source does not wait for ever: a word that comes later is no more taken for one on the way. */
-    *flow = vsockenc_flow_of(self, vsockenc_drain(self, VSOCK_AGREE_MS));
+    state = vsockenc_drain(self, VSOCK_AGREE_MS);
+    *flow = vsockenc_flow_of(self, state);
     self->trial = NULL;
     refusal = g_steal_pointer(&self->trial_refusal);
     if (!refusal) {
@@ -116,8 +118,8 @@ static gboolean try_way(GstVsockEnc *self, GstVideoCodecFrame *frame, VsockPictu
     }
     refuse_way(self, way, refusal);
     gst_buffer_replace(&frame->input_buffer, input);
-    if (*flow != GST_FLOW_OK) {
-        vsockenc_give_up_frame(self, frame, forced, VSOCK_COUNT_DROPPED);
+    if (state == VSOCK_WAIT_FLUSHING || state == VSOCK_WAIT_FAILED) {
+        vsockenc_give_up_frame(self, frame, forced, VSOCK_ANSWER_GIVEN_UP);
         return TRUE;
     }
     return FALSE;
@@ -137,7 +139,7 @@ static GstFlowReturn no_picture(GstVsockEnc *self, GstVideoCodecFrame *frame, gb
         }
         g_error_free(error);
     }
-    vsockenc_give_up_frame(self, frame, forced, VSOCK_COUNT_DROPPED);
+    vsockenc_give_up_frame(self, frame, forced, VSOCK_ANSWER_GIVEN_UP);
     return passes ? GST_FLOW_OK : GST_FLOW_ERROR;
 }
 

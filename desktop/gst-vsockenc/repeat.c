@@ -34,6 +34,7 @@ void vsockenc_note_picture(GstVsockEnc *self, GstVideoCodecFrame *frame)
     } else {
         self->repeat_pts = GST_CLOCK_TIME_NONE;
     }
+    self->flushed = FALSE;
     self->given_pts = frame->pts;
     self->given_at = gst_element_get_current_running_time(GST_ELEMENT(self));
 }
@@ -91,6 +92,8 @@ void vsockenc_repeat(GstVsockEnc *self)
     }
     GST_OBJECT_LOCK(pad);
     usable = !GST_PAD_IS_FLUSHING(pad) && !GST_PAD_IS_EOS(pad) && GST_PAD_IS_ACTIVE(pad);
+    /* The host's last picture is from before, and would go out before the segment. The next is a keyframe anyway. */
+    usable &= !self->flushed;
     GST_OBJECT_UNLOCK(pad);
     if (usable && has_picture(self)) {
         chain_repeat(self, pad);
@@ -148,10 +151,6 @@ GstFlowReturn vsockenc_handle_repeat(GstVsockEnc *self, GstVideoCodecFrame *fram
         return GST_FLOW_OK;
     }
     /* A picture of upstream's is the keyframe: one that waits for the host, or came meanwhile. */
-#if GST_CHECK_VERSION(1, 26, 0)
-    gst_video_encoder_release_frame(GST_VIDEO_ENCODER(self), frame);
+    vsockenc_give_up_frame(self, frame, FALSE, VSOCK_ANSWER_UNUSED);
     return GST_FLOW_OK;
-#else
-    return gst_video_encoder_finish_frame(GST_VIDEO_ENCODER(self), frame);
-#endif
 }

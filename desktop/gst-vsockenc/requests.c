@@ -4,8 +4,12 @@
 
 #define GST_CAT_DEFAULT vsockenc_debug
 
+/* Pictures given up that wait for older ones, at most; the answers of more come out of order, as nobody knows when those end. */
+#define MAX_GIVEN_UP 256u
+
 void vsock_pending_free(VsockPending *pending)
 {
+    g_clear_pointer(&pending->given_up, vsock_answer_free);
     gst_clear_buffer(&pending->buffer);
     g_clear_pointer(&pending->outgoing, vsock_outgoing_free);
     g_free(pending);
@@ -86,17 +90,70 @@ static void send_request(VsockStream *self, VsockPending *pending)
     vsock_connection_send(self->connection, outgoing);
 }
 
-/* With the lock. @pending is not sent; what it holds is let go by whoever takes the answer, without the lock. */
+/* With the lock. The answer of one that was given up and is in no queue any more. */
+static void answer_given_up(VsockStream *self, VsockPending *pending)
+{
+    VsockAnswer *answer = g_steal_pointer(&pending->given_up);
+
+    self->n_given_up--;
+    answer->unsent = pending;
+    g_queue_push_tail(&self->answers, answer);
+    g_cond_broadcast(&self->cond);
+}
+
+void vsock_stream_settle(VsockStream *self)
+{
+    for (GList *l = self->pending.head, *next; l; l = next) {
+        VsockPending *pending = l->data;
+
+        next = l->next;
+        if (pending->given_up) {
+            g_queue_delete_link(&self->pending, l);
+            answer_given_up(self, pending);
+        } else if (!pending->is_config && !pending->discarded) {
+            break;
+        }
+    }
+}
+
+/*
+ * With the lock. @pending, in no queue, is not sent. Its answer keeps its place: the base class pushes the events of all frames up to
+ * one that it drops. What it holds is let go by the thread that takes the answer, without the lock.
+ */
 static void give_up(VsockStream *self, VsockPending *pending, VsockAnswerKind kind)
 {
-    VsockAnswer *answer = vsock_answer_new(kind, pending);
-
-    answer->unsent = pending;
-    self->frames_pending--;
+    pending->given_up = vsock_answer_new(kind, pending);
     if (pending->path == VSOCK_PATH_GUEST_COPY && !pending->repeat) {
         vsock_stats_count(self->stats, VSOCK_COUNT_CPU_BYTES, pending->cpu_bytes);     /* copied all the same */
     }
-    g_queue_push_tail(&self->answers, answer);
+    if (++self->n_given_up > MAX_GIVEN_UP) {
+        answer_given_up(self, pending);
+    } else {
+        g_queue_push_tail(self->held ? &self->behind_held : &self->pending, pending);
+        vsock_stream_settle(self);
+    }
+}
+
+void vsock_stream_unhold(VsockStream *self)
+{
+    VsockPending *pending;
+
+    while ((pending = g_queue_pop_head(&self->behind_held))) {
+        g_queue_push_tail(&self->pending, pending);
+    }
+    vsock_stream_settle(self);
+}
+
+/* With the lock. What is held is not sent. What it holds alive is moved to @buffer and @outgoing, to be freed without the lock. */
+static void give_up_held(VsockStream *self, VsockAnswerKind kind, GstBuffer **buffer, VsockOutgoing **outgoing)
+{
+    VsockPending *held = g_steal_pointer(&self->held);
+
+    self->frames_pending--;
+    *buffer = g_steal_pointer(&held->buffer);
+    *outgoing = g_steal_pointer(&held->outgoing);
+    give_up(self, held, kind);
+    vsock_stream_unhold(self);
 }
 
 /* With the lock. Is @pending one that this host can be asked for? A host that came back may know less. */
@@ -120,11 +177,17 @@ void vsock_stream_pump(VsockStream *self)
         } else {
             /* Made for a host that can do more than the one that came. */
             self->owes_first |= !pending->repeat && !self->had_picture;
+            self->frames_pending--;
             give_up(self, pending, VSOCK_ANSWER_SKIPPED);
         }
+        vsock_stream_unhold(self);
     } else if (self->held && self->away && (self->drain_later || self->draining)) {
         /* Nobody knows when a host comes, and the end of the stream or its new format wait behind this picture. */
-        give_up(self, g_steal_pointer(&self->held), VSOCK_ANSWER_LOST);
+        VsockPending *held = g_steal_pointer(&self->held);
+
+        self->frames_pending--;
+        give_up(self, held, VSOCK_ANSWER_LOST);
+        vsock_stream_unhold(self);
     }
     g_cond_broadcast(&self->cond);
 }
@@ -132,28 +195,25 @@ void vsock_stream_pump(VsockStream *self)
 void vsock_stream_submit(VsockStream *self, VsockPicture *picture, gpointer frame, GstClockTime pts,
                          GstClockTime duration, gboolean force_keyframe)
 {
-    VsockPending *pending = pending_new(picture, frame), *skipped;
+    VsockPending *pending = pending_new(picture, frame);
     VsockOutgoing *outgoing = NULL;
     GstBuffer *buffer = NULL;
 
     pending->request.pts = (gint64)pts;
     pending->request.duration = GST_CLOCK_TIME_IS_VALID(duration) ? (gint64)duration : 0;
     g_mutex_lock(&self->lock);
-    skipped = g_steal_pointer(&self->held);
-    pending->request.force_keyframe = force_keyframe || (skipped && skipped->request.force_keyframe);
+    pending->request.force_keyframe = force_keyframe || (self->held && self->held->request.force_keyframe);
     if (pending->request.force_keyframe) {
         self->repeat_us = 0;
+    }
+    if (self->held) {
+        /* Its keyframe goes with the newer picture. */
+        self->held->request.force_keyframe = FALSE;
+        give_up_held(self, VSOCK_ANSWER_SKIPPED, &buffer, &outgoing);
     }
     self->frames_pending++;
     self->held = pending;
     self->owes_last = FALSE;
-    if (skipped) {
-        /* Its keyframe goes with the newer picture. */
-        skipped->request.force_keyframe = FALSE;
-        buffer = g_steal_pointer(&skipped->buffer);
-        outgoing = g_steal_pointer(&skipped->outgoing);
-        give_up(self, skipped, VSOCK_ANSWER_SKIPPED);
-    }
     vsock_stream_pump(self);
     g_mutex_unlock(&self->lock);
     /* Not when the answer is taken: downstream may keep that waiting, and upstream wants its buffers. */
@@ -163,11 +223,25 @@ void vsock_stream_submit(VsockStream *self, VsockPicture *picture, gpointer fram
 
 void vsock_stream_skip_held(VsockStream *self)
 {
+    VsockOutgoing *outgoing = NULL;
+    GstBuffer *buffer = NULL;
+
     g_mutex_lock(&self->lock);
     if (self->held) {
-        give_up(self, g_steal_pointer(&self->held), VSOCK_ANSWER_SKIPPED);
-        g_cond_broadcast(&self->cond);
+        give_up_held(self, VSOCK_ANSWER_SKIPPED, &buffer, &outgoing);
     }
+    g_mutex_unlock(&self->lock);
+    gst_clear_buffer(&buffer);
+    g_clear_pointer(&outgoing, vsock_outgoing_free);
+}
+
+void vsock_stream_give_up(VsockStream *self, gpointer frame, VsockAnswerKind kind)
+{
+    VsockPending *pending = g_new0(VsockPending, 1);
+
+    pending->frame = frame;
+    g_mutex_lock(&self->lock);
+    give_up(self, pending, kind);
     g_mutex_unlock(&self->lock);
 }
 
@@ -187,8 +261,8 @@ gboolean vsock_stream_key_held(VsockStream *self)
 /* A host that has a picture encodes it again, if it can; one that has none, though there was one, is given that again. */
 static gboolean can_be_wanted(const VsockStream *self)
 {
-    if (self->failed) {
-        return FALSE;
+    if (self->failed || self->flushing) {
+        return FALSE;           /* after a flush the next picture is a keyframe */
     }
     return self->had_picture ? vsock_stream_has_capability(self, HELIX_CAP_REPEAT)
                              : self->owes_first && vsock_stream_has_agreed(self);

@@ -32,6 +32,7 @@ typedef struct VsockPending {
     gint64 queued_us;
     guint32 needs;              /* HELIX_CAP_ bits, of the host that is asked */
     gboolean repeat, discarded;
+    VsockAnswer *given_up;      /* it was not sent: its answer, which waits for those of the pictures before it */
     gboolean again;             /* VsockPicture.again */
     gboolean trial;             /* a refusal is an answer like others, not the end: this host has read none this way */
     gboolean unjudged;          /* GUEST_COPY: the answer says what the host makes of @way */
@@ -62,9 +63,11 @@ struct VsockStream {
     VsockConfig accepted;
     gboolean ever_agreed;       /* with this host or, before it was lost, another */
     VsockAgreement agreement;
-    GQueue pending;             /* VsockPending, sent */
+    GQueue pending;             /* VsockPending, sent; behind pictures also those given up */
     gint64 progress_us;         /* when the first of them was sent, a picture was written, or one was answered, whichever came last */
     VsockPending *held;         /* the newest picture, until there is room for it */
+    GQueue behind_held;         /* VsockPending, given up, that came after it */
+    guint n_given_up;           /* those in both queues */
     guint frames_pending;       /* of all these, pictures not discarded */
     guint requests_pending;     /* of those sent, pictures */
     GQueue answers;             /* VsockAnswer */
@@ -91,6 +94,10 @@ gboolean vsock_stream_has_agreed(const VsockStream *self);
 gboolean vsock_stream_has_room(const VsockStream *self);
 /* requests.c, with the lock: send what is held, if there is room now; or lose it, if all is to end and no host is there. */
 void vsock_stream_pump(VsockStream *self);
+/* ... those given up that no picture is under way before any more are answered. */
+void vsock_stream_settle(VsockStream *self);
+/* ... nothing is held any more: those given up behind it are behind what was sent. */
+void vsock_stream_unhold(VsockStream *self);
 /* ... want a picture within @ms. */
 void vsock_stream_want(VsockStream *self, guint ms);
 /* The head of pending, taken. */

@@ -129,6 +129,7 @@ VsockStream *vsock_stream_new(const VsockStreamConfig *config, GError **error)
     g_mutex_init(&self->lock);
     g_cond_init(&self->cond);
     g_queue_init(&self->pending);
+    g_queue_init(&self->behind_held);
     g_queue_init(&self->answers);
     self->stats = config->stats;
     self->failed_cb = config->failed;
@@ -379,6 +380,16 @@ void vsock_stream_set_flushing(VsockStream *self, gboolean flushing)
     g_mutex_unlock(&self->lock);
 }
 
+gboolean vsock_stream_is_flushing(VsockStream *self)
+{
+    gboolean flushing;
+
+    g_mutex_lock(&self->lock);
+    flushing = self->flushing || self->ended;
+    g_mutex_unlock(&self->lock);
+    return flushing;
+}
+
 static gboolean is_about_config(const VsockAnswer *answer)
 {
     return answer->kind == VSOCK_ANSWER_CONFIG || answer->kind == VSOCK_ANSWER_REFUSED;
@@ -391,15 +402,18 @@ void vsock_stream_discard(VsockStream *self, GDestroyNotify free_frame)
     VsockAnswer *answer;
 
     g_mutex_lock(&self->lock);
+    self->drain_later = FALSE;
+    self->repeat_us = 0;
     for (GList *l = self->pending.head; l; l = l->next) {
         VsockPending *pending = l->data;
 
-        if (!pending->is_config && !pending->discarded) {
+        if (!pending->is_config && !pending->discarded && !pending->given_up) {
             pending->discarded = TRUE;
             g_queue_push_tail(&frames, g_steal_pointer(&pending->frame));
         }
     }
     held = g_steal_pointer(&self->held);
+    vsock_stream_unhold(self);  /* all that were given up are answers now */
     if (held) {
         g_queue_push_tail(&frames, g_steal_pointer(&held->frame));
     }

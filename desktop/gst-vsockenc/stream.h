@@ -20,6 +20,9 @@ typedef enum VsockAnswerKind {
     VSOCK_ANSWER_DROPPED,       /* the host dropped the picture */
     VSOCK_ANSWER_ERROR,         /* the host refused the picture: code, message */
     VSOCK_ANSWER_SKIPPED,       /* never sent: the host was busy until a newer picture came */
+    VSOCK_ANSWER_LATE,          /* never sent: too late for downstream */
+    VSOCK_ANSWER_GIVEN_UP,      /* never sent: flushing, failed, or cannot be read */
+    VSOCK_ANSWER_UNUSED,        /* never sent, and no picture of upstream's */
     VSOCK_ANSWER_LOST,          /* under way when the connection was lost, or held for a host when all was to end */
     VSOCK_ANSWER_CONFIG,        /* asked for: asked (serial 0: only a part of it); values in force from here: agreement */
     VSOCK_ANSWER_REFUSED,       /* asked for and refused: asked, code, message. What was in force stays so */
@@ -105,6 +108,9 @@ guint vsock_stream_depth(VsockStream *stream);
 void vsock_stream_submit(VsockStream *stream, VsockPicture *picture, gpointer frame, GstClockTime pts,
                          GstClockTime duration, gboolean force_keyframe);
 
+/* There is no picture to send for @frame: it is answered @kind (LATE, GIVEN_UP, UNUSED), in its order. */
+void vsock_stream_give_up(VsockStream *stream, gpointer frame, VsockAnswerKind kind);
+
 /* The next answer, waited for, also after failure: EOS may come yet. NULL while flushing, or after end(). Must be followed by
  * answer_done() when it was dealt with. */
 VsockAnswer *vsock_stream_next_answer(VsockStream *stream);
@@ -112,7 +118,7 @@ void vsock_stream_answer_done(VsockStream *stream);
 /* Wait until every request was answered and every answer dealt with, @ms at most (0: for ever). A picture held for a host that is
  * away is LOST. */
 VsockWait vsock_stream_drain(VsockStream *stream, guint ms);
-/* What is held for room is SKIPPED. */
+/* What is held for room is SKIPPED, in its order. */
 void vsock_stream_skip_held(VsockStream *stream);
 /* Answer DRAINED when every request was answered, or never will be: of one held, as drain(). Does not wait. */
 void vsock_stream_drain_later(VsockStream *stream);
@@ -131,6 +137,8 @@ gboolean vsock_stream_wants_last(VsockStream *stream);
 
 /* While set, nothing waits here. */
 void vsock_stream_set_flushing(VsockStream *stream, gboolean flushing);
+/* Whether it is set, or all has ended. */
+gboolean vsock_stream_is_flushing(VsockStream *stream);
 /* Forget what was submitted: answers to come are consumed silently. Frames are freed with @free_frame. A
  * decoder then lacks references: the next picture must be an IDR. */
 void vsock_stream_discard(VsockStream *stream, GDestroyNotify free_frame);

@@ -188,7 +188,7 @@ static void test_silent_caps(void)
     gint64 before;
     Fixture f;
 
-    script.silent_from = 0;
+    script.hold = TRUE;
     script.max_in_flight = 1;
     fixture_set_up_with(&f, &script, 0, TRUE, NULL);
     fixture_push(&f);
@@ -199,6 +199,11 @@ static void test_silent_caps(void)
     g_assert_cmpint(gst_harness_push(f.h, fixture_picture(&f, 32 * 32 * 4)), ==, GST_FLOW_OK);
     g_assert_true(gst_harness_push_event(f.h, gst_event_new_eos()));
     fixture_no_hang("new caps and EOS for a host that is silent", before);
+    /* The held picture was skipped, and is dropped in its place. */
+    script_host_allow(f.host, 2);
+    fixture_pull(&f, 0, TRUE);
+    fixture_pull(&f, 2, FALSE);
+    g_assert_true(fixture_wait_event(&f, GST_EVENT_EOS));
     gst_message_unref(fixture_message(&f, GST_MESSAGE_QOS));
     g_assert_cmpuint(fixture_stat(&f, "skipped"), ==, 1);
     fixture_stop_in_time(&f);

@@ -53,6 +53,7 @@ void fixture_stop_in_time(Fixture *f);
 void add_behaviour_tests(void);
 void add_hosts_tests(void);
 void add_flow_tests(void);
+void add_order_tests(void);
 void add_away_tests(void);
 void add_reconnect_tests(void);
 void add_repeat_tests(void);

@@ -11,6 +11,7 @@ int main(int argc, char **argv)
     add_behaviour_tests();
     add_hosts_tests();
     add_flow_tests();
+    add_order_tests();
     add_reconnect_tests();
     add_away_tests();
     add_repeat_tests();
