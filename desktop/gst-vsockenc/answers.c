@@ -89,6 +89,21 @@ static void agree(VsockStream *self, const VsockPending *pending, const VsockAgr
     want_first(self);
 }
 
+/* The host has agreed. It is told when it had been lost: a connection alone may be a proxy's, which closes it again. */
+static void settled(VsockStream *self)
+{
+    gboolean tell;
+
+    vsock_connection_settled(self->connection);
+    g_mutex_lock(&self->lock);
+    tell = self->told_lost && !self->failed;
+    self->told_lost = FALSE;
+    g_mutex_unlock(&self->lock);
+    if (tell) {
+        self->lost_cb(self->user, NULL);
+    }
+}
+
 static GError *on_config_resp(VsockStream *self, const guint8 *payload, gsize len)
 {
     VsockAgreement agreement;
@@ -106,14 +121,20 @@ static GError *on_config_resp(VsockStream *self, const guint8 *payload, gsize le
         error = broken("CONFIG_RESP where a picture's answer was due");
     }
     g_mutex_unlock(&self->lock);
+    if (pending) {
+        settled(self);
+    }
     g_clear_pointer(&pending, vsock_pending_free);
     return error;
 }
 
 static void on_pong(VsockStream *self)
 {
+    gboolean first;
+
     g_mutex_lock(&self->lock);
-    if (self->host == HOST_ASKED) {
+    first = self->host == HOST_ASKED;
+    if (first) {
         GST_INFO("host answers PING before CONFIG_REQ: frozen messages only");
         self->host = HOST_OLD;
         self->ever_agreed = TRUE;
@@ -125,6 +146,9 @@ static void on_pong(VsockStream *self)
         want_first(self);
     }
     g_mutex_unlock(&self->lock);
+    if (first) {
+        settled(self);
+    }
 }
 
 static void on_released(VsockStream *self, gint64 pts, guint32 resource_id)
@@ -451,7 +475,6 @@ static void on_lost(gpointer user, GError *error)
 static void on_connected(gpointer user)
 {
     VsockStream *self = user;
-    gboolean tell;
 
     g_mutex_lock(&self->lock);
     self->away = FALSE;
@@ -459,13 +482,8 @@ static void on_connected(gpointer user)
         vsock_stream_ask(self);
     }
     vsock_stats_count(self->stats, VSOCK_COUNT_RECONNECTS, self->was_there ? 1 : 0);
-    tell = self->told_lost && !self->failed;
-    self->told_lost = FALSE;
     g_cond_broadcast(&self->cond);
     g_mutex_unlock(&self->lock);
-    if (tell) {
-        self->lost_cb(self->user, NULL);
-    }
 }
 
 const VsockConnectionEvents vsock_stream_events = {

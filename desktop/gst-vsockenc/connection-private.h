@@ -29,7 +29,8 @@ struct VsockConnection {
     int fd;                     /* -1: lost */
     gboolean connecting;
     gint64 retry_us;            /* when to connect again, and */
-    gint64 retry_after_us;      /* how long that was after the last try */
+    gint64 retry_after_us;      /* how long that was after the last try; 0: it settled since */
+    gboolean lost;              /* lost() was the last event of the two */
     gboolean gone;              /* the error at hand is about a host that may come back */
     VsockOutgoing *current;     /* being written, */
     gint64 write_us;            /* since then */

@@ -125,8 +125,8 @@ static void is_connected(VsockConnection *self)
     self->alive_us = g_get_monotonic_time();
     self->pinging = FALSE;
     self->ping_us = 0;
-    if (self->retry_after_us) {
-        self->retry_after_us = 0;
+    if (self->lost) {
+        self->lost = FALSE;
         self->events->connected(self->user);
     }
 }
@@ -214,6 +214,7 @@ static gboolean open_socket(VsockConnection *self, GError **error)
 static void lose(VsockConnection *self, GError *error)
 {
     self->gone = FALSE;
+    self->lost = TRUE;
     if (self->fd >= 0) {
         close(self->fd);
         self->fd = -1;
@@ -313,6 +314,11 @@ void vsock_connection_send(VsockConnection *self, VsockOutgoing *outgoing)
     }
     g_mutex_unlock(&self->lock);
     wake(self);
+}
+
+void vsock_connection_settled(VsockConnection *self)
+{
+    self->retry_after_us = 0;
 }
 
 void vsock_connection_free(VsockConnection *self)

@@ -44,7 +44,7 @@ typedef struct VsockConnectionEvents {
     gint64 (*waiting)(gpointer user);
     /* The last call. @error is in GST_RESOURCE_ERROR and says what to do; the callee takes it over. */
     void (*failed)(gpointer user, GError *error);
-    /* With reconnect: the host went away, or is not there yet, and is tried again until it is. What is queued when this
+    /* With reconnect: the host went away, or is not there yet, and is tried again until it is, less and less often until settled(). What is queued when this
      * returns is thrown away, and nothing may be queued until connected(). @error is the callee's. */
     void (*lost)(gpointer user, GError *error);
     void (*connected)(gpointer user);
@@ -66,6 +66,8 @@ VsockConnection *vsock_connection_new(const VsockAddress *address, guint timeout
                                       const VsockConnectionEvents *events, gpointer user, GError **error);
 /* Queue @outgoing (taken over). Any thread. */
 void vsock_connection_send(VsockConnection *connection, VsockOutgoing *outgoing);
+/* What was connected is the host: should it go, the first try to connect again comes soon. Only from an event. */
+void vsock_connection_settled(VsockConnection *connection);
 /* Ends the thread at once, drops what is queued, closes. Not from an event. */
 void vsock_connection_free(VsockConnection *connection);
 

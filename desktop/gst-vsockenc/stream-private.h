@@ -55,7 +55,7 @@ struct VsockStream {
     gboolean flushing, failed;
     gboolean ended;             /* as flushing, but nothing ends it */
     gboolean away;              /* the connection is lost and tried again: nothing may be sent */
-    gboolean told_lost;         /* lost_cb was called, and not called back yet */
+    gboolean told_lost;         /* lost_cb was called, and no host has agreed since */
     gboolean configured;
     gint64 agree_us;            /* until when a live source waits for the first agreement */
     VsockConfig config;         /* last asked for */

@@ -71,7 +71,7 @@ typedef struct VsockStreamConfig {
     /* The connection is lost for good; @error (GST_RESOURCE_ERROR or GST_STREAM_ERROR) is the callee's. On the
      * connection's thread, no lock held; must not free the stream. */
     void (*failed)(gpointer user, GError *error);
-    /* With reconnect, likewise: lost for now (once until it is back), with @error the callee's; back, with NULL. */
+    /* With reconnect, likewise: lost for now (once until it is back), with @error the callee's; back and agreed, with NULL. */
     void (*lost)(gpointer user, GError *error);
     gpointer user;
 } VsockStreamConfig;

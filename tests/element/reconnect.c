@@ -374,8 +374,31 @@ static void test_wrong_host(void)
     fixture_tear_down(&f);
 }
 
+/* A proxy without a host takes each connection and closes it: it is tried less and less often, and no host is said to be there. */
+static void test_flaps(void)
+{
+    gint64 before = g_get_monotonic_time(), took;
+    Script script = SCRIPT_DEFAULT;
+    GstMessage *message;
+    Fixture f;
+
+    script.flaps = TRUE;
+    fixture_set_up_with(&f, &script, -1, TRUE, "reconnect", "true", NULL);
+    g_assert_cmpint(fixture_push(&f), ==, GST_FLOW_OK);
+    g_usleep(1600 * 1000);
+    took = g_get_monotonic_time() - before;
+    g_test_message("%u connections in %" G_GINT64_FORMAT " ms", script_host_connections(f.host), took / 1000);
+    /* After 0, 0.1, 0.3, 0.7, 1.5 s, and then no two within a second. */
+    g_assert_cmpint(script_host_connections(f.host), <=, 6 + took / G_USEC_PER_SEC);
+    gst_message_unref(fixture_message(&f, GST_MESSAGE_WARNING));
+    message = gst_bus_pop_filtered(f.bus, GST_MESSAGE_WARNING | GST_MESSAGE_INFO | GST_MESSAGE_ERROR);
+    g_assert_null(message);
+    fixture_tear_down(&f);
+}
+
 void add_reconnect_tests(void)
 {
+    g_test_add_func("/reconnect/flaps", test_flaps);
     g_test_add_func("/reconnect/closes", test_closes);
     g_test_add_func("/reconnect/falls-silent", test_falls_silent);
     g_test_add_func("/reconnect/comes-late", test_comes_late);

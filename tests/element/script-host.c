@@ -362,7 +362,7 @@ static gpointer host_thread(gpointer data)
         g_mutex_unlock(&host->lock);
         host->answered = 0;
         host->owes_keyframe = FALSE;
-        while (serve_message(host, fd)) {
+        while (!host->script.flaps && serve_message(host, fd)) {
             if (host->script.unread && host->configs->len && host->pings) {
                 char byte;
 

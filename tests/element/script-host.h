@@ -26,6 +26,7 @@ typedef struct ScriptFrame {
 typedef struct Script {
     gboolean frozen_only;       /* answers CONFIG_REQ with nothing and PING with PONG */
     gboolean mute;              /* accepts the connection and never says a byte */
+    gboolean flaps;             /* closes each connection as soon as it is made, as a proxy without a host does */
     gboolean bad_magic;         /* the first answer has one */
     guint32 capabilities;       /* in CONFIG_RESP */
     guint32 max_in_flight;
