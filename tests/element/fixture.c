@@ -29,6 +29,13 @@ static void start(Fixture *f, GstElement *element)
 void fixture_set_up(Fixture *f, const Script *script, gint timeout)
 {
     start(f, prepare(f, script, timeout));
+    gst_harness_set_live(f->h, FALSE);
+}
+
+void fixture_push_first(Fixture *f)
+{
+    fixture_push(f);
+    g_assert_true(script_host_wait_frames(f->host, 1));
 }
 
 void fixture_set_up_with(Fixture *f, const Script *script, gint timeout, gboolean live, ...)

@@ -17,7 +17,7 @@ typedef struct Fixture {
     guint n;                    /* pictures made */
 } Fixture;
 
-/* @timeout: ms, or -1 for the element's own. Caps are not set yet: gst_harness_set_src_caps_str(). */
+/* A source that is not live: it waits for the host to agree. @timeout: ms, or -1 for the element's own. Caps are not set yet: gst_harness_set_src_caps_str(). */
 void fixture_set_up(Fixture *f, const Script *script, gint timeout);
 /* The same with a source that is live or not, and properties as in gst-launch, NULL at the end: "bitrate", "300". */
 void fixture_set_up_with(Fixture *f, const Script *script, gint timeout, gboolean live, ...) G_GNUC_NULL_TERMINATED;
@@ -27,6 +27,8 @@ void fixture_tear_down(Fixture *f);
 
 GstBuffer *fixture_picture(Fixture *f, gsize size);
 GstFlowReturn fixture_push(Fixture *f);
+/* The same, until the host has seen it: of a live source the next would take its place if the host had not agreed yet. */
+void fixture_push_first(Fixture *f);
 /* fixture_push() on another thread, for pushes that have to wait. Joined with fixture_joined(). */
 GThread *fixture_push_in_thread(Fixture *f);
 GstFlowReturn fixture_joined(GThread *thread);

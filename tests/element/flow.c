@@ -13,7 +13,8 @@ static void test_live_skips(void)
     script.hold = TRUE;
     script.max_in_flight = 2;
     fixture_set_up_with(&f, &script, 0, TRUE, NULL);
-    for (guint i = 0; i < 6; i++) {
+    fixture_push_first(&f);
+    for (guint i = 1; i < 6; i++) {
         g_assert_cmpint(fixture_push(&f), ==, GST_FLOW_OK);
     }
     script_host_allow(f.host, 3);
@@ -37,7 +38,7 @@ static void test_skipped_keyframe(void)
     script.hold = TRUE;
     script.max_in_flight = 1;
     fixture_set_up_with(&f, &script, 0, TRUE, NULL);
-    fixture_push(&f);
+    fixture_push_first(&f);
     fixture_ask_for_keyframe(&f);
     fixture_push(&f);
     fixture_push(&f);
