@@ -415,6 +415,28 @@ static void test_splice_half_close(void)
     settle();
 }
 
+/* One side reads no more: the other one's writes fail, and the other direction goes on. */
+static void test_splice_reads_no_more(void)
+{
+    char text[8];
+    Spliced s;
+
+    splice_up(&s);
+    shutdown(s.fds[0], SHUT_RD);
+    g_assert_cmpint(send(s.fds[1], "ask", 3, 0), ==, 3);        /* nobody knows before it is written there */
+    settle();
+    g_assert_cmpint(send(s.fds[1], "ask", 3, MSG_NOSIGNAL), ==, -1);
+    g_assert_cmpint(errno, ==, EPIPE);
+    g_assert_cmpint(send(s.fds[0], "answer", 6, 0), ==, 6);
+    settle();
+    g_assert_cmpint(recv(s.fds[1], text, sizeof text, 0), ==, 6);
+    close(s.fds[0]);
+    settle();
+    g_assert_cmpint(recv(s.fds[1], text, sizeof text, 0), ==, 0);
+    close(s.fds[1]);
+    settle();
+}
+
 /* One side goes with bytes under way: they arrive, and then the end. */
 static void test_splice_one_goes(void)
 {
@@ -448,6 +470,7 @@ int main(int argc, char **argv)
     g_test_add_func("/socket/full", test_full);
     g_test_add_func("/splice/both-ways", test_splice);
     g_test_add_func("/splice/half-close", test_splice_half_close);
+    g_test_add_func("/splice/reads-no-more", test_splice_reads_no_more);
     g_test_add_func("/splice/one-goes", test_splice_one_goes);
     return g_test_run();
 }

@@ -34,6 +34,10 @@ static void packet(Guest *guest, Input *input)
     header.buf_alloc = odd & 1 ? input_u32(input) : 4096;
     header.fwd_cnt = odd & 2 ? input_u32(input) : 0;
     header.type = odd & 4 ? input_u16(input) : HELIX_VSOCK_TYPE_STREAM;
+    if ((odd & 64) && !guest->next_user) {
+        guest->next_user = user_new();
+        guest->next_user->takes_write_closed = TRUE;
+    }
     header.dst_cid += (odd >> 3) & 1;
     header.src_cid += (odd >> 4) & 1;
     payload = input_bytes(input, input_u8(input), &len);
@@ -69,6 +73,11 @@ static void order(Guest *guest, User *connecting, guint *asked, Input *input)
             user->channel->carrier->shutdown_write(user->channel);
         }
         break;
+    case 15:
+        if (user) {
+            user->channel->carrier->shutdown_read(user->channel);
+        }
+        break;
     case 10:
         if (user) {
             guint8 how = input_u8(input);
@@ -83,7 +92,7 @@ static void order(Guest *guest, User *connecting, guint *asked, Input *input)
     case 11:
         if (!connecting->channel && connecting->n_connected == *asked) {
             ++*asked;
-            connecting->n_closed = connecting->n_eof = 0;
+            connecting->n_closed = connecting->n_eof = connecting->n_write_closed = 0;
             helix_vsock_connect(guest->vsock, 1 + (what >> 6), user_connected, connecting);
         } else if (connecting->channel) {
             user_close(connecting, what >> 7);
@@ -120,6 +129,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (connecting->channel) {
         user_close(connecting, TRUE);
     }
+    g_clear_pointer(&guest->next_user, user_free);
     guest_free(guest);
     g_assert_cmpuint(connecting->n_connected, ==, asked);
     user_free(connecting);

@@ -295,6 +295,16 @@ static void user_writable(HelixChannel *channel)
     user->in_callback = FALSE;
 }
 
+static void user_write_closed(HelixChannel *channel)
+{
+    User *user = channel->user_data;
+
+    enter(user);
+    g_assert_cmpuint(user->n_write_closed, ==, 0);
+    user->n_write_closed++;
+    user->in_callback = FALSE;
+}
+
 static void user_closed(HelixChannel *channel)
 {
     User *user = channel->user_data;
@@ -309,6 +319,14 @@ static const HelixChannelUser user_vtable = {
     .input = user_input,
     .input_eof = user_eof,
     .writable = user_writable,
+    .closed = user_closed,
+};
+
+static const HelixChannelUser half_vtable = {
+    .input = user_input,
+    .input_eof = user_eof,
+    .writable = user_writable,
+    .write_closed = user_write_closed,
     .closed = user_closed,
 };
 
@@ -330,7 +348,7 @@ void user_free(User *user)
 void user_attach(User *user, HelixChannel *channel)
 {
     user->channel = channel;
-    helix_channel_attach(channel, &user_vtable, user);
+    helix_channel_attach(channel, user->takes_write_closed ? &half_vtable : &user_vtable, user);
 }
 
 void user_connected(gpointer data, HelixChannel *channel, guint32 local_port)

@@ -38,7 +38,8 @@ typedef struct User {
     gsize appetite;             /* bytes input() still takes */
     gsize bite;                 /* most that one input() takes; 0: no limit */
     guint32 port;               /* the guest asked for, or the local one after connect */
-    guint n_input, n_eof, n_writable, n_closed, n_connected;
+    guint n_input, n_eof, n_writable, n_write_closed, n_closed, n_connected;
+    gboolean takes_write_closed;    /* it is a splice's half, say; writes are dropped otherwise */
     gboolean resume_inside;     /* call resume_input() inside input() */
     gboolean close_inside, abort_inside;    /* close inside input() */
     const guint8 *output;       /* what writable() goes on writing */

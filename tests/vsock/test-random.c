@@ -261,8 +261,14 @@ static void test_nonsense(void)
                 }
                 break;
             case 3:
-                if (user && user->channel) {
+                if (user && user->channel && g_rand_boolean(rand)) {
                     user->channel->carrier->shutdown_write(user->channel);
+                } else if (user && user->channel) {
+                    user->channel->carrier->shutdown_read(user->channel);
+                }
+                if (!guest->next_user) {
+                    guest->next_user = user_new();
+                    guest->next_user->takes_write_closed = TRUE;
                 }
                 break;
             case 4:
@@ -277,7 +283,7 @@ static void test_nonsense(void)
                 if (!connecting->channel && g_rand_int_range(rand, 0, 10) == 0) {
                     if (connecting->n_connected == asked) {
                         asked++;
-                        connecting->n_closed = connecting->n_eof = 0;
+                        connecting->n_closed = connecting->n_eof = connecting->n_write_closed = 0;
                         helix_vsock_connect(guest->vsock, 3, user_connected, connecting);
                     }
                 } else if (connecting->channel && g_rand_boolean(rand)) {
@@ -304,6 +310,7 @@ static void test_nonsense(void)
         if (connecting->channel) {
             user_close(connecting, TRUE);
         }
+        g_clear_pointer(&guest->next_user, user_free);
         guest_free(guest);
         g_assert_cmpuint(connecting->n_connected, ==, asked);
         user_free(connecting);
