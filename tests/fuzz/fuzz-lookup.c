@@ -5,10 +5,10 @@
  * QEMU's headers, for virglrenderer and for the thread that reads textures.
  *
  * An input makes resources, asks for pictures, and says what the guest does between two turns of the main loop: other pages,
- * fewer pages, none, another resource under the same id at the same address, a reset; and when the thread has read what it
- * was given. Memory that the guest took away is poisoned. Every request is answered once: with an error, or with a picture
- * whose rows are all of one resource, as it was while it was read. Nothing is read outside of a texture or its pages. What
- * the hash of pages tells may be taken away, as a guest that tries can.
+ * fewer pages, none, another resource under the same id at the same address, a reset, an unplugged GPU; that a vCPU is inside
+ * of the GPU; and when the thread has read what it was given. Memory that the guest took away is poisoned. Every request is
+ * answered once: with an error, or with a picture whose rows are all of one resource, as it was while it was read. Nothing is
+ * read outside of a texture or its pages. What the hash of pages tells may be taken away, as a guest that tries can.
  */
 #include "lookup-world.h"
 
@@ -23,6 +23,7 @@ typedef struct Asked {
 
 static Asked asks[MOST_ASKED];
 static guint n_asked;
+static bool asking_now;
 static HelixSurfacePool *pool;
 
 /* ---- requests ---- */
@@ -97,6 +98,7 @@ static void answered(gpointer data, HelixSurface *surface, GError *error)
         return;
     }
     g_assert_true((held->there && held->made == asked->made) || world.thread_gives);
+    g_assert_true(!world.guest_inside || !asking_now);        /* refused */
     g_assert_true(surface->width == asked->picture.width && surface->height == asked->picture.height);
     if (surface->path == HELIX_HOST_PATH_PAGES) {
         check_pages(asked, surface, held);
@@ -166,7 +168,10 @@ static void ask(Input *input)
     asked->format = held->format;
     asked->blob = held->res.blob_size;
     world.asking = asked->id;
+    asking_now = true;
     helix_resource_resolver.resolve(&world.gpu, picture, pool, answered, asked);
+    asking_now = false;
+    g_assert_true(asked->answers || !world.guest_inside);
     /* What the sizes alone rule out costs no look at the pages. */
     g_assert_true(world.n_collected == collected || may_lie_within(held, picture));
 }
@@ -201,8 +206,9 @@ static void step(Input *input)
     case 10: world.stopped = false; helix_resource_resume(); break;
     case 11: world.gpu.processing_cmdq = what & 16; world.vcpu = what & 32; break;
     case 12: world_thread_turn(what & 16); break;
-    case 13: helix_resource_end(); break;
-    default: break;
+    case 13: helix_resource_pause(); break;
+    case 14: helix_resource_plugged(&world.gpu, what & 16); break;
+    case 15: world_guest_inside(what & 16); break;
     }
 }
 

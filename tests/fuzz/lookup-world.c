@@ -57,8 +57,25 @@ bool qemu_in_vcpu_thread(void)
     return world.vcpu;
 }
 
+static DeviceState transport;
+
+BusState *qdev_get_parent_bus(const DeviceState *dev)
+{
+    static BusState bus = { &transport };
+
+    return &bus;
+}
+
+/* The GPU is entered under its guard only, and not by two at a time. */
 static void handle_ctrl(VirtIOGPU *vdev, VirtQueue *vq)
 {
+    g_assert_true(transport.mem_reentrancy_guard.engaged_in_io && helix_gpu_entered() && !world.guest_inside);
+}
+
+void world_guest_inside(bool inside)
+{
+    g_assert_true(transport.mem_reentrancy_guard.engaged_in_io == world.guest_inside && !helix_gpu_entered());
+    world.guest_inside = transport.mem_reentrancy_guard.engaged_in_io = inside;
 }
 
 void helix_measure_looked_up(uint32_t id)
@@ -293,7 +310,7 @@ static bool begin(const HelixTextureOrder *order)
 {
     const Held *held = &world.held[world.asking - 1];
 
-    if (n_orders == MOST_ORDERS) {
+    if (n_orders == MOST_ORDERS || world.thread_paused) {
         return false;
     }
     g_assert_true(held->there && held->texture && held->texture_id == order->texture);
@@ -321,11 +338,16 @@ bool world_thread_turn(bool good)
     return true;
 }
 
-static void end(void)
+static void pause_thread(void)
 {
+    world.thread_paused = true;
     while (world_thread_turn(false)) {
     }
-    helix_texture_thread = NULL;
+}
+
+static void resume_thread(void)
+{
+    world.thread_paused = false;
 }
 
 static uint64_t count(void)
@@ -333,7 +355,7 @@ static uint64_t count(void)
     return 0;
 }
 
-static const HelixTextureThread thread = { .begin = begin, .end = end, .count = count };
+static const HelixTextureThread thread = { .begin = begin, .pause = pause_thread, .resume = resume_thread, .count = count };
 
 /* ---- all of it ---- */
 
@@ -358,6 +380,7 @@ void world_begin(Input *input)
     world.gpu = (VirtIOGPU) { .klass = &klass, .gl = settings & 1 };
     QTAILQ_INIT(&world.gpu.reslist);
     helix_resource_watch(&world.gpu);
+    helix_resource_plugged(&world.gpu, true);
     world.hash_useless = settings & 2;
     world.spent = settings & 4;
     world.scale = (settings & IS_LARGE) == IS_LARGE ? LARGE : 1;
@@ -369,6 +392,7 @@ void world_begin(Input *input)
 void world_end(void)
 {
     g_assert_cmpuint(n_orders, ==, 0);
+    world_guest_inside(false);
     resource_destroy_all();
     helix_resource_unwatch();
     g_ptr_array_unref(world.taken_away);

@@ -25,6 +25,8 @@ typedef struct LookupWorld {
     Held held[N_RESOURCES];
     guint n_versions, n_made, scale;
     bool stopped, spent, hash_useless, vcpu;
+    bool guest_inside;          /* the GPU's guard is engaged by work that is not the look-up's */
+    bool thread_paused;
     GPtrArray *taken_away;      /* memory that was the guest's, poisoned */
     guint asking;               /* the resource that is being asked for */
     guint n_collected;          /* times that a resource's pages were collected */
@@ -37,6 +39,8 @@ extern LookupWorld world;
 void world_begin(Input *input);
 /* Nothing of it is left. */
 void world_end(void);
+/* A vCPU is inside of the GPU, or not: then the look-up stays out. What it engaged itself it has left. */
+void world_guest_inside(bool inside);
 /* One turn of the main loop. FALSE: nothing was to do. */
 bool world_turn(void);
 /* What the texture's thread had to read first comes back, read or not. FALSE: it had nothing. */

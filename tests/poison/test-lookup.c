@@ -372,7 +372,7 @@ int main(int argc, char **argv)
     g_test_add_func("/poison/pages", test_pages);
     g_test_add_func("/poison/image", test_image);
     status = g_test_run();
-    helix_resource_end();
+    helix_resource_pause();
     helix_surface_pool_unref(pool);
     return status;
 }

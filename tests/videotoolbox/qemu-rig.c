@@ -7,14 +7,24 @@
 #include "trace/trace-hw_display_helix.h"
 #include "qemu-rig.h"
 #include "qemu/measure.h"
+#include "qemu/resource.h"
 
 QemuRig qemu_rig;
 
 /* ---- the GPU ---- */
 
+static DeviceState transport;
+
+BusState *qdev_get_parent_bus(const DeviceState *dev)
+{
+    static BusState bus = { &transport };
+
+    return &bus;
+}
+
 static void handle_ctrl(VirtIODevice *device, VirtQueue *queue)
 {
-    g_assert_true(queue == device->ctrl_vq);
+    g_assert_true(queue == device->ctrl_vq && transport.mem_reentrancy_guard.engaged_in_io);
     qemu_rig.drained++;
     if (qemu_rig.guest) {
         qemu_rig.guest();
@@ -32,6 +42,7 @@ void qemu_rig_start(VirtIOGPU *g, bool gl)
     *g = (VirtIOGPU) { .klass = { .handle_ctrl = handle_ctrl }, .ctrl_vq = (VirtQueue *)&qemu_rig, .gl = gl,
                        .renderer_state = RS_INITED };
     QTAILQ_INIT(&g->reslist);
+    helix_resource_plugged(g, true);
     qemu_rig = (QemuRig) { 0 };
 }
 

@@ -32,6 +32,10 @@ struct HelixHost {
     gboolean running;
     guint64 gpu;                /* counts resets: a request of another one's than its own names nothing */
     gboolean gpu_lost;          /* helix_host_lose_gpu() came, helix_host_reset() not yet */
+    gboolean retired;
+    HelixTask retire;           /* closes what is left */
+    void (*gone)(gpointer data);
+    gpointer gone_data;
     gint64 log_credit;          /* us: lines that may be logged at once */
     gint64 log_last;            /* g_get_monotonic_time() of the last try */
     guint log_left_out;

@@ -101,6 +101,16 @@ static void pictures_given_up(gpointer data)
     helix_later_add(host->later, &host->free_task);
 }
 
+/* The last thread of the crew has ended; once sessions are closed there are no new ones. */
+static void crew_is_idle(gpointer data)
+{
+    HelixHost *host = data;
+
+    if (host->retired && !host->sessions) {
+        helix_host_free(host);
+    }
+}
+
 HelixHost *helix_host_new(const HelixHostConfig *config, GError **error)
 {
     const HelixEncoderClass *encoder = config->encoder_class;
@@ -132,6 +142,7 @@ HelixHost *helix_host_new(const HelixHostConfig *config, GError **error)
     host->context = config->context ? g_main_context_ref(config->context) : NULL;
     host->later = helix_later_ref(config->context);
     host->crew = helix_crew_new(config->context);
+    helix_crew_set_idle(host->crew, crew_is_idle, host);
     host->pool = helix_surface_pool_new(POOL_KEEP);
     host->free_task.run = free_pictures;
     helix_surface_pool_set_limit(host->pool, config->max_memory ? config->max_memory : HELIX_DEFAULT_MAX_MEMORY);
@@ -144,15 +155,30 @@ HelixHost *helix_host_new(const HelixHostConfig *config, GError **error)
     return host;
 }
 
+/* Calls @each, which may end its own session but no other. */
+static void for_each_session(HelixHost *host, void (*each)(HelixSession *session))
+{
+    g_autoptr(GList) sessions = g_list_copy(host->sessions);
+
+    for (GList *link = sessions; link; link = link->next) {
+        each(link->data);
+    }
+}
+
 void helix_host_free(HelixHost *host)
 {
     if (!host) {
         return;
     }
-    while (host->sessions) {
-        helix_session_close(host->sessions->data);
-    }
+    for_each_session(host, helix_session_close);
+    helix_later_remove(host->later, &host->retire);
     helix_crew_free(host->crew);
+    if (host->sessions) {
+        return;                 /* called from inside of one, at the program's exit: it finds its host, and nothing runs again */
+    }
+    if (host->gone) {
+        host->gone(host->gone_data);
+    }
     g_queue_clear_full(&host->remains, (GDestroyNotify)g_byte_array_unref);
     helix_later_remove(host->later, &host->bury);
     helix_later_remove(host->later, &host->free_task);
@@ -160,6 +186,31 @@ void helix_host_free(HelixHost *host)
     helix_surface_pool_unref(host->pool);
     g_clear_pointer(&host->context, g_main_context_unref);
     g_free(host);
+}
+
+/* No session is on the stack here, as there may be where the host was retired. */
+static void retire(HelixTask *task)
+{
+    HelixHost *host = (HelixHost *)(gpointer)((guint8 *)task - offsetof(HelixHost, retire));
+
+    while (host->sessions && !helix_turn_is_over()) {
+        helix_session_close(host->sessions->data);
+    }
+    if (host->sessions) {
+        helix_later_add(host->later, task);
+    } else if (helix_crew_size(host->crew) == 0) {
+        helix_host_free(host);
+    }
+}
+
+void helix_host_retire(HelixHost *host, void (*gone)(gpointer data), gpointer data)
+{
+    host->retired = TRUE;
+    host->running = FALSE;
+    host->gone = gone;
+    host->gone_data = data;
+    host->retire.run = retire;
+    helix_later_add(host->later, &host->retire);
 }
 
 /* Looks a few times in each stall_timeout, while there are connections. Ends none from here. */
@@ -227,6 +278,9 @@ gboolean helix_host_accept(HelixChannel *channel, gpointer data)
     gboolean permitted = !host->privileged_ports || channel->peer_port < HELIX_PRIVILEGED_PORTS;
     guint most = permitted ? host->max_connections : HELIX_MAX_NOT_PERMITTED;
 
+    if (host->retired) {
+        return FALSE;
+    }
     if (permitted && count_sessions(host, TRUE) >= most) {
         make_room(host);
     }
@@ -243,7 +297,7 @@ gboolean helix_host_accept(HelixChannel *channel, gpointer data)
 
 void helix_host_set_running(HelixHost *host, gboolean running)
 {
-    if (host->running == running) {
+    if (host->running == running || host->retired) {
         return;
     }
     host->running = running;

@@ -84,8 +84,17 @@ typedef struct HelixHostConfig {
 
 /* NULL with HELIX_ERROR: the encoder's name is unknown or none can be used (NO_ENCODER), a limit is out of its range (INVALID). */
 HelixHost *helix_host_new(const HelixHostConfig *config, GError **error);
-/* Closes every connection, joins every encoder thread, frees. */
+/*
+ * Closes every connection, joins every encoder thread, frees. From inside of a callback of one of its connections, which is for
+ * a program that exits there: that connection and the memory stay.
+ */
 void helix_host_free(HelixHost *host);
+/*
+ * The same without waiting, from anywhere, also inside of a connection's callback and on another thread while @context's does
+ * nothing (QEMU's BQL): no look-up and no connection begins from now on, those that are there are closed from @context, and when
+ * every encoder thread has ended, the host calls @gone(@data) and frees itself. helix_host_free() before that waits after all.
+ */
+void helix_host_retire(HelixHost *host, void (*gone)(gpointer data), gpointer data);
 
 /*
  * Serve a new connection (HelixChannelAccept, data is the HelixHost). FALSE: over max_connections, and none of those that

@@ -28,6 +28,8 @@ struct HelixCrew {
     GMainContext *context;
     GAsyncQueue *done;          /* Job; shared with the threads */
     GList *workers;
+    void (*idle)(gpointer data);
+    gpointer idle_data;
     guint64 max_bytes;          /* that open encoders may keep together */
     GMutex lock;                /* of what follows; the threads use it */
     guint64 bytes;              /* that they keep */
@@ -427,16 +429,20 @@ static gboolean crew_dispatch(GSource *source, GSourceFunc callback, gpointer da
 {
     HelixCrew *crew = ((CrewSource *)source)->crew;
     Job *job = g_async_queue_try_pop(crew->done);
+    gboolean ended = job && job->kind == JOB_END;
     HELIX_TURN_SCOPE;
 
     /* One at a time: what is called may free the crew, and the source then comes again only if it is still there. */
-    if (job && job->kind == JOB_END) {
+    if (ended) {
         reap(job->worker);
     } else if (job && job->worker->owner) {
         job->worker->done(job->worker->owner, job->tag, &job->result);
     }
     if (job) {
         job_free(job);
+    }
+    if (ended && !crew->workers && crew->idle) {
+        crew->idle(crew->idle_data);
     }
     return G_SOURCE_CONTINUE;
 }
@@ -481,6 +487,12 @@ void helix_crew_free(HelixCrew *crew)
 void helix_crew_set_limit(HelixCrew *crew, guint64 max_bytes)
 {
     crew->max_bytes = max_bytes;
+}
+
+void helix_crew_set_idle(HelixCrew *crew, void (*idle)(gpointer data), gpointer data)
+{
+    crew->idle = idle;
+    crew->idle_data = data;
 }
 
 guint helix_crew_size(const HelixCrew *crew)

@@ -35,6 +35,8 @@ HelixCrew *helix_crew_new(GMainContext *context);
 void helix_crew_set_limit(HelixCrew *crew, guint64 max_bytes);
 /* Retires every worker and waits for their threads. Nothing is called afterwards. */
 void helix_crew_free(HelixCrew *crew);
+/* @idle(@data) is called each time the last thread has ended. It may free the crew. */
+void helix_crew_set_idle(HelixCrew *crew, void (*idle)(gpointer data), gpointer data);
 /* Threads that have not ended yet, retired ones included. */
 guint helix_crew_size(const HelixCrew *crew);
 

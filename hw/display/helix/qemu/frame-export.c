@@ -4,7 +4,8 @@
  * of it when the VM stops, resets or ends.
  *
  * There is at most one exporting GPU in a VM. The module is made when that GPU is realized and lives until QEMU
- * exits, for GPUs can't be unplugged; only a proxy around it that fails to realize takes it away earlier.
+ * exits. QEMU does not unplug GPUs, but a guest can, by the slot control of the PCIe port above one. The host is then
+ * retired: it ends by itself, when its threads have ended, and nothing waits for them.
  */
 #include "qemu/osdep.h"
 #include "qemu/error-report.h"
@@ -20,6 +21,7 @@
 #include "../core/turn.h"
 #include "../helix-frame-export.h"
 #include "../trace.h"
+#include "device-guard.h"
 #include "measure.h"
 #include "resource.h"
 
@@ -31,13 +33,20 @@ typedef struct FrameExport {
     HelixListener *listener;
     void (*device_reset)(VirtIODevice *vdev);
     void (*device_unrealize)(DeviceState *dev);
+    bool reset_postponed;       /* the device's own reset is still to come */
     QEMUBH *reset_bh;
     VMChangeStateEntry *run_state_handler;
-    Notifier shutdown_notifier, exit_notifier;
+    Notifier exit_notifier;
 } FrameExport;
 
 /* Set when whole. */
 static FrameExport *frame_export;
+
+/* A host without a GPU, until its threads have ended. */
+typedef struct RetiredHost {
+    HelixHost *host;
+    Notifier exit_notifier;
+} RetiredHost;
 
 static const char stats_name[] = "helix-stats";
 
@@ -120,42 +129,61 @@ static void run_state_changed(void *opaque, bool running, RunState state)
     FrameExport *export = opaque;
     HELIX_TURN_SCOPE;
 
-    helix_host_set_running(export->host, running);
+    helix_host_set_running(export->host, running);      /* writes nothing: streams go on from the main loop */
     if (running) {
         helix_resource_resume();
     }
 }
 
+static void reset_device(FrameExport *export)
+{
+    helix_resource_reset_begins();
+    export->device_reset(VIRTIO_DEVICE(export->gpu));
+    helix_resource_reset_ends();
+}
+
+/* The host is still there if the GPU is unplugged by the first answer that is written; @opaque is not. */
 static void gpu_was_reset(void *opaque)
 {
+    FrameExport *export = opaque;
+    HelixHost *host = export->host;
     HELIX_TURN_SCOPE;
 
-    if (frame_export->host) {   /* else a thread that is not the main loop's has called exit(), and the loop goes on meanwhile */
-        trace_helix_export_reset(frame_export->name);
+    if (export->reset_postponed) {
+        export->reset_postponed = false;
+        reset_device(export);
+    }
+    if (host) {                 /* else a thread that is not the main loop's has called exit(), and the loop goes on meanwhile */
+        trace_helix_export_reset(export->name);
         helix_resource_reset();
-        helix_host_reset(frame_export->host);
+        helix_host_reset(host);
     }
 }
 
 /*
  * A virtio reset, by the guest's driver or of the whole machine, is seen through the class pointer: the GL device
  * makes its renderer again only with the next command. The guest's own reset comes on a vCPU thread, so the module is
- * told from the main loop; requests that came before name nothing from now on. The guard is
- * that of the transport, whose registers a guest may have written by the buffers that its answers go to.
+ * told from the main loop; requests that came before name nothing from now on.
+ *
+ * A reset of the bus or the function comes by PCI's configuration space, which the re-entrancy guard does not watch. From
+ * inside of the GPU's commands it would free the command that is carried out: then the device is reset a little later. While
+ * a vCPU waits for its reset, another may unplug the GPU.
  */
 static void watched_reset(VirtIODevice *vdev)
 {
-    bool ours = vdev == VIRTIO_DEVICE(frame_export->gpu);
-
-    if (ours) {
-        helix_resource_reset_begins();
+    if (vdev != VIRTIO_DEVICE(frame_export->gpu)) {
+        frame_export->device_reset(vdev);
+        return;
     }
-    frame_export->device_reset(vdev);
-    if (ours) {
-        helix_resource_reset_ends();
-        if (frame_export->host) {
-            helix_host_lose_gpu(frame_export->host);
-        }
+    if (frame_export->gpu->processing_cmdq || helix_gpu_entered()) {
+        frame_export->reset_postponed = true;
+    } else {
+        reset_device(frame_export);
+    }
+    if (frame_export && frame_export->host) {
+        helix_host_lose_gpu(frame_export->host);
+    }
+    if (frame_export) {
         qemu_bh_schedule(frame_export->reset_bh);
     }
 }
@@ -174,18 +202,31 @@ static void close_listener(FrameExport *export)
     }
 }
 
-/* Encoder threads end, and the socket's file goes. */
-static void close_host(FrameExport *export)
+static void host_is_gone(gpointer data)
 {
-    g_clear_pointer(&export->run_state_handler, qemu_del_vm_change_state_handler);
-    close_listener(export);
-    helix_measure_host_gone();
-    g_clear_pointer(&export->host, helix_host_free);
-    helix_resource_end();
-    if (helix_fence_watch) {
-        helix_fence_watch(NULL, NULL);
-    }
-    helix_resource_reset();     /* now no answer to a look-up begins another */
+    RetiredHost *retired = data;
+
+    qemu_remove_exit_notifier(&retired->exit_notifier);
+    g_free(retired);
+}
+
+static void qemu_exits_retired(Notifier *notifier, void *data)
+{
+    RetiredHost *retired = container_of(notifier, RetiredHost, exit_notifier);
+
+    BQL_LOCK_GUARD();
+    helix_host_free(retired->host);
+    helix_resource_pause();
+}
+
+static void retire_host(HelixHost *host)
+{
+    RetiredHost *retired = g_new0(RetiredHost, 1);
+
+    retired->host = host;
+    retired->exit_notifier.notify = qemu_exits_retired;
+    qemu_add_exit_notifier(&retired->exit_notifier);
+    helix_host_retire(host, host_is_gone, retired);
 }
 
 /* GL's own libraries and the display end before exit notifiers are told: no thread may be in them then. */
@@ -193,38 +234,71 @@ static void qemu_shuts_down(Notifier *notifier, void *data)
 {
     HELIX_TURN_SCOPE;
 
-    helix_resource_end();
+    helix_resource_pause();
 }
 
-/* vCPUs may still run, and the main loop if this is another thread: what watches the device stays. */
+/* Encoder threads end, and the socket's file goes. vCPUs may still run, and the main loop if this is another thread: what watches
+ * the device stays. */
 static void qemu_exits(Notifier *notifier, void *data)
 {
     FrameExport *export = container_of(notifier, FrameExport, exit_notifier);
 
     BQL_LOCK_GUARD();
-    close_host(export);
+    g_clear_pointer(&export->run_state_handler, qemu_del_vm_change_state_handler);
+    close_listener(export);
+    helix_measure_host_gone();
+    g_clear_pointer(&export->host, helix_host_free);
+    helix_resource_pause();
+    helix_resource_plugged(export->gpu, false);
+    helix_resource_reset();     /* now no answer to a look-up begins another */
 }
 
+/* A session, or work of the GPU's, may be on the stack; or this is a vCPU's thread. Nothing is closed here but the socket. */
+static void let_go(FrameExport *export)
+{
+    VirtioDeviceClass *klass = VIRTIO_DEVICE_GET_CLASS(export->gpu);
+
+    klass->reset = export->device_reset;
+    klass->unrealize = export->device_unrealize;
+    qemu_bh_delete(export->reset_bh);
+    qemu_remove_exit_notifier(&export->exit_notifier);
+    remove_stats(export);
+    g_clear_pointer(&export->run_state_handler, qemu_del_vm_change_state_handler);
+    close_listener(export);
+    helix_resource_unwatch();
+    helix_resource_plugged(export->gpu, false);
+    if (export->host) {
+        retire_host(export->host);
+    }
+    frame_export = NULL;
+    g_free(export->name);
+    g_free(export);
+}
+
+/*
+ * QEMU's GPUs are not hotpluggable: their own unrealize leaves consoles, and on a GL device bottom halves and handlers, that
+ * point to freed memory, and another GPU can't be plugged. So the device stays allocated for good, and its renderer up.
+ */
 static void watched_unrealize(DeviceState *dev)
 {
-    FrameExport *export = frame_export;
-    VirtioDeviceClass *klass = VIRTIO_DEVICE_GET_CLASS(export->gpu);
-    void (*device_unrealize)(DeviceState *dev) = export->device_unrealize;
-
-    if (dev == DEVICE(export->gpu)) {
-        klass->reset = export->device_reset;
-        klass->unrealize = export->device_unrealize;
-        helix_resource_unwatch();
-        qemu_bh_delete(export->reset_bh);
-        notifier_remove(&export->shutdown_notifier);
-        qemu_remove_exit_notifier(&export->exit_notifier);
-        remove_stats(export);
-        frame_export = NULL;
-        close_host(export);
-        g_free(export->name);
-        g_free(export);
+    if (dev == DEVICE(frame_export->gpu)) {
+        let_go(frame_export);
+        helix_device_keep(dev, NULL);
+    } else {
+        frame_export->device_unrealize(dev);
     }
-    device_unrealize(dev);
+}
+
+/* For as long as QEMU runs: the thread that reads textures outlives the GPU. */
+static void watch_shutdown(void)
+{
+    static Notifier notifier = { .notify = qemu_shuts_down };
+    static bool watching;
+
+    if (!watching) {
+        watching = true;
+        qemu_register_shutdown_notifier(&notifier);
+    }
 }
 
 static void watch_device(FrameExport *export)
@@ -236,11 +310,10 @@ static void watch_device(FrameExport *export)
     klass->reset = watched_reset;
     klass->unrealize = watched_unrealize;
     helix_resource_watch(export->gpu);
-    export->reset_bh = aio_bh_new_guarded(iohandler_get_aio_context(), gpu_was_reset, NULL,
-                                          &qdev_get_parent_bus(DEVICE(export->gpu))->parent->mem_reentrancy_guard);
+    export->reset_bh = aio_bh_new(iohandler_get_aio_context(), gpu_was_reset, export);      /* look-ups engage the guard */
     export->run_state_handler = qemu_add_vm_change_state_handler(run_state_changed, export);
-    export->shutdown_notifier.notify = qemu_shuts_down;
-    qemu_register_shutdown_notifier(&export->shutdown_notifier);
+    watch_shutdown();
+    helix_resource_plugged(export->gpu, true);
     export->exit_notifier.notify = qemu_exits;
     qemu_add_exit_notifier(&export->exit_notifier);
 }

@@ -4,6 +4,9 @@
  *
  * Queues are touched on the main loop only, as what a connection ends in may use GL, and never while the VM is stopped.
  * A kick comes there by ioeventfd and is served at once; one that comes otherwise schedules a bottom half.
+ *
+ * Each access to a queue may write to an address of the guest's choice, so it is made inside of the device's re-entrancy guard
+ * (device-guard.h), whichever callback it comes from. When it returns, the device may be reset or unplugged.
  */
 #include "qemu/osdep.h"
 
@@ -28,36 +31,67 @@ static bool queues_usable(HelixVsockDevice *s)
 {
     VirtIODevice *vdev = VIRTIO_DEVICE(s);
 
-    return vdev->vm_running && !vdev->broken && (vdev->status & VIRTIO_CONFIG_S_DRIVER_OK) && !s->reset_pending;
+    return vdev->vm_running && !vdev->broken && (vdev->status & VIRTIO_CONFIG_S_DRIVER_OK) && !s->reset_pending && !s->unplugged;
+}
+
+/* Entries nest. False: the device must not be entered now; the bottom half comes back to what is to do. */
+static bool enter(HelixVsockDevice *s)
+{
+    if (s->unplugged) {
+        return false;
+    }
+    if (!s->entered) {
+        s->guard = helix_device_enter(DEVICE(s));
+        if (!s->guard) {
+            qemu_bh_schedule(s->bh);
+            return false;
+        }
+    }
+    s->entered++;
+    return true;
+}
+
+static void leave(HelixVsockDevice *s)
+{
+    if (--s->entered == 0) {
+        helix_device_leave(s->guard);
+    }
 }
 
 /* ---- to the guest ---- */
 
-static VirtQueueElement *pop_or_arm(VirtQueue *vq)
+/* Writes nothing, and so needs no guard. */
+static void put_back(VirtQueue *vq, VirtQueueElement *elem)
+{
+    virtqueue_detach_element(vq, elem, 0);
+    g_free(elem);
+}
+
+/* The next buffer; NULL: there is none, or the device was reset or unplugged by the flags that are written here. */
+static VirtQueueElement *pop_or_arm(HelixVsockDevice *s, VirtQueue *vq)
 {
     VirtQueueElement *elem = virtqueue_pop(vq, sizeof(*elem));
 
-    if (!elem) {
+    if (!elem && queues_usable(s)) {
         virtio_queue_set_notification(vq, 1);
-        elem = virtqueue_pop(vq, sizeof(*elem));    /* it may have come in between */
+        elem = queues_usable(s) ? virtqueue_pop(vq, sizeof(*elem)) : NULL;  /* it may have come in between */
     }
-    if (elem) {
+    if (elem && queues_usable(s)) {
         virtio_queue_set_notification(vq, 0);
+    }
+    if (elem && !queues_usable(s)) {
+        put_back(vq, elem);
+        return NULL;
     }
     return elem;
 }
 
-/* HelixVsockOps */
-static gssize rx_room(gpointer device)
+static gssize next_room(HelixVsockDevice *s)
 {
-    HelixVsockDevice *s = device;
     gssize room;
 
-    if (!queues_usable(s)) {
-        return -1;
-    }
     if (!s->rx_elem) {
-        s->rx_elem = pop_or_arm(s->rx_vq);
+        s->rx_elem = pop_or_arm(s, s->rx_vq);
     }
     if (!s->rx_elem) {
         return -1;
@@ -70,45 +104,62 @@ static gssize rx_room(gpointer device)
     return room;
 }
 
-/* The registers are the transport's, and so is the guard that tells when a guest has them written by its buffers. */
-static MemReentrancyGuard *guard_of(DeviceState *dev)
+/* HelixVsockOps */
+static gssize rx_room(gpointer device)
 {
-    return &qdev_get_parent_bus(dev)->parent->mem_reentrancy_guard;
+    HelixVsockDevice *s = device;
+    gssize room;
+
+    if (!queues_usable(s) || !enter(s)) {
+        return -1;
+    }
+    room = next_room(s);
+    leave(s);
+    return room;
 }
 
-/* What bounced is written here, and packets for the guest come from other places than the bottom half too. */
-static void push_guarded(HelixVsockDevice *s, VirtQueue *vq, VirtQueueElement *elem, size_t size)
+/* What bounced is written here. */
+static void push(VirtQueue *vq, VirtQueueElement *elem, size_t size)
 {
-    MemReentrancyGuard *guard = guard_of(DEVICE(s));
-    bool before = guard->engaged_in_io;
-
-    guard->engaged_in_io = true;
     virtqueue_push(vq, elem, size);
-    guard->engaged_in_io = before;
     g_free(elem);
 }
 
 static void rx_put(gpointer device, const HelixVsockHeader *header, const guint8 *payload, gsize len)
 {
     HelixVsockDevice *s = device;
-    VirtQueueElement *elem = g_steal_pointer(&s->rx_elem);
+    VirtQueueElement *elem;
     size_t size;
 
+    g_assert(s->rx_elem);       /* rx_room() said so, and nothing was written since */
+    if (!enter(s)) {
+        return;
+    }
+    elem = g_steal_pointer(&s->rx_elem);
     trace_helix_vsock_to_guest(header->src_port, header->dst_port, header->op, header->flags, header->len,
                                header->buf_alloc, header->fwd_cnt);
     size = helix_vsock_chain_put(elem->in_sg, elem->in_num, header, payload, len);
-    push_guarded(s, s->rx_vq, elem, size);
+    push(s->rx_vq, elem, size);
+    leave(s);
+}
+
+static void notify(HelixVsockDevice *s, VirtQueue *vq)
+{
+    if (queues_usable(s)) {
+        virtio_notify(VIRTIO_DEVICE(s), vq);
+    }
 }
 
 static void rx_notify(gpointer device)
 {
     HelixVsockDevice *s = device;
 
-    if (s->in_burst) {
-        s->rx_dirty = true;
-    } else {
-        virtio_notify(VIRTIO_DEVICE(s), s->rx_vq);
+    if (s->in_burst || !enter(s)) {
+        s->rx_dirty = true;     /* at the burst's end, or from the bottom half */
+        return;
     }
+    notify(s, s->rx_vq);
+    leave(s);
 }
 
 const HelixVsockOps helix_vsock_queue_ops = {
@@ -126,14 +177,14 @@ static void send_event(HelixVsockDevice *s)
     if (!s->event_pending) {
         return;
     }
-    elem = pop_or_arm(s->event_vq);
+    elem = pop_or_arm(s, s->event_vq);
     if (!elem) {
         return;
     }
     s->event_pending = false;
     trace_helix_vsock_event(VIRTIO_VSOCK_EVENT_TRANSPORT_RESET);
-    push_guarded(s, s->event_vq, elem, iov_from_buf(elem->in_sg, elem->in_num, 0, &event, sizeof(event)));
-    virtio_notify(VIRTIO_DEVICE(s), s->event_vq);
+    push(s->event_vq, elem, iov_from_buf(elem->in_sg, elem->in_num, 0, &event, sizeof(event)));
+    notify(s, s->event_vq);
 }
 
 /* ---- from the guest ---- */
@@ -146,13 +197,15 @@ static bool receive_one(HelixVsockDevice *s, VirtQueueElement *elem)
     if (!helix_vsock_chain_take(elem->out_sg, elem->out_num, &header, s->payload, HELIX_VSOCK_BUF_ALLOC, &len)) {
         virtio_error(VIRTIO_DEVICE(s), "helix-vsock: a packet of %zu bytes, its header alone has %u",
                      helix_vsock_chain_size(elem->out_sg, elem->out_num), HELIX_VSOCK_HEADER_SIZE);
-        virtqueue_detach_element(s->tx_vq, elem, 0);
-        g_free(elem);
+        put_back(s->tx_vq, elem);
         return false;
     }
     s->tx_untold += elem->out_num;
     s->tx_untold_bytes += len;
-    push_guarded(s, s->tx_vq, elem, 0);
+    push(s->tx_vq, elem, 0);
+    if (!queues_usable(s)) {
+        return false;
+    }
     trace_helix_vsock_from_guest(header.src_port, header.dst_port, header.op, header.flags, header.len,
                                  header.buf_alloc, header.fwd_cnt);
     helix_vsock_receive(s->vsock, &header, s->payload, len);
@@ -169,18 +222,15 @@ static void forget_untold(HelixVsockDevice *s)
 static void tell_taken(void *opaque)
 {
     HelixVsockDevice *s = opaque;
-    MemReentrancyGuard *guard = guard_of(DEVICE(s));
-    bool before = guard->engaged_in_io;
     HELIX_TURN_SCOPE;
 
-    if (!s->tx_untold || !queues_usable(s)) {
+    if (!s->tx_untold || !queues_usable(s) || !enter(s)) {
         return;
     }
     forget_untold(s);
     timer_del(s->tx_timer);
-    guard->engaged_in_io = true;
-    virtio_notify(VIRTIO_DEVICE(s), s->tx_vq);
-    guard->engaged_in_io = before;
+    notify(s, s->tx_vq);
+    leave(s);
 }
 
 /*
@@ -208,7 +258,7 @@ static void receive_all(HelixVsockDevice *s)
             qemu_bh_schedule(s->bh);
             break;
         }
-        elem = pop_or_arm(s->tx_vq);
+        elem = pop_or_arm(s, s->tx_vq);
         if (!elem || !receive_one(s, elem)) {
             break;
         }
@@ -219,14 +269,8 @@ static void receive_all(HelixVsockDevice *s)
 
 /* ---- main loop ---- */
 
-static void work(void *opaque)
+static void in_device(HelixVsockDevice *s)
 {
-    HelixVsockDevice *s = opaque;
-    HELIX_TURN_SCOPE;
-
-    if (!s->vsock) {
-        return;                 /* a thread that is not the main loop's has called exit(), and the loop goes on meanwhile */
-    }
     if (s->reset_pending) {
         trace_helix_vsock_reset(helix_vsock_n_connections(s->vsock));
         if (!helix_vsock_reset(s->vsock)) {
@@ -245,23 +289,31 @@ static void work(void *opaque)
     s->in_burst = false;
     if (s->rx_dirty) {
         s->rx_dirty = false;
-        virtio_notify(VIRTIO_DEVICE(s), s->rx_vq);
+        notify(s, s->rx_vq);
     }
+}
+
+static void work(void *opaque)
+{
+    HelixVsockDevice *s = opaque;
+    HELIX_TURN_SCOPE;
+
+    if (!s->vsock || !enter(s)) {
+        return;                 /* not even a host: a thread that is not the main loop's has called exit(), and the loop goes on */
+    }
+    in_device(s);
+    leave(s);
 }
 
 static void kicked(VirtIODevice *vdev, VirtQueue *vq)
 {
     HelixVsockDevice *s = HELIX_VSOCK(vdev);
-    MemReentrancyGuard *guard = guard_of(DEVICE(s));
-    bool before = guard->engaged_in_io;
 
     if (!s->kicks_in_loop || s->in_burst) {
         qemu_bh_schedule(s->bh);
         return;
     }
-    guard->engaged_in_io = true;
     work(s);
-    guard->engaged_in_io = before;
 }
 
 /* ---- life ---- */
@@ -269,8 +321,7 @@ static void kicked(VirtIODevice *vdev, VirtQueue *vq)
 static void drop_rx_elem(HelixVsockDevice *s)
 {
     if (s->rx_elem) {
-        virtqueue_detach_element(s->rx_vq, s->rx_elem, 0);
-        g_clear_pointer(&s->rx_elem, g_free);
+        put_back(s->rx_vq, g_steal_pointer(&s->rx_elem));
     }
 }
 
@@ -302,14 +353,20 @@ void helix_vsock_queues_add(HelixVsockDevice *s)
     s->event_vq = virtio_add_queue(vdev, EVENT_QUEUE_SIZE, kicked);
     s->payload = g_malloc(HELIX_VSOCK_BUF_ALLOC);
     s->tx_timer = timer_new_us(QEMU_CLOCK_VIRTUAL, tell_taken, s);
-    s->bh = aio_bh_new_guarded(iohandler_get_aio_context(), work, s, guard_of(DEVICE(s)));
+    s->bh = aio_bh_new(iohandler_get_aio_context(), work, s);   /* which engages the guard itself, or comes later */
+}
+
+void helix_vsock_queues_stop(HelixVsockDevice *s)
+{
+    s->unplugged = true;
+    timer_del(s->tx_timer);
+    drop_rx_elem(s);            /* QEMU frees the address space that it is mapped in */
 }
 
 void helix_vsock_queues_delete(HelixVsockDevice *s)
 {
     qemu_bh_delete(s->bh);
     timer_free(s->tx_timer);
-    drop_rx_elem(s);
     g_clear_pointer(&s->payload, g_free);
     virtio_delete_queue(s->rx_vq);
     virtio_delete_queue(s->tx_vq);

@@ -198,18 +198,29 @@ static void realize(DeviceState *dev, Error **errp)
     qemu_add_exit_notifier(&s->exit_notifier);
 }
 
-static void unrealize(DeviceState *dev)
+/* In the main loop, with nothing of the device's on the stack. */
+static void free_parts(DeviceState *dev)
 {
     HelixVsockDevice *s = HELIX_VSOCK(dev);
-    VirtIODevice *vdev = VIRTIO_DEVICE(dev);
 
     qemu_remove_exit_notifier(&s->exit_notifier);
-    qemu_del_vm_change_state_handler(s->vm_change);
-    s->reset_pending = true;    /* nothing goes to the guest any more */
     g_clear_pointer(&s->vsock, helix_vsock_abandon);
     close_host_side(s);
     helix_vsock_queues_delete(s);
-    virtio_cleanup(vdev);
+}
+
+/*
+ * On a vCPU's thread, or inside of the device's own work, where a guest's buffer lies on the slot control of the port above. A
+ * connection may be in the middle of a call into its user: the protocol goes later, and with it QEMU's DEVICE_DELETED.
+ */
+static void unrealize(DeviceState *dev)
+{
+    HelixVsockDevice *s = HELIX_VSOCK(dev);
+
+    qemu_del_vm_change_state_handler(s->vm_change);
+    helix_vsock_queues_stop(s);
+    virtio_cleanup(VIRTIO_DEVICE(dev));
+    helix_device_keep(dev, free_parts);
 }
 
 /* The buffer held in hand goes back, so that the queue that is saved has it. */

@@ -11,13 +11,7 @@
 #include "qom/object.h"
 #include "../vsock/hybrid.h"
 #include "../vsock/vsock.h"
-
-/* What class_init() gets: const from QEMU 10.1 on. */
-#if QEMU_VERSION_MAJOR > 10 || (QEMU_VERSION_MAJOR == 10 && QEMU_VERSION_MINOR >= 1)
-#define HELIX_CLASS_DATA const void
-#else
-#define HELIX_CLASS_DATA void
-#endif
+#include "device-guard.h"
 
 /* Credit a connection, and so the longest packet that can be right. */
 #define HELIX_VSOCK_BUF_ALLOC (256 * KiB)
@@ -43,20 +37,27 @@ struct HelixVsockDevice {
 
     VirtQueueElement *rx_elem;      /* the next receive buffer, taken from the queue; NULL: none */
     uint8_t *payload;               /* the guest's packet, copied so that the guest cannot change it under our eyes */
+    MemReentrancyGuard *guard;      /* engaged while entered is not 0 */
+    unsigned entered;
     unsigned tx_untold;             /* descriptors of tx_vq that were taken since the guest was told */
     size_t tx_untold_bytes;         /* of payload in them */
     bool in_burst;                  /* one notification at its end is enough */
     bool rx_dirty;
     bool reset_pending;             /* the driver reset the device; the connections go before anything else happens */
     bool event_pending;             /* TRANSPORT_RESET is owed to the driver */
+    bool unplugged;                 /* the queues are not to be touched; the rest goes from a bottom half */
 };
 
 /* ---- helix-vsock-queues.c ---- */
 
 extern const HelixVsockOps helix_vsock_queue_ops;
 
-/* What realize and unrealize do about the queues; nothing is in vsock any more when they go. */
+/*
+ * What realize and unrealize do about the queues. Stop: they are not touched again; it may be called from inside of the device's
+ * own work. Delete, later: no connection is left in vsock.
+ */
 void helix_vsock_queues_add(HelixVsockDevice *s);
+void helix_vsock_queues_stop(HelixVsockDevice *s);
 void helix_vsock_queues_delete(HelixVsockDevice *s);
 /* On any thread that holds the BQL: the driver resets the device, or queue @index. */
 void helix_vsock_queues_reset(HelixVsockDevice *s);

@@ -53,8 +53,12 @@ static gboolean check(GSource *source)
 static gboolean dispatch(GSource *source, GSourceFunc callback, gpointer data)
 {
     FenceSource *fence = (FenceSource *)source;
+    MemReentrancyGuard *guard = helix_gpu_enter(fence->g);
 
-    virtio_gpu_virgl_fence_poll(fence->g);
+    if (guard) {                /* else later: answers are written to where the guest says */
+        virtio_gpu_virgl_fence_poll(fence->g);
+        helix_gpu_leave(guard);
+    }
     fence->next = g_get_monotonic_time() + INTERVAL_US;
     return G_SOURCE_CONTINUE;
 }

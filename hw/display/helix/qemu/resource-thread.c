@@ -24,8 +24,8 @@
 #include <epoxy/gl.h>
 #include <virglrenderer.h>
 
-/* How long QEMU's exit waits for a GPU that does not finish. */
-#define END_MS 2000
+/* How long QEMU's shutdown waits for a GPU that does not finish. */
+#define PAUSE_MS 2000
 /* How long the thread waits for what was drawn, before the main loop is left to find out what is wrong. */
 #define DRAWN_NS (5 * UINT64_C(1000000000))
 /* Orders out at a time: each keeps a texture alive that its guest may have destroyed. */
@@ -46,15 +46,15 @@ static struct {
     EGLContext context;         /* the thread's, as above */
     uint64_t count;
     unsigned n_orders;          /* that are out; main loop, as the count */
-    bool started;
 
     QemuMutex lock;             /* what follows */
     QemuCond changed;
     QSIMPLEQ_HEAD(, Order) orders, done;
-    bool stop, ended;
+    bool paused;                /* orders go back unread */
+    bool in_gl;
 } reader;
 
-static enum { UNKNOWN, RUNNING, UNUSABLE } state;     /* main loop */
+static enum { UNKNOWN, RUNNING, PAUSED, UNUSABLE } state;     /* main loop */
 
 /* ---- the thread ---- */
 
@@ -102,34 +102,36 @@ static bool read_image(const Order *order)
     return good;
 }
 
-/* After a stop those that are left come too, not to be read. */
-static Order *next_order(bool *stop)
+/* Also while paused: what is left then is not read. */
+static Order *next_order(bool *paused)
 {
     Order *order;
 
     QEMU_LOCK_GUARD(&reader.lock);
-    while (!(order = QSIMPLEQ_FIRST(&reader.orders)) && !reader.stop) {
+    reader.in_gl = false;
+    qemu_cond_broadcast(&reader.changed);
+    while (!(order = QSIMPLEQ_FIRST(&reader.orders))) {
         qemu_cond_wait(&reader.changed, &reader.lock);
     }
-    if (order) {
-        QSIMPLEQ_REMOVE_HEAD(&reader.orders, next);
-    }
-    *stop = reader.stop;
+    QSIMPLEQ_REMOVE_HEAD(&reader.orders, next);
+    reader.in_gl = true;
+    *paused = reader.paused;
     return order;
 }
 
-/* At the end GL is left alone: whose display it is may have closed it. */
+/* Never ends: at QEMU's exit it waits for an order, outside of GL, which the display may have closed by then. */
 static void *reader_main(void *opaque)
 {
     bool current = eglBindAPI(EGL_OPENGL_API) &&
         eglMakeCurrent(reader.display, EGL_NO_SURFACE, EGL_NO_SURFACE, reader.context);
     bool usable = current && epoxy_has_gl_extension("GL_OES_EGL_image");
-    bool stop;
-    Order *order;
 
-    while ((order = next_order(&stop))) {
+    while (true) {
+        bool paused;
+        Order *order = next_order(&paused);
+
         order->usable = usable;
-        order->good = usable && !stop && read_image(order);
+        order->good = usable && !paused && read_image(order);
         eglDestroyImageKHR(reader.display, order->image);
         eglDestroySyncKHR(reader.display, order->drawn);
         WITH_QEMU_LOCK_GUARD(&reader.lock) {
@@ -137,10 +139,6 @@ static void *reader_main(void *opaque)
         }
         qemu_bh_schedule(reader.bh);
     }
-    WITH_QEMU_LOCK_GUARD(&reader.lock) {
-        reader.ended = true;
-    }
-    qemu_cond_broadcast(&reader.changed);
     return NULL;
 }
 
@@ -213,10 +211,10 @@ static bool start(void)
     QSIMPLEQ_INIT(&reader.orders);
     QSIMPLEQ_INIT(&reader.done);
     reader.bh = aio_bh_new(iohandler_get_aio_context(), answer, NULL);
+    reader.in_gl = true;
     helix_threads_begin(&before, true);
     qemu_thread_create(&thread, "helix-readback", reader_main, NULL, QEMU_THREAD_DETACHED);
     helix_threads_end(&before);
-    reader.started = true;
     state = RUNNING;
     return true;
 }
@@ -262,7 +260,7 @@ static bool begin(const HelixTextureOrder *what)
     Order *order;
 
     virgl_renderer_force_ctx_0();
-    if (state == UNUSABLE || reader.n_orders == MOST_ORDERS || !epoxy_has_egl() || eglGetCurrentContext() == EGL_NO_CONTEXT ||
+    if (state == UNUSABLE || state == PAUSED || reader.n_orders == MOST_ORDERS || !epoxy_has_egl() || eglGetCurrentContext() == EGL_NO_CONTEXT ||
         (state == UNKNOWN && !start()) || eglGetCurrentDisplay() != reader.display) {
         return false;
     }
@@ -278,24 +276,30 @@ static bool begin(const HelixTextureOrder *what)
     return true;
 }
 
-/* What is still ordered the main loop reads. What the thread hangs in is never answered. */
-static void end(void)
+/* The only time that the main loop waits for the thread. What is still ordered the main loop reads. */
+static void pause_thread(void)
 {
-    bool ended = false;
-    int64_t until = g_get_monotonic_time() / 1000 + END_MS;
+    int64_t until = g_get_monotonic_time() / 1000 + PAUSE_MS;
 
-    state = UNUSABLE;
-    if (reader.started) {
-        reader.started = false;
+    if (state == RUNNING) {
+        state = PAUSED;
         WITH_QEMU_LOCK_GUARD(&reader.lock) {
-            reader.stop = true;
-            qemu_cond_broadcast(&reader.changed);
-            while (!(ended = reader.ended) && g_get_monotonic_time() / 1000 < until) {
+            reader.paused = true;
+            while ((reader.in_gl || QSIMPLEQ_FIRST(&reader.orders)) && g_get_monotonic_time() / 1000 < until) {
                 qemu_cond_timedwait(&reader.changed, &reader.lock, 50);
             }
         }
-        if (ended) {
-            answer(NULL);
+        answer(NULL);
+    }
+}
+
+/* An order that the thread hangs in holds up those behind it, of which there are MOST_ORDERS at most. */
+static void resume_thread(void)
+{
+    if (state == PAUSED) {
+        state = RUNNING;
+        WITH_QEMU_LOCK_GUARD(&reader.lock) {
+            reader.paused = false;
         }
     }
 }
@@ -305,7 +309,9 @@ static uint64_t count(void)
     return reader.count;
 }
 
-static const HelixTextureThread thread = { .prepare = prepare, .begin = begin, .end = end, .count = count };
+static const HelixTextureThread thread = {
+    .prepare = prepare, .begin = begin, .pause = pause_thread, .resume = resume_thread, .count = count,
+};
 
 static void register_thread(void)
 {

@@ -10,6 +10,7 @@
 #include "qemu/main-loop.h"
 #include "qemu/error-report.h"
 #include "system/cpus.h"
+#include "device-guard.h"
 #include "measure.h"
 #include "resource.h"
 #include "../core/turn.h"
@@ -21,6 +22,9 @@ const HelixTextureThread *helix_texture_thread;
 void (*helix_fence_watch)(VirtIOGPU *g, bool (*wanted)(void));
 
 static const char gl_type[] = "virtio-gpu-gl-device";
+
+static const VirtIOGPU *plugged_gpu;
+static bool in_gpu;
 
 static const struct {
     uint32_t format;
@@ -83,17 +87,52 @@ bool helix_pixels_reorder(uint8_t *pixels, uint32_t width, uint32_t rows, uint32
     return true;
 }
 
+MemReentrancyGuard *helix_gpu_enter(VirtIOGPU *g)
+{
+    MemReentrancyGuard *guard = helix_device_enter(DEVICE(g));
+
+    in_gpu = in_gpu || guard;
+    return guard;
+}
+
+void helix_gpu_leave(MemReentrancyGuard *guard)
+{
+    in_gpu = false;
+    helix_device_leave(guard);
+}
+
+bool helix_gpu_entered(void)
+{
+    return in_gpu;
+}
+
 /*
  * What the guest queued before its request has happened when this returns, as far as the renderer is not blocked. The
- * time that takes is the guest's: its commands would have been carried out a moment later anyway.
+ * time that takes is the guest's: its commands would have been carried out a moment later anyway. False: the GPU is
+ * inside of work of its own, a reset that a vCPU waits for; its resources are gone or about to go.
  */
-static void drain_control_queue(VirtIOGPU *g)
+static bool drain_control_queue(VirtIOGPU *g)
 {
     VirtIOGPUClass *klass = VIRTIO_GPU_GET_CLASS(g);
+    MemReentrancyGuard *guard = helix_gpu_enter(g);
 
+    if (!guard) {
+        return false;
+    }
     helix_turn_pause();
     klass->handle_ctrl(VIRTIO_DEVICE(g), g->ctrl_vq);
     helix_turn_resume();
+    helix_gpu_leave(guard);
+    return true;
+}
+
+/* Whether @g is there at all: look-ups under way outlive it. */
+static bool is_plugged(const VirtIOGPU *g, uint32_t id, GError **error)
+{
+    if (g != plugged_gpu) {
+        g_set_error(error, HELIX_ERROR, HELIX_CODE_NOT_FOUND, "resource %u is gone: its GPU was unplugged", id);
+    }
+    return g == plugged_gpu;
 }
 
 static bool is_gl(VirtIOGPU *g)
@@ -111,6 +150,9 @@ static bool find_described(VirtIOGPU *g, uint32_t id, HelixResource *resource, G
 
     memset(resource, 0, sizeof(*resource));
     resource->id = id;
+    if (!is_plugged(g, id, error)) {
+        return false;
+    }
     QTAILQ_FOREACH(res, &g->reslist, next) {
         if (res->resource_id == id) {
             break;
@@ -220,12 +262,19 @@ static bool choose_pages(VirtIOGPU *g, const HelixPicture *picture, HelixResourc
 /* Find the resource, and whether its texture or its pages are the picture, which lies within them. */
 static bool choose(VirtIOGPU *g, const HelixPicture *picture, HelixResource *resource, bool *texture, GError **error)
 {
+    if (!is_plugged(g, picture->resource_id, error)) {
+        return false;
+    }
     if (qemu_in_vcpu_thread() || g->processing_cmdq) {
         g_set_error_literal(error, HELIX_ERROR, HELIX_CODE_INTERNAL,
                             "look-up outside of the main loop, where GL has no context");
         return false;
     }
-    drain_control_queue(g);
+    if (!drain_control_queue(g)) {
+        g_set_error(error, HELIX_ERROR, HELIX_CODE_NOT_FOUND, "resource %u can't be looked up: the GPU is in the middle of work, "
+                    "a reset for one; send the picture again", picture->resource_id);
+        return false;
+    }
     if (!find_described(g, picture->resource_id, resource, error)) {
         return false;
     }
@@ -308,15 +357,26 @@ void helix_resource_reset(void)
     helix_read_reset();
 }
 
-void helix_resource_end(void)
+void helix_resource_plugged(const VirtIOGPU *g, bool plugged)
+{
+    plugged_gpu = plugged ? g : NULL;
+    if (!plugged && helix_fence_watch) {
+        helix_fence_watch(NULL, NULL);
+    }
+}
+
+void helix_resource_pause(void)
 {
     if (helix_texture_thread) {
-        helix_texture_thread->end();
+        helix_texture_thread->pause();
     }
 }
 
 void helix_resource_resume(void)
 {
+    if (helix_texture_thread) {
+        helix_texture_thread->resume();
+    }
     helix_read_continue();
 }
 

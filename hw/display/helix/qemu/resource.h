@@ -77,8 +77,13 @@ typedef struct HelixTextureThread {
     void (*prepare)(VirtIOGPU *g);
     /* False: it can't, and nothing is called. */
     bool (*begin)(const HelixTextureOrder *order);
-    /* QEMU shuts down: what is under way is answered, unless the GPU does not finish. Further orders are refused. */
-    void (*end)(void);
+    /*
+     * QEMU may exit, and GL with it: waits until the thread is not in GL, unless the GPU does not finish. What it has not read
+     * comes back as not good. Orders are refused until resume.
+     */
+    void (*pause)(void);
+    /* The VM runs: QEMU did not exit. */
+    void (*resume)(void);
     /* Textures read so far. */
     uint64_t (*count)(void);
 } HelixTextureThread;
@@ -110,8 +115,21 @@ extern const HelixResolver helix_resource_resolver;
 /* The GPU was reset, or QEMU exits: look-ups under way are answered. */
 void helix_resource_reset(void);
 
-/* QEMU shuts down or exits: the thread that reads textures ends, and what it has not read is read on the main loop. */
-void helix_resource_end(void);
+/*
+ * Enter and leave @g as device-guard.h says. Entered: this module is inside of it. Main loop.
+ */
+MemReentrancyGuard *helix_gpu_enter(VirtIOGPU *g);
+void helix_gpu_leave(MemReentrancyGuard *guard);
+bool helix_gpu_entered(void);
+
+/*
+ * @g takes part in look-ups from now on, or not any longer: then nothing of it is touched again, and look-ups under way
+ * find no resource. BQL held, any thread, also inside of a look-up.
+ */
+void helix_resource_plugged(const VirtIOGPU *g, bool plugged);
+
+/* QEMU shuts down or exits: no thread is in GL when this returns; textures are read on the main loop until resume. */
+void helix_resource_pause(void);
 
 /* Notice what is made and reset on @g, the exporting GPU, whose class is changed for that; until _unwatch(). Main loop. */
 void helix_resource_watch(VirtIOGPU *g);

@@ -5,6 +5,7 @@
 
 #include <pixman.h>
 
+#include "hw/virtio/virtio.h"
 #include "qemu/queue.h"
 
 typedef struct VirtIOGPU VirtIOGPU;

@@ -8,6 +8,7 @@
 
 #include <pixman.h>
 
+#include "hw/virtio/virtio.h"
 #include "qemu/osdep.h"
 #include "qemu/queue.h"
 
