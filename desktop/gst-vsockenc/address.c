@@ -6,6 +6,7 @@
 #include <unistd.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <linux/vm_sockets.h>
 #include <gst/gst.h>
@@ -55,6 +56,9 @@ static const char *unix_advice(int code)
     case EACCES:
     case EPERM:
         return "Only the user that runs the host may connect.";
+    case ENOTSOCK:
+    case EPROTOTYPE:
+        return "What is there is not a socket of a host: socket-path= is the PATH of its helix-listen=unix:PATH.";
     case EAGAIN:
         return "The host takes no new connections at the moment.";
     default:
@@ -62,13 +66,13 @@ static const char *unix_advice(int code)
     }
 }
 
-GError *vsock_address_error(gboolean is_unix, const char *name, int code)
+GError *vsock_address_error(const VsockAddress *address, const char *name, int code)
 {
     return g_error_new(GST_RESOURCE_ERROR,
                        code == EACCES || code == EPERM ? GST_RESOURCE_ERROR_NOT_AUTHORIZED
                                                        : GST_RESOURCE_ERROR_OPEN_READ_WRITE,
                        "Cannot connect to the host on %s: %s. %s", name, g_strerror(code),
-                       is_unix ? unix_advice(code) : vsock_advice(code));
+                       address->socket_path ? unix_advice(code) : vsock_advice(code));
 }
 
 gboolean vsock_address_may_come(int code)
@@ -189,11 +193,16 @@ static gboolean begin(int fd, const struct sockaddr *to, socklen_t size, gboolea
 static gboolean connect_unix(int fd, const VsockAddress *address, const char *name, gboolean *connecting, int *code, GError **error)
 {
     struct sockaddr_un sun = { .sun_family = AF_UNIX };
+    struct stat st;
 
     g_strlcpy(sun.sun_path, address->socket_path, sizeof(sun.sun_path));
     if (!begin(fd, (void *)&sun, sizeof(sun), connecting)) {
         *code = errno;
-        g_propagate_error(error, vsock_address_error(TRUE, name, *code));
+        /* Linux says the same of a file as of a socket whose host is gone. */
+        if (*code == ECONNREFUSED && stat(sun.sun_path, &st) == 0 && !S_ISSOCK(st.st_mode)) {
+            *code = ENOTSOCK;
+        }
+        g_propagate_error(error, vsock_address_error(address, name, *code));
         return FALSE;
     }
     return TRUE;
@@ -209,7 +218,7 @@ static gboolean connect_vsock(int fd, const VsockAddress *address, const char *n
 
     if (!bind_vsock(fd, cid) || !begin(fd, (void *)&svm, sizeof(svm), connecting)) {
         *code = errno;
-        g_propagate_error(error, vsock_address_error(FALSE, name, *code));
+        g_propagate_error(error, vsock_address_error(address, name, *code));
         return FALSE;
     }
     /* Now, as a socket that is on its way by the loopback keeps that module from being unloaded. */
@@ -238,7 +247,7 @@ int vsock_address_connect(const VsockAddress *address, const char *name, gboolea
     fd = socket(is_unix ? AF_UNIX : AF_VSOCK, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0) {
         *code = errno;
-        g_propagate_error(error, vsock_address_error(is_unix, name, *code));
+        g_propagate_error(error, vsock_address_error(address, name, *code));
         return -1;
     }
     if (!(is_unix ? connect_unix : connect_vsock)(fd, address, name, connecting, code, error)) {

@@ -13,6 +13,6 @@ int vsock_address_connect(const VsockAddress *address, const char *name, gboolea
 /* Is connect()'s errno @code one that may be gone at the next try? */
 gboolean vsock_address_may_come(int code);
 /* What connect()'s errno @code means here and what to do about it, as GST_RESOURCE_ERROR. */
-GError *vsock_address_error(gboolean is_unix, const char *name, int code);
+GError *vsock_address_error(const VsockAddress *address, const char *name, int code);
 
 #endif

@@ -141,7 +141,7 @@ static gboolean finish_connect(VsockConnection *self, GError **error)
     }
     if (code) {
         self->gone = vsock_address_may_come(code);
-        g_propagate_error(error, vsock_address_error(self->address.socket_path != NULL, self->name, code));
+        g_propagate_error(error, vsock_address_error(&self->address, self->name, code));
         return FALSE;
     }
     is_connected(self);

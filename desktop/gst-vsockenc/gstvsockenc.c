@@ -14,20 +14,23 @@ GST_DEBUG_CATEGORY(vsockenc_debug);
 #define DRM_FORMATS "drm-format = (string) { XR24, AR24, XB24, AB24 }"
 #define RGB_FORMATS "{ BGRx, BGRA, RGBx, RGBA }"
 /* No field coding: what is interlaced has to be deinterlaced first. */
-#define SIZE "width = (int) [ 1, 8192 ], height = (int) [ 1, 8192 ], framerate = (fraction) [ 0, max ], " \
-             "interlace-mode = (string) progressive"
+#define OF_SIZE(caps, width, height) \
+    caps ", width = (int) [ 1, " #width " ], height = (int) [ 1, " #height " ], framerate = (fraction) [ 0, max ], " \
+    "interlace-mode = (string) progressive"
+/* H.264 has no level for more than 139264 macroblocks (table A-1); the host takes 8192 pixels a side. Caps know rectangles only. */
+#define OF_ANY_SIZE(caps) OF_SIZE(caps, 8192, 4352) "; " OF_SIZE(caps, 4352, 8192) "; " OF_SIZE(caps, 5968, 5968)
 
 #define PLAIN_CAPS \
-    "video/x-raw, format = (string) " RGB_FORMATS ", " SIZE "; " \
-    "video/x-raw, format = (string) { NV12, I420 }, " SIZE
+    OF_ANY_SIZE("video/x-raw, format = (string) " RGB_FORMATS) "; " \
+    OF_ANY_SIZE("video/x-raw, format = (string) { NV12, I420 }")
 
 /*
  * Best first. Mutter offers the implicit modifier, which PipeWire spells as plain memory:DMABuf; Weston offers linear,
  * spelled DMA_DRM; PipeWire before 1.6 can do neither and takes system memory.
  */
 #define SINK_CAPS \
-    "video/x-raw(memory:DMABuf), format = (string) " RGB_FORMATS ", " SIZE "; " \
-    "video/x-raw(memory:DMABuf), format = (string) DMA_DRM, " DRM_FORMATS ", " SIZE "; " \
+    OF_ANY_SIZE("video/x-raw(memory:DMABuf), format = (string) " RGB_FORMATS) "; " \
+    OF_ANY_SIZE("video/x-raw(memory:DMABuf), format = (string) DMA_DRM, " DRM_FORMATS) "; " \
     PLAIN_CAPS
 
 static GstStaticPadTemplate sink_template =
@@ -62,12 +65,21 @@ VsockStream *vsockenc_ref_stream(GstVsockEnc *self)
 static GstStateChangeReturn gst_vsockenc_change_state(GstElement *element, GstStateChange transition)
 {
     VsockStream *stream = vsockenc_ref_stream(GST_VSOCKENC(element));
+    GstStateChangeReturn result;
 
     if (transition == GST_STATE_CHANGE_PAUSED_TO_READY && stream) {
         vsock_stream_end(stream);
     }
     g_clear_pointer(&stream, vsock_stream_unref);
-    return GST_ELEMENT_CLASS(parent_class)->change_state(element, transition);
+    /* Not as the base class's start(): of one that fails that says "Could not initialize supporting library", too. */
+    if (transition == GST_STATE_CHANGE_READY_TO_PAUSED && !vsockenc_start(GST_VIDEO_ENCODER(element))) {
+        return GST_STATE_CHANGE_FAILURE;
+    }
+    result = GST_ELEMENT_CLASS(parent_class)->change_state(element, transition);
+    if (transition == GST_STATE_CHANGE_READY_TO_PAUSED && result == GST_STATE_CHANGE_FAILURE) {
+        vsockenc_stop(GST_VIDEO_ENCODER(element));
+    }
+    return result;
 }
 
 /*
@@ -217,6 +229,14 @@ static void give_last_back(GstVsockEnc *self)
 }
 
 /* What makes pictures of @caps, which are not accepted, into some that are. */
+static gboolean is_too_large(const GstStructure *structure)
+{
+    gint width, height;
+
+    return gst_structure_get_int(structure, "width", &width) && gst_structure_get_int(structure, "height", &height) &&
+           (MAX(width, height) > 8192 || (MIN(width, height) > 4352 && MAX(width, height) > 5968));
+}
+
 static const char *what_to_insert(const GstCaps *caps)
 {
     GstCapsFeatures *features = gst_caps_get_size(caps) ? gst_caps_get_features(caps, 0) : NULL;
@@ -224,6 +244,9 @@ static const char *what_to_insert(const GstCaps *caps)
 
     if (mode && strcmp(mode, "progressive") != 0) {
         return "deinterlace";
+    }
+    if (features && is_too_large(gst_caps_get_structure(caps, 0))) {
+        return "videoscale (H.264 has at most 8192x4352, 4352x8192 or 5968x5968)";
     }
     return features && !gst_caps_features_is_equal(features, GST_CAPS_FEATURES_MEMORY_SYSTEM_MEMORY)
                ? "glupload ! glcolorconvert ! gldownload" : "videoconvert";
@@ -323,7 +346,6 @@ static void gst_vsockenc_class_init(GstVsockEncClass *klass)
         "Lets the host of this virtual machine encode: sends the virtio-gpu resource id of each picture (or its "
         "pixels, where it has none) over vsock and gets H.264 back", "The project's authors");
 
-    encoder_class->start = vsockenc_start;
     encoder_class->stop = vsockenc_stop;
     encoder_class->set_format = vsockenc_set_format;
     encoder_class->handle_frame = vsockenc_handle_frame;

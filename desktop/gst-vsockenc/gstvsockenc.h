@@ -79,7 +79,7 @@ struct _GstVsockEnc {
 /* The stream, to be unreffed, or NULL. Any thread. */
 VsockStream *vsockenc_ref_stream(GstVsockEnc *self);
 
-/* encode.c: the virtual methods of GstVideoEncoder. */
+/* encode.c: the virtual methods of GstVideoEncoder, and start(), from READY to PAUSED. FALSE: an error was posted. */
 gboolean vsockenc_start(GstVideoEncoder *encoder);
 gboolean vsockenc_stop(GstVideoEncoder *encoder);
 gboolean vsockenc_set_format(GstVideoEncoder *encoder, GstVideoCodecState *state);

@@ -203,15 +203,21 @@ static void test_held(void)
 
 /* ---- interlaced video ---- */
 
-static gboolean accepts(GstHarness *h, const char *fields)
+static gboolean accepts_caps(GstHarness *h, const char *text)
 {
-    g_autofree char *text = g_strconcat(RAW "format=NV12, framerate=25/1", fields, NULL);
     g_autoptr(GstCaps) caps = gst_caps_from_string(text);
     g_autoptr(GstPad) pad = gst_element_get_static_pad(h->element, "sink");
     g_autoptr(GstCaps) allowed = gst_pad_query_caps(pad, NULL);
 
     g_assert_cmpint(gst_caps_can_intersect(allowed, caps), ==, gst_pad_query_accept_caps(pad, caps));
     return gst_pad_query_accept_caps(pad, caps);
+}
+
+static gboolean accepts(GstHarness *h, const char *fields)
+{
+    g_autofree char *text = g_strconcat(RAW "format=NV12, framerate=25/1", fields, NULL);
+
+    return accepts_caps(h, text);
 }
 
 static void test_interlaced(void)
@@ -240,8 +246,35 @@ static void test_interlaced(void)
     fixture_tear_down(&f);
 }
 
+/* What caps offer is what H.264 has a level for: 139264 macroblocks at most, of 8192 a side at most (the host's check). */
+static void test_sizes(void)
+{
+    const struct {
+        gint width, height;
+        gboolean good;
+    } size[] = {
+        { 2, 2, TRUE }, { 8192, 4352, TRUE }, { 4352, 8192, TRUE }, { 7680, 4320, TRUE }, { 5120, 5120, TRUE }, { 5968, 5968, TRUE },
+        { 8192, 8192, FALSE }, { 8192, 4353, FALSE }, { 8193, 16, FALSE }, { 16, 8193, FALSE }, { 6000, 6000, FALSE },
+    };
+    Script script = SCRIPT_DEFAULT;
+    Fixture f;
+
+    fixture_set_up(&f, &script, -1);
+    for (guint i = 0; i < G_N_ELEMENTS(size); i++) {
+        g_autofree char *caps = g_strdup_printf("video/x-raw, format=BGRx, framerate=25/1, width=%d, height=%d", size[i].width,
+                                                size[i].height);
+        guint macroblocks = (guint)((size[i].width + 15) / 16 * ((size[i].height + 15) / 16));
+
+        g_test_message("%s", caps);
+        g_assert_cmpint(accepts_caps(f.h, caps), ==, size[i].good);
+        g_assert_true(!size[i].good || macroblocks <= 139264);
+    }
+    fixture_tear_down(&f);
+}
+
 void add_caps_tests(void)
 {
+    g_test_add_func("/caps/sizes", test_sizes);
     g_test_add_func("/caps/follow", test_follow);
     g_test_add_func("/caps/under-way", test_under_way);
     g_test_add_func("/caps/colours", test_colours);

@@ -76,6 +76,9 @@ static void check_no_start(const char *property, const char *value, const char *
     g_error_free(error);
     gst_message_unref(message);
     gst_element_set_state(element, GST_STATE_NULL);
+    /* And nothing else, as "Could not initialize supporting library". */
+    message = gst_bus_pop_filtered(bus, GST_MESSAGE_ERROR);
+    g_assert_null(message);
     gst_element_set_bus(element, NULL);
     gst_object_unref(bus);
     gst_object_unref(element);
@@ -87,6 +90,23 @@ static void test_no_socket(void)
 
     check_no_start("socket-path", "/nonexistent/socket", "There is no such socket");
     check_no_start("socket-path", long_path, "at most 107");
+}
+
+/* What is there is no host's socket, and no waiting makes it one. */
+static void test_not_a_socket(void)
+{
+    g_autofree char *folder = g_dir_make_tmp("vsockenc-XXXXXX", NULL), *path = g_build_filename(folder, "file", NULL);
+    GstElement *element = gst_element_factory_make("vsockenc", NULL);
+
+    g_assert_true(g_file_set_contents(path, "", 0, NULL));
+    check_no_start("socket-path", path, "What is there is not a socket of a host");
+    check_no_start("socket-path", folder, "What is there is not a socket of a host");
+    g_object_set(element, "socket-path", path, "reconnect", TRUE, NULL);
+    g_assert_cmpint(gst_element_set_state(element, GST_STATE_PAUSED), ==, GST_STATE_CHANGE_FAILURE);
+    gst_element_set_state(element, GST_STATE_NULL);
+    gst_object_unref(element);
+    unlink(path);
+    rmdir(folder);
 }
 
 static void test_no_vsock(void)
@@ -467,6 +487,7 @@ void add_hosts_tests(void)
     g_test_add_func("/hosts/frozen-only", test_frozen_only);
     g_test_add_func("/hosts/frozen-only-error", test_frozen_only_error);
     g_test_add_func("/hosts/no-socket", test_no_socket);
+    g_test_add_func("/hosts/not-a-socket", test_not_a_socket);
     g_test_add_func("/hosts/no-vsock", test_no_vsock);
     g_test_add_func("/hosts/no-process", test_no_process);
     g_test_add_func("/hosts/host-by-device", test_host_by_device);

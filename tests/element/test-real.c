@@ -305,6 +305,37 @@ static void check_bitrate(const char *bitrate, const char *text)
     real_host_stop(&host);
 }
 
+/* One stream too many: what is limited, and by which name. */
+static void test_too_many(void)
+{
+    g_autofree char *line = NULL;
+    GstElement *pipeline;
+    GError *error = NULL;
+    GstMessage *message;
+    RealHost host;
+    GstBus *bus;
+
+    real_host_start(&host, "--max-streams=1");
+    line = g_strdup_printf("videotestsrc ! video/x-raw,format=BGRx,width=64,height=64 ! tee name=t ! queue ! vsockenc socket-path=%s ! "
+                           "fakesink t. ! queue ! vsockenc socket-path=%s ! fakesink", host.path, host.path);
+    pipeline = gst_parse_launch(line, &error);
+    g_assert_no_error(error);
+    bus = gst_element_get_bus(pipeline);
+    gst_element_set_state(pipeline, GST_STATE_PLAYING);
+    message = gst_bus_timed_pop_filtered(bus, 20 * GST_SECOND, GST_MESSAGE_ERROR);
+    g_assert_nonnull(message);
+    gst_message_parse_error(message, &error, NULL);
+    g_test_message("%s", error->message);
+    g_assert_nonnull(strstr(error->message, "helix-max-streams"));
+    g_assert_null(strstr(error->message, "SESSION_CLOSE"));
+    g_error_free(error);
+    gst_message_unref(message);
+    gst_element_set_state(pipeline, GST_STATE_NULL);
+    gst_object_unref(bus);
+    gst_object_unref(pipeline);
+    real_host_stop(&host);
+}
+
 static void test_bitrate(void)
 {
     check_bitrate("8000000", "bitrate=8000000 is in kbit/s");
@@ -328,5 +359,6 @@ int main(int argc, char **argv)
     g_test_add_func("/real/colours", test_colours);
     g_test_add_func("/real/slow", test_slow);
     g_test_add_func("/real/bitrate", test_bitrate);
+    g_test_add_func("/real/too-many", test_too_many);
     return g_test_run();
 }

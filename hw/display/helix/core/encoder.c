@@ -138,7 +138,7 @@ gboolean helix_encoder_check_size(guint32 width, guint32 height, GError **error)
     if (helix_h264_level(width, height, 0, 1, 0, HELIX_PROFILE_HIGH, 0) == 0) {
         g_set_error(error, HELIX_ERROR, HELIX_CODE_GEOMETRY,
                     "coded size %u x %u: H.264 has at most 139264 macroblocks of 16 x 16 "
-                    "(8192 x 4352); set a smaller coded size to have the picture scaled", width, height);
+                    "(8192 x 4352): scale the picture down, or ask for a smaller coded size in CONFIG_REQ", width, height);
         return FALSE;
     }
     return TRUE;

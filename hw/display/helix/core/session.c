@@ -197,8 +197,8 @@ static HelixStream *need_stream(HelixSession *session, guint16 id, GError **erro
         make_room(session);
     }
     if (host->n_streams >= host->max_streams) {
-        g_set_error(error, HELIX_ERROR, HELIX_CODE_NO_ENCODER, "%u streams are open, the limit: end one with SESSION_CLOSE or by "
-                    "closing its connection", host->n_streams);
+        g_set_error(error, HELIX_ERROR, HELIX_CODE_NO_ENCODER, "%u streams are open, all that helix-max-streams allows: end a "
+                    "program of this guest that encodes, or raise that property of the host's GPU device", host->n_streams);
         return NULL;
     }
     stream = helix_stream_new(session, id);

@@ -137,8 +137,9 @@ gboolean helix_stream_need_worker(HelixStream *stream, GError **error)
         return TRUE;
     }
     if (helix_crew_size(host->crew) >= host->max_encoders) {
-        g_set_error(error, HELIX_ERROR, HELIX_CODE_NO_ENCODER, "%u encoders are open or have not ended yet, the limit: try "
-                    "again later", helix_crew_size(host->crew));
+        g_set_error(error, HELIX_ERROR, HELIX_CODE_NO_ENCODER, "%u encoders are open or have not ended yet, all that "
+                    "helix-max-encoders allows: try again later, or raise that property of the host's GPU device",
+                    helix_crew_size(host->crew));
         return FALSE;
     }
     stream->worker = helix_worker_new(host->crew, stream->encoder, host->hardware_only, worker_done, stream, error);

@@ -297,7 +297,7 @@ static gboolean reserve(HelixSurfacePool *pool, gsize capacity, GQueue *gone, GE
     }
     if (!has_room(pool, capacity)) {
         g_set_error(error, HELIX_ERROR, HELIX_CODE_INTERNAL, "a picture of %" G_GSIZE_FORMAT " bytes does not fit beside the %"
-                    G_GUINT64_FORMAT " in use; %" G_GUINT64_FORMAT " is the limit: fewer or smaller streams",
+                    G_GUINT64_FORMAT " in use; %" G_GUINT64_FORMAT " is all that helix-max-memory allows: fewer or smaller streams",
                     capacity, pool->bytes, pool->max_bytes);
         return FALSE;
     }
@@ -319,8 +319,8 @@ static gboolean wire_has_room(HelixSurfacePool *pool, gsize capacity, GError **e
         return TRUE;
     }
     g_set_error(error, HELIX_ERROR, HELIX_CODE_INTERNAL, "pixels of %" G_GSIZE_FORMAT " bytes do not fit beside the %" G_GUINT64_FORMAT
-                " that came over the wire or are coming; %" G_GUINT64_FORMAT " is the limit: fewer or smaller streams, or resources",
-                capacity, pool->wire_bytes, most);
+                " that came over the wire or are coming; %" G_GUINT64_FORMAT ", half of helix-max-memory, is the limit: fewer or smaller "
+                "streams, or resources", capacity, pool->wire_bytes, most);
     return FALSE;
 }
 

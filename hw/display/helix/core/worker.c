@@ -119,8 +119,8 @@ static gboolean reserve_memory(HelixWorker *worker, const HelixEncoderConfig *co
     g_mutex_unlock(&crew->lock);
     if (!fits) {
         g_set_error(error, HELIX_ERROR, HELIX_CODE_INTERNAL, "encoder %s for %u x %u needs %" G_GUINT64_FORMAT " bytes, which do not "
-                    "fit beside the %" G_GUINT64_FORMAT " of other encoders; %" G_GUINT64_FORMAT " is the limit: fewer or smaller "
-                    "streams", worker->klass->name, config->width, config->height, bytes, others, crew->max_bytes);
+                    "fit beside the %" G_GUINT64_FORMAT " of other encoders; %" G_GUINT64_FORMAT " is all that helix-max-memory allows: "
+                    "fewer or smaller streams", worker->klass->name, config->width, config->height, bytes, others, crew->max_bytes);
     }
     return fits;
 }
