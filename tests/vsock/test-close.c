@@ -29,6 +29,15 @@ int shutdown(int fd, int how)
     return result;
 }
 
+/* ---- a kernel that gives a socket no larger buffer ---- */
+
+static gboolean stingy;
+
+int setsockopt(int fd, int level, int option, const void *value, socklen_t len)
+{
+    return stingy && option == SO_SNDBUF ? 0 : (int)syscall(SYS_setsockopt, fd, level, option, value, len);
+}
+
 /* ---- both ends ---- */
 
 static int connect_guest(Fixture *f, guint32 port, int server)
@@ -127,11 +136,15 @@ static void test_guest_closes_behind_data(Fixture *f, gconstpointer data)
     gsize sent;
     char byte;
 
+    stingy = TRUE;
     guest_add_buffers(f->guest, 200, 4096);
     peer = connect_guest(f, P, server);
     sent = guest_sends(f->guest, P, G_MAXSIZE);
     guest_shutdown(f->guest, P, Q, HELIX_VSOCK_SHUTDOWN_BOTH);
     expect_write(peer, EPIPE);
+    settle(20);
+    g_assert_cmpuint(helix_vsock_n_connections(f->guest->vsock), ==, 1);
+    guest_reset(f->guest);      /* another guest's, by now */
     for (gsize got = 0, before = G_MAXSIZE; got != before; settle(20)) {
         before = got;
         got = host_reads(peer, got);
@@ -141,6 +154,27 @@ static void test_guest_closes_behind_data(Fixture *f, gconstpointer data)
     close(peer);
     g_assert_cmpuint(helix_vsock_n_connections(f->guest->vsock), ==, 0);
     server_free(f, Q, server);
+    stingy = FALSE;
+}
+
+/* A program that never reads keeps it, without a turn of the loop, until it closes. */
+static void test_nobody_reads(Fixture *f, gconstpointer data)
+{
+    int server = server_new(f, Q, 4), peer;
+
+    stingy = TRUE;
+    guest_add_buffers(f->guest, 200, 4096);
+    peer = connect_guest(f, P, server);
+    guest_sends(f->guest, P, G_MAXSIZE);
+    guest_shutdown(f->guest, P, Q, HELIX_VSOCK_SHUTDOWN_BOTH);
+    settle(20);
+    g_assert_cmpuint(helix_vsock_n_connections(f->guest->vsock), ==, 1);
+    g_assert_false(g_main_context_iteration(NULL, FALSE));
+    close(peer);
+    settle(20);
+    g_assert_cmpuint(helix_vsock_n_connections(f->guest->vsock), ==, 0);
+    server_free(f, Q, server);
+    stingy = FALSE;
 }
 
 static void test_guest_reads_no_more(Fixture *f, gconstpointer data)
@@ -379,6 +413,7 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     add("/vsock/close/guest-closes", test_guest_closes);
     add("/vsock/close/guest-closes-behind-data", test_guest_closes_behind_data);
+    add("/vsock/close/nobody-reads", test_nobody_reads);
     add("/vsock/close/guest-reads-no-more", test_guest_reads_no_more);
     add("/vsock/close/late-reader", test_late_reader);
     add("/vsock/close/guest-is-gone", test_guest_is_gone);
