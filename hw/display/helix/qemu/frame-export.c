@@ -155,7 +155,7 @@ static void gpu_was_reset(void *opaque)
     }
     if (host) {                 /* else a thread that is not the main loop's has called exit(), and the loop goes on meanwhile */
         trace_helix_export_reset(export->name);
-        helix_resource_reset();
+        helix_resource_was_reset();
         helix_host_reset(host);
     }
 }

@@ -183,12 +183,12 @@ static bool find_described(VirtIOGPU *g, uint32_t id, HelixResource *resource, G
     return false;
 }
 
-static void collect_pages(VirtIOGPU *g, HelixResource *resource)
+/* Where they are, which takes no look at them, however many they are. */
+static void find_pages(VirtIOGPU *g, HelixResource *resource)
 {
     if (helix_texture_reader && is_gl(g)) {
         helix_texture_reader->find_pages(g, resource);
     }
-    resource->pages_hash = helix_pages_hash(resource);
 }
 
 bool helix_resource_find(VirtIOGPU *g, uint32_t id, bool pages, HelixResource *resource, GError **error)
@@ -197,7 +197,8 @@ bool helix_resource_find(VirtIOGPU *g, uint32_t id, bool pages, HelixResource *r
         return false;
     }
     if (pages) {
-        collect_pages(g, resource);
+        find_pages(g, resource);
+        resource->pages_hash = helix_pages_hash(resource);
     }
     return true;
 }
@@ -215,13 +216,7 @@ static bool check_bounds(const HelixResource *resource, const HelixPicture *pict
     return false;
 }
 
-/* Of these pages the host knows no geometry: the request says where the picture lies. */
-static bool placed_by_request(const HelixResource *resource, const HelixPicture *picture)
-{
-    return resource->blob_size || helix_pages_hold_nv12(picture);
-}
-
-/* What the request says of pages fits them, as far as that can be told without looking at them. */
+/* A picture of which the host knows no geometry lies where the request says, as far as that can be told without the pages. */
 static bool check_place(const HelixResource *resource, const HelixPicture *picture, GError **error)
 {
     const struct iovec boundless = { .iov_len = SIZE_MAX / 2 };
@@ -230,33 +225,34 @@ static bool check_place(const HelixResource *resource, const HelixPicture *pictu
 
     bounds.iov = &boundless;
     bounds.iov_cnt = 1;
-    if (!helix_read_check_size(resource, picture, error)) {
-        return false;
-    }
-    if (placed_by_request(resource, picture)) {
-        return helix_pages_plan(&bounds, picture, picture->fourcc, planes, error) > 0;
-    }
-    return !resource->has_texture || check_bounds(resource, picture, error);
+    return helix_pages_plan(&bounds, picture, picture->fourcc, planes, error) > 0;
 }
 
-/* The pages, which may be many thousands, are collected once all else was found right. */
+/* The pages, which may be many thousands, are looked at once all else was found right. */
 static bool choose_pages(VirtIOGPU *g, const HelixPicture *picture, HelixResource *resource, GError **error)
 {
+    bool placed_by_request = resource->blob_size || helix_pages_hold_nv12(picture);
+
     if (picture->source == HELIX_SOURCE_TEXTURE) {
         g_set_error(error, HELIX_ERROR, HELIX_CODE_NOT_READABLE, "resource %u has no texture on the host: ask for "
                     "source 2, its pages", resource->id);
         return false;
     }
-    if (!check_place(resource, picture, error)) {
+    if (!helix_read_check_size(resource, picture, error) ||
+        (!placed_by_request && resource->has_texture && !check_bounds(resource, picture, error))) {
         return false;
     }
-    collect_pages(g, resource);
+    find_pages(g, resource);
     if (!resource->iov_cnt) {
         g_set_error(error, HELIX_ERROR, HELIX_CODE_NOT_READABLE, "resource %u has no guest pages%s", resource->id,
                     resource->has_texture ? ": ask for source 1, its texture" : " and no texture");
         return false;
     }
-    return placed_by_request(resource, picture) || check_bounds(resource, picture, error);
+    if (!(placed_by_request ? check_place : check_bounds)(resource, picture, error)) {
+        return false;
+    }
+    resource->pages_hash = helix_pages_hash(resource);
+    return true;
 }
 
 /* Find the resource, and whether its texture or its pages are the picture, which lies within them. */
@@ -349,11 +345,16 @@ static void resolve(gpointer self, const HelixPicture *picture, HelixSurfacePool
     }
 }
 
-void helix_resource_reset(void)
+void helix_resource_was_reset(void)
 {
     if (helix_texture_copier) {
         helix_texture_copier->reset();
     }
+}
+
+void helix_resource_reset(void)
+{
+    helix_resource_was_reset();
     helix_read_reset();
 }
 

@@ -112,7 +112,12 @@ extern const HelixTextureCopier *helix_texture_copier;
 /* The resolver of the exporting GPU; its self is the VirtIOGPU. */
 extern const HelixResolver helix_resource_resolver;
 
-/* The GPU was reset, or QEMU exits: look-ups under way are answered. */
+/*
+ * The GPU was reset, after helix_resource_reset_begins() and _ends(): copies by the GPU are answered. Each read that was under way
+ * ends by itself in a later turn of the loop.
+ */
+void helix_resource_was_reset(void);
+/* QEMU exits: look-ups under way are answered, all at once. */
 void helix_resource_reset(void);
 
 /*
