@@ -193,8 +193,11 @@ static void retire(HelixTask *task)
 {
     HelixHost *host = (HelixHost *)(gpointer)((guint8 *)task - offsetof(HelixHost, retire));
 
-    while (host->sessions && !helix_turn_is_over()) {
+    while (host->sessions) {
         helix_session_close(host->sessions->data);
+        if (helix_turn_is_over()) {
+            break;
+        }
     }
     if (host->sessions) {
         helix_later_add(host->later, task);
