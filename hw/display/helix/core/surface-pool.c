@@ -231,13 +231,15 @@ static gpointer free_given_up(gpointer data)
     return NULL;
 }
 
-/* There is no later turn for what a patient thread has not freed yet: a thread is made for it, if there is much. */
+/*
+ * There is no later turn for what a patient thread has not freed yet: a thread is made for it, if there is much. Takes over the
+ * caller's reference.
+ */
 static void free_rest(HelixSurfacePool *pool, gboolean patient)
 {
     HelixThreadsBefore before;
     GThread *thread = NULL;
 
-    g_atomic_ref_count_inc(&pool->refs);
     if (patient && pool->given_up_bytes > HELIX_SURFACE_PIECE) {
         helix_threads_begin(&before, TRUE);
         thread = g_thread_try_new("helix-free", free_given_up, pool, NULL);
@@ -265,7 +267,6 @@ void helix_surface_pool_unref(HelixSurfacePool *pool)
     g_mutex_unlock(&pool->lock);
     /* from here on nothing is given up, and nobody but this looks at what was */
     free_rest(pool, patient);
-    pool_unref(pool);
 }
 
 /* ---- memory that comes ---- */

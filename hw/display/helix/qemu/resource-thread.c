@@ -71,6 +71,7 @@ static bool large_enough(const HelixTextureOrder *what)
 static bool read_image(const Order *order)
 {
     const HelixTextureOrder *what = &order->what;
+    const size_t row = (size_t)what->width * 4;
     GLuint framebuffer, texture;
     bool good;
 
@@ -95,7 +96,7 @@ static bool read_image(const Order *order)
         good = false;
     }
     for (uint32_t y = 0; good && y < what->rows; y++) {
-        memset(what->to + (size_t)y * what->stride + what->width * 4, 0, what->stride - what->width * 4);
+        memset(what->to + (size_t)y * what->stride + row, 0, what->stride - row);
     }
     glDeleteFramebuffers(1, &framebuffer);
     glDeleteTextures(1, &texture);
