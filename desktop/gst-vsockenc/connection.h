@@ -44,8 +44,9 @@ typedef struct VsockConnectionEvents {
     gint64 (*waiting)(gpointer user);
     /* The last call. @error is in GST_RESOURCE_ERROR and says what to do; the callee takes it over. */
     void (*failed)(gpointer user, GError *error);
-    /* With reconnect: the host went away, or is not there yet, and is tried again until it is, less and less often until settled(). What is queued when this
-     * returns is thrown away, and nothing may be queued until connected(). @error is the callee's. */
+    /* With reconnect: the host went away, or is not there yet, and is tried again until it is, less and less often until
+     * settled(). What is queued when this returns is thrown away, and nothing may be queued until connected(). @error is the
+     * callee's. */
     void (*lost)(gpointer user, GError *error);
     void (*connected)(gpointer user);
 } VsockConnectionEvents;
@@ -57,8 +58,8 @@ typedef struct VsockAddress {
 
 /*
  * Start connecting. NULL with GST_RESOURCE_ERROR for what is known at once (no vsock in this kernel, no such socket);
- * what shows later comes by failed(). @timeout_ms: how long, while waiting(), a PING may stay unanswered and a message unfinished; six times
- * as long an answer may take of a host that answers PINGs. 0 for ever.
+ * what shows later comes by failed(). @timeout_ms: how long, while waiting(), a PING may stay unanswered and a message
+ * unfinished; six times as long an answer may take of a host that answers PINGs. 0 for ever.
  * With @reconnect a host that is not there, closes or falls silent is lost() and not failed(); what no waiting mends
  * (no permission, something else answers) fails as ever.
  */

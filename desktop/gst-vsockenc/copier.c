@@ -254,13 +254,16 @@ static VsockPicture *drawn_picture(VsockCopier *copier, VsockWay way, const GstV
 {
     VsockRect rect = vsock_visible_rect(info, buffer);
     GstVideoMeta *meta = gst_buffer_get_video_meta(buffer);
-    VsockMemory *memory = (VsockMemory *)gst_buffer_peek_memory(buffer, 0);
+    VsockMemory *memory;
     gboolean whole = rect.x == 0 && rect.y == 0;
     VsockPicture *picture;
     VsockLayout layout;
 
-    if (gst_buffer_n_memory(buffer) != 1 || !vsock_is_memory(&memory->memory) ||
-        memory->node->device != copier->node->device || memory->kind != kind_of(way) ||
+    if (gst_buffer_n_memory(buffer) != 1 || !vsock_is_memory(gst_buffer_peek_memory(buffer, 0))) {
+        return NULL;
+    }
+    memory = (VsockMemory *)gst_buffer_peek_memory(buffer, 0);
+    if (memory->node->device != copier->node->device || memory->kind != kind_of(way) ||
         memory->format != GST_VIDEO_INFO_FORMAT(info) || !layout_in(memory, info, buffer, &layout)) {
         return NULL;
     }

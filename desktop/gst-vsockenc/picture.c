@@ -180,7 +180,12 @@ VsockPicture *vsock_picture_new(const VsockPictureSource *source, GstBuffer *buf
     g_autofree char *reason = NULL;
     GError *failure = NULL;
 
-    if (gst_buffer_n_memory(buffer) > 0 && gst_is_dmabuf_memory(gst_buffer_peek_memory(buffer, 0))) {
+    if (gst_buffer_n_memory(buffer) == 0) {
+        g_set_error(error, GST_STREAM_ERROR, GST_STREAM_ERROR_FORMAT,
+                    "Upstream gave a buffer without memory, which holds no picture. If it marks gaps, drop those before vsockenc.");
+        return NULL;
+    }
+    if (gst_is_dmabuf_memory(gst_buffer_peek_memory(buffer, 0))) {
         picture = picture_by_id(source, buffer, (capabilities & HELIX_CAP_EXT) != 0, stats, &reason, &failure);
     }
     if (!picture && !failure) {

@@ -13,7 +13,7 @@ typedef struct VsockPool {
     GstVideoInfo info;          /* from the configuration */
     guint size;
     GError *error;              /* why the GPU made no buffer, the first time; with the object lock */
-    gint made;                  /* GPU buffers there are; atomic */
+    gint *made;                 /* GPU buffers there are; atomic, and a g_atomic_rc_box of them and the pool */
 } VsockPool;
 
 typedef GstBufferPoolClass VsockPoolClass;
@@ -44,16 +44,25 @@ static gboolean vsock_pool_set_config(GstBufferPool *pool, GstStructure *config)
     return GST_BUFFER_POOL_CLASS(vsock_pool_parent_class)->set_config(pool, config);
 }
 
+/* The memory counts, not the buffer it came in: upstream may put another into that, and keep this one. */
+static void memory_gone(gpointer made, GstMiniObject *memory)
+{
+    g_atomic_int_add((gint *)made, -1);
+    g_atomic_rc_box_release(made);
+}
+
 static GstMemory *make_memory(VsockPool *self)
 {
     GError *error = NULL;
     GstMemory *memory = NULL;
 
-    if ((guint)g_atomic_int_add(&self->made, 1) < self->most) {
+    if ((guint)g_atomic_int_add(self->made, 1) < self->most) {
         memory = vsock_memory_new(self->node, self->kind, &self->info, self->size, &error);
     }
-    if (!memory) {
-        g_atomic_int_add(&self->made, -1);
+    if (memory) {
+        gst_mini_object_weak_ref(GST_MINI_OBJECT_CAST(memory), memory_gone, g_atomic_rc_box_acquire(self->made));
+    } else {
+        g_atomic_int_add(self->made, -1);
         GST_DEBUG_OBJECT(self, "plain memory: %s", error ? error->message : "all buffers of the GPU are in use");
     }
     if (error) {
@@ -100,19 +109,12 @@ static void vsock_pool_reset_buffer(GstBufferPool *pool, GstBuffer *buffer)
     }
 }
 
-static void vsock_pool_free_buffer(GstBufferPool *pool, GstBuffer *buffer)
-{
-    if (is_of_gpu(buffer)) {
-        g_atomic_int_add(&((VsockPool *)pool)->made, -1);
-    }
-    GST_BUFFER_POOL_CLASS(vsock_pool_parent_class)->free_buffer(pool, buffer);
-}
-
 static void vsock_pool_finalize(GObject *object)
 {
     VsockPool *self = (VsockPool *)object;
 
     vsock_node_unref(self->node);
+    g_atomic_rc_box_release(self->made);
     g_clear_error(&self->error);
     G_OBJECT_CLASS(vsock_pool_parent_class)->finalize(object);
 }
@@ -124,11 +126,11 @@ static void vsock_pool_class_init(VsockPoolClass *klass)
     klass->set_config = vsock_pool_set_config;
     klass->alloc_buffer = vsock_pool_alloc_buffer;
     klass->reset_buffer = vsock_pool_reset_buffer;
-    klass->free_buffer = vsock_pool_free_buffer;
 }
 
 static void vsock_pool_init(VsockPool *self)
 {
+    self->made = g_atomic_rc_box_new0(gint);
 }
 
 GstBufferPool *vsock_pool_new(VsockNode *node, VsockMemoryKind kind, guint most)

@@ -2,6 +2,8 @@
 /* resource.c - see resource.h. */
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
+#include <sys/eventfd.h>
 #include <sys/stat.h>
 #include <sys/utsname.h>
 #include <xf86drm.h>
@@ -14,7 +16,8 @@
 
 typedef struct Buffer {
     dev_t dev;
-    ino_t ino;                  /* of the dma-buf: not reused while the handle lives, the handle holds the dma-buf */
+    ino_t ino;                  /* of the dma-buf: not reused while the handle lives, the handle holds the dma-buf. Before
+                                   Linux 5.3 dma-bufs have none of their own: then the handle tells them apart */
     guint32 handle, resource_id;
     gint64 used_us;
 } Buffer;
@@ -22,6 +25,7 @@ typedef struct Buffer {
 struct VsockGpu {
     VsockNode *node;
     GArray *buffers;            /* Buffer */
+    struct stat anonymous;      /* of the inode that files without one of their own share */
     gint64 swept_us;
 };
 
@@ -30,7 +34,14 @@ struct VsockGpu {
 VsockGpu *vsock_gpu_new(VsockNode *node)
 {
     VsockGpu *gpu = g_new0(VsockGpu, 1);
+    int fd = eventfd(0, EFD_CLOEXEC);
 
+    if (fd >= 0) {
+        if (fstat(fd, &gpu->anonymous) != 0) {
+            memset(&gpu->anonymous, 0, sizeof(gpu->anonymous));
+        }
+        close(fd);
+    }
     gpu->node = vsock_node_ref(node);
     gpu->buffers = g_array_new(FALSE, FALSE, sizeof(Buffer));
     return gpu;
@@ -120,7 +131,6 @@ char *vsock_dmabuf_exporter(int fd)
 
 static gboolean import_buffer(VsockGpu *gpu, int fd, Buffer *buffer, GError **error)
 {
-    struct drm_virtgpu_resource_info info = { 0 };
     g_autofree char *exporter = vsock_dmabuf_exporter(fd);
 
     /* From 6.14 on the kernel imports foreign buffers as new blobs, which the host cannot read as a picture. */
@@ -136,6 +146,14 @@ static gboolean import_buffer(VsockGpu *gpu, int fd, Buffer *buffer, GError **er
                     "The virtio-gpu does not take the DMA-BUF: %s.", g_strerror(code));
         return FALSE;
     }
+    return TRUE;
+}
+
+/* Closes the handle if that fails. */
+static gboolean read_id(VsockGpu *gpu, Buffer *buffer, GError **error)
+{
+    struct drm_virtgpu_resource_info info = { 0 };
+
     info.bo_handle = buffer->handle;
     if (drmIoctl(gpu->node->fd, DRM_IOCTL_VIRTGPU_RESOURCE_INFO, &info) != 0 || info.res_handle == 0) {
         g_set_error(error, VSOCK_GPU_ERROR, VSOCK_GPU_ERROR_FAILED, "VIRTGPU_RESOURCE_INFO: %s.", g_strerror(errno));
@@ -146,11 +164,24 @@ static gboolean import_buffer(VsockGpu *gpu, int fd, Buffer *buffer, GError **er
     return TRUE;
 }
 
+static Buffer *find(VsockGpu *gpu, const Buffer *wanted, gboolean by_handle)
+{
+    for (guint i = 0; i < gpu->buffers->len; i++) {
+        Buffer *known = &g_array_index(gpu->buffers, Buffer, i);
+
+        if (by_handle ? known->handle == wanted->handle : known->dev == wanted->dev && known->ino == wanted->ino) {
+            return known;
+        }
+    }
+    return NULL;
+}
+
 guint32 vsock_gpu_lookup(VsockGpu *gpu, int fd, gboolean *imported, GError **error)
 {
     gint64 now = g_get_monotonic_time();
+    Buffer buffer = { .used_us = now }, *known = NULL;
+    gboolean shared;
     struct stat st;
-    Buffer buffer = { 0 };
 
     *imported = FALSE;
     if (fstat(fd, &st) != 0) {
@@ -158,22 +189,28 @@ guint32 vsock_gpu_lookup(VsockGpu *gpu, int fd, gboolean *imported, GError **err
         return 0;
     }
     sweep(gpu, now);
-    for (guint i = 0; i < gpu->buffers->len; i++) {
-        Buffer *known = &g_array_index(gpu->buffers, Buffer, i);
-
-        if (known->dev == st.st_dev && known->ino == st.st_ino) {
-            known->used_us = now;
-            return known->resource_id;
+    buffer.dev = st.st_dev;
+    buffer.ino = st.st_ino;
+    shared = st.st_dev == gpu->anonymous.st_dev && st.st_ino == gpu->anonymous.st_ino;
+    if (!shared) {
+        known = find(gpu, &buffer, FALSE);
+    }
+    if (!known) {
+        if (!import_buffer(gpu, fd, &buffer, error)) {
+            return 0;
         }
+        /* One that is imported already has the handle it had, and not one more reference. */
+        known = shared ? find(gpu, &buffer, TRUE) : NULL;
+    }
+    if (known) {
+        known->used_us = now;
+        return known->resource_id;
+    }
+    if (!read_id(gpu, &buffer, error)) {
+        return 0;
     }
     if (gpu->buffers->len >= MAX_BUFFERS) {
         forget_oldest(gpu);
-    }
-    buffer.dev = st.st_dev;
-    buffer.ino = st.st_ino;
-    buffer.used_us = now;
-    if (!import_buffer(gpu, fd, &buffer, error)) {
-        return 0;
     }
     *imported = TRUE;
     g_array_append_val(gpu->buffers, buffer);
