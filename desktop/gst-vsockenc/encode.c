@@ -139,6 +139,9 @@ gboolean vsockenc_start(GstVideoEncoder *encoder)
     stream = vsock_stream_new(&config, &error);
     GST_OBJECT_LOCK(self);
     self->stream = stream;
+    if (stream) {
+        vsock_stream_set_keepalive(stream, self->keepalive_time);
+    }
     GST_OBJECT_UNLOCK(self);
     if (!stream) {
         vsockenc_post_error(self, error);
@@ -258,6 +261,7 @@ gboolean vsockenc_set_format(GstVideoEncoder *encoder, GstVideoCodecState *state
     self->width = (guint32)GST_VIDEO_INFO_WIDTH(&self->source.info);
     self->height = (guint32)GST_VIDEO_INFO_HEIGHT(&self->source.info);
     self->live = is_live(self);
+    vsock_stream_set_still(self->stream, self->live);
     vsockenc_update_latency(self, 0);
     vsockenc_configure(self);
     return TRUE;

@@ -25,6 +25,7 @@ struct _GstVsockEnc {
     char *socket_path;
     VsockSettings settings;     /* those that go to the host */
     guint timeout;              /* ms; 0 for ever */
+    guint keepalive_time;       /* ms; 0 none */
     gboolean reconnect;
     char *no_gpu;               /* why no DMA-BUF can be named; NULL: it can, or was not tried yet */
     VsockPath path;             /* of the latest picture; VSOCK_N_PATHS: none yet */
@@ -70,7 +71,8 @@ struct _GstVsockEnc {
     /* With the sink pad's stream lock. */
     gint64 last_pts;            /* makes pts valid and unique where upstream's is not; -1: times begin anew */
     gboolean flushed;           /* upstream gave no picture since */
-    gboolean repeating;         /* what is chained is no picture of upstream's */
+    gboolean repeating;         /* what is chained is no picture of upstream's, */
+    gboolean keeping_alive;     /* and goes to the host also where no keyframe is wanted */
     GstClockTime given_pts;     /* the latest picture's, and */
     GstClockTime given_at;      /* the running time it was given at */
     GstClockTime repeat_pts;    /* of the latest repeat; NONE */
@@ -103,8 +105,8 @@ void vsockenc_update_latency(GstVsockEnc *self, gint64 took_us);
 
 /* repeat.c: a keyframe is wanted, of the last picture if no other comes soon. Any thread. */
 void vsockenc_want_keyframe(GstVsockEnc *self);
-/* ... none came. On the source pad's task, no lock held. */
-void vsockenc_repeat(GstVsockEnc *self);
+/* ... none came; or, @keepalive, none of any kind for the keepalive time. On the source pad's task, no lock held. */
+void vsockenc_repeat(GstVsockEnc *self, gboolean keepalive);
 /* ... handle_frame() for what repeat() chains. */
 GstFlowReturn vsockenc_handle_repeat(GstVsockEnc *self, GstVideoCodecFrame *frame);
 /* ... keeps @picture for a host that comes back, instead of the one before; NULL: none. With the stream lock. */

@@ -155,6 +155,9 @@ static void drop_frame(GstVsockEnc *self, VsockAnswer *answer, VsockCounter why)
     /* A host remembers what it owes for a picture it dropped or refused, so one that is under way may be it already. */
     self->host_owes |= answer->was_forced;
     drop(self, answer, answer->was_repeat ? VSOCK_N_COUNTERS : why);
+    if (answer->was_repeat && answer->kind == VSOCK_ANSWER_ERROR && !vsock_is_passing_code(answer->code)) {
+        vsock_stream_count_keepalive(self->stream, FALSE);      /* this picture it cannot repeat */
+    }
     wanted = answer->was_repeat ? may_repeat_again(self, answer)
                                 : answer->was_forced || vsock_stream_wants_first(self->stream) ||
                                   vsock_stream_wants_last(self->stream);
@@ -318,7 +321,8 @@ void vsockenc_output_loop(gpointer element)
         drop_frame(self, answer, VSOCK_COUNT_LOST);
         break;
     case VSOCK_ANSWER_REPEAT:
-        vsockenc_repeat(self);
+    case VSOCK_ANSWER_KEEPALIVE:
+        vsockenc_repeat(self, answer->kind == VSOCK_ANSWER_KEEPALIVE);
         break;
     case VSOCK_ANSWER_DRAINED:
         vsock_answer_free(answer);

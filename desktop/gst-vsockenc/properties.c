@@ -12,6 +12,7 @@ enum {
     PROP_SOCKET_PATH,
     PROP_TIMEOUT,
     PROP_RECONNECT,
+    PROP_KEEPALIVE_TIME,
     PROP_PATH,
     PROP_PATH_REASON,
     PROP_STATS,
@@ -68,6 +69,12 @@ static void set_property(GObject *object, guint id, const GValue *value, GParamS
     case PROP_RECONNECT:
         self->reconnect = g_value_get_boolean(value);
         break;
+    case PROP_KEEPALIVE_TIME:
+        self->keepalive_time = g_value_get_uint(value);
+        if (self->stream) {
+            vsock_stream_set_keepalive(self->stream, self->keepalive_time);
+        }
+        break;
     default:
         if (id >= PROP_SETTING && id < PROP_SETTING + VSOCK_N_SETTINGS) {
             vsock_settings_set(&self->settings, id - PROP_SETTING, setting_of(value));
@@ -117,6 +124,9 @@ static void get_property(GObject *object, guint id, GValue *value, GParamSpec *s
     case PROP_RECONNECT:
         g_value_set_boolean(value, self->reconnect);
         break;
+    case PROP_KEEPALIVE_TIME:
+        g_value_set_uint(value, self->keepalive_time);
+        break;
     case PROP_PATH:
         g_value_set_static_string(value, vsockenc_path_name(self->path));
         break;
@@ -156,6 +166,11 @@ static void install_connection(GObjectClass *object_class)
         g_param_spec_boolean("reconnect", "Reconnect",
                              "Connect again to a host that is gone, with a warning, instead of ending in an error; "
                              "also wait for a host that is not there yet", FALSE, ready));
+    g_object_class_install_property(object_class, PROP_KEEPALIVE_TIME,
+        g_param_spec_uint("keepalive-time", "Keepalive time",
+                          "Milliseconds after which a live source that gives no picture, as a screen that stands still, has its last "
+                          "one repeated by the host, so that films, segments and sound beside it go on (0: never)",
+                          0, G_MAXINT, 0, G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_PLAYING));
     g_object_class_install_property(object_class, PROP_PATH,
         g_param_spec_string("path", "Path",
                             "How the latest picture went to the host: dmabuf (named, nothing copied), guest-copy (in a "

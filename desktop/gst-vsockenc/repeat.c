@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * repeat.c - a keyframe on a screen that stands still: upstream gives no picture to make one of, so the host is asked to
- * encode its last picture again. A host that came back has none, and is given the last one that upstream gave.
+ * repeat.c - a keyframe, or a sign of life, on a screen that stands still: upstream gives no picture to make one of, so the host is
+ * asked to encode its last picture again. A host that came back has none, and is given the last one that upstream gave.
  *
  * The request goes the way of pictures, as an empty buffer given to the base class: its bookkeeping (which keyframe was
  * asked for, the event that tells downstream of it, times) stays right.
@@ -56,17 +56,19 @@ static GstClockTime pts_of_now(GstVsockEnc *self)
 }
 
 /* With the sink pad's stream lock. */
-static void chain_repeat(GstVsockEnc *self, GstPad *pad)
+static void chain_repeat(GstVsockEnc *self, GstPad *pad, gboolean keepalive)
 {
+    GstClockTime pts = pts_of_now(self);
     GstBuffer *buffer = gst_buffer_new();
     GstFlowReturn flow;
 
-    GST_BUFFER_PTS(buffer) = pts_of_now(self);
+    GST_BUFFER_PTS(buffer) = pts;
     self->repeating = TRUE;
+    self->keeping_alive = keepalive;
     /* Not gst_pad_chain(): probes there expect pictures. */
     flow = GST_PAD_CHAINFUNC(pad)(pad, GST_OBJECT(self), buffer);
     self->repeating = FALSE;
-    GST_DEBUG_OBJECT(self, "repeat: %s", gst_flow_get_name(flow));
+    GST_DEBUG_OBJECT(self, "repeat at %" GST_TIME_FORMAT ": %s", GST_TIME_ARGS(pts), gst_flow_get_name(flow));
 }
 
 /* A host that came back has nothing to repeat, and here may be nothing to give it. */
@@ -80,14 +82,24 @@ static gboolean has_picture(GstVsockEnc *self)
     return has;
 }
 
-void vsockenc_repeat(GstVsockEnc *self)
+/* Not now, but later, if nothing comes meanwhile. */
+static void put_off(GstVsockEnc *self, gboolean keepalive)
+{
+    if (keepalive) {
+        vsock_stream_count_keepalive(self->stream, TRUE);
+    } else {
+        vsockenc_want_keyframe(self);
+    }
+}
+
+void vsockenc_repeat(GstVsockEnc *self, gboolean keepalive)
 {
     GstPad *pad = GST_VIDEO_ENCODER_SINK_PAD(self);
     gboolean usable;
 
-    /* Who has the lock brings a picture, or ends the stream. */
-    if (!g_rec_mutex_trylock(GST_PAD_GET_STREAM_LOCK(pad))) {
-        vsockenc_want_keyframe(self);
+    /* Time stands still in PAUSED. Another thread that has the lock brings a picture, or ends the stream. */
+    if ((keepalive && GST_STATE(self) != GST_STATE_PLAYING) || !g_rec_mutex_trylock(GST_PAD_GET_STREAM_LOCK(pad))) {
+        put_off(self, keepalive);
         return;
     }
     GST_OBJECT_LOCK(pad);
@@ -95,8 +107,10 @@ void vsockenc_repeat(GstVsockEnc *self)
     /* The host's last picture is from before, and would go out before the segment. The next is a keyframe anyway. */
     usable &= !self->flushed;
     GST_OBJECT_UNLOCK(pad);
+    /* After a flush or a new segment it has no time until the next picture comes. */
+    usable = usable && (!keepalive || GST_CLOCK_TIME_IS_VALID(self->given_pts));
     if (usable && has_picture(self)) {
-        chain_repeat(self, pad);
+        chain_repeat(self, pad, keepalive);
     }
     g_rec_mutex_unlock(GST_PAD_GET_STREAM_LOCK(pad));
 }
@@ -145,7 +159,7 @@ GstFlowReturn vsockenc_handle_repeat(GstVsockEnc *self, GstVideoCodecFrame *fram
     vsockenc_forget_host(self);
     if (!first && forced && vsock_stream_key_held(self->stream)) {
         self->force_keyframe = self->host_owes = FALSE;
-    } else if (first || forced || vsock_stream_wants_last(self->stream)) {
+    } else if (first || forced || self->keeping_alive || vsock_stream_wants_last(self->stream)) {
         self->repeat_pts = frame->pts;
         vsockenc_submit(self, frame, first);
         return GST_FLOW_OK;

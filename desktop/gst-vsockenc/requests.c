@@ -212,6 +212,7 @@ void vsock_stream_submit(VsockStream *self, VsockPicture *picture, gpointer fram
         give_up_held(self, VSOCK_ANSWER_SKIPPED, &buffer, &outgoing);
     }
     self->frames_pending++;
+    self->given_us = g_get_monotonic_time();
     self->held = pending;
     self->owes_last = FALSE;
     vsock_stream_pump(self);
@@ -281,6 +282,41 @@ void vsock_stream_want_picture(VsockStream *self, guint ms)
     g_mutex_lock(&self->lock);
     vsock_stream_want(self, ms);
     g_mutex_unlock(&self->lock);
+}
+
+void vsock_stream_set_keepalive(VsockStream *self, guint ms)
+{
+    g_mutex_lock(&self->lock);
+    self->keepalive_ms = ms;
+    g_cond_broadcast(&self->cond);
+    g_mutex_unlock(&self->lock);
+}
+
+void vsock_stream_set_still(VsockStream *self, gboolean may_stand_still)
+{
+    g_mutex_lock(&self->lock);
+    self->may_stand_still = may_stand_still;
+    self->given_us = 0;
+    g_mutex_unlock(&self->lock);
+}
+
+void vsock_stream_count_keepalive(VsockStream *self, gboolean again)
+{
+    g_mutex_lock(&self->lock);
+    self->given_us = again ? g_get_monotonic_time() : 0;
+    g_cond_broadcast(&self->cond);
+    g_mutex_unlock(&self->lock);
+}
+
+gint64 vsock_stream_keepalive_due(const VsockStream *self)
+{
+    gboolean counts = self->keepalive_ms && self->may_stand_still && self->given_us;
+
+    /* A picture under way is younger than its answer, and one that a host has lost it cannot repeat. */
+    if (!counts || self->frames_pending > 0 || !self->had_picture || !can_be_wanted(self)) {
+        return 0;
+    }
+    return self->given_us + (gint64)self->keepalive_ms * 1000;
 }
 
 gboolean vsock_stream_wants_first(VsockStream *self)

@@ -80,6 +80,9 @@ struct VsockStream {
     gboolean owes_first;        /* upstream gave a picture and may give no other: the host was away, or failed at its first */
     gboolean owes_last;         /* ... failed at the latest, for now, and has it still */
     gint64 repeat_us;           /* when to answer REPEAT; 0: not */
+    guint keepalive_ms;         /* 0: none */
+    gboolean may_stand_still;
+    gint64 given_us;            /* when the latest picture was submitted that the keepalive time counts from; 0: none */
 };
 
 /* stream.c; all with the lock. */
@@ -100,6 +103,8 @@ void vsock_stream_settle(VsockStream *self);
 void vsock_stream_unhold(VsockStream *self);
 /* ... want a picture within @ms. */
 void vsock_stream_want(VsockStream *self, guint ms);
+/* ... when to answer KEEPALIVE, as things stand; 0: not. */
+gint64 vsock_stream_keepalive_due(const VsockStream *self);
 /* The head of pending, taken. */
 VsockPending *vsock_stream_pop_pending(VsockStream *self);
 /* An answer about @pending, whose frame it takes; NULL if that was discarded. */

@@ -293,18 +293,31 @@ guint vsock_stream_depth(VsockStream *self)
 /* With the lock. What is to be told beside what the host said, or NULL. */
 static VsockAnswer *own_answer(VsockStream *self)
 {
+    gint64 now = g_get_monotonic_time(), keepalive = vsock_stream_keepalive_due(self);
     VsockAnswer *answer = NULL;
 
-    if (self->repeat_us && g_get_monotonic_time() >= self->repeat_us) {
+    if (self->repeat_us && now >= self->repeat_us) {
         self->repeat_us = 0;
         answer = g_new0(VsockAnswer, 1);
         answer->kind = VSOCK_ANSWER_REPEAT;
+    } else if (keepalive && now >= keepalive && !self->drain_later) {
+        self->given_us = 0;
+        answer = g_new0(VsockAnswer, 1);
+        answer->kind = VSOCK_ANSWER_KEEPALIVE;
     } else if (self->drain_later && (self->failed || self->frames_pending == 0)) {
         self->drain_later = FALSE;
         answer = g_new0(VsockAnswer, 1);
         answer->kind = VSOCK_ANSWER_DRAINED;
     }
     return answer;
+}
+
+/* With the lock. When there is something to be told without the host's doing; 0: not. */
+static gint64 next_own_answer(const VsockStream *self)
+{
+    gint64 keepalive = vsock_stream_keepalive_due(self);
+
+    return self->repeat_us && keepalive ? MIN(self->repeat_us, keepalive) : self->repeat_us + keepalive;
 }
 
 VsockAnswer *vsock_stream_next_answer(VsockStream *self)
@@ -314,8 +327,10 @@ VsockAnswer *vsock_stream_next_answer(VsockStream *self)
     g_mutex_lock(&self->lock);
     while (!self->flushing && !self->ended && !(answer = g_queue_pop_head(&self->answers)) &&
            !(answer = own_answer(self))) {
-        if (self->repeat_us) {
-            g_cond_wait_until(&self->cond, &self->lock, self->repeat_us);
+        gint64 until = next_own_answer(self);
+
+        if (until) {
+            g_cond_wait_until(&self->cond, &self->lock, until);
         } else {
             g_cond_wait(&self->cond, &self->lock);
         }
@@ -374,7 +389,7 @@ void vsock_stream_set_flushing(VsockStream *self, gboolean flushing)
     self->flushing = flushing;
     if (flushing) {
         self->drain_later = FALSE;
-        self->repeat_us = 0;
+        self->repeat_us = self->given_us = 0;
     }
     g_cond_broadcast(&self->cond);
     g_mutex_unlock(&self->lock);

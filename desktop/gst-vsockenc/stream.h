@@ -28,6 +28,7 @@ typedef enum VsockAnswerKind {
     VSOCK_ANSWER_REFUSED,       /* asked for and refused: asked, code, message. What was in force stays so */
     VSOCK_ANSWER_DRAINED,       /* after end(): nothing is under way any more */
     VSOCK_ANSWER_REPEAT,        /* after want_picture(): none was submitted in time */
+    VSOCK_ANSWER_KEEPALIVE,     /* after set_still(): none was submitted for the keepalive time, and none is under way */
 } VsockAnswerKind;
 
 typedef struct VsockAnswer {
@@ -128,6 +129,13 @@ gboolean vsock_stream_key_held(VsockStream *stream);
  * came back and has seen no picture, or failed at its first. A host that came back is given it without being asked, VSOCK_FIRST_PICTURE_MS
  * after it agreed. */
 void vsock_stream_want_picture(VsockStream *stream, guint ms);
+
+/* So long after a picture was submitted, and none since, answer KEEPALIVE; 0: never. Any time. */
+void vsock_stream_set_keepalive(VsockStream *stream, guint ms);
+/* Whether the source is one that may stand still: of others KEEPALIVE is never answered. Counts from the next picture on. */
+void vsock_stream_set_still(VsockStream *stream, gboolean may_stand_still);
+/* Count the keepalive time from now on, as if a picture had been submitted; or, @again FALSE, from the next picture on. */
+void vsock_stream_count_keepalive(VsockStream *stream, gboolean again);
 
 /* Whether the host is to be given the last picture again: it came back and was sent none yet, or the first one failed for now;
  * and no other is held for it. */

@@ -107,7 +107,7 @@ gboolean options_parse(Options *options, int argc, char **argv, GError **error)
         { "token-file", 0, 0, G_OPTION_ARG_FILENAME, &options->token_file,
           "where the portal's restore token is kept (default: in $XDG_STATE_HOME/helix-screencast)", "PATH" },
         { "source", 's', 0, G_OPTION_ARG_STRING, &options->source, "more properties of pipewiresrc, as in "
-          "\"keepalive-time=1000\"", "TEXT" },
+          "\"min-buffers=4\"", "TEXT" },
         { "restart", 'r', 0, G_OPTION_ARG_NONE, &options->restart, "open it again when the compositor closed it",
           NULL },
         { "messages", 'm', 0, G_OPTION_ARG_NONE, &options->messages, "print what the pipeline's elements report",

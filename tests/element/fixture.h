@@ -62,6 +62,7 @@ void add_repeat_tests(void);
 void add_settings_tests(void);
 void add_buffers_tests(void);
 void add_caps_tests(void);
+void add_keepalive_tests(void);
 void add_paths_tests(void);
 
 #endif

@@ -18,6 +18,7 @@ int main(int argc, char **argv)
     add_settings_tests();
     add_buffers_tests();
     add_caps_tests();
+    add_keepalive_tests();
     add_paths_tests();
     return g_test_run();
 }
