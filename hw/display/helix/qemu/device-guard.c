@@ -10,6 +10,7 @@
 #include "hw/virtio/virtio-bus.h"
 #include "qapi/error.h"
 #include "qemu/main-loop.h"
+#include "qemu/rcu.h"
 
 #include "device-guard.h"
 
@@ -17,6 +18,7 @@
 #define TYPE_PARKING "helix-parking"
 
 typedef struct Parked {
+    struct rcu_head rcu;            /* first, for call_rcu() */
     DeviceState *dev, *transport;   /* references */
     void (*then)(DeviceState *dev);
     QEMUBH *bh;
@@ -33,6 +35,14 @@ static BusState *parking_bus(void)
     return bus;
 }
 
+/* A bus gives its reference to a device back by RCU, and @dev is a part of its transport: callbacks come in their order. */
+static void free_parked(Parked *parked)
+{
+    object_unref(OBJECT(parked->dev));
+    object_unref(OBJECT(parked->transport));
+    g_free(parked);
+}
+
 static void unpark(void *opaque)
 {
     Parked *parked = opaque;
@@ -43,10 +53,8 @@ static void unpark(void *opaque)
     }
     parked->then(parked->dev);
     object_unparent(OBJECT(parked->dev));
-    object_unref(OBJECT(parked->dev));
-    object_unref(OBJECT(parked->transport));
     qemu_bh_delete(parked->bh);
-    g_free(parked);
+    call_rcu(parked, free_parked, rcu);
 }
 
 void helix_device_keep(DeviceState *dev, void (*then)(DeviceState *dev))
