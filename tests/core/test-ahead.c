@@ -348,6 +348,41 @@ static void test_counted(void)
 static HelixSurfacePool *converted;
 static HelixCrew *closing;
 
+static void note_pool(HelixSurfacePool *pool)
+{
+    converted = pool;
+}
+
+/* One is encoded while one is converted, again and again: the memory of both is kept, and none is allocated after the first two. */
+static void test_kept(void)
+{
+    HelixSurface *surface[2];
+    World world;
+
+    if (!can_run()) {
+        return;
+    }
+    world_begin(&world);
+    for (guint i = 0; i < G_N_ELEMENTS(surface); i++) {
+        surface[i] = picture(world.pool, WIDTH, HEIGHT, i);
+    }
+    before_loop_begins = note_pool;
+    for (guint round = 0; round < 10; round++) {
+        set_flag(&hold, TRUE);
+        encode(&world, surface[0]);
+        wait_until(&inside);
+        encode(&world, surface[1]);
+        g_assert_cmpuint(begun_by_loop, ==, round + 1);
+        set_flag(&hold, FALSE);
+        wait_for(&world, 2 * (round + 1));
+        g_assert_cmpuint(helix_surface_pool_bytes(converted), ==, 2 * NV12_BYTES);
+    }
+    before_loop_begins = NULL;
+    helix_surface_unref(surface[0]);
+    helix_surface_unref(surface[1]);
+    world_end(&world);
+}
+
 /* The encoder fails and closes just when the loop has seen that it is at work, and there is no room for another. */
 static void close_it(HelixSurfacePool *pool)
 {
@@ -393,6 +428,7 @@ int main(int argc, char **argv)
     g_test_add_func("/ahead/retired", test_retired);
     g_test_add_func("/ahead/other", test_other);
     g_test_add_func("/ahead/counted", test_counted);
+    g_test_add_func("/ahead/kept", test_kept);
     g_test_add_func("/ahead/closed", test_closed);
     return g_test_run();
 }

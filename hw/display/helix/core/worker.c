@@ -33,6 +33,7 @@ struct HelixCrew {
     guint64 max_bytes;          /* that open encoders may keep together */
     GMutex lock;                /* of what follows; the threads use it */
     guint64 bytes;              /* that they keep */
+    GThread *ended;             /* the last thread that is at its end: the next one joins it, or helix_crew_free() */
 };
 
 typedef struct CrewSource {
@@ -349,6 +350,24 @@ static Job *next_job(HelixWorker *worker)
     return job;
 }
 
+/*
+ * The main loop joins no thread: one that has told of its end may be put aside before it is gone. Each joins the one that came to
+ * its end before it, which has no more to do than that, and so the last one's end is that of all.
+ */
+static void join_last(HelixWorker *worker)
+{
+    HelixCrew *crew = worker->crew;
+    GThread *last;
+
+    g_mutex_lock(&crew->lock);
+    last = crew->ended;
+    crew->ended = worker->thread;
+    g_mutex_unlock(&crew->lock);
+    if (last) {
+        g_thread_join(last);
+    }
+}
+
 static void post(HelixCrew *crew, Job *job)
 {
     g_async_queue_push(crew->done, job);
@@ -358,6 +377,7 @@ static void post(HelixCrew *crew, Job *job)
 static gpointer worker_main(gpointer data)
 {
     HelixWorker *worker = data;
+    HelixCrew *crew = worker->crew;
     gboolean end = FALSE;
 
     while (!end) {
@@ -366,6 +386,7 @@ static gpointer worker_main(gpointer data)
         end = job->kind == JOB_END;
         if (end) {
             close_encoder(worker);
+            join_last(worker);
         } else if (!g_atomic_int_get(&worker->retired)) {
             (job->kind == JOB_ENCODE ? encode : configure)(worker, job);
             job->result.config = worker->in_force;
@@ -379,8 +400,8 @@ static gpointer worker_main(gpointer data)
             }
         }
         helix_surface_unref(g_steal_pointer(&job->surface));
-        post(worker->crew, job);
-        if (worker->klass->on_cpu) {
+        post(crew, job);        /* of the end: the worker may be freed from here on */
+        if (!end && worker->klass->on_cpu) {
             leave_gate(worker);
         }
     }
@@ -407,7 +428,6 @@ static void worker_free(HelixWorker *worker)
 
 static void reap(HelixWorker *worker)
 {
-    g_thread_join(worker->thread);
     worker->crew->workers = g_list_remove(worker->crew->workers, worker);
     worker_free(worker);
 }
@@ -478,6 +498,9 @@ void helix_crew_free(HelixCrew *crew)
         }
         job_free(job);
     }
+    if (crew->ended) {
+        g_thread_join(crew->ended);
+    }
     g_async_queue_unref(crew->done);
     g_main_context_unref(crew->context);
     g_mutex_clear(&crew->lock);
@@ -532,7 +555,7 @@ HelixWorker *helix_worker_new(HelixCrew *crew, const HelixEncoderClass *klass, g
     g_mutex_init(&worker->lock);
     g_cond_init(&worker->arrived);
     g_queue_init(&worker->jobs);
-    worker->converted = helix_surface_pool_new(CONVERTED_MOST - 1);
+    worker->converted = helix_surface_pool_new(CONVERTED_MOST);
     worker->klass = klass;
     worker->asked.realtime = 1;
     worker->asked.hardware_only = hardware_only != FALSE;

@@ -4,7 +4,7 @@
  *
  * Each worker has a queue of jobs towards its thread; all of a crew share one queue back, which a GSource of the crew's
  * context empties. The main loop never waits for a thread: a retired worker ends on its own, however long its encoder
- * takes, and is joined when it says so. Only helix_crew_free() waits.
+ * takes, and the thread that ends after it joins it. Only helix_crew_free() waits.
  *
  * The thread owns the encoder and everything about its configuration: what was asked for, what is in force.
  */

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * test-worker.c - encoder threads that end: the main loop joins none of them, whatever the scheduler does, and none is left.
+ *
+ * The linker puts a function of the test's in the place of g_thread_join(), which counts who called it.
+ */
+#include <string.h>
+
+#include "core/worker.h"
+#include "resources.h"
+#include "scripted.h"
+
+#define N_WORKERS 8u
+
+static GThread *loop_thread;
+static guint joined_by_loop, joined_by_threads;     /* atomic */
+
+gpointer __real_g_thread_join(GThread *thread);
+gpointer __wrap_g_thread_join(GThread *thread);
+
+gpointer __wrap_g_thread_join(GThread *thread)
+{
+    if (loop_thread) {
+        g_atomic_int_inc(g_thread_self() == loop_thread ? &joined_by_loop : &joined_by_threads);
+    }
+    return __real_g_thread_join(thread);
+}
+
+static void on_done(gpointer owner, gpointer tag, HelixWorkerResult *result)
+{
+    g_assert_no_error(result->error);
+    (*(guint *)owner)++;
+}
+
+/* The loop until @crew has @size threads. */
+static void wait_for_size(const HelixCrew *crew, guint size)
+{
+    while (helix_crew_size(crew) > size) {
+        g_main_context_iteration(NULL, TRUE);
+    }
+}
+
+/* Streams that come and go: each thread joins the one that ended before it, and the crew's end the last. */
+static void run(gboolean one_hangs)
+{
+    const HelixEncoderClass *klass = scripted_wrap(&helix_encoder_null);
+    HelixSurfacePool *pool = helix_surface_pool_new(0);
+    HelixSurface *surface = helix_surface_pool_take(pool, HELIX_FORMAT_XR24, 64, 64, NULL);
+    HelixWorker *workers[N_WORKERS], *hanging = NULL;
+    HelixCrew *crew = helix_crew_new(NULL);
+    guint answers = 0;
+
+    memset(surface->data, 0, surface->size);
+    joined_by_loop = joined_by_threads = 0;
+    loop_thread = g_thread_self();
+    if (one_hangs) {
+        scripted_hold(TRUE);
+        hanging = helix_worker_new(crew, klass, FALSE, on_done, &answers, NULL);
+        helix_worker_encode(hanging, surface, 0, FALSE, NULL);
+        g_assert_true(scripted_wait_begun(1));
+        helix_worker_retire(hanging);
+    }
+    for (guint i = 0; i < N_WORKERS; i++) {
+        workers[i] = helix_worker_new(crew, klass, FALSE, on_done, &answers, NULL);
+        g_assert_nonnull(workers[i]);
+        if (!one_hangs) {
+            helix_worker_encode(workers[i], surface, 0, FALSE, NULL);
+        }
+    }
+    while (!one_hangs && answers < N_WORKERS) {
+        g_main_context_iteration(NULL, TRUE);
+    }
+    for (guint i = 0; i < N_WORKERS; i++) {
+        helix_worker_retire(workers[i]);
+    }
+    wait_for_size(crew, one_hangs);
+    g_assert_cmpuint(g_atomic_int_get(&joined_by_threads), ==, N_WORKERS - 1);
+    if (one_hangs) {
+        scripted_hold(FALSE);
+        wait_for_size(crew, 0);
+        g_assert_cmpuint(g_atomic_int_get(&joined_by_threads), ==, N_WORKERS);
+    }
+    g_assert_cmpuint(joined_by_loop, ==, 0);
+    helix_crew_free(crew);
+    g_assert_cmpuint(joined_by_loop, ==, 1);
+    loop_thread = NULL;
+    helix_surface_unref(surface);
+    helix_surface_pool_unref(pool);
+}
+
+static void test_ends(void)
+{
+    Resources before = resources_now();
+
+    run(FALSE);
+    resources_expect(&before);
+}
+
+/* One that hangs in its encoder keeps none of the others. */
+static void test_hangs(void)
+{
+    Resources before = resources_now();
+
+    run(TRUE);
+    resources_expect(&before);
+}
+
+/* A crew that is freed with its workers at work waits for all of them, by itself. */
+static void test_freed(void)
+{
+    Resources before = resources_now();
+    HelixCrew *crew = helix_crew_new(NULL);
+    guint answers = 0;
+
+    for (guint i = 0; i < N_WORKERS; i++) {
+        g_assert_nonnull(helix_worker_new(crew, &helix_encoder_null, FALSE, on_done, &answers, NULL));
+    }
+    helix_crew_free(crew);
+    crew = helix_crew_new(NULL);        /* without a worker at all */
+    helix_crew_free(crew);
+    resources_expect(&before);
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/worker/ends", test_ends);
+    g_test_add_func("/worker/hangs", test_hangs);
+    g_test_add_func("/worker/freed", test_freed);
+    return g_test_run();
+}
