@@ -116,7 +116,8 @@ OSType IOSurfaceGetPixelFormat(IOSurfaceRef surface)
 
 Boolean IOSurfaceIsInUse(IOSurfaceRef surface)
 {
-    return double_cv.always_in_use || g_atomic_int_get(&surface_of(surface)->uses) > 0;
+    return double_cv.always_in_use || g_atomic_int_get(&surface_of(surface)->uses) > 0 ||
+        (double_cv.texture_is_use && g_atomic_int_get(&surface_of(surface)->textures) > 0);
 }
 
 /* ---- pixel buffers ---- */

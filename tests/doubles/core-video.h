@@ -11,7 +11,7 @@ typedef struct DoubleSurface {
     OSType format;
     gsize stride, size;
     guint8 *data;
-    gint uses, locked;          /* atomic */
+    gint uses, textures, locked;    /* atomic */
 } DoubleSurface;
 
 typedef struct DoubleBuffer {
@@ -32,8 +32,9 @@ extern const DoubleClass double_surface, double_buffer;
 
 typedef struct DoubleCvOrders {
     gboolean no_iosurface;      /* IOSurfaceCreate gives NULL */
-    gboolean always_in_use;     /* IOSurfaceIsInUse, as if a texture on it were a use */
     guint8 fill;                /* what a new IOSurface holds; 0: a bright grey, easily told from a picture */
+    gboolean always_in_use;     /* IOSurfaceIsInUse says so of all */
+    gboolean texture_is_use;    /* IOSurfaceIsInUse says so of one that a texture is on */
 } DoubleCvOrders;
 
 extern DoubleCvOrders double_cv;

@@ -98,6 +98,8 @@ extern DoubleVtOrders double_vt;
 void double_vt_reset(void);
 /* The next such call hangs until double_vt_let_go(). */
 void double_vt_hang(DoubleVtHang call);
+/* Every such call does. */
+void double_vt_hang_all(DoubleVtHang call);
 /* Calls that hang come back, as failed, and no other hangs. Wait for their threads before anything else is ordered. */
 void double_vt_let_go(void);
 /* A call hangs right now. Any thread. */

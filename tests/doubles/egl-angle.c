@@ -190,6 +190,7 @@ static EGLSurface create_pbuffer(EGLDisplay display, EGLenum type, EGLClientBuff
     }
     pbuffer = g_new0(Pbuffer, 1);
     pbuffer->surface = (DoubleSurface *)CFRetain(surface);
+    g_atomic_int_inc(&surface->textures);
     g_ptr_array_add(pbuffers, pbuffer);
     double_egl_seen.pbuffers++;
     return pbuffer;
@@ -202,6 +203,7 @@ static EGLBoolean destroy_surface(EGLDisplay display, EGLSurface surface)
     g_assert_false(double_egl.no_egl);
     g_assert_false(pbuffer->bound);
     g_ptr_array_remove_fast(pbuffers, pbuffer);
+    g_atomic_int_add(&pbuffer->surface->textures, -1);
     CFRelease(pbuffer->surface);
     g_free(pbuffer->staged);
     g_free(pbuffer);

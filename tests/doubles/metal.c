@@ -48,6 +48,7 @@ static void texture_finalize(gpointer object)
     Texture *texture = object;
 
     if (texture->surface) {
+        g_atomic_int_add(&texture->surface->textures, -1);
         CFRelease(texture->surface);
     } else {
         g_free(texture->data);
@@ -65,6 +66,7 @@ id double_metal_texture_new(guint width, guint height, guint format, IOSurfaceRe
     texture->format = format ? format : MTLPixelFormatBGRA8Unorm;
     if (surface) {
         texture->surface = (DoubleSurface *)CFRetain(surface);
+        g_atomic_int_inc(&texture->surface->textures);
         texture->stride = texture->surface->stride;
         texture->data = texture->surface->data;
     } else {

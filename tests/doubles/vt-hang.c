@@ -5,6 +5,7 @@
 static GMutex hang_lock;
 static GCond hang_over;
 static DoubleVtHang hang_next;
+static gboolean hang_all;
 static guint hang_releases, hanging;
 
 gboolean double_vt_hang_here(DoubleVtHang call)
@@ -16,7 +17,7 @@ gboolean double_vt_hang_here(DoubleVtHang call)
         g_mutex_unlock(&hang_lock);
         return FALSE;
     }
-    hang_next = DOUBLE_VT_NO_HANG;
+    hang_next = hang_all ? hang_next : DOUBLE_VT_NO_HANG;
     before = hang_releases;
     hanging++;
     while (hang_releases == before) {
@@ -41,12 +42,23 @@ void double_vt_hang(DoubleVtHang call)
 {
     g_mutex_lock(&hang_lock);
     hang_next = call;
+    hang_all = FALSE;
+    g_mutex_unlock(&hang_lock);
+}
+
+void double_vt_hang_all(DoubleVtHang call)
+{
+    g_mutex_lock(&hang_lock);
+    hang_next = call;
+    hang_all = TRUE;
     g_mutex_unlock(&hang_lock);
 }
 
 void double_vt_let_go(void)
 {
     g_mutex_lock(&hang_lock);
+    hang_next = DOUBLE_VT_NO_HANG;
+    hang_all = FALSE;
     hang_releases++;
     g_cond_broadcast(&hang_over);
     g_mutex_unlock(&hang_lock);

@@ -184,6 +184,42 @@ static void test_open(void)
     rig_close(encoders[0]);
 }
 
+static gpointer try_open(gpointer refusals)
+{
+    HelixEncoderConfig config = rig_config(WIDTH, HEIGHT);
+    GError *error = NULL;
+
+    g_assert_null(helix_encoder_videotoolbox.open(&config, &error));
+    g_assert_error(error, HELIX_ERROR, HELIX_CODE_NO_ENCODER);
+    if (strstr(error->message, "4 sessions hang")) {
+        g_atomic_int_inc((gint *)refusals);
+    }
+    g_error_free(error);
+    return NULL;
+}
+
+/* Many streams begin at once, and every session hangs as it is made: four do, and the others' are not even tried. */
+static void test_open_at_once(void)
+{
+    GThread *threads[10];
+    HelixEncoder *encoder;
+    gint refusals = 0;
+
+    double_vt_hang_all(DOUBLE_VT_HANG_CREATE);
+    for (guint i = 0; i < G_N_ELEMENTS(threads); i++) {
+        threads[i] = g_thread_new("opens", try_open, &refusals);
+    }
+    for (guint i = 0; i < G_N_ELEMENTS(threads); i++) {
+        g_thread_join(threads[i]);
+    }
+    g_assert_cmpuint(helix_vt_sessions_hung(), ==, 4);
+    g_assert_cmpint(refusals, ==, G_N_ELEMENTS(threads) - 4);
+    let_go();
+    encoder = rig_open(rig_config(WIDTH, HEIGHT));
+    must_encode_idr(encoder, 1, FALSE);
+    rig_close(encoder);
+}
+
 static void not_called(gpointer owner, gpointer tag, HelixWorkerResult *result)
 {
     g_assert_not_reached();
@@ -233,6 +269,7 @@ int main(int argc, char **argv)
     g_test_add_func("/hang/end", test_end);
     g_test_add_func("/hang/reconfigure", test_reconfigure);
     g_test_add_func("/hang/open", test_open);
+    g_test_add_func("/hang/open-at-once", test_open_at_once);
     g_test_add_func("/hang/exit", test_exit);
     return g_test_run();
 }

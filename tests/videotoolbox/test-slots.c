@@ -1,35 +1,88 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* test-slots.c - the IOSurfaces that copies go into: when one is used again, how many there may be, and when they go. */
+#include "apple/slot.h"
 #include "core/error.h"
 #include "gpu-rig.h"
 
-/* VideoToolbox holds on to an IOSurface: it is not drawn into. */
+/*
+ * VideoToolbox holds on to IOSurfaces, to more than it should: they are not drawn into. When it lets go they are, and not before
+ * that is there a limit.
+ */
 static void test_held(void)
+{
+    HelixGpuCopier *copier = helix_gpu_copier_new(NULL);
+    HelixTexture texture = { .id = 7, .width = WIDTH, .height = HEIGHT };
+    HelixPicture picture = gpu_whole(WIDTH, HEIGHT);
+    CVPixelBufferRef holders[36];
+    IOSurfaceRef held[G_N_ELEMENTS(holders)];
+    HelixSurface *surface;
+    GpuAnswer answer;
+    GError *error = NULL;
+
+    for (guint i = 0; i < G_N_ELEMENTS(holders); i++) {
+        texture.tex_id = gpu_texture_new(WIDTH, HEIGHT, i, FALSE);
+        surface = gpu_must_copy(copier, &texture, &picture, HELIX_HOST_PATH_GL_BLIT);
+        for (guint j = 0; j < i; j++) {
+            g_assert_true(surface->native != held[j]);
+        }
+        held[i] = surface->native;
+        g_assert_cmpint(CVPixelBufferCreateWithIOSurface(NULL, surface->native, NULL, &holders[i]), ==, 0);
+        helix_surface_unref(surface);
+        glDeleteTextures(1, &texture.tex_id);
+    }
+    texture.tex_id = gpu_texture_new(WIDTH, HEIGHT, 0, FALSE);
+    g_assert_false(gpu_copy(copier, &texture, &picture, &answer, &error));
+    g_assert_error(error, HELIX_ERROR, HELIX_CODE_INTERNAL);
+    g_clear_error(&error);
+    for (guint i = 0; i < G_N_ELEMENTS(holders); i++) {     /* what it may still read is what was drawn */
+        surface = helix_iosurface_wrap(held[i]);
+        gpu_check_exact(surface, i, 0, 0, WIDTH, HEIGHT);
+        helix_surface_unref(surface);
+    }
+    CFRelease(holders[17]);
+    for (guint i = 0; i < 3; i++) {
+        surface = gpu_must_copy(copier, &texture, &picture, HELIX_HOST_PATH_GL_BLIT);
+        gpu_check_exact(surface, 0, 0, 0, WIDTH, HEIGHT);
+        helix_surface_unref(surface);
+    }
+    for (guint i = 0; i < G_N_ELEMENTS(holders); i++) {
+        if (i != 17) {
+            CFRelease(holders[i]);
+        }
+    }
+    glDeleteTextures(1, &texture.tex_id);
+    gpu_check_end(copier);
+}
+
+/* A system on which an IOSurface with a texture counts as used: a few go round, and one that is held besides is not drawn into. */
+static void test_texture_counts(void)
 {
     HelixGpuCopier *copier = helix_gpu_copier_new(NULL);
     HelixTexture texture = { .id = 7, .width = WIDTH, .height = HEIGHT };
     HelixPicture picture = gpu_whole(WIDTH, HEIGHT);
     CVPixelBufferRef holder = NULL;
     HelixSurface *surface;
-    gpointer first;
+    IOSurfaceRef held;
 
     texture.tex_id = gpu_texture_new(WIDTH, HEIGHT, 1, FALSE);
+    double_cv.texture_is_use = TRUE;
     surface = gpu_must_copy(copier, &texture, &picture, HELIX_HOST_PATH_GL_BLIT);
-    first = surface->native;
     g_assert_cmpint(CVPixelBufferCreateWithIOSurface(NULL, surface->native, NULL, &holder), ==, 0);
+    held = surface->native;
     helix_surface_unref(surface);
-    surface = gpu_must_copy(copier, &texture, &picture, HELIX_HOST_PATH_GL_BLIT);
-    g_assert_true(surface->native != first);
-    helix_surface_unref(surface);
-    CFRelease(holder);
-    /* A system on which every IOSurface with a texture counts as used: a few go round. */
-    double_cv.always_in_use = TRUE;
     for (guint i = 0; i < 30; i++) {
-        HelixSurface *next = gpu_must_copy(copier, &texture, &picture, HELIX_HOST_PATH_GL_BLIT);
-
-        helix_surface_unref(next);
+        surface = gpu_must_copy(copier, &texture, &picture, HELIX_HOST_PATH_GL_BLIT);
+        gpu_check_exact(surface, 1, 0, 0, WIDTH, HEIGHT);
+        g_assert_true(surface->native != held);
+        helix_surface_unref(surface);
     }
     g_assert_cmpuint(double_egl_seen.pbuffers, <=, 7);
+    for (guint i = 0; i < 40; i++) {            /* nor do they keep other sizes from room */
+        picture = gpu_whole(16 + 2 * i, 16);
+        helix_surface_unref(gpu_must_copy(copier, &texture, &picture, HELIX_HOST_PATH_GL_BLIT));
+    }
+    CFRelease(holder);
+    double_cv.texture_is_use = FALSE;
     glDeleteTextures(1, &texture.tex_id);
     gpu_check_end(copier);
 }
@@ -117,6 +170,7 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     gpu_start_renderer();
     g_test_add_func("/slots/held", test_held);
+    g_test_add_func("/slots/texture-counts", test_texture_counts);
     g_test_add_func("/slots/pool", test_pool);
     g_test_add_func("/slots/idle", test_idle);
     return g_test_run();

@@ -7,8 +7,8 @@
 #define MAX_SLOTS   36u
 #define MAX_BYTES   ((guint64)1 << 30)
 /*
- * So many of one size that others still use, and the one longest out of our hands is taken all the same: whether a
- * texture on an IOSurface counts as a use of it is the system's affair, and if it does, none would ever be free.
+ * So many of one size that count as used: whether a texture on an IOSurface is such a use is the system's affair, and if it is,
+ * none would ever be free. The copies' own textures on them are then let go, before they are asked once more.
  */
 #define MAX_HELD    6u
 
@@ -88,6 +88,15 @@ static gboolean is_idle(HelixSlot *slot)
     return !g_atomic_int_get(&slot->busy) && !IOSurfaceIsInUse(slot->surface);
 }
 
+/* The same without what copies keep with it, which goes. */
+static gboolean is_idle_alone(const HelixSlotPool *pool, HelixSlot *slot)
+{
+    if (!g_atomic_int_get(&slot->busy)) {
+        pool->forget(pool->data, slot);
+    }
+    return is_idle(slot);
+}
+
 static guint64 slot_bytes(guint32 width, guint32 height)
 {
     return (guint64)width * height * 4;
@@ -110,7 +119,7 @@ static gboolean make_room(HelixSlotPool *pool, guint64 bytes)
 {
     for (guint i = pool->slots->len; i-- > 0 && (pool->slots->len >= MAX_SLOTS ||
                                                  pool_bytes(pool) + bytes > MAX_BYTES);) {
-        if (is_idle(pool->slots->pdata[i])) {
+        if (is_idle_alone(pool, pool->slots->pdata[i])) {
             remove_at(pool, i);
         }
     }
@@ -163,25 +172,29 @@ static HelixSlot *add_slot(HelixSlotPool *pool, guint32 width, guint32 height, G
     return slot;
 }
 
-/* One of this size to use again, or NULL. */
+/* One of this size to use again, or NULL. One that may still be read is never written: IOSurfaceIsInUse has the last word. */
 static HelixSlot *find_slot(const HelixSlotPool *pool, guint32 width, guint32 height)
 {
-    HelixSlot *oldest = NULL;
     guint held = 0;
 
     for (guint i = 0; i < pool->slots->len; i++) {
         HelixSlot *slot = pool->slots->pdata[i];
 
-        if (slot->width != width || slot->height != height || g_atomic_int_get(&slot->busy)) {
-            continue;
+        if (slot->width == width && slot->height == height) {
+            if (is_idle(slot)) {
+                return slot;
+            }
+            held += !g_atomic_int_get(&slot->busy);
         }
-        if (!IOSurfaceIsInUse(slot->surface)) {
+    }
+    for (guint i = 0; i < pool->slots->len && held >= MAX_HELD; i++) {
+        HelixSlot *slot = pool->slots->pdata[i];
+
+        if (slot->width == width && slot->height == height && is_idle_alone(pool, slot)) {
             return slot;
         }
-        held++;
-        oldest = oldest && oldest->taken < slot->taken ? oldest : slot;
     }
-    return held >= MAX_HELD ? oldest : NULL;
+    return NULL;
 }
 
 HelixSlot *helix_slot_pool_take(HelixSlotPool *pool, guint32 width, guint32 height, GError **error)

@@ -37,14 +37,14 @@ typedef enum HelixGpuStatus {
     HELIX_GPU_FAILED,
 } HelixGpuStatus;
 
-/* @forget takes back what copies keep with a slot that goes; on the main loop. */
+/* @forget takes back what copies keep with a slot, which goes, or is used again without it; on the main loop. */
 HelixSlotPool *helix_slot_pool_new(void (*forget)(gpointer data, HelixSlot *slot), gpointer data);
 void helix_slot_pool_free(HelixSlotPool *pool);
 /* Every slot is forgotten, those in use too. */
 void helix_slot_pool_clear(HelixSlotPool *pool);
 
 /*
- * A slot that nobody uses, marked busy; the caller gets a reference. NULL with HELIX_ERROR (HELIX_CODE_INTERNAL) if all
+ * A slot that nothing uses by IOSurfaceIsInUse() either, marked busy; the caller gets a reference. NULL with HELIX_ERROR (HELIX_CODE_INTERNAL) if all
  * that the pool may hold are in use, or no IOSurface can be had.
  */
 HelixSlot *helix_slot_pool_take(HelixSlotPool *pool, guint32 width, guint32 height, GError **error);

@@ -52,7 +52,10 @@ struct HelixVtSession {
     HelixVtOutput output;
 };
 
-static gint hung;               /* atomic */
+/* Sessions are made by many threads, and each may hang: those that are being made count with those that do. */
+static GMutex count_lock;
+static GCond count_changed;
+static guint hung, opening;
 
 gboolean helix_vt_session_lost(OSStatus status)
 {
@@ -74,6 +77,52 @@ static void session_unref(HelixVtSession *session)
     if (g_atomic_ref_count_dec(&session->refs)) {
         free_session(session);
     }
+}
+
+/* ---- how many hang ---- */
+
+static void add_hung(gint n)
+{
+    g_mutex_lock(&count_lock);
+    hung = (guint)((gint)hung + n);
+    g_cond_broadcast(&count_changed);
+    g_mutex_unlock(&count_lock);
+}
+
+/*
+ * Room for a session that may hang as it is made; FALSE if MAX_HUNG hang. Waits while those that others are making could bring them
+ * to that many: each is made, fails or counts as hanging within OPEN_WITHIN_US.
+ */
+static gboolean begin_opening(void)
+{
+    gboolean room;
+
+    g_mutex_lock(&count_lock);
+    while (hung < MAX_HUNG && hung + opening >= MAX_HUNG) {
+        g_cond_wait(&count_changed, &count_lock);
+    }
+    room = hung < MAX_HUNG;
+    opening += room;
+    g_mutex_unlock(&count_lock);
+    return room;
+}
+
+static void end_opening(void)
+{
+    g_mutex_lock(&count_lock);
+    opening--;
+    g_cond_broadcast(&count_changed);
+    g_mutex_unlock(&count_lock);
+}
+
+guint helix_vt_sessions_hung(void)
+{
+    guint count;
+
+    g_mutex_lock(&count_lock);
+    count = hung;
+    g_mutex_unlock(&count_lock);
+    return count;
 }
 
 /* ---- VideoToolbox's threads ---- */
@@ -169,7 +218,7 @@ static gpointer session_main(gpointer data)
     session_unref(session);
     if (abandoned) {
         g_info("VideoToolbox came back from a call that had hung");
-        g_atomic_int_add(&hung, -1);
+        add_hung(-1);
     }
     return NULL;
 }
@@ -195,18 +244,13 @@ static gboolean give(HelixVtSession *session, Order order, gint64 until)
     return done;
 }
 
-HelixVtSession *helix_vt_session_new(const HelixEncoderConfig *config, GError **error)
+static HelixVtSession *session_new(const HelixEncoderConfig *config, GError **error)
 {
     const void *key = kVTEncodeFrameOptionKey_ForceKeyFrame, *value = kCFBooleanTrue;
     g_autoptr(GError) refused = NULL;
     HelixThreadsBefore before;
     HelixVtSession *session;
 
-    if (helix_vt_sessions_hung() >= MAX_HUNG) {
-        g_set_error(error, HELIX_ERROR, HELIX_CODE_NO_ENCODER, "VideoToolbox does not answer: %u sessions hang in it",
-                    helix_vt_sessions_hung());
-        return NULL;
-    }
     session = g_new0(HelixVtSession, 1);
     g_atomic_ref_count_init(&session->refs);
     g_atomic_ref_count_inc(&session->refs);
@@ -239,6 +283,19 @@ HelixVtSession *helix_vt_session_new(const HelixEncoderConfig *config, GError **
     return NULL;
 }
 
+HelixVtSession *helix_vt_session_new(const HelixEncoderConfig *config, GError **error)
+{
+    HelixVtSession *session;
+
+    if (!begin_opening()) {
+        g_set_error(error, HELIX_ERROR, HELIX_CODE_NO_ENCODER, "VideoToolbox does not answer: %u sessions hang in it", MAX_HUNG);
+        return NULL;
+    }
+    session = session_new(config, error);
+    end_opening();
+    return session;
+}
+
 void helix_vt_session_free(HelixVtSession *session)
 {
     gint64 until = g_get_monotonic_time() + DEAD_AFTER_US;
@@ -254,7 +311,7 @@ void helix_vt_session_free(HelixVtSession *session)
     }
     session->abandoned = !session->ended;
     if (session->abandoned) {
-        g_atomic_int_inc(&hung);
+        add_hung(1);
     }
     g_mutex_unlock(&session->lock);
     if (session->abandoned) {
@@ -263,11 +320,6 @@ void helix_vt_session_free(HelixVtSession *session)
         g_thread_join(session->thread);
     }
     session_unref(session);
-}
-
-guint helix_vt_sessions_hung(void)
-{
-    return (guint)g_atomic_int_get(&hung);
 }
 
 gboolean helix_vt_session_hardware(const HelixVtSession *session)

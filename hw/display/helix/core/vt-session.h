@@ -35,7 +35,8 @@ typedef struct HelixVtOutput {
 
 /*
  * A session for @config by the ladder: hardware with low-latency rate control (High profile only), hardware, and
- * software unless config->hardware_only. NULL with HELIX_ERROR (HELIX_CODE_NO_ENCODER), after five seconds at most.
+ * software unless config->hardware_only. NULL with HELIX_ERROR (HELIX_CODE_NO_ENCODER), after five seconds at most, or ten if others
+ * are making sessions that hang: no more than four hang in being made, however many threads ask.
  */
 HelixVtSession *helix_vt_session_new(const HelixEncoderConfig *config, GError **error);
 /* Ends it, or after two seconds leaves it to its thread. NULL is taken. */
