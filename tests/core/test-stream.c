@@ -561,7 +561,7 @@ static void test_hung_encoders_are_limited(void)
     expect_error(last, 0, FRAME, HELIX_CODE_NO_ENCODER);
     scripted_hold(FALSE);
     g_assert_true(scripted_wait_closed(4));
-    for (guint i = 0;; i++) {           /* closed is not joined yet */
+    while (TRUE) {                      /* closed is not ended yet */
         g_autoptr(Message) message = NULL;
 
         send_frames(last, 0, 1, 1);
@@ -570,8 +570,7 @@ static void test_hung_encoders_are_limited(void)
         if (message->type == HELIX_MSG_FRAME_RESPONSE) {
             break;
         }
-        g_assert_cmpuint(i, <, 1000);
-        g_usleep(2000);
+        g_usleep(2000);                 /* the test's timeout is the limit */
     }
 }
 

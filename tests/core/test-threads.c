@@ -135,18 +135,14 @@ static guint look_at_tasks(gboolean coding, gboolean *fit)
     return count;
 }
 
-/* Threads that were joined are seen for a moment more, and new ones have no name at first. */
+/* Threads that were joined are seen for a moment more, and those just made have no name yet. */
 static void check_tasks(gboolean coding, guint least)
 {
-    gint64 end = g_get_monotonic_time() + 10 * G_TIME_SPAN_SECOND;
-    guint count;
     gboolean fit;
 
-    while ((count = look_at_tasks(coding, &fit)), (!fit || count < least) && g_get_monotonic_time() < end) {
-        g_usleep(1000);
+    while (look_at_tasks(coding, &fit) < least || !fit) {
+        g_usleep(1000);         /* the test's timeout is the limit */
     }
-    g_assert_true(fit);
-    g_assert_cmpuint(count, >=, least);
 }
 
 static void check_all(const HelixEncoderClass *klass)

@@ -232,13 +232,13 @@ OSStatus VTCompressionSessionCreate(CFAllocatorRef allocator, int32_t width, int
     g_queue_init(&session->queue);
     session->thread = g_thread_new("vt-double", run, session);
     g_mutex_lock(&newest_lock);
-    newest = session;
-    g_mutex_unlock(&newest_lock);
+    newest = session;           /* several may be made side by side */
     double_vt_seen.sessions++;
     double_vt_seen.width = width;
     double_vt_seen.height = height;
     double_vt_seen.last_low_latency = low_latency;
     double_vt_seen.last_hardware = hardware;
+    g_mutex_unlock(&newest_lock);
     *out = (VTCompressionSessionRef)session;
     return 0;
 }
