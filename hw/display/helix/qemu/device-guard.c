@@ -3,8 +3,8 @@
  * device-guard.c - a device that is unplugged from inside of its own work.
  *
  * The guest unplugs a device by a register of the port above it, and a DMA write of the device may go there. QEMU then
- * unrealizes and frees the device while its code is on the stack. Here the device is moved to a bus of our own instead, with
- * references to it and to its transport.
+ * unrealizes and frees the device while its code is on the stack. Here the device is moved to a bus of our own instead,
+ * with references to it and to its transport.
  */
 #include "qemu/osdep.h"
 #include "hw/virtio/virtio-bus.h"
@@ -35,7 +35,10 @@ static BusState *parking_bus(void)
     return bus;
 }
 
-/* A bus gives its reference to a device back by RCU, and @dev is a part of its transport: callbacks come in their order. */
+/*
+ * A bus gives its reference to a device back by RCU, and @dev is a part of its transport, so the transport has to go
+ * later: RCU's callbacks come in their order.
+ */
 static void free_parked(Parked *parked)
 {
     object_unref(OBJECT(parked->dev));
@@ -81,7 +84,8 @@ static void parking_class_init(ObjectClass *klass, HELIX_CLASS_DATA *data)
 
 static const TypeInfo parking_types[] = {
     { .name = TYPE_PARKING_BUS, .parent = TYPE_VIRTIO_BUS, .instance_size = sizeof(VirtioBusState) },
-    { .name = TYPE_PARKING, .parent = TYPE_DEVICE, .instance_size = sizeof(DeviceState), .class_init = parking_class_init },
+    { .name = TYPE_PARKING, .parent = TYPE_DEVICE, .instance_size = sizeof(DeviceState),
+      .class_init = parking_class_init },
 };
 
 DEFINE_TYPES(parking_types)

@@ -61,11 +61,12 @@ static void trace_frame(gpointer data, const HelixFrameRecord *r)
     guint64 us[HELIX_N_STAGES];
 
     helix_frame_stages(r, us);
-    trace_helix_frame_queued(r->connection, r->session_id, r->pts, r->resource_id, us[HELIX_STAGE_QUEUED]);
-    trace_helix_frame_resolved(r->connection, r->session_id, r->pts, us[HELIX_STAGE_RESOLVED], path, r->cpu_bytes);
-    trace_helix_frame_encoded(r->connection, r->session_id, r->pts, us[HELIX_STAGE_ENCODED], r->bytes, r->keyframe,
-                              r->dropped);
-    trace_helix_frame_returned(r->connection, r->session_id, r->pts, us[HELIX_STAGE_RETURNED], r->error);
+    trace_helix_frame_queued(r->connection, r->session_id, r->pts, r->resource_id, (int64_t)us[HELIX_STAGE_QUEUED]);
+    trace_helix_frame_resolved(r->connection, r->session_id, r->pts, (int64_t)us[HELIX_STAGE_RESOLVED], path,
+                               r->cpu_bytes);
+    trace_helix_frame_encoded(r->connection, r->session_id, r->pts, (int64_t)us[HELIX_STAGE_ENCODED], r->bytes,
+                              r->keyframe, r->dropped);
+    trace_helix_frame_returned(r->connection, r->session_id, r->pts, (int64_t)us[HELIX_STAGE_RETURNED], r->error);
 }
 
 static const HelixHostHooks hooks = { .log = log_line, .frame = trace_frame };
@@ -153,7 +154,7 @@ static void gpu_was_reset(void *opaque)
         export->reset_postponed = false;
         reset_device(export);
     }
-    if (host) {                 /* else a thread that is not the main loop's has called exit(), and the loop goes on meanwhile */
+    if (host) {                 /* else another thread than the main loop's has called exit(), and the loop goes on */
         trace_helix_export_reset(export->name);
         helix_resource_was_reset();
         helix_host_reset(host);
@@ -165,9 +166,9 @@ static void gpu_was_reset(void *opaque)
  * makes its renderer again only with the next command. The guest's own reset comes on a vCPU thread, so the module is
  * told from the main loop; requests that came before name nothing from now on.
  *
- * A reset of the bus or the function comes by PCI's configuration space, which the re-entrancy guard does not watch. From
- * inside of the GPU's commands it would free the command that is carried out: then the device is reset a little later. While
- * a vCPU waits for its reset, another may unplug the GPU.
+ * A reset of the bus or the function comes by PCI's configuration space, which the re-entrancy guard does not watch.
+ * From inside of the GPU's commands it would free the command that is carried out: then the device is reset a little
+ * later. While a vCPU waits for its reset, another may unplug the GPU.
  */
 static void watched_reset(VirtIODevice *vdev)
 {
@@ -237,8 +238,10 @@ static void qemu_shuts_down(Notifier *notifier, void *data)
     helix_resource_pause();
 }
 
-/* Encoder threads end, and the socket's file goes. vCPUs may still run, and the main loop if this is another thread: what watches
- * the device stays. */
+/*
+ * Encoder threads end, and the socket's file goes. vCPUs may still run, and the main loop if this is another thread:
+ * what watches the device stays.
+ */
 static void qemu_exits(Notifier *notifier, void *data)
 {
     FrameExport *export = container_of(notifier, FrameExport, exit_notifier);
@@ -253,7 +256,7 @@ static void qemu_exits(Notifier *notifier, void *data)
     helix_resource_reset();     /* now no answer to a look-up begins another */
 }
 
-/* A session, or work of the GPU's, may be on the stack; or this is a vCPU's thread. Nothing is closed here but the socket. */
+/* A session, or work of the GPU's, may be on the stack; or this is a vCPU's thread. Only the socket is closed here. */
 static void let_go(FrameExport *export)
 {
     VirtioDeviceClass *klass = VIRTIO_DEVICE_GET_CLASS(export->gpu);
@@ -276,8 +279,9 @@ static void let_go(FrameExport *export)
 }
 
 /*
- * QEMU's GPUs are not hotpluggable: their own unrealize leaves consoles, and on a GL device bottom halves and handlers, that
- * point to freed memory, and another GPU can't be plugged. So the device stays allocated for good, and its renderer up.
+ * QEMU's GPUs are not hotpluggable: their own unrealize leaves consoles, and on a GL device bottom halves and
+ * handlers, that point to freed memory, and another GPU can't be plugged. So the device stays allocated for good, and
+ * its renderer up.
  */
 static void watched_unrealize(DeviceState *dev)
 {
@@ -310,7 +314,7 @@ static void watch_device(FrameExport *export)
     klass->reset = watched_reset;
     klass->unrealize = watched_unrealize;
     helix_resource_watch(export->gpu);
-    export->reset_bh = aio_bh_new(iohandler_get_aio_context(), gpu_was_reset, export);      /* look-ups engage the guard */
+    export->reset_bh = aio_bh_new(iohandler_get_aio_context(), gpu_was_reset, export);  /* look-ups engage the guard */
     export->run_state_handler = qemu_add_vm_change_state_handler(run_state_changed, export);
     watch_shutdown();
     helix_resource_plugged(export->gpu, true);

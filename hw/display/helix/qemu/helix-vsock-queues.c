@@ -2,11 +2,12 @@
 /*
  * helix-vsock-queues.c - packets between the three virtqueues of helix-vsock and the protocol in ../vsock.
  *
- * Queues are touched on the main loop only, as what a connection ends in may use GL, and never while the VM is stopped.
- * A kick comes there by ioeventfd and is served at once; one that comes otherwise schedules a bottom half.
+ * Queues are touched on the main loop only, as what a connection ends in may use GL, and never while the VM is
+ * stopped. A kick comes there by ioeventfd and is served at once; one that comes otherwise schedules a bottom half.
  *
- * Each access to a queue may write to an address of the guest's choice, so it is made inside of the device's re-entrancy guard
- * (device-guard.h), whichever callback it comes from. When it returns, the device may be reset or unplugged.
+ * Each access to a queue may write to an address of the guest's choice, so it is made inside of the device's
+ * re-entrancy guard (device-guard.h), whichever callback it comes from. When it returns, the device may be reset or
+ * unplugged.
  */
 #include "qemu/osdep.h"
 
@@ -31,7 +32,8 @@ static bool queues_usable(HelixVsockDevice *s)
 {
     VirtIODevice *vdev = VIRTIO_DEVICE(s);
 
-    return vdev->vm_running && !vdev->broken && (vdev->status & VIRTIO_CONFIG_S_DRIVER_OK) && !s->reset_pending && !s->unplugged;
+    return vdev->vm_running && !vdev->broken && (vdev->status & VIRTIO_CONFIG_S_DRIVER_OK) && !s->reset_pending &&
+        !s->unplugged;
 }
 
 /* Entries nest. False: the device must not be entered now; the bottom half comes back to what is to do. */
@@ -234,8 +236,8 @@ static void tell_taken(void *opaque)
 }
 
 /*
- * Nobody waits for its packets to be taken, unless it has no room for more, in the queue or in its socket's send buffer: an
- * interrupt a packet would only hold up the guest, which has its answer to wait for.
+ * Nobody waits for its packets to be taken, unless it has no room for more, in the queue or in its socket's send
+ * buffer: an interrupt a packet would only hold up the guest, which has its answer to wait for.
  */
 static void tell_taken_soon(HelixVsockDevice *s)
 {
@@ -299,7 +301,7 @@ static void work(void *opaque)
     HELIX_TURN_SCOPE;
 
     if (!s->vsock || !enter(s)) {
-        return;                 /* not even a host: a thread that is not the main loop's has called exit(), and the loop goes on */
+        return;                 /* no protocol: another thread than the main loop's has called exit(), and the loop goes on */
     }
     in_device(s);
     leave(s);

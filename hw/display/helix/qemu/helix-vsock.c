@@ -210,8 +210,9 @@ static void free_parts(DeviceState *dev)
 }
 
 /*
- * On a vCPU's thread, or inside of the device's own work, where a guest's buffer lies on the slot control of the port above. A
- * connection may be in the middle of a call into its user: the protocol goes later, and with it QEMU's DEVICE_DELETED.
+ * On a vCPU's thread, or inside of the device's own work, where a guest's buffer lies on the slot control of the port
+ * above. A connection may be in the middle of a call into its user: the protocol goes later, and with it QEMU's
+ * DEVICE_DELETED.
  */
 static void unrealize(DeviceState *dev)
 {
