@@ -73,7 +73,7 @@ static void test_eos_before(void)
 
     script.silent_from = 0;
     script.max_in_flight = 1;
-    fixture_set_up_with(&f, &script, 300, TRUE, "reconnect", "true", NULL);
+    fixture_set_up_with(&f, &script, SILENT_MS, TRUE, "reconnect", "true", NULL);
     fixture_push(&f);
     g_assert_true(script_host_wait_frames(f.host, 1));
     fixture_push(&f);

@@ -165,7 +165,7 @@ static void test_pixels_given_back(void)
     GST_BUFFER_PTS(buffer) = 0;
     g_assert_cmpint(gst_harness_push(f.h, buffer), ==, GST_FLOW_OK);
     g_assert_true(script_host_wait_frames(f.host, 1));
-    for (guint i = 0; i < 500 && !g_atomic_int_get(&freed); i++) {
+    for (guint i = 0; i < 6000 && !g_atomic_int_get(&freed); i++) {
         g_usleep(10 * 1000);
     }
     g_assert_true(g_atomic_int_get(&freed));

@@ -112,7 +112,7 @@ void fixture_pull(Fixture *f, guint index, gboolean keyframe)
 
 GstMessage *fixture_message(Fixture *f, GstMessageType type)
 {
-    GstMessage *message = gst_bus_timed_pop_filtered(f->bus, 10 * GST_SECOND, type);
+    GstMessage *message = gst_bus_timed_pop_filtered(f->bus, 60 * GST_SECOND, type);
 
     g_assert_nonnull(message);
     return message;
@@ -177,7 +177,7 @@ void fixture_no_hang(const char *what, gint64 since)
     gint64 took = g_get_monotonic_time() - since;
 
     g_test_message("%s in %" G_GINT64_FORMAT " us", what, took);
-    g_assert_cmpint(took, <, 3 * G_USEC_PER_SEC);
+    g_assert_cmpint(took, <, 8 * G_USEC_PER_SEC);
 }
 
 void fixture_stop_in_time(Fixture *f)

@@ -34,13 +34,16 @@ GThread *fixture_push_in_thread(Fixture *f);
 GstFlowReturn fixture_joined(GThread *thread);
 /* The next access unit must be picture @index's. */
 void fixture_pull(Fixture *f, guint index, gboolean keyframe);
+/* A timeout for hosts that fall silent: one that does not must not seem to, on a busy machine either. */
+#define SILENT_MS 600
+
 /* A keyframe is asked for from downstream, as a viewer that joins does. */
 void fixture_ask_for_keyframe(Fixture *f);
 /* The force-key-unit events that went downstream. */
 guint fixture_key_unit_events(Fixture *f);
 /* Waits until downstream saw an event of @type; others before it are dropped. FALSE if none came. */
 gboolean fixture_wait_event(Fixture *f, GstEventType type);
-/* What began at @since (g_get_monotonic_time()) has taken no longer than a hang would. The time is printed: it is what
+/* What began at @since (g_get_monotonic_time()) has taken no longer than a hang would, which lasts ten seconds at least. The time is printed: it is what
  * README says; a loaded machine must not fail a test. */
 void fixture_no_hang(const char *what, gint64 since);
 /* The next message of @type, waited for. */

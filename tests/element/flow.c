@@ -234,7 +234,7 @@ static void test_eos_of_dead_host(void)
     Fixture f;
 
     script.silent_from = 0;
-    fixture_set_up_with(&f, &script, 300, TRUE, NULL);
+    fixture_set_up_with(&f, &script, SILENT_MS, TRUE, NULL);
     fixture_push(&f);
     g_assert_true(gst_harness_push_event(f.h, gst_event_new_eos()));
     fixture_error(&f, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_READ, "has not answered for");

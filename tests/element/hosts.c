@@ -67,7 +67,7 @@ static void check_no_start(const char *property, const char *value, const char *
     gst_util_set_object_arg(G_OBJECT(element), property, value);
     gst_element_set_bus(element, bus);
     gst_element_set_state(element, GST_STATE_PAUSED);
-    message = gst_bus_timed_pop_filtered(bus, 10 * GST_SECOND, GST_MESSAGE_ERROR);
+    message = gst_bus_timed_pop_filtered(bus, 60 * GST_SECOND, GST_MESSAGE_ERROR);
     g_assert_nonnull(message);
     gst_message_parse_error(message, &error, NULL);
     g_test_message("%s", error->message);
@@ -197,7 +197,7 @@ static void push_fails(Fixture *f)
 {
     GstFlowReturn flow = GST_FLOW_OK;
 
-    for (guint i = 0; i < 500 && flow == GST_FLOW_OK; i++) {
+    for (guint i = 0; i < 6000 && flow == GST_FLOW_OK; i++) {
         flow = fixture_push(f);
         g_usleep(flow == GST_FLOW_OK ? 10 * 1000 : 0);
     }
@@ -211,7 +211,7 @@ static void check_wrong(const Script *script, guint pushes, GQuark domain, gint 
     gboolean silent = script->mute || script->silent_from >= 0 || script->ignore_from >= 0 || script->drip_at >= 0;
     Fixture f;
 
-    fixture_set_up_with(&f, script, silent ? 300 : -1, FALSE, NULL);
+    fixture_set_up_with(&f, script, silent ? SILENT_MS : -1, FALSE, NULL);
     for (guint i = 0; i < pushes; i++) {
         if (fixture_push(&f) != GST_FLOW_OK) {
             break;
@@ -317,7 +317,7 @@ static void test_sips(void)
     Fixture f;
 
     script.sips = TRUE;
-    fixture_set_up(&f, &script, 300);
+    fixture_set_up(&f, &script, SILENT_MS);
     gst_harness_set_src_caps_str(f.h, CAPS("BGRx", 512, 512));
     g_assert_cmpint(gst_harness_push(f.h, fixture_picture(&f, 512 * 512 * 4)), ==, GST_FLOW_OK);
     fixture_error(&f, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_READ, "has not taken the whole of a message for");
@@ -446,7 +446,7 @@ static void test_all_refused(void)
     fixture_set_up_64(&f, &script, -1);
     for (guint i = 0; fixture_push(&f) == GST_FLOW_OK; i++) {
         g_assert_cmpuint(i, <, 200);
-        for (guint j = 0; fixture_stat(&f, "dropped") <= i && j < 5000; j++) {
+        for (guint j = 0; fixture_stat(&f, "dropped") <= i && j < 60000; j++) {
             g_usleep(1000);
         }
     }

@@ -54,7 +54,7 @@ static void test_no_path(void)
 
     g_object_set(element, "socket-path", "/nonexistent/socket", NULL);
     gst_element_set_state(element, GST_STATE_PAUSED);
-    for (guint i = 0; i < 500 && !why; i++) {
+    for (guint i = 0; i < 6000 && !why; i++) {
         g_free(path);
         g_object_get(element, "path", &path, "path-reason", &why, NULL);
         g_usleep(10 * 1000);

@@ -82,7 +82,7 @@ static void test_falls_silent(void)
 
     script.silent_from = 1;
     script.once = TRUE;
-    fixture_set_up_with(&f, &script, 300, TRUE, "reconnect", "true", NULL);
+    fixture_set_up_with(&f, &script, SILENT_MS, TRUE, "reconnect", "true", NULL);
     fixture_push(&f);
     fixture_pull(&f, 0, TRUE);
     fixture_push(&f);

@@ -70,15 +70,30 @@ static void test_segment(void)
     fixture_tear_down(&f);
 }
 
+/* The element waits 100 ms for the next picture: did it come sooner? Else the machine is too busy now, and the test begins anew. */
+static gboolean came_soon(Fixture *f, gint64 since)
+{
+    if (g_get_monotonic_time() - since < 50 * G_TIME_SPAN_MILLISECOND) {
+        return TRUE;
+    }
+    fixture_tear_down(f);
+    g_test_message("too busy: once more");
+    return FALSE;
+}
+
 /* Where a picture comes soon, it is the keyframe. */
 static void test_moving(void)
 {
     Script script = SCRIPT_DEFAULT;
+    gint64 before;
     Fixture f;
 
-    set_up_still(&f, &script);
-    fixture_ask_for_keyframe(&f);
-    fixture_push(&f);
+    do {
+        set_up_still(&f, &script);
+        before = g_get_monotonic_time();
+        fixture_ask_for_keyframe(&f);
+        fixture_push(&f);
+    } while (!came_soon(&f, before));
     fixture_pull(&f, 1, TRUE);
     g_usleep(200 * 1000);
     fixture_push(&f);
@@ -201,19 +216,23 @@ static void test_after_drop(void)
 static void check_moving(gint drop_at, gint error_at)
 {
     Script script = SCRIPT_DEFAULT;
+    gint64 before;
     Fixture f;
 
     script.hold = TRUE;
     script.drop_at = drop_at;
     script.error_from = script.error_to = error_at;
     script.error_code = HELIX_CODE_BUSY;
-    fixture_set_up_with(&f, &script, 0, TRUE, NULL);
-    script_host_allow(f.host, 1);
-    fixture_push(&f);
-    fixture_pull(&f, 0, TRUE);
-    fixture_ask_for_keyframe(&f);
-    fixture_push(&f);
-    fixture_push(&f);
+    do {
+        fixture_set_up_with(&f, &script, 0, TRUE, NULL);
+        script_host_allow(f.host, 1);
+        fixture_push(&f);
+        fixture_pull(&f, 0, TRUE);
+        before = g_get_monotonic_time();
+        fixture_ask_for_keyframe(&f);
+        fixture_push(&f);
+        fixture_push(&f);
+    } while (!came_soon(&f, before));
     script_host_allow(f.host, 2);
     fixture_pull(&f, 2, TRUE);
     g_usleep(200 * 1000);
@@ -324,6 +343,7 @@ static void test_first(void)
 static void test_first_given_up(void)
 {
     Script script = SCRIPT_DEFAULT;
+    gint64 before;
     Fixture f;
 
     script.error_from = 0;
@@ -340,10 +360,13 @@ static void test_first_given_up(void)
     fixture_tear_down(&f);
 
     script.error_to = 0;
-    fixture_set_up_with(&f, &script, -1, TRUE, NULL);
-    fixture_push(&f);
-    g_assert_true(script_host_wait_frames(f.host, 1));
-    fixture_push(&f);
+    do {
+        fixture_set_up_with(&f, &script, -1, TRUE, NULL);
+        before = g_get_monotonic_time();
+        fixture_push(&f);
+        g_assert_true(script_host_wait_frames(f.host, 1));
+        fixture_push(&f);
+    } while (!came_soon(&f, before));
     fixture_pull(&f, 1, TRUE);
     g_usleep(200 * 1000);
     g_assert_cmpuint(script_host_frames(f.host), ==, 2);
@@ -366,7 +389,7 @@ static void test_first_and_keyframe(void)
     fixture_push(&f);
     g_assert_true(script_host_wait_frames(f.host, 1));
     fixture_ask_for_keyframe(&f);
-    for (guint i = 0; i < 5000 && fixture_stat(&f, "repeats") == 0; i++) {
+    for (guint i = 0; i < 60000 && fixture_stat(&f, "repeats") == 0; i++) {
         g_usleep(1000);
     }
     before = g_get_monotonic_time();
@@ -382,6 +405,7 @@ static void test_last(void)
 {
     Script script = SCRIPT_DEFAULT;
     GstBuffer *buffer;
+    gint64 before;
     Fixture f;
 
     script.error_from = 1;
@@ -400,10 +424,13 @@ static void test_last(void)
     fixture_tear_down(&f);
 
     script.error_to = 1;
-    set_up_still(&f, &script);
-    fixture_push(&f);
-    gst_message_unref(fixture_message(&f, GST_MESSAGE_QOS));
-    fixture_push(&f);
+    do {
+        set_up_still(&f, &script);
+        before = g_get_monotonic_time();
+        fixture_push(&f);
+        gst_message_unref(fixture_message(&f, GST_MESSAGE_QOS));
+        fixture_push(&f);
+    } while (!came_soon(&f, before));
     fixture_pull(&f, 2, FALSE);
     g_usleep(200 * 1000);
     g_assert_cmpuint(fixture_stat(&f, "repeats"), ==, 0);

@@ -460,7 +460,7 @@ ScriptFrame script_host_frame(ScriptHost *host, guint index)
 
 gboolean script_host_wait_frames(ScriptHost *host, guint n)
 {
-    gint64 end = g_get_monotonic_time() + 5 * G_USEC_PER_SEC;
+    gint64 end = g_get_monotonic_time() + 60 * G_USEC_PER_SEC;
     gboolean there = TRUE;
 
     g_mutex_lock(&host->lock);

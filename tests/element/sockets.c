@@ -37,7 +37,7 @@ void slow_connect(const char *path)
 
 void slow_connect_wait(void)
 {
-    for (guint i = 0; i < 5000 && !g_atomic_int_get(&inside); i++) {
+    for (guint i = 0; i < 60000 && !g_atomic_int_get(&inside); i++) {
         g_usleep(1000);
     }
     g_assert_true(g_atomic_int_get(&inside));

@@ -100,7 +100,7 @@ static VsockAnswer *next_unit(Client *c)
 
 static gboolean wait_freed(Client *c, gint n)
 {
-    for (guint i = 0; i < 500 && g_atomic_int_get(&c->freed) < n; i++) {
+    for (guint i = 0; i < 6000 && g_atomic_int_get(&c->freed) < n; i++) {
         g_usleep(10 * 1000);
     }
     return g_atomic_int_get(&c->freed) == n;
@@ -108,7 +108,7 @@ static gboolean wait_freed(Client *c, gint n)
 
 static gboolean wait_freed_at_least(Client *c, gint n)
 {
-    for (guint i = 0; i < 500 && g_atomic_int_get(&c->freed) < n; i++) {
+    for (guint i = 0; i < 6000 && g_atomic_int_get(&c->freed) < n; i++) {
         g_usleep(10 * 1000);
     }
     return g_atomic_int_get(&c->freed) >= n;
