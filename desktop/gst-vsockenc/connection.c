@@ -16,7 +16,7 @@
 /* A host that answers pings may take that many timeouts for an answer: its encoder may be slow, and shared. */
 #define ANSWER_TIMEOUTS 6
 /* Bytes a second that a host takes at least of a message, beside the timeout: pictures of 142 MB may go over the connection. */
-#define SLOWEST_WRITE (1024 * 1024)
+#define SLOWEST_WRITE ((gint64)1024 * 1024)
 /* Between tries to connect again: doubled from the first to the last. */
 #define RETRY_FIRST_US (G_TIME_SPAN_SECOND / 10)
 #define RETRY_LAST_US (2 * G_TIME_SPAN_SECOND)
