@@ -184,11 +184,21 @@ gboolean vsockenc_stop(GstVideoEncoder *encoder)
 
 /* ---- format ---- */
 
+/* What the latest push says of the next; "not linked" nothing any more once the pad was linked. With the stream lock. */
+static GstFlowReturn downstream_flow(const GstVsockEnc *self)
+{
+    gboolean old = self->flow == GST_FLOW_NOT_LINKED && self->flow_relinks != g_atomic_int_get(&self->relinks);
+
+    return old ? GST_FLOW_OK : self->flow;
+}
+
 /* A flow that downstream returned goes before what the wait says. With the stream lock. */
 GstFlowReturn vsockenc_flow_of(const GstVsockEnc *self, VsockWait state)
 {
-    if (self->flow != GST_FLOW_OK) {
-        return self->flow;
+    GstFlowReturn flow = downstream_flow(self);
+
+    if (flow != GST_FLOW_OK) {
+        return flow;
     }
     switch (state) {
     case VSOCK_WAIT_FLUSHING:
@@ -404,11 +414,11 @@ GstFlowReturn vsockenc_handle_frame(GstVideoEncoder *encoder, GstVideoCodecFrame
     }
     if (is_late(self, frame)) {
         vsockenc_give_up_frame(self, frame, forced, VSOCK_ANSWER_LATE);
-        return self->flow;
+        return downstream_flow(self);
     }
     /* What downstream said of an earlier picture is upstream's to judge; the next may be welcome, as behind a pad that is linked again. */
     flow = vsockenc_send(self, frame);
-    return flow == GST_FLOW_OK ? self->flow : flow;
+    return flow == GST_FLOW_OK ? downstream_flow(self) : flow;
 }
 
 /* ---- drain and flush ---- */

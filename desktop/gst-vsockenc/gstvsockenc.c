@@ -189,8 +189,12 @@ static gboolean gst_vsockenc_src_event(GstVideoEncoder *encoder, GstEvent *event
     gboolean now = gst_video_event_is_force_key_unit(event) &&
                    gst_video_event_parse_upstream_force_key_unit(event, &running_time, NULL, NULL) &&
                    !GST_CLOCK_TIME_IS_VALID(running_time);
-    gboolean ret = GST_VIDEO_ENCODER_CLASS(parent_class)->src_event(encoder, event);
+    gboolean ret;
 
+    if (GST_EVENT_TYPE(event) == GST_EVENT_RECONFIGURE) {
+        g_atomic_int_inc(&GST_VSOCKENC(encoder)->relinks);      /* before a queue upstream hears of it, and goes on */
+    }
+    ret = GST_VIDEO_ENCODER_CLASS(parent_class)->src_event(encoder, event);
     if (now) {
         vsockenc_want_keyframe(GST_VSOCKENC(encoder));
     }

@@ -38,6 +38,7 @@ struct _GstVsockEnc {
 
     GError *gpu_error;          /* why source.gpu is NULL, between start() and stop() */
     gint lost_host;             /* atomic: the connection was lost, and the copier not told yet */
+    gint relinks;               /* atomic: downstream asked to negotiate again, as a pad does that is linked */
     gint vain_repeats;          /* atomic: of which no access unit came, one after the other */
 
     /* With the encoder's stream lock. */
@@ -62,7 +63,8 @@ struct _GstVsockEnc {
     guint8 sps[3];              /* profile, constraints, level that downstream was told */
     VsockVui told_vui;          /* the colours in the output caps */
     GstVideoCodecState *told_input;     /* the input caps that the output caps come from; NULL: none are set */
-    GstFlowReturn flow;         /* of the latest push downstream */
+    GstFlowReturn flow;         /* of the latest push downstream, */
+    gint flow_relinks;          /* which began after so many relinks */
     guint flushes;
     guint latency_frames;       /* pictures' time from in to out that is told as latency */
     guint slow_in_row;          /* pictures that took longer */

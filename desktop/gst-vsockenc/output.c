@@ -240,8 +240,8 @@ void vsockenc_push_eos(GstVsockEnc *self)
     GST_VIDEO_ENCODER_STREAM_UNLOCK(self);
 }
 
-/* @flow is what came of an answer taken after @flushes flushes. */
-static void note_flow(GstVsockEnc *self, GstFlowReturn flow, guint flushes)
+/* @flow is what came of an answer taken after @flushes flushes and @relinks relinks. */
+static void note_flow(GstVsockEnc *self, GstFlowReturn flow, guint flushes, gint relinks)
 {
     gboolean not_negotiated;
 
@@ -251,6 +251,7 @@ static void note_flow(GstVsockEnc *self, GstFlowReturn flow, guint flushes)
     }
     not_negotiated = flow == GST_FLOW_NOT_NEGOTIATED && self->flow != flow;
     self->flow = flow;
+    self->flow_relinks = relinks;
     GST_VIDEO_ENCODER_STREAM_UNLOCK(self);
     if (flow != GST_FLOW_OK) {
         GST_DEBUG_OBJECT(self, "push: %s", gst_flow_get_name(flow));
@@ -277,6 +278,7 @@ void vsockenc_output_loop(gpointer element)
     GstFlowReturn flow = GST_FLOW_OK;
     gboolean pushes = answer && answer->kind == VSOCK_ANSWER_UNIT;
     guint flushes = pushes ? count_flushes(self) : 0;
+    gint relinks = g_atomic_int_get(&self->relinks);
 
     if (!answer) {
         gst_pad_pause_task(GST_VIDEO_ENCODER_SRC_PAD(self));
@@ -332,7 +334,7 @@ void vsockenc_output_loop(gpointer element)
     }
     vsock_answer_free(answer);
     if (pushes || flow != GST_FLOW_OK) {
-        note_flow(self, flow, pushes ? flushes : count_flushes(self));
+        note_flow(self, flow, pushes ? flushes : count_flushes(self), relinks);
     }
     vsock_stream_answer_done(self->stream);
 }

@@ -194,6 +194,48 @@ static void test_renegotiation(void)
     tear_down(&scene);
 }
 
+/* ---- a branch that is linked again ---- */
+
+static void on_handoff(GstElement *sink, GstBuffer *buffer, GstPad *pad, gpointer count)
+{
+    g_atomic_int_inc((gint *)count);
+}
+
+static void wait_for(gint *count, gint n)
+{
+    for (guint i = 0; i < 2000 && g_atomic_int_get(count) < n; i++) {
+        g_usleep(10 * 1000);
+    }
+    g_assert_cmpint(g_atomic_int_get(count), >=, n);
+}
+
+/* As a recorder's branch of a tee: its queue stops when nothing is linked, and goes on when something is. */
+static void test_linked_again(void)
+{
+    GstPad *source, *sink;
+    gint count = 0;
+    Scene scene;
+
+    set_up(&scene, NULL, "videotestsrc is-live=true ! video/x-raw,format=BGRx,width=64,height=64,framerate=60/1 ! tee name=t ! queue ! "
+           "fakesink sync=false async=false t. ! queue ! %s ! fakesink name=out sync=false async=false signal-handoffs=true");
+    g_signal_connect(scene.sink, "handoff", G_CALLBACK(on_handoff), &count);
+    source = gst_element_get_static_pad(scene.encoder, "src");
+    sink = gst_element_get_static_pad(scene.sink, "sink");
+    go(&scene, GST_STATE_PLAYING);
+    wait_for(&count, 5);
+    for (guint i = 0; i < 3; i++) {
+        gst_pad_unlink(source, sink);
+        g_usleep(100 * 1000);
+        g_atomic_int_set(&count, 0);
+        g_assert_cmpint(gst_pad_link(source, sink), ==, GST_PAD_LINK_OK);
+        wait_for(&count, 10);
+    }
+    no_errors(&scene);
+    gst_object_unref(source);
+    gst_object_unref(sink);
+    tear_down(&scene);
+}
+
 /* ---- properties while playing ---- */
 
 static guint read_uint(Scene *scene, const char *name)
@@ -484,6 +526,7 @@ int main(int argc, char **argv)
     g_test_add_func("/scenario/states", test_states);
     g_test_add_func("/scenario/seeks", test_seeks);
     g_test_add_func("/scenario/renegotiation", test_renegotiation);
+    g_test_add_func("/scenario/linked-again", test_linked_again);
     g_test_add_func("/scenario/properties", test_properties);
     g_test_add_func("/scenario/refused", test_refused);
     g_test_add_func("/scenario/profile", test_profile);
