@@ -162,8 +162,10 @@ static void flush_into_picture(Fixture *f)
     while (!gate.inside) {
         g_cond_wait(&gate.cond, &gate.lock);
     }
+    g_mutex_unlock(&gate.lock);
     gst_harness_push_event(f->h, gst_event_new_flush_start());
     GST_PAD_STREAM_LOCK(src);
+    g_mutex_lock(&gate.lock);
     gate.open = TRUE;
     g_cond_broadcast(&gate.cond);
     g_mutex_unlock(&gate.lock);
