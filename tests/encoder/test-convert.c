@@ -121,6 +121,62 @@ static void test_vectors(void)
     }
 }
 
+typedef struct Distance {
+    double luma, cb, cr;        /* the largest, from the exact value */
+} Distance;
+
+static void measure_block(Distance *far, const guint8 *pixels, gsize stride, const guint8 *luma, gsize out_stride, const guint8 *chroma)
+{
+    double mean[3] = { 0 }, y;
+
+    for (guint i = 0; i < 4; i++) {
+        const guint8 *pixel = pixels + (i / 2) * stride + (i % 2) * 4;
+
+        y = 16 + 219 / 255.0 * (0.2126 * pixel[2] + 0.7152 * pixel[1] + 0.0722 * pixel[0]);
+        far->luma = MAX(far->luma, ABS(luma[(i / 2) * out_stride + i % 2] - y));
+        for (guint j = 0; j < 3; j++) {
+            mean[j] += pixel[j] / 4.0;
+        }
+    }
+    y = 0.2126 * mean[2] + 0.7152 * mean[1] + 0.0722 * mean[0];
+    far->cb = MAX(far->cb, ABS(chroma[0] - (128 + 224 / 255.0 * (mean[0] - y) / 1.8556)));
+    far->cr = MAX(far->cr, ABS(chroma[1] - (128 + 224 / 255.0 * (mean[2] - y) / 1.5748)));
+}
+
+/* Any pixels, or neighbours that differ a little, near the ends of the range too, where roundings add up: as far as the header says. */
+static void test_exactness(void)
+{
+    enum { WIDTH = 512, TIMES = 1500 };
+    static guint8 pixels[2 * WIDTH * 4], luma[2 * WIDTH], chroma[WIDTH];
+    const HelixRgbPicture picture = { .pixels = pixels, .stride = WIDTH * 4, .width = WIDTH, .height = 2 };
+    Distance far = { 0 };
+
+    if (!helix_convert_rgb_available()) {
+        g_test_skip("this processor has no AVX2");
+        return;
+    }
+    for (guint i = 0; i < TIMES; i++) {
+        for (guint x = 0; x < WIDTH * 4; x++) {
+            guint base = i % 3 == 0 ? 0 : i % 3 == 1 ? (guint)g_test_rand_int_range(0, 253) : 252 * (guint)g_test_rand_int_range(0, 2);
+
+            for (guint at = 0; x % 8 < 4 && at < 4; at++) {         /* a block's four pixels */
+                guint8 *to = pixels + (at / 2) * picture.stride + (at % 2) * 4 + x;
+
+                *to = (guint8)(i % 3 == 0 ? g_test_rand_int_range(0, 256) : (gint)base + g_test_rand_int_range(0, 4));
+            }
+        }
+        helix_convert_rgb(&picture, luma, chroma, WIDTH);
+        for (guint x = 0; x < WIDTH; x += 2) {
+            measure_block(&far, pixels + x * 4, picture.stride, luma + x, WIDTH, chroma + x);
+        }
+    }
+    g_test_message("from the exact value: luma %.2f, Cb %.2f, Cr %.2f", far.luma, far.cb, far.cr);
+    g_assert_cmpfloat(far.luma, <, 1);
+    g_assert_cmpfloat(far.cb, <, 1.62);
+    g_assert_cmpfloat(far.cr, <, 1.39);
+    g_assert_cmpfloat(far.cb, >, 1);        /* else the header says too little */
+}
+
 /* The primaries, their pairs, black, white and greys, by the formula and by the codes everyone knows. */
 static void test_flat(void)
 {
@@ -272,6 +328,7 @@ int main(int argc, char **argv)
     g_test_add_func("/convert/same-size", test_same_size);
     g_test_add_func("/convert/small", test_small);
     g_test_add_func("/convert/vectors", test_vectors);
+    g_test_add_func("/convert/exactness", test_exactness);
     g_test_add_func("/convert/flat", test_flat);
     g_test_add_func("/convert/halved", test_halved);
     g_test_add_func("/convert/scaled", test_scaled);

@@ -24,8 +24,11 @@ gboolean helix_convert_rgb_available(void);
 
 /*
  * Convert @picture into @luma and @chroma (Cb and Cr interleaved), both of @stride bytes a row. Nothing outside of the
- * pictures is read or written. Chroma is the mean of 2 x 2 pixels. At most one level from the exact value. Any thread;
- * only if available.
+ * pictures is read or written. Chroma is the mean of 2 x 2 pixels. Any thread; only if available.
+ *
+ * Luma is less than one level from the exact value. Chroma may be further from it: the mean is rounded up in each of two steps (0.44
+ * of a level at most), the coefficients are multiples of 1/256 (0.68 for Cb, 0.45 for Cr), and the sum is rounded (0.5), so that
+ * Cb is within 1.62 and Cr within 1.39, and at worst, which is rare, two levels from the rounded exact value.
  */
 void helix_convert_rgb(const HelixRgbPicture *picture, guint8 *luma, guint8 *chroma, gsize stride);
 
