@@ -210,8 +210,9 @@ static void install_settings(GObjectClass *object_class)
         g_param_spec_enum("rate-control", "Rate control", "How the bitrate is kept", GST_TYPE_VSOCKENC_RATE_CONTROL,
                           HELIX_RATE_AUTO, playing));
     install_uint(object_class, VSOCK_SETTING_KEY_INT_MAX, "key-int-max", "Key-frame maximal interval",
-                 "Frames from one keyframe to the next at most (0: keyframes only when asked for, as a viewer's "
-                 "picture-loss indication does)", G_MAXINT);
+                 "Frames from one keyframe to the next at most, however long they take: a screen that stands still has none "
+                 "but those of keepalive-time (0: keyframes only when asked for, as a viewer's picture-loss indication does)",
+                 G_MAXINT);
     install_uint(object_class, VSOCK_SETTING_MIN_QP, "min-qp", "Minimum quantiser",
                  "Smallest quantiser, for the best quality allowed; the quantiser itself with rate-control=cqp "
                  "(0: automatic)", 51);

@@ -173,6 +173,24 @@ static void test_converted(void)
     check_converted(0, "format=NV12, colorimetry=bt601", red601, red709);
 }
 
+/* The host's word counts for the output caps, and one that means nothing does no harm. */
+static void test_in_force(void)
+{
+    Script script = SCRIPT_DEFAULT;
+
+    for (guint i = 1; i < 256; i++) {
+        Fixture f;
+
+        script.vui_in_force = (guint8)i;
+        fixture_set_up(&f, &script, -1);
+        gst_harness_set_src_caps_str(f.h, RAW "format=NV12, framerate=30/1, colorimetry=bt601");
+        push_and_pull(&f, 64 * 96);
+        check_output(&f, i == 1 ? "video/x-h264, colorimetry=1:3:5:1" : "video/x-h264, pixel-aspect-ratio=1/1");
+        fixture_tear_down(&f);
+        i += i < 32 ? 0 : 31;
+    }
+}
+
 /* A live picture that was given before the host agreed, and that it turns out not to be able to label: the next goes converted. */
 static void test_held(void)
 {
@@ -279,6 +297,7 @@ void add_caps_tests(void)
     g_test_add_func("/caps/under-way", test_under_way);
     g_test_add_func("/caps/colours", test_colours);
     g_test_add_func("/caps/converted", test_converted);
+    g_test_add_func("/caps/in-force", test_in_force);
     g_test_add_func("/caps/held", test_held);
     g_test_add_func("/caps/interlaced", test_interlaced);
 }

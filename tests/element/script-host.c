@@ -149,6 +149,9 @@ static void answer_config(ScriptHost *host, int fd, guint16 session, guint8 flag
     g_strlcpy((char *)payload + HELIX_CONFIG_RESP_ENCODER, "scripted", HELIX_CONFIG_RESP_ENCODER_SIZE);
     if (vui) {
         memcpy(payload + HELIX_CONFIG_RESP_VUI, config + HELIX_CONFIG_LONG_SIZE, HELIX_CONFIG_VUI_SIZE - HELIX_CONFIG_LONG_SIZE);
+        if (host->script.vui_in_force) {
+            memset(payload + HELIX_CONFIG_RESP_VUI, host->script.vui_in_force, HELIX_CONFIG_VUI_SIZE - HELIX_CONFIG_LONG_SIZE);
+        }
     }
     send_message(fd, host->script.bad_magic ? 0x12345678 : HELIX_WIRE_MAGIC, HELIX_MSG_CONFIG_RESP, 0, session, payload,
                  vui ? HELIX_CONFIG_RESP_VUI_SIZE : HELIX_CONFIG_RESP_SIZE);

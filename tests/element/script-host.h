@@ -42,6 +42,7 @@ typedef struct Script {
     gint truncated_at;          /* a nal_count larger than what follows */
     gint refuse_config_at;      /* answers this CONFIG_REQ (from 0) with an error: */
     gint32 refuse_config_code;  /* 0: NO_ENCODER */
+    guint8 vui_in_force;        /* what CONFIG_RESP says of colours, in every byte; 0: what was asked */
     guint32 bitrate_in_force;   /* what CONFIG_RESP says, bit/s; 0: what was asked */
     guint delay_ms;             /* before each answer to a picture */
     guint config_delay_ms;      /* before each to CONFIG_REQ */
