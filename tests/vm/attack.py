@@ -44,6 +44,10 @@ STEPS = int(os.environ.get("HELIX_ATTACK_STEPS", "2500"))
 PLUG_SECONDS = 60
 VIRTIO_GPU, VIRTIO_VSOCK = 16, 19       # device ids, virtio 1.2, 5
 
+# Faults of QEMU's own that a queue of ours runs into as any other device's does, or that follow a reset that we only watch.
+KNOWN = ((r"ABRT.*\nvirtio_lduw_phys_cached\n.*\nvring_packed_desc_read_flags\n", "docs/upstream/queue_size.md"),
+         (r"heap-use-after-free.*\nvirtio_gpu_cleanup_mapping_iov\n.*\nvirtio_gpu_reset_bh\n", "docs/upstream/blob_backing.md"))
+
 Result = collections.namedtuple("Result", "seed title commands counts ours others problem said")
 
 
@@ -211,7 +215,7 @@ def run_seed(emulator, seed, end):
             said = world.machine.said()[-3000:]
         finally:
             world.close()
-        found = reports(world.reports)
+        found = reports(world.reports, KNOWN)
         if problem or any(mine for mine, _ in found):
             keep(seed, folder)
         ours = sorted({line for mine, line in found if mine})

@@ -26,19 +26,21 @@ OURS = "hw/display/helix"
 
 
 def with_lines(part):
-    """@part with the source line of each place in its stacks. The sanitizers name them only where there is llvm-symbolizer."""
+    """@part with function and source line of each place in its stacks. The sanitizers name them only where there is
+    llvm-symbolizer."""
     places = {}
     for path, offset in re.findall(r"(?m)^ *#\d+ 0x[0-9a-f]+ +\((/[^\n]*)\+(0x[0-9a-f]+)\)", part):
         places.setdefault(path, []).append(offset)
     lines = [part]
     for path, offsets in places.items():
-        lines.append(subprocess.run(["addr2line", "-e", path, *offsets], stdin=subprocess.DEVNULL, capture_output=True, text=True,
+        lines.append(subprocess.run(["addr2line", "-f", "-e", path, *offsets], stdin=subprocess.DEVNULL, capture_output=True, text=True,
                                     check=True).stdout)
     return "\n".join(lines)
 
 
-def reports(base):
-    """[(whether it is ours, its first line)] of what the sanitizers wrote."""
+def reports(base, known=()):
+    """[(whether it is ours, its first line)] of what the sanitizers wrote. @known: (pattern of the report, where it is written
+    down) of faults that are not ours although our code is on the stack."""
     found = []
     for path in sorted(glob.glob(base + ".*")):
         with open(path, errors="replace") as file:
@@ -46,8 +48,10 @@ def reports(base):
         # one error after the other, each with its stack
         for part in re.split(r"(?m)^(?=.*(?:runtime error:|ERROR: AddressSanitizer))", text):
             line = part.strip().split("\n")[0]
-            if "runtime error:" in line or "AddressSanitizer" in line:
-                found.append((OURS in (line if "runtime error:" in line else with_lines(part)), line))
+            if "runtime error:" in line or "ERROR: AddressSanitizer" in line:
+                places = line if "runtime error:" in line else with_lines(part)
+                written = [where for pattern, where in known if re.search(pattern, places, re.S)]
+                found.append((OURS in places and not written, line + "".join(" (%s)" % where for where in written)))
     return found
 
 
