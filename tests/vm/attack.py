@@ -31,10 +31,11 @@ import traceback
 
 import qemu
 from attack_guest import PROGRAM_PORT, Guest
-from attack_world import ANSWER_SECONDS, BatchedMachine, Pci, RootPort, enable_config_space, mmio_devices
+from attack_world import ANSWER_SECONDS, INTERLOCK, BatchedMachine, BatchedPciMachine, EndlessMemory, Pci, RootPort, mmio_devices
 from sanitizers import reports
 from steps import OUT, StepError
 from tap import Tap
+from virtio_pci import POWER_OFF, POWER_ON
 from vm import RUN, Display, Qmp, VMError
 
 SECONDS = float(os.environ.get("HELIX_ATTACK_SECONDS", "60"))
@@ -65,18 +66,17 @@ class World:
         self.reports = os.path.join(folder, "sanitizer")
         options = "log_path=%s:print_stacktrace=1:handle_abort=1:detect_leaks=0:allocator_may_return_null=1" % self.reports
         environment = dict(self.display.environment if self.gl else os.environ, ASAN_OPTIONS=options, UBSAN_OPTIONS=options)
-        arguments = ["-device", self.device("gpu"), "-device", self.device("vsock")]
-        if self.pci:
-            arguments = ["-global", "ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off",
-                         "-device", "pcie-root-port,id=port-gpu,chassis=1,slot=1,addr=2",
-                         "-device", "pcie-root-port,id=port-vsock,chassis=2,slot=2,addr=3"] + arguments
-        if self.gl:
-            arguments += self.display.arguments
+        devices, display = [self.device("gpu"), self.device("vsock")], self.display.arguments if self.gl else []
         try:
-            self.machine = BatchedMachine(emulator, folder, arguments, machine="q35" if self.pci else "microvm", environment=environment)
+            if self.pci:
+                self.machine = BatchedPciMachine(emulator, folder, devices, display, environment=environment)
+            else:
+                arguments = [word for device in devices for word in ("-device", device)]
+                self.machine = BatchedMachine(emulator, folder, arguments + display, environment=environment)
         except OSError:
             self.close_display()
             raise
+        self.machine.memory = EndlessMemory(self.machine.qtest)
         self.monitor = Qmp(self.machine.qmp_path)
         self.monitor.socket.settimeout(ANSWER_SECONDS)
         self.find_devices()
@@ -88,7 +88,7 @@ class World:
     def device(self, name):
         """QEMU's words for the device, with limits that a guest reaches now and then."""
         self.plugged += 1
-        suffix = "-pci,bus=port-%s" % name if self.pci else "-device"
+        suffix = "-pci" if self.pci else "-device"
         if name == "gpu":
             words = "virtio-gpu" + ("-gl" if self.gl else "") + suffix
             words += ",helix-frame-export=on,helix-listen=unix:%s/frames" % self.folder
@@ -102,21 +102,19 @@ class World:
 
     def find_devices(self):
         """QEMU plugs no virtio-gpu into a running machine; one that the guest unplugs stays away."""
-        qtest = self.machine.qtest
         if self.pci:
-            enable_config_space(qtest)
-            self.ports = [RootPort(qtest, 2, 1, 0xC0000000, False), RootPort(qtest, 3, 2, 0xC0800000, True)]
-            self.devices = {name: Pci(qtest, port) for name, port in zip(("gpu", "vsock"), self.ports)}
+            self.ports = [RootPort(self.machine, 1, False), RootPort(self.machine, 2, True)]
+            self.devices = {name: Pci(self.machine, port) for name, port in zip(("gpu", "vsock"), self.ports)}
         else:
-            found = mmio_devices(qtest)
+            found = mmio_devices(self.machine.qtest)
             self.ports, self.devices = [], {"gpu": found[VIRTIO_GPU], "vsock": found[VIRTIO_VSOCK]}
 
     def plumb(self):
         """After a reset of the machine its PCIe devices have no addresses."""
         if self.pci:
-            enable_config_space(self.machine.qtest)
+            self.machine.open_configuration()
             for device in self.devices.values():
-                device.port.plumb()
+                device.port.route()
                 device.plumb()
 
     def qmp(self, name, **arguments):
@@ -126,7 +124,7 @@ class World:
     def plug_again(self, port):
         """The old device takes its time to go: the host plugs the new one in when the slot is free."""
         name = "gpu" if port is self.ports[0] else "vsock"
-        words = dict(pair.split("=", 1) for pair in ("driver=" + self.device(name)).split(","))
+        words = dict(pair.split("=", 1) for pair in ("driver=%s,bus=port%d" % (self.device(name), port.bus)).split(","))
         for key, value in words.items():
             words[key] = {"on": True}.get(value, int(value) if value.isdigit() else value)
         if "helix-max-memory" in words:
@@ -139,12 +137,12 @@ class World:
                 break
             except VMError as error:
                 if "electromechanically locked" in str(error):
-                    port.power(port.POWER_OFF | port.LOCK)      # the guest did that by a write of its own: it toggles
+                    port.power(POWER_OFF | INTERLOCK)      # the guest did that by a write of its own: it toggles
                 elif time.monotonic() > end:
                     raise OSError("the slot is not free within %d s: %s" % (PLUG_SECONDS, error)) from error
-        port.plumb()
-        port.power(port.POWER_ON)
-        self.devices[name] = Pci(self.machine.qtest, port)
+        port.route()
+        port.power(POWER_ON)
+        self.devices[name] = Pci(self.machine, port)
 
     def quit(self):
         self.machine.qtest.flush()

@@ -9,8 +9,9 @@ import os
 import socket
 import struct
 
-from attack_world import F_EVENT_IDX, F_RING_PACKED, Memory, Ring
+from attack_world import F_EVENT_IDX, F_RING_PACKED, Ring
 from virtio_mmio import F_INDIRECT_DESC, F_VERSION_1, WRITE
+from virtio_pci import BUS_RESET, COMMAND, FUNCTION_RESET, POWER_OFF
 
 GUEST, HOST = 7, 2                      # CIDs
 FRAME_PORT, PROGRAM_PORT = 5000, 5001   # of the module, and of a program of the host
@@ -42,7 +43,7 @@ class Guest:
     def __init__(self, rng, world):
         """@world: what attack.py started (its machine, devices and paths)."""
         self.rng, self.world, self.qtest = rng, world, world.machine.qtest
-        self.memory = Memory(self.qtest)
+        self.memory = world.machine.memory
         self.rings, self.features = {}, {}
         self.clients = []
         self.sizes = {}             # of resources
@@ -378,11 +379,11 @@ class Guest:
         """The guest switches a slot off, by itself or from inside of the device's work, and the host plugs a new device in."""
         port = self.rng.choice([port for port in self.world.ports if port.pluggable])
         if self.chance(0.5):
-            port.power(port.POWER_OFF)
+            port.power(POWER_OFF)
         else:
             self.add("vsock", 0, [(self.memory.take(20), 20, WRITE), (port.slot_control, 2, WRITE), (self.memory.take(100), 100, WRITE)])
-            self.vsock(RW, b"", port.POWER_OFF, 9)
-            port.power(port.POWER_OFF)
+            self.vsock(RW, b"", POWER_OFF, 9)
+            port.power(POWER_OFF)
         self.world.plug_again(port)
         for name, device in self.world.devices.items():
             if device.bus == port.bus:
@@ -393,9 +394,9 @@ class Guest:
         device = self.rng.choice(list(self.world.devices.values()))
         chance = self.rng.random()
         if chance < 0.4:
-            self.qtest.writew(device.config(device.express + 8), 0x8000)
+            self.qtest.writew(device.device_control, FUNCTION_RESET)
         elif chance < 0.6:
-            self.qtest.writew(device.port.config(0x3E), 0x40)
-        self.qtest.writew(device.config(4), self.rng.choice([0, 2, 4, 6]))
-        device.port.plumb()
+            self.qtest.writew(device.port.bridge_control, BUS_RESET)
+        device.function.set(COMMAND, 2, self.rng.choice([0, 2, 4, 6]))
+        device.port.route()
         device.plumb()

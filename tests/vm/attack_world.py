@@ -8,14 +8,17 @@ Commands are sent in batches and their answers read later, so that many fit in a
 import struct
 
 from virtio_mmio import (CONFIG, DEVICE_ID, DRIVER_FEATURES, DRIVER_FEATURES_SEL, BASE, INDIRECT, INTERRUPT_ACK, MAGIC, NEXT,
-                         QUEUE_DESC, QUEUE_DEVICE, QUEUE_DRIVER, QUEUE_NOTIFY, QUEUE_NUM, QUEUE_READY, QUEUE_SEL, STATUS, STRIDE,
-                         Machine, Qtest)
+                         QUEUE_DESC, QUEUE_DEVICE, QUEUE_DRIVER, QUEUE_NOTIFY, QUEUE_NUM, QUEUE_READY, QUEUE_SEL, STATUS as MMIO_STATUS,
+                         STRIDE, Machine, Memory, Qtest)
+from virtio_pci import (BAR0, BRIDGE_CONTROL, CAP_MSIX, COMMAND, CONFIG_VECTOR, ECAM, FEATURE, FEATURE_SELECT, QUEUE_ADDRESSES,
+                        QUEUE_ENABLE, QUEUE_SELECT, QUEUE_SIZE, QUEUE_VECTOR, STATUS, PciDevice, PciMachine, Port)
 
 BATCH = 200             # commands sent before their answers are read
 ANSWER_SECONDS = 300    # a sanitized QEMU on a busy machine may take long
 MEMORY_BEGIN, MEMORY_END = 0x100000, 0x3F00000
-ECAM = 0xB0000000       # where the q35 machine's configuration space is put
-WINDOW = 0x800000       # of memory below each root port
+QUEUE_RESET = 58        # virtio 1.2, 4.1.4.3
+INTERLOCK = 0x0800      # of a slot's control register
+WITHOUT_RESULT = ("write", "outl", "clock_step")
 F_EVENT_IDX, F_RING_PACKED = 1 << 29, 1 << 34
 AVAIL_BIT, USED_BIT = 1 << 7, 1 << 15       # virtio 1.2, 2.8.1: flags of a packed descriptor
 
@@ -44,16 +47,13 @@ class BatchedQtest(Qtest):
                 raise OSError("qtest: '%s' got '%s'" % (text[:60].strip(), answer.strip()))
 
     def command(self, text):
+        """What has no result is only posted."""
+        if text.startswith(WITHOUT_RESULT):
+            self.post(text)
+            return []
         self.flush()
         self.commands += 1
         return super().command(text)
-
-    def write(self, address, data):
-        if data:
-            self.post("write %#x %#x 0x%s" % (address, len(data), bytes(data).hex()))
-
-    def writeb(self, address, value):
-        self.post("writeb %#x %#x" % (address, value & 0xFF))
 
     def writew(self, address, value):
         self.post("writew %#x %#x" % (address, value & 0xFFFF))
@@ -61,34 +61,22 @@ class BatchedQtest(Qtest):
     def writel(self, address, value):
         self.post("writel %#x %#x" % (address, value & 0xFFFFFFFF))
 
-    def readw(self, address):
-        return int(self.command("readw %#x" % address)[0], 16)
-
-    def readb(self, address):
-        return int(self.command("readb %#x" % address)[0], 16)
-
 
 class BatchedMachine(Machine):
     qtest_class = BatchedQtest
 
 
-class Memory:
-    """Guest memory, handed out from the bottom up and again from the bottom when all was."""
+class BatchedPciMachine(PciMachine):
+    qtest_class = BatchedQtest
 
-    def __init__(self, qtest):
-        self.qtest, self.next = qtest, MEMORY_BEGIN
+
+class EndlessMemory(Memory):
+    """Guest memory, from the bottom again when all was handed out."""
 
     def take(self, size, align=16):
-        address = (self.next + align - 1) // align * align
-        if address + size > MEMORY_END:
-            address = MEMORY_BEGIN
-        self.next = address + size
-        return address
-
-    def put(self, data):
-        address = self.take(max(len(data), 1))
-        self.qtest.write(address, data)
-        return address
+        if self.next + size + align > MEMORY_END:
+            self.next = MEMORY_BEGIN
+        return super().take(size, align)
 
 
 # ---- transports: the registers of one virtio device ----
@@ -101,12 +89,12 @@ class Mmio:
 
     def registers(self):
         """Addresses whose writing does something."""
-        often = [STATUS] * 4 + [QUEUE_NOTIFY] * 3
+        often = [MMIO_STATUS] * 4 + [QUEUE_NOTIFY] * 3
         return [self.base + register for register in often + [QUEUE_READY, QUEUE_SEL, QUEUE_NUM, INTERRUPT_ACK, DRIVER_FEATURES,
                 QUEUE_DESC, QUEUE_DRIVER, QUEUE_DEVICE, CONFIG, CONFIG + 4]]
 
     def status(self, value):
-        self.qtest.writel(self.base + STATUS, value)
+        self.qtest.writel(self.base + MMIO_STATUS, value)
 
     def accept(self, features):
         for half in (0, 1):
@@ -138,130 +126,64 @@ def mmio_devices(qtest):
     return found
 
 
-class RootPort:
-    """The PCIe root port in @slot of bus 0. What is behind it is bus @bus, with the memory from @window."""
-    POWER_OFF, POWER_ON, LOCK = 0x0700, 0x0100, 0x0800      # slot control: power controller and indicator, interlock
+class RootPort(Port):
+    """@pluggable: whether QEMU takes another device of the kind while it runs."""
 
-    def __init__(self, qtest, slot, bus, window, pluggable):
-        """@pluggable: whether QEMU takes another device of the kind while it runs."""
-        self.qtest, self.slot, self.bus, self.window, self.pluggable = qtest, slot, bus, window, pluggable
-        self.slot_control = self.config(capability(qtest, 0, slot, 0x10)[0] + 0x18)
-        self.plumb()
-
-    def config(self, offset):
-        return config(0, self.slot, offset)
-
-    def plumb(self):
-        self.qtest.writel(self.config(0x18), self.bus << 8 | self.bus << 16)
-        self.qtest.writel(self.config(0x20), (self.window >> 16 & 0xFFF0) | ((self.window + WINDOW // 2 - 1) & 0xFFF00000))
-        self.qtest.writew(self.config(0x3E), 0)
-        self.qtest.writew(self.config(4), 6)
+    def __init__(self, machine, bus, pluggable):
+        super().__init__(machine, bus)
+        self.pluggable = pluggable
 
     def registers(self):
-        return [self.slot_control] * (3 if self.pluggable else 1) + [self.config(offset) for offset in (0x3E, 4, 0x18, 0x20)]
+        return [self.slot_control] * (3 if self.pluggable else 1) + [self.at + offset for offset in (BRIDGE_CONTROL, COMMAND, 0x18, 0x20)]
 
     def power(self, value):
         self.qtest.writew(self.slot_control, value)
         self.qtest.writew(self.slot_control + 2, 0x1FF)     # what happened is taken note of
 
 
-def config(bus, slot, offset=0):
-    return ECAM + (bus << 20) + (slot << 15) + offset
+class Pci(PciDevice):
+    """virtio 1.2, 4.1.4"""
 
-
-def capability(qtest, bus, slot, wanted):
-    """Where the capabilities of that number are in a function's configuration space."""
-    at, found = qtest.readb(config(bus, slot, 0x34)), []
-    while at and len(found) < 16:
-        if qtest.readb(config(bus, slot, at)) == wanted:
-            found.append(at)
-        at = qtest.readb(config(bus, slot, at + 1))
-    return found
-
-
-class Pci:
-    """virtio 1.2, 4.1.4; the function 0 of the bus behind @port."""
-    COMMON, NOTIFY, ISR, DEVICE = 1, 2, 3, 4
-
-    def __init__(self, qtest, port):
-        self.qtest, self.port, self.bus = qtest, port, port.bus
-        if qtest.readw(config(self.bus, 0)) != 0x1AF4:
-            raise OSError("no virtio device is behind the root port in slot %d" % port.slot)
-        self.bars = {}
-        at, number = port.window, 0
-        while number < 6:
-            address = config(self.bus, 0, 0x10 + 4 * number)
-            qtest.writel(address, 0xFFFFFFFF)
-            value = qtest.readl(address)
-            if value & ~15:
-                size = (~(value & ~15) & 0xFFFFFFFF) + 1
-                at = (at + size - 1) // size * size
-                self.bars[number] = at
-                at += size
-            number += 2 if value & 4 else 1
-        self.plumb()
-        self.places = {}
-        for capability_at in capability(qtest, self.bus, 0, 9):
-            kind, bar = (qtest.readb(config(self.bus, 0, capability_at + offset)) for offset in (3, 4))
-            if self.COMMON <= kind <= self.DEVICE and bar in self.bars:
-                self.places.setdefault(kind, self.bars[bar] + qtest.readl(config(self.bus, 0, capability_at + 8)))
-                if kind == self.NOTIFY:
-                    self.multiplier = qtest.readl(config(self.bus, 0, capability_at + 16))
-        self.msix = capability(qtest, self.bus, 0, 0x11)[0]
-        table = qtest.readl(config(self.bus, 0, self.msix + 4))
-        self.table = self.bars[table & 7] + (table & ~7)
-        self.express = capability(qtest, self.bus, 0, 0x10)[0]
-
-    def config(self, offset):
-        return config(self.bus, 0, offset)
+    def __init__(self, machine, port):
+        super().__init__(machine, port.bus, ())
+        self.port, self.bus = port, port.bus
+        offset = self.function.capabilities(CAP_MSIX)[0]
+        table = self.function.get(offset + 4, 4)
+        self.msix, self.table = self.function.at + offset + 2, self.bars[table & 7] + (table & ~7)
 
     def plumb(self):
         """A reset of the function takes its addresses away."""
         for number, address in self.bars.items():
-            self.qtest.writel(config(self.bus, 0, 0x10 + 4 * number), address)
-        self.qtest.writew(config(self.bus, 0, 4), 6)
+            self.function.set(BAR0 + 4 * number, 4, address)
+        self.function.set(COMMAND, 2, 6)
 
     def registers(self):
-        common = self.places[self.COMMON]
-        return ([common + 20] * 6 + [common + offset for offset in (12, 16, 22, 24, 26, 28, 32, 48, 58)] +
-                [self.places[self.NOTIFY] + self.multiplier * queue for queue in range(3)] + [self.places[self.DEVICE], self.table] +
-                [config(self.bus, 0, offset) for offset in (4, 0x10, 0x20, self.express + 8, self.msix + 2)])
+        return ([self.status_register] * 6 + [self.common + offset for offset in (FEATURE, CONFIG_VECTOR, QUEUE_SELECT, QUEUE_SIZE,
+                QUEUE_VECTOR, QUEUE_ENABLE, *QUEUE_ADDRESSES, QUEUE_RESET)] +
+                [self.doorbells + self.doorbell_step * queue for queue in range(3)] + [self.table, self.msix, self.device_control] +
+                [self.function.at + offset for offset in (COMMAND, BAR0, BAR0 + 16)])
 
     def status(self, value):
-        self.qtest.writeb(self.places[self.COMMON] + 20, value)
+        self.set(STATUS, 1, value & 0xFF)
 
     def accept(self, features):
-        common = self.places[self.COMMON]
         for half in (0, 1):
-            self.qtest.writel(common + 8, half)
-            self.qtest.writel(common + 12, features >> 32 * half)
+            self.set(FEATURE_SELECT, 4, half)
+            self.set(FEATURE, 4, features >> 32 * half & 0xFFFFFFFF)
 
     def queue(self, number, size, places):
-        common = self.places[self.COMMON]
-        self.qtest.writew(common + 22, number)
-        self.qtest.writew(common + 24, size)
-        self.qtest.writew(common + 26, number + 1)
-        for offset, address in zip((32, 40, 48), places):
-            self.qtest.writel(common + offset, address)
-            self.qtest.writel(common + offset + 4, address >> 32)
-        self.qtest.writew(common + 28, 1)
-
-    def notify(self, number):
-        self.qtest.writew(self.places[self.NOTIFY] + self.multiplier * number, number)
+        for register, value in ((QUEUE_SELECT, number), (QUEUE_SIZE, size & 0xFFFF), (QUEUE_VECTOR, number + 1)):
+            self.set(register, 2, value)
+        for register, address in zip(QUEUE_ADDRESSES, places):
+            self.set(register, 4, address & 0xFFFFFFFF)
+            self.set(register + 4, 4, address >> 32)
+        self.set(QUEUE_ENABLE, 2, 1)
 
     def messages(self, addresses):
         """MSI-X messages go to @addresses, which may be registers too."""
         for vector, address in enumerate(addresses):
-            entry = self.table + 16 * vector
-            for offset, value in ((0, address & ~3), (4, address >> 32), (8, vector), (12, 0)):
-                self.qtest.writel(entry + offset, value)
-        self.qtest.writew(config(self.bus, 0, self.msix + 2), 0x8000)
-
-
-def enable_config_space(qtest):
-    """Let the q35 machine's PCIe configuration space be at ECAM."""
-    qtest.post("outl 0xcf8 %#x" % (0x80000000 | 0x60))
-    qtest.post("outl 0xcfc %#x" % (ECAM | 1))
+            self.qtest.write(self.table + 16 * vector, struct.pack("<QII", address & ~3, vector, 0))
+        self.qtest.writew(self.msix, 0x8000)
 
 
 # ---- rings ----

@@ -17,7 +17,7 @@ RUNNING = ACKNOWLEDGE | DRIVER | FEATURES_OK | DRIVER_OK
 COMMAND, BAR0, CAPABILITIES, BRIDGE_CONTROL = 0x04, 0x10, 0x34, 0x3E
 CAP_EXPRESS, CAP_MSIX, CAP_VENDOR = 0x10, 0x11, 0x09
 DEVICE_CONTROL, SLOT_CONTROL = 8, 0x18          # in the Express capability
-POWER_OFF = 0x0700                              # of SLOT_CONTROL: power and its indicator off
+POWER_OFF, POWER_ON = 0x0700, 0x0100            # of SLOT_CONTROL: power and its indicator
 BUS_RESET = 0x40                                # of BRIDGE_CONTROL
 FUNCTION_RESET = 0x8000                         # of DEVICE_CONTROL
 
@@ -86,13 +86,17 @@ class Port(Function):
 
     def __init__(self, machine, bus):
         super().__init__(machine, 0, bus + 1)
-        self.window = WINDOW + (bus - 1) * WINDOW_SIZE
-        self.set(0x18, 4, bus << 8 | bus << 16)
+        self.bus, self.window = bus, WINDOW + (bus - 1) * WINDOW_SIZE
+        self.route()
+        self.slot_control = self.at + self.capabilities(CAP_EXPRESS)[0] + SLOT_CONTROL
+        self.bridge_control = self.at + BRIDGE_CONTROL
+
+    def route(self):
+        """Lead to the bus, and to its window of memory."""
+        self.set(0x18, 4, self.bus << 8 | self.bus << 16)
         self.set(0x20, 4, (self.window >> 16 & 0xFFF0) | ((self.window + WINDOW_SIZE - 1) & 0xFFF00000))
         self.set(BRIDGE_CONTROL, 2, 0)
         self.set(COMMAND, 2, 6)
-        self.slot_control = self.at + self.capabilities(CAP_EXPRESS)[0] + SLOT_CONTROL
-        self.bridge_control = self.at + BRIDGE_CONTROL
 
 
 class PciQueue(Queue):
