@@ -164,15 +164,15 @@ static bool read_texture(VirtIOGPU *g, const HelixResource *resource, uint32_t x
     ret = virgl_renderer_transfer_read_iov(resource->id, 0, 0, stride, 0, (struct virgl_box *)&box, 0,
                                            &iov, 1);
     if (ret) {
-        g_set_error(error, HELIX_ERROR, HELIX_CODE_NOT_READABLE, "the host's renderer can't read resource %u back (%s)",
-                    resource->id, g_strerror(ABS(ret)));
+        g_set_error(error, HELIX_ERROR, ABS(ret) == ENOMEM ? HELIX_CODE_INTERNAL : HELIX_CODE_NOT_READABLE,
+                    "the host's renderer can't read resource %u back (%s)", resource->id, g_strerror(ABS(ret)));
         return false;
     }
     /* It does not look at GL's errors, and may have copied memory of its own that GL did not write. */
     failed = glGetError();
     if (failed != GL_NO_ERROR) {
-        g_set_error(error, HELIX_ERROR, HELIX_CODE_NOT_READABLE, "the host's GL can't read resource %u back (0x%x)", resource->id,
-                    failed);
+        g_set_error(error, HELIX_ERROR, failed == GL_OUT_OF_MEMORY ? HELIX_CODE_INTERNAL : HELIX_CODE_NOT_READABLE,
+                    "the host's GL can't read resource %u back (0x%x)", resource->id, failed);
         return false;
     }
     return true;

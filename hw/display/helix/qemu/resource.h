@@ -51,8 +51,8 @@ typedef struct HelixTextureReader {
     void (*find_pages)(VirtIOGPU *g, HelixResource *resource);
     /*
      * Read @width x @rows at @x, @y of the texture to @to, rows @stride bytes apart: four bytes a pixel, top row first, in
-     * the resource's format. False with HELIX_CODE_NOT_READABLE: it has not two dimensions and one sample, or GL fails. True
-     * does not say that all was written: helix_texture_read().
+     * the resource's format. False with HELIX_CODE_NOT_READABLE: it has not two dimensions and one sample, or GL fails;
+     * HELIX_CODE_INTERNAL: memory is short. True does not say that all was written: helix_texture_read().
      */
     bool (*read)(VirtIOGPU *g, const HelixResource *resource, uint32_t x, uint32_t y, uint32_t width, uint32_t rows,
                  uint8_t *to, uint32_t stride, GError **error);
