@@ -106,7 +106,8 @@ def run_wrong(tap):
         test_wrong_hosts(tap, vm)
         vm.desktop()
         test_dying_host(tap, vm, "the connection is cut in a stream", signal.SIGKILL, ["closed the connection"])
-        test_dying_host(tap, vm, "the host falls silent in a stream", signal.SIGSTOP, ["has not answered"])
+        test_dying_host(tap, vm, "the host falls silent in a stream", signal.SIGSTOP,
+                        ["has not ", "frame export hung"])      # answered, or finished a message that it had begun
         # The VM's frame export has seen its clients vanish; it serves the next one.
         vm.run(source(vm, "mutter", "vsockenc ! fakesink", "num-buffers=1"), timeout=START_SECONDS)
         tap.check(True, "the next stream works")
