@@ -310,6 +310,48 @@ static void test_ranges(void)
     }
 }
 
+static void expect_no_encoder(const Line *line)
+{
+    g_assert_cmphex(answer_type(line), ==, HELIX_MSG_ERROR);
+    g_assert_cmpint((gint32)helix_get_u32(line->from_host->data + HELIX_WIRE_HEADER_SIZE), ==, HELIX_CODE_NO_ENCODER);
+}
+
+/* Streams that end while their pictures are read leave so many look-ups and no more; a stream that is there goes on. */
+static void test_unwanted(void)
+{
+    g_autoptr(World) world = world_new(&(HelixHostConfig) { .max_streams = 4 });
+    Line *steady = connect_from(world, 1), *late;
+
+    ask(steady, 1);
+    run_until_answer(steady);
+    g_byte_array_set_size(steady->from_host, 0);
+    world->gallery.hold = TRUE;
+    for (guint i = 0; i < 20; i++) {
+        Line *line = connect_from(world, 2 + i);
+
+        ask(line, 1);
+        line_free(line);
+    }
+    g_assert_cmpuint(world->gallery.waiting.length, ==, 4);
+    late = connect_from(world, 100);
+    ask(late, 1);
+    expect_no_encoder(late);
+    g_byte_array_set_size(late->from_host, 0);
+    ask(steady, 2);
+    g_assert_cmpuint(world->gallery.waiting.length, ==, 5);
+    while (world->gallery.waiting.length) {
+        gallery_release(&world->gallery);
+    }
+    world->gallery.hold = FALSE;
+    run_until_answer(steady);
+    g_assert_cmphex(answer_type(steady), ==, HELIX_MSG_FRAME_RESPONSE);
+    ask(late, 2);
+    run_until_answer(late);
+    g_assert_cmphex(answer_type(late), ==, HELIX_MSG_FRAME_RESPONSE);
+    line_free(steady);
+    line_free(late);
+}
+
 /* As many encoders as there may be: the stream over it is told, and gets one when another ends. */
 static void test_encoders(void)
 {
@@ -470,6 +512,7 @@ int main(int argc, char **argv)
     g_test_add_func("/limits/unfinished-message", test_stall);
     g_test_add_func("/limits/stopped-is-no-stall", test_no_stall_while_stopped);
     g_test_add_func("/limits/ranges", test_ranges);
+    g_test_add_func("/limits/unwanted-look-ups", test_unwanted);
     g_test_add_func("/limits/encoders", test_encoders);
     g_test_add_func("/limits/encoder-memory", test_encoder_memory);
     g_test_add_func("/limits/key-of-a-failed-request", test_key_of_a_failed_request);

@@ -8,14 +8,28 @@
 struct HelixTicket {
     HelixStream *stream;        /* NULL: nobody waits any more */
     HelixOp *op;
+    guint *unwanted;            /* the host's count, if it counts there */
 };
 
 void helix_frame_cancel(HelixStream *stream)
 {
-    if (stream->resolving) {
-        stream->resolving->stream = NULL;
-        stream->resolving = NULL;
+    HelixTicket *ticket = g_steal_pointer(&stream->resolving);
+
+    if (ticket) {
+        ticket->stream = NULL;
+        ticket->unwanted = g_rc_box_acquire(stream->host->unwanted);
+        ++*ticket->unwanted;
     }
+}
+
+/* Nobody waits for it. The host may be gone. */
+static void drop(HelixTicket *ticket, HelixSurface *surface, GError *error)
+{
+    --*ticket->unwanted;
+    g_rc_box_release(ticket->unwanted);
+    g_free(ticket);
+    helix_surface_unref(surface);
+    g_clear_error(&error);
 }
 
 static void log_start(HelixStream *stream, const HelixOp *op)
@@ -120,12 +134,11 @@ static void resolved(gpointer data, HelixSurface *surface, GError *error)
     HelixOp *op = ticket->op;
     HelixSession *session;
 
-    g_free(ticket);
     if (!stream) {
-        helix_surface_unref(surface);
-        g_clear_error(&error);
+        drop(ticket, surface, error);
         return;
     }
+    g_free(ticket);
     session = stream->session;
     helix_session_enter(session);
     stream->resolving = NULL;

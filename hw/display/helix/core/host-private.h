@@ -29,6 +29,7 @@ struct HelixHost {
     GMainContext *context;
     GSource *clock;             /* looks for stalled sessions; NULL: there are none at all */
     guint n_streams;
+    guint *unwanted;            /* look-ups under way of streams that have ended; g_rc_box, as look-ups may outlive the host */
     gboolean running;
     guint64 gpu;                /* counts resets: a request of another one's than its own names nothing */
     gboolean gpu_lost;          /* helix_host_lose_gpu() came, helix_host_reset() not yet */

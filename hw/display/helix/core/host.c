@@ -149,6 +149,7 @@ HelixHost *helix_host_new(const HelixHostConfig *config, GError **error)
     helix_crew_set_limit(host->crew, config->max_memory ? config->max_memory : HELIX_DEFAULT_MAX_MEMORY);
     g_queue_init(&host->remains);
     host->bury.run = bury;
+    host->unwanted = g_rc_box_new0(guint);
     host->running = TRUE;
     host->log_credit = LOG_BURST * G_TIME_SPAN_SECOND;
     host->log_last = g_get_monotonic_time();
@@ -185,6 +186,7 @@ void helix_host_free(HelixHost *host)
     helix_later_unref(host->later);
     helix_surface_pool_unref(host->pool);
     g_clear_pointer(&host->context, g_main_context_unref);
+    g_rc_box_release(host->unwanted);
     g_free(host);
 }
 

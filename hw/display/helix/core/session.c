@@ -201,6 +201,12 @@ static HelixStream *need_stream(HelixSession *session, guint16 id, GError **erro
                     "program of this guest that encodes, or raise that property of the host's GPU device", host->n_streams);
         return NULL;
     }
+    /* Or a guest could collect them, by streams that end at once. */
+    if (*host->unwanted >= host->max_streams) {
+        g_set_error(error, HELIX_ERROR, HELIX_CODE_NO_ENCODER, "%u pictures of streams that have ended are still being read, as many "
+                    "as helix-max-streams: try again later", *host->unwanted);
+        return NULL;
+    }
     stream = helix_stream_new(session, id);
     g_hash_table_insert(session->streams, GUINT_TO_POINTER(id), stream);
     return stream;
