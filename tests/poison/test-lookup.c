@@ -158,6 +158,60 @@ static void test_textures(void)
     helix_texture_thread = the_thread;
 }
 
+/* ---- the thread's answers ---- */
+
+#define N_ORDERS 20u
+
+static gint64 leap_ns;
+
+/* A turn is over whenever somebody looks. */
+static gint64 leap(void)
+{
+    return leap_ns += 2 * HELIX_TURN_BUDGET_US * G_GINT64_CONSTANT(1000);
+}
+
+static void count_answer(void *data, bool good)
+{
+    g_assert_true(good);
+    ++*(guint *)data;
+}
+
+/* Many textures are read before the main loop looks: no turn of it takes more answers than its budget has time for. */
+static void test_answers(void)
+{
+    static const VirglWanted wanted = { TEXTURE_2D, BGRA, 16, 2 };
+    static guint8 to[N_ORDERS][16 * 2 * 4];
+    g_autofree guint8 *pixels = draw(wanted.width, wanted.height);
+    struct virtio_gpu_simple_resource entry;
+    HelixResource resource;
+    guint answered = 0;
+
+    helix_texture_thread = the_thread;
+    g_assert_true(virgl_world_create(&gpu, &entry, ID, &wanted));
+    virgl_world_write(ID, wanted.width, wanted.height, pixels);
+    g_assert_true(helix_resource_find(&gpu, ID, false, &resource, NULL));
+    for (guint i = 0; i < N_ORDERS; i++) {
+        to[i][0] = (guint8)~pixels[0];
+        g_assert_true(the_thread->begin(&(HelixTextureOrder) {
+            .texture = resource.texture_id, .width = wanted.width, .rows = wanted.height, .to = to[i], .stride = wanted.width * 4,
+            .done = count_answer, .data = &answered,
+        }));
+    }
+    while (__atomic_load_n(&to[N_ORDERS - 1][0], __ATOMIC_RELAXED) != pixels[0]) {     /* all others are read by then */
+        g_usleep(1000);
+    }
+    helix_turn_set_clock(leap);
+    while (answered < N_ORDERS) {
+        guint before = answered;
+
+        helix_turn_next();
+        g_main_context_iteration(NULL, TRUE);
+        g_assert_cmpuint(answered - before, <=, 1);
+    }
+    helix_turn_set_clock(NULL);
+    virgl_world_destroy(&gpu, &entry);
+}
+
 /* ---- what can't be read ---- */
 
 static const Texture unreadable[] = {
@@ -367,6 +421,7 @@ int main(int argc, char **argv)
     the_thread = helix_texture_thread;
     g_test_add_func("/poison/itself", poison_test_itself);
     g_test_add_func("/poison/textures", test_textures);
+    g_test_add_func("/poison/answers", test_answers);
     g_test_add_func("/poison/unreadable", test_unreadable);
     g_test_add_func("/poison/wrong", test_wrong);
     g_test_add_func("/poison/pages", test_pages);

@@ -17,6 +17,7 @@
 #include "qemu/queue.h"
 #include "qemu/thread.h"
 #include "../core/threads.h"
+#include "../core/turn.h"
 #include "../trace.h"
 #include "resource.h"
 
@@ -145,27 +146,42 @@ static void *reader_main(void *opaque)
 
 /* ---- the main loop ---- */
 
-static void answer(void *opaque)
+/* An order that the thread is through with; NULL: none. */
+static Order *next_done(void)
 {
-    while (true) {
-        Order *order;
+    Order *order;
 
-        WITH_QEMU_LOCK_GUARD(&reader.lock) {
-            order = QSIMPLEQ_FIRST(&reader.done);
-            if (order) {
-                QSIMPLEQ_REMOVE_HEAD(&reader.done, next);
-            }
-        }
-        if (!order) {
+    QEMU_LOCK_GUARD(&reader.lock);
+    order = QSIMPLEQ_FIRST(&reader.done);
+    if (order) {
+        QSIMPLEQ_REMOVE_HEAD(&reader.done, next);
+    }
+    return order;
+}
+
+static void answer(Order *order)
+{
+    reader.count += order->good;
+    reader.n_orders--;
+    if (!order->usable) {
+        state = UNUSABLE;
+    }
+    order->what.done(order->what.data, order->good);
+    g_free(order);
+}
+
+/* One at least. What an answer causes, the next look-up for one, is the guest's. */
+static void answer_some(void *opaque)
+{
+    HELIX_TURN_SCOPE;
+    Order *order;
+
+    while ((order = next_done())) {
+        answer(order);
+        if (helix_turn_is_over()) {
+            qemu_bh_schedule(reader.bh);
             return;
         }
-        reader.count += order->good;
-        reader.n_orders--;
-        if (!order->usable) {
-            state = UNUSABLE;
-        }
-        order->what.done(order->what.data, order->good);
-        g_free(order);
     }
 }
 
@@ -211,7 +227,7 @@ static bool start(void)
     qemu_cond_init(&reader.changed);
     QSIMPLEQ_INIT(&reader.orders);
     QSIMPLEQ_INIT(&reader.done);
-    reader.bh = aio_bh_new(iohandler_get_aio_context(), answer, NULL);
+    reader.bh = aio_bh_new(iohandler_get_aio_context(), answer_some, NULL);
     reader.in_gl = true;
     helix_threads_begin(&before, true);
     qemu_thread_create(&thread, "helix-readback", reader_main, NULL, QEMU_THREAD_DETACHED);
@@ -281,6 +297,7 @@ static bool begin(const HelixTextureOrder *what)
 static void pause_thread(void)
 {
     int64_t until = g_get_monotonic_time() / 1000 + PAUSE_MS;
+    Order *order;
 
     if (state == RUNNING) {
         state = PAUSED;
@@ -290,7 +307,9 @@ static void pause_thread(void)
                 qemu_cond_timedwait(&reader.changed, &reader.lock, 50);
             }
         }
-        answer(NULL);
+        while ((order = next_done())) {
+            answer(order);
+        }
     }
 }
 
