@@ -164,6 +164,57 @@ static void test_turn(void)
     gpu_check_end(copier);
 }
 
+static gint64 leap_ns;
+
+/* A turn is over whenever somebody looks. */
+static gint64 leap(void)
+{
+    return leap_ns += 2 * HELIX_TURN_BUDGET_US * G_GINT64_CONSTANT(1000);
+}
+
+static guint count_done(const GpuAnswer *answers, guint n)
+{
+    guint done = 0;
+
+    for (guint i = 0; i < n; i++) {
+        done += answers[i].done;
+    }
+    return done;
+}
+
+/* Many copies are over at once: no turn of the main loop takes more answers than its budget has time for. */
+static void test_answers_in_turns(void)
+{
+    enum { N = 8 };
+    HelixGpuCopier *copier = helix_gpu_copier_new(NULL);
+    HelixTexture texture = { .id = 7, .width = WIDTH, .height = HEIGHT };
+    HelixPicture picture = gpu_whole(WIDTH, HEIGHT);
+    GpuAnswer answers[N];
+    guint done = 0;
+
+    texture.tex_id = gpu_texture_new(WIDTH, HEIGHT, 1, FALSE);
+    for (guint i = 0; i < N; i++) {
+        g_assert_true(gpu_copy(copier, &texture, &picture, &answers[i], NULL));
+    }
+    glFinish();
+    helix_turn_set_clock(leap);
+    while (done < N) {
+        guint before = done;
+
+        helix_turn_next();
+        g_main_context_iteration(NULL, TRUE);
+        done = count_done(answers, N);
+        g_assert_cmpuint(done - before, <=, 1);
+    }
+    helix_turn_set_clock(NULL);
+    for (guint i = 0; i < N; i++) {
+        gpu_check_exact(answers[i].surface, 1, 0, 0, WIDTH, HEIGHT);
+        helix_surface_unref(answers[i].surface);
+    }
+    glDeleteTextures(1, &texture.tex_id);
+    gpu_check_end(copier);
+}
+
 static void expect_refused(HelixGpuCopier *copier, const HelixTexture *texture, const HelixPicture *picture, int code)
 {
     GError *error = NULL;
@@ -371,6 +422,7 @@ int main(int argc, char **argv)
     g_test_add_func("/scale", test_scale);
     g_test_add_func("/fence", test_fence);
     g_test_add_func("/turn", test_turn);
+    g_test_add_func("/turn/answers", test_answers_in_turns);
     g_test_add_func("/refused", test_refused);
     g_test_add_func("/no-egl", test_no_egl);
     g_test_add_func("/5k", test_5k);

@@ -105,7 +105,7 @@ static Job *take_ended(HelixGpuCopier *copier, HelixGpuStatus *status)
     return NULL;
 }
 
-/* FALSE: some are not over yet. */
+/* One at least of those that are over, and until the turn is. FALSE: there may be more. */
 static gboolean end_jobs(HelixGpuCopier *copier)
 {
     HelixGpuStatus status;
@@ -119,6 +119,9 @@ static gboolean end_jobs(HelixGpuCopier *copier)
             fail(copier, job, g_error_new(HELIX_ERROR, HELIX_CODE_INTERNAL, "the GPU %s",
                                           status == HELIX_GPU_FAILED ? "failed to draw or copy the picture" :
                                           "did not draw and copy the picture within two seconds"));
+        }
+        if (helix_turn_is_over()) {
+            return FALSE;
         }
     }
     return g_queue_is_empty(&copier->jobs);
