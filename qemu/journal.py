@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Changes to some files and one folder of a tree that happen as a whole or not at all, even when the process is killed.
 
-Everything new is written into a folder of its own below the tree first, beside hard links to what is there now; a rename
+Everything new is written into a folder of its own below the tree first, beside copies of what it replaces; a rename
 gives that folder its final name, and from then on it is the journal: a run that finds it puts the old state back. The
 changes themselves are renames. A last rename takes the journal away, which makes them final.
 """
@@ -40,11 +40,12 @@ def link(source, target):
 
 
 def names_below(root):
-    """Relative names of all files below @root, in order, but for what Python caches there."""
+    """Relative names of all files below @root, and of links to folders, in order, but for what Python caches there."""
     names = []
     for folder, folders, files in os.walk(root):
         folders[:] = sorted(f for f in folders if f != '__pycache__')
-        names += [os.path.relpath(os.path.join(folder, f), root) for f in sorted(files)]
+        links = [f for f in folders if os.path.islink(os.path.join(folder, f))]     # not descended into
+        names += [os.path.relpath(os.path.join(folder, f), root) for f in sorted(files + links)]
     return names
 
 
@@ -119,10 +120,12 @@ class Journal:
             sweep(done)
 
     def _prepare(self, work, contents, fill_folder):
-        record = {'files': [], 'had_folder': os.path.isdir(os.path.join(self.root, self.folder)), 'new_names': None}
+        record = {'files': [], 'had_folder': os.path.isdir(os.path.join(self.root, self.folder)), 'folder_new': None}
         for number, (name, data) in enumerate(sorted(contents.items())):
             full, new = os.path.join(self.root, name), os.path.join(work, f'new-{number}')
-            link(full, os.path.join(work, f'old-{number}'))
+            # a copy: an editor that writes in place after a kill would change a hard link's content too
+            shutil.copy2(full, os.path.join(work, f'old-{number}'))
+            sync(os.path.join(work, f'old-{number}'))
             with open(new, 'wb') as handle:
                 handle.write(data)
             shutil.copymode(full, new)
@@ -132,7 +135,7 @@ class Journal:
             folder = os.path.join(work, 'folder-new')
             os.mkdir(folder)
             fill_folder(folder)
-            record['new_names'] = names_below(folder)
+            record['folder_new'] = {name: digest(read(os.path.join(folder, name))) for name in names_below(folder)}
         path = os.path.join(work, 'journal.json')
         with open(path, 'w', encoding='utf-8') as handle:
             json.dump(record, handle)
@@ -144,7 +147,7 @@ class Journal:
         record = self._record()
         if record['had_folder']:
             os.rename(target, os.path.join(self.path, 'folder-old'))
-        if record['new_names'] is not None:
+        if record['folder_new'] is not None:
             os.rename(os.path.join(self.path, 'folder-new'), target)
         for number, file in enumerate(record['files']):
             os.replace(os.path.join(self.path, f'new-{number}'), os.path.join(self.root, file['name']))
@@ -198,16 +201,18 @@ class Journal:
 
     def _in_place(self, record):
         """Whether the folder that is there is the interrupted run's."""
-        return record['new_names'] is not None and not os.path.isdir(os.path.join(self.path, 'folder-new')) and \
+        return record['folder_new'] is not None and not os.path.isdir(os.path.join(self.path, 'folder-new')) and \
             os.path.isdir(os.path.join(self.root, self.folder)) and \
             (not record['had_folder'] or os.path.isdir(os.path.join(self.path, 'folder-old')))
 
     def _check_folder(self, record):
         if self._in_place(record):
-            added = sorted(set(names_below(os.path.join(self.root, self.folder))) - set(record['new_names']))
-            if added:
-                raise Refused(f'{self.folder}: an earlier run was interrupted, and files were added since: '
-                              f'{", ".join(added)}; move them elsewhere, then run this again')
+            folder, written = os.path.join(self.root, self.folder), record['folder_new']
+            foreign = [name for name in names_below(folder)
+                       if name not in written or digest(read(os.path.join(folder, name))) != written[name]]
+            if foreign:
+                raise Refused(f'{self.folder}: an earlier run was interrupted, and files were added or changed since: '
+                              f'{", ".join(foreign)}; move them elsewhere, then run this again')
 
     def _restore_folder(self, record):
         target, old = os.path.join(self.root, self.folder), os.path.join(self.path, 'folder-old')

@@ -271,6 +271,14 @@ class SmallTree(Whole):
         self.succeed('--reverse', '--discard')
         self.assertEqual(snapshot(self.tree), self.before)
 
+    def test_links_of_the_user_to_folders_are_named_and_kept(self):
+        self.succeed()
+        os.rename(self.path('hw/display/helix/core'), self.path('my-core'))
+        os.symlink(self.path('my-core'), self.path('hw/display/helix/core'))
+        for option in ((), ('--reverse',), ('--check',)):
+            self.assertIn('core (added)', self.refuse(*option))
+        self.assertTrue(os.path.islink(self.path('hw/display/helix/core')))
+
     def test_a_link_in_place_of_the_folder_is_refused(self):
         os.symlink(OVERLAY, self.path('hw/display/helix'))
         for option in ((), ('--reverse',)):
@@ -479,8 +487,30 @@ class Interrupted(TreeTest):
         self.assertEqual(self.call(), 2)
         self.assertEqual(self.read('hw/display/helix/mine.c'), 'mine\n')
         os.remove(self.path('hw/display/helix/mine.c'))
+        self.write('hw/display/helix/core/host.h', 'mine\n')
+        self.assertEqual(self.call(), 2)
+        self.assertEqual(self.read('hw/display/helix/core/host.h'), 'mine\n')
+        shutil.copy(os.path.join(OVERLAY, 'core/host.h'), self.path('hw/display/helix/core/host.h'))
         self.assertEqual(self.call(), 0)
         self.assertEqual(snapshot(self.tree), integrated)
+
+    def test_old_content_outlives_a_change_in_place(self):
+        name = 'hw/display/meson.build'
+        start, _, integrated = self.runs()[0]
+        refused = 0
+        for _ in self.each_step(start, (), self.kill):
+            if os.path.isdir(self.path('.helix-integrate')):
+                with open(self.path(name), 'a', encoding='utf-8') as file:      # keeps the inode, as some editors do
+                    file.write('mine\n')
+                refused += 1
+                self.assertEqual(self.call(), 2)
+                old = [self.path(file) for file, state in snapshot(self.tree).items()
+                       if file.startswith('.helix-integrate/old-') and state[1] == start[name][1]]
+                self.assertEqual(len(old), 1)
+                shutil.copyfile(old[0], self.path(name))
+                self.assertEqual(self.call(), 0)
+                self.assertEqual(snapshot(self.tree), integrated)
+        self.assertGreater(refused, 0)
 
 
 def real_tree_test(source):
