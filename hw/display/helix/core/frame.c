@@ -6,7 +6,7 @@
 
 /* Given to the resolver; the op may be gone when it answers. */
 struct HelixTicket {
-    HelixStream *stream;        /* NULL: nobody waits any more */
+    HelixStream *stream;        /* NULL: it waits no more */
     HelixOp *op;
     guint *unwanted;            /* the host's count, if it counts there */
 };

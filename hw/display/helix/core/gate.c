@@ -5,7 +5,7 @@
 #define LEAST 2u                /* the other one works while the first one's threads wait for each other */
 #define STAY_US 16000           /* a frame at 60 fps is as long */
 #define REST_US 4000            /* who only waits for an answer before it asks again is back sooner, on a busy machine too */
-#define PATIENCE_US 500000      /* whoever is at one picture that long hangs: nobody waits for it */
+#define PATIENCE_US 500000      /* a thread that is at one picture that long hangs: no other waits for it */
 
 /* A thread that was at the gate once. */
 typedef struct Guest {

@@ -24,7 +24,7 @@ struct HelixHost {
     HelixSurfacePool *pool;     /* of every picture in host memory */
     HelixTask free_task;        /* frees what the main loop's thread has let go of it */
     GList *sessions;
-    GQueue remains;             /* GByteArray, of 16 MiB at most: answers that nobody is there for any more */
+    GQueue remains;             /* GByteArray, of 16 MiB at most: answers whose session is gone */
     HelixTask bury;             /* frees them */
     GMainContext *context;
     GSource *clock;             /* looks for stalled sessions; NULL: there are none at all */

@@ -117,7 +117,7 @@ void helix_host_set_running(HelixHost *host, gboolean running);
 guint helix_host_n_streams(const HelixHost *host);
 
 /*
- * The GPU is being reset: no request that has come by now is looked up any more, and no last picture of before is repeated. Any
+ * The GPU is being reset: requests that have come by now are not looked up, and no last picture of before is repeated. Any
  * thread that holds QEMU's lock; helix_host_reset() follows on the main loop.
  */
 void helix_host_lose_gpu(HelixHost *host);

@@ -46,7 +46,7 @@ typedef struct HelixSocket {
     gboolean failed;            /* closed() is due */
     gboolean dispatching;
     gboolean write_shut;        /* by the user */
-    gboolean read_shut;         /* by the user: no input any more */
+    gboolean read_shut;         /* by the user: it takes no more input */
     gboolean unread;            /* a write failed: the peer reads no more */
     gboolean unread_told;       /* write_closed() was called */
     guint8 *buffer;

@@ -64,7 +64,7 @@ gboolean helix_frame_is_lost(const HelixStream *stream, const HelixOp *op);
 void helix_frame_lost(HelixStream *stream, HelixOp *op);
 /* The GPU was reset: the look-up under way and the last picture are of the old one. */
 void helix_frame_lose_gpu(HelixStream *stream);
-/* Nobody waits for the look-up under way any more. */
+/* The look-up under way is for nothing: its picture is thrown away. */
 void helix_frame_cancel(HelixStream *stream);
 
 #endif

@@ -12,7 +12,7 @@
 #include "op.h"
 
 HelixStream *helix_stream_new(HelixSession *session, guint16 id);
-/* The connection is gone or makes room: nothing is answered any more. */
+/* The connection is gone or makes room: nothing more is answered. */
 void helix_stream_abandon(HelixStream *stream);
 
 /* A request arrived; takes @op over. */

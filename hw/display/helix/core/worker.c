@@ -392,7 +392,7 @@ static gpointer worker_main(gpointer data)
             job->result.config = worker->in_force;
             job->result.encoded_ns = g_get_monotonic_time() * 1000;
         }
-        /* Before anyone hears of it: what is told then is that the picture is not read any more. */
+        /* Before the answer, which says that the picture is read no more. */
         if (job->ahead) {       /* it was not encoded */
             helix_surface_unref(helix_ahead_end(g_steal_pointer(&job->ahead)));
             if (!worker->encoder) {     /* it was begun for one that has closed since, and is counted no more */

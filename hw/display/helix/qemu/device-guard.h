@@ -27,7 +27,7 @@
 
 /*
  * Engage the guard of virtio device @dev. NULL: work of the device is on the stack already, or on that of a vCPU
- * which waits without the BQL (a GPU's reset); or the device has no bus any more. Then it must not be entered. BQL
+ * which waits without the BQL (a GPU's reset); or the device has left its bus. Then it must not be entered. BQL
  * held.
  */
 static inline MemReentrancyGuard *helix_device_enter(DeviceState *dev)

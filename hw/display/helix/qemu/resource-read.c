@@ -222,7 +222,7 @@ static bool begin_threaded(Read *read)
 /* The thread may be in the middle of these: they go when it says so. */
 static void disown_threaded(void)
 {
-    g_autoptr(GPtrArray) all = g_ptr_array_new();   /* whoever is told may begin another, which is not meant */
+    g_autoptr(GPtrArray) all = g_ptr_array_new();   /* an answer may begin another, which is not meant */
     Read *read;
 
     QTAILQ_FOREACH(read, &threaded, next) {
@@ -251,7 +251,7 @@ void helix_read_reset(void)
     QTAILQ_FOREACH(read, &reads, next) {
         left++;
     }
-    for (; left > 0; left--) {      /* whoever is told may begin another, which comes behind these */
+    for (; left > 0; left--) {      /* an answer may begin another, which comes behind these */
         read = QTAILQ_FIRST(&reads);
         QTAILQ_REMOVE(&reads, read, next);
         finish(read, reset_error(read));

@@ -66,7 +66,7 @@ static void cancel(guint *source)
 
 /* ---- the end ---- */
 
-/* Whoever used the connection hears that it is gone, once. */
+/* The connection's user hears that it is gone, once. */
 static void tell_gone(HelixVsockConnection *conn)
 {
     const HelixChannelUser *user = conn->channel.user;

@@ -44,7 +44,7 @@ gsize helix_vsock_connection_place(HelixVsockConnection *conn, const guint8 *dat
         }
         n = MIN(MIN(len - taken, credit), MIN((gsize)room, MIN(allowance, PACKET_LARGEST)));
         if (!n) {
-            /* A buffer with room for a header only: use it up, or data would wait behind it for ever. */
+            /* A buffer with room for a header only: use it up, or data would wait behind it without end. */
             helix_vsock_send(conn, HELIX_VSOCK_OP_CREDIT_UPDATE, 0, NULL, 0);
             continue;
         }
