@@ -55,7 +55,7 @@ VsockOutgoing *vsock_connection_next(VsockConnection *self);
 void vsock_connection_open_fence(VsockConnection *self, gboolean signalled);
 /* Writes until the socket takes no more. FALSE with errno. */
 gboolean vsock_connection_write(VsockConnection *self);
-/* Reads until there is no more. Sets @error at the end of the stream too. */
+/* Reads until there is no more, but no longer than one turn. Sets @error at the end of the stream too. */
 gboolean vsock_connection_read(VsockConnection *self, GError **error);
 /* Whether there is anything to write, be it behind a fence. */
 gboolean vsock_connection_owes(VsockConnection *self);

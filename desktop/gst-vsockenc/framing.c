@@ -11,6 +11,8 @@
 
 /* A fence that does not open in this time belongs to a GPU that hangs; the picture is sent as it is. */
 #define FENCE_LIMIT_US (2 * G_TIME_SPAN_SECOND)
+/* recv() calls in one turn: times are looked at and pictures written between turns, also where a host sends without end. */
+#define MAX_READS 256
 
 VsockOutgoing *vsock_outgoing_new(void)
 {
@@ -199,7 +201,7 @@ static void deliver(VsockConnection *self)
 
 gboolean vsock_connection_read(VsockConnection *self, GError **error)
 {
-    while (!g_atomic_int_get(&self->quit)) {
+    for (guint reads = 0; reads < MAX_READS && !g_atomic_int_get(&self->quit); reads++) {
         gboolean in_header = self->payload == NULL;
         gpointer to = in_header ? self->header + self->header_len : self->payload + self->payload_len;
         gsize want = in_header ? sizeof(self->header) - self->header_len : self->payload_size - self->payload_len;

@@ -310,6 +310,20 @@ static void test_drips(void)
     check_wrong(&script, 2, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_READ, "has not finished a message for");
 }
 
+/* One that says nothing of use, without end, and faster than it is heard. */
+static void test_floods(void)
+{
+    Script script = SCRIPT_DEFAULT;
+    Fixture f;
+
+    sockets_flood(TRUE);
+    fixture_set_up_with(&f, &script, SILENT_MS, TRUE, NULL);
+    fixture_push(&f);
+    fixture_error(&f, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_READ, "answers pings, but has not answered a request for");
+    sockets_flood(FALSE);
+    fixture_tear_down(&f);
+}
+
 /* Nor is each byte that it takes of a picture. */
 static void test_sips(void)
 {
@@ -501,6 +515,7 @@ void add_hosts_tests(void)
     g_test_add_func("/hosts/mute", test_mute);
     g_test_add_func("/hosts/ignores", test_ignores);
     g_test_add_func("/hosts/drips", test_drips);
+    g_test_add_func("/hosts/floods", test_floods);
     g_test_add_func("/hosts/sips", test_sips);
     g_test_add_func("/hosts/idle", test_idle);
     g_test_add_func("/hosts/stop-while-waiting", test_stop_while_waiting);
