@@ -4,12 +4,14 @@
 import struct
 import sys
 
-from gpu import Gpu
+from gpu import CREATE_3D, Gpu
 
 SET_SCANOUT = 0x103     # virtio 1.2, 5.7.6.7
-B8G8R8A8_UNORM = 1
+BUFFER, RENDER_TARGET_AND_SAMPLER_VIEW = 0, 0xA
+Z16_UNORM = 16
+WIDTH, HEIGHT = 64, 0xFFFFFFFF
 
 with Gpu(sys.argv[1]) as gpu:
-    gpu.create_3d(1, B8G8R8A8_UNORM, 64, 64)
-    gpu.command(SET_SCANOUT, struct.pack("<4I2I", 0, 0, 0x7FFFFFFF, 0x7FFFFFFF, 0, 1))
+    gpu.command(CREATE_3D, struct.pack("<11I4x", 1, BUFFER, Z16_UNORM, RENDER_TARGET_AND_SAMPLER_VIEW, WIDTH, HEIGHT, 1, 1, 0, 0, 0))
+    gpu.command(SET_SCANOUT, struct.pack("<4I2I", 0, 0, WIDTH, HEIGHT, 0, 1))
     gpu.device.features()       # QEMU answers, if it is there
