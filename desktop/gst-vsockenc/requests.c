@@ -4,8 +4,11 @@
 
 #define GST_CAT_DEFAULT vsockenc_debug
 
-/* Pictures given up that wait for older ones, at most; the answers of more come out of order, as nobody knows when those end. */
-#define MAX_GIVEN_UP 256u
+/*
+ * Pictures given up that wait for older ones, at most: without a limit a host that is stuck with timeout=0 would collect them. At the
+ * default timeout a host is given up first, after 60 s, in which a source of 120 pictures a second makes 7200. About 1 KiB each.
+ */
+#define MAX_GIVEN_UP 8192u
 
 void vsock_pending_free(VsockPending *pending)
 {

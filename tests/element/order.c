@@ -92,6 +92,28 @@ static void test_skipped(void)
     fixture_tear_down(&f);
 }
 
+/* However many: a source of 60 pictures a second and a host that is stuck for some seconds. */
+static void test_many_skipped(void)
+{
+    Script script = SCRIPT_DEFAULT;
+    Record record;
+    Fixture f;
+
+    script.hold = TRUE;
+    script.max_in_flight = 2;
+    fixture_set_up_with(&f, &script, 0, TRUE, NULL);
+    begin(&record, &f);
+    fixture_push_first(&f);
+    fixture_push(&f);
+    push_segment(&f);
+    for (guint i = 2; i <= 600; i++) {
+        fixture_push(&f);
+    }
+    script_host_allow(f.host, 3);
+    end(&record, &f, "S01ST600");
+    fixture_tear_down(&f);
+}
+
 /* Nor do those that are too late, also behind one that waits for the host. */
 static void test_late(void)
 {
@@ -291,6 +313,7 @@ static void test_wants_more(void)
 void add_order_tests(void)
 {
     g_test_add_func("/order/skipped", test_skipped);
+    g_test_add_func("/order/many-skipped", test_many_skipped);
     g_test_add_func("/order/late", test_late);
     g_test_add_func("/order/repeat-after-flush", test_repeat_after_flush);
     g_test_add_func("/order/times-after-flush", test_times_after_flush);
