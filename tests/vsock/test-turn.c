@@ -204,6 +204,38 @@ static void test_unplug(void)
     guest_free(guest);
 }
 
+/* The guest does not answer the ends of as many, and all of their timers are due at once. */
+static void test_timers(void)
+{
+    enum { N = 100 };
+    Guest *guest = guest_new(0, 0);
+    User *users[N];
+    guint left = N, turns = 0;
+
+    for (guint i = 0; i < N; i++) {
+        users[i] = guest_connect(guest, P + i, Q);
+    }
+    for (guint i = 0; i < N; i++) {
+        user_close(users[i], FALSE);
+    }
+    g_usleep(100 * 1000);       /* more than close_timeout_ms for each */
+    guest_add_buffers(guest, 4 * N, 4096);
+    guest_drop_packets(guest);
+    helix_turn_set_clock(tick);
+    while (left > 0) {
+        guint before = left;
+
+        g_main_context_iteration(NULL, TRUE);
+        left = helix_vsock_n_connections(guest->vsock);
+        g_assert_cmpuint(before - left, <=, MOST);
+        g_assert_cmpuint(++turns, <, 10000);
+    }
+    g_assert_cmpuint(turns, >=, N / MOST);
+    helix_turn_set_clock(NULL);
+    guest_drop_packets(guest);
+    guest_free(guest);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -211,5 +243,6 @@ int main(int argc, char **argv)
     g_test_add_func("/vsock/turn/output", test_output);
     g_test_add_func("/vsock/turn/reset", test_reset);
     g_test_add_func("/vsock/turn/unplug", test_unplug);
+    g_test_add_func("/vsock/turn/timers", test_timers);
     return g_test_run();
 }

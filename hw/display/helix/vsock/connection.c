@@ -8,6 +8,8 @@
 
 static const HelixChannelCarrier connection_carrier;
 static void resume(HelixTask *task);
+static void expire(HelixTask *task);
+static gboolean timed_out(gpointer data);
 
 static HelixVsockConnection *from_channel(HelixChannel *channel)
 {
@@ -23,6 +25,7 @@ HelixVsockConnection *helix_vsock_connection_new(HelixVsock *vsock, guint32 gues
     conn->channel.peer = g_strdup_printf("vsock %" G_GUINT64_FORMAT ":%u", vsock->config.guest_cid, guest_port);
     conn->channel.peer_port = guest_port;
     conn->resume.run = resume;
+    conn->expire.run = expire;
     conn->vsock = vsock;
     conn->refs = 1;
     conn->state = state;
@@ -56,12 +59,18 @@ void helix_vsock_connection_owe(HelixVsockConnection *conn, guint bits)
     helix_vsock_queue(conn);
 }
 
-static void cancel(guint *source)
+void helix_vsock_connection_start_timer(HelixVsockConnection *conn, guint ms)
 {
-    if (*source) {
-        g_source_remove(*source);
-        *source = 0;
+    conn->timer = g_timeout_add(ms, timed_out, conn);
+}
+
+void helix_vsock_connection_stop_timer(HelixVsockConnection *conn)
+{
+    if (conn->timer) {
+        g_source_remove(conn->timer);
+        conn->timer = 0;
     }
+    helix_later_remove(conn->vsock->later, &conn->expire);
 }
 
 /* ---- the end ---- */
@@ -98,7 +107,7 @@ void helix_vsock_connection_end(HelixVsockConnection *conn)
     helix_vsock_connection_ref(conn);
     conn->state = HELIX_VSOCK_DEAD;
     conn->owes = 0;
-    cancel(&conn->timer);
+    helix_vsock_connection_stop_timer(conn);
     helix_later_remove(conn->vsock->later, &conn->resume);
     helix_vsock_ring_clear(&conn->ring);
     helix_vsock_remove(conn);
@@ -120,7 +129,7 @@ void helix_vsock_connection_reset(HelixVsockConnection *conn)
     helix_vsock_connection_ref(conn);
     conn->state = HELIX_VSOCK_RESETTING;
     conn->owes = 0;
-    cancel(&conn->timer);
+    helix_vsock_connection_stop_timer(conn);
     helix_vsock_ring_clear(&conn->ring);
     helix_vsock_connection_owe(conn, HELIX_VSOCK_OWES_RST);
     tell_gone(conn);
@@ -262,7 +271,7 @@ void helix_vsock_connection_shutdown(HelixVsockConnection *conn, guint32 flags)
     conn->guest_shut |= news;
     if (conn->guest_shut == HELIX_VSOCK_SHUTDOWN_BOTH) {
         /* RST at once: Linux lingers 8 s for it otherwise. The user still gets what came before. */
-        cancel(&conn->timer);
+        helix_vsock_connection_stop_timer(conn);
         conn->state = conn->state == HELIX_VSOCK_CLOSING ? HELIX_VSOCK_RESETTING : HELIX_VSOCK_DRAINING;
         conn->owes = 0;
         helix_vsock_connection_owe(conn, HELIX_VSOCK_OWES_RST);
@@ -385,15 +394,23 @@ static void carrier_resume_input(HelixChannel *channel)
     }
 }
 
-static gboolean close_timed_out(gpointer data)
+static void expire(HelixTask *task)
 {
-    HelixVsockConnection *conn = data;
+    HelixVsockConnection *conn = (HelixVsockConnection *)(gpointer)((guint8 *)task - offsetof(HelixVsockConnection, expire));
     HelixVsock *vsock = conn->vsock;
 
-    conn->timer = 0;
     helix_vsock_enter(vsock, FALSE);
     helix_vsock_connection_reset(conn);
     helix_vsock_leave(vsock);
+}
+
+/* Many may be due at once: each waits for its turn of the main loop. */
+static gboolean timed_out(gpointer data)
+{
+    HelixVsockConnection *conn = data;
+
+    conn->timer = 0;
+    helix_later_add(conn->vsock->later, &conn->expire);
     return G_SOURCE_REMOVE;
 }
 
@@ -413,7 +430,7 @@ static void carrier_close(HelixChannel *channel, gboolean abort)
             conn->host_shut = HELIX_VSOCK_SHUTDOWN_BOTH;
             helix_vsock_connection_owe(conn, HELIX_VSOCK_OWES_SHUTDOWN);
         }
-        conn->timer = g_timeout_add(vsock->config.close_timeout_ms, close_timed_out, conn);
+        helix_vsock_connection_start_timer(conn, vsock->config.close_timeout_ms);
     } else {
         helix_vsock_connection_remove_if_done(conn);
     }

@@ -64,6 +64,7 @@ typedef struct HelixVsockConnection {
     HelixVsockConnected connected;  /* REQUESTED: who waits for the answer */
     gpointer connected_data;
     guint timer;                /* GSource id: connect or close timeout */
+    HelixTask expire;           /* the timer is due */
     HelixTask resume;           /* input is offered again */
     GList queue_link;           /* in the queue for receive buffers if queue_link.data is set */
 } HelixVsockConnection;
@@ -111,6 +112,9 @@ void helix_vsock_connection_reset(HelixVsockConnection *conn);
  * another one's what the user takes at once.
  */
 void helix_vsock_connection_forgotten(HelixVsockConnection *conn);
+/* Reset it after @ms, in a turn of the main loop that has time for it; stopping has no effect on one that does not run. */
+void helix_vsock_connection_start_timer(HelixVsockConnection *conn, guint ms);
+void helix_vsock_connection_stop_timer(HelixVsockConnection *conn);
 /* Let go of a connection that neither the guest nor the user has anything to do with. */
 void helix_vsock_connection_remove_if_done(HelixVsockConnection *conn);
 

@@ -266,8 +266,7 @@ static void receive_response(HelixVsockConnection *conn)
     }
     conn->state = HELIX_VSOCK_OPEN;
     conn->connected = NULL;
-    g_source_remove(conn->timer);
-    conn->timer = 0;
+    helix_vsock_connection_stop_timer(conn);
     helix_vsock_connection_ref(conn);
     connected(conn->connected_data, &conn->channel, conn->host_port);
     if (conn->state == HELIX_VSOCK_OPEN && !conn->channel.user) {
@@ -355,18 +354,6 @@ void helix_vsock_rx_available(HelixVsock *vsock)
 
 /* ---- connections the host begins ---- */
 
-static gboolean connect_timed_out(gpointer data)
-{
-    HelixVsockConnection *conn = data;
-    HelixVsock *vsock = conn->vsock;
-
-    conn->timer = 0;
-    helix_vsock_enter(vsock, FALSE);
-    helix_vsock_connection_reset(conn);
-    helix_vsock_leave(vsock);
-    return G_SOURCE_REMOVE;
-}
-
 /* The next port that is free towards @guest_port; there is one, as there are more ports than connections. */
 static guint32 take_port(HelixVsock *vsock, guint32 guest_port)
 {
@@ -392,7 +379,7 @@ void helix_vsock_connect(HelixVsock *vsock, guint32 port, HelixVsockConnected co
     count_common(conn);
     conn->connected = connected;
     conn->connected_data = data;
-    conn->timer = g_timeout_add(vsock->config.connect_timeout_ms, connect_timed_out, conn);
+    helix_vsock_connection_start_timer(conn, vsock->config.connect_timeout_ms);
     conn->owes = HELIX_VSOCK_OWES_REQUEST;
     helix_vsock_queue(conn);
     helix_vsock_leave(vsock);
