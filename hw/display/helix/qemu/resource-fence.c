@@ -10,6 +10,7 @@
 #include "qemu/queue.h"
 #include "system/runstate.h"
 #include "resource.h"
+#include "../trace.h"
 
 #define INTERVAL_US 1000
 
@@ -56,8 +57,13 @@ static gboolean dispatch(GSource *source, GSourceFunc callback, gpointer data)
     MemReentrancyGuard *guard = helix_gpu_enter(fence->g);
 
     if (guard) {                /* else later: answers are written to where the guest says */
+        uint32_t open = fence->g->inflight;
+
         virtio_gpu_virgl_fence_poll(fence->g);
         helix_gpu_leave(guard);
+        if (fence->g->inflight < open) {
+            trace_helix_fences_answered(open - fence->g->inflight);
+        }
     }
     fence->next = g_get_monotonic_time() + INTERVAL_US;
     return G_SOURCE_CONTINUE;
