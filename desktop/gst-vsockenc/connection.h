@@ -59,7 +59,7 @@ typedef struct VsockAddress {
 /*
  * Start connecting. NULL with GST_RESOURCE_ERROR for what is known at once (no vsock in this kernel, no such socket);
  * what shows later comes by failed(). @timeout_ms: how long, while waiting(), a PING may stay unanswered and a message
- * unfinished; six times as long an answer may take of a host that answers PINGs. 0 for ever.
+ * unfinished; a host that answers PINGs may take six times as long to answer a request. 0: no limit.
  * With @reconnect a host that is not there, closes or falls silent is lost() and not failed(); what no waiting mends
  * (no permission, something else answers) fails as ever.
  */

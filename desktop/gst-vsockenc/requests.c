@@ -93,7 +93,7 @@ static void send_request(VsockStream *self, VsockPending *pending)
     vsock_connection_send(self->connection, outgoing);
 }
 
-/* With the lock. The answer of one that was given up and is in no queue any more. */
+/* With the lock. Answer for a picture that was given up and has left its queue. */
 static void answer_given_up(VsockStream *self, VsockPending *pending)
 {
     VsockAnswer *answer = g_steal_pointer(&pending->given_up);

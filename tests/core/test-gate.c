@@ -260,7 +260,7 @@ static void test_stay(void)
     for (guint round = 0; round < 4; round++) {
         Player *in = &players[round % 2 * width()], *out = &players[(round + 1) % 2 * width()];
 
-        /* They were let in at this time, while others waited; whoever came anew was away for no time at all. */
+        /* They were let in at this time, while others waited; threads that came anew were away for no time. */
         for (guint picture = 1; picture < STAY_US / 1000; picture++) {
             pass_time(1000);
             for (guint i = 0; round > 0 && i < width(); i++) {
@@ -273,7 +273,7 @@ static void test_stay(void)
             expect_done(&out[i]);
         }
     }
-    for (guint i = 0; i < count; i++) {     /* whoever still asks gets a place */
+    for (guint i = 0; i < count; i++) {     /* threads that still ask get a place */
         if (players[i].inside) {
             leave(&players[i]);
         }
@@ -281,7 +281,7 @@ static void test_stay(void)
     players_free(players, count);
 }
 
-/* Whoever was away for a while waits for a picture of each before it, not for their stays. */
+/* A thread that was away for a while waits for one picture of each thread before it, not for their whole stays. */
 static void test_rested(void)
 {
     guint count = 2 * width();

@@ -294,7 +294,7 @@ static void test_refused_is_no_proof(Folder *f, gconstpointer data)
     close(fd);
 }
 
-/* Whoever has the lock listens: that its socket was removed lets nobody else in. */
+/* The program that holds the lock listens: a removed socket lets no other one in. */
 static void test_lock_is_held(Folder *f, gconstpointer data)
 {
     HelixListener *first = try_listen(f->path, NULL);

@@ -324,7 +324,7 @@ static void expect_unchanged(Rig *rig, Client *client, const Message *before, gi
     g_assert_cmpmem(after->payload, after->size, before->payload, before->size);
 }
 
-/* A CONFIG_REQ that is refused changes nothing, whoever refuses it: the message's checks, the worker, the encoder. */
+/* A CONFIG_REQ that is refused changes nothing, refused by the message's checks, the worker or the encoder. */
 static void test_refused_config(void)
 {
     g_autoptr(Rig) rig = rig_new(&(RigOptions) { .max_memory = 16 << 20 });

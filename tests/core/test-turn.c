@@ -334,7 +334,7 @@ static void peer_send_frames(Peer *peer, guint n)
     g_assert_cmpint(send(peer->fd, all->data, all->len, 0), ==, (ssize_t)all->len);
 }
 
-/* Three flood the host in one read each; who asks for little has its answer while they are at it, wherever the loop has it. */
+/* Three flood the host in one read each; a connection that asks for little is answered meanwhile, wherever it is in the loop. */
 static void test_sockets_take_turns(void)
 {
     Peer peers[5];

@@ -165,7 +165,7 @@ static void test_under_way(void)
     fixture_tear_down(&f);
 }
 
-/* A picture that the host cannot repeat is no error, and it is not asked for ever; the next it may. */
+/* A picture that the host cannot repeat is no error, and is asked for once. The next picture may be repeated. */
 static void test_cannot(void)
 {
     Script script = SCRIPT_DEFAULT;

@@ -32,7 +32,7 @@ typedef struct Script {
     guint32 max_in_flight;
     gint silent_from;           /* no byte from this frame on */
     gint ignore_from;           /* no answer from this frame on, but to pings */
-    gint drip_at;               /* answers this frame with a payload that comes byte by byte, for ever */
+    gint drip_at;               /* answers this frame with a payload that comes byte by byte and never ends */
     gint close_at;              /* closes instead of answering this frame */
     gint drop_at;               /* answers this one DROPPED */
     gint error_from, error_to;  /* answers these with error_code */
