@@ -221,6 +221,45 @@ static void test_repeat_after_flush(void)
     fixture_tear_down(&f);
 }
 
+/* An EOS that upstream's thread had begun to send is in the element when FLUSH_START comes. */
+static GstPadProbeReturn end_within_flush(GstPad *pad, GstPadProbeInfo *info, gpointer user)
+{
+    GstVideoEncoder *encoder = user;
+
+    if (GST_EVENT_TYPE(info->data) == GST_EVENT_FLUSH_START) {
+        GST_VIDEO_ENCODER_GET_CLASS(encoder)->sink_event(encoder, gst_event_new_eos());
+    }
+    return GST_PAD_PROBE_OK;
+}
+
+/* It belongs to the stream before the flush, and neither ends the one behind it nor goes before the next one. */
+static void test_eos_within_flush(void)
+{
+    Script script = SCRIPT_DEFAULT;
+    g_autoptr(GstPad) pad = NULL;
+    GstEvent *event;
+    Fixture f;
+
+    fixture_set_up_with(&f, &script, -1, FALSE, NULL);
+    fixture_push(&f);
+    fixture_pull(&f, 0, TRUE);
+    pad = gst_element_get_static_pad(f.h->element, "src");
+    gst_pad_add_probe(pad, GST_PAD_PROBE_TYPE_EVENT_FLUSH, end_within_flush, f.h->element, NULL);
+    flush(&f);
+    push_segment(&f);
+    fixture_push(&f);
+    fixture_pull(&f, 1, TRUE);
+    gst_harness_push_event(f.h, gst_event_new_stream_start("next"));
+    push_segment(&f);
+    fixture_push(&f);
+    fixture_pull(&f, 2, FALSE);
+    while ((event = gst_harness_try_pull_event(f.h))) {
+        g_assert_cmpint(GST_EVENT_TYPE(event), !=, GST_EVENT_EOS);
+        gst_event_unref(event);
+    }
+    fixture_tear_down(&f);
+}
+
 /* The host is told of times that begin anew. */
 static void test_times_after_flush(void)
 {
@@ -316,6 +355,7 @@ void add_order_tests(void)
     g_test_add_func("/order/many-skipped", test_many_skipped);
     g_test_add_func("/order/late", test_late);
     g_test_add_func("/order/repeat-after-flush", test_repeat_after_flush);
+    g_test_add_func("/order/eos-within-flush", test_eos_within_flush);
     g_test_add_func("/order/times-after-flush", test_times_after_flush);
     g_test_add_func("/order/linked-again", test_linked_again);
     g_test_add_func("/order/wants-more", test_wants_more);
