@@ -12,7 +12,8 @@
 static HelixEncoderConfig config_in_force(guint width, guint height)
 {
     HelixEncoderConfig config = { .width = width, .height = height, .realtime = 1 };
-    HelixEncoder *encoder = helix_encoder_config_complete(&config, NULL) ? helix_encoder_x264.open(&config, NULL) : NULL;
+    HelixEncoder *encoder = helix_encoder_config_complete(&config, NULL) ? helix_encoder_x264.open(&config, NULL)
+                                                                         : NULL;
 
     if (!encoder) {
         die("x264 does not open");
@@ -32,9 +33,9 @@ Bare *bare_new(guint width, guint height)
     codec->width = (int)width;
     codec->height = (int)height;
     codec->pix_fmt = AV_PIX_FMT_NV12;
-    codec->time_base = (AVRational) { (int)bare->config.fps_den, (int)bare->config.fps_num };
-    codec->framerate = (AVRational) { (int)bare->config.fps_num, (int)bare->config.fps_den };
-    codec->sample_aspect_ratio = (AVRational) { 1, 1 };
+    codec->time_base = (AVRational){ (int)bare->config.fps_den, (int)bare->config.fps_num };
+    codec->framerate = (AVRational){ (int)bare->config.fps_num, (int)bare->config.fps_den };
+    codec->sample_aspect_ratio = (AVRational){ 1, 1 };
     codec->color_range = AVCOL_RANGE_MPEG;
     codec->color_primaries = AVCOL_PRI_BT709;
     codec->color_trc = AVCOL_TRC_BT709;

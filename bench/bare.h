@@ -8,7 +8,7 @@
 #include "core/encoder.h"
 
 typedef struct Bare {
-    HelixEncoderConfig config;  /* in force */
+    HelixEncoderConfig config; /* in force */
     AVCodecContext *codec;
     AVPacket *packet;
     gint64 pts;

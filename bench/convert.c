@@ -24,8 +24,9 @@ typedef struct Work {
 /* By one thread, as libyuv does it; the host shares the work among processors (core/share.c). */
 static void ours(Work *work, const HelixSurface *surface)
 {
-    HelixRgbPicture picture = { .pixels = surface->data, .stride = surface->stride[0], .width = work->width,
-                                .height = work->height };
+    HelixRgbPicture picture = {
+        .pixels = surface->data, .stride = surface->stride[0], .width = work->width, .height = work->height
+    };
 
     helix_convert_rgb(&picture, work->out, work->out + (gsize)work->width * work->height, work->width);
 }
@@ -34,8 +35,8 @@ static void libyuv_nv12(Work *work, const HelixSurface *surface)
 {
     int stride = (int)work->width;
 
-    ARGBToNV12(surface->data, (int)surface->stride[0], work->out, stride, work->out + (gsize)stride * work->height, stride,
-               (int)work->width, (int)work->height);
+    ARGBToNV12(surface->data, (int)surface->stride[0], work->out, stride, work->out + (gsize)stride * work->height,
+               stride, (int)work->width, (int)work->height);
 }
 
 static void libyuv_i420(Work *work, const HelixSurface *surface)
@@ -43,8 +44,8 @@ static void libyuv_i420(Work *work, const HelixSurface *surface)
     int stride = (int)work->width;
     guint8 *u = work->out + (gsize)stride * work->height, *v = u + (gsize)stride / 2 * work->height / 2;
 
-    ARGBToI420(surface->data, (int)surface->stride[0], work->out, stride, u, stride / 2, v, stride / 2, (int)work->width,
-               (int)work->height);
+    ARGBToI420(surface->data, (int)surface->stride[0], work->out, stride, u, stride / 2, v, stride / 2,
+               (int)work->width, (int)work->height);
 }
 
 int main(int argc, char **argv)

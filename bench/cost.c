@@ -32,7 +32,7 @@ static Usage usage(void)
     g_autofree char *status = NULL;
     const char *kib, *threads;
 
-    malloc_trim(0);             /* what was freed is no cost, and must not serve what comes next unseen */
+    malloc_trim(0); /* what was freed is no cost, and must not serve what comes next unseen */
     if (!g_file_get_contents("/proc/self/status", &status, NULL, NULL)) {
         die("no /proc/self/status");
     }
@@ -41,7 +41,7 @@ static Usage usage(void)
     if (!kib || !threads) {
         die("/proc/self/status has no VmRSS or Threads");
     }
-    return (Usage) { atol(kib + strlen("VmRSS:")), atol(threads + strlen("Threads:")) };
+    return (Usage){ atol(kib + strlen("VmRSS:")), atol(threads + strlen("Threads:")) };
 }
 
 static Usage run_host(guint n, guint width, guint height)
@@ -62,7 +62,7 @@ static Usage run_host(guint n, guint width, guint height)
             }
         }
     }
-    during = usage();           /* with requests under way */
+    during = usage(); /* with requests under way */
     for (guint i = 0; i < n; i++) {
         for (guint frame = 1; frame < IN_FLIGHT; frame++) {
             served_answer(clients[i]);
@@ -70,7 +70,7 @@ static Usage run_host(guint n, guint width, guint height)
         client_free(clients[i]);
     }
     served_free(served);
-    return (Usage) { during.kib - before.kib, during.threads - before.threads };
+    return (Usage){ during.kib - before.kib, during.threads - before.threads };
 }
 
 static Usage run_bare(guint n, guint width, guint height)
@@ -91,7 +91,7 @@ static Usage run_bare(guint n, guint width, guint height)
     for (guint i = 0; i < n; i++) {
         bare_free(bare[i]);
     }
-    return (Usage) { during.kib - before.kib, during.threads - before.threads };
+    return (Usage){ during.kib - before.kib, during.threads - before.threads };
 }
 
 int main(int argc, char **argv)
@@ -103,7 +103,7 @@ int main(int argc, char **argv)
     if (n == 0 || (strcmp(argv[1], "host") != 0 && strcmp(argv[1], "bare") != 0)) {
         die("usage: bench-cost host|bare STREAMS [WIDTH HEIGHT]");
     }
-    mallopt(M_MMAP_THRESHOLD, 128 * 1024);  /* fixed: large blocks go back when they are freed */
+    mallopt(M_MMAP_THRESHOLD, 128 * 1024); /* fixed: large blocks go back when they are freed */
     cost = strcmp(argv[1], "host") == 0 ? run_host(n, width, height) : run_bare(n, width, height);
     printf("{\"kib\": %ld, \"threads\": %ld}\n", cost.kib, cost.threads);
     return 0;

@@ -16,7 +16,7 @@
 
 #define WIDTH 640u
 #define HEIGHT 360u
-#define MOST 16u                /* access units */
+#define MOST 16u /* access units */
 
 /* Access units until the first picture; 0 if none came. */
 static guint count(const char *encoder, const ConfigRequest *config)
@@ -28,7 +28,7 @@ static guint count(const char *encoder, const ConfigRequest *config)
     AVFrame *frame = av_frame_alloc();
     guint needed = 0;
 
-    decoder->thread_count = 1;  /* frames that threads keep are the threads' doing */
+    decoder->thread_count = 1; /* frames that threads keep are the threads' doing */
     if (!client_config(client, config) || avcodec_open2(decoder, NULL, NULL) < 0) {
         die("no stream, or no decoder");
     }
@@ -61,7 +61,8 @@ static guint count(const char *encoder, const ConfigRequest *config)
 int main(void)
 {
     Figure *figure = figure_new("access units", "");
-    const ConfigRequest baseline = { .session = 1, .realtime = 1, .profile = 66 }, high = { .session = 1, .realtime = 1 };
+    const ConfigRequest baseline = { .session = 1, .realtime = 1, .profile = 66 },
+                        high = { .session = 1, .realtime = 1 };
     const ConfigRequest quality = { .session = 1, .bitrate = 2000000 };
     const ConfigRequest *configs[] = { &baseline, &high, &quality };
 

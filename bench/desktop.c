@@ -3,8 +3,8 @@
 #include "desktop.h"
 #include "measure.h"
 
-#define LINE 18u                /* pixels from one line of text to the next */
-#define CELL 9u                 /* from one letter to the next */
+#define LINE 18u /* pixels from one line of text to the next */
+#define CELL 9u  /* from one letter to the next */
 
 /* Letters are blots of 2 x 2 pixels; which ones is a matter of where in the text they stand. */
 static gboolean is_ink(guint x, guint y)
@@ -28,7 +28,8 @@ void desktop_draw(guint8 *pixels, gsize stride, guint width, guint height, guint
 
         for (guint x = 0; x < width; x++, pixel += 4) {
             guint dx = x > ball_x ? x - ball_x : ball_x - x, dy = y > ball_y ? y - ball_y : ball_y - y;
-            guint colour = (20 + x * 60 / width) << 16 | (30 + y * 70 / height) << 8 | (90 + (x + y) * 60 / (width + height));
+            guint colour = (20 + x * 60 / width) << 16 | (30 + y * 70 / height) << 8 |
+                (90 + (x + y) * 60 / (width + height));
 
             if (x >= left && x < right && y >= top && y < bottom) {
                 colour = y < top + 30 ? 0x3a3f4b : is_ink(x - left, y - top + n * 8) ? 0x202020 : 0xf6f5f4;

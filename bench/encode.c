@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * encode.c - frames a second of the whole host path from pictures in host memory, against a bare loop of libavcodec with
- * the same settings on frames already converted.
+ * encode.c - frames a second of the whole host path from pictures in host memory, against a bare loop of libavcodec
+ * with the same settings on frames already converted.
  *
  *     bench-encode [ROUNDS [FRAMES [WIDTH HEIGHT]]]
  *
@@ -15,7 +15,7 @@
 #include "measure.h"
 #include "served.h"
 
-#define IN_FLIGHT 3u            /* one is encoded, one waits behind it, one is asked for */
+#define IN_FLIGHT 3u /* one is encoded, one waits behind it, one is asked for */
 
 /* x264's options in the SEI of a stream's first access unit (x264_sei_version_write()): "cabac=1 ref=1 ...". */
 static char *options_in(const guint8 *unit, gsize size)
@@ -40,7 +40,7 @@ static double run_host(Served *served, guint width, guint height, guint frames, 
     gsize size;
 
     served_ask(client, width, height, asked++);
-    first = client_receive(client);         /* the encoder is open now */
+    first = client_receive(client); /* the encoder is open now */
     unit = first ? message_unit(first, &size) : NULL;
     if (!unit) {
         die("the host does not answer");

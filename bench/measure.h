@@ -8,12 +8,13 @@
 /* Values of one figure: ours and its rival's, taken in turn, so that those of one index belong together. */
 typedef struct Figure {
     const char *name, *unit;
-    GArray *ours, *rival;       /* double */
+    GArray *ours, *rival; /* double */
 } Figure;
 
 Figure *figure_new(const char *name, const char *unit);
 void figure_add(Figure *figure, double ours, double rival);
-/* {"figures": [{"name", "unit", "ours": [...], "rival": [...]}, ...]} on standard output; NULL ends the list. Frees them. */
+/* {"figures": [{"name", "unit", "ours": [...], "rival": [...]}, ...]} on standard output; NULL ends the list. Frees
+ * them. */
 void figures_print(Figure *first, ...) G_GNUC_NULL_TERMINATED;
 
 /* ns of the monotonic clock; ns of processor time of this process. */

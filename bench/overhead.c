@@ -9,10 +9,10 @@
  * turn, some hundred requests each: with a change at every request each has its threads where the other one's made the
  * scheduler put them.
  *
- * Both have their threads on the same processors. A hop to another processor takes longer than all that either does between
- * two hops, and left alone the scheduler has the threads of the one on one processor and those of the other on two, or the
- * other way round, for seconds. So both are measured left alone, before any thread is put anywhere, then with no hop to another
- * processor, and with every hop to another where there are two.
+ * Both have their threads on the same processors. A hop to another processor takes longer than all that either does
+ * between two hops, and left alone the scheduler has the threads of the one on one processor and those of the other on
+ * two, or the other way round, for seconds. So both are measured left alone, before any thread is put anywhere, then
+ * with no hop to another processor, and with every hop to another where there are two.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -29,8 +29,8 @@
 #include "measure.h"
 #include "served.h"
 
-#define BLOCK 200u              /* requests to the one before those to the other */
-#define SETTLE 20u              /* so many first are not counted */
+#define BLOCK 200u /* requests to the one before those to the other */
+#define SETTLE 20u /* so many first are not counted */
 #define WIDTH 1920u
 #define HEIGHT 1080u
 #define REQUEST_BYTES (HELIX_WIRE_HEADER_SIZE + HELIX_REQUEST_SIZE)
@@ -49,11 +49,11 @@ static const Placement placements[N_PROCESSORS] = {
 };
 
 typedef struct Skeleton {
-    int socket;                 /* the loop's end */
-    int done;                   /* eventfd: the encoder thread to the loop */
+    int socket; /* the loop's end */
+    int done;   /* eventfd: the encoder thread to the loop */
     pthread_mutex_t lock;
     pthread_cond_t wake;
-    gboolean job;               /* under lock */
+    gboolean job; /* under lock */
     GByteArray *answer;
 } Skeleton;
 
@@ -80,7 +80,8 @@ static void *encoder_thread(void *data)
 static void *loop_thread(void *data)
 {
     Skeleton *skeleton = data;
-    struct pollfd wait[2] = { { .fd = skeleton->socket, .events = POLLIN }, { .fd = skeleton->done, .events = POLLIN } };
+    struct pollfd wait[2] = { { .fd = skeleton->socket, .events = POLLIN },
+                              { .fd = skeleton->done, .events = POLLIN } };
     guint8 request[65536];
     guint64 count;
 
@@ -124,7 +125,8 @@ static Client *skeleton_start(GByteArray *answer)
     skeleton->answer = answer;
     pthread_mutex_init(&skeleton->lock, NULL);
     pthread_cond_init(&skeleton->wake, NULL);
-    if (pthread_create(&thread, NULL, loop_thread, skeleton) || pthread_create(&thread, NULL, encoder_thread, skeleton)) {
+    if (pthread_create(&thread, NULL, loop_thread, skeleton) ||
+        pthread_create(&thread, NULL, encoder_thread, skeleton)) {
         die("no threads");
     }
     return client_new(pair[1]);
@@ -184,7 +186,8 @@ static void put_threads(const char *name, const char *other, Processor where)
     for (struct dirent *task = tasks ? readdir(tasks) : NULL; task; task = readdir(tasks)) {
         g_autofree char *path = g_strdup_printf("/proc/self/task/%s/comm", task->d_name), *comm = NULL;
 
-        if (g_file_get_contents(path, &comm, NULL, NULL) && (strcmp(g_strchomp(comm), name) == 0 || strcmp(comm, other) == 0)) {
+        if (g_file_get_contents(path, &comm, NULL, NULL) &&
+            (strcmp(g_strchomp(comm), name) == 0 || strcmp(comm, other) == 0)) {
             put_thread((pid_t)atoi(task->d_name), where);
             found++;
         }
@@ -246,10 +249,10 @@ int main(int argc, char **argv)
     Client *host = served_connect(served), *skeleton;
     Figure *p50 = figure_new("p50, left to the scheduler", "us"), *p99 = figure_new("p99, left to the scheduler", "us");
     Figure *put50[N_PROCESSORS] = { NULL }, *put99[N_PROCESSORS] = { NULL };
-    guint n_placements = find_processors();     /* with one no hop is to another */
+    guint n_placements = find_processors(); /* with one no hop is to another */
 
     for (guint i = 0; i < 100; i++) {
-        ask(host, i);           /* the first is an IDR */
+        ask(host, i); /* the first is an IDR */
     }
     served_ask(host, WIDTH, HEIGHT, 0);
     skeleton = skeleton_start(copy_answer(host));

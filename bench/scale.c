@@ -17,7 +17,7 @@
 typedef struct Stream {
     Served *served;
     guint width, height;
-    gint64 begin, end;          /* what is answered between counts */
+    gint64 begin, end; /* what is answered between counts */
     guint frames;
 } Stream;
 
@@ -50,7 +50,7 @@ static double run(Served *served, guint width, guint height, guint n, double sec
     gint64 begin = now_ns() + 300000000;
 
     for (guint i = 0; i < n; i++) {
-        streams[i] = (Stream) { served, width, height, begin, begin + (gint64)(seconds * 1e9), 0 };
+        streams[i] = (Stream){ served, width, height, begin, begin + (gint64)(seconds * 1e9), 0 };
         threads[i] = g_thread_new("client", play, &streams[i]);
     }
     for (guint i = 0; i < n; i++) {
@@ -68,7 +68,8 @@ int main(int argc, char **argv)
     static const struct {
         guint n;
         const char *rate, *fairness;
-    } cases[] = { { 2, "2 streams", "2 streams, slowest" }, { 4, "4 streams", "4 streams, slowest" },
+    } cases[] = { { 2, "2 streams", "2 streams, slowest" },
+                  { 4, "4 streams", "4 streams, slowest" },
                   { 8, "8 streams", "8 streams, slowest" } };
     guint rounds = argc > 1 ? (guint)atoi(argv[1]) : 5;
     double seconds = argc > 2 ? atof(argv[2]) : 1.5;

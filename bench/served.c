@@ -10,7 +10,8 @@
 
 /* ---- pictures ---- */
 
-static void resolve(gpointer self, const HelixPicture *picture, HelixSurfacePool *pool, HelixResolved done, gpointer data)
+static void resolve(gpointer self, const HelixPicture *picture, HelixSurfacePool *pool, HelixResolved done,
+                    gpointer data)
 {
     Served *served = self;
     HelixSurface *drawn = served->pictures[(picture->resource_id - 1) % DESKTOP_PICTURES], *copy;
@@ -107,7 +108,7 @@ Client *served_connect(Served *served)
 {
     Client *client = client_connect(served->path);
 
-    if (!client || !client_config(client, &(ConfigRequest) { .session = 1, .realtime = 1 })) {
+    if (!client || !client_config(client, &(ConfigRequest){ .session = 1, .realtime = 1 })) {
         die("the host does not take a connection");
     }
     return client;
@@ -128,8 +129,9 @@ gsize served_answer(Client *client)
     gsize size = 0;
 
     if (!message || message->type != HELIX_MSG_FRAME_RESPONSE || !message_unit(message, &size)) {
-        die("no answer with an access unit: %s", message && message->type == HELIX_MSG_ERROR ? message_error_text(message) :
-            "the connection ended or timed out");
+        die("no answer with an access unit: %s",
+            message && message->type == HELIX_MSG_ERROR ? message_error_text(message)
+                                                        : "the connection ended or timed out");
     }
     return size;
 }

@@ -15,8 +15,8 @@ typedef struct Served {
     HelixHost *host;
     HelixListener *listener;
     HelixSurfacePool *pool;
-    HelixSurface **pictures;    /* resource id n is picture (n - 1) % DESKTOP_PICTURES */
-    gboolean copy;              /* into a surface of the host's own, as a readback does; else the picture itself is handed out */
+    HelixSurface **pictures; /* resource id n is picture (n - 1) % DESKTOP_PICTURES */
+    gboolean copy; /* into a surface of the host's own, as a readback does; else the picture itself is handed out */
     char *folder, *path;
 } Served;
 

@@ -65,7 +65,7 @@ int main(void)
         if (tries == 3000) {
             fail("/dev/vda did not appear");
         }
-        nanosleep(&(struct timespec) { .tv_nsec = 10 * 1000 * 1000 }, NULL);
+        nanosleep(&(struct timespec){ .tv_nsec = 10 * 1000 * 1000 }, NULL);
     }
     if (mount("/dev/vda", "/root", "ext4", 0, NULL)) {
         fail("/dev/vda");

@@ -4,8 +4,9 @@
  * scrolls, and a clock with milliseconds. Wayland (xdg-shell) and GLES2; text comes from one texture of glyphs.
  *
  * scene [WIDTH HEIGHT [stamp]]. With "stamp" the window has no frame around it, and its top left corner has the guest's
- * monotonic clock as black and white cells, for measuring when a picture arrives. SIGUSR1 stops its time: it goes on drawing frames, all alike, so that a picture taken by one
- * way can be compared with one taken by another. SIGUSR2 lets its time run on.
+ * monotonic clock as black and white cells, for measuring when a picture arrives. SIGUSR1 stops its time: it goes on
+ * drawing frames, all alike, so that a picture taken by one way can be compared with one taken by another. SIGUSR2 lets
+ * its time run on.
  */
 #include <cairo.h>
 #include <math.h>
@@ -30,8 +31,9 @@
 #define STAMP_BITS 32
 #define STAMP_CELL 16
 
-#define TICKER "This desktop is drawn inside a virtual machine. Its pictures leave it by name only: a resource id " \
-               "over vsock; the host looks the picture up, encodes it, and sends H.264 back.   +++   "
+#define TICKER \
+    "This desktop is drawn inside a virtual machine. Its pictures leave it by name only: a resource id " \
+    "over vsock; the host looks the picture up, encodes it, and sends H.264 back.   +++   "
 
 static struct wl_compositor *compositor;
 static struct xdg_wm_base *wm_base;
@@ -183,7 +185,7 @@ static void draw_text(const char *text, float x, float y, float size, const floa
 
 static void put(float *v, float x, float y, float z, float r, float g, float b)
 {
-    memcpy(v, (float[7]) { x, y, z, r, g, b, 1 }, 7 * sizeof(float));
+    memcpy(v, (float[7]){ x, y, z, r, g, b, 1 }, 7 * sizeof(float));
 }
 
 static void draw_background(void)
@@ -201,7 +203,7 @@ static void draw_cube(float seconds)
 {
     static const float colours[6][3] = { { 0.90f, 0.30f, 0.24f }, { 0.18f, 0.66f, 0.38f }, { 0.20f, 0.50f, 0.86f },
                                          { 0.95f, 0.77f, 0.20f }, { 0.60f, 0.35f, 0.71f }, { 0.92f, 0.93f, 0.95f } };
-    float a = seconds * 0.9f, b = seconds * 0.6f, scale = 0.42f, aspect = (float) height / width;
+    float a = seconds * 0.9f, b = seconds * 0.6f, scale = 0.42f, aspect = (float)height / width;
     float v[36 * 7];
     int n = 0;
 
@@ -236,7 +238,7 @@ static void draw_ball(float seconds)
 
     put(v, x_of(x - radius / 3), y_of(y - radius / 3), 0, 1, 0.85f, 0.55f);
     for (int i = 0; i <= 32; i++) {
-        float angle = i * (float) M_PI / 16;
+        float angle = i * (float)M_PI / 16;
 
         put(v + (i + 1) * 7, x_of(x + cosf(angle) * radius), y_of(y + sinf(angle) * radius), 0, 0.93f, 0.45f, 0.10f);
     }
@@ -247,7 +249,7 @@ static void draw_frame(double seconds, double of_day)
 {
     static const float white[3] = { 1, 1, 1 }, sky[3] = { 0.6f, 0.8f, 1 };
     char clock[64];
-    int whole = (int) of_day;
+    int whole = (int)of_day;
     float ticker_size = 34, ticker_width = strlen(TICKER) * ticker_size * CELL_W / CELL_H * 0.92f;
     float scroll = fmod(seconds * 120, ticker_width);
 
@@ -259,7 +261,7 @@ static void draw_frame(double seconds, double of_day)
     glUseProgram(shape_program);
     draw_ball(seconds);
     snprintf(clock, sizeof(clock), "%02d:%02d:%02d.%03d", whole / 3600, whole / 60 % 60, whole % 60,
-             (int) ((of_day - whole) * 1000));
+             (int)((of_day - whole) * 1000));
     draw_text(clock, width * 0.50f, height * 0.08f, 64, white);
     draw_text("Guest desktop", width * 0.50f, height * 0.22f, 36, sky);
     draw_text(TICKER, -scroll, height - 60, ticker_size, white);
@@ -269,11 +271,11 @@ static void draw_frame(double seconds, double of_day)
 /* Ticks of 0.1 ms, lowest bit left; the row below has the opposite, so that a reader knows a good one. */
 static void draw_stamp(double seconds)
 {
-    uint32_t ticks = (uint32_t) (uint64_t) (seconds * 10000);
+    uint32_t ticks = (uint32_t)(uint64_t)(seconds * 10000);
 
     glEnable(GL_SCISSOR_TEST);
     for (int i = 0; i < 2 * STAMP_BITS; i++) {
-        float white = (ticks >> (i % STAMP_BITS) & 1) != (uint32_t) (i / STAMP_BITS);
+        float white = (ticks >> (i % STAMP_BITS) & 1) != (uint32_t)(i / STAMP_BITS);
 
         glScissor(i % STAMP_BITS * STAMP_CELL, height - (i / STAMP_BITS + 1) * STAMP_CELL, STAMP_CELL, STAMP_CELL);
         glClearColor(white, white, white, 1);
@@ -287,7 +289,7 @@ static void draw_stamp(double seconds)
 
 static void on_ping(void *data, struct xdg_wm_base *base, uint32_t serial)
 {
-    (void) data;
+    (void)data;
     xdg_wm_base_pong(base, serial);
 }
 
@@ -295,8 +297,8 @@ static const struct xdg_wm_base_listener wm_base_listener = { .ping = on_ping };
 
 static void on_global(void *data, struct wl_registry *registry, uint32_t name, const char *interface, uint32_t version)
 {
-    (void) data;
-    (void) version;
+    (void)data;
+    (void)version;
     if (!strcmp(interface, wl_compositor_interface.name)) {
         compositor = wl_registry_bind(registry, name, &wl_compositor_interface, 1);
     } else if (!strcmp(interface, xdg_wm_base_interface.name)) {
@@ -307,16 +309,16 @@ static void on_global(void *data, struct wl_registry *registry, uint32_t name, c
 
 static void on_global_remove(void *data, struct wl_registry *registry, uint32_t name)
 {
-    (void) data;
-    (void) registry;
-    (void) name;
+    (void)data;
+    (void)registry;
+    (void)name;
 }
 
 static const struct wl_registry_listener registry_listener = { on_global, on_global_remove };
 
 static void on_surface_configure(void *data, struct xdg_surface *xdg_surface, uint32_t serial)
 {
-    (void) data;
+    (void)data;
     xdg_surface_ack_configure(xdg_surface, serial);
     configured = true;
 }
@@ -327,17 +329,17 @@ static void on_toplevel_configure(void *data, struct xdg_toplevel *toplevel, int
                                   struct wl_array *states)
 {
     /* The size stays the one that was asked for. */
-    (void) data;
-    (void) toplevel;
-    (void) w;
-    (void) h;
-    (void) states;
+    (void)data;
+    (void)toplevel;
+    (void)w;
+    (void)h;
+    (void)states;
 }
 
 static void on_toplevel_close(void *data, struct xdg_toplevel *toplevel)
 {
-    (void) data;
-    (void) toplevel;
+    (void)data;
+    (void)toplevel;
     closed = 1;
 }
 
@@ -380,26 +382,36 @@ static EGLSurface egl_surface;
 
 static void setup_egl(struct wl_display *display)
 {
-    static const EGLint wanted[] = { EGL_SURFACE_TYPE, EGL_WINDOW_BIT, EGL_RENDERABLE_TYPE, EGL_OPENGL_ES2_BIT,
-                                     EGL_RED_SIZE, 8, EGL_GREEN_SIZE, 8, EGL_BLUE_SIZE, 8, EGL_DEPTH_SIZE, 16,
+    static const EGLint wanted[] = { EGL_SURFACE_TYPE,
+                                     EGL_WINDOW_BIT,
+                                     EGL_RENDERABLE_TYPE,
+                                     EGL_OPENGL_ES2_BIT,
+                                     EGL_RED_SIZE,
+                                     8,
+                                     EGL_GREEN_SIZE,
+                                     8,
+                                     EGL_BLUE_SIZE,
+                                     8,
+                                     EGL_DEPTH_SIZE,
+                                     16,
                                      EGL_NONE };
     static const EGLint version[] = { EGL_CONTEXT_CLIENT_VERSION, 2, EGL_NONE };
     EGLConfig config;
     EGLContext context;
     EGLint n;
 
-    egl_display = eglGetDisplay((EGLNativeDisplayType) display);
+    egl_display = eglGetDisplay((EGLNativeDisplayType)display);
     if (!eglInitialize(egl_display, NULL, NULL) || !eglBindAPI(EGL_OPENGL_ES_API) ||
         !eglChooseConfig(egl_display, wanted, &config, 1, &n) || n < 1) {
         die("no EGL config for GLES2");
     }
     context = eglCreateContext(egl_display, config, EGL_NO_CONTEXT, version);
     egl_surface = eglCreateWindowSurface(egl_display, config,
-                                         (EGLNativeWindowType) wl_egl_window_create(surface, width, height), NULL);
+                                         (EGLNativeWindowType)wl_egl_window_create(surface, width, height), NULL);
     if (!context || !egl_surface || !eglMakeCurrent(egl_display, egl_surface, egl_surface, context)) {
         die("no EGL context for the window");
     }
-    printf("scene: %s\n", (const char *) glGetString(GL_RENDERER));
+    printf("scene: %s\n", (const char *)glGetString(GL_RENDERER));
     fflush(stdout);
 }
 

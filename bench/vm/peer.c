@@ -29,7 +29,7 @@ static bool work(int fd, const Job *job, char *buffer)
 
     for (uint32_t i = 0; good && i < job->count; i++) {
         good = (job->what == JOB_SOURCE || read_all(fd, buffer, job->size)) &&
-               (job->what == JOB_SINK || write_all(fd, buffer, job->size));
+            (job->what == JOB_SINK || write_all(fd, buffer, job->size));
     }
     return good && (job->what != JOB_SINK || write_all(fd, buffer, 1));
 }
@@ -62,7 +62,7 @@ static void *accept_all(void *data)
     int listener = (int)(intptr_t)data, fd, on = 1;
 
     while ((fd = accept(listener, NULL, NULL)) >= 0) {
-        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));      /* of TCP only; a UNIX socket says no */
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)); /* of TCP only; a UNIX socket says no */
         begin(serve, fd);
     }
     return NULL;
@@ -85,7 +85,8 @@ static void open_unix(const char *path, bool listens)
 
 static void open_tcp(const char *port)
 {
-    struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons((uint16_t)atoi(port)),
+    struct sockaddr_in address = { .sin_family = AF_INET,
+                                   .sin_port = htons((uint16_t)atoi(port)),
                                    .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
     int fd = socket(AF_INET, SOCK_STREAM, 0), on = 1;
 

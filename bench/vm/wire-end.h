@@ -12,10 +12,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define JOB_ECHO    1u      /* the host sends back each @size bytes, @count times */
-#define JOB_SINK    2u      /* the host reads @count times @size bytes, then sends one byte */
-#define JOB_SOURCE  3u      /* the host writes @count times @size bytes */
-#define SIZE_MOST   (1u << 20)
+#define JOB_ECHO 1u   /* the host sends back each @size bytes, @count times */
+#define JOB_SINK 2u   /* the host reads @count times @size bytes, then sends one byte */
+#define JOB_SOURCE 3u /* the host writes @count times @size bytes */
+#define SIZE_MOST (1u << 20)
 
 typedef struct Job {
     uint32_t what, size, count;

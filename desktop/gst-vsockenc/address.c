@@ -95,15 +95,17 @@ gboolean vsock_address_may_come(int code)
 /* ---- is CID 2 the host? ---- */
 
 /*
- * Linux sends a connection to CID 2 to the host if a guest transport is registered, and back into the guest if only vsock_loopback is
- * (af_vsock.c, vsock_use_local_transport()): any process that listens on the port would be given the screen.
+ * Linux sends a connection to CID 2 to the host if a guest transport is registered, and back into the guest if only
+ * vsock_loopback is (af_vsock.c, vsock_use_local_transport()): any process that listens on the port would be given the
+ * screen.
  *
- * A socket that is bound to the guest's own CID cannot be connected by the loopback: its peer answers to CID 1, and no socket is found
- * there. So the binding, and no check that could be outdated, keeps the connection to the host.
+ * A socket that is bound to the guest's own CID cannot be connected by the loopback: its peer answers to CID 1, and no
+ * socket is found there. So the binding, and no check that could be outdated, keeps the connection to the host.
  */
 #define VSOCK_DEVICE "/dev/vsock"
 
-/* The CID that the vsock device gave this guest. VMADDR_CID_ANY: none, or it cannot be read for @code; 0: it was read. */
+/* The CID that the vsock device gave this guest. VMADDR_CID_ANY: none, or it cannot be read for @code; 0: it was read.
+ */
 static guint own_cid(int *code)
 {
     int fd = open(VSOCK_DEVICE, O_RDONLY | O_CLOEXEC);
@@ -134,22 +136,25 @@ static gboolean has_loopback(void)
 static GError *not_the_host(const char *name, int code)
 {
     if (code) {
-        return g_error_new(GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_NOT_AUTHORIZED,
-                           "Cannot tell the host on %s from a process of this guest: " VSOCK_DEVICE " cannot be read (%s), and "
-                           "vsock_loopback is loaded. Let this process read " VSOCK_DEVICE " (udev's mode is 0666; a container "
-                           "needs it passed in), or unload vsock_loopback.", name, g_strerror(code));
+        return g_error_new(
+            GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_NOT_AUTHORIZED,
+            "Cannot tell the host on %s from a process of this guest: " VSOCK_DEVICE " cannot be read (%s), and "
+            "vsock_loopback is loaded. Let this process read " VSOCK_DEVICE " (udev's mode is 0666; a container "
+            "needs it passed in), or unload vsock_loopback.",
+            name, g_strerror(code));
     }
-    return g_error_new(GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_OPEN_READ_WRITE,
-                       "There is no host on %s: this VM has no vsock device, or its driver is not loaded (modprobe "
-                       "vmw_vsock_virtio_transport), and vsock_loopback would connect to a process of this guest. " VM_NEEDS ".",
-                       name);
+    return g_error_new(
+        GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_OPEN_READ_WRITE,
+        "There is no host on %s: this VM has no vsock device, or its driver is not loaded (modprobe "
+        "vmw_vsock_virtio_transport), and vsock_loopback would connect to a process of this guest. " VM_NEEDS ".",
+        name);
 }
 
 /* ---- connecting ---- */
 
 /*
- * Ports that only a process with CAP_NET_BIND_SERVICE can bind. A host with helix-privileged-ports=on answers no others, and
- * any other host does not care: so one is taken whenever that can be had.
+ * Ports that only a process with CAP_NET_BIND_SERVICE can bind. A host with helix-privileged-ports=on answers no
+ * others, and any other host does not care: so one is taken whenever that can be had.
  */
 #define PRIVILEGED_FIRST 600
 #define PRIVILEGED_LAST 1023
@@ -174,7 +179,7 @@ static gboolean bind_vsock(int fd, guint cid)
             return TRUE;
         }
         if (errno != EADDRINUSE) {
-            break;              /* EACCES: without the privilege the kernel chooses a port above */
+            break; /* EACCES: without the privilege the kernel chooses a port above */
         }
     }
     return bind_to(fd, cid, VMADDR_PORT_ANY);
@@ -190,7 +195,8 @@ static gboolean begin(int fd, const struct sockaddr *to, socklen_t size, gboolea
     return *connecting;
 }
 
-static gboolean connect_unix(int fd, const VsockAddress *address, const char *name, gboolean *connecting, int *code, GError **error)
+static gboolean connect_unix(int fd, const VsockAddress *address, const char *name, gboolean *connecting, int *code,
+                             GError **error)
 {
     struct sockaddr_un sun = { .sun_family = AF_UNIX };
     struct stat st;
@@ -209,7 +215,8 @@ static gboolean connect_unix(int fd, const VsockAddress *address, const char *na
 }
 
 /* Begins to connect @fd. FALSE with @error, and its errno in @code. */
-static gboolean connect_vsock(int fd, const VsockAddress *address, const char *name, gboolean *connecting, int *code, GError **error)
+static gboolean connect_vsock(int fd, const VsockAddress *address, const char *name, gboolean *connecting, int *code,
+                              GError **error)
 {
     struct sockaddr_vm svm = { .svm_family = AF_VSOCK, .svm_cid = address->cid, .svm_port = address->port };
     gboolean to_host = address->cid == VMADDR_CID_HOST;
@@ -241,7 +248,8 @@ int vsock_address_connect(const VsockAddress *address, const char *name, gboolea
     *code = ENAMETOOLONG;
     if (is_unix && strlen(address->socket_path) > most) {
         g_set_error(error, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_SETTINGS,
-                    "socket-path has %zu bytes; a UNIX socket's path has at most %zu.", strlen(address->socket_path), most);
+                    "socket-path has %zu bytes; a UNIX socket's path has at most %zu.", strlen(address->socket_path),
+                    most);
         return -1;
     }
     fd = socket(is_unix ? AF_UNIX : AF_VSOCK, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);

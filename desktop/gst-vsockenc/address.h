@@ -7,7 +7,8 @@
 
 /* "vsock CID 2 port 5000" or "UNIX socket /path"; freed by the caller. */
 char *vsock_address_name(const VsockAddress *address);
-/* A non-blocking socket, connected or (@connecting set) about to be; -1 with GST_RESOURCE_ERROR and the errno in @code. */
+/* A non-blocking socket, connected or (@connecting set) about to be; -1 with GST_RESOURCE_ERROR and the errno in @code.
+ */
 int vsock_address_connect(const VsockAddress *address, const char *name, gboolean *connecting, int *code,
                           GError **error);
 /* Is connect()'s errno @code one that may be gone at the next try? */

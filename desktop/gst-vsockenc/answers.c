@@ -15,15 +15,15 @@ static void push_answer(VsockStream *self, VsockAnswer *answer)
 }
 
 /*
- * The host broke the protocol or refused the stream: nothing more can come of it. Without the lock. It is told before whoever
- * waits is woken: upstream's own error, which says nothing of the cause, comes of that.
+ * The host broke the protocol or refused the stream: nothing more can come of it. Without the lock. It is told before
+ * whoever waits is woken: upstream's own error, which says nothing of the cause, comes of that.
  */
 static void fail(VsockStream *self, GError *error)
 {
     gboolean first;
 
     g_mutex_lock(&self->lock);
-    first = !self->failed;      /* nobody else sets it */
+    first = !self->failed; /* nobody else sets it */
     g_mutex_unlock(&self->lock);
     if (first) {
         self->failed_cb(self->user, error);
@@ -69,11 +69,13 @@ static void agree(VsockStream *self, const VsockPending *pending, const VsockAgr
     self->host = HOST_NEW;
     self->ever_agreed = TRUE;
     self->agreement = *agreement;
-    more = first && MIN(vsock_wire_config_needs(&self->config), vsock_wire_config_form(agreement->capabilities)) > HELIX_CONFIG_SIZE;
+    more = first &&
+        MIN(vsock_wire_config_needs(&self->config), vsock_wire_config_form(agreement->capabilities)) >
+            HELIX_CONFIG_SIZE;
     answer->kind = VSOCK_ANSWER_CONFIG;
     answer->asked = pending->config;
     if (more) {
-        answer->asked.serial = 0;       /* the rest comes with the longer form */
+        answer->asked.serial = 0; /* the rest comes with the longer form */
     } else {
         self->accepted = pending->config;
         self->settled = TRUE;
@@ -159,7 +161,8 @@ static void on_released(VsockStream *self, gint64 pts, guint32 resource_id)
     for (GList *l = self->pending.head; l && !buffer; l = l->next) {
         VsockPending *pending = l->data;
 
-        if (!pending->is_config && !pending->given_up && pending->request.pts == pts && pending->request.resource_id == resource_id) {
+        if (!pending->is_config && !pending->given_up && pending->request.pts == pts &&
+            pending->request.resource_id == resource_id) {
             buffer = g_steal_pointer(&pending->buffer);
         }
     }
@@ -169,8 +172,9 @@ static void on_released(VsockStream *self, gint64 pts, guint32 resource_id)
 }
 
 /*
- * With the lock. Where no other picture is under way, one that failed for now may be the last for long. A host that has made nothing of
- * any yet is given it once more, and one that cannot read it in another way; who failed in encoding it has it, and is asked to repeat it.
+ * With the lock. Where no other picture is under way, one that failed for now may be the last for long. A host that has
+ * made nothing of any yet is given it once more, and one that cannot read it in another way; who failed in encoding it
+ * has it, and is asked to repeat it.
  */
 static void note_outcome(VsockStream *self, const VsockPending *pending, const VsockAnswer *told)
 {
@@ -192,7 +196,8 @@ static void note_outcome(VsockStream *self, const VsockPending *pending, const V
 
 /*
  * The answer to the oldest request. In one step, so that nobody sees the request gone and the answer not there. @told
- * says what the host said, its unit and message taken over. @pts: what it must be; NULL for an ERROR, which carries none.
+ * says what the host said, its unit and message taken over. @pts: what it must be; NULL for an ERROR, which carries
+ * none.
  */
 static GError *answer_request(VsockStream *self, const gint64 *pts, VsockAnswer *told)
 {
@@ -261,7 +266,7 @@ static GError *on_response(VsockStream *self, guint8 flags, GBytes *payload)
 gboolean vsock_is_trial_code(gint32 code)
 {
     return code == HELIX_CODE_NOT_FOUND || code == HELIX_CODE_NOT_READABLE || code == HELIX_CODE_NO_IOSURFACE ||
-           code == HELIX_CODE_GEOMETRY;
+        code == HELIX_CODE_GEOMETRY;
 }
 
 gboolean vsock_is_passing_code(gint32 code)
@@ -273,8 +278,8 @@ gboolean vsock_is_passing_code(gint32 code)
 static gboolean is_final(gint32 code)
 {
     return code == HELIX_CODE_INVALID || code == HELIX_CODE_NOT_PERMITTED || code == HELIX_CODE_NO_ENCODER ||
-           code == HELIX_CODE_NOT_CONFIGURED || code == HELIX_CODE_GEOMETRY || code == HELIX_CODE_NOT_READABLE ||
-           code == HELIX_CODE_NO_IOSURFACE;
+        code == HELIX_CODE_NOT_CONFIGURED || code == HELIX_CODE_GEOMETRY || code == HELIX_CODE_NOT_READABLE ||
+        code == HELIX_CODE_NO_IOSURFACE;
 }
 
 static GError *refused(gint32 code, const char *what, const char *message)
@@ -296,8 +301,8 @@ static GError *config_refused(VsockStream *self, gint32 code, char **message)
     g_mutex_lock(&self->lock);
     pending = pop_config(self);
     go_on = self->settled && code == HELIX_CODE_INVALID && pending->config.width == self->accepted.width &&
-            pending->config.height == self->accepted.height &&
-            vsock_wire_vui_equal(&pending->config.vui, &self->accepted.vui);
+        pending->config.height == self->accepted.height &&
+        vsock_wire_vui_equal(&pending->config.vui, &self->accepted.vui);
     if (go_on) {
         VsockAnswer *answer = g_new0(VsockAnswer, 1);
 
@@ -409,7 +414,7 @@ static void on_sent(gpointer user, const VsockOutgoing *outgoing, gsize bytes)
 
     self->was_there = TRUE;
     vsock_stats_count(self->stats, VSOCK_COUNT_BYTES_TO_HOST, bytes);
-    if (outgoing->owner) {      /* a picture: no more than may be under way */
+    if (outgoing->owner) { /* a picture: no more than may be under way */
         g_mutex_lock(&self->lock);
         self->progress_us = g_get_monotonic_time();
         g_mutex_unlock(&self->lock);
@@ -450,7 +455,7 @@ static void on_lost(gpointer user, GError *error)
     self->host = HOST_UNKNOWN;
     self->had_picture = self->had_unit = self->settled = self->owes_last = FALSE;
     self->owes_first = TRUE;
-    self->repeat_us = 0;        /* the next host begins with a keyframe, and has nothing to repeat */
+    self->repeat_us = 0; /* the next host begins with a keyframe, and has nothing to repeat */
     while ((pending = vsock_stream_pop_pending(self))) {
         VsockAnswer *answer = pending->is_config ? NULL : vsock_answer_new(VSOCK_ANSWER_LOST, pending);
 

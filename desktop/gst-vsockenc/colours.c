@@ -3,7 +3,7 @@
 #include "colours.h"
 #include "pixels.h"
 
-#define BT709 1                 /* in each of H.264's tables E-3 to E-5 */
+#define BT709 1 /* in each of H.264's tables E-3 to E-5 */
 
 /* ---- H.264's terms ---- */
 
@@ -66,7 +66,7 @@ VsockVui vsock_colours_vui(const GstVideoInfo *info)
 
 GstVideoColorimetry vsock_colours_of(const VsockVui *vui)
 {
-    return (GstVideoColorimetry) {
+    return (GstVideoColorimetry){
         .range = vui->full_range ? GST_VIDEO_COLOR_RANGE_0_255 : GST_VIDEO_COLOR_RANGE_16_235,
         .matrix = gst_video_color_matrix_from_iso(iso_of(vui->matrix)),
         .transfer = gst_video_transfer_function_from_iso(iso_of(vui->transfer)),
@@ -79,14 +79,14 @@ gboolean vsock_colours_are_usual(const GstVideoInfo *info)
     const GstVideoColorimetry *colours = &info->colorimetry;
 
     return !GST_VIDEO_INFO_IS_YUV(info) || colours->matrix == GST_VIDEO_COLOR_MATRIX_UNKNOWN ||
-           (colours->matrix == GST_VIDEO_COLOR_MATRIX_BT709 && colours->range != GST_VIDEO_COLOR_RANGE_0_255);
+        (colours->matrix == GST_VIDEO_COLOR_MATRIX_BT709 && colours->range != GST_VIDEO_COLOR_RANGE_0_255);
 }
 
 /* ---- conversion ---- */
 
 /*
- * From one YCbCr space to another through R'G'B', all linear, in units of 1/65536. New luma is luma and a part of each chroma; new
- * chroma does not depend on luma.
+ * From one YCbCr space to another through R'G'B', all linear, in units of 1/65536. New luma is luma and a part of each
+ * chroma; new chroma does not depend on luma.
  */
 typedef struct Weights {
     gint32 y_offset, y_y, y_cb, y_cr;
@@ -110,11 +110,15 @@ static Weights weights_for(const GstVideoInfo *from, const GstVideoInfo *to)
     /* B' - Y' is 2 (1 - b) Cb, R' - Y' is 2 (1 - r) Cr, and G' follows from Y' = r R' + (1 - r - b) G' + b B'. */
     y_cb = 2 * (1 - b) * (to_b - (1 - to_r - to_b) / (1 - r - b) * b);
     y_cr = 2 * (1 - r) * (to_r - (1 - to_r - to_b) / (1 - r - b) * r);
-    return (Weights) {
-        .y_offset = fixed(16 - (full ? 0 : 16 * luma)), .y_y = fixed(luma),
-        .y_cb = fixed(y_cb * chroma * 219 / 224), .y_cr = fixed(y_cr * chroma * 219 / 224),
-        .cb_cb = fixed((2 * (1 - b) - y_cb) / (2 * (1 - to_b)) * chroma), .cb_cr = fixed(-y_cr / (2 * (1 - to_b)) * chroma),
-        .cr_cr = fixed((2 * (1 - r) - y_cr) / (2 * (1 - to_r)) * chroma), .cr_cb = fixed(-y_cb / (2 * (1 - to_r)) * chroma),
+    return (Weights){
+        .y_offset = fixed(16 - (full ? 0 : 16 * luma)),
+        .y_y = fixed(luma),
+        .y_cb = fixed(y_cb * chroma * 219 / 224),
+        .y_cr = fixed(y_cr * chroma * 219 / 224),
+        .cb_cb = fixed((2 * (1 - b) - y_cb) / (2 * (1 - to_b)) * chroma),
+        .cb_cr = fixed(-y_cr / (2 * (1 - to_b)) * chroma),
+        .cr_cr = fixed((2 * (1 - r) - y_cr) / (2 * (1 - to_r)) * chroma),
+        .cr_cb = fixed(-y_cb / (2 * (1 - to_r)) * chroma),
     };
 }
 
@@ -133,7 +137,7 @@ static void convert_rows(const GstVideoFrame *from, GstVideoFrame *to, const Wei
     cb += (gssize)y * GST_VIDEO_FRAME_COMP_STRIDE(from, 1);
     cr += (gssize)y * GST_VIDEO_FRAME_COMP_STRIDE(from, 2);
     chroma += (gssize)y * GST_VIDEO_FRAME_PLANE_STRIDE(to, 1);
-    step = (gsize)GST_VIDEO_FRAME_COMP_PSTRIDE(from, 1);        /* 2 of NV12, 1 of I420 */
+    step = (gsize)GST_VIDEO_FRAME_COMP_PSTRIDE(from, 1); /* 2 of NV12, 1 of I420 */
     for (gsize i = 0; i < (width + 1) / 2; i++) {
         gint32 blue = cb[i * step] - 128, red = cr[i * step] - 128;
 
@@ -156,7 +160,8 @@ static void take_metas(GstBuffer *to, GstBuffer *from)
 {
     GstMeta *meta;
 
-    gst_buffer_copy_into(to, from, GST_BUFFER_COPY_FLAGS | GST_BUFFER_COPY_TIMESTAMPS | GST_BUFFER_COPY_META, 0, (gsize)-1);
+    gst_buffer_copy_into(to, from, GST_BUFFER_COPY_FLAGS | GST_BUFFER_COPY_TIMESTAMPS | GST_BUFFER_COPY_META, 0,
+                         (gsize)-1);
     while ((meta = gst_buffer_get_meta(to, GST_PARENT_BUFFER_META_API_TYPE)) ||
            (meta = gst_buffer_get_meta(to, GST_VIDEO_META_API_TYPE))) {
         gst_buffer_remove_meta(to, meta);
@@ -166,7 +171,8 @@ static void take_metas(GstBuffer *to, GstBuffer *from)
 /* The same shape and times, in NV12. */
 static void describe_converted(const GstVideoInfo *from, GstVideoInfo *to)
 {
-    gst_video_info_set_format(to, GST_VIDEO_FORMAT_NV12, (guint)GST_VIDEO_INFO_WIDTH(from), (guint)GST_VIDEO_INFO_HEIGHT(from));
+    gst_video_info_set_format(to, GST_VIDEO_FORMAT_NV12, (guint)GST_VIDEO_INFO_WIDTH(from),
+                              (guint)GST_VIDEO_INFO_HEIGHT(from));
     gst_video_colorimetry_from_string(&to->colorimetry, GST_VIDEO_COLORIMETRY_BT709);
     to->chroma_site = from->chroma_site;
 }
@@ -191,7 +197,8 @@ GstBuffer *vsock_colours_convert(const GstVideoInfo *from, GstBuffer *buffer, Gs
         take_metas(converted, buffer);
     } else {
         gst_clear_buffer(&converted);
-        g_set_error(error, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_NO_SPACE_LEFT, "No memory to convert the picture's colours.");
+        g_set_error(error, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_NO_SPACE_LEFT,
+                    "No memory to convert the picture's colours.");
     }
     vsock_frame_unmap(source);
     return converted;

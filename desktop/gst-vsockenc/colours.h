@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * colours.h - what caps say of colours and of the pixels' shape, in H.264's terms and back; and pictures in the colours that every
- * host codes.
+ * colours.h - what caps say of colours and of the pixels' shape, in H.264's terms and back; and pictures in the colours
+ * that every host codes.
  *
  * Nothing here keeps anything: any thread.
  */
@@ -11,18 +11,21 @@
 #include <gst/video/video.h>
 #include "wire.h"
 
-/* What the SPS is to say of pictures of @info. Of RGB, which the host converts to BT.709 in limited range, the shape alone. */
+/* What the SPS is to say of pictures of @info. Of RGB, which the host converts to BT.709 in limited range, the shape
+ * alone. */
 VsockVui vsock_colours_vui(const GstVideoInfo *info);
 /* The colorimetry of a stream whose SPS says @vui. */
 GstVideoColorimetry vsock_colours_of(const VsockVui *vui);
 
-/* Whether the SPS of a host that cannot be told of colours is right about @info: RGB, BT.709 in limited range, or not known. */
+/* Whether the SPS of a host that cannot be told of colours is right about @info: RGB, BT.709 in limited range, or not
+ * known. */
 gboolean vsock_colours_are_usual(const GstVideoInfo *info);
 
 /*
- * @buffer, NV12 or I420 of @from, as NV12 in BT.709's matrix and limited range: a new buffer of @to, which is filled in, with its metas
- * but for those of its layout. Primaries and transfer function stay what they are, as videoconvert leaves them. (GstVideoConverter
- * itself copies samples as they are where the range alone differs.) NULL with an error of GST_STREAM_ERROR or GST_RESOURCE_ERROR.
+ * @buffer, NV12 or I420 of @from, as NV12 in BT.709's matrix and limited range: a new buffer of @to, which is filled
+ * in, with its metas but for those of its layout. Primaries and transfer function stay what they are, as videoconvert
+ * leaves them. (GstVideoConverter itself copies samples as they are where the range alone differs.) NULL with an error
+ * of GST_STREAM_ERROR or GST_RESOURCE_ERROR.
  */
 GstBuffer *vsock_colours_convert(const GstVideoInfo *from, GstBuffer *buffer, GstVideoInfo *to, GError **error);
 

@@ -64,7 +64,8 @@ static guint8 smallest_level(const GValue *value)
 
 /*
  * The best profile that downstream takes; and its highest level if that is below what the host would code without being
- * asked, its smallest if that is above; 0 where it takes any. Of several structures the first counts: it is the one preferred.
+ * asked, its smallest if that is above; 0 where it takes any. Of several structures the first counts: it is the one
+ * preferred.
  */
 static void ask_downstream(GstVsockEnc *self, VsockConfig *config)
 {
@@ -80,7 +81,7 @@ static void ask_downstream(GstVsockEnc *self, VsockConfig *config)
     profiles = gst_structure_get_value(first, "profile");
     config->profile = largest(profiles, profile_idc);
     if (config->profile == 100 && GST_VALUE_HOLDS_LIST(profiles)) {
-        config->profile = 0;    /* the best is what the host takes by itself */
+        config->profile = 0; /* the best is what the host takes by itself */
     }
     levels = gst_structure_get_value(first, "level");
     highest = largest(levels, level_of);
@@ -97,7 +98,8 @@ static guint64 raw_kbps(GstVsockEnc *self)
     guint64 bits = (guint64)self->width * self->height * 12;
 
     if (GST_VIDEO_INFO_FPS_N(info) > 0 && GST_VIDEO_INFO_FPS_D(info) > 0) {
-        return gst_util_uint64_scale(bits, (guint64)GST_VIDEO_INFO_FPS_N(info), (guint64)GST_VIDEO_INFO_FPS_D(info) * 1000);
+        return gst_util_uint64_scale(bits, (guint64)GST_VIDEO_INFO_FPS_N(info),
+                                     (guint64)GST_VIDEO_INFO_FPS_D(info) * 1000);
     }
     return bits * 30 / 1000;
 }
@@ -109,8 +111,8 @@ static char *doubt(const char *name, guint kbps, guint64 raw)
         return NULL;
     }
     return g_strdup_printf("%s=%u is in kbit/s and more than %s. It can only be meant in bit/s: set %s=%u.", name, kbps,
-                           kbps > LARGEST_BITRATE ? "any level of H.264 allows" : "these pictures have uncompressed", name,
-                           MAX(kbps / 1000, 1));
+                           kbps > LARGEST_BITRATE ? "any level of H.264 allows" : "these pictures have uncompressed",
+                           name, MAX(kbps / 1000, 1));
 }
 
 /* With the stream lock. Each is said once. */
@@ -148,9 +150,12 @@ void vsockenc_configure(GstVsockEnc *self)
 {
     const GstVideoInfo *info = &self->input_state->info;
     VsockConfig config = {
-        .width = self->width, .height = self->height, .realtime = 1,
+        .width = self->width,
+        .height = self->height,
+        .realtime = 1,
         /* Of variable frame rates this is the maximum, if caps have one. */
-        .fps_n = (guint32)MAX(GST_VIDEO_INFO_FPS_N(info), 0), .fps_d = (guint32)MAX(GST_VIDEO_INFO_FPS_D(info), 1),
+        .fps_n = (guint32)MAX(GST_VIDEO_INFO_FPS_N(info), 0),
+        .fps_d = (guint32)MAX(GST_VIDEO_INFO_FPS_D(info), 1),
         .vui = vsock_colours_vui(&self->given_info),
     };
     guint bitrate, max_bitrate;
@@ -169,10 +174,14 @@ void vsockenc_configure(GstVsockEnc *self)
 static void notify_changes(GstVsockEnc *self, const guint *before, const guint *after)
 {
     static const char *const name[VSOCK_N_SETTINGS] = {
-        [VSOCK_SETTING_BITRATE] = "bitrate", [VSOCK_SETTING_MAX_BITRATE] = "max-bitrate",
-        [VSOCK_SETTING_RATE_CONTROL] = "rate-control", [VSOCK_SETTING_KEY_INT_MAX] = "key-int-max",
-        [VSOCK_SETTING_MIN_QP] = "min-qp", [VSOCK_SETTING_MAX_QP] = "max-qp",
-        [VSOCK_SETTING_NUM_SLICES] = "num-slices", [VSOCK_SETTING_AUD] = "aud",
+        [VSOCK_SETTING_BITRATE] = "bitrate",
+        [VSOCK_SETTING_MAX_BITRATE] = "max-bitrate",
+        [VSOCK_SETTING_RATE_CONTROL] = "rate-control",
+        [VSOCK_SETTING_KEY_INT_MAX] = "key-int-max",
+        [VSOCK_SETTING_MIN_QP] = "min-qp",
+        [VSOCK_SETTING_MAX_QP] = "max-qp",
+        [VSOCK_SETTING_NUM_SLICES] = "num-slices",
+        [VSOCK_SETTING_AUD] = "aud",
     };
 
     for (guint i = 0; i < VSOCK_N_SETTINGS; i++) {
@@ -210,7 +219,8 @@ void vsockenc_take_agreement(GstVsockEnc *self, const VsockAnswer *answer)
     GST_OBJECT_UNLOCK(self);
     notify_changes(self, before, after);
     if (deaf) {
-        GST_WARNING_OBJECT(self, "this host cannot be told of rate-control, max-bitrate, min-qp, max-qp, num-slices, aud");
+        GST_WARNING_OBJECT(self,
+                           "this host cannot be told of rate-control, max-bitrate, min-qp, max-qp, num-slices, aud");
     }
     if (answer->asked.vui.sar_width && !(agreement->capabilities & HELIX_CAP_VUI)) {
         GST_WARNING_OBJECT(self, "this host cannot be told of the pixel aspect ratio: it is in the caps alone");
@@ -229,8 +239,8 @@ void vsockenc_take_refusal(GstVsockEnc *self, const VsockAnswer *answer)
     GST_OBJECT_UNLOCK(self);
     notify_changes(self, before, after);
     GST_ELEMENT_WARNING(self, LIBRARY, SETTINGS,
-                        ("%s%sThe host refuses the change of settings and goes on with those before: %s", unit ? unit : "",
-                         unit ? " " : "", answer->message),
+                        ("%s%sThe host refuses the change of settings and goes on with those before: %s",
+                         unit ? unit : "", unit ? " " : "", answer->message),
                         ("error %d", answer->code));
 }
 
@@ -246,8 +256,8 @@ void vsockenc_update_latency(GstVsockEnc *self, gint64 took_us)
         frame = gst_util_uint64_scale(GST_SECOND, (guint64)GST_VIDEO_INFO_FPS_D(info),
                                       (guint64)GST_VIDEO_INFO_FPS_N(info));
     }
-    /* A picture is in the encoder while the next is drawn; on a slow host others wait behind it. One that takes long now
-     * and then (the first, an IDR) is no reason for more; what was told once is not taken back. */
+    /* A picture is in the encoder while the next is drawn; on a slow host others wait behind it. One that takes long
+     * now and then (the first, an IDR) is no reason for more; what was told once is not taken back. */
     needed = (guint)CLAMP((GstClockTime)took_us * GST_USECOND / MAX(frame, 1) + 1, 1, depth);
     self->slow_in_row = needed > self->latency_frames ? self->slow_in_row + 1 : 0;
     if (self->latency_frames == 0 || self->slow_in_row >= SLOW_IN_ROW) {

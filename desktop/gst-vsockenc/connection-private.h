@@ -13,38 +13,38 @@ GST_DEBUG_CATEGORY_EXTERN(vsockenc_debug);
 struct VsockConnection {
     const VsockConnectionEvents *events;
     gpointer user;
-    char *socket_path;          /* of address */
+    char *socket_path; /* of address */
     VsockAddress address;
-    char *name;                 /* for messages: "vsock CID 2 port 5000" */
+    char *name; /* for messages: "vsock CID 2 port 5000" */
     gint64 timeout_us;
     gboolean reconnect;
     GThread *thread;
     int wake_fd;
-    gint quit;                  /* atomic */
+    gint quit; /* atomic */
 
-    GMutex lock;                /* queue only */
-    GQueue queue;               /* VsockOutgoing */
+    GMutex lock;  /* queue only */
+    GQueue queue; /* VsockOutgoing */
 
     /* The connection's thread only. */
-    int fd;                     /* -1: lost */
+    int fd; /* -1: lost */
     gboolean connecting;
-    gint64 retry_us;            /* when to connect again, and */
-    gint64 retry_after_us;      /* how long that was after the last try; 0: it settled since */
-    gboolean lost;              /* lost() was the last event of the two */
-    gboolean gone;              /* the error at hand is about a host that may come back */
-    VsockOutgoing *current;     /* being written, */
-    gint64 write_us;            /* since then */
-    gsize written;              /* of current */
-    int fence;                  /* what the next message waits for, or -1; */
-    gint64 fence_limit_us;      /* and until when */
+    gint64 retry_us;        /* when to connect again, and */
+    gint64 retry_after_us;  /* how long that was after the last try; 0: it settled since */
+    gboolean lost;          /* lost() was the last event of the two */
+    gboolean gone;          /* the error at hand is about a host that may come back */
+    VsockOutgoing *current; /* being written, */
+    gint64 write_us;        /* since then */
+    gsize written;          /* of current */
+    int fence;              /* what the next message waits for, or -1; */
+    gint64 fence_limit_us;  /* and until when */
     guint8 header[HELIX_WIRE_HEADER_SIZE];
-    gsize header_len;           /* not 0: a message is being read, */
-    gint64 read_us;             /* since then */
+    gsize header_len; /* not 0: a message is being read, */
+    gint64 read_us;   /* since then */
     guint8 *payload;
     gsize payload_len, payload_size;
-    gint64 alive_us;            /* last byte read or written; of a connection that is made, when that began */
-    gboolean pinging;           /* a PING is queued or without an answer, */
-    gint64 ping_us;             /* since it was written; 0: it was not yet */
+    gint64 alive_us;  /* last byte read or written; of a connection that is made, when that began */
+    gboolean pinging; /* a PING is queued or without an answer, */
+    gint64 ping_us;   /* since it was written; 0: it was not yet */
 };
 
 /* framing.c. Bytes of @outgoing on the wire. */

@@ -15,7 +15,8 @@
 #define PING_AFTER_US G_USEC_PER_SEC
 /* A host that answers pings may take that many timeouts for an answer: its encoder may be slow, and shared. */
 #define ANSWER_TIMEOUTS 6
-/* Bytes a second that a host takes at least of a message, beside the timeout: pictures of 142 MB may go over the connection. */
+/* Bytes a second that a host takes at least of a message, beside the timeout: pictures of 142 MB may go over the
+ * connection. */
 #define SLOWEST_WRITE ((gint64)1024 * 1024)
 /* Between tries to connect again: doubled from the first to the last. */
 #define RETRY_FIRST_US (G_TIME_SPAN_SECOND / 10)
@@ -46,19 +47,19 @@ static void send_ping(VsockConnection *self)
 /* The time by which something has to be done, and what is said if it is not. */
 typedef struct Deadline {
     gint64 since, at;
-    const char *text;           /* "The host on ADDRESS ... for N ms." */
+    const char *text; /* "The host on ADDRESS ... for N ms." */
 } Deadline;
 
 static void hasten(Deadline *deadline, gint64 since, gint64 allowed, const char *text)
 {
     if (since + allowed < deadline->at) {
-        *deadline = (Deadline) { since, since + allowed, text };
+        *deadline = (Deadline){ since, since + allowed, text };
     }
 }
 
 /*
- * Bytes alone are no progress: a host may feed them by drops. A message has to be whole in time, a PING answered, and the oldest request,
- * however many PINGs are.
+ * Bytes alone are no progress: a host may feed them by drops. A message has to be whole in time, a PING answered, and
+ * the oldest request, however many PINGs are.
  */
 static Deadline find_deadline(VsockConnection *self, gint64 waiting_since)
 {
@@ -103,8 +104,10 @@ static gboolean check_time(VsockConnection *self, int *timeout, GError **error)
         if (now >= deadline.at) {
             self->gone = TRUE;
             g_set_error(error, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_READ,
-                        "The host on %s %s for %" G_GINT64_FORMAT " ms. Is the VM's frame export hung, or is timeout= too short for "
-                        "this host?", self->name, deadline.text, (now - deadline.since) / 1000);
+                        "The host on %s %s for %" G_GINT64_FORMAT
+                        " ms. Is the VM's frame export hung, or is timeout= too short for "
+                        "this host?",
+                        self->name, deadline.text, (now - deadline.since) / 1000);
             return FALSE;
         }
         due = MIN(due, deadline.at);

@@ -23,13 +23,13 @@ typedef struct VsockOutgoing {
         gsize len;
     } part[4];
     guint n_parts;
-    int fence_fd;               /* not sent before this polls readable; -1: none. Kept open by @owner */
-    gboolean urgent;            /* may overtake messages not yet begun (PING) */
-    gpointer owner;             /* freed with @release on the connection's thread, once sent or given up */
+    int fence_fd;    /* not sent before this polls readable; -1: none. Kept open by @owner */
+    gboolean urgent; /* may overtake messages not yet begun (PING) */
+    gpointer owner;  /* freed with @release on the connection's thread, once sent or given up */
     GDestroyNotify release;
-    gint64 queued_us;           /* g_get_monotonic_time() */
-    gint64 gated_us;            /* when the fence was first waited for */
-    gint64 fence_us;            /* when the fence was seen open */
+    gint64 queued_us; /* g_get_monotonic_time() */
+    gint64 gated_us;  /* when the fence was first waited for */
+    gint64 fence_us;  /* when the fence was seen open */
 } VsockOutgoing;
 
 VsockOutgoing *vsock_outgoing_new(void);
@@ -40,19 +40,20 @@ typedef struct VsockConnectionEvents {
     void (*message)(gpointer user, guint8 type, guint8 flags, guint16 session, GBytes *payload);
     /* Every byte was handed to the transport. */
     void (*sent)(gpointer user, const VsockOutgoing *outgoing, gsize bytes);
-    /* Since when (g_get_monotonic_time()) the next answer is awaited; 0: none is. A silent host is asked with a PING meanwhile. */
+    /* Since when (g_get_monotonic_time()) the next answer is awaited; 0: none is. A silent host is asked with a PING
+     * meanwhile. */
     gint64 (*waiting)(gpointer user);
     /* The last call. @error is in GST_RESOURCE_ERROR and says what to do; the callee takes it over. */
     void (*failed)(gpointer user, GError *error);
-    /* With reconnect: the host went away, or is not there yet, and is tried again until it is, less and less often until
-     * settled(). What is queued when this returns is thrown away, and nothing may be queued until connected(). @error is the
-     * callee's. */
+    /* With reconnect: the host went away, or is not there yet, and is tried again until it is, less and less often
+     * until settled(). What is queued when this returns is thrown away, and nothing may be queued until connected().
+     * @error is the callee's. */
     void (*lost)(gpointer user, GError *error);
     void (*connected)(gpointer user);
 } VsockConnectionEvents;
 
 typedef struct VsockAddress {
-    const char *socket_path;    /* UNIX socket; NULL: vsock */
+    const char *socket_path; /* UNIX socket; NULL: vsock */
     guint cid, port;
 } VsockAddress;
 

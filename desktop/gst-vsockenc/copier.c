@@ -14,17 +14,19 @@ GST_DEBUG_CATEGORY_EXTERN(vsockenc_debug);
 #define UPSTREAM_BUFFERS 8u
 
 static const char *const way_name[VSOCK_N_WAYS] = {
-    [VSOCK_WAY_BLOB] = "blob", [VSOCK_WAY_PAGES] = "pages", [VSOCK_WAY_TEXTURE] = "texture",
+    [VSOCK_WAY_BLOB] = "blob",
+    [VSOCK_WAY_PAGES] = "pages",
+    [VSOCK_WAY_TEXTURE] = "texture",
 };
 
 struct VsockCopier {
     VsockNode *node;
     struct {
-        gboolean accepted;      /* the host has read a picture this way */
-        char *refusal;          /* why it is not tried any more, */
-        gboolean by_host;       /* and it was the host that said so */
+        gboolean accepted; /* the host has read a picture this way */
+        char *refusal;     /* why it is not tried any more, */
+        gboolean by_host;  /* and it was the host that said so */
     } way[VSOCK_N_WAYS];
-    GstBufferPool *pool;        /* NULL: none yet */
+    GstBufferPool *pool; /* NULL: none yet */
     VsockMemoryKind pool_kind;
     GstVideoInfo pool_info;
 };
@@ -91,8 +93,9 @@ static const char *obstacle(const VsockCopier *copier, VsockWay way, GstVideoFor
     case VSOCK_WAY_BLOB:
         return copier->node->has_blob ? NULL : "The virtio-gpu has no blobs (blob=on).";
     case VSOCK_WAY_PAGES:
-        return yuv && !(capabilities & HELIX_CAP_NV12_PAGES) ?
-            "The host takes no NV12 from such buffers: insert videoconvert for BGRx." : NULL;
+        return yuv && !(capabilities & HELIX_CAP_NV12_PAGES)
+            ? "The host takes no NV12 from such buffers: insert videoconvert for BGRx."
+            : NULL;
     default:
         return yuv ? "A texture has no NV12: insert videoconvert for BGRx." : NULL;
     }
@@ -127,7 +130,7 @@ void vsock_copier_accepted(VsockCopier *copier, VsockWay way)
 {
     copier->way[way].accepted = TRUE;
     if (copier->way[way].by_host) {
-        g_clear_pointer(&copier->way[way].refusal, g_free);     /* then of another picture alone */
+        g_clear_pointer(&copier->way[way].refusal, g_free); /* then of another picture alone */
         copier->way[way].by_host = FALSE;
     }
 }
@@ -164,7 +167,8 @@ GstBufferPool *vsock_copier_pool(VsockCopier *copier, const GstVideoInfo *info, 
     GstVideoFormat format = GST_VIDEO_INFO_FORMAT(info);
     VsockWay way = choose(copier, format, capabilities);
 
-    /* I420 is no format of the wire's: it is interleaved on its way, so drawing into a buffer of ours would save nothing. */
+    /* I420 is no format of the wire's: it is interleaved on its way, so drawing into a buffer of ours would save
+     * nothing. */
     if (way == VSOCK_N_WAYS || format == GST_VIDEO_FORMAT_I420) {
         return NULL;
     }
@@ -193,7 +197,8 @@ static gboolean describe(VsockPicture *picture, VsockMemory *memory, VsockWay wa
     return TRUE;
 }
 
-static VsockPicture *picture_at(const VsockRect *rect, const VsockLayout *layout, guint32 fourcc, guint width, guint height)
+static VsockPicture *picture_at(const VsockRect *rect, const VsockLayout *layout, guint32 fourcc, guint width,
+                                guint height)
 {
     VsockPicture *picture = g_new0(VsockPicture, 1);
 
@@ -267,8 +272,9 @@ static VsockPicture *drawn_picture(VsockCopier *copier, VsockWay way, const GstV
         memory->format != GST_VIDEO_INFO_FORMAT(info) || !layout_in(memory, info, buffer, &layout)) {
         return NULL;
     }
-    if (way == VSOCK_WAY_TEXTURE && (layout.offset[0] != 0 || layout.stride[0] != (gsize)memory->width * 4 ||
-                                     (!whole && !(capabilities & HELIX_CAP_EXT)))) {
+    if (way == VSOCK_WAY_TEXTURE &&
+        (layout.offset[0] != 0 || layout.stride[0] != (gsize)memory->width * 4 ||
+         (!whole && !(capabilities & HELIX_CAP_EXT)))) {
         return NULL;
     }
     if (layout.n_planes > 1 && (rect.x | rect.y) % 2) {
@@ -343,8 +349,8 @@ static VsockPicture *copied_picture(VsockCopier *copier, VsockWay way, const Gst
     return picture;
 }
 
-VsockPicture *vsock_copier_picture(VsockCopier *copier, const GstVideoInfo *info, GstBuffer *buffer, guint32 capabilities,
-                                   GError **error)
+VsockPicture *vsock_copier_picture(VsockCopier *copier, const GstVideoInfo *info, GstBuffer *buffer,
+                                   guint32 capabilities, GError **error)
 {
     VsockPicture *picture;
     VsockWay way;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * copier.h - guest-copy: pictures in plain memory come into virtio-gpu buffers of the element's own by one copy, or none
- * if upstream drew into one, and the host reads them there by resource id.
+ * copier.h - guest-copy: pictures in plain memory come into virtio-gpu buffers of the element's own by one copy, or
+ * none if upstream drew into one, and the host reads them there by resource id.
  *
  * How the host reads such a buffer depends on the GPU and on the host; what can work is tried in order, best first, and
  * the host's word on the first picture is waited for. One thread at a time.
@@ -17,9 +17,9 @@ typedef struct VsockCopier VsockCopier;
 typedef struct VsockPicture VsockPicture;
 
 typedef enum VsockWay {
-    VSOCK_WAY_BLOB,             /* a guest blob, read where it lies */
-    VSOCK_WAY_PAGES,            /* a classic resource, its pages read */
-    VSOCK_WAY_TEXTURE,          /* a classic resource, its pages copied into its texture first: for hosts of the first days */
+    VSOCK_WAY_BLOB,    /* a guest blob, read where it lies */
+    VSOCK_WAY_PAGES,   /* a classic resource, its pages read */
+    VSOCK_WAY_TEXTURE, /* a classic resource, its pages copied into its texture first: for hosts of the first days */
     VSOCK_N_WAYS
 } VsockWay;
 
@@ -27,11 +27,11 @@ VsockCopier *vsock_copier_new(VsockNode *node);
 void vsock_copier_free(VsockCopier *copier);
 
 /*
- * Bring @buffer into a buffer of ours, if it is not one. NULL without @error: there is no way with this host, format and
- * GPU (vsock_copier_why_not() has the reasons); NULL with an error of vsock_frame_map()'s: @buffer cannot be read.
+ * Bring @buffer into a buffer of ours, if it is not one. NULL without @error: there is no way with this host, format
+ * and GPU (vsock_copier_why_not() has the reasons); NULL with an error of vsock_frame_map()'s: @buffer cannot be read.
  */
-VsockPicture *vsock_copier_picture(VsockCopier *copier, const GstVideoInfo *info, GstBuffer *buffer, guint32 capabilities,
-                                   GError **error);
+VsockPicture *vsock_copier_picture(VsockCopier *copier, const GstVideoInfo *info, GstBuffer *buffer,
+                                   guint32 capabilities, GError **error);
 /* What the host made of the first picture that went by @way. */
 void vsock_copier_accepted(VsockCopier *copier, VsockWay way);
 void vsock_copier_refused(VsockCopier *copier, VsockWay way, const char *message);

@@ -14,8 +14,8 @@
 void vsockenc_post_error(GstVsockEnc *self, GError *error)
 {
     vsockenc_tell_no_path(self, error->message);
-    gst_element_message_full(GST_ELEMENT(self), GST_MESSAGE_ERROR, error->domain, error->code,
-                             g_strdup(error->message), NULL, __FILE__, __func__, __LINE__);
+    gst_element_message_full(GST_ELEMENT(self), GST_MESSAGE_ERROR, error->domain, error->code, g_strdup(error->message),
+                             NULL, __FILE__, __func__, __LINE__);
     g_error_free(error);
 }
 
@@ -38,10 +38,11 @@ static void stream_lost(gpointer user, GError *error)
 
     if (error) {
         g_atomic_int_set(&self->lost_host, TRUE);
-        g_atomic_int_set(&self->vain_repeats, 0);       /* the next host has not failed yet */
-        gst_element_message_full(GST_ELEMENT(self), GST_MESSAGE_WARNING, error->domain, error->code,
-                                 g_strdup_printf("%s It is tried again until it is there (reconnect=true).",
-                                                 error->message), NULL, __FILE__, __func__, __LINE__);
+        g_atomic_int_set(&self->vain_repeats, 0); /* the next host has not failed yet */
+        gst_element_message_full(
+            GST_ELEMENT(self), GST_MESSAGE_WARNING, error->domain, error->code,
+            g_strdup_printf("%s It is tried again until it is there (reconnect=true).", error->message), NULL, __FILE__,
+            __func__, __LINE__);
         g_error_free(error);
     } else {
         GST_ELEMENT_INFO(self, RESOURCE, OPEN_READ_WRITE, ("The host is there, and connected."), (NULL));
@@ -55,9 +56,8 @@ GstStructure *vsockenc_stats(GstVsockEnc *self)
 
     GST_OBJECT_LOCK(self);
     gst_structure_set(stats, "encoder", G_TYPE_STRING, *agreement->encoder ? agreement->encoder : "unknown",
-                      "bitrate-kbps", G_TYPE_UINT, agreement->config.bitrate / 1000,
-                      "max-in-flight", G_TYPE_UINT, agreement->max_in_flight,
-                      "capabilities", G_TYPE_UINT, agreement->capabilities, NULL);
+                      "bitrate-kbps", G_TYPE_UINT, agreement->config.bitrate / 1000, "max-in-flight", G_TYPE_UINT,
+                      agreement->max_in_flight, "capabilities", G_TYPE_UINT, agreement->capabilities, NULL);
     GST_OBJECT_UNLOCK(self);
     return stats;
 }
@@ -105,14 +105,13 @@ gboolean vsockenc_start(GstVideoEncoder *encoder)
 {
     GstVsockEnc *self = GST_VSOCKENC(encoder);
     g_autofree char *path = NULL;
-    VsockStreamConfig config = { .stats = self->stats, .failed = stream_failed, .lost = stream_lost,
-                                 .user = self };
+    VsockStreamConfig config = { .stats = self->stats, .failed = stream_failed, .lost = stream_lost, .user = self };
     VsockStream *stream;
     GError *error = NULL;
 
     GST_OBJECT_LOCK(self);
     path = self->socket_path && *self->socket_path ? g_strdup(self->socket_path) : NULL;
-    config.address = (VsockAddress) { .socket_path = path, .cid = self->cid, .port = self->port };
+    config.address = (VsockAddress){ .socket_path = path, .cid = self->cid, .port = self->port };
     config.timeout_ms = self->timeout;
     config.reconnect = self->reconnect;
     memset(&self->agreement, 0, sizeof(self->agreement));
@@ -127,7 +126,7 @@ gboolean vsockenc_start(GstVideoEncoder *encoder)
     g_atomic_int_set(&self->vain_repeats, 0);
     self->keeps_last = TRUE;
     self->reconnects = config.reconnect;
-    self->since_keyframe = G_MAXUINT;   /* the first picture is one anyway, and counts as 0 */
+    self->since_keyframe = G_MAXUINT; /* the first picture is one anyway, and counts as 0 */
     self->errors_in_row = 0;
     self->coded_width = self->coded_height = 0;
     self->latency_frames = self->slow_in_row = 0;
@@ -163,12 +162,12 @@ gboolean vsockenc_stop(GstVideoEncoder *encoder)
     GST_OBJECT_LOCK(self);
     self->stream = NULL;
     gst_event_replace(&self->eos, NULL);
-    vsock_settings_reset(&self->settings);      /* they read what was asked for again */
+    vsock_settings_reset(&self->settings); /* they read what was asked for again */
     GST_OBJECT_UNLOCK(self);
     if (stream) {
         vsock_stream_close(stream, free_frame);
-        vsock_stream_unref(stream);             /* this one's, and */
-        vsock_stream_unref(stream);             /* the element's */
+        vsock_stream_unref(stream); /* this one's, and */
+        vsock_stream_unref(stream); /* the element's */
         post_stats(self);
     }
     vsockenc_keep_last(self, NULL);
@@ -184,7 +183,8 @@ gboolean vsockenc_stop(GstVideoEncoder *encoder)
 
 /* ---- format ---- */
 
-/* What the latest push says of the next; "not linked" nothing any more once the pad was linked. With the stream lock. */
+/* What the latest push says of the next; "not linked" nothing any more once the pad was linked. With the stream lock.
+ */
 static GstFlowReturn downstream_flow(const GstVsockEnc *self)
 {
     gboolean old = self->flow == GST_FLOW_NOT_LINKED && self->flow_relinks != g_atomic_int_get(&self->relinks);
@@ -356,8 +356,8 @@ static gboolean keyframe_due(GstVsockEnc *self, gboolean forced)
 
 void vsockenc_submit(GstVsockEnc *self, GstVideoCodecFrame *frame, VsockPicture *picture)
 {
-    gboolean forced = keyframe_due(self, self->force_keyframe || self->host_owes ||
-                                         GST_VIDEO_CODEC_FRAME_IS_FORCE_KEYFRAME(frame));
+    gboolean forced = keyframe_due(
+        self, self->force_keyframe || self->host_owes || GST_VIDEO_CODEC_FRAME_IS_FORCE_KEYFRAME(frame));
     GstClockTime pts = wire_pts(self, frame), duration = frame->duration;
 
     self->force_keyframe = self->host_owes = FALSE;
@@ -416,7 +416,8 @@ GstFlowReturn vsockenc_handle_frame(GstVideoEncoder *encoder, GstVideoCodecFrame
         vsockenc_give_up_frame(self, frame, forced, VSOCK_ANSWER_LATE);
         return downstream_flow(self);
     }
-    /* What downstream said of an earlier picture is upstream's to judge; the next may be welcome, as behind a pad that is linked again. */
+    /* What downstream said of an earlier picture is upstream's to judge; the next may be welcome, as behind a pad that
+     * is linked again. */
     flow = vsockenc_send(self, frame);
     return flow == GST_FLOW_OK ? downstream_flow(self) : flow;
 }
@@ -443,7 +444,7 @@ gboolean vsockenc_flush(GstVideoEncoder *encoder)
     }
     vsock_stream_discard(self->stream, free_frame);
     GST_OBJECT_LOCK(self);
-    gst_event_replace(&self->eos, NULL);        /* one that came while FLUSH_START went through */
+    gst_event_replace(&self->eos, NULL); /* one that came while FLUSH_START went through */
     GST_OBJECT_UNLOCK(self);
     vsockenc_keep_last(self, NULL);
     /* One that was asked for between two pictures is owed too, and downstream forgot what came before. */

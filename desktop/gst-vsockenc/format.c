@@ -8,7 +8,7 @@
 #define GST_CAT_DEFAULT vsockenc_debug
 
 typedef struct Format {
-    GstVideoInfo info;          /* DMA_DRM turned into its format */
+    GstVideoInfo info; /* DMA_DRM turned into its format */
     guint64 modifier;
     gboolean dmabuf;
 } Format;
@@ -24,7 +24,8 @@ static gboolean parse(GstVsockEnc *self, const GstCaps *caps, const GstVideoInfo
     if (gst_video_is_dma_drm_caps(caps)) {
         GstVideoInfoDmaDrm drm;
 
-        if (!gst_video_info_dma_drm_from_caps(&drm, caps) || !gst_video_info_dma_drm_to_video_info(&drm, &format->info)) {
+        if (!gst_video_info_dma_drm_from_caps(&drm, caps) ||
+            !gst_video_info_dma_drm_to_video_info(&drm, &format->info)) {
             GST_ELEMENT_ERROR(self, STREAM, FORMAT, ("DMA-BUFs of this layout cannot be encoded."),
                               ("caps %" GST_PTR_FORMAT, caps));
             return FALSE;
@@ -94,8 +95,9 @@ gboolean vsockenc_compare_caps(GstVsockEnc *self, const GstCaps *caps)
     GST_VIDEO_ENCODER_STREAM_LOCK(self);
     if (self->input_state && self->stream) {
         ret = parse(self, caps, &self->input_state->info, &format);
-        if (ret && (GST_VIDEO_INFO_FORMAT(&format.info) != GST_VIDEO_INFO_FORMAT(&self->given_info) ||
-                    format.modifier != self->source.modifier || format.dmabuf != self->source.dmabuf_caps)) {
+        if (ret &&
+            (GST_VIDEO_INFO_FORMAT(&format.info) != GST_VIDEO_INFO_FORMAT(&self->given_info) ||
+             format.modifier != self->source.modifier || format.dmabuf != self->source.dmabuf_caps)) {
             GST_INFO_OBJECT(self, "memory or DRM format changed: %" GST_PTR_FORMAT, caps);
             use(self, &format);
         }

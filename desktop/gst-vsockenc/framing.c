@@ -11,7 +11,8 @@
 
 /* A fence that does not open in this time belongs to a GPU that hangs; the picture is sent as it is. */
 #define FENCE_LIMIT_US (2 * G_TIME_SPAN_SECOND)
-/* recv() calls in one turn: times are looked at and pictures written between turns, also where a host sends without end. */
+/* recv() calls in one turn: times are looked at and pictures written between turns, also where a host sends without
+ * end. */
 #define MAX_READS 256
 
 VsockOutgoing *vsock_outgoing_new(void)
@@ -164,7 +165,8 @@ static GError *not_helix(VsockConnection *self, const char *what)
     self->gone = FALSE;
     return g_error_new(GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_READ,
                        "What answers on %s does not speak the frame protocol (%s). Check cid, port and socket-path: "
-                       "the host's port is helix-vsock-port= of its virtio-gpu, 5000 unless set.", self->name, what);
+                       "the host's port is helix-vsock-port= of its virtio-gpu, 5000 unless set.",
+                       self->name, what);
 }
 
 static GError *begin_payload(VsockConnection *self)
@@ -216,7 +218,8 @@ gboolean vsock_connection_read(VsockConnection *self, GError **error)
             self->gone = TRUE;
             g_set_error(error, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_READ,
                         "The host closed the connection on %s (%s). Was the VM's frame export stopped or restarted? "
-                        "Start the pipeline again, or let vsockenc do that by reconnect=true.", self->name, code ? g_strerror(code) : "end of stream");
+                        "Start the pipeline again, or let vsockenc do that by reconnect=true.",
+                        self->name, code ? g_strerror(code) : "end of stream");
             return FALSE;
         }
         self->alive_us = g_get_monotonic_time();

@@ -16,33 +16,33 @@ GST_DEBUG_CATEGORY(vsockenc_debug);
 /* No field coding: what is interlaced has to be deinterlaced first. */
 #define OF_SIZE(caps, width, height) \
     caps ", width = (int) [ 1, " #width " ], height = (int) [ 1, " #height " ], framerate = (fraction) [ 0, max ], " \
-    "interlace-mode = (string) progressive"
-/* H.264 has no level for more than 139264 macroblocks (table A-1); the host takes 8192 pixels a side. Caps know rectangles only. */
+         "interlace-mode = (string) progressive"
+/* H.264 has no level for more than 139264 macroblocks (table A-1); the host takes 8192 pixels a side. Caps know
+ * rectangles only. */
 #define OF_ANY_SIZE(caps) OF_SIZE(caps, 8192, 4352) "; " OF_SIZE(caps, 4352, 8192) "; " OF_SIZE(caps, 5968, 5968)
 
 #define PLAIN_CAPS \
-    OF_ANY_SIZE("video/x-raw, format = (string) " RGB_FORMATS) "; " \
-    OF_ANY_SIZE("video/x-raw, format = (string) { NV12, I420 }")
+    OF_ANY_SIZE("video/x-raw, format = (string) " RGB_FORMATS) \
+    "; " OF_ANY_SIZE("video/x-raw, format = (string) { NV12, I420 }")
 
 /*
  * Best first. Mutter offers the implicit modifier, which PipeWire spells as plain memory:DMABuf; Weston offers linear,
  * spelled DMA_DRM; PipeWire before 1.6 can do neither and takes system memory.
  */
 #define SINK_CAPS \
-    OF_ANY_SIZE("video/x-raw(memory:DMABuf), format = (string) " RGB_FORMATS) "; " \
-    OF_ANY_SIZE("video/x-raw(memory:DMABuf), format = (string) DMA_DRM, " DRM_FORMATS) "; " \
-    PLAIN_CAPS
+    OF_ANY_SIZE("video/x-raw(memory:DMABuf), format = (string) " RGB_FORMATS) \
+    "; " OF_ANY_SIZE("video/x-raw(memory:DMABuf), format = (string) DMA_DRM, " DRM_FORMATS) "; " PLAIN_CAPS
 
-static GstStaticPadTemplate sink_template =
-    GST_STATIC_PAD_TEMPLATE("sink", GST_PAD_SINK, GST_PAD_ALWAYS, GST_STATIC_CAPS(SINK_CAPS));
+static GstStaticPadTemplate sink_template = GST_STATIC_PAD_TEMPLATE("sink", GST_PAD_SINK, GST_PAD_ALWAYS,
+                                                                    GST_STATIC_CAPS(SINK_CAPS));
 
 #define SRC_CAPS \
     "video/x-h264, stream-format = (string) byte-stream, alignment = (string) au, " \
     "profile = (string) { constrained-baseline, baseline, main, high }, " \
     "width = (int) [ 2, 8192 ], height = (int) [ 2, 8192 ], framerate = (fraction) [ 0, max ]"
 
-static GstStaticPadTemplate src_template =
-    GST_STATIC_PAD_TEMPLATE("src", GST_PAD_SRC, GST_PAD_ALWAYS, GST_STATIC_CAPS(SRC_CAPS));
+static GstStaticPadTemplate src_template = GST_STATIC_PAD_TEMPLATE("src", GST_PAD_SRC, GST_PAD_ALWAYS,
+                                                                   GST_STATIC_CAPS(SRC_CAPS));
 
 G_DEFINE_FINAL_TYPE(GstVsockEnc, gst_vsockenc, GST_TYPE_VIDEO_ENCODER)
 GST_ELEMENT_REGISTER_DECLARE(vsockenc);
@@ -147,7 +147,7 @@ static gboolean gst_vsockenc_sink_event(GstVideoEncoder *encoder, GstEvent *even
         return TRUE;
     }
     if (GST_EVENT_TYPE(event) == GST_EVENT_SEGMENT) {
-        self->given_pts = self->repeat_pts = GST_CLOCK_TIME_NONE;       /* other times begin */
+        self->given_pts = self->repeat_pts = GST_CLOCK_TIME_NONE; /* other times begin */
         self->last_pts = -1;
     }
     if (GST_EVENT_TYPE(event) == GST_EVENT_STREAM_START) {
@@ -187,12 +187,12 @@ static gboolean gst_vsockenc_src_event(GstVideoEncoder *encoder, GstEvent *event
 {
     GstClockTime running_time = GST_CLOCK_TIME_NONE;
     gboolean now = gst_video_event_is_force_key_unit(event) &&
-                   gst_video_event_parse_upstream_force_key_unit(event, &running_time, NULL, NULL) &&
-                   !GST_CLOCK_TIME_IS_VALID(running_time);
+        gst_video_event_parse_upstream_force_key_unit(event, &running_time, NULL, NULL) &&
+        !GST_CLOCK_TIME_IS_VALID(running_time);
     gboolean ret;
 
     if (GST_EVENT_TYPE(event) == GST_EVENT_RECONFIGURE) {
-        g_atomic_int_inc(&GST_VSOCKENC(encoder)->relinks);      /* before a queue upstream hears of it, and goes on */
+        g_atomic_int_inc(&GST_VSOCKENC(encoder)->relinks); /* before a queue upstream hears of it, and goes on */
     }
     ret = GST_VIDEO_ENCODER_CLASS(parent_class)->src_event(encoder, event);
     if (now) {
@@ -224,7 +224,8 @@ static GstCaps *gst_vsockenc_getcaps(GstVideoEncoder *encoder, GstCaps *filter)
     return caps;
 }
 
-/* Upstream wants its buffers back: the one that is kept for a host that comes back would stay until the next picture. */
+/* Upstream wants its buffers back: the one that is kept for a host that comes back would stay until the next picture.
+ */
 static void give_last_back(GstVsockEnc *self)
 {
     GST_VIDEO_ENCODER_STREAM_LOCK(self);
@@ -238,7 +239,7 @@ static gboolean is_too_large(const GstStructure *structure)
     gint width, height;
 
     return gst_structure_get_int(structure, "width", &width) && gst_structure_get_int(structure, "height", &height) &&
-           (MAX(width, height) > 8192 || (MIN(width, height) > 4352 && MAX(width, height) > 5968));
+        (MAX(width, height) > 8192 || (MIN(width, height) > 4352 && MAX(width, height) > 5968));
 }
 
 static const char *what_to_insert(const GstCaps *caps)
@@ -253,7 +254,8 @@ static const char *what_to_insert(const GstCaps *caps)
         return "videoscale (H.264 has at most 8192x4352, 4352x8192 or 5968x5968)";
     }
     return features && !gst_caps_features_is_equal(features, GST_CAPS_FEATURES_MEMORY_SYSTEM_MEMORY)
-               ? "glupload ! glcolorconvert ! gldownload" : "videoconvert";
+        ? "glupload ! glcolorconvert ! gldownload"
+        : "videoconvert";
 }
 
 /* Where nothing is negotiated, the log says what to insert. */
@@ -288,7 +290,7 @@ static void offer_pool(GstVsockEnc *self, GstQuery *query, GstCaps *caps)
 
     g_clear_pointer(&stream, vsock_stream_unref);
     if (self->source.copier && gst_video_info_from_caps(&info, caps)) {
-        GST_VIDEO_ENCODER_STREAM_LOCK(self);    /* the host's word may change what the copier knows */
+        GST_VIDEO_ENCODER_STREAM_LOCK(self); /* the host's word may change what the copier knows */
         pool = vsock_copier_pool(self->source.copier, &info, capabilities);
         GST_VIDEO_ENCODER_STREAM_UNLOCK(self);
     }
@@ -346,9 +348,11 @@ static void gst_vsockenc_class_init(GstVsockEncClass *klass)
     element_class->change_state = gst_vsockenc_change_state;
     gst_element_class_add_static_pad_template(element_class, &sink_template);
     gst_element_class_add_static_pad_template(element_class, &src_template);
-    gst_element_class_set_static_metadata(element_class, "H.264 encoder on the VM's host", "Codec/Encoder/Video",
+    gst_element_class_set_static_metadata(
+        element_class, "H.264 encoder on the VM's host", "Codec/Encoder/Video",
         "Lets the host of this virtual machine encode: sends the virtio-gpu resource id of each picture (or its "
-        "pixels, where it has none) over vsock and gets H.264 back", "The project's authors");
+        "pixels, where it has none) over vsock and gets H.264 back",
+        "The project's authors");
 
     encoder_class->stop = vsockenc_stop;
     encoder_class->set_format = vsockenc_set_format;

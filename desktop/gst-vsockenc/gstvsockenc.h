@@ -23,61 +23,61 @@ struct _GstVsockEnc {
     /* Properties; with the object lock. */
     guint cid, port;
     char *socket_path;
-    VsockSettings settings;     /* those that go to the host */
-    guint timeout;              /* ms; 0 for ever */
-    guint keepalive_time;       /* ms; 0 none */
+    VsockSettings settings; /* those that go to the host */
+    guint timeout;          /* ms; 0 for ever */
+    guint keepalive_time;   /* ms; 0 none */
     gboolean reconnect;
-    char *no_gpu;               /* why no DMA-BUF can be named; NULL: it can, or was not tried yet */
-    VsockPath path;             /* of the latest picture; VSOCK_N_PATHS: none yet */
-    char *path_reason;          /* why no better one; NULL: there is none better, or no picture yet */
+    char *no_gpu;      /* why no DMA-BUF can be named; NULL: it can, or was not tried yet */
+    VsockPath path;    /* of the latest picture; VSOCK_N_PATHS: none yet */
+    char *path_reason; /* why no better one; NULL: there is none better, or no picture yet */
     VsockStats *stats;
-    VsockAgreement agreement;   /* latest, for the stats */
-    char *unit_doubt;           /* what cannot be meant in kbit/s, and what to set instead; NULL: nothing */
-    VsockStream *stream;        /* between start() and stop(); other threads take a reference */
-    GstEvent *eos;              /* goes downstream when all before it has */
+    VsockAgreement agreement; /* latest, for the stats */
+    char *unit_doubt;         /* what cannot be meant in kbit/s, and what to set instead; NULL: nothing */
+    VsockStream *stream;      /* between start() and stop(); other threads take a reference */
+    GstEvent *eos;            /* goes downstream when all before it has */
 
-    GError *gpu_error;          /* why source.gpu is NULL, between start() and stop() */
-    gint lost_host;             /* atomic: the connection was lost, and the copier not told yet */
-    gint relinks;               /* atomic: downstream asked to negotiate again, as a pad does that is linked */
-    gint vain_repeats;          /* atomic: of which no access unit came, one after the other */
+    GError *gpu_error; /* why source.gpu is NULL, between start() and stop() */
+    gint lost_host;    /* atomic: the connection was lost, and the copier not told yet */
+    gint relinks;      /* atomic: downstream asked to negotiate again, as a pad does that is linked */
+    gint vain_repeats; /* atomic: of which no access unit came, one after the other */
 
     /* With the encoder's stream lock. */
-    VsockPictureSource source;  /* its info is the one that pictures go to the host with; */
-    GstVideoInfo given_info;    /* this the one that upstream gives them with: other colours, maybe */
-    GstVideoCodecFrame *trial;  /* whose way the host is to judge; only compared, unless refused */
-    char *trial_refusal;        /* then self->trial is owned */
-    gboolean ways_changed;      /* what upstream draws in may be of the wrong kind now */
+    VsockPictureSource source; /* its info is the one that pictures go to the host with; */
+    GstVideoInfo given_info;   /* this the one that upstream gives them with: other colours, maybe */
+    GstVideoCodecFrame *trial; /* whose way the host is to judge; only compared, unless refused */
+    char *trial_refusal;       /* then self->trial is owned */
+    gboolean ways_changed;     /* what upstream draws in may be of the wrong kind now */
     GstVideoCodecState *input_state;
-    guint32 width, height;      /* of the last picture asked for: the coded size follows */
-    gboolean live;              /* upstream cannot wait: pictures are dropped rather than held up */
-    gboolean force_keyframe;    /* the next picture must be an IDR */
-    gboolean host_owes;         /* the same, unless the host makes one of a picture under way: no keyframe came of one */
-    gboolean keeps_last;        /* for a host that comes back, or until the first access unit came: */
-    VsockPicture *last;         /* the latest picture, until upstream gives the next; NULL: none */
-    gboolean reconnects;        /* reconnect, as it was at the start */
-    guint since_keyframe;       /* pictures since the last forced one */
-    gboolean ending;            /* EOS goes downstream, and everything before it has */
-    gboolean gave_stats;        /* the message is out and nothing happened since */
+    guint32 width, height;   /* of the last picture asked for: the coded size follows */
+    gboolean live;           /* upstream cannot wait: pictures are dropped rather than held up */
+    gboolean force_keyframe; /* the next picture must be an IDR */
+    gboolean host_owes;      /* the same, unless the host makes one of a picture under way: no keyframe came of one */
+    gboolean keeps_last;     /* for a host that comes back, or until the first access unit came: */
+    VsockPicture *last;      /* the latest picture, until upstream gives the next; NULL: none */
+    gboolean reconnects;     /* reconnect, as it was at the start */
+    guint since_keyframe;    /* pictures since the last forced one */
+    gboolean ending;         /* EOS goes downstream, and everything before it has */
+    gboolean gave_stats;     /* the message is out and nothing happened since */
     guint errors_in_row;
-    guint32 coded_width, coded_height;  /* the host's word; 0: rounded up from the picture */
-    guint8 sps[3];              /* profile, constraints, level that downstream was told */
-    VsockVui told_vui;          /* the colours in the output caps */
-    GstVideoCodecState *told_input;     /* the input caps that the output caps come from; NULL: none are set */
-    GstFlowReturn flow;         /* of the latest push downstream, */
-    gint flow_relinks;          /* which began after so many relinks */
+    guint32 coded_width, coded_height; /* the host's word; 0: rounded up from the picture */
+    guint8 sps[3];                     /* profile, constraints, level that downstream was told */
+    VsockVui told_vui;                 /* the colours in the output caps */
+    GstVideoCodecState *told_input;    /* the input caps that the output caps come from; NULL: none are set */
+    GstFlowReturn flow;                /* of the latest push downstream, */
+    gint flow_relinks;                 /* which began after so many relinks */
     guint flushes;
-    guint latency_frames;       /* pictures' time from in to out that is told as latency */
-    guint slow_in_row;          /* pictures that took longer */
-    char *warned_unit;          /* the latest unit_doubt that was warned of */
+    guint latency_frames; /* pictures' time from in to out that is told as latency */
+    guint slow_in_row;    /* pictures that took longer */
+    char *warned_unit;    /* the latest unit_doubt that was warned of */
 
     /* With the sink pad's stream lock. */
-    gint64 last_pts;            /* makes pts valid and unique where upstream's is not; -1: times begin anew */
-    gboolean flushed;           /* upstream gave no picture since */
-    gboolean repeating;         /* what is chained is no picture of upstream's, */
-    gboolean keeping_alive;     /* and goes to the host also where no keyframe is wanted */
-    GstClockTime given_pts;     /* the latest picture's, and */
-    GstClockTime given_at;      /* the running time it was given at */
-    GstClockTime repeat_pts;    /* of the latest repeat; NONE */
+    gint64 last_pts;         /* makes pts valid and unique where upstream's is not; -1: times begin anew */
+    gboolean flushed;        /* upstream gave no picture since */
+    gboolean repeating;      /* what is chained is no picture of upstream's, */
+    gboolean keeping_alive;  /* and goes to the host also where no keyframe is wanted */
+    GstClockTime given_pts;  /* the latest picture's, and */
+    GstClockTime given_at;   /* the running time it was given at */
+    GstClockTime repeat_pts; /* of the latest repeat; NONE */
 };
 
 /* The stream, to be unreffed, or NULL. Any thread. */
@@ -92,7 +92,8 @@ GstFlowReturn vsockenc_finish(GstVideoEncoder *encoder);
 gboolean vsockenc_flush(GstVideoEncoder *encoder);
 /* Start the source pad's task, if it does not run. */
 void vsockenc_run_output(GstVsockEnc *self);
-/* There is no picture to send for @frame (taken over): answered @kind, in its order. A keyframe it owed goes to the next. Stream lock. */
+/* There is no picture to send for @frame (taken over): answered @kind, in its order. A keyframe it owed goes to the
+ * next. Stream lock. */
 void vsockenc_give_up_frame(GstVsockEnc *self, GstVideoCodecFrame *frame, gboolean forced, VsockAnswerKind kind);
 
 /* configure.c: tell the host what comes and what is asked for. With the stream lock. */
@@ -145,7 +146,8 @@ const char *vsockenc_path_name(VsockPath path);
 /* @why nothing goes at all, unless something went already. */
 void vsockenc_tell_no_path(GstVsockEnc *self, const char *why);
 
-/* format.c, with the stream lock: make @frame's picture one whose colours the host's SPS is right about. NULL, or why it cannot be. */
+/* format.c, with the stream lock: make @frame's picture one whose colours the host's SPS is right about. NULL, or why
+ * it cannot be. */
 GError *vsockenc_fit_colours(GstVsockEnc *self, GstVideoCodecFrame *frame);
 /* ... HELIX_CAP_ bits of the hosts that it is right about pictures as they are given now. */
 guint32 vsockenc_colours_need(const GstVsockEnc *self);

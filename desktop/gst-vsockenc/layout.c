@@ -34,9 +34,9 @@ VsockRect vsock_visible_rect(const GstVideoInfo *info, GstBuffer *buffer)
         width = meta->width;
         height = meta->height;
     }
-    if (crop && crop->width && crop->height && crop->x < width && crop->y < height &&
-        crop->width <= width - crop->x && crop->height <= height - crop->y) {
-        rect = (VsockRect) { crop->x, crop->y, crop->width, crop->height };
+    if (crop && crop->width && crop->height && crop->x < width && crop->y < height && crop->width <= width - crop->x &&
+        crop->height <= height - crop->y) {
+        rect = (VsockRect){ crop->x, crop->y, crop->width, crop->height };
     }
     return rect;
 }
@@ -121,14 +121,13 @@ gsize vsock_copy_rect(const GstVideoFrame *frame, const VsockRect *rect, guint8 
 
     if (layout->n_planes == 1) {
         bytes = (gsize)rect->width * 4;
-        copy_rows(to + layout->offset[0], layout->stride[0], from + stride * (gssize)rect->y + (gsize)rect->x * 4, stride,
-                  bytes, rect->height);
+        copy_rows(to + layout->offset[0], layout->stride[0], from + stride * (gssize)rect->y + (gsize)rect->x * 4,
+                  stride, bytes, rect->height);
         return bytes * rect->height;
     }
     even.x = GST_ROUND_DOWN_2(rect->x);
     even.y = GST_ROUND_DOWN_2(rect->y);
     copy_rows(to + layout->offset[0], layout->stride[0], from + stride * (gssize)even.y + even.x, stride, rect->width,
               rect->height);
-    return (gsize)rect->width * rect->height +
-           copy_chroma(frame, &even, to + layout->offset[1], layout->stride[1]);
+    return (gsize)rect->width * rect->height + copy_chroma(frame, &even, to + layout->offset[1], layout->stride[1]);
 }

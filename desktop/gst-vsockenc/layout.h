@@ -19,7 +19,7 @@ guint32 vsock_fourcc(GstVideoFormat format);
 
 /* Where the wire's pixels begin and how far their rows are apart. */
 typedef struct VsockLayout {
-    guint n_planes;             /* 2: NV12 */
+    guint n_planes; /* 2: NV12 */
     gsize offset[2], stride[2];
     gsize size;
 } VsockLayout;

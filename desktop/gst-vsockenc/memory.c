@@ -8,10 +8,10 @@
 #include <drm/virtgpu_drm.h>
 #include "memory.h"
 
-#define MEMORY_TYPE     "VsockVirtioGpuMemory"
-#define TARGET_2D       2u      /* Gallium's PIPE_TEXTURE_2D, as the kernel wants it */
+#define MEMORY_TYPE "VsockVirtioGpuMemory"
+#define TARGET_2D 2u /* Gallium's PIPE_TEXTURE_2D, as the kernel wants it */
 /* Render target, sampler view, scanout: what a host needs to take the texture as a picture. */
-#define BIND_PICTURE    (1u << 1 | 1u << 3 | 1u << 18)
+#define BIND_PICTURE (1u << 1 | 1u << 3 | 1u << 18)
 
 /* ---- the allocator: nothing but the memory's functions ---- */
 

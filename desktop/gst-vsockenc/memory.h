@@ -13,21 +13,21 @@
 #include "node.h"
 
 typedef enum VsockMemoryKind {
-    VSOCK_MEMORY_BLOB,          /* guest memory that the host knows nothing of but its size; needs blob=on */
-    VSOCK_MEMORY_CLASSIC,       /* a resource with a format, pages, and a texture (or a 2D device's image) beside them */
+    VSOCK_MEMORY_BLOB,    /* guest memory that the host knows nothing of but its size; needs blob=on */
+    VSOCK_MEMORY_CLASSIC, /* a resource with a format, pages, and a texture (or a 2D device's image) beside them */
 } VsockMemoryKind;
 
 typedef struct VsockMemory {
     GstMemory memory;
     VsockNode *node;
     VsockMemoryKind kind;
-    GstVideoFormat format;      /* that the resource was made for */
+    GstVideoFormat format; /* that the resource was made for */
     guint32 handle, resource_id;
-    guint32 width, height;      /* CLASSIC: of the resource */
+    guint32 width, height; /* CLASSIC: of the resource */
     void *map;
     gsize map_size;
     GMutex lock;
-    int dmabuf;                 /* polls readable when an upload is done; -1 before the first. With the lock */
+    int dmabuf; /* polls readable when an upload is done; -1 before the first. With the lock */
 } VsockMemory;
 
 /*

@@ -79,7 +79,8 @@ VsockNode *vsock_node_open(const char *dri, GError **error)
     } else {
         g_set_error(error, VSOCK_GPU_ERROR, VSOCK_GPU_ERROR_NO_DEVICE,
                     "There is no render node of a virtio-gpu in %s. The VM needs a virtio-gpu device and its driver; a "
-                    "container needs /dev/dri passed in.", folder);
+                    "container needs /dev/dri passed in.",
+                    folder);
     }
     return NULL;
 }

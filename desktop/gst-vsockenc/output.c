@@ -42,9 +42,9 @@ static const char *told_profile(GstVsockEnc *self, const char *profile)
 
 static GstCaps *caps_of(GstVsockEnc *self, const guint8 *sps, gint width, gint height)
 {
-    GstCaps *caps = gst_caps_new_simple("video/x-h264", "stream-format", G_TYPE_STRING, "byte-stream",
-                                        "alignment", G_TYPE_STRING, "au", "width", G_TYPE_INT, width,
-                                        "height", G_TYPE_INT, height, NULL);
+    GstCaps *caps = gst_caps_new_simple("video/x-h264", "stream-format", G_TYPE_STRING, "byte-stream", "alignment",
+                                        G_TYPE_STRING, "au", "width", G_TYPE_INT, width, "height", G_TYPE_INT, height,
+                                        NULL);
     const char *profile = gst_codec_utils_h264_get_profile(sps, 3);
     const char *level = gst_codec_utils_h264_get_level(sps, 3);
 
@@ -69,9 +69,10 @@ static void set_caps(GstVsockEnc *self, GstCaps *caps, GstVideoCodecState *input
 }
 
 /*
- * With the stream lock. Sets the output caps anew when something in them changes: the size, the profile or level of the stream's
- * SPS, the colours that the host says are in it, or the input caps, from which frame rate and pixel aspect ratio come. Those of the access unit's own picture count, as new
- * input caps may be set while older pictures are under way.
+ * With the stream lock. Sets the output caps anew when something in them changes: the size, the profile or level of the
+ * stream's SPS, the colours that the host says are in it, or the input caps, from which frame rate and pixel aspect
+ * ratio come. Those of the access unit's own picture count, as new input caps may be set while older pictures are under
+ * way.
  */
 static void update_caps(GstVsockEnc *self, const VsockAnswer *answer)
 {
@@ -80,13 +81,14 @@ static void update_caps(GstVsockEnc *self, const VsockAnswer *answer)
     gsize len;
     const guint8 *unit = g_bytes_get_data(answer->unit, &len);
     const guint8 *sps = vsock_wire_find_sps(unit, len);
-    const VsockVui *vui = &self->agreement.config.vui;  /* set on this thread */
-    gboolean known = sps || state, same = state && input == self->told_input && vsock_wire_vui_equal(vui, &self->told_vui);
+    const VsockVui *vui = &self->agreement.config.vui; /* set on this thread */
+    gboolean known = sps || state,
+             same = state && input == self->told_input && vsock_wire_vui_equal(vui, &self->told_vui);
     gint width, height;
 
     coded_size(self, answer, &width, &height);
     same = same && state->info.width == width && state->info.height == height &&
-           (!sps || memcmp(self->sps, sps, sizeof(self->sps)) == 0);
+        (!sps || memcmp(self->sps, sps, sizeof(self->sps)) == 0);
     g_clear_pointer(&state, gst_video_codec_state_unref);
     if (same || !known) {
         return;
@@ -105,10 +107,11 @@ static void post_not_negotiated(GstVsockEnc *self)
     GstVideoCodecState *state = gst_video_encoder_get_output_state(GST_VIDEO_ENCODER(self));
     g_autofree char *caps = state ? gst_caps_to_string(state->caps) : NULL;
 
-    GST_ELEMENT_ERROR(self, CORE, NEGOTIATION,
-                      ("What the host codes is not what downstream takes. If caps behind vsockenc ask for a level, size, "
-                       "frame rate and bitrate have to fit it: take them down, or the level up."),
-                      ("the stream is %s", caps ? caps : "unknown"));
+    GST_ELEMENT_ERROR(
+        self, CORE, NEGOTIATION,
+        ("What the host codes is not what downstream takes. If caps behind vsockenc ask for a level, size, "
+         "frame rate and bitrate have to fit it: take them down, or the level up."),
+        ("the stream is %s", caps ? caps : "unknown"));
     g_clear_pointer(&state, gst_video_codec_state_unref);
 }
 
@@ -116,13 +119,14 @@ static void post_not_negotiated(GstVsockEnc *self)
 static gboolean may_repeat_again(GstVsockEnc *self, const VsockAnswer *answer)
 {
     gboolean passes = answer->kind == VSOCK_ANSWER_DROPPED ||
-                      (answer->kind == VSOCK_ANSWER_ERROR && vsock_is_passing_code(answer->code)) ||
-                      vsock_stream_wants_first(self->stream);
+        (answer->kind == VSOCK_ANSWER_ERROR && vsock_is_passing_code(answer->code)) ||
+        vsock_stream_wants_first(self->stream);
 
     return passes && g_atomic_int_add(&self->vain_repeats, 1) + 1 < MAX_VAIN_REPEATS;
 }
 
-/* No access unit comes of @answer's frame, counted as @why too; VSOCK_N_COUNTERS: not at all, it was no picture of upstream's. */
+/* No access unit comes of @answer's frame, counted as @why too; VSOCK_N_COUNTERS: not at all, it was no picture of
+ * upstream's. */
 static void drop(GstVsockEnc *self, VsockAnswer *answer, VsockCounter why)
 {
     GstVideoEncoder *encoder = GST_VIDEO_ENCODER(self);
@@ -145,8 +149,8 @@ static void drop(GstVsockEnc *self, VsockAnswer *answer, VsockCounter why)
 #endif
 }
 
-/* The host made none, or was not asked in time. A keyframe that it owed, the stream's first picture and its latest are asked for again,
- * also where no picture follows. */
+/* The host made none, or was not asked in time. A keyframe that it owed, the stream's first picture and its latest are
+ * asked for again, also where no picture follows. */
 static void drop_frame(GstVsockEnc *self, VsockAnswer *answer, VsockCounter why)
 {
     gboolean wanted;
@@ -156,11 +160,11 @@ static void drop_frame(GstVsockEnc *self, VsockAnswer *answer, VsockCounter why)
     self->host_owes |= answer->was_forced;
     drop(self, answer, answer->was_repeat ? VSOCK_N_COUNTERS : why);
     if (answer->was_repeat && answer->kind == VSOCK_ANSWER_ERROR && !vsock_is_passing_code(answer->code)) {
-        vsock_stream_count_keepalive(self->stream, FALSE);      /* this picture it cannot repeat */
+        vsock_stream_count_keepalive(self->stream, FALSE); /* this picture it cannot repeat */
     }
-    wanted = answer->was_repeat ? may_repeat_again(self, answer)
-                                : answer->was_forced || vsock_stream_wants_first(self->stream) ||
-                                  vsock_stream_wants_last(self->stream);
+    wanted = answer->was_repeat
+        ? may_repeat_again(self, answer)
+        : answer->was_forced || vsock_stream_wants_first(self->stream) || vsock_stream_wants_last(self->stream);
     GST_VIDEO_ENCODER_STREAM_UNLOCK(self);
     if (wanted) {
         vsockenc_want_keyframe(self);
@@ -175,7 +179,7 @@ static GstFlowReturn push_unit(GstVsockEnc *self, VsockAnswer *answer)
     self->errors_in_row = 0;
     g_atomic_int_set(&self->vain_repeats, 0);
     if ((self->keeps_last || answer->unjudged) && !self->reconnects) {
-        self->keeps_last = FALSE;       /* the host has one now, and can read the way it came by */
+        self->keeps_last = FALSE; /* the host has one now, and can read the way it came by */
         vsockenc_keep_last(self, NULL);
     }
     self->host_owes &= !answer->keyframe;
@@ -232,7 +236,8 @@ void vsockenc_push_eos(GstVsockEnc *self)
     eos = g_steal_pointer(&self->eos);
     GST_OBJECT_UNLOCK(self);
     if (eos) {
-        /* Nothing to wait for: an agreement that comes now would be taken by this very thread, or one that waits for it. */
+        /* Nothing to wait for: an agreement that comes now would be taken by this very thread, or one that waits for
+         * it. */
         self->ending = TRUE;
         base->sink_event(GST_VIDEO_ENCODER(self), eos);
         self->ending = FALSE;
@@ -247,7 +252,7 @@ static void note_flow(GstVsockEnc *self, GstFlowReturn flow, guint flushes, gint
 
     GST_VIDEO_ENCODER_STREAM_LOCK(self);
     if (flushes != self->flushes) {
-        flow = GST_FLOW_OK;             /* downstream seeked from within the push: that is over */
+        flow = GST_FLOW_OK; /* downstream seeked from within the push: that is over */
     }
     not_negotiated = flow == GST_FLOW_NOT_NEGOTIATED && self->flow != flow;
     self->flow = flow;
@@ -283,7 +288,7 @@ void vsockenc_output_loop(gpointer element)
     if (!answer) {
         gst_pad_pause_task(GST_VIDEO_ENCODER_SRC_PAD(self));
         if (!vsock_stream_is_flushing(self->stream)) {
-            vsockenc_run_output(self);      /* the flush ended, and a picture that came found the task running yet */
+            vsockenc_run_output(self); /* the flush ended, and a picture that came found the task running yet */
         }
         return;
     }
@@ -328,7 +333,7 @@ void vsockenc_output_loop(gpointer element)
         break;
     case VSOCK_ANSWER_DRAINED:
         vsock_answer_free(answer);
-        vsock_stream_answer_done(self->stream);     /* first: the base class drains */
+        vsock_stream_answer_done(self->stream); /* first: the base class drains */
         vsockenc_push_eos(self);
         return;
     }

@@ -29,7 +29,9 @@ void vsockenc_set_path(GstVsockEnc *self, VsockPath path, const char *reason)
     GST_OBJECT_UNLOCK(self);
     if (path_changed || reason_changed) {
         GST_INFO_OBJECT(self, "path %s: %s", vsockenc_path_name(path),
-                        reason ? reason : path < VSOCK_N_PATHS ? "there is no better one" : "no picture yet");
+                        reason                     ? reason
+                            : path < VSOCK_N_PATHS ? "there is no better one"
+                                                   : "no picture yet");
     }
     if (path_changed) {
         g_object_notify(G_OBJECT(self), "path");
@@ -91,7 +93,7 @@ gboolean vsockenc_trial_refused(GstVsockEnc *self, VsockAnswer *answer)
         self->force_keyframe |= answer->was_forced;
     } else if (vsockenc_is_of_way(answer)) {
         refuse_way(self, answer->way, answer->message);
-        vsockenc_last_as_pixels(self);      /* nobody waits to send it by another way: this one goes with every host */
+        vsockenc_last_as_pixels(self); /* nobody waits to send it by another way: this one goes with every host */
     }
     GST_VIDEO_ENCODER_STREAM_UNLOCK(self);
     return refused;
@@ -114,7 +116,7 @@ static gboolean try_way(GstVsockEnc *self, GstVideoCodecFrame *frame, VsockPictu
     self->trial = NULL;
     refusal = g_steal_pointer(&self->trial_refusal);
     if (!refusal) {
-        return TRUE;            /* of one that was dropped or lost the next is the trial */
+        return TRUE; /* of one that was dropped or lost the next is the trial */
     }
     refuse_way(self, way, refusal);
     gst_buffer_replace(&frame->input_buffer, input);
@@ -125,11 +127,12 @@ static gboolean try_way(GstVsockEnc *self, GstVideoCodecFrame *frame, VsockPictu
     return FALSE;
 }
 
-/* There is no picture in @frame to send; @error (taken over) says why. Of one that is not drawn in time others may follow. */
+/* There is no picture in @frame to send; @error (taken over) says why. Of one that is not drawn in time others may
+ * follow. */
 static GstFlowReturn no_picture(GstVsockEnc *self, GstVideoCodecFrame *frame, gboolean forced, GError *error)
 {
     gboolean passes = g_error_matches(error, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_BUSY) &&
-                      ++self->errors_in_row < VSOCKENC_MAX_ERRORS_IN_ROW;
+        ++self->errors_in_row < VSOCKENC_MAX_ERRORS_IN_ROW;
 
     if (!passes) {
         vsockenc_post_error(self, error);

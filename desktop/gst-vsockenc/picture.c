@@ -21,7 +21,8 @@ void vsock_picture_size(const GstVideoInfo *info, GstBuffer *buffer, guint32 *wi
 /* Drivers whose buffers may be in an order of their own where the modifier is not said; "drm" is most of them. */
 static gboolean is_gpu(const char *exporter)
 {
-    static const char *const gpus[] = { "drm", "i915", "msm", "nvidia", "nvidia_drm", "panthor", "pvr", "vmwgfx", "xe", NULL };
+    static const char *const gpus[] = { "drm",     "i915", "msm",    "nvidia", "nvidia_drm",
+                                        "panthor", "pvr",  "vmwgfx", "xe",     NULL };
 
     return g_strv_contains(gpus, exporter);
 }
@@ -31,7 +32,8 @@ static gboolean is_gpu(const char *exporter)
  * black or old. FALSE without @error: it may be one. @foreign: the kernel itself has said that the first memory is not
  * the virtio-gpu's. @why receives whose it is.
  */
-static gboolean readable(const VsockPictureSource *source, GstBuffer *buffer, gboolean foreign, char **why, GError **error)
+static gboolean readable(const VsockPictureSource *source, GstBuffer *buffer, gboolean foreign, char **why,
+                         GError **error)
 {
     for (guint i = 0; i < gst_buffer_n_memory(buffer); i++) {
         GstMemory *memory = gst_buffer_peek_memory(buffer, i);
@@ -45,9 +47,10 @@ static gboolean readable(const VsockPictureSource *source, GstBuffer *buffer, gb
             return FALSE;
         }
         if (exporter && is_gpu(exporter) && source->modifier == VSOCK_MODIFIER_IMPLICIT && source->dmabuf_caps) {
-            g_set_error(error, GST_STREAM_ERROR, GST_STREAM_ERROR_FORMAT,
-                        "A DMA-BUF of driver \"%s\" without a modifier may be in an order that only its GPU knows. " INSERT,
-                        exporter);
+            g_set_error(
+                error, GST_STREAM_ERROR, GST_STREAM_ERROR_FORMAT,
+                "A DMA-BUF of driver \"%s\" without a modifier may be in an order that only its GPU knows. " INSERT,
+                exporter);
             return FALSE;
         }
         if (!*why) {
@@ -182,7 +185,8 @@ VsockPicture *vsock_picture_new(const VsockPictureSource *source, GstBuffer *buf
 
     if (gst_buffer_n_memory(buffer) == 0) {
         g_set_error(error, GST_STREAM_ERROR, GST_STREAM_ERROR_FORMAT,
-                    "Upstream gave a buffer without memory, which holds no picture. If it marks gaps, drop those before vsockenc.");
+                    "Upstream gave a buffer without memory, which holds no picture. If it marks gaps, drop those "
+                    "before vsockenc.");
         return NULL;
     }
     if (gst_is_dmabuf_memory(gst_buffer_peek_memory(buffer, 0))) {
@@ -221,7 +225,7 @@ static gboolean keep_pixels(VsockPicture *again, const VsockPicture *picture)
     again->part[0].data = again->repacked;
     again->part[0].len = at;
     again->n_parts = 1;
-    again->cpu_bytes = picture->pixel_bytes;    /* into the socket */
+    again->cpu_bytes = picture->pixel_bytes; /* into the socket */
     return TRUE;
 }
 

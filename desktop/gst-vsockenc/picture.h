@@ -19,40 +19,40 @@
 
 typedef struct VsockPicture {
     VsockPath path;
-    guint32 fourcc, width, height, stride;      /* after cropping */
+    guint32 fourcc, width, height, stride; /* after cropping */
     /* by resource id */
     guint32 resource_id;
-    guint8 source;              /* HELIX_SOURCE_ */
+    guint8 source; /* HELIX_SOURCE_ */
     guint8 planes;
     guint32 crop_x, crop_y, res_width, res_height;
     guint32 offset[2], stride_of[2];
     guint64 modifier;
-    int fence_fd;               /* wait for this to poll readable before the host is told; -1: nothing to wait for */
-    GstBuffer *buffer;          /* the picture's memory, held until the host has read it; or */
-    GstMemory *memory;          /* of a DMA-BUF that upstream may have back meanwhile: the id stays this memory's */
-    guint32 needs;              /* see vsock_picture_needs() */
-    VsockWay way;               /* GUEST_COPY */
-    gboolean trial;             /* the host has not shown yet that it can read it this way: it may refuse, and no harm done */
-    gboolean drawn;             /* GUEST_COPY: upstream drew into a buffer of ours, nothing was copied */
-    gboolean again;             /* it was given to another host before: a refusal ends nothing */
+    int fence_fd;      /* wait for this to poll readable before the host is told; -1: nothing to wait for */
+    GstBuffer *buffer; /* the picture's memory, held until the host has read it; or */
+    GstMemory *memory; /* of a DMA-BUF that upstream may have back meanwhile: the id stays this memory's */
+    guint32 needs;     /* see vsock_picture_needs() */
+    VsockWay way;      /* GUEST_COPY */
+    gboolean trial;    /* the host has not shown yet that it can read it this way: it may refuse, and no harm done */
+    gboolean drawn;    /* GUEST_COPY: upstream drew into a buffer of ours, nothing was copied */
+    gboolean again;    /* it was given to another host before: a refusal ends nothing */
     /* by pixels */
     struct {
         const void *data;
         gsize len;
     } part[4];
     guint n_parts;
-    guint32 pixel_bytes;        /* sum of the parts */
-    guint64 cpu_bytes;          /* copied by this CPU, the copy into the socket included */
-    GstVideoFrame *map;         /* what part points into; or */
+    guint32 pixel_bytes; /* sum of the parts */
+    guint64 cpu_bytes;   /* copied by this CPU, the copy into the socket included */
+    GstVideoFrame *map;  /* what part points into; or */
     guint8 *repacked;
 } VsockPicture;
 
 /* What does not change from picture to picture. */
 typedef struct VsockPictureSource {
-    VsockGpu *gpu;              /* NULL: no DMA-BUF can be named; gpu_error says why */
+    VsockGpu *gpu; /* NULL: no DMA-BUF can be named; gpu_error says why */
     const GError *gpu_error;
-    VsockCopier *copier;        /* NULL: no buffers of ours; for the same reason */
-    GstVideoInfo info;          /* from caps; DMA_DRM already turned into its format */
+    VsockCopier *copier; /* NULL: no buffers of ours; for the same reason */
+    GstVideoInfo info;   /* from caps; DMA_DRM already turned into its format */
     gboolean dmabuf_caps;
     guint64 modifier;
 } VsockPictureSource;
@@ -68,8 +68,8 @@ void vsock_picture_free(VsockPicture *picture);
 /* HELIX_CAP_ bits without which a host cannot read it. */
 guint32 vsock_picture_needs(const VsockPicture *picture);
 /*
- * The same picture once more, for a host that comes later: holds its buffer of guest-copy, or a copy of its pixels; of a DMA-BUF the
- * memory, not the buffer, which a pool may want for the next picture. NULL: no memory.
+ * The same picture once more, for a host that comes later: holds its buffer of guest-copy, or a copy of its pixels; of
+ * a DMA-BUF the memory, not the buffer, which a pool may want for the next picture. NULL: no memory.
  */
 VsockPicture *vsock_picture_again(const VsockPicture *picture);
 

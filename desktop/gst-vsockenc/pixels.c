@@ -16,7 +16,8 @@ static const guint8 zeros[MAX_PADDING];
 
 /* ---- mapping ---- */
 
-/* The ioctl below would wait for ever for a driver that hangs, and the stream lock is held. All of @buffer's write fences. */
+/* The ioctl below would wait for ever for a driver that hangs, and the stream lock is held. All of @buffer's write
+ * fences. */
 static gboolean wait_for_fences(GstBuffer *buffer, GError **error)
 {
     gint64 until = g_get_monotonic_time() + VSOCK_FENCE_MS * G_TIME_SPAN_MILLISECOND;
@@ -34,7 +35,8 @@ static gboolean wait_for_fences(GstBuffer *buffer, GError **error)
         }
         if (n == 0) {
             g_set_error(error, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_BUSY,
-                        "Whoever draws this DMA-BUF has not finished it within %d ms: does its driver hang?", VSOCK_FENCE_MS);
+                        "Whoever draws this DMA-BUF has not finished it within %d ms: does its driver hang?",
+                        VSOCK_FENCE_MS);
             return FALSE;
         }
     }
@@ -185,7 +187,8 @@ VsockPicture *vsock_pixels_picture(const GstVideoInfo *info, GstBuffer *buffer, 
     picture->height = rect.height;
     picture->map = map;
     if (!use_in_place(picture, &rect) && !repack(picture, &rect)) {
-        g_set_error(error, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_NO_SPACE_LEFT, "No memory for a copy of the picture.");
+        g_set_error(error, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_NO_SPACE_LEFT,
+                    "No memory for a copy of the picture.");
         vsock_picture_free(picture);
         return NULL;
     }
@@ -202,7 +205,7 @@ VsockPicture *vsock_pixels_again(const VsockPicture *picture)
 
     pixels->path = VSOCK_PATH_PIXEL_DATA;
     pixels->again = TRUE;
-    pixels->needs = picture->needs & HELIX_CAP_VUI;     /* by pixels, but still in its own colours */
+    pixels->needs = picture->needs & HELIX_CAP_VUI; /* by pixels, but still in its own colours */
     pixels->fence_fd = -1;
     pixels->fourcc = picture->fourcc;
     pixels->width = picture->width;
@@ -217,7 +220,7 @@ VsockPicture *vsock_pixels_again(const VsockPicture *picture)
         guint half = plane ? 2 : 1, rows = (picture->height + half - 1) / half;
         gsize row_bytes = (plane ? GST_ROUND_UP_2((gsize)picture->width) : picture->width) * across;
         const guint8 *from = (const guint8 *)memory->map + picture->offset[plane] + picture->crop_x * across +
-                             (gsize)picture->stride_of[plane] * (picture->crop_y / half);
+            (gsize)picture->stride_of[plane] * (picture->crop_y / half);
 
         for (guint row = 0; row < rows; row++) {
             memcpy(pixels->repacked + layout.offset[plane] + layout.stride[plane] * row, from, row_bytes);

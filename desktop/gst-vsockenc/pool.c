@@ -10,10 +10,10 @@ typedef struct VsockPool {
     VsockNode *node;
     VsockMemoryKind kind;
     guint most;
-    GstVideoInfo info;          /* from the configuration */
+    GstVideoInfo info; /* from the configuration */
     guint size;
-    GError *error;              /* why the GPU made no buffer, the first time; with the object lock */
-    gint *made;                 /* GPU buffers there are; atomic, and a g_atomic_rc_box of them and the pool */
+    GError *error; /* why the GPU made no buffer, the first time; with the object lock */
+    gint *made;    /* GPU buffers there are; atomic, and a g_atomic_rc_box of them and the pool */
 } VsockPool;
 
 typedef GstBufferPoolClass VsockPoolClass;
@@ -76,7 +76,8 @@ static GstMemory *make_memory(VsockPool *self)
     return memory;
 }
 
-static GstFlowReturn vsock_pool_alloc_buffer(GstBufferPool *pool, GstBuffer **buffer, GstBufferPoolAcquireParams *params)
+static GstFlowReturn vsock_pool_alloc_buffer(GstBufferPool *pool, GstBuffer **buffer,
+                                             GstBufferPoolAcquireParams *params)
 {
     VsockPool *self = (VsockPool *)pool;
     GstMemory *memory = make_memory(self);

@@ -3,9 +3,9 @@
  * pool.h - a GstBufferPool of virtio-gpu buffers of the element's own: given to upstream to draw into, or copied into
  * by the element itself.
  *
- * No more than @most of its buffers are the GPU's, as these are dear: upstream gets plain memory beyond that, so that it
- * never waits for the host, and such a buffer is let go when it comes back. Buffers keep the render node open, so the
- * pool may be used when the element is gone.
+ * No more than @most of its buffers are the GPU's, as these are dear: upstream gets plain memory beyond that, so that
+ * it never waits for the host, and such a buffer is let go when it comes back. Buffers keep the render node open, so
+ * the pool may be used when the element is gone.
  */
 #ifndef VSOCKENC_POOL_H
 #define VSOCKENC_POOL_H

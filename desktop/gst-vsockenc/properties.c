@@ -16,7 +16,7 @@ enum {
     PROP_PATH,
     PROP_PATH_REASON,
     PROP_STATS,
-    PROP_SETTING,               /* + VsockSetting */
+    PROP_SETTING, /* + VsockSetting */
 };
 
 #define GST_TYPE_VSOCKENC_RATE_CONTROL (rate_control_type())
@@ -44,7 +44,8 @@ static GType rate_control_type(void)
 static guint setting_of(const GValue *value)
 {
     return G_VALUE_HOLDS_BOOLEAN(value) ? (guint)g_value_get_boolean(value)
-         : G_VALUE_HOLDS_ENUM(value) ? (guint)g_value_get_enum(value) : g_value_get_uint(value);
+        : G_VALUE_HOLDS_ENUM(value)     ? (guint)g_value_get_enum(value)
+                                        : g_value_get_uint(value);
 }
 
 static void set_property(GObject *object, guint id, const GValue *value, GParamSpec *spec)
@@ -149,37 +150,49 @@ static void install_connection(GObjectClass *object_class)
     const GParamFlags ready = G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_READY;
 
     g_object_class_install_property(object_class, PROP_CID,
-        g_param_spec_uint("cid", "CID", "vsock address of the host (2 is the machine that runs the VM)",
-                          0, G_MAXUINT, 2, ready));
+                                    g_param_spec_uint("cid", "CID",
+                                                      "vsock address of the host (2 is the machine that runs the VM)",
+                                                      0, G_MAXUINT, 2, ready));
     g_object_class_install_property(object_class, PROP_PORT,
-        g_param_spec_uint("port", "Port", "vsock port of the host's frame export (its helix-vsock-port=)",
-                          0, G_MAXUINT, HELIX_WIRE_DEFAULT_PORT, ready));
-    g_object_class_install_property(object_class, PROP_SOCKET_PATH,
+                                    g_param_spec_uint("port", "Port",
+                                                      "vsock port of the host's frame export (its helix-vsock-port=)",
+                                                      0, G_MAXUINT, HELIX_WIRE_DEFAULT_PORT, ready));
+    g_object_class_install_property(
+        object_class, PROP_SOCKET_PATH,
         g_param_spec_string("socket-path", "Socket path",
                             "Connect to this UNIX socket instead of vsock (the host's helix-listen=unix:PATH)", NULL,
                             ready));
-    g_object_class_install_property(object_class, PROP_TIMEOUT,
+    g_object_class_install_property(
+        object_class, PROP_TIMEOUT,
         g_param_spec_uint("timeout", "Timeout",
                           "Milliseconds a host that owes an answer may leave a ping unanswered or a message unfinished "
-                          "before it counts as gone; six times as many for an answer (0: for ever)", 0, G_MAXINT, 10000, ready));
-    g_object_class_install_property(object_class, PROP_RECONNECT,
+                          "before it counts as gone; six times as many for an answer (0: for ever)",
+                          0, G_MAXINT, 10000, ready));
+    g_object_class_install_property(
+        object_class, PROP_RECONNECT,
         g_param_spec_boolean("reconnect", "Reconnect",
                              "Connect again to a host that is gone, with a warning, instead of ending in an error; "
-                             "also wait for a host that is not there yet", FALSE, ready));
-    g_object_class_install_property(object_class, PROP_KEEPALIVE_TIME,
-        g_param_spec_uint("keepalive-time", "Keepalive time",
-                          "Milliseconds after which a live source that gives no picture, as a screen that stands still, has its last "
-                          "one repeated by the host, so that films, segments and sound beside it go on (0: never)",
-                          0, G_MAXINT, 0, G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_PLAYING));
-    g_object_class_install_property(object_class, PROP_PATH,
+                             "also wait for a host that is not there yet",
+                             FALSE, ready));
+    g_object_class_install_property(
+        object_class, PROP_KEEPALIVE_TIME,
+        g_param_spec_uint(
+            "keepalive-time", "Keepalive time",
+            "Milliseconds after which a live source that gives no picture, as a screen that stands still, has its last "
+            "one repeated by the host, so that films, segments and sound beside it go on (0: never)",
+            0, G_MAXINT, 0, G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_PLAYING));
+    g_object_class_install_property(
+        object_class, PROP_PATH,
         g_param_spec_string("path", "Path",
                             "How the latest picture went to the host: dmabuf (named, nothing copied), guest-copy (in a "
                             "buffer of the virtio-gpu of our own), pixel-data (over the connection), or none",
                             "none", G_PARAM_READABLE | G_PARAM_STATIC_STRINGS));
     g_object_class_install_property(object_class, PROP_PATH_REASON,
-        g_param_spec_string("path-reason", "Reason of the path", "Why no better path was taken, and what to do about it",
-                            NULL, G_PARAM_READABLE | G_PARAM_STATIC_STRINGS));
-    g_object_class_install_property(object_class, PROP_STATS,
+                                    g_param_spec_string("path-reason", "Reason of the path",
+                                                        "Why no better path was taken, and what to do about it", NULL,
+                                                        G_PARAM_READABLE | G_PARAM_STATIC_STRINGS));
+    g_object_class_install_property(
+        object_class, PROP_STATS,
         g_param_spec_boxed("stats", "Statistics",
                            "Counts, bytes and microseconds since the start; also an element message at the end",
                            GST_TYPE_STRUCTURE, G_PARAM_READABLE | G_PARAM_STATIC_STRINGS));
@@ -188,7 +201,8 @@ static void install_connection(GObjectClass *object_class)
 static void install_uint(GObjectClass *object_class, VsockSetting setting, const char *name, const char *nick,
                          const char *blurb, guint max)
 {
-    g_object_class_install_property(object_class, PROP_SETTING + setting,
+    g_object_class_install_property(
+        object_class, PROP_SETTING + setting,
         g_param_spec_uint(name, nick, blurb, 0, max, 0,
                           G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_PLAYING));
 }
@@ -207,20 +221,23 @@ static void install_settings(GObjectClass *object_class)
     install_uint(object_class, VSOCK_SETTING_MAX_BITRATE, "max-bitrate", "Maximum bitrate",
                  "Highest bitrate in kbit/s of rate-control=vbr; at least bitrate (0: none)", G_MAXUINT);
     g_object_class_install_property(object_class, PROP_SETTING + VSOCK_SETTING_RATE_CONTROL,
-        g_param_spec_enum("rate-control", "Rate control", "How the bitrate is kept", GST_TYPE_VSOCKENC_RATE_CONTROL,
-                          HELIX_RATE_AUTO, playing));
-    install_uint(object_class, VSOCK_SETTING_KEY_INT_MAX, "key-int-max", "Key-frame maximal interval",
-                 "Frames from one keyframe to the next at most, however long they take: a screen that stands still has none "
-                 "but those of keepalive-time (0: keyframes only when asked for, as a viewer's picture-loss indication does)",
-                 G_MAXINT);
+                                    g_param_spec_enum("rate-control", "Rate control", "How the bitrate is kept",
+                                                      GST_TYPE_VSOCKENC_RATE_CONTROL, HELIX_RATE_AUTO, playing));
+    install_uint(
+        object_class, VSOCK_SETTING_KEY_INT_MAX, "key-int-max", "Key-frame maximal interval",
+        "Frames from one keyframe to the next at most, however long they take: a screen that stands still has none "
+        "but those of keepalive-time (0: keyframes only when asked for, as a viewer's picture-loss indication does)",
+        G_MAXINT);
     install_uint(object_class, VSOCK_SETTING_MIN_QP, "min-qp", "Minimum quantiser",
                  "Smallest quantiser, for the best quality allowed; the quantiser itself with rate-control=cqp "
-                 "(0: automatic)", 51);
+                 "(0: automatic)",
+                 51);
     install_uint(object_class, VSOCK_SETTING_MAX_QP, "max-qp", "Maximum quantiser",
                  "Largest quantiser, for the worst quality allowed; the bitrate gives way to it (0: automatic)", 51);
     install_uint(object_class, VSOCK_SETTING_NUM_SLICES, "num-slices", "Number of slices",
                  "Slices a picture (0: chosen by the host)", 255);
-    g_object_class_install_property(object_class, PROP_SETTING + VSOCK_SETTING_AUD,
+    g_object_class_install_property(
+        object_class, PROP_SETTING + VSOCK_SETTING_AUD,
         g_param_spec_boolean("aud", "AUD", "Begin each access unit with a delimiter NAL unit", FALSE, playing));
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * repeat.c - a keyframe, or a sign of life, on a screen that stands still: upstream gives no picture to make one of, so the host is
- * asked to encode its last picture again. A host that came back has none, and is given the last one that upstream gave.
+ * repeat.c - a keyframe, or a sign of life, on a screen that stands still: upstream gives no picture to make one of, so
+ * the host is asked to encode its last picture again. A host that came back has none, and is given the last one that
+ * upstream gave.
  *
  * The request goes the way of pictures, as an empty buffer given to the base class: its bookkeeping (which keyframe was
  * asked for, the event that tells downstream of it, times) stays right.
@@ -30,7 +31,7 @@ void vsockenc_note_picture(GstVsockEnc *self, GstVideoCodecFrame *frame)
     /* A picture that was drawn before a repeat of its predecessor was sent, and came after. */
     if (GST_CLOCK_TIME_IS_VALID(self->repeat_pts) && GST_CLOCK_TIME_IS_VALID(frame->pts) &&
         frame->pts <= self->repeat_pts) {
-        frame->pts = ++self->repeat_pts;        /* and maybe more of them */
+        frame->pts = ++self->repeat_pts; /* and maybe more of them */
     } else {
         self->repeat_pts = GST_CLOCK_TIME_NONE;
     }

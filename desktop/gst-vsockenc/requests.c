@@ -5,8 +5,9 @@
 #define GST_CAT_DEFAULT vsockenc_debug
 
 /*
- * Pictures given up that wait for older ones, at most: without a limit a host that is stuck with timeout=0 would collect them. At the
- * default timeout a host is given up first, after 60 s, in which a source of 120 pictures a second makes 7200. About 1 KiB each.
+ * Pictures given up that wait for older ones, at most: without a limit a host that is stuck with timeout=0 would
+ * collect them. At the default timeout a host is given up first, after 60 s, in which a source of 120 pictures a second
+ * makes 7200. About 1 KiB each.
  */
 #define MAX_GIVEN_UP 8192u
 
@@ -33,14 +34,22 @@ static VsockPending *pending_new(VsockPicture *picture, gpointer frame)
         pending->request.fourcc = HELIX_FORMAT_XR24;
         return pending;
     }
-    pending->request = (VsockRequest) {
+    pending->request = (VsockRequest){
         .flags = picture->path == VSOCK_PATH_PIXEL_DATA ? HELIX_REQUEST_PIXEL_DATA : 0,
-        .resource_id = picture->resource_id, .width = picture->width, .height = picture->height,
-        .fourcc = picture->fourcc, .stride = picture->stride,
-        .source = picture->source, .planes = picture->planes, .crop_x = picture->crop_x, .crop_y = picture->crop_y,
-        .res_width = picture->res_width, .res_height = picture->res_height,
+        .resource_id = picture->resource_id,
+        .width = picture->width,
+        .height = picture->height,
+        .fourcc = picture->fourcc,
+        .stride = picture->stride,
+        .source = picture->source,
+        .planes = picture->planes,
+        .crop_x = picture->crop_x,
+        .crop_y = picture->crop_y,
+        .res_width = picture->res_width,
+        .res_height = picture->res_height,
         .offset = { picture->offset[0], picture->offset[1] },
-        .stride_of = { picture->stride_of[0], picture->stride_of[1] }, .modifier = picture->modifier,
+        .stride_of = { picture->stride_of[0], picture->stride_of[1] },
+        .modifier = picture->modifier,
     };
     pending->buffer = picture->buffer ? gst_buffer_ref(picture->buffer) : NULL;
     pending->path = picture->path;
@@ -76,7 +85,7 @@ static void send_request(VsockStream *self, VsockPending *pending)
     vsock_stream_push_pending(self, pending);
     self->requests_pending++;
     if (!self->had_picture) {
-        self->repeat_us = 0;    /* the first on a connection is a keyframe, */
+        self->repeat_us = 0; /* the first on a connection is a keyframe, */
         /* and may have been held since before it. After pixels no way is left. */
         pending->trial |= self->owes_first && pending->path != VSOCK_PATH_PIXEL_DATA;
         pending->unjudged |= self->owes_first && pending->path == VSOCK_PATH_GUEST_COPY;
@@ -120,14 +129,14 @@ void vsock_stream_settle(VsockStream *self)
 }
 
 /*
- * With the lock. @pending, in no queue, is not sent. Its answer keeps its place: the base class pushes the events of all frames up to
- * one that it drops. What it holds is let go by the thread that takes the answer, without the lock.
+ * With the lock. @pending, in no queue, is not sent. Its answer keeps its place: the base class pushes the events of
+ * all frames up to one that it drops. What it holds is let go by the thread that takes the answer, without the lock.
  */
 static void give_up(VsockStream *self, VsockPending *pending, VsockAnswerKind kind)
 {
     pending->given_up = vsock_answer_new(kind, pending);
     if (pending->path == VSOCK_PATH_GUEST_COPY && !pending->repeat) {
-        vsock_stats_count(self->stats, VSOCK_COUNT_CPU_BYTES, pending->cpu_bytes);     /* copied all the same */
+        vsock_stats_count(self->stats, VSOCK_COUNT_CPU_BYTES, pending->cpu_bytes); /* copied all the same */
     }
     if (++self->n_given_up > MAX_GIVEN_UP) {
         answer_given_up(self, pending);
@@ -147,7 +156,8 @@ void vsock_stream_unhold(VsockStream *self)
     vsock_stream_settle(self);
 }
 
-/* With the lock. What is held is not sent. What it holds alive is moved to @buffer and @outgoing, to be freed without the lock. */
+/* With the lock. What is held is not sent. What it holds alive is moved to @buffer and @outgoing, to be freed without
+ * the lock. */
 static void give_up_held(VsockStream *self, VsockAnswerKind kind, GstBuffer **buffer, VsockOutgoing **outgoing)
 {
     VsockPending *held = g_steal_pointer(&self->held);
@@ -262,11 +272,12 @@ gboolean vsock_stream_key_held(VsockStream *self)
     return held;
 }
 
-/* A host that has a picture encodes it again, if it can; one that has none, though there was one, is given that again. */
+/* A host that has a picture encodes it again, if it can; one that has none, though there was one, is given that again.
+ */
 static gboolean can_be_wanted(const VsockStream *self)
 {
     if (self->failed || self->flushing) {
-        return FALSE;           /* after a flush the next picture is a keyframe */
+        return FALSE; /* after a flush the next picture is a keyframe */
     }
     return self->had_picture ? vsock_stream_has_capability(self, HELIX_CAP_REPEAT)
                              : self->owes_first && vsock_stream_has_agreed(self);

@@ -16,7 +16,7 @@
 
 typedef struct Buffer {
     dev_t dev;
-    ino_t ino;                  /* of the dma-buf: not reused while the handle lives, the handle holds the dma-buf. Before
+    ino_t ino; /* of the dma-buf: not reused while the handle lives, the handle holds the dma-buf. Before
                                    Linux 5.3 dma-bufs have none of their own: then the handle tells them apart */
     guint32 handle, resource_id;
     gint64 used_us;
@@ -24,8 +24,8 @@ typedef struct Buffer {
 
 struct VsockGpu {
     VsockNode *node;
-    GArray *buffers;            /* Buffer */
-    struct stat anonymous;      /* of the inode that files without one of their own share */
+    GArray *buffers;       /* Buffer */
+    struct stat anonymous; /* of the inode that files without one of their own share */
     gint64 swept_us;
 };
 

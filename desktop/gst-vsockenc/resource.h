@@ -21,8 +21,8 @@ guint32 vsock_gpu_lookup(VsockGpu *gpu, int fd, gboolean *imported, GError **err
 void vsock_gpu_forget(VsockGpu *gpu);
 
 /*
- * Who exported DMA-BUF @fd: a driver's name like "virtio_gpu", "drm" for one of the others that share DRM's code, or NULL
- * if the kernel does not say: before 5.8 "drm" may be the virtio-gpu too. To be freed.
+ * Who exported DMA-BUF @fd: a driver's name like "virtio_gpu", "drm" for one of the others that share DRM's code, or
+ * NULL if the kernel does not say: before 5.8 "drm" may be the virtio-gpu too. To be freed.
  */
 char *vsock_dmabuf_exporter(int fd);
 

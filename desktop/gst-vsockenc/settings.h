@@ -10,11 +10,11 @@
 #include "wire.h"
 
 typedef enum VsockSetting {
-    VSOCK_SETTING_BITRATE,          /* kbit/s; 0 automatic */
-    VSOCK_SETTING_MAX_BITRATE,      /* kbit/s; 0 none */
-    VSOCK_SETTING_RATE_CONTROL,     /* HELIX_RATE_ */
-    VSOCK_SETTING_KEY_INT_MAX,      /* frames; 0 none */
-    VSOCK_SETTING_MIN_QP,           /* 0 automatic, like the next two */
+    VSOCK_SETTING_BITRATE,      /* kbit/s; 0 automatic */
+    VSOCK_SETTING_MAX_BITRATE,  /* kbit/s; 0 none */
+    VSOCK_SETTING_RATE_CONTROL, /* HELIX_RATE_ */
+    VSOCK_SETTING_KEY_INT_MAX,  /* frames; 0 none */
+    VSOCK_SETTING_MIN_QP,       /* 0 automatic, like the next two */
     VSOCK_SETTING_MAX_QP,
     VSOCK_SETTING_NUM_SLICES,
     VSOCK_SETTING_AUD,
@@ -23,12 +23,12 @@ typedef enum VsockSetting {
 
 typedef struct VsockSettings {
     guint asked[VSOCK_N_SETTINGS];
-    guint64 asked_at[VSOCK_N_SETTINGS];     /* the serial it was set at */
-    guint accepted[VSOCK_N_SETTINGS];       /* what was asked when the host last agreed */
-    guint in_force[VSOCK_N_SETTINGS];       /* the host's word */
-    guint64 serial;                         /* counts changes */
-    guint64 told;                           /* up to here the host was told */
-    guint64 agreed;                         /* up to here it said what is in force; 0: nothing yet */
+    guint64 asked_at[VSOCK_N_SETTINGS]; /* the serial it was set at */
+    guint accepted[VSOCK_N_SETTINGS];   /* what was asked when the host last agreed */
+    guint in_force[VSOCK_N_SETTINGS];   /* the host's word */
+    guint64 serial;                     /* counts changes */
+    guint64 told;                       /* up to here the host was told */
+    guint64 agreed;                     /* up to here it said what is in force; 0: nothing yet */
 } VsockSettings;
 
 void vsock_settings_set(VsockSettings *settings, VsockSetting setting, guint value);

@@ -11,7 +11,7 @@ struct VsockStats {
     GMutex lock;
     guint64 counter[VSOCK_N_COUNTERS];
     guint64 path[VSOCK_N_PATHS];
-    guint32 *sample[VSOCK_N_STAGES];    /* microseconds, SAMPLES of them, a ring */
+    guint32 *sample[VSOCK_N_STAGES]; /* microseconds, SAMPLES of them, a ring */
     guint64 n_samples[VSOCK_N_STAGES];
 };
 

@@ -58,7 +58,7 @@ gboolean vsock_stream_has_agreed(const VsockStream *self)
 static gboolean is_of_picture(const VsockAnswer *answer)
 {
     return answer->kind == VSOCK_ANSWER_UNIT || answer->kind == VSOCK_ANSWER_DROPPED ||
-           answer->kind == VSOCK_ANSWER_ERROR;
+        answer->kind == VSOCK_ANSWER_ERROR;
 }
 
 /* Answers that downstream has not taken keep their places: or they would grow in number here. */
@@ -177,11 +177,11 @@ void vsock_stream_close(VsockStream *self, GDestroyNotify free_frame)
 
     g_mutex_lock(&self->lock);
     self->ended = TRUE;
-    self->away = TRUE;          /* whoever still has a reference sends nothing */
+    self->away = TRUE; /* whoever still has a reference sends nothing */
     g_cond_broadcast(&self->cond);
     g_mutex_unlock(&self->lock);
     if (self->connection) {
-        vsock_connection_free(self->connection);    /* its thread uses the pointer until then */
+        vsock_connection_free(self->connection); /* its thread uses the pointer until then */
         self->connection = NULL;
     }
     vsock_stream_discard(self, free_frame);
@@ -263,7 +263,7 @@ guint32 vsock_stream_capabilities(VsockStream *self)
     guint32 capabilities;
 
     g_mutex_lock(&self->lock);
-    capabilities = self->agreement.capabilities;    /* of the last host, while it is away */
+    capabilities = self->agreement.capabilities; /* of the last host, while it is away */
     g_mutex_unlock(&self->lock);
     return capabilities;
 }
@@ -428,7 +428,7 @@ void vsock_stream_discard(VsockStream *self, GDestroyNotify free_frame)
         }
     }
     held = g_steal_pointer(&self->held);
-    vsock_stream_unhold(self);  /* all that were given up are answers now */
+    vsock_stream_unhold(self); /* all that were given up are answers now */
     if (held) {
         g_queue_push_tail(&frames, g_steal_pointer(&held->frame));
     }

@@ -16,12 +16,12 @@ static guint8 *put_header(guint8 *out, guint8 type, guint8 flags, guint16 sessio
 gboolean vsock_wire_config_is_long(const VsockConfig *config)
 {
     return config->max_bitrate || config->key_int_max || config->rate_control || config->min_qp || config->max_qp ||
-           config->slices || config->aud;
+        config->slices || config->aud;
 }
 
 gboolean vsock_wire_vui_equal(const VsockVui *a, const VsockVui *b)
 {
-    return memcmp(a, b, sizeof(*a)) == 0;       /* it has no padding */
+    return memcmp(a, b, sizeof(*a)) == 0; /* it has no padding */
 }
 
 guint32 vsock_wire_config_form(guint32 capabilities)
@@ -34,7 +34,7 @@ guint32 vsock_wire_config_form(guint32 capabilities)
 
 guint32 vsock_wire_config_needs(const VsockConfig *config)
 {
-    if (!vsock_wire_vui_equal(&config->vui, &(VsockVui) { 0 })) {
+    if (!vsock_wire_vui_equal(&config->vui, &(VsockVui){ 0 })) {
         return HELIX_CONFIG_VUI_SIZE;
     }
     return vsock_wire_config_is_long(config) ? HELIX_CONFIG_LONG_SIZE : HELIX_CONFIG_SIZE;
@@ -122,10 +122,14 @@ gsize vsock_wire_request(guint8 *out, guint16 session, const VsockRequest *reque
 static VsockVui get_vui(const guint8 *p)
 {
     p -= HELIX_CONFIG_LONG_SIZE;
-    return (VsockVui) {
-        .sar_width = get_u16(p + HELIX_CONFIG_SAR_WIDTH), .sar_height = get_u16(p + HELIX_CONFIG_SAR_HEIGHT),
-        .primaries = p[HELIX_CONFIG_PRIMARIES], .transfer = p[HELIX_CONFIG_TRANSFER], .matrix = p[HELIX_CONFIG_MATRIX],
-        .full_range = p[HELIX_CONFIG_FULL_RANGE] != 0, .chroma_loc = p[HELIX_CONFIG_CHROMA_LOC],
+    return (VsockVui){
+        .sar_width = get_u16(p + HELIX_CONFIG_SAR_WIDTH),
+        .sar_height = get_u16(p + HELIX_CONFIG_SAR_HEIGHT),
+        .primaries = p[HELIX_CONFIG_PRIMARIES],
+        .transfer = p[HELIX_CONFIG_TRANSFER],
+        .matrix = p[HELIX_CONFIG_MATRIX],
+        .full_range = p[HELIX_CONFIG_FULL_RANGE] != 0,
+        .chroma_loc = p[HELIX_CONFIG_CHROMA_LOC],
     };
 }
 
@@ -151,7 +155,7 @@ gboolean vsock_wire_parse_agreement(const guint8 *p, gsize len, VsockAgreement *
     config->max_qp = p[HELIX_CONFIG_MAX_QP];
     config->slices = p[HELIX_CONFIG_SLICES];
     config->aud = p[HELIX_CONFIG_AUD];
-    config->vui = len >= HELIX_CONFIG_RESP_VUI_SIZE ? get_vui(p + HELIX_CONFIG_RESP_VUI) : (VsockVui) { 0 };
+    config->vui = len >= HELIX_CONFIG_RESP_VUI_SIZE ? get_vui(p + HELIX_CONFIG_RESP_VUI) : (VsockVui){ 0 };
     config->serial = 0;
     agreement->max_in_flight = get_u32(p + HELIX_CONFIG_RESP_IN_FLIGHT);
     agreement->capabilities = get_u32(p + HELIX_CONFIG_RESP_CAPS);

@@ -16,42 +16,42 @@ typedef struct VsockVui {
     guint16 sar_width, sar_height;      /* pixel aspect ratio; both 0: 1:1 */
     guint8 primaries, transfer, matrix; /* code points of tables E-3 to E-5; 0: BT.709 */
     guint8 full_range;
-    guint32 chroma_loc;                 /* chroma_sample_loc_type plus 1; 0: not said */
+    guint32 chroma_loc; /* chroma_sample_loc_type plus 1; 0: not said */
 } VsockVui;
 
 /* CONFIG_REQ, and the part of CONFIG_RESP with the values in force. */
 typedef struct VsockConfig {
-    guint32 width, height;      /* coded size */
-    guint32 bitrate;            /* bit/s; 0 automatic */
+    guint32 width, height; /* coded size */
+    guint32 bitrate;       /* bit/s; 0 automatic */
     guint32 fps_n, fps_d;
-    guint8 profile;             /* 66, 77, 100; 0 automatic */
-    guint8 level;               /* times 10; 0 automatic */
+    guint8 profile; /* 66, 77, 100; 0 automatic */
+    guint8 level;   /* times 10; 0 automatic */
     guint8 realtime;
     /* The longer form only; 0 is what the host does by itself. */
-    guint32 max_bitrate;        /* bit/s */
-    guint32 key_int_max;        /* frames */
-    guint8 rate_control;        /* HELIX_RATE_ */
+    guint32 max_bitrate; /* bit/s */
+    guint32 key_int_max; /* frames */
+    guint8 rate_control; /* HELIX_RATE_ */
     guint8 min_qp, max_qp, slices, aud;
-    VsockVui vui;               /* the form of 56 bytes only */
-    guint64 serial;             /* not sent: comes back with the answer */
+    VsockVui vui;   /* the form of 56 bytes only */
+    guint64 serial; /* not sent: comes back with the answer */
 } VsockConfig;
 
 /* CONFIG_RESP. */
 typedef struct VsockAgreement {
     VsockConfig config;
     guint32 max_in_flight;
-    guint32 capabilities;       /* HELIX_CAP_ */
+    guint32 capabilities; /* HELIX_CAP_ */
     char encoder[HELIX_CONFIG_RESP_ENCODER_SIZE + 1];
 } VsockAgreement;
 
 /* FRAME_REQUEST without its pixels. */
 typedef struct VsockRequest {
-    guint8 flags;               /* HELIX_REQUEST_ */
+    guint8 flags; /* HELIX_REQUEST_ */
     guint32 resource_id, width, height, fourcc, stride;
     gint64 pts, duration;
     gboolean force_keyframe;
     /* EXT */
-    guint8 source;              /* HELIX_SOURCE_ */
+    guint8 source; /* HELIX_SOURCE_ */
     guint8 planes;
     guint32 crop_x, crop_y, res_width, res_height;
     guint32 offset[2], stride_of[2];
@@ -62,9 +62,9 @@ typedef struct VsockRequest {
 typedef struct VsockResponse {
     gint64 pts;
     gboolean keyframe, dropped;
-    GBytes *unit;               /* Annex B; NULL if there is none. Owned by whoever parsed */
+    GBytes *unit; /* Annex B; NULL if there is none. Owned by whoever parsed */
     gboolean has_timing;
-    gint64 received, resolved, submitted, encoded;      /* ns, host's monotonic clock */
+    gint64 received, resolved, submitted, encoded; /* ns, host's monotonic clock */
 } VsockResponse;
 
 /* Room for the longest message that is written here, pixels not counted. */

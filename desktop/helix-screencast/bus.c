@@ -133,7 +133,8 @@ gboolean bus_may_have(GDBusConnection *bus, const char *service, GCancellable *c
     if (bus_has(bus, service, cancellable)) {
         return TRUE;
     }
-    reply = bus_call(bus, DBUS_NAME, DBUS_PATH, DBUS_NAME, "ListActivatableNames", NULL, "(as)", NULL, cancellable, NULL);
+    reply = bus_call(bus, DBUS_NAME, DBUS_PATH, DBUS_NAME, "ListActivatableNames", NULL, "(as)", NULL, cancellable,
+                     NULL);
     if (!reply) {
         return FALSE;
     }

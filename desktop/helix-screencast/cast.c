@@ -8,7 +8,7 @@
 #include "cast.h"
 #include "screen.h"
 
-G_DEFINE_QUARK(helix-screencast-error-quark, cast_error)
+G_DEFINE_QUARK(helix - screencast - error - quark, cast_error)
 
 static void closed_because(Cast *cast, const char *why)
 {
@@ -76,7 +76,7 @@ gboolean cast_failed(const Cast *cast, const char *what, GError *cause, GError *
     }
     if (cast->closed) {
         g_set_error_literal(error, CAST_ERROR, CAST_ERROR_CLOSED, cast->closed);
-    } else if (g_error_matches(cause, G_DBUS_ERROR, G_DBUS_ERROR_NO_REPLY)) {       /* from the bus, before it says more */
+    } else if (g_error_matches(cause, G_DBUS_ERROR, G_DBUS_ERROR_NO_REPLY)) { /* from the bus, before it says more */
         g_set_error(error, CAST_ERROR, CAST_ERROR_CLOSED, "%s left the session bus", cast->service);
     } else {
         g_set_error(error, CAST_ERROR, CAST_ERROR_UNAVAILABLE, "%s: %s", what, cause->message);
@@ -106,8 +106,9 @@ void cast_choose(GDBusConnection *bus, Options *options, GCancellable *cancellab
     if (options->backend != BACKEND_AUTO) {
         return;
     }
-    options->backend = options->monitor || (!options->window && bus_has(bus, MUTTER_NAME, cancellable)) ?
-                           BACKEND_MUTTER : BACKEND_PORTAL;
+    options->backend = options->monitor || (!options->window && bus_has(bus, MUTTER_NAME, cancellable))
+        ? BACKEND_MUTTER
+        : BACKEND_PORTAL;
 }
 
 Cast *cast_open(GDBusConnection *bus, const Options *options, GCancellable *cancellable, GError **error)
@@ -166,9 +167,8 @@ gboolean cast_list(GDBusConnection *bus, GCancellable *cancellable, GError **err
     gboolean portal = portal_list(bus, cancellable, &no_portal);
 
     if (!mutter && !portal) {
-        g_set_error(error, CAST_ERROR, CAST_ERROR_UNAVAILABLE,
-                    "nothing can be captured here: %s; %s", no_mutter->message,
-                    no_portal->message);
+        g_set_error(error, CAST_ERROR, CAST_ERROR_UNAVAILABLE, "nothing can be captured here: %s; %s",
+                    no_mutter->message, no_portal->message);
         return FALSE;
     }
     if (!mutter) {

@@ -26,15 +26,15 @@ GQuark cast_error_quark(void);
 
 typedef struct Cast {
     GDBusConnection *bus;
-    guint32 node;               /* PipeWire's id of the stream */
-    int fd;                     /* the PipeWire connection that may see it; -1: the user's own daemon */
+    guint32 node; /* PipeWire's id of the stream */
+    int fd;       /* the PipeWire connection that may see it; -1: the user's own daemon */
     gboolean is_closed;
-    char *closed;               /* NULL while it is open; why it ended: text for a user */
-    gboolean gone;              /* ... because a service or the bus is gone: nothing is there to open another now */
+    char *closed;  /* NULL while it is open; why it ended: text for a user */
+    gboolean gone; /* ... because a service or the bus is gone: nothing is there to open another now */
 
-    const char *service, *interface, *end_method;   /* of the session object */
+    const char *service, *interface, *end_method; /* of the session object */
     char *path;
-    gboolean ended;             /* the session object said that it is no more */
+    gboolean ended; /* the session object said that it is no more */
     guint closed_signal, name_watch, backend_watch;
     gulong bus_closed;
 } Cast;
@@ -82,7 +82,7 @@ gboolean mutter_list(GDBusConnection *bus, GCancellable *cancellable, GError **e
 
 /* Ask Mutter whether it makes ScreenCasts now: it makes none while its screen is locked, blank or a greeter's. */
 typedef enum MutterWord {
-    MUTTER_IS_AWAY,             /* not on this bus */
+    MUTTER_IS_AWAY, /* not on this bus */
     MUTTER_ALLOWS,
     MUTTER_INHIBITS,
 } MutterWord;

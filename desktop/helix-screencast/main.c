@@ -12,22 +12,22 @@
 #include "signals.h"
 #include "token.h"
 
-#define FIRST_PAUSE 1           /* seconds before a closed ScreenCast is opened again, doubled each time */
+#define FIRST_PAUSE 1 /* seconds before a closed ScreenCast is opened again, doubled each time */
 #define LAST_PAUSE 16
-#define LASTING_SECONDS 30      /* one that was open for so long counts as one that worked */
+#define LASTING_SECONDS 30 /* one that was open for so long counts as one that worked */
 
-#define MOVES 4                 /* tries to open another ScreenCast for a pipeline that plays */
-#define MOVE_PAUSE_MS 200       /* before each but the first */
-#define SETTLE_MS 1000          /* ... and before the first where nobody says at once that the screen was locked */
-#define SHORT_SECONDS 2         /* one that was open for no longer may be closed in a loop */
+#define MOVES 4           /* tries to open another ScreenCast for a pipeline that plays */
+#define MOVE_PAUSE_MS 200 /* before each but the first */
+#define SETTLE_MS 1000    /* ... and before the first where nobody says at once that the screen was locked */
+#define SHORT_SECONDS 2   /* one that was open for no longer may be closed in a loop */
 
 typedef struct Program {
     Options options;
-    GCancellable *cancellable;  /* cancelled by SIGINT and SIGTERM */
+    GCancellable *cancellable; /* cancelled by SIGINT and SIGTERM */
     GDBusConnection *bus;
-    gint64 opened;              /* when the present ScreenCast was */
-    char *said;                 /* why it was closed, as printed last */
-    gint64 started;             /* the second of the last start, which {time} has in a file's name */
+    gint64 opened;  /* when the present ScreenCast was */
+    char *said;     /* why it was closed, as printed last */
+    gint64 started; /* the second of the last start, which {time} has in a file's name */
 } Program;
 
 static GDBusConnection *session_bus(GCancellable *cancellable, GError **error)
@@ -39,7 +39,8 @@ static GDBusConnection *session_bus(GCancellable *cancellable, GError **error)
         g_set_error(error, CAST_ERROR, CAST_ERROR_UNAVAILABLE,
                     "no session bus (%s): run this in the desktop's session, as "
                     "its user, or set DBUS_SESSION_BUS_ADDRESS to that of the session (often "
-                    "unix:path=/run/user/UID/bus)", cause->message);
+                    "unix:path=/run/user/UID/bus)",
+                    cause->message);
         return NULL;
     }
     g_dbus_connection_set_exit_on_close(bus, FALSE);
@@ -57,7 +58,7 @@ static Cast *open_cast(Program *program, GError **error)
 
     if (cast) {
         program->opened = g_get_monotonic_time();
-        program->options.ask = FALSE;       /* asked once; what was chosen holds for what is opened again */
+        program->options.ask = FALSE; /* asked once; what was chosen holds for what is opened again */
     }
     return cast;
 }
@@ -72,8 +73,9 @@ static gboolean asks_nobody(const Options *options)
 }
 
 /*
- * Another ScreenCast for a pipeline that plays: a compositor closes one when the monitor's size changes, and makes another
- * at once. Not where the compositor is gone, or hides the screen: the pipeline ends then, so that files are whole.
+ * Another ScreenCast for a pipeline that plays: a compositor closes one when the monitor's size changes, and makes
+ * another at once. Not where the compositor is gone, or hides the screen: the pipeline ends then, so that files are
+ * whole.
  */
 static gboolean reopen(Cast **cast, gpointer data, GError **error)
 {
@@ -137,7 +139,7 @@ static gboolean run_once(Program *program, gboolean *opened, GError **error)
     g_autoptr(Cast) cast = NULL;
 
     *opened = FALSE;
-    if (!pipeline || !have_bus(program, error)) {       /* before anybody is asked for consent */
+    if (!pipeline || !have_bus(program, error)) { /* before anybody is asked for consent */
         return FALSE;
     }
     cast_choose(program->bus, &program->options, program->cancellable);
@@ -146,13 +148,15 @@ static gboolean run_once(Program *program, gboolean *opened, GError **error)
     return cast && pipeline_run(pipeline, &program->options, &cast, &again, program->cancellable, error);
 }
 
-/* Whether another try may help: the compositor closed it, or is not back yet since it did, or has not its monitors back. */
+/* Whether another try may help: the compositor closed it, or is not back yet since it did, or has not its monitors
+ * back. */
 static gboolean may_help(const Program *program, gboolean worked, const GError *error)
 {
     return program->options.restart && !is_stopped(program) &&
-           (g_error_matches(error, CAST_ERROR, CAST_ERROR_CLOSED) ||
-            (worked && (g_error_matches(error, CAST_ERROR, CAST_ERROR_UNAVAILABLE) ||
-                        g_error_matches(error, CAST_ERROR, CAST_ERROR_USAGE))));
+        (g_error_matches(error, CAST_ERROR, CAST_ERROR_CLOSED) ||
+         (worked &&
+          (g_error_matches(error, CAST_ERROR, CAST_ERROR_UNAVAILABLE) ||
+           g_error_matches(error, CAST_ERROR, CAST_ERROR_USAGE))));
 }
 
 /* The same reason is said once. */
@@ -183,7 +187,7 @@ static gboolean run(Program *program, GError **error)
     gboolean worked = FALSE, opened;
     guint pause = FIRST_PAUSE;
 
-    while (!is_stopped(program)) {      /* else nothing is open, so nothing is left to end in order */
+    while (!is_stopped(program)) { /* else nothing is open, so nothing is left to end in order */
         g_autoptr(GError) failed = NULL;
         gint64 begin = g_get_monotonic_time();
 

@@ -13,7 +13,7 @@
 #define DISPLAY_CONFIG "org.gnome.Mutter.DisplayConfig"
 #define DISPLAY_CONFIG_PATH "/org/gnome/Mutter/DisplayConfig"
 #define NODE_MS 30000
-#define INHIBITED "inhibited"   /* in CreateSession's error "Session creation inhibited": meta-dbus-session-manager.c */
+#define INHIBITED "inhibited" /* in CreateSession's error "Session creation inhibited": meta-dbus-session-manager.c */
 
 /* GetCurrentState: serial, monitors, logical monitors, properties. */
 #define MODE "(siiddada{sv})"
@@ -119,7 +119,8 @@ static char *choose_monitor(GPtrArray *monitors, const char *wanted, GError **er
     if (wanted && monitors->len) {
         g_set_error(error, CAST_ERROR, CAST_ERROR_USAGE, "there is no monitor '%s'; there are: %s", wanted, all->str);
     } else {
-        g_set_error(error, CAST_ERROR, CAST_ERROR_UNAVAILABLE, "Mutter has no monitor; without a screen it gets one by "
+        g_set_error(error, CAST_ERROR, CAST_ERROR_UNAVAILABLE,
+                    "Mutter has no monitor; without a screen it gets one by "
                     "mutter --headless --virtual-monitor WIDTHxHEIGHT");
     }
     return NULL;
@@ -146,8 +147,8 @@ static gboolean start(Cast *cast, const char *stream, GCancellable *cancellable,
     Added added = { 0 };
     guint signal = g_dbus_connection_signal_subscribe(cast->bus, MUTTER_NAME, STREAM, "PipeWireStreamAdded", stream,
                                                       NULL, G_DBUS_SIGNAL_FLAGS_NONE, on_added, &added, NULL);
-    g_autoptr(GVariant) reply = bus_call(cast->bus, MUTTER_NAME, cast->path, SESSION, "Start", NULL, NULL, NULL,
-                                         cancellable, error);
+    g_autoptr(GVariant)
+        reply = bus_call(cast->bus, MUTTER_NAME, cast->path, SESSION, "Start", NULL, NULL, NULL, cancellable, error);
     gboolean good = reply && cast_wait(cast, &added.done, NODE_MS, cancellable, error);
 
     g_dbus_connection_signal_unsubscribe(cast->bus, signal);
@@ -206,8 +207,8 @@ gboolean mutter_open(Cast *cast, const Options *options, GCancellable *cancellab
         g_set_error(error, CAST_ERROR, CAST_ERROR_UNAVAILABLE,
                     "there is no " MUTTER_NAME " on this session bus: Mutter "
                     "(GNOME's compositor) does not run in this session; %s",
-                    options->monitor ? "by the portal the user chooses the monitor: leave out --monitor" :
-                                       "--backend=portal works with other desktops");
+                    options->monitor ? "by the portal the user chooses the monitor: leave out --monitor"
+                                     : "--backend=portal works with other desktops");
         return FALSE;
     }
     cast_service_is(cast, MUTTER_NAME);
@@ -217,7 +218,7 @@ gboolean mutter_open(Cast *cast, const Options *options, GCancellable *cancellab
         return cast_failed(cast, "cannot read Mutter's monitors", cause, error);
     }
     return record(cast, connector, options, cancellable, &cause) ||
-           cast_failed(cast, "Mutter's ScreenCast", cause, error);
+        cast_failed(cast, "Mutter's ScreenCast", cause, error);
 }
 
 MutterWord mutter_ask(GDBusConnection *bus, GCancellable *cancellable)
@@ -232,7 +233,7 @@ MutterWord mutter_ask(GDBusConnection *bus, GCancellable *cancellable)
     session = bus_call(bus, MUTTER_NAME, SCREENCAST_PATH, MUTTER_NAME, "CreateSession", g_variant_new("(a{sv})", NULL),
                        "(o)", NULL, cancellable, &error);
     if (!session) {
-        return inhibited(error) ? MUTTER_INHIBITS : MUTTER_ALLOWS;      /* the portal will say what else is wrong */
+        return inhibited(error) ? MUTTER_INHIBITS : MUTTER_ALLOWS; /* the portal will say what else is wrong */
     }
     g_variant_get(session, "(&o)", &path);
     bus_send(bus, MUTTER_NAME, path, SESSION, "Stop");

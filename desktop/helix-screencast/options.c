@@ -56,8 +56,10 @@ static gboolean check_settings(const Options *options, GError **error)
     if (g_file_test(file, G_FILE_TEST_EXISTS)) {
         g_set_error(error, CAST_ERROR, CAST_ERROR_USAGE, "%s sets no PIPELINE", file);
     } else {
-        g_set_error(error, CAST_ERROR, CAST_ERROR_USAGE, "there is no %s: copy environment.example of the package's "
-                    "documents there, and edit it", file);
+        g_set_error(error, CAST_ERROR, CAST_ERROR_USAGE,
+                    "there is no %s: copy environment.example of the package's "
+                    "documents there, and edit it",
+                    file);
     }
     return FALSE;
 }
@@ -95,19 +97,25 @@ gboolean options_parse(Options *options, int argc, char **argv, GError **error)
     static const char *const cursors[] = { "default", "hidden", "embedded", NULL };
     g_autofree char *backend = NULL, *cursor = NULL;
     const GOptionEntry entries[] = {
-        { "backend", 'b', 0, G_OPTION_ARG_STRING, &backend, "auto (Mutter's own API where it is or a monitor is named, "
-          "else the portal), mutter, portal", "NAME" },
+        { "backend", 'b', 0, G_OPTION_ARG_STRING, &backend,
+          "auto (Mutter's own API where it is or a monitor is named, "
+          "else the portal), mutter, portal",
+          "NAME" },
         { "list", 'l', 0, G_OPTION_ARG_NONE, &options->list, "say what can be captured here", NULL },
-        { "monitor", 'o', 0, G_OPTION_ARG_STRING, &options->monitor, "this monitor (Mutter only; default: the primary "
-          "one)", "NAME" },
+        { "monitor", 'o', 0, G_OPTION_ARG_STRING, &options->monitor,
+          "this monitor (Mutter only; default: the primary "
+          "one)",
+          "NAME" },
         { "window", 'w', 0, G_OPTION_ARG_NONE, &options->window, "let the user choose a window (portal only)", NULL },
         { "cursor", 'c', 0, G_OPTION_ARG_STRING, &cursor, "hidden, or embedded in the picture (default, if possible)",
           "MODE" },
         { "ask", 'a', 0, G_OPTION_ARG_NONE, &options->ask, "let the user choose again (portal)", NULL },
         { "token-file", 0, 0, G_OPTION_ARG_FILENAME, &options->token_file,
           "where the portal's restore token is kept (default: in $XDG_STATE_HOME/helix-screencast)", "PATH" },
-        { "source", 's', 0, G_OPTION_ARG_STRING, &options->source, "more properties of pipewiresrc, as in "
-          "\"min-buffers=4\"", "TEXT" },
+        { "source", 's', 0, G_OPTION_ARG_STRING, &options->source,
+          "more properties of pipewiresrc, as in "
+          "\"min-buffers=4\"",
+          "TEXT" },
         { "restart", 'r', 0, G_OPTION_ARG_NONE, &options->restart, "open it again when the compositor closed it",
           NULL },
         { "messages", 'm', 0, G_OPTION_ARG_NONE, &options->messages, "print what the pipeline's elements report",

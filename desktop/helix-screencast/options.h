@@ -14,25 +14,25 @@ typedef enum Backend {
 } Backend;
 
 typedef enum Cursor {
-    CURSOR_DEFAULT,             /* in the picture where the compositor can do that */
+    CURSOR_DEFAULT, /* in the picture where the compositor can do that */
     CURSOR_HIDDEN,
     CURSOR_EMBEDDED,
 } Cursor;
 
 typedef struct Options {
-    Backend backend;            /* BACKEND_AUTO until cast_choose() */
+    Backend backend; /* BACKEND_AUTO until cast_choose() */
     Cursor cursor;
-    char *monitor;              /* connector; NULL: the first */
-    gboolean window;            /* let the user choose a window instead of a monitor */
-    gboolean ask;               /* do not use what the user chose before */
-    char *token_file;           /* NULL: in the user's state folder */
-    char *source;               /* more properties of pipewiresrc */
+    char *monitor;    /* connector; NULL: the first */
+    gboolean window;  /* let the user choose a window instead of a monitor */
+    gboolean ask;     /* do not use what the user chose before */
+    char *token_file; /* NULL: in the user's state folder */
+    char *source;     /* more properties of pipewiresrc */
     gboolean restart;
     gboolean messages;
     gboolean quiet;
     gboolean list;
     gboolean version;
-    char **pipeline;            /* words, or one text */
+    char **pipeline; /* words, or one text */
 } Options;
 
 /* Parse the command line, GStreamer's own options among it, and initialise GStreamer. FALSE with a GError that says

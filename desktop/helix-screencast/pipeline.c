@@ -11,21 +11,21 @@
 
 #define EOS_SECONDS 10
 #define EOS_SECONDS_AFTER_ERROR 2
-#define STOP_SECONDS 3          /* for a state change that leads nowhere but to the end */
+#define STOP_SECONDS 3 /* for a state change that leads nowhere but to the end */
 #define CLOSED_MS 1000
-#define SETTLE_SECONDS 10       /* an error so long after another node took over is laid to it */
+#define SETTLE_SECONDS 10 /* an error so long after another node took over is laid to it */
 
 typedef struct Player {
     const Options *options;
     GstElement *pipeline;
     Source *source;
     GCancellable *stop;
-    GError *failed;             /* the first error */
-    gboolean source_failed;     /* it is the source's: perhaps the ScreenCast was closed, and says so in a moment */
+    GError *failed;         /* the first error */
+    gboolean source_failed; /* it is the source's: perhaps the ScreenCast was closed, and says so in a moment */
     gboolean eos;
     gboolean stopping;
-    gboolean stuck;             /* a state change did not come back: nothing can be asked of the pipeline */
-    gint64 moved;               /* when another node took over; 0: none did */
+    gboolean stuck; /* a state change did not come back: nothing can be asked of the pipeline */
+    gint64 moved;   /* when another node took over; 0: none did */
 } Player;
 
 /* ---- the text ---- */
@@ -104,7 +104,7 @@ GstElement *pipeline_make(const Options *options, GError **error)
     if (GST_IS_PIPELINE(made)) {
         return made;
     }
-    pipeline = gst_pipeline_new(NULL);      /* the text was one element, or one bin */
+    pipeline = gst_pipeline_new(NULL); /* the text was one element, or one bin */
     gst_bin_add(GST_BIN(pipeline), made);
     return pipeline;
 }
@@ -259,7 +259,7 @@ static gboolean move(Player *player, const Cast *cast)
         player->stuck = TRUE;
         return FALSE;
     }
-    dispatch();                 /* an error of the node that is gone */
+    dispatch(); /* an error of the node that is gone */
     if (player->source_failed) {
         g_clear_error(&player->failed);
         player->source_failed = FALSE;
@@ -292,7 +292,7 @@ static gboolean play_once(Player *player, Cast **cast, const PipelineReopen *reo
     /* Else a new clock, once the old one is lost, would start the source at the node that is gone. */
     gst_element_set_locked_state(source_element(player->source), TRUE);
     return reopen->function(cast, reopen->data, refused) && !player->eos &&
-           (!player->failed || player->source_failed) && move(player, *cast);
+        (!player->failed || player->source_failed) && move(player, *cast);
 }
 
 static void play(Player *player, Cast **cast, const PipelineReopen *reopen, GError **refused)
@@ -317,13 +317,13 @@ static void stop(Player *player, GstBus *bus)
     source_let_end(source);
     gst_element_set_locked_state(source_element(source), FALSE);
     player->stuck = !state_set(player->pipeline, GST_STATE_READY, STOP_SECONDS, NULL, NULL, &result);
-    dispatch();                 /* what elements report at their end; NULL throws it away */
+    dispatch(); /* what elements report at their end; NULL throws it away */
     player->stuck = player->stuck || !state_set(player->pipeline, GST_STATE_NULL, STOP_SECONDS, NULL, NULL, &result);
     gst_bus_set_sync_handler(bus, NULL, NULL, NULL);
     gst_bus_remove_watch(bus);
     if (player->stuck) {
         g_printerr("helix-screencast: the pipeline does not stop: files may not be whole\n");
-        gst_object_ref(player->pipeline);       /* its threads use both until the process ends */
+        gst_object_ref(player->pipeline); /* its threads use both until the process ends */
         return;
     }
     source_free(source);

@@ -13,7 +13,7 @@
 #define SCREENCAST "org.freedesktop.portal.ScreenCast"
 #define REQUEST "org.freedesktop.portal.Request"
 #define SESSION "org.freedesktop.portal.Session"
-#define BACKEND "org.freedesktop.impl.portal.desktop."      /* and a desktop's name */
+#define BACKEND "org.freedesktop.impl.portal.desktop." /* and a desktop's name */
 #define BACKEND_SESSION "org.freedesktop.impl.portal.Session"
 
 #define SOURCE_MONITOR 1u
@@ -24,9 +24,9 @@
 #define VERSION_OF_CURSORS 2u
 #define VERSION_OF_TOKENS 4u
 #define REQUEST_MS 30000
-#define READY_MS 10000              /* for a portal that D-Bus has started, and that has no ScreenCast yet */
+#define READY_MS 10000 /* for a portal that D-Bus has started, and that has no ScreenCast yet */
 #define READY_POLL_MS 250
-#define RESTORE_MS 2000             /* with a restore token the portal answers by itself in that time, or asks */
+#define RESTORE_MS 2000 /* with a restore token the portal answers by itself in that time, or asks */
 
 enum {
     RESPONSE_GRANTED = 0,
@@ -39,11 +39,11 @@ typedef struct Portal {
 
 /* One request is under way at a time. The portal may answer it before its path is known for certain. */
 typedef struct Response {
-    const char *path;           /* of the Request that is waited for */
+    const char *path; /* of the Request that is waited for */
     gboolean done;
     guint32 code;
     GVariant *results;
-    char *other_path;           /* of the Request that was answered last and is not that one, and its answer */
+    char *other_path; /* of the Request that was answered last and is not that one, and its answer */
     GVariant *other;
 } Response;
 
@@ -97,7 +97,8 @@ static gboolean judge(const char *method, const Response *response, GError **err
     } else if (response->code != RESPONSE_GRANTED) {
         g_set_error(error, CAST_ERROR, CAST_ERROR_UNAVAILABLE,
                     "the portal ended %s without an answer from the user; the "
-                    "log of xdg-desktop-portal and of the desktop's own portal says why", method);
+                    "log of xdg-desktop-portal and of the desktop's own portal says why",
+                    method);
     }
     return response->code == RESPONSE_GRANTED;
 }
@@ -110,7 +111,7 @@ static GVariant *parameters_of(const char *method, const char *session, GVariant
         return g_variant_new("(@a{sv})", dict);
     }
     if (strcmp(method, "Start") == 0) {
-        return g_variant_new("(os@a{sv})", session, "", dict);      /* no window of ours to put the question before */
+        return g_variant_new("(os@a{sv})", session, "", dict); /* no window of ours to put the question before */
     }
     return g_variant_new("(o@a{sv})", session, dict);
 }
@@ -193,8 +194,10 @@ static gboolean no_portal(GDBusConnection *bus, GError *cause, GCancellable *can
                     "this desktop, xdg-desktop-portal-gnome, -kde or -wlr, and see that XDG_CURRENT_DESKTOP names it",
                     cause->message);
     } else {
-        g_set_error(error, CAST_ERROR, CAST_ERROR_UNAVAILABLE, "there is no portal on this session bus (%s): install "
-                    "xdg-desktop-portal and the portal of this desktop", cause->message);
+        g_set_error(error, CAST_ERROR, CAST_ERROR_UNAVAILABLE,
+                    "there is no portal on this session bus (%s): install "
+                    "xdg-desktop-portal and the portal of this desktop",
+                    cause->message);
     }
     g_error_free(cause);
     return FALSE;
@@ -229,13 +232,13 @@ static gboolean choose_cursor(const Portal *portal, Cursor wanted, guint32 *mode
     if (portal->cursors & *mode) {
         return TRUE;
     }
-    *mode = 0;          /* the portal's own default */
+    *mode = 0; /* the portal's own default */
     if (wanted == CURSOR_DEFAULT) {
         return TRUE;
     }
     g_set_error(error, CAST_ERROR, CAST_ERROR_USAGE, "this portal can't %s",
-                wanted == CURSOR_HIDDEN ? "leave the cursor out: --cursor=embedded" :
-                                          "draw the cursor into the picture: --cursor=hidden");
+                wanted == CURSOR_HIDDEN ? "leave the cursor out: --cursor=embedded"
+                                        : "draw the cursor into the picture: --cursor=hidden");
     return FALSE;
 }
 
@@ -246,7 +249,7 @@ static gboolean create_session(Cast *cast, GCancellable *cancellable, GError **e
     g_autoptr(GVariant) results = NULL, handle = NULL;
     const char *path = "";
     static guint count;
-    g_autofree char *token = g_strdup_printf("helix_screencast%u", ++count);    /* a path that is in use is refused */
+    g_autofree char *token = g_strdup_printf("helix_screencast%u", ++count); /* a path that is in use is refused */
     GVariantDict options;
 
     g_variant_dict_init(&options, NULL);
@@ -257,8 +260,9 @@ static gboolean create_session(Cast *cast, GCancellable *cancellable, GError **e
     }
     /* A string by the documents, but an object path from some portals. */
     handle = g_variant_lookup_value(results, "session_handle", NULL);
-    if (handle && (g_variant_is_of_type(handle, G_VARIANT_TYPE_STRING) ||
-                   g_variant_is_of_type(handle, G_VARIANT_TYPE_OBJECT_PATH))) {
+    if (handle &&
+        (g_variant_is_of_type(handle, G_VARIANT_TYPE_STRING) ||
+         g_variant_is_of_type(handle, G_VARIANT_TYPE_OBJECT_PATH))) {
         path = g_variant_get_string(handle, NULL);
     }
     if (!g_variant_is_object_path(path)) {
@@ -382,13 +386,13 @@ static gboolean serves(Cast *cast, const char *service, GCancellable *cancellabl
 }
 
 /*
- * The desktop's own portal ends with its compositor, or alone. xdg-desktop-portal does not tell, and pipewiresrc waits for a
- * node that never comes: so it is looked after here. In a sandbox these names are not to be seen, and nothing is.
+ * The desktop's own portal ends with its compositor, or alone. xdg-desktop-portal does not tell, and pipewiresrc waits
+ * for a node that never comes: so it is looked after here. In a sandbox these names are not to be seen, and nothing is.
  */
 static void watch_backend(Cast *cast, GCancellable *cancellable)
 {
-    g_autoptr(GVariant) reply = bus_call(cast->bus, "org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus",
-                                         "ListNames", NULL, "(as)", NULL, cancellable, NULL);
+    g_autoptr(GVariant) reply = bus_call(cast->bus, "org.freedesktop.DBus", "/org/freedesktop/DBus",
+                                         "org.freedesktop.DBus", "ListNames", NULL, "(as)", NULL, cancellable, NULL);
     g_autofree const char **names = NULL;
 
     if (!reply) {
@@ -410,9 +414,9 @@ static gboolean open_session(Cast *cast, const Portal *portal, const Options *op
     g_autofree char *token = options->ask ? NULL : token_read(file);
 
     return create_session(cast, cancellable, error) &&
-           select_source(cast, portal, options, token, cancellable, error) &&
-           start(cast, file, token && portal->version >= VERSION_OF_TOKENS, options->quiet, cancellable, error) &&
-           open_pipewire(cast, cancellable, error);
+        select_source(cast, portal, options, token, cancellable, error) &&
+        start(cast, file, token && portal->version >= VERSION_OF_TOKENS, options->quiet, cancellable, error) &&
+        open_pipewire(cast, cancellable, error);
 }
 
 gboolean portal_open(Cast *cast, const Options *options, GCancellable *cancellable, GError **error)

@@ -7,7 +7,7 @@
 #include "cast.h"
 #include "screen.h"
 
-#define SHIELD_NAME "org.gnome.Shell.ScreenShield"      /* GNOME Shell itself; SAVER_NAME is a proxy that D-Bus starts */
+#define SHIELD_NAME "org.gnome.Shell.ScreenShield" /* GNOME Shell itself; SAVER_NAME is a proxy that D-Bus starts */
 #define SAVER_NAME "org.gnome.ScreenSaver"
 #define SAVER_PATH "/org/gnome/ScreenSaver"
 #define LOGIN_NAME "org.freedesktop.login1"
@@ -16,16 +16,16 @@
 #define LOGIN_SESSION LOGIN_NAME ".Session"
 #define LOGIN_USER LOGIN_NAME ".User"
 #define PROPERTIES "org.freedesktop.DBus.Properties"
-#define POLL_MS 5000            /* signals tell earlier */
-#define UNKNOWN_POLL_MS 1000    /* Mutter refuses, and nobody says why: no signal will come */
-#define UNKNOWN_POLLS 2         /* ... before that is said: the reason may come a moment later */
+#define POLL_MS 5000         /* signals tell earlier */
+#define UNKNOWN_POLL_MS 1000 /* Mutter refuses, and nobody says why: no signal will come */
+#define UNKNOWN_POLLS 2      /* ... before that is said: the reason may come a moment later */
 
 typedef enum State {
     SHOWN,
     ELSEWHERE,
     LOCKED,
     BLANK,
-    UNKNOWN,                    /* hidden, and Mutter is the only one to know */
+    UNKNOWN, /* hidden, and Mutter is the only one to know */
 } State;
 
 static const char *const hidden_texts[] = {
@@ -40,10 +40,12 @@ static const char *const hidden_texts[] = {
 
 static gboolean saver_is_active(GDBusConnection *bus, GCancellable *cancellable)
 {
-    const char *name = bus_has(bus, SHIELD_NAME, cancellable) ? SHIELD_NAME :
-                       bus_has(bus, SAVER_NAME, cancellable)  ? SAVER_NAME : NULL;
-    g_autoptr(GVariant) reply = name ? bus_call(bus, name, SAVER_PATH, SAVER_NAME, "GetActive", NULL, "(b)", NULL,
-                                                cancellable, NULL) : NULL;
+    const char *name = bus_has(bus, SHIELD_NAME, cancellable) ? SHIELD_NAME
+        : bus_has(bus, SAVER_NAME, cancellable)               ? SAVER_NAME
+                                                              : NULL;
+    g_autoptr(GVariant) reply = name
+        ? bus_call(bus, name, SAVER_PATH, SAVER_NAME, "GetActive", NULL, "(b)", NULL, cancellable, NULL)
+        : NULL;
     gboolean active = FALSE;
 
     if (reply) {
@@ -77,8 +79,8 @@ static GVariant *display_session(GDBusConnection *bus, GCancellable *cancellable
         return NULL;
     }
     g_variant_get(user, "(&o)", &path);
-    reply = bus_call(bus, LOGIN_NAME, path, PROPERTIES, "Get", g_variant_new("(ss)", LOGIN_USER, "Display"), "(v)", NULL,
-                     cancellable, NULL);
+    reply = bus_call(bus, LOGIN_NAME, path, PROPERTIES, "Get", g_variant_new("(ss)", LOGIN_USER, "Display"), "(v)",
+                     NULL, cancellable, NULL);
     if (!reply) {
         return NULL;
     }
@@ -87,8 +89,8 @@ static GVariant *display_session(GDBusConnection *bus, GCancellable *cancellable
         return NULL;
     }
     g_variant_get(display, "(&s&o)", NULL, &path);
-    properties = bus_call(bus, LOGIN_NAME, path, PROPERTIES, "GetAll", g_variant_new("(s)", LOGIN_SESSION), "(a{sv})", NULL,
-                          cancellable, NULL);
+    properties = bus_call(bus, LOGIN_NAME, path, PROPERTIES, "GetAll", g_variant_new("(s)", LOGIN_SESSION), "(a{sv})",
+                          NULL, cancellable, NULL);
     return properties ? g_variant_get_child_value(properties, 0) : NULL;
 }
 
@@ -125,7 +127,7 @@ static State look(GDBusConnection *bus, GCancellable *cancellable)
     g_autoptr(GDBusConnection) system = NULL;
     State state;
 
-    if (word == MUTTER_ALLOWS) {        /* a headless GNOME allows it behind its lock as well */
+    if (word == MUTTER_ALLOWS) { /* a headless GNOME allows it behind its lock as well */
         return SHOWN;
     }
     system = system_bus(cancellable);
@@ -172,7 +174,7 @@ static gboolean wait_for_change(GDBusConnection *bus, gboolean quiet, gboolean *
     while (!g_cancellable_set_error_if_cancelled(cancellable, error)) {
         State state;
 
-        *changed = FALSE;       /* before the look: what changes during it is looked at again */
+        *changed = FALSE; /* before the look: what changes during it is looked at again */
         state = look(bus, cancellable);
         if (state == SHOWN) {
             return !g_cancellable_set_error_if_cancelled(cancellable, error);

@@ -9,7 +9,7 @@
 #include <unistd.h>
 #include "signals.h"
 
-#define ONE_MS 250              /* timeout(1) sends its signal to the program and to its group: that is one */
+#define ONE_MS 250 /* timeout(1) sends its signal to the program and to its group: that is one */
 
 static volatile sig_atomic_t came;
 static gint64 first_ms;

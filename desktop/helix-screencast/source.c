@@ -18,7 +18,7 @@ struct Source {
     const Options *options;
     GstElement *element;
 
-    GMutex lock;                /* of what follows */
+    GMutex lock; /* of what follows */
     GCond decided;
     gboolean failed;
     Verdict verdict;
@@ -88,7 +88,8 @@ void source_hold_end(Source *source)
 /* ---- what it asks of PipeWire ---- */
 
 /*
- * xdg-desktop-portal-wlr offers two buffers unless it is asked for more, and stalls after a few pictures with them. What
+ * xdg-desktop-portal-wlr offers two buffers unless it is asked for more, and stalls after a few pictures with them.
+ * What
  * --source says goes first: its own min-buffers, or no more than its max-buffers, as none fits a range that is empty.
  */
 static void ask_for_buffers(GstElement *source, const Options *options)
@@ -152,7 +153,7 @@ static gboolean resume(gpointer source)
 /* The source's thread has to see that it is paused before it goes on. */
 static gboolean restart(gpointer source)
 {
-    if (gst_element_is_locked_state(source)) {      /* it is given another node */
+    if (gst_element_is_locked_state(source)) { /* it is given another node */
         return G_SOURCE_REMOVE;
     }
     gst_element_set_state(source, GST_STATE_PAUSED);
@@ -161,10 +162,10 @@ static gboolean restart(gpointer source)
 }
 
 /*
- * The picture that xdg-desktop-portal-wlr had not finished when its stream was paused, as pipewiresrc does once at the start, comes
- * first: marked as corrupted, and with time 0. GstBaseSrc takes the first time for the stream's beginning, and would hold the next
- * picture, which has the system's time, until the system is up twice as long; meanwhile the portal runs out of buffers. Pausing
- * makes it look at the times anew.
+ * The picture that xdg-desktop-portal-wlr had not finished when its stream was paused, as pipewiresrc does once at the
+ * start, comes first: marked as corrupted, and with time 0. GstBaseSrc takes the first time for the stream's beginning,
+ * and would hold the next picture, which has the system's time, until the system is up twice as long; meanwhile the
+ * portal runs out of buffers. Pausing makes it look at the times anew.
  */
 static GstPadProbeReturn on_first_pictures(GstPad *pad, GstPadProbeInfo *info, gpointer data)
 {

@@ -16,8 +16,8 @@ typedef struct Source Source;
 /* The source as a pipeline's text has it. Free it. */
 char *source_text(const Options *options);
 
-/* The source of @pipeline, which has a node once source_set_cast() gave it one. NULL with CAST_ERROR_NOT_MADE. Free with
- * source_free(). */
+/* The source of @pipeline, which has a node once source_set_cast() gave it one. NULL with CAST_ERROR_NOT_MADE. Free
+ * with source_free(). */
 Source *source_find(GstElement *pipeline, const Options *options, GError **error);
 void source_free(Source *source);
 

@@ -17,7 +17,7 @@ typedef struct Change {
     Kind kind;
     GstState state;
     GstStateChangeReturn result;
-    gboolean done;              /* main thread */
+    gboolean done; /* main thread */
 } Change;
 
 static void change_clear(gpointer data)
@@ -60,8 +60,8 @@ static void run(gpointer data, gpointer unused)
         change->result = gst_element_set_state(change->element, change->state);
         break;
     case SYNC:
-        change->result = gst_element_sync_state_with_parent(change->element) ? GST_STATE_CHANGE_SUCCESS :
-                                                                               GST_STATE_CHANGE_FAILURE;
+        change->result = gst_element_sync_state_with_parent(change->element) ? GST_STATE_CHANGE_SUCCESS
+                                                                             : GST_STATE_CHANGE_FAILURE;
         break;
     default:
         gst_element_set_state(change->element, GST_STATE_PAUSED);

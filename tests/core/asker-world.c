@@ -135,7 +135,7 @@ static void check_sums(AskerWorld *world)
 
 void asker_world_end(AskerWorld *world)
 {
-    while (helix_crew_size(world->host->crew)) {        /* retired threads end by themselves */
+    while (helix_crew_size(world->host->crew)) { /* retired threads end by themselves */
         g_main_context_iteration(NULL, TRUE);
     }
     check_sums(world);

@@ -7,29 +7,29 @@
 #include "core/bytes.h"
 
 #define PATIENCE (60 * G_TIME_SPAN_SECOND)
-#define MOST_WAITING 20000u     /* bytes that a guest has ready */
+#define MOST_WAITING 20000u /* bytes that a guest has ready */
 
 typedef struct Expected {
-    guint8 type;                /* of the message; SESSION_CLOSE and KEYFRAME_REQ have no answer */
+    guint8 type; /* of the message; SESSION_CLOSE and KEYFRAME_REQ have no answer */
     gint64 pts;
-    guint64 judged, end;        /* bytes sent when the host may say "busy" (its pixels are still to come), and at its end */
+    guint64 judged, end; /* bytes sent when the host may say "busy" (its pixels are still to come), and at its end */
     gboolean release, released, force;
-    gboolean begun;             /* it may be "busy" already: */
-    guint ahead;                /* that many frames before it had no answer yet, at most */
-    gboolean arrived;           /* the host has all of it */
-    gboolean seen_idr;          /* KEYFRAME_REQ: an IDR came since it arrived */
+    gboolean begun;    /* it may be "busy" already: */
+    guint ahead;       /* that many frames before it had no answer yet, at most */
+    gboolean arrived;  /* the host has all of it */
+    gboolean seen_idr; /* KEYFRAME_REQ: an IDR came since it arrived */
 } Expected;
 
 struct Asker {
     AskerWorld *world;
     Line *line;
-    guint64 sent;               /* bytes put into the line */
-    guint64 told_consumed, told_taken;  /* of the line's, that the world's sums have */
+    guint64 sent;                      /* bytes put into the line */
+    guint64 told_consumed, told_taken; /* of the line's, that the world's sums have */
     GQueue expected[ASKER_SESSIONS];
     gboolean need_idr[ASKER_SESSIONS];
-    guint32 pings, pongs;       /* sent, answered */
-    guint32 first_after;        /* the first PING behind the first flagged CONFIG_REQ, */
-    gboolean asked, agreed;     /* which was sent, was answered */
+    guint32 pings, pongs;   /* sent, answered */
+    guint32 first_after;    /* the first PING behind the first flagged CONFIG_REQ, */
+    gboolean asked, agreed; /* which was sent, was answered */
 };
 
 static gboolean one_in(Asker *asker, guint n)
@@ -48,7 +48,8 @@ static Expected *expect(Asker *asker, guint session, guint8 type)
     return expected;
 }
 
-static void send(Asker *asker, Expected *expected, guint8 type, guint8 flags, guint session, const void *payload, gsize size)
+static void send(Asker *asker, Expected *expected, guint8 type, guint8 flags, guint session, const void *payload,
+                 gsize size)
 {
     line_send(asker->line, type, flags, (guint16)session, payload, size);
     asker->sent += HELIX_WIRE_HEADER_SIZE + size;
@@ -63,8 +64,13 @@ static void send_frame(Asker *asker, guint session)
     AskerWorld *world = asker->world;
     Expected *expected = expect(asker, session, HELIX_MSG_FRAME_REQUEST);
     FrameRequest request = {
-        .session = (guint16)session, .width = one_in(asker, 8) ? 16 + asker_some(world, world->widest - 15) : 16, .height = 16,
-        .fourcc = HELIX_FORMAT_XR24, .stride = 64 * 4, .pts = ++world->pts, .force_key = one_in(asker, 10),
+        .session = (guint16)session,
+        .width = one_in(asker, 8) ? 16 + asker_some(world, world->widest - 15) : 16,
+        .height = 16,
+        .fourcc = HELIX_FORMAT_XR24,
+        .stride = 64 * 4,
+        .pts = ++world->pts,
+        .force_key = one_in(asker, 10),
     };
     g_autoptr(GByteArray) bytes = NULL;
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * asker.h - guests that send anything at any time in any pieces, against what every answer must be: one for each request,
- * in order, PONGs and FRAME_RELEASEDs where they belong, IDRs where a decoder needs one, "busy" only when it is so, and
- * counters that add up. The carrier is played here, so that what is taken either way is up to chance too.
+ * asker.h - guests that send anything at any time in any pieces, against what every answer must be: one for each
+ * request, in order, PONGs and FRAME_RELEASEDs where they belong, IDRs where a decoder needs one, "busy" only when it
+ * is so, and counters that add up. The carrier is played here, so that what is taken either way is up to chance too.
  *
  * Look-ups come late, encodes are dropped, fail and hang, the VM stops, the GPU is reset, guests vanish: disturb().
  */
@@ -20,13 +20,13 @@ typedef struct AskerWorld {
     HelixHost *host;
     Gallery gallery;
     guint max_in_flight;
-    guint32 widest;             /* pictures are 16 to this many pixels wide and 16 high */
+    guint32 widest; /* pictures are 16 to this many pixels wide and 16 high */
     gint64 pts;
-    gboolean held;              /* encodes hang */
-    guint64 connections, consumed, taken;           /* what the statistics must say of connections and bytes */
-    guint64 requests;                               /* FRAME_REQUESTs that arrived whole */
+    gboolean held;                        /* encodes hang */
+    guint64 connections, consumed, taken; /* what the statistics must say of connections and bytes */
+    guint64 requests;                     /* FRAME_REQUESTs that arrived whole */
     guint64 messages, frames, encoded, idrs, drops, released, busy;
-    guint64 errors[100];                            /* of frames, by -code */
+    guint64 errors[100]; /* of frames, by -code */
 } AskerWorld;
 
 typedef struct Asker Asker;
@@ -40,7 +40,8 @@ guint asker_some(AskerWorld *world, guint below);
 
 /* NULL: the host refused. */
 Asker *asker_new(AskerWorld *world);
-/* Send something, let some bytes through either way, and look at what came. FALSE: the connection was over; it was freed. */
+/* Send something, let some bytes through either way, and look at what came. FALSE: the connection was over; it was
+ * freed. */
 gboolean asker_step(Asker *asker);
 /* The guest is gone. */
 void asker_vanish(Asker *asker);

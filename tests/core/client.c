@@ -188,12 +188,13 @@ gboolean client_frame(Client *client, const FrameRequest *request)
     g_autoptr(GByteArray) bytes = client_frame_bytes(request);
 
     return client_send_bytes(client, bytes->data, bytes->len) &&
-        (!(request->flags & HELIX_REQUEST_PIXEL_DATA) || client_send_bytes(client, request->pixels, request->pixels_size));
+        (!(request->flags & HELIX_REQUEST_PIXEL_DATA) ||
+         client_send_bytes(client, request->pixels, request->pixels_size));
 }
 
 gboolean client_resource(Client *client, guint16 session, guint32 resource, gint64 pts)
 {
-    return client_frame(client, &(FrameRequest) { .session = session, .resource = resource, .pts = pts });
+    return client_frame(client, &(FrameRequest){ .session = session, .resource = resource, .pts = pts });
 }
 
 gboolean client_keyframe(Client *client, guint16 session)
@@ -239,7 +240,9 @@ gboolean client_config(Client *client, const ConfigRequest *request)
     payload[HELIX_CONFIG_FULL_RANGE] = request->full_range;
     payload[HELIX_CONFIG_CHROMA_LOC] = request->chroma_loc;
     return client_send(client, HELIX_MSG_CONFIG_REQ, request->flags, request->session, payload,
-                       request->has_vui ? HELIX_CONFIG_VUI_SIZE : request->is_long ? HELIX_CONFIG_LONG_SIZE : HELIX_CONFIG_SIZE);
+                       request->has_vui       ? HELIX_CONFIG_VUI_SIZE
+                           : request->is_long ? HELIX_CONFIG_LONG_SIZE
+                                              : HELIX_CONFIG_SIZE);
 }
 
 gint64 message_pts(const Message *message)
@@ -262,7 +265,8 @@ const guint8 *message_unit(const Message *message, gsize *size)
         return NULL;
     }
     *size = helix_get_u32(message->payload + HELIX_RESPONSE_SIZE);
-    return HELIX_RESPONSE_SIZE + 4 + *size + timing == message->size ? message->payload + HELIX_RESPONSE_SIZE + 4 : NULL;
+    return HELIX_RESPONSE_SIZE + 4 + *size + timing == message->size ? message->payload + HELIX_RESPONSE_SIZE + 4
+                                                                     : NULL;
 }
 
 int message_error_code(const Message *message)

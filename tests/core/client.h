@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * client.h - a guest's end of the protocol, for tests: blocking, with time limits, and able to send what no guest should.
+ * client.h - a guest's end of the protocol, for tests: blocking, with time limits, and able to send what no guest
+ * should.
  *
  * Needs GLib, core/helix-wire.h and core/bytes.h only and shares no code with the host, so that both could not be wrong
  * together.
@@ -15,16 +16,16 @@
 
 typedef struct Client {
     int fd;
-    gboolean eof;               /* the host closed */
-    gboolean timed_out;         /* the last receive */
-    int timeout_ms;             /* a receive waits that long; CLIENT_TIMEOUT_MS */
+    gboolean eof;       /* the host closed */
+    gboolean timed_out; /* the last receive */
+    int timeout_ms;     /* a receive waits that long; CLIENT_TIMEOUT_MS */
 } Client;
 
 typedef struct Message {
     guint8 type, flags;
     guint16 session;
     guint32 size;
-    guint8 *payload;            /* size bytes and a NUL */
+    guint8 *payload; /* size bytes and a NUL */
 } Message;
 
 /* Takes the connected stream socket over. */
@@ -49,12 +50,12 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Message, message_free)
 typedef struct FrameRequest {
     guint16 session;
     guint8 flags;
-    guint32 resource, width, height, fourcc, stride;    /* 0: 64 x 48, XR24, width * 4 */
+    guint32 resource, width, height, fourcc, stride; /* 0: 64 x 48, XR24, width * 4 */
     gint64 pts, duration;
     guint8 force_key;
-    const guint8 *ext;          /* with its own size in front; sent if flags say EXT */
+    const guint8 *ext; /* with its own size in front; sent if flags say EXT */
     gsize ext_size;
-    const guint8 *pixels;       /* sent if flags say PIXEL_DATA */
+    const guint8 *pixels; /* sent if flags say PIXEL_DATA */
     gsize pixels_size;
 } FrameRequest;
 
@@ -70,7 +71,7 @@ gboolean client_ping(Client *client, guint16 session, const void *payload, gsize
 typedef struct ConfigRequest {
     guint16 session;
     guint8 flags;
-    gboolean is_long, has_vui;  /* the forms of 44 and of 56 bytes */
+    gboolean is_long, has_vui; /* the forms of 44 and of 56 bytes */
     guint32 width, height, bitrate, fps_num, fps_den;
     guint8 profile, level, realtime, codec;
     guint32 max_bitrate, key_int_max;
@@ -83,7 +84,7 @@ gboolean client_config(Client *client, const ConfigRequest *request);
 
 /* ---- answers ---- */
 
-gint64 message_pts(const Message *message);         /* FRAME_RESPONSE, FRAME_RELEASED */
+gint64 message_pts(const Message *message); /* FRAME_RESPONSE, FRAME_RELEASED */
 gboolean message_is_keyframe(const Message *message);
 /* The access unit of a FRAME_RESPONSE that has exactly one and is otherwise well-formed; NULL if not. */
 const guint8 *message_unit(const Message *message, gsize *size);

@@ -47,7 +47,8 @@ static HelixSurface *draw(Gallery *gallery, const HelixPicture *picture, HelixSu
     HelixSurface *surface;
 
     if (gallery->closed || picture->resource_id > GALLERY_LAST) {
-        g_set_error(error, HELIX_ERROR, HELIX_CODE_NOT_FOUND, "no resource %u: there are 1 to %u", picture->resource_id, GALLERY_LAST);
+        g_set_error(error, HELIX_ERROR, HELIX_CODE_NOT_FOUND, "no resource %u: there are 1 to %u", picture->resource_id,
+                    GALLERY_LAST);
         return NULL;
     }
     if (gallery->fail_ids && g_hash_table_contains(gallery->fail_ids, GUINT_TO_POINTER(picture->resource_id))) {
@@ -55,7 +56,8 @@ static HelixSurface *draw(Gallery *gallery, const HelixPicture *picture, HelixSu
         return NULL;
     }
     if (picture->res_width && (right > picture->res_width || bottom > picture->res_height)) {
-        g_set_error(error, HELIX_ERROR, HELIX_CODE_GEOMETRY, "the crop does not fit %u x %u", picture->res_width, picture->res_height);
+        g_set_error(error, HELIX_ERROR, HELIX_CODE_GEOMETRY, "the crop does not fit %u x %u", picture->res_width,
+                    picture->res_height);
         return NULL;
     }
     if (picture->fourcc == HELIX_FORMAT_NV12) {
@@ -83,12 +85,13 @@ static gboolean answer(gpointer data)
     return G_SOURCE_REMOVE;
 }
 
-static void resolve(gpointer self, const HelixPicture *picture, HelixSurfacePool *pool, HelixResolved done, gpointer data)
+static void resolve(gpointer self, const HelixPicture *picture, HelixSurfacePool *pool, HelixResolved done,
+                    gpointer data)
 {
     Gallery *gallery = self;
     LookUp *look_up = g_new(LookUp, 1);
 
-    *look_up = (LookUp) { .gallery = gallery, .picture = *picture, .pool = pool, .done = done, .data = data };
+    *look_up = (LookUp){ .gallery = gallery, .picture = *picture, .pool = pool, .done = done, .data = data };
     g_atomic_int_set(&gallery->coded_width, picture->coded_width);
     g_atomic_int_set(&gallery->coded_height, picture->coded_height);
     g_atomic_int_set(&gallery->surface_kinds, picture->surface_kinds);

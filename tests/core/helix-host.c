@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * helix-host - the real host without a VM: listens on a UNIX socket, resources are pictures drawn in process (gallery.h).
- * Says "listening on PATH" on standard output when it is ready, and its statistics as JSON when it is told to end
- * (SIGINT, SIGTERM) or asked (SIGUSR1).
+ * helix-host - the real host without a VM: listens on a UNIX socket, resources are pictures drawn in process
+ * (gallery.h). Says "listening on PATH" on standard output when it is ready, and its statistics as JSON when it is told
+ * to end (SIGINT, SIGTERM) or asked (SIGUSR1).
  */
 #include <signal.h>
 #include <stdio.h>
@@ -56,7 +56,8 @@ static GHashTable *parse_ids(const char *text)
             last = strtoul(end + 1, &end, 10);
         }
         if (*end || first == 0 || last < first || last > GALLERY_LAST) {
-            fprintf(stderr, "helix-host: --fail-ids=%s: ids from 1 to %u and ranges of them, as in 3,7-9\n", text, GALLERY_LAST);
+            fprintf(stderr, "helix-host: --fail-ids=%s: ids from 1 to %u and ranges of them, as in 3,7-9\n", text,
+                    GALLERY_LAST);
             exit(2);
         }
         for (; first <= last; first++) {
@@ -88,7 +89,8 @@ static void parse_options(Options *options, int argc, char **argv)
 
     g_option_context_add_main_entries(context, entries, NULL);
     if (!g_option_context_parse(context, &argc, &argv, &error) || argc > 1 || !options->listen) {
-        fprintf(stderr, "helix-host: %s\n", error ? error->message : "--listen=unix:PATH, and no arguments that are no options");
+        fprintf(stderr, "helix-host: %s\n",
+                error ? error->message : "--listen=unix:PATH, and no arguments that are no options");
         exit(2);
     }
 }
@@ -100,7 +102,9 @@ int main(int argc, char **argv)
     g_autoptr(GError) error = NULL;
     Gallery gallery = { 0 };
     const HelixHostHooks hooks = { .log = on_log };
-    HelixHostConfig config = { .resolver = &gallery_resolver, .resolver_data = &gallery, .hooks = &hooks, .hooks_data = &options };
+    HelixHostConfig config = {
+        .resolver = &gallery_resolver, .resolver_data = &gallery, .hooks = &hooks, .hooks_data = &options
+    };
     const HelixEncoderClass *encoder;
     HelixListener *listener = NULL;
     HelixHost *host = NULL;

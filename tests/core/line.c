@@ -33,7 +33,7 @@ void line_offer(Line *line, gsize len)
     if (!n) {
         return;
     }
-    piece = g_memdup2(line->to_host->data, n);  /* of this size, for sanitizers to see */
+    piece = g_memdup2(line->to_host->data, n); /* of this size, for sanitizers to see */
     line->in_input = TRUE;
     line->resumed = FALSE;
     used = line->channel.user->input(&line->channel, piece, n);
@@ -58,7 +58,7 @@ static gsize carrier_write(HelixChannel *channel, const guint8 *data, gsize len)
 
 static void carrier_shutdown_write(HelixChannel *channel)
 {
-    g_assert_not_reached();     /* a session has no use for it */
+    g_assert_not_reached(); /* a session has no use for it */
 }
 
 static void carrier_resume_input(HelixChannel *channel)

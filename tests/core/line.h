@@ -11,16 +11,17 @@
 #include "core/host.h"
 
 typedef struct Line {
-    HelixChannel channel;       /* first */
-    GByteArray *to_host;        /* sent by the guest, not consumed by the host yet */
-    GByteArray *from_host;      /* handed to the transport, not looked at yet */
-    guint64 consumed, taken;    /* bytes the host consumed, and the transport took, in all */
-    gsize window;               /* bytes that write() still takes */
+    HelixChannel channel;    /* first */
+    GByteArray *to_host;     /* sent by the guest, not consumed by the host yet */
+    GByteArray *from_host;   /* handed to the transport, not looked at yet */
+    guint64 consumed, taken; /* bytes the host consumed, and the transport took, in all */
+    gsize window;            /* bytes that write() still takes */
     gboolean wants_write, paused, resumed, in_input;
-    gboolean ends, eof_told;    /* the guest sends no more; the host was told */
-    gboolean closed;            /* the host closed */
-    void (*on_resume)(struct Line *line);   /* from inside resume_input(), where a carrier may offer at once; NULL: nothing */
-    gpointer data;              /* the test's */
+    gboolean ends, eof_told; /* the guest sends no more; the host was told */
+    gboolean closed;         /* the host closed */
+    void (*on_resume)(
+        struct Line *line); /* from inside resume_input(), where a carrier may offer at once; NULL: nothing */
+    gpointer data;          /* the test's */
 } Line;
 
 /* A connection that @host serves; NULL: it refused. @peer_port: 0, or the vsock port it comes from. */

@@ -25,7 +25,7 @@ static gsize resident_bytes(void)
     if (!g_file_get_contents("/proc/self/statm", &text, NULL, NULL)) {
         return 0;
     }
-    g_ascii_strtoull(text, &resident, 10);      /* the first number is the whole size */
+    g_ascii_strtoull(text, &resident, 10); /* the first number is the whole size */
     return g_ascii_strtoull(resident, NULL, 10) * (gsize)sysconf(_SC_PAGESIZE);
 }
 
@@ -36,9 +36,9 @@ static gpointer nothing(gpointer data)
 
 Resources resources_now(void)
 {
-    g_thread_join(g_thread_new("first", nothing, NULL));    /* with which a sanitizer may begin one of its own */
-    g_main_context_default();   /* which has a descriptor of its own from its first use on */
-    return (Resources) { entries("/proc/self/fd"), entries("/proc/self/task"), resident_bytes() };
+    g_thread_join(g_thread_new("first", nothing, NULL)); /* with which a sanitizer may begin one of its own */
+    g_main_context_default();                            /* which has a descriptor of its own from its first use on */
+    return (Resources){ entries("/proc/self/fd"), entries("/proc/self/task"), resident_bytes() };
 }
 
 void resources_expect(const Resources *before)

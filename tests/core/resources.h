@@ -7,7 +7,7 @@
 
 typedef struct Resources {
     guint descriptors, threads;
-    gsize resident;             /* bytes */
+    gsize resident; /* bytes */
 } Resources;
 
 Resources resources_now(void);

@@ -69,7 +69,7 @@ void rig_call(Rig *rig, void (*function)(Rig *rig, gpointer data), gpointer data
     g_cond_init(&call.cond);
     g_source_set_priority(source, G_PRIORITY_DEFAULT);
     g_source_set_callback(source, run_call, &call, NULL);
-    g_mutex_lock(&call.lock);   /* from here on, for ThreadSanitizer, which does not see the loop's own lock */
+    g_mutex_lock(&call.lock); /* from here on, for ThreadSanitizer, which does not see the loop's own lock */
     g_source_attach(source, rig->context);
     g_source_unref(source);
     while (!call.done) {
@@ -87,8 +87,10 @@ Rig *rig_new(const RigOptions *options)
     Rig *rig = g_new0(Rig, 1);
     HelixHostConfig config = {
         .encoder_class = scripted_wrap(&helix_encoder_null),
-        .resolver = &gallery_resolver, .resolver_data = &rig->gallery,
-        .hooks = &hooks, .hooks_data = rig,
+        .resolver = &gallery_resolver,
+        .resolver_data = &rig->gallery,
+        .hooks = &hooks,
+        .hooks_data = rig,
     };
     g_autofree char *address = NULL;
     g_autoptr(GError) error = NULL;
@@ -133,7 +135,7 @@ void rig_free(Rig *rig)
     helix_host_free(rig->host);
     rig->gallery.closed = TRUE;
     while (rig->gallery.waiting.length) {
-        gallery_release(&rig->gallery);     /* answers that nobody waits for any more */
+        gallery_release(&rig->gallery); /* answers that nobody waits for any more */
     }
     g_assert_cmpuint(scripted_n_opened(), ==, scripted_n_closed());
     g_assert_cmpint(g_rmdir(rig->folder), ==, 0);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * rig.h - a real host on a thread of its own, for tests that are its guests: gallery pictures, the scripted encoder over
- * the null one, a UNIX socket in a folder of its own.
+ * rig.h - a real host on a thread of its own, for tests that are its guests: gallery pictures, the scripted encoder
+ * over the null one, a UNIX socket in a folder of its own.
  */
 #ifndef HELIX_TEST_RIG_H
 #define HELIX_TEST_RIG_H
@@ -20,16 +20,16 @@ typedef struct Rig {
     GMainContext *context;
     GMainLoop *loop;
     GThread *thread;
-    HelixHost *host;            /* used on that thread only */
+    HelixHost *host; /* used on that thread only */
     HelixListener *listener;
     Gallery gallery;
     char *folder, *path;
-    GMutex lock;                /* what follows */
+    GMutex lock; /* what follows */
     GString *log;
-    GArray *records;            /* HelixFrameRecord */
+    GArray *records; /* HelixFrameRecord */
 } Rig;
 
-Rig *rig_new(const RigOptions *options);    /* NULL: the host's defaults */
+Rig *rig_new(const RigOptions *options); /* NULL: the host's defaults */
 void rig_free(Rig *rig);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Rig, rig_free)
 

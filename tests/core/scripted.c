@@ -16,7 +16,7 @@ typedef struct Scripted {
 static HelixEncoderClass scripted_class;
 static const HelixEncoderClass *inner_class;
 
-static GMutex lock;             /* all below */
+static GMutex lock; /* all below */
 static GCond changed;
 static guint delay_ms, drops, drop_every, fails, oversized, open_fails, refusals, begun, opened, closed, reconfigured;
 static gboolean held, remember;
@@ -43,7 +43,7 @@ static HelixEncoder *scripted_open(HelixEncoderConfig *config, GError **error)
         return NULL;
     }
     scripted = g_new(Scripted, 1);
-    *scripted = (Scripted) { .base.klass = &scripted_class, .inner = inner, .config = *config };
+    *scripted = (Scripted){ .base.klass = &scripted_class, .inner = inner, .config = *config };
     g_mutex_lock(&lock);
     opened++;
     g_mutex_unlock(&lock);
@@ -92,8 +92,12 @@ static gboolean scripted_encode(HelixEncoder *encoder, HelixSurface *surface, gb
                                 GError **error)
 {
     const HelixEncoderConfig *config = &((Scripted *)encoder)->config;
-    ScriptedCall call = { .width = surface->width, .height = surface->height, .coded_width = config->width,
-                          .bitrate = config->bitrate, .path = surface->path, .force_idr = force_idr };
+    ScriptedCall call = { .width = surface->width,
+                          .height = surface->height,
+                          .coded_width = config->width,
+                          .bitrate = config->bitrate,
+                          .path = surface->path,
+                          .force_idr = force_idr };
     gboolean ok = TRUE;
     guint wait_ms;
 
@@ -118,7 +122,7 @@ static gboolean scripted_encode(HelixEncoder *encoder, HelixSurface *surface, gb
         unit->data = g_bytes_new_take(g_malloc0(HELIX_MAX_RESPONSE_PAYLOAD), HELIX_MAX_RESPONSE_PAYLOAD);
     }
     g_mutex_unlock(&lock);
-    g_usleep(wait_ms * 1000ul);     /* after conversion, as coding would be */
+    g_usleep(wait_ms * 1000ul); /* after conversion, as coding would be */
     g_mutex_lock(&lock);
     if (remember) {
         g_array_append_val(calls, call);
@@ -141,7 +145,8 @@ static void scripted_close(HelixEncoder *encoder)
 const HelixEncoderClass *scripted_wrap(const HelixEncoderClass *inner)
 {
     g_mutex_lock(&lock);
-    delay_ms = drops = drop_every = fails = oversized = open_fails = refusals = begun = opened = closed = reconfigured = 0;
+    delay_ms = drops = drop_every = fails = oversized = open_fails = refusals = begun = opened = closed = reconfigured =
+        0;
     held = FALSE;
     remember = TRUE;
     g_clear_pointer(&calls, g_array_unref);
@@ -166,22 +171,22 @@ void scripted_keep(void)
     scripted_class.memory = sixteen_a_pixel;
 }
 
-#define SETTER(name, type, variable)    \
-    void name(type value)               \
-    {                                   \
-        g_mutex_lock(&lock);            \
-        variable = value;               \
-        g_cond_broadcast(&changed);     \
-        g_mutex_unlock(&lock);          \
+#define SETTER(name, type, variable) \
+    void name(type value) \
+    { \
+        g_mutex_lock(&lock); \
+        variable = value; \
+        g_cond_broadcast(&changed); \
+        g_mutex_unlock(&lock); \
     }
-#define GETTER(name, type, expression)  \
-    type name(void)                     \
-    {                                   \
-        type value;                     \
-        g_mutex_lock(&lock);            \
-        value = expression;             \
-        g_mutex_unlock(&lock);          \
-        return value;                   \
+#define GETTER(name, type, expression) \
+    type name(void) \
+    { \
+        type value; \
+        g_mutex_lock(&lock); \
+        value = expression; \
+        g_mutex_unlock(&lock); \
+        return value; \
     }
 
 SETTER(scripted_remember, gboolean, remember)

@@ -5,7 +5,8 @@
 
 #include <glib.h>
 
-/* The number at @path, "frames.encoded", of the JSON text; FALSE if there is none. Objects on the way hold numbers only. */
+/* The number at @path, "frames.encoded", of the JSON text; FALSE if there is none. Objects on the way hold numbers
+ * only. */
 gboolean stat_find(const char *json, const char *path, guint64 *value);
 /* The same; aborts if there is none. */
 guint64 stat_number(const char *json, const char *path);

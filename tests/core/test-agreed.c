@@ -31,8 +31,10 @@ static void test_agreement(void)
         g_autoptr(Client) client = rig_connect(rig);
         g_autoptr(Message) message = NULL;
 
-        g_assert_true(client_config(client, &(ConfigRequest) { .session = 4, .flags = HELIX_CONFIG_ANSWER, .width = 1280, .height = 720,
-                                                               .realtime = 1 }));
+        g_assert_true(client_config(
+            client,
+            &(ConfigRequest){
+                .session = 4, .flags = HELIX_CONFIG_ANSWER, .width = 1280, .height = 720, .realtime = 1 }));
         g_assert_true(client_ping(client, 4, "abc", 3));
         message = expect_message(client, HELIX_MSG_CONFIG_RESP, 4);
         g_assert_cmpuint(message->size, ==, HELIX_CONFIG_RESP_SIZE);
@@ -44,28 +46,28 @@ static void test_agreement(void)
 /* Also where the first CONFIG_REQ is refused: the guest may not wait for ever. */
 static void test_agreement_refused(void)
 {
-    g_autoptr(Rig) rig = rig_new(&(RigOptions) { .max_streams = 1 });
+    g_autoptr(Rig) rig = rig_new(&(RigOptions){ .max_streams = 1 });
     g_autoptr(Client) first = rig_connect(rig);
     g_autoptr(Client) client = rig_connect(rig);
 
-    g_assert_true(client_config(client, &(ConfigRequest) { .flags = HELIX_CONFIG_ANSWER, .codec = 1, .realtime = 1 }));
+    g_assert_true(client_config(client, &(ConfigRequest){ .flags = HELIX_CONFIG_ANSWER, .codec = 1, .realtime = 1 }));
     g_assert_true(client_ping(client, 0, NULL, 0));
     expect_error(client, 0, HELIX_MSG_CONFIG_REQ, HELIX_CODE_INVALID);
     expect_pong(client, 0, NULL, 0);
     g_assert_true(client_resource(first, 0, 1, 0));
     message_free(expect_frame(first, 0, 0));
-    g_assert_true(client_config(client, &(ConfigRequest) { .flags = HELIX_CONFIG_ANSWER, .realtime = 1 }));
+    g_assert_true(client_config(client, &(ConfigRequest){ .flags = HELIX_CONFIG_ANSWER, .realtime = 1 }));
     expect_error(client, 0, HELIX_MSG_CONFIG_REQ, HELIX_CODE_NO_ENCODER);
 }
 
 static void test_values_in_force(void)
 {
-    g_autoptr(Rig) rig = rig_new(&(RigOptions) { .max_in_flight = 7 });
+    g_autoptr(Rig) rig = rig_new(&(RigOptions){ .max_in_flight = 7 });
     g_autoptr(Client) client = rig_connect(rig);
     g_autoptr(Message) automatic = NULL, odd = NULL, same = NULL, resized = NULL;
     const char *encoder;
 
-    automatic = configure(client, &(ConfigRequest) { .width = 1280, .height = 720, .realtime = 1 });
+    automatic = configure(client, &(ConfigRequest){ .width = 1280, .height = 720, .realtime = 1 });
     g_assert_cmpuint(u32_of(automatic, HELIX_CONFIG_WIDTH), ==, 1280);
     g_assert_cmpuint(u32_of(automatic, HELIX_CONFIG_HEIGHT), ==, 720);
     g_assert_cmpuint(u32_of(automatic, HELIX_CONFIG_BITRATE), >, 0);
@@ -78,8 +80,15 @@ static void test_values_in_force(void)
     g_assert_cmpstr(encoder, ==, "null");
 
     /* 4:2:0 has no odd sizes; a session of its own, so nothing else is in force. */
-    odd = configure(client, &(ConfigRequest) { .session = 1, .width = 1281, .height = 719, .bitrate = 1234567, .fps_num = 30000,
-                                               .fps_den = 1001, .profile = 66, .realtime = 1 });
+    odd = configure(client,
+                    &(ConfigRequest){ .session = 1,
+                                      .width = 1281,
+                                      .height = 719,
+                                      .bitrate = 1234567,
+                                      .fps_num = 30000,
+                                      .fps_den = 1001,
+                                      .profile = 66,
+                                      .realtime = 1 });
     g_assert_cmpuint(u32_of(odd, HELIX_CONFIG_WIDTH), ==, 1282);
     g_assert_cmpuint(u32_of(odd, HELIX_CONFIG_HEIGHT), ==, 720);
     g_assert_cmpuint(u32_of(odd, HELIX_CONFIG_BITRATE), ==, 1234567);
@@ -88,14 +97,14 @@ static void test_values_in_force(void)
     g_assert_cmpuint(odd->payload[HELIX_CONFIG_PROFILE], ==, 66);
 
     /* 0 is unchanged; the size follows the frames again, of which there has been none. */
-    same = configure(client, &(ConfigRequest) { .session = 1, .realtime = 1 });
+    same = configure(client, &(ConfigRequest){ .session = 1, .realtime = 1 });
     g_assert_cmpuint(u32_of(same, HELIX_CONFIG_WIDTH), ==, 0);
     g_assert_cmpuint(u32_of(same, HELIX_CONFIG_BITRATE), ==, 1234567);
     g_assert_cmpuint(u32_of(same, HELIX_CONFIG_FPS_NUM), ==, 30000);
     g_assert_cmpuint(same->payload[HELIX_CONFIG_PROFILE], ==, 66);
     g_assert_true(client_resource(client, 1, 1, 0));
     message_free(expect_frame(client, 1, 0));
-    resized = configure(client, &(ConfigRequest) { .session = 1, .realtime = 1 });
+    resized = configure(client, &(ConfigRequest){ .session = 1, .realtime = 1 });
     g_assert_cmpuint(u32_of(resized, HELIX_CONFIG_WIDTH), ==, 64);
     g_assert_cmpuint(u32_of(resized, HELIX_CONFIG_HEIGHT), ==, 48);
 }
@@ -104,13 +113,20 @@ static void test_values_in_force(void)
 static void test_config_errors(void)
 {
     static const ConfigRequest wrong[] = {
-        { .fps_num = 30, .realtime = 1 }, { .codec = 1 }, { .width = 64 }, { .height = 64 }, { .profile = 99 },
-        { .width = 100000, .height = 100000 }, { .width = G_MAXUINT32, .height = G_MAXUINT32 }, { .fps_num = G_MAXUINT32, .fps_den = 1 },
+        { .fps_num = 30, .realtime = 1 },
+        { .codec = 1 },
+        { .width = 64 },
+        { .height = 64 },
+        { .profile = 99 },
+        { .width = 100000, .height = 100000 },
+        { .width = G_MAXUINT32, .height = G_MAXUINT32 },
+        { .fps_num = G_MAXUINT32, .fps_den = 1 },
         { .level = 7 },
     };
     g_autoptr(Rig) rig = rig_new(NULL);
     g_autoptr(Client) client = rig_connect(rig);
-    g_autoptr(Message) before = configure(client, &(ConfigRequest) { .width = 64, .height = 48, .bitrate = 2000000, .realtime = 1 });
+    g_autoptr(Message)
+        before = configure(client, &(ConfigRequest){ .width = 64, .height = 48, .bitrate = 2000000, .realtime = 1 });
 
     for (guint i = 0; i < G_N_ELEMENTS(wrong); i++) {
         g_autoptr(Message) message = NULL;
@@ -118,10 +134,11 @@ static void test_config_errors(void)
         g_assert_true(client_config(client, &wrong[i]));
         message = expect_message(client, HELIX_MSG_ERROR, 0);
         g_assert_cmphex(message->flags, ==, HELIX_MSG_CONFIG_REQ);
-        g_assert_true(message_error_code(message) == HELIX_CODE_INVALID || message_error_code(message) == HELIX_CODE_GEOMETRY);
+        g_assert_true(message_error_code(message) == HELIX_CODE_INVALID ||
+                      message_error_code(message) == HELIX_CODE_GEOMETRY);
     }
     {
-        g_autoptr(Message) after = configure(client, &(ConfigRequest) { .width = 64, .height = 48, .realtime = 1 });
+        g_autoptr(Message) after = configure(client, &(ConfigRequest){ .width = 64, .height = 48, .realtime = 1 });
 
         g_assert_cmpmem(before->payload, before->size, after->payload, after->size);
     }
@@ -138,7 +155,8 @@ static void test_live_change(void)
     scripted_hold(TRUE);
     g_assert_true(client_resource(client, 0, 2, 1));
     g_assert_true(scripted_wait_begun(2));
-    g_assert_true(client_config(client, &(ConfigRequest) { .flags = HELIX_CONFIG_ANSWER, .bitrate = 4000000, .realtime = 1 }));
+    g_assert_true(
+        client_config(client, &(ConfigRequest){ .flags = HELIX_CONFIG_ANSWER, .bitrate = 4000000, .realtime = 1 }));
     g_assert_true(client_resource(client, 0, 3, 2));
     g_assert_cmpuint(scripted_n_reconfigured(), ==, 0);
     scripted_hold(FALSE);
@@ -158,12 +176,22 @@ static void test_long_config(void)
 {
     g_autoptr(Rig) rig = rig_new(NULL);
     g_autoptr(Client) client = rig_connect(rig);
-    g_autoptr(Message) first = configure(client, &(ConfigRequest) { .width = 64, .height = 48, .realtime = 1 });
+    g_autoptr(Message) first = configure(client, &(ConfigRequest){ .width = 64, .height = 48, .realtime = 1 });
     g_autoptr(Message) message = NULL, kept = NULL;
 
-    message = configure(client, &(ConfigRequest) { .is_long = TRUE, .width = 64, .height = 48, .bitrate = 2000000, .realtime = 1,
-                                                   .max_bitrate = 3000000, .key_int_max = 3, .rate_control = HELIX_RATE_VBR,
-                                                   .min_qp = 10, .max_qp = 40, .slices = 1, .aud = 1 });
+    message = configure(client,
+                        &(ConfigRequest){ .is_long = TRUE,
+                                          .width = 64,
+                                          .height = 48,
+                                          .bitrate = 2000000,
+                                          .realtime = 1,
+                                          .max_bitrate = 3000000,
+                                          .key_int_max = 3,
+                                          .rate_control = HELIX_RATE_VBR,
+                                          .min_qp = 10,
+                                          .max_qp = 40,
+                                          .slices = 1,
+                                          .aud = 1 });
     g_assert_cmpuint(u32_of(message, HELIX_CONFIG_MAX_BITRATE), ==, 3000000);
     g_assert_cmpuint(u32_of(message, HELIX_CONFIG_KEY_INT_MAX), ==, 3);
     g_assert_cmpuint(message->payload[HELIX_CONFIG_RATE_CONTROL], ==, HELIX_RATE_VBR);
@@ -171,7 +199,7 @@ static void test_long_config(void)
     g_assert_cmpuint(scripted_config().min_qp, ==, 10);
     g_assert_cmpuint(scripted_config().max_qp, ==, 40);
     /* The short form says nothing about the rest. */
-    kept = configure(client, &(ConfigRequest) { .width = 64, .height = 48, .realtime = 1 });
+    kept = configure(client, &(ConfigRequest){ .width = 64, .height = 48, .realtime = 1 });
     g_assert_cmpmem(kept->payload, kept->size, message->payload, message->size);
     for (guint i = 0; i < 6; i++) {
         g_autoptr(Message) frame = NULL;
@@ -208,11 +236,20 @@ static HelixSps sps_of(const Message *frame)
 static void test_vui(void)
 {
     static const guint8 in_force[12] = { 64, 0, 33, 0, 9, 14, 9, 1, 3 };
-    ConfigRequest request = { .has_vui = TRUE, .width = 64, .height = 48, .realtime = 1, .sar_width = 64, .sar_height = 33,
-                              .primaries = 9, .transfer = 14, .matrix = 9, .full_range = 1, .chroma_loc = 3 };
+    ConfigRequest request = { .has_vui = TRUE,
+                              .width = 64,
+                              .height = 48,
+                              .realtime = 1,
+                              .sar_width = 64,
+                              .sar_height = 33,
+                              .primaries = 9,
+                              .transfer = 14,
+                              .matrix = 9,
+                              .full_range = 1,
+                              .chroma_loc = 3 };
     g_autoptr(Rig) rig = rig_new(NULL);
     g_autoptr(Client) client = rig_connect(rig);
-    g_autoptr(Message) first = configure(client, &(ConfigRequest) { .width = 64, .height = 48, .realtime = 1 });
+    g_autoptr(Message) first = configure(client, &(ConfigRequest){ .width = 64, .height = 48, .realtime = 1 });
     g_autoptr(Message) plain = NULL, message = NULL, kept = NULL, frame = NULL, reset = NULL, default_frame = NULL;
     HelixSps sps;
 
@@ -225,7 +262,7 @@ static void test_vui(void)
     g_assert_cmpuint(message->size, ==, HELIX_CONFIG_RESP_VUI_SIZE);
     g_assert_cmpmem(message->payload + HELIX_CONFIG_RESP_VUI, 12, in_force, 12);
     /* The shorter forms leave it, and are answered as ever. */
-    kept = configure(client, &(ConfigRequest) { .is_long = TRUE, .width = 64, .height = 48, .realtime = 1 });
+    kept = configure(client, &(ConfigRequest){ .is_long = TRUE, .width = 64, .height = 48, .realtime = 1 });
     g_assert_cmpuint(kept->size, ==, HELIX_CONFIG_RESP_SIZE);
     g_assert_true(client_resource(client, 0, 1, 1));
     frame = expect_frame(client, 0, 1);
@@ -238,8 +275,8 @@ static void test_vui(void)
     g_assert_cmpuint(sps.matrix, ==, 9);
     g_assert_true(sps.full_range && sps.chroma_loc && sps.chroma_loc_type == 2);
     /* All 0: the default again. */
-    reset = configure(client, &(ConfigRequest) { .has_vui = TRUE, .width = 64, .height = 48, .realtime = 1 });
-    g_assert_cmpmem(reset->payload + HELIX_CONFIG_RESP_VUI, 12, ((const guint8[12]) { 1, 0, 1, 0, 1, 1, 1 }), 12);
+    reset = configure(client, &(ConfigRequest){ .has_vui = TRUE, .width = 64, .height = 48, .realtime = 1 });
+    g_assert_cmpmem(reset->payload + HELIX_CONFIG_RESP_VUI, 12, ((const guint8[12]){ 1, 0, 1, 0, 1, 1, 1 }), 12);
     g_assert_true(client_resource(client, 0, 1, 2));
     default_frame = expect_frame(client, 0, 2);
     sps = sps_of(default_frame);
@@ -250,12 +287,12 @@ static void test_vui(void)
 static void test_vui_errors(void)
 {
     static const ConfigRequest wrong[] = {
-        { .sar_width = 1 }, { .sar_height = 1 }, { .primaries = 3 }, { .primaries = 13 }, { .primaries = 255 }, { .transfer = 3 },
-        { .transfer = 19 }, { .matrix = 3 }, { .matrix = 15 }, { .chroma_loc = 7 },
+        { .sar_width = 1 }, { .sar_height = 1 }, { .primaries = 3 }, { .primaries = 13 }, { .primaries = 255 },
+        { .transfer = 3 },  { .transfer = 19 },  { .matrix = 3 },    { .matrix = 15 },    { .chroma_loc = 7 },
     };
     g_autoptr(Rig) rig = rig_new(NULL);
     g_autoptr(Client) client = rig_connect(rig);
-    g_autoptr(Message) before = configure(client, &(ConfigRequest) { .width = 64, .height = 48, .realtime = 1 });
+    g_autoptr(Message) before = configure(client, &(ConfigRequest){ .width = 64, .height = 48, .realtime = 1 });
     g_autoptr(Message) after = NULL;
 
     for (guint i = 0; i < G_N_ELEMENTS(wrong); i++) {
@@ -270,7 +307,7 @@ static void test_vui_errors(void)
         g_assert_cmpint(message_error_code(message), ==, HELIX_CODE_INVALID);
         g_test_message("%s", message_error_text(message));
     }
-    after = configure(client, &(ConfigRequest) { .width = 64, .height = 48, .realtime = 1 });
+    after = configure(client, &(ConfigRequest){ .width = 64, .height = 48, .realtime = 1 });
     g_assert_cmpmem(before->payload, before->size, after->payload, after->size);
 }
 
@@ -281,7 +318,7 @@ static void test_timing(void)
     gint64 before = g_get_monotonic_time() * 1000, times[4], after;
 
     scripted_delay_ms(3);
-    g_assert_true(client_frame(client, &(FrameRequest) { .resource = 1, .flags = HELIX_REQUEST_TIMING }));
+    g_assert_true(client_frame(client, &(FrameRequest){ .resource = 1, .flags = HELIX_REQUEST_TIMING }));
     {
         g_autoptr(Message) message = expect_frame(client, 0, 0);
 
@@ -299,7 +336,7 @@ static void test_timing(void)
     g_assert_cmpint(times[3], <=, after);
     /* A dropped frame has the block too: it was asked for. */
     scripted_drop(2);
-    g_assert_true(client_frame(client, &(FrameRequest) { .resource = 1, .flags = HELIX_REQUEST_TIMING }));
+    g_assert_true(client_frame(client, &(FrameRequest){ .resource = 1, .flags = HELIX_REQUEST_TIMING }));
     {
         g_autoptr(Message) message = expect_message(client, HELIX_MSG_FRAME_RESPONSE, 0);
 
@@ -326,18 +363,20 @@ static void test_release(void)
 
     scripted_hold(TRUE);
     for (guint i = 0; i < 3; i++) {
-        g_assert_true(client_frame(client, &(FrameRequest) { .session = 2, .resource = 1 + i, .pts = i, .flags = HELIX_REQUEST_RELEASE }));
+        g_assert_true(client_frame(
+            client, &(FrameRequest){ .session = 2, .resource = 1 + i, .pts = i, .flags = HELIX_REQUEST_RELEASE }));
     }
     expect_released(client, 2, 0, 1);
     expect_released(client, 2, 1, 2);
-    expect_quiet(client);       /* the third is not looked up yet */
+    expect_quiet(client); /* the third is not looked up yet */
     scripted_hold(FALSE);
     message_free(expect_frame(client, 2, 0));
     expect_released(client, 2, 2, 3);
     message_free(expect_frame(client, 2, 1));
     message_free(expect_frame(client, 2, 2));
     /* What is never read is never released: the error says it all. */
-    g_assert_true(client_frame(client, &(FrameRequest) { .session = 2, .resource = GALLERY_LAST + 1, .flags = HELIX_REQUEST_RELEASE }));
+    g_assert_true(client_frame(
+        client, &(FrameRequest){ .session = 2, .resource = GALLERY_LAST + 1, .flags = HELIX_REQUEST_RELEASE }));
     expect_error(client, 2, FRAME, HELIX_CODE_NOT_FOUND);
     expect_quiet(client);
 }
@@ -350,13 +389,13 @@ static void test_release_borrowed(void)
 
     rig_borrow(rig, TRUE);
     scripted_hold(TRUE);
-    g_assert_true(client_frame(client, &(FrameRequest) { .resource = 1, .pts = 5, .flags = HELIX_REQUEST_RELEASE }));
+    g_assert_true(client_frame(client, &(FrameRequest){ .resource = 1, .pts = 5, .flags = HELIX_REQUEST_RELEASE }));
     g_assert_true(scripted_wait_begun(1));
     expect_quiet(client);
     scripted_hold(FALSE);
     expect_released(client, 0, 5, 1);
     message_free(expect_frame(client, 0, 5));
-    g_assert_true(client_frame(client, &(FrameRequest) { .flags = HELIX_REQUEST_REPEAT }));
+    g_assert_true(client_frame(client, &(FrameRequest){ .flags = HELIX_REQUEST_REPEAT }));
     expect_error(client, 0, FRAME, HELIX_CODE_NOT_FOUND);
 }
 
@@ -365,27 +404,29 @@ static void test_repeat(void)
     g_autoptr(Rig) rig = rig_new(NULL);
     g_autoptr(Client) client = rig_connect(rig);
 
-    g_assert_true(client_frame(client, &(FrameRequest) { .flags = HELIX_REQUEST_REPEAT }));
-    expect_error(client, 0, FRAME, HELIX_CODE_NOT_FOUND);       /* there is none yet */
+    g_assert_true(client_frame(client, &(FrameRequest){ .flags = HELIX_REQUEST_REPEAT }));
+    expect_error(client, 0, FRAME, HELIX_CODE_NOT_FOUND); /* there is none yet */
     g_assert_true(client_resource(client, 0, 7, 1));
     message_free(expect_frame(client, 0, 1));
     for (guint i = 2; i < 4; i++) {
         g_autoptr(Message) message = NULL;
 
-        g_assert_true(client_frame(client, &(FrameRequest) { .flags = HELIX_REQUEST_REPEAT, .pts = i, .force_key = i == 2 }));
+        g_assert_true(
+            client_frame(client, &(FrameRequest){ .flags = HELIX_REQUEST_REPEAT, .pts = i, .force_key = i == 2 }));
         message = expect_frame(client, 0, i);
         g_assert_true(message_is_keyframe(message) == (i == 2));
         g_assert_cmphex(scripted_call(i - 1).pixel, ==, scripted_call(0).pixel);
     }
     g_assert_cmpint(g_atomic_int_get((gint *)&rig->gallery.resolved), ==, 1);
     g_assert_cmpuint(rig_stat(rig, "host_paths.repeat"), ==, 2);
-    g_assert_true(client_frame(client, &(FrameRequest) { .flags = HELIX_REQUEST_REPEAT, .resource = 7 }));
+    g_assert_true(client_frame(client, &(FrameRequest){ .flags = HELIX_REQUEST_REPEAT, .resource = 7 }));
     expect_error(client, 0, FRAME, HELIX_CODE_INVALID);
-    g_assert_true(client_frame(client, &(FrameRequest) { .flags = HELIX_REQUEST_REPEAT | HELIX_REQUEST_PIXEL_DATA }));
+    g_assert_true(client_frame(client, &(FrameRequest){ .flags = HELIX_REQUEST_REPEAT | HELIX_REQUEST_PIXEL_DATA }));
     expect_error(client, 0, FRAME, HELIX_CODE_INVALID);
 }
 
-static void ext_write(guint8 *ext, guint16 size, guint8 source, guint32 crop_x, guint32 crop_y, guint32 width, guint32 height)
+static void ext_write(guint8 *ext, guint16 size, guint8 source, guint32 crop_x, guint32 crop_y, guint32 width,
+                      guint32 height)
 {
     memset(ext, 0, size);
     helix_put_u16(ext, size);
@@ -411,11 +452,11 @@ static void test_ext(void)
     g_assert_cmphex(GUINT32_FROM_LE(scripted_call(0).pixel) & 0xffffff, ==, gallery_pixel(3, 64, 30));
     g_assert_cmpuint(scripted_call(0).width, ==, 20);
 
-    ext_write(ext, HELIX_EXT_SIZE, HELIX_SOURCE_AUTO, 81, 0, 100, 100);         /* 81 + 20 > 100 */
+    ext_write(ext, HELIX_EXT_SIZE, HELIX_SOURCE_AUTO, 81, 0, 100, 100); /* 81 + 20 > 100 */
     g_assert_true(client_frame(client, &request));
     expect_error(client, 0, FRAME, HELIX_CODE_GEOMETRY);
 
-    request.ext_size = sizeof ext;      /* a longer block is read as far as it is known */
+    request.ext_size = sizeof ext; /* a longer block is read as far as it is known */
     ext_write(ext, sizeof ext, HELIX_SOURCE_PAGES, 0, 0, 0, 0);
     g_assert_true(client_frame(client, &request));
     message_free(expect_frame(client, 0, 0));
@@ -424,10 +465,19 @@ static void test_ext(void)
 /* A block that contradicts itself is the request's error; framing is not lost. */
 static void test_ext_errors(void)
 {
-    static const struct { guint16 says; gsize has; guint8 source, planes; } cases[] = {
-        { HELIX_EXT_SIZE, HELIX_EXT_SIZE - 1, 0, 0 }, { HELIX_EXT_SIZE + 1, HELIX_EXT_SIZE, 0, 0 }, { 0, HELIX_EXT_SIZE, 0, 0 },
-        { HELIX_EXT_SIZE, HELIX_EXT_SIZE + 1, 0, 0 }, { G_MAXUINT16, HELIX_EXT_SIZE, 0, 0 }, { 4, 4, 0, 0 },
-        { HELIX_EXT_SIZE, HELIX_EXT_SIZE, 3, 0 }, { HELIX_EXT_SIZE, HELIX_EXT_SIZE, 0, 4 },
+    static const struct {
+        guint16 says;
+        gsize has;
+        guint8 source, planes;
+    } cases[] = {
+        { HELIX_EXT_SIZE, HELIX_EXT_SIZE - 1, 0, 0 },
+        { HELIX_EXT_SIZE + 1, HELIX_EXT_SIZE, 0, 0 },
+        { 0, HELIX_EXT_SIZE, 0, 0 },
+        { HELIX_EXT_SIZE, HELIX_EXT_SIZE + 1, 0, 0 },
+        { G_MAXUINT16, HELIX_EXT_SIZE, 0, 0 },
+        { 4, 4, 0, 0 },
+        { HELIX_EXT_SIZE, HELIX_EXT_SIZE, 3, 0 },
+        { HELIX_EXT_SIZE, HELIX_EXT_SIZE, 0, 4 },
     };
     static const guint8 pixels[64 * 48 * 4];
     g_autoptr(Rig) rig = rig_new(NULL);
@@ -441,15 +491,20 @@ static void test_ext_errors(void)
             cases[which].has != HELIX_EXT_SIZE;
 
         if (swallowed) {
-            continue;       /* one byte more or less in front of the pixels is theirs */
+            continue; /* one byte more or less in front of the pixels is theirs */
         }
         ext[HELIX_EXT_SOURCE] = cases[which].source;
         ext[HELIX_EXT_PLANES] = cases[which].planes;
         helix_put_u16(ext, cases[which].says);
-        g_assert_true(client_frame(client, &(FrameRequest) { .resource = 1, .flags = flags, .ext = ext, .ext_size = cases[which].has,
-                                                             .pixels = pixels, .pixels_size = sizeof pixels }));
+        g_assert_true(client_frame(client,
+                                   &(FrameRequest){ .resource = 1,
+                                                    .flags = flags,
+                                                    .ext = ext,
+                                                    .ext_size = cases[which].has,
+                                                    .pixels = pixels,
+                                                    .pixels_size = sizeof pixels }));
         if (cases[which].says == HELIX_EXT_SIZE + 1 && i % 2) {
-            expect_error(client, 0, FRAME, HELIX_CODE_GEOMETRY);        /* the pixels are short of that byte */
+            expect_error(client, 0, FRAME, HELIX_CODE_GEOMETRY); /* the pixels are short of that byte */
         } else {
             expect_error(client, 0, FRAME, HELIX_CODE_INVALID);
         }
@@ -461,12 +516,12 @@ static void test_ext_errors(void)
 /* SESSION_CLOSE takes its place in order, frees the encoder, and the number may be used again for a new stream. */
 static void test_session_close(void)
 {
-    g_autoptr(Rig) rig = rig_new(&(RigOptions) { .max_streams = 2 });
+    g_autoptr(Rig) rig = rig_new(&(RigOptions){ .max_streams = 2 });
     g_autoptr(Client) client = rig_connect(rig);
 
-    g_assert_true(client_session_close(client, 77));    /* no such stream: nothing to end */
+    g_assert_true(client_session_close(client, 77)); /* no such stream: nothing to end */
     scripted_delay_ms(5);
-    g_assert_true(client_config(client, &(ConfigRequest) { .width = 320, .height = 200, .realtime = 1 }));
+    g_assert_true(client_config(client, &(ConfigRequest){ .width = 320, .height = 200, .realtime = 1 }));
     for (guint i = 0; i < 3; i++) {
         g_assert_true(client_resource(client, 0, 1 + i, i));
     }
@@ -477,32 +532,34 @@ static void test_session_close(void)
 
         g_assert_true(message_is_keyframe(message) == (i == 0 || i == 3));
     }
-    g_assert_cmpuint(rig_stat(rig, "live.width"), ==, 64);      /* the configuration went with the stream */
+    g_assert_cmpuint(rig_stat(rig, "live.width"), ==, 64); /* the configuration went with the stream */
     g_assert_true(scripted_wait_closed(1));
     g_assert_true(rig_log_has(rig, "stream 1.0 ended: 3 frames"));
     g_assert_true(client_session_close(client, 0));
     expect_quiet(client);
     g_assert_true(scripted_wait_closed(2));
     g_assert_cmpuint(rig_stat(rig, "streams.now"), ==, 0);
-    g_assert_true(client_frame(client, &(FrameRequest) { .flags = HELIX_REQUEST_REPEAT }));
+    g_assert_true(client_frame(client, &(FrameRequest){ .flags = HELIX_REQUEST_REPEAT }));
     expect_error(client, 0, FRAME, HELIX_CODE_NOT_FOUND);
 }
 
 static void test_stream_limit(void)
 {
-    g_autoptr(Rig) rig = rig_new(&(RigOptions) { .max_streams = 2 });
+    g_autoptr(Rig) rig = rig_new(&(RigOptions){ .max_streams = 2 });
     g_autoptr(Client) client = rig_connect(rig);
     g_autoptr(Client) other = rig_connect(rig);
     static const guint8 pixels[64 * 48 * 4];
 
-    message_free(configure(client, &(ConfigRequest) { .session = 0, .realtime = 1 }));
-    message_free(configure(client, &(ConfigRequest) { .session = 1, .realtime = 1 }));
+    message_free(configure(client, &(ConfigRequest){ .session = 0, .realtime = 1 }));
+    message_free(configure(client, &(ConfigRequest){ .session = 1, .realtime = 1 }));
     g_assert_true(client_resource(client, 2, 1, 0));
     expect_error(client, 2, FRAME, HELIX_CODE_NO_ENCODER);
-    g_assert_true(client_frame(client, &(FrameRequest) { .session = 2, .flags = HELIX_REQUEST_PIXEL_DATA, .pixels = pixels,
-                                                         .pixels_size = sizeof pixels }));
+    g_assert_true(client_frame(
+        client,
+        &(FrameRequest){
+            .session = 2, .flags = HELIX_REQUEST_PIXEL_DATA, .pixels = pixels, .pixels_size = sizeof pixels }));
     expect_error(client, 2, FRAME, HELIX_CODE_NO_ENCODER);
-    g_assert_true(client_resource(other, 0, 1, 0));             /* the limit is the host's */
+    g_assert_true(client_resource(other, 0, 1, 0)); /* the limit is the host's */
     expect_error(other, 0, FRAME, HELIX_CODE_NO_ENCODER);
     g_assert_true(client_session_close(client, 1));
     expect_quiet(client);

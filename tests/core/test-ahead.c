@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * test-ahead.c - pictures for an encoder that wants NV12: converted, the next one while the encoder has another, and counted.
+ * test-ahead.c - pictures for an encoder that wants NV12: converted, the next one while the encoder has another, and
+ * counted.
  *
  * The linker puts a function of the test's in the place of helix_ahead_begin(), which counts who called it.
  */
@@ -16,7 +17,7 @@
 #define NV12_BYTES (WIDTH * HEIGHT * 3 / 2)
 
 static GThread *loop_thread;
-static guint begun_by_loop, begun_by_worker;        /* atomic */
+static guint begun_by_loop, begun_by_worker; /* atomic */
 
 /* An encoder's thread can be held, in its own conversion or in the encoder. */
 static GMutex lock;
@@ -52,12 +53,15 @@ static void wait_until(const gboolean *what)
     g_mutex_unlock(&lock);
 }
 
-static void (*before_loop_begins)(HelixSurfacePool *pool);     /* NULL, or the test's */
+static void (*before_loop_begins)(HelixSurfacePool *pool); /* NULL, or the test's */
 
-HelixAhead *__real_helix_ahead_begin(HelixSurface *surface, guint32 width, guint32 height, HelixSurfacePool *pool, guint helpers);
-HelixAhead *__wrap_helix_ahead_begin(HelixSurface *surface, guint32 width, guint32 height, HelixSurfacePool *pool, guint helpers);
+HelixAhead *__real_helix_ahead_begin(HelixSurface *surface, guint32 width, guint32 height, HelixSurfacePool *pool,
+                                     guint helpers);
+HelixAhead *__wrap_helix_ahead_begin(HelixSurface *surface, guint32 width, guint32 height, HelixSurfacePool *pool,
+                                     guint helpers);
 
-HelixAhead *__wrap_helix_ahead_begin(HelixSurface *surface, guint32 width, guint32 height, HelixSurfacePool *pool, guint helpers)
+HelixAhead *__wrap_helix_ahead_begin(HelixSurface *surface, guint32 width, guint32 height, HelixSurfacePool *pool,
+                                     guint helpers)
 {
     HelixAhead *ahead;
 
@@ -76,7 +80,7 @@ HelixAhead *__wrap_helix_ahead_begin(HelixSurface *surface, guint32 width, guint
 
 /* ---- an encoder that keeps what it was given ---- */
 
-static gboolean fail;           /* and do not encode */
+static gboolean fail; /* and do not encode */
 static guint32 seen_fourcc;
 static guint8 seen[NV12_BYTES];
 
@@ -87,7 +91,8 @@ static gboolean test_reconfigure(HelixEncoder *encoder, HelixEncoderConfig *conf
     return FALSE;
 }
 
-static gboolean test_encode(HelixEncoder *encoder, HelixSurface *surface, gboolean force_idr, HelixAccessUnit *unit, GError **error)
+static gboolean test_encode(HelixEncoder *encoder, HelixSurface *surface, gboolean force_idr, HelixAccessUnit *unit,
+                            GError **error)
 {
     stay(&hold);
     if (fail) {
@@ -99,7 +104,8 @@ static gboolean test_encode(HelixEncoder *encoder, HelixSurface *surface, gboole
     for (guint y = 0; surface->fourcc == HELIX_FORMAT_NV12 && y < HEIGHT * 3 / 2; y++) {
         guint plane = y >= HEIGHT;
 
-        memcpy(seen + y * WIDTH, surface->data + surface->offset[plane] + (gsize)(y - plane * HEIGHT) * surface->stride[plane], WIDTH);
+        memcpy(seen + y * WIDTH,
+               surface->data + surface->offset[plane] + (gsize)(y - plane * HEIGHT) * surface->stride[plane], WIDTH);
     }
     g_mutex_unlock(&lock);
     unit->data = g_bytes_new_static("\0\0\0\1\x65", 5);
@@ -114,8 +120,13 @@ static void test_close(HelixEncoder *encoder)
 }
 
 static const HelixEncoderClass test_class = {
-    .name = "test", .surface_kinds = 1u << HELIX_SURFACE_MEMORY, .wants_nv12 = TRUE,
-    .open = test_open, .reconfigure = test_reconfigure, .encode = test_encode, .close = test_close,
+    .name = "test",
+    .surface_kinds = 1u << HELIX_SURFACE_MEMORY,
+    .wants_nv12 = TRUE,
+    .open = test_open,
+    .reconfigure = test_reconfigure,
+    .encode = test_encode,
+    .close = test_close,
 };
 
 static HelixEncoder *test_open(HelixEncoderConfig *config, GError **error)
@@ -155,8 +166,8 @@ typedef struct World {
     HelixWorker *worker;
     HelixSurfacePool *pool;
     guint done;
-    guint64 cpu_bytes;          /* of the last picture */
-    guint refused;              /* pictures */
+    guint64 cpu_bytes; /* of the last picture */
+    guint refused;     /* pictures */
 } World;
 
 static void on_done(gpointer owner, gpointer tag, HelixWorkerResult *result)
@@ -175,7 +186,7 @@ static void world_begin(World *world)
 {
     GError *error = NULL;
 
-    *world = (World) { .crew = helix_crew_new(NULL), .pool = helix_surface_pool_new(0) };
+    *world = (World){ .crew = helix_crew_new(NULL), .pool = helix_surface_pool_new(0) };
     world->worker = helix_worker_new(world->crew, &test_class, FALSE, on_done, world, &error);
     g_assert_no_error(error);
     begun_by_loop = begun_by_worker = 0;
@@ -353,7 +364,8 @@ static void note_pool(HelixSurfacePool *pool)
     converted = pool;
 }
 
-/* One is encoded while one is converted, again and again: the memory of both is kept, and none is allocated after the first two. */
+/* One is encoded while one is converted, again and again: the memory of both is kept, and none is allocated after the
+ * first two. */
 static void test_kept(void)
 {
     HelixSurface *surface[2];

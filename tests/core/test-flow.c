@@ -59,22 +59,22 @@ static void test_guest_does_not_read_and_goes(void)
 /* A request is in flight until its answer has left: unread answers count. */
 static void test_in_flight_until_left(void)
 {
-    enum { WIDTH = 3840, HEIGHT = 2160 };       /* the null encoder's IDR of this has tens of kilobytes */
-    g_autoptr(Rig) rig = rig_new(&(RigOptions) { .max_in_flight = 2 });
+    enum { WIDTH = 3840, HEIGHT = 2160 }; /* the null encoder's IDR of this has tens of kilobytes */
+    g_autoptr(Rig) rig = rig_new(&(RigOptions){ .max_in_flight = 2 });
     g_autoptr(Client) client = rig_connect(rig);
     guint frames = 0, busy = 0, sent = 0;
 
     /* Full of answers, the socket takes no more: some of these find two before them whose answers could not leave. */
     for (; sent < 60; sent++) {
-        g_assert_true(client_frame(client, &(FrameRequest) { .resource = 1, .width = WIDTH, .height = HEIGHT, .pts = sent,
-                                                             .force_key = 1 }));
+        g_assert_true(client_frame(
+            client, &(FrameRequest){ .resource = 1, .width = WIDTH, .height = HEIGHT, .pts = sent, .force_key = 1 }));
     }
     for (guint i = 0; i < sent; i++) {
         g_autoptr(Message) message = client_receive(client);
 
         g_assert_nonnull(message);
         if (message->type == HELIX_MSG_FRAME_RESPONSE) {
-            g_assert_cmpint(message_pts(message), ==, i);       /* in order, whatever came between */
+            g_assert_cmpint(message_pts(message), ==, i); /* in order, whatever came between */
             frames++;
         } else {
             g_assert_cmpint(message_error_code(message), ==, HELIX_CODE_BUSY);
@@ -116,7 +116,7 @@ static void test_flood(void)
 
 static void test_connection_limit(void)
 {
-    g_autoptr(Rig) rig = rig_new(&(RigOptions) { .max_connections = 2 });
+    g_autoptr(Rig) rig = rig_new(&(RigOptions){ .max_connections = 2 });
     g_autoptr(Client) a = rig_connect(rig);
     g_autoptr(Client) b = rig_connect(rig);
     Client *c;
@@ -137,12 +137,14 @@ static void test_connection_limit(void)
 /* Pictures in host memory have a ceiling: who asks beyond it gets an error, and service when there is room again. */
 static void test_memory_limit(void)
 {
-    enum { SIDE = 8192, GUESTS = 5 };   /* 256 MiB each, asked for before the pixels arrive, which they never do */
+    enum { SIDE = 8192, GUESTS = 5 }; /* 256 MiB each, asked for before the pixels arrive, which they never do */
     static const guint8 pixels[64 * 48 * 4];
-    const FrameRequest small = { .flags = HELIX_REQUEST_PIXEL_DATA, .pts = 1, .pixels = pixels, .pixels_size = sizeof pixels };
+    const FrameRequest small = {
+        .flags = HELIX_REQUEST_PIXEL_DATA, .pts = 1, .pixels = pixels, .pixels_size = sizeof pixels
+    };
     g_autoptr(Rig) rig = rig_new(NULL);
-    g_autoptr(GByteArray) head = client_frame_bytes(&(FrameRequest) { .flags = HELIX_REQUEST_PIXEL_DATA, .width = SIDE, .height = SIDE,
-                                                                      .pixels_size = (gsize)SIDE * SIDE * 4 });
+    g_autoptr(GByteArray) head = client_frame_bytes(&(FrameRequest){
+        .flags = HELIX_REQUEST_PIXEL_DATA, .width = SIDE, .height = SIDE, .pixels_size = (gsize)SIDE * SIDE * 4 });
     Client *guests[GUESTS];
     g_autoptr(Client) client = NULL;
 
@@ -153,7 +155,7 @@ static void test_memory_limit(void)
     }
     g_assert_true(rig_wait_stat(rig, "bytes.from_guest", GUESTS * (head->len + HELIX_WIRE_HEADER_SIZE + 7)));
     client = rig_connect(rig);
-    g_assert_true(client_resource(client, 0, 1, 0));    /* look-ups find room all the same */
+    g_assert_true(client_resource(client, 0, 1, 0)); /* look-ups find room all the same */
     message_free(expect_frame(client, 0, 0));
     g_assert_true(client_frame(client, &small));
     expect_error(client, 0, FRAME, HELIX_CODE_INTERNAL);
@@ -168,10 +170,10 @@ static void test_memory_limit(void)
 /* A limit of a user's own; what is over it is an error that says so. */
 static void test_own_memory_limit(void)
 {
-    g_autoptr(Rig) rig = rig_new(&(RigOptions) { .max_memory = 1 << 20 });
+    g_autoptr(Rig) rig = rig_new(&(RigOptions){ .max_memory = 1 << 20 });
     g_autoptr(Client) client = rig_connect(rig);
 
-    g_assert_true(client_frame(client, &(FrameRequest) { .resource = 1, .width = 1024, .height = 512, .stride = 4096 }));
+    g_assert_true(client_frame(client, &(FrameRequest){ .resource = 1, .width = 1024, .height = 512, .stride = 4096 }));
     expect_error(client, 0, FRAME, HELIX_CODE_INTERNAL);
     g_assert_true(client_resource(client, 0, 1, 1));
     message_free(expect_frame(client, 0, 1));
@@ -232,8 +234,12 @@ static void test_stats(void)
 
     g_assert_true(client_resource(client, 3, 5, 1));
     frame = expect_frame(client, 3, 1);
-    g_assert_true(client_frame(client, &(FrameRequest) { .session = 3, .flags = HELIX_REQUEST_PIXEL_DATA, .pts = 2, .pixels = pixels,
-                                                         .pixels_size = sizeof pixels }));
+    g_assert_true(client_frame(client,
+                               &(FrameRequest){ .session = 3,
+                                                .flags = HELIX_REQUEST_PIXEL_DATA,
+                                                .pts = 2,
+                                                .pixels = pixels,
+                                                .pixels_size = sizeof pixels }));
     message_free(expect_frame(client, 3, 2));
     g_assert_true(client_resource(client, 3, 0, 3));
     expect_error(client, 3, FRAME, HELIX_CODE_NOT_FOUND);
@@ -286,7 +292,7 @@ static void test_other_encoder(void)
 
     g_assert_true(client_resource(client, 1, 1, 0));
     message_free(expect_frame(client, 1, 0));
-    rig_call(rig, set_encoder, (gpointer)"null-texture");
+    rig_call(rig, set_encoder, (gpointer) "null-texture");
     calls = scripted_n_calls();
     g_assert_true(client_resource(client, 2, 1, 1));
     message_free(expect_frame(client, 2, 1));

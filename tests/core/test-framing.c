@@ -30,12 +30,13 @@ static void test_wrong_sizes(void)
     expect_break(HELIX_MSG_FRAME_REQUEST, 0, HELIX_REQUEST_SIZE + 1);
     expect_break(HELIX_MSG_FRAME_REQUEST, HELIX_REQUEST_EXT, HELIX_MAX_REQUEST_PAYLOAD + 1);
     expect_break(HELIX_MSG_FRAME_REQUEST, HELIX_REQUEST_PIXEL_DATA, HELIX_REQUEST_SIZE - 1);
-    expect_break(HELIX_MSG_FRAME_REQUEST, HELIX_REQUEST_PIXEL_DATA, HELIX_MAX_REQUEST_PAYLOAD + HELIX_MAX_PIXEL_BYTES + 1);
+    expect_break(HELIX_MSG_FRAME_REQUEST, HELIX_REQUEST_PIXEL_DATA,
+                 HELIX_MAX_REQUEST_PAYLOAD + HELIX_MAX_PIXEL_BYTES + 1);
     expect_break(HELIX_MSG_FRAME_REQUEST, HELIX_REQUEST_PIXEL_DATA, G_MAXUINT32);
     expect_break(HELIX_MSG_KEYFRAME_REQ, 0, 1);
     expect_break(HELIX_MSG_CONFIG_REQ, 0, HELIX_CONFIG_SIZE - 1);
     expect_break(HELIX_MSG_CONFIG_REQ, HELIX_CONFIG_ANSWER, HELIX_CONFIG_SIZE + 1);
-    expect_break(HELIX_MSG_CONFIG_REQ, HELIX_CONFIG_ANSWER, HELIX_CONFIG_LONG_SIZE);   /* not agreed yet */
+    expect_break(HELIX_MSG_CONFIG_REQ, HELIX_CONFIG_ANSWER, HELIX_CONFIG_LONG_SIZE); /* not agreed yet */
     expect_break(HELIX_MSG_CONFIG_REQ, HELIX_CONFIG_ANSWER, HELIX_CONFIG_VUI_SIZE);
     expect_break(HELIX_MSG_SESSION_CLOSE, 0, 4);
     expect_break(HELIX_MSG_PING, 0, HELIX_MAX_PING + 1);
@@ -100,12 +101,23 @@ static void test_byte_by_byte(void)
     const FrameRequest requests[] = {
         { .resource = 1, .pts = 0 },
         { .resource = 2, .pts = 1, .flags = HELIX_REQUEST_EXT, .ext = ext, .ext_size = sizeof ext },
-        { .pts = 2, .flags = HELIX_REQUEST_PIXEL_DATA, .width = 16, .height = 9, .pixels = pixels, .pixels_size = sizeof pixels },
-        { .pts = 3, .flags = HELIX_REQUEST_PIXEL_DATA | HELIX_REQUEST_EXT, .width = 16, .height = 9, .ext = ext,
-          .ext_size = sizeof ext, .pixels = pixels, .pixels_size = sizeof pixels },
+        { .pts = 2,
+          .flags = HELIX_REQUEST_PIXEL_DATA,
+          .width = 16,
+          .height = 9,
+          .pixels = pixels,
+          .pixels_size = sizeof pixels },
+        { .pts = 3,
+          .flags = HELIX_REQUEST_PIXEL_DATA | HELIX_REQUEST_EXT,
+          .width = 16,
+          .height = 9,
+          .ext = ext,
+          .ext_size = sizeof ext,
+          .pixels = pixels,
+          .pixels_size = sizeof pixels },
     };
 
-    helix_put_u16(ext, sizeof ext);     /* longer than what is known */
+    helix_put_u16(ext, sizeof ext); /* longer than what is known */
     for (guint i = 0; i < G_N_ELEMENTS(requests); i++) {
         g_autoptr(GByteArray) bytes = client_frame_bytes(&requests[i]);
 
@@ -123,12 +135,12 @@ static void test_byte_by_byte(void)
 /* Ten messages in one write. */
 static void test_together(void)
 {
-    g_autoptr(Rig) rig = rig_new(&(RigOptions) { .max_in_flight = 10 });
+    g_autoptr(Rig) rig = rig_new(&(RigOptions){ .max_in_flight = 10 });
     g_autoptr(Client) client = rig_connect(rig);
     g_autoptr(GByteArray) all = g_byte_array_new();
 
     for (guint i = 0; i < 10; i++) {
-        g_autoptr(GByteArray) one = client_frame_bytes(&(FrameRequest) { .resource = 1 + i, .pts = i });
+        g_autoptr(GByteArray) one = client_frame_bytes(&(FrameRequest){ .resource = 1 + i, .pts = i });
 
         g_byte_array_append(all, one->data, one->len);
     }
@@ -149,7 +161,7 @@ static void test_half_close(void)
         g_assert_true(client_resource(client, (guint16)i, 1, i));
     }
     g_assert_true(client_resource(client, 0, 2, 3));
-    g_assert_true(client_config(client, &(ConfigRequest) { .session = 0, .flags = HELIX_CONFIG_ANSWER, .realtime = 1 }));
+    g_assert_true(client_config(client, &(ConfigRequest){ .session = 0, .flags = HELIX_CONFIG_ANSWER, .realtime = 1 }));
     g_assert_true(client_ping(client, 0, NULL, 0));
     client_shutdown_write(client);
     for (guint i = 0, frames = 0; i < 6; i++) {
@@ -177,8 +189,8 @@ static void test_end_inside_message(void)
     static const guint8 pixels[100];
     g_autoptr(Rig) rig = rig_new(NULL);
     g_autoptr(Client) client = rig_connect(rig);
-    g_autoptr(GByteArray) bytes = client_frame_bytes(&(FrameRequest) { .flags = HELIX_REQUEST_PIXEL_DATA, .pixels = pixels,
-                                                                       .pixels_size = 64 * 48 * 4 });
+    g_autoptr(GByteArray) bytes = client_frame_bytes(
+        &(FrameRequest){ .flags = HELIX_REQUEST_PIXEL_DATA, .pixels = pixels, .pixels_size = 64 * 48 * 4 });
 
     g_assert_true(client_send_bytes(client, bytes->data, bytes->len));
     g_assert_true(client_send_bytes(client, pixels, sizeof pixels));
@@ -207,7 +219,8 @@ static void test_vanish(void)
     g_assert_cmpuint(rig_stat(rig, "streams.now"), ==, 0);
 }
 
-/* A conversation with bytes changed, left out or doubled anywhere: whatever comes of it, the host is there for the next. */
+/* A conversation with bytes changed, left out or doubled anywhere: whatever comes of it, the host is there for the
+ * next. */
 static void test_noise(void)
 {
     enum { ROUNDS = 300 };
@@ -221,9 +234,14 @@ static void test_noise(void)
 
         for (guint i = 0; i < 6; i++) {
             guint8 flags = (guint8)g_test_rand_int_range(0, 32);
-            g_autoptr(GByteArray) one = client_frame_bytes(&(FrameRequest) {
-                .session = (guint16)(i % 2), .resource = i, .width = 8, .height = 8, .flags = flags, .ext = ext,
-                .ext_size = sizeof ext, .pixels_size = sizeof pixels });
+            g_autoptr(GByteArray) one = client_frame_bytes(&(FrameRequest){ .session = (guint16)(i % 2),
+                                                                            .resource = i,
+                                                                            .width = 8,
+                                                                            .height = 8,
+                                                                            .flags = flags,
+                                                                            .ext = ext,
+                                                                            .ext_size = sizeof ext,
+                                                                            .pixels_size = sizeof pixels });
 
             g_byte_array_append(all, one->data, one->len);
             if (flags & HELIX_REQUEST_PIXEL_DATA) {
@@ -247,7 +265,7 @@ static void test_noise(void)
                 break;
             }
         }
-        client_send_bytes(client, all->data, all->len);     /* the host may have closed by now */
+        client_send_bytes(client, all->data, all->len); /* the host may have closed by now */
         client_shutdown_write(client);
         while (!client->eof && !client->timed_out) {
             message_free(client_receive(client));

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * test-free.c - pictures' memory comes and goes without the pool's lock, and what the main loop's thread lets go is freed in
- * pieces, no more in a turn than its budget allows. Bytes are counted, and the clock is the test's.
+ * test-free.c - pictures' memory comes and goes without the pool's lock, and what the main loop's thread lets go is
+ * freed in pieces, no more in a turn than its budget allows. Bytes are counted, and the clock is the test's.
  *
  * The linker puts the functions below in the place of the C library's (--wrap), in the core's own objects.
  */
@@ -16,10 +16,10 @@
 #include "line.h"
 #include "resources.h"
 
-#define WIDTH   8192u
-#define HEIGHT  1024u
-#define BYTES   ((gsize)WIDTH * HEIGHT * 4)     /* 32 MiB: eight pieces */
-#define PIECES  (BYTES / HELIX_SURFACE_PIECE)
+#define WIDTH 8192u
+#define HEIGHT 1024u
+#define BYTES ((gsize)WIDTH * HEIGHT * 4) /* 32 MiB: eight pieces */
+#define PIECES (BYTES / HELIX_SURFACE_PIECE)
 #define HANG_SECONDS 60
 
 /* ---- what is counted ---- */
@@ -29,13 +29,13 @@ typedef struct Block {
     gsize present;
 } Block;
 
-static GMutex lock;             /* of what follows */
+static GMutex lock; /* of what follows */
 static Block blocks[64];
-static gsize freed;             /* bytes that were present, since somebody looked */
+static gsize freed; /* bytes that were present, since somebody looked */
 static guint allocated;
-static GThread *patient_thread;         /* frees none of them; NULL: any thread may */
+static GThread *patient_thread; /* frees none of them; NULL: any thread may */
 
-static HelixSurfacePool *watched;       /* its lock is free whenever memory comes or goes */
+static HelixSurfacePool *watched; /* its lock is free whenever memory comes or goes */
 
 int __real_posix_memalign(void **memory, size_t alignment, size_t size);
 int __wrap_posix_memalign(void **memory, size_t alignment, size_t size);
@@ -55,7 +55,8 @@ static void must_be_unlocked(void)
 static Block *find_block(const guint8 *data, gboolean begin)
 {
     for (guint i = 0; i < G_N_ELEMENTS(blocks); i++) {
-        if (blocks[i].data && (begin ? blocks[i].data == data : data >= blocks[i].data && data < blocks[i].data + BYTES)) {
+        if (blocks[i].data &&
+            (begin ? blocks[i].data == data : data >= blocks[i].data && data < blocks[i].data + BYTES)) {
             return &blocks[i];
         }
     }
@@ -71,7 +72,7 @@ int __wrap_posix_memalign(void **memory, size_t alignment, size_t size)
         g_mutex_lock(&lock);
         for (guint i = 0; i < G_N_ELEMENTS(blocks); i++) {
             if (!blocks[i].data) {
-                blocks[i] = (Block) { *memory, size };
+                blocks[i] = (Block){ *memory, size };
                 break;
             }
         }
@@ -105,7 +106,7 @@ void __wrap_free(void *memory)
     if (block) {
         g_assert_true(!patient_thread || g_thread_self() != patient_thread);
         freed += block->present;
-        *block = (Block) { NULL, 0 };
+        *block = (Block){ NULL, 0 };
     }
     g_mutex_unlock(&lock);
     if (block) {
@@ -201,7 +202,7 @@ static void test_pieces(void)
         surfaces[i] = take();
     }
     for (guint i = 0; i < G_N_ELEMENTS(surfaces); i++) {
-        helix_surface_unref(surfaces[i]);       /* the last one is one too many */
+        helix_surface_unref(surfaces[i]); /* the last one is one too many */
     }
     g_assert_cmpuint(given, ==, 1);
     helix_surface_pool_trim(watched);
@@ -284,7 +285,7 @@ static void test_owner_gone(void)
         helix_surface_unref(a);
         helix_surface_unref(b);
         if (i == 0) {
-            helix_surface_pool_trim(pool);      /* two are given up, two are idle */
+            helix_surface_pool_trim(pool); /* two are given up, two are idle */
         }
     }
     watched = NULL;
@@ -315,7 +316,8 @@ static void test_host(void)
     gsize all = 0;
     Line *line;
 
-    host = helix_host_new(&(HelixHostConfig) { .encoder = "null", .resolver = &gallery_resolver, .resolver_data = &gallery }, NULL);
+    host = helix_host_new(
+        &(HelixHostConfig){ .encoder = "null", .resolver = &gallery_resolver, .resolver_data = &gallery }, NULL);
     g_assert_nonnull(host);
     line = line_new(host, 0);
     g_assert_nonnull(line);

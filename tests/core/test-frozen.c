@@ -11,10 +11,9 @@
 static void test_bytes(void)
 {
     static const guint8 request[] = {
-        0x48, 0x58, 0x46, 0x52, 0x01, 0x00, 0x07, 0x00, 44, 0, 0, 0,
-        5, 0, 0, 0, 64, 0, 0, 0, 48, 0, 0, 0, 'A', 'R', '2', '4', 0, 1, 0, 0,
-        0x88, 0x77, 0x66, 0x55, 0x44, 0x33, 0x22, 0x11, 1, 0, 0, 0, 0, 0, 0, 0,
-        0, 0, 0, 0, 0, 0, 0, 0,
+        0x48, 0x58, 0x46, 0x52, 0x01, 0x00, 0x07, 0x00, 44,  0, 0, 0, 5, 0,    0,    0,    64,   0,    0,
+        0,    48,   0,    0,    0,    'A',  'R',  '2',  '4', 0, 1, 0, 0, 0x88, 0x77, 0x66, 0x55, 0x44, 0x33,
+        0x22, 0x11, 1,    0,    0,    0,    0,    0,    0,   0, 0, 0, 0, 0,    0,    0,    0,    0,
     };
     static const guint8 answer[] = { 0x48, 0x58, 0x46, 0x52, 0x02, 0x00, 0x07, 0x00 };
     g_autoptr(Rig) rig = rig_new(NULL);
@@ -57,7 +56,7 @@ static void test_unconfigured(void)
     g_assert_cmpuint(scripted_config().fps_num, ==, 60 * scripted_config().fps_den);
     small = scripted_config().bitrate;
     g_assert_cmpuint(small, >, 0);
-    g_assert_true(client_frame(client, &(FrameRequest) { .session = 1, .resource = 1, .width = 1920, .height = 1080 }));
+    g_assert_true(client_frame(client, &(FrameRequest){ .session = 1, .resource = 1, .width = 1920, .height = 1080 }));
     message_free(expect_frame(client, 1, 0));
     large = scripted_config().bitrate;
     g_assert_cmpuint(large, >, small);
@@ -69,8 +68,14 @@ static void test_config_is_not_answered(void)
     g_autoptr(Rig) rig = rig_new(NULL);
     g_autoptr(Client) client = rig_connect(rig);
 
-    g_assert_true(client_config(client, &(ConfigRequest) { .width = 64, .height = 48, .bitrate = 3000000, .fps_num = 30,
-                                                           .fps_den = 1, .profile = 77, .realtime = 1 }));
+    g_assert_true(client_config(client,
+                                &(ConfigRequest){ .width = 64,
+                                                  .height = 48,
+                                                  .bitrate = 3000000,
+                                                  .fps_num = 30,
+                                                  .fps_den = 1,
+                                                  .profile = 77,
+                                                  .realtime = 1 }));
     expect_quiet(client);
     g_assert_true(client_resource(client, 0, 3, 11));
     message_free(expect_frame(client, 0, 11));
@@ -86,7 +91,7 @@ static void test_keyframe_request(void)
     g_autoptr(Client) client = rig_connect(rig);
     static const gboolean idr[] = { TRUE, FALSE, TRUE, FALSE, TRUE, FALSE };
 
-    g_assert_true(client_keyframe(client, 0));  /* before there is a stream */
+    g_assert_true(client_keyframe(client, 0)); /* before there is a stream */
     for (guint i = 0; i < G_N_ELEMENTS(idr); i++) {
         g_autoptr(Message) message = NULL;
         g_autofree char *types = NULL;
@@ -96,12 +101,12 @@ static void test_keyframe_request(void)
         if (i == 2) {
             g_assert_true(client_keyframe(client, 0));
         }
-        g_assert_true(client_frame(client, &(FrameRequest) { .resource = 1, .pts = i, .force_key = i == 4 }));
+        g_assert_true(client_frame(client, &(FrameRequest){ .resource = 1, .pts = i, .force_key = i == 4 }));
         message = expect_frame(client, 0, i);
         g_assert_true(message_is_keyframe(message) == idr[i]);
         unit = message_unit(message, &size);
         types = unit_nal_types(unit, size);
-        g_assert_cmpstr(types, ==, idr[i] ? "7 8 5" : "1");    /* SPS and PPS precede every IDR */
+        g_assert_cmpstr(types, ==, idr[i] ? "7 8 5" : "1"); /* SPS and PPS precede every IDR */
     }
     expect_quiet(client);
 }
@@ -129,9 +134,9 @@ static void test_errors(void)
     /* Resource 0 is never the VM's own screen. */
     g_assert_true(client_resource(client, 0, 0, 2));
     expect_error(client, 0, HELIX_MSG_FRAME_REQUEST, HELIX_CODE_NOT_FOUND);
-    g_assert_true(client_frame(client, &(FrameRequest) { .resource = 1, .fourcc = HELIX_FOURCC('Y', 'U', '1', '2') }));
+    g_assert_true(client_frame(client, &(FrameRequest){ .resource = 1, .fourcc = HELIX_FOURCC('Y', 'U', '1', '2') }));
     expect_error(client, 0, HELIX_MSG_FRAME_REQUEST, HELIX_CODE_GEOMETRY);
-    g_assert_cmpint(g_atomic_int_get((gint *)&rig->gallery.resolved), ==, 1);   /* only the first was looked up */
+    g_assert_cmpint(g_atomic_int_get((gint *)&rig->gallery.resolved), ==, 1); /* only the first was looked up */
     g_assert_true(client_resource(client, 0, 1, 3));
     message_free(expect_frame(client, 0, 3));
     expect_quiet(client);
@@ -146,8 +151,8 @@ static void test_formats(void)
     for (guint i = 0; i < G_N_ELEMENTS(formats); i++) {
         guint32 rgb = gallery_pixel(9, 0, 0), pixel;
 
-        g_assert_true(client_frame(client, &(FrameRequest) { .resource = 9, .fourcc = formats[i], .stride = 3 }));
-        message_free(expect_frame(client, 0, 0));       /* a stride says nothing about a texture */
+        g_assert_true(client_frame(client, &(FrameRequest){ .resource = 9, .fourcc = formats[i], .stride = 3 }));
+        message_free(expect_frame(client, 0, 0)); /* a stride says nothing about a texture */
         pixel = GUINT32_FROM_LE(scripted_call(i).pixel) & 0xffffff;
         g_assert_cmphex(i < 2 ? pixel : GUINT32_SWAP_LE_BE(pixel) >> 8, ==, rgb);
     }
@@ -156,22 +161,33 @@ static void test_formats(void)
 /* The pixels themselves, in every format, with padding in the rows and excess behind. */
 static void test_pixel_data(void)
 {
-    static const struct { guint32 fourcc, width, height, stride, excess; } cases[] = {
-        { HELIX_FORMAT_AR24, 64, 48, 256, 0 }, { HELIX_FORMAT_XR24, 63, 47, 260, 0 }, { HELIX_FORMAT_AB24, 64, 48, 256, 100000 },
-        { HELIX_FORMAT_XB24, 1, 1, 4, 3 }, { HELIX_FORMAT_NV12, 64, 48, 64, 0 }, { HELIX_FORMAT_NV12, 63, 47, 70, 1 },
+    static const struct {
+        guint32 fourcc, width, height, stride, excess;
+    } cases[] = {
+        { HELIX_FORMAT_AR24, 64, 48, 256, 0 },      { HELIX_FORMAT_XR24, 63, 47, 260, 0 },
+        { HELIX_FORMAT_AB24, 64, 48, 256, 100000 }, { HELIX_FORMAT_XB24, 1, 1, 4, 3 },
+        { HELIX_FORMAT_NV12, 64, 48, 64, 0 },       { HELIX_FORMAT_NV12, 63, 47, 70, 1 },
     };
     g_autoptr(Rig) rig = rig_new(NULL);
     g_autoptr(Client) client = rig_connect(rig);
 
     for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
-        gsize size = helix_picture_size(cases[i].fourcc, cases[i].width, cases[i].height, cases[i].stride, NULL) + cases[i].excess;
+        gsize size = helix_picture_size(cases[i].fourcc, cases[i].width, cases[i].height, cases[i].stride, NULL) +
+            cases[i].excess;
         g_autofree guint8 *pixels = g_malloc(size);
 
         memset(pixels, 0x11 + (int)i, size);
-        g_assert_true(client_frame(client, &(FrameRequest) {
-            .flags = HELIX_REQUEST_PIXEL_DATA, .width = cases[i].width, .height = cases[i].height, .fourcc = cases[i].fourcc,
-            .stride = cases[i].stride, .pts = i, .pixels = pixels, .pixels_size = size,
-        }));
+        g_assert_true(client_frame(client,
+                                   &(FrameRequest){
+                                       .flags = HELIX_REQUEST_PIXEL_DATA,
+                                       .width = cases[i].width,
+                                       .height = cases[i].height,
+                                       .fourcc = cases[i].fourcc,
+                                       .stride = cases[i].stride,
+                                       .pts = i,
+                                       .pixels = pixels,
+                                       .pixels_size = size,
+                                   }));
         message_free(expect_frame(client, 0, i));
         g_assert_cmpint(scripted_call(i).path, ==, HELIX_HOST_PATH_PIXEL_DATA);
         g_assert_cmphex(scripted_call(i).pixel & 0xff, ==, 0x11 + i);
@@ -183,19 +199,32 @@ static void test_pixel_data(void)
 
 static void test_pixel_data_errors(void)
 {
-    static const struct { guint32 width, height, stride; gsize size; } cases[] = {
-        { 64, 48, 256, 256 * 48 - 1 }, { 64, 48, 255, 256 * 48 }, { HELIX_MAX_DIMENSION + 1, 1, 40000, 40000 },
-        { 1, HELIX_MAX_DIMENSION + 1, 4, 40000 }, { 64, 48, 256, 0 }, { 0x40000000, 1, 4, 64 }, { 4, 0x40000000, 0x40000000, 64 },
+    static const struct {
+        guint32 width, height, stride;
+        gsize size;
+    } cases[] = {
+        { 64, 48, 256, 256 * 48 - 1 },
+        { 64, 48, 255, 256 * 48 },
+        { HELIX_MAX_DIMENSION + 1, 1, 40000, 40000 },
+        { 1, HELIX_MAX_DIMENSION + 1, 4, 40000 },
+        { 64, 48, 256, 0 },
+        { 0x40000000, 1, 4, 64 },
+        { 4, 0x40000000, 0x40000000, 64 },
     };
     g_autoptr(Rig) rig = rig_new(NULL);
     g_autoptr(Client) client = rig_connect(rig);
     g_autofree guint8 *pixels = g_malloc0(40000);
 
     for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
-        g_assert_true(client_frame(client, &(FrameRequest) {
-            .flags = HELIX_REQUEST_PIXEL_DATA, .width = cases[i].width, .height = cases[i].height, .stride = cases[i].stride,
-            .pixels = pixels, .pixels_size = cases[i].size,
-        }));
+        g_assert_true(client_frame(client,
+                                   &(FrameRequest){
+                                       .flags = HELIX_REQUEST_PIXEL_DATA,
+                                       .width = cases[i].width,
+                                       .height = cases[i].height,
+                                       .stride = cases[i].stride,
+                                       .pixels = pixels,
+                                       .pixels_size = cases[i].size,
+                                   }));
         expect_error(client, 0, HELIX_MSG_FRAME_REQUEST, HELIX_CODE_GEOMETRY);
     }
     g_assert_true(client_resource(client, 0, 1, 5));
@@ -205,13 +234,14 @@ static void test_pixel_data_errors(void)
 /* Frozen guests number their streams as they like and never close one: idle ones make room. */
 static void test_streams_without_end(void)
 {
-    g_autoptr(Rig) rig = rig_new(&(RigOptions) { .max_streams = 3 });
+    g_autoptr(Rig) rig = rig_new(&(RigOptions){ .max_streams = 3 });
     g_autoptr(Client) client = rig_connect(rig);
 
     for (guint16 session = 0; session < 20; session++) {
         g_autoptr(Message) message = NULL;
 
-        g_assert_true(session <= 3 || scripted_wait_closed(session - 3u));     /* threads that have not ended yet count too */
+        g_assert_true(session <= 3 ||
+                      scripted_wait_closed(session - 3u)); /* threads that have not ended yet count too */
         g_assert_true(client_resource(client, session, 1, session));
         message = expect_frame(client, session, session);
         g_assert_true(message_is_keyframe(message));
@@ -220,7 +250,7 @@ static void test_streams_without_end(void)
     g_assert_true(scripted_wait_closed(17));
     g_assert_true(client_resource(client, 19, 1, 7));
     message_free(expect_frame(client, 19, 7));
-    g_assert_cmpuint(scripted_n_opened(), ==, 20);      /* the one used last was not among them */
+    g_assert_cmpuint(scripted_n_opened(), ==, 20); /* the one used last was not among them */
 }
 
 int main(int argc, char **argv)

@@ -2,30 +2,30 @@
 /*
  * test-gate.c - the gate's width, its stays, and threads that hang inside, by a clock that the test sets.
  *
- * The linker puts the functions below in the place of GLib's: time passes only when the test says so, however busy the machine is,
- * and a thread that waits at the gate is known to wait.
+ * The linker puts the functions below in the place of GLib's: time passes only when the test says so, however busy the
+ * machine is, and a thread that waits at the gate is known to wait.
  */
 #include "core/gate.h"
 
-#define STAY_US 16000           /* of the gate */
+#define STAY_US 16000 /* of the gate */
 #define REST_US 4000
 #define PATIENCE_US 500000
-#define A_WHILE_US 10000        /* of real time, for what should not happen to happen */
+#define A_WHILE_US 10000 /* of real time, for what should not happen to happen */
 
 typedef enum Command { NOTHING, ENTER, LEAVE, END } Command;
 
 /* A thread that does what it is told, one thing at a time. */
 typedef struct Player {
     GThread *thread;
-    Command command;            /* NOTHING: done */
-    gboolean waits;             /* at the gate */
+    Command command; /* NOTHING: done */
+    gboolean waits;  /* at the gate */
     gboolean inside;
 } Player;
 
-static GMutex lock;             /* of what follows, and of every Player */
+static GMutex lock; /* of what follows, and of every Player */
 static GCond changed;
 static gint64 now = 1000 * G_TIME_SPAN_SECOND;
-static guint inside, most;      /* since forget_most() */
+static guint inside, most; /* since forget_most() */
 static GPrivate this_player;
 
 gint64 __wrap_g_get_monotonic_time(void);
@@ -96,7 +96,7 @@ static gpointer play(gpointer data)
             g_cond_wait(&changed, &lock);
         }
         command = player->command;
-        inside -= player->inside;       /* one that asks for its next picture is not inside until it is again */
+        inside -= player->inside; /* one that asks for its next picture is not inside until it is again */
         player->inside = FALSE;
         g_mutex_unlock(&lock);
         if (command == ENTER) {
@@ -131,7 +131,7 @@ static void tell(Player *player, Command command)
 static void expect_done(Player *player)
 {
     g_mutex_lock(&lock);
-    while (player->command != NOTHING) {        /* the test's timeout is the limit */
+    while (player->command != NOTHING) { /* the test's timeout is the limit */
         g_cond_wait(&changed, &lock);
     }
     g_mutex_unlock(&lock);
@@ -201,7 +201,8 @@ static void players_free(Player *players, guint count)
 
 /* ---- how many ---- */
 
-/* As many as fit are in, the others come in the order in which they asked, and none is taken to hang that leaves in time. */
+/* As many as fit are in, the others come in the order in which they asked, and none is taken to hang that leaves in
+ * time. */
 static void test_width(void)
 {
     guint count = 8 * width();
@@ -212,7 +213,7 @@ static void test_width(void)
         (i < width() ? enter : ask)(&players[i]);
     }
     for (guint i = 0; i < count; i += width()) {
-        pass_time(PATIENCE_US * 4 / 5);         /* in all, many times as long as would be a hang */
+        pass_time(PATIENCE_US * 4 / 5); /* in all, many times as long as would be a hang */
         if (i + width() < count) {
             expect_waiting(&players[i + width()]);
         }
@@ -273,7 +274,7 @@ static void test_stay(void)
             expect_done(&out[i]);
         }
     }
-    for (guint i = 0; i < count; i++) {     /* threads that still ask get a place */
+    for (guint i = 0; i < count; i++) { /* threads that still ask get a place */
         if (players[i].inside) {
             leave(&players[i]);
         }
@@ -298,7 +299,7 @@ static void test_rested(void)
         (i < width() ? enter : ask)(&players[i]);
     }
     for (guint i = 0; i < width(); i++) {
-        enter(&players[i]);         /* nobody rested waits: they stay */
+        enter(&players[i]); /* nobody rested waits: they stay */
     }
     ask(rested);
     for (guint i = 0; i < width(); i++) {
@@ -308,7 +309,7 @@ static void test_rested(void)
     ask(&others[0]);
     expect_done(rested);
     for (guint i = 1; i < width(); i++) {
-        enter(&others[i]);          /* and when it is in, others stay again */
+        enter(&others[i]); /* and when it is in, others stay again */
     }
     for (guint i = 1; i < width(); i++) {
         leave(&others[i]);
@@ -317,7 +318,8 @@ static void test_rested(void)
     players_free(players, count + 1);
 }
 
-/* Those who seemed to hang go on, and always have another picture: the gate is not wider for them, though nobody waits. */
+/* Those who seemed to hang go on, and always have another picture: the gate is not wider for them, though nobody waits.
+ */
 static void test_resumed(void)
 {
     guint count = 2 * width();

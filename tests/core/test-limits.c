@@ -18,7 +18,7 @@
 
 /* ---- the clock, which the linker puts in the place of GLib's ---- */
 
-static gint64 stopped_at;       /* atomic; 0: it runs */
+static gint64 stopped_at; /* atomic; 0: it runs */
 
 gint64 __real_g_get_monotonic_time(void);
 gint64 __wrap_g_get_monotonic_time(void);
@@ -94,7 +94,7 @@ static guint connections(World *world)
 
 static void ask(Line *line, gint64 pts)
 {
-    g_autoptr(GByteArray) bytes = client_frame_bytes(&(FrameRequest) { .resource = 1, .pts = pts });
+    g_autoptr(GByteArray) bytes = client_frame_bytes(&(FrameRequest){ .resource = 1, .pts = pts });
 
     g_byte_array_append(line->to_host, bytes->data, bytes->len);
     line_offer(line, line->to_host->len);
@@ -142,8 +142,8 @@ static void expect_connection_error(const Line *line, int code, const char *text
 
 static void test_privileged(void)
 {
-    g_autoptr(World) world = world_new(&(HelixHostConfig) { .privileged_ports = TRUE });
-    const guint32 good[] = { 1, 1023, 0 };      /* 0: a UNIX socket, whose peer's uid was checked */
+    g_autoptr(World) world = world_new(&(HelixHostConfig){ .privileged_ports = TRUE });
+    const guint32 good[] = { 1, 1023, 0 }; /* 0: a UNIX socket, whose peer's uid was checked */
 
     for (guint i = 0; i < G_N_ELEMENTS(good); i++) {
         Line *line = connect_from(world, good[i]);
@@ -158,7 +158,7 @@ static void test_privileged(void)
 /* Whatever is asked first: one ERROR that says what would be right, a clean close, and nothing was looked up. */
 static void test_not_permitted(void)
 {
-    g_autoptr(World) world = world_new(&(HelixHostConfig) { .privileged_ports = TRUE });
+    g_autoptr(World) world = world_new(&(HelixHostConfig){ .privileged_ports = TRUE });
     const guint32 bad[] = { 1024, 5000, G_MAXUINT32 - 1 };
     const guint8 types[] = { HELIX_MSG_FRAME_REQUEST, HELIX_MSG_PING, HELIX_MSG_CONFIG_REQ };
 
@@ -167,7 +167,7 @@ static void test_not_permitted(void)
         guint8 payload[HELIX_REQUEST_SIZE] = { 1 };
         const gsize size[] = { HELIX_REQUEST_SIZE, 4, HELIX_CONFIG_SIZE };
 
-        g_assert_cmpuint(line->from_host->len, ==, 0);      /* nothing unasked */
+        g_assert_cmpuint(line->from_host->len, ==, 0); /* nothing unasked */
         line_send(line, types[i], 0, 3, payload, size[i]);
         line_offer(line, line->to_host->len);
         expect_connection_error(line, HELIX_CODE_NOT_PERMITTED, "CAP_NET_BIND_SERVICE");
@@ -180,7 +180,7 @@ static void test_not_permitted(void)
 /* Those that are not permitted, however many and silent, take nobody's place. */
 static void test_not_permitted_apart(void)
 {
-    g_autoptr(World) world = world_new(&(HelixHostConfig) { .privileged_ports = TRUE, .max_connections = 2 });
+    g_autoptr(World) world = world_new(&(HelixHostConfig){ .privileged_ports = TRUE, .max_connections = 2 });
     Line *bad[HELIX_MAX_NOT_PERMITTED], *good[2];
 
     for (guint i = 0; i < HELIX_MAX_NOT_PERMITTED; i++) {
@@ -206,7 +206,7 @@ static void test_not_permitted_apart(void)
 /* The one idle longest makes room; one with a stream, one in the middle of a message and one just come do not. */
 static void test_idle_makes_room(void)
 {
-    g_autoptr(World) world = world_new(&(HelixHostConfig) { .max_connections = 4, .idle_timeout_ms = 20 });
+    g_autoptr(World) world = world_new(&(HelixHostConfig){ .max_connections = 4, .idle_timeout_ms = 20 });
     Line *streaming = connect_from(world, 1), *first = connect_from(world, 2), *second = connect_from(world, 3);
     Line *writing = connect_from(world, 4), *fresh, *last;
 
@@ -217,11 +217,11 @@ static void test_idle_makes_room(void)
     line_offer(writing, HELIX_WIRE_HEADER_SIZE + 2);
     pass_time(30000);
     line_send(first, HELIX_MSG_PING, 0, 0, "ping", 4);
-    line_offer(first, first->to_host->len);     /* so that the second is idle for longer */
+    line_offer(first, first->to_host->len); /* so that the second is idle for longer */
     fresh = connect_from(world, 5);
     g_assert_nonnull(fresh);
     g_assert_true(second->closed && !first->closed && !streaming->closed && !writing->closed);
-    g_assert_null(connect_from(world, 6));      /* nobody is idle for long enough */
+    g_assert_null(connect_from(world, 6)); /* nobody is idle for long enough */
     pass_time(30000);
     last = connect_from(world, 6);
     g_assert_nonnull(last);
@@ -239,8 +239,9 @@ static void test_idle_makes_room(void)
 /* A message that is begun and never finished ends its connection, and what it held is free again. */
 static void test_stall(void)
 {
-    g_autoptr(World) world = world_new(&(HelixHostConfig) { .stall_timeout_ms = 50 });
-    g_autoptr(GByteArray) head = client_frame_bytes(&(FrameRequest) { .flags = HELIX_REQUEST_PIXEL_DATA, .pixels_size = 64 * 48 * 4 });
+    g_autoptr(World) world = world_new(&(HelixHostConfig){ .stall_timeout_ms = 50 });
+    g_autoptr(GByteArray)
+        head = client_frame_bytes(&(FrameRequest){ .flags = HELIX_REQUEST_PIXEL_DATA, .pixels_size = 64 * 48 * 4 });
     Line *line = connect_from(world, 1), *idle = connect_from(world, 2), *deaf = line_new(world->host, 3);
 
     g_byte_array_append(line->to_host, head->data, head->len);
@@ -249,9 +250,9 @@ static void test_stall(void)
     line_offer(deaf, 4);
     run_until(&line->closed);
     expect_connection_error(line, HELIX_CODE_INVALID, "send it whole");
-    run_until(&deaf->closed);                   /* which never read its error */
+    run_until(&deaf->closed); /* which never read its error */
     g_assert_cmpuint(deaf->from_host->len, ==, 0);
-    g_assert_false(idle->closed);               /* nothing begun, nothing owed */
+    g_assert_false(idle->closed); /* nothing begun, nothing owed */
     line_free(line);
     line_free(deaf);
     line_free(idle);
@@ -261,7 +262,7 @@ static void test_stall(void)
 /* A stopped VM sends nothing, and that is not its guests' fault. */
 static void test_no_stall_while_stopped(void)
 {
-    g_autoptr(World) world = world_new(&(HelixHostConfig) { .stall_timeout_ms = 40 });
+    g_autoptr(World) world = world_new(&(HelixHostConfig){ .stall_timeout_ms = 40 });
     Line *line = connect_from(world, 1);
 
     stop_clock();
@@ -270,7 +271,7 @@ static void test_no_stall_while_stopped(void)
     helix_host_set_running(world->host, FALSE);
     for (guint i = 0; i < 10; i++) {
         pass_time(10000);
-        g_usleep(10000);        /* for the host's timer, which has no other clock */
+        g_usleep(10000); /* for the host's timer, which has no other clock */
         while (g_main_context_iteration(NULL, FALSE)) {
         }
     }
@@ -319,7 +320,7 @@ static void expect_no_encoder(const Line *line)
 /* Streams that end while their pictures are read leave so many look-ups and no more; a stream that is there goes on. */
 static void test_unwanted(void)
 {
-    g_autoptr(World) world = world_new(&(HelixHostConfig) { .max_streams = 4 });
+    g_autoptr(World) world = world_new(&(HelixHostConfig){ .max_streams = 4 });
     Line *steady = connect_from(world, 1), *late;
 
     ask(steady, 1);
@@ -355,7 +356,7 @@ static void test_unwanted(void)
 /* As many encoders as there may be: the stream over it is told, and gets one when another ends. */
 static void test_encoders(void)
 {
-    g_autoptr(World) world = world_new(&(HelixHostConfig) { .max_encoders = 1 });
+    g_autoptr(World) world = world_new(&(HelixHostConfig){ .max_encoders = 1 });
     Line *first = connect_from(world, 1), *second = connect_from(world, 2);
     gint64 deadline = g_get_monotonic_time() + PATIENCE;
 
@@ -402,7 +403,7 @@ static void expect_refused(const Line *line, const char *text)
 /* The coded size is the guest's, whatever the size of its pictures: what encoders keep together is limited. */
 static void test_encoder_memory(void)
 {
-    g_autoptr(World) world = world_new(&(HelixHostConfig) { .max_memory = 1 << 20 });
+    g_autoptr(World) world = world_new(&(HelixHostConfig){ .max_memory = 1 << 20 });
     Line *first = connect_from(world, 1), *second = connect_from(world, 2);
     gint64 deadline = g_get_monotonic_time() + PATIENCE;
 
@@ -413,14 +414,14 @@ static void test_encoder_memory(void)
     g_assert_cmphex(answer_type(first), ==, HELIX_MSG_CONFIG_RESP);
     configure(second, 256, 128);
     expect_refused(second, "beside the 1048576 of other encoders");
-    configure(first, 128, 128);         /* an encoder that is opened anew gives back first */
+    configure(first, 128, 128); /* an encoder that is opened anew gives back first */
     g_assert_cmphex(answer_type(first), ==, HELIX_MSG_CONFIG_RESP);
     configure(second, 256, 128);
     g_assert_cmphex(answer_type(second), ==, HELIX_MSG_CONFIG_RESP);
     configure(first, 256, 256);
     expect_refused(first, "beside the 524288 of other encoders");
     line_free(second);
-    do {                                /* its thread closes it, when it comes to that */
+    do { /* its thread closes it, when it comes to that */
         g_assert_cmpint(g_get_monotonic_time(), <, deadline);
         configure(first, 256, 256);
     } while (answer_type(first) != HELIX_MSG_CONFIG_RESP);
@@ -432,11 +433,11 @@ static void test_encoder_memory(void)
 /* An IDR asked for with a request that fails is the next frame's, wherever the failure was seen. */
 static void test_key_of_a_failed_request(void)
 {
-    g_autoptr(World) world = world_new(&(HelixHostConfig) { .max_in_flight = 1 });
+    g_autoptr(World) world = world_new(&(HelixHostConfig){ .max_in_flight = 1 });
     Line *line = connect_from(world, 1);
     const FrameRequest failing[] = {
-        { .resource = GALLERY_LAST + 1, .force_key = 1 },       /* looked up */
-        { .resource = 0, .force_key = 1 },                      /* read */
+        { .resource = GALLERY_LAST + 1, .force_key = 1 }, /* looked up */
+        { .resource = 0, .force_key = 1 },                /* read */
         { .flags = HELIX_REQUEST_REPEAT, .resource = 7, .force_key = 1 },
     };
 
@@ -458,7 +459,8 @@ static void test_key_of_a_failed_request(void)
                 g_assert_cmphex(answer_type(line), ==, HELIX_MSG_ERROR);
             } else {
                 g_assert_cmphex(answer_type(line), ==, HELIX_MSG_FRAME_RESPONSE);
-                g_assert_cmpuint(line->from_host->data[HELIX_WIRE_HEADER_SIZE + HELIX_RESPONSE_IS_KEYFRAME], ==, frame == 1);
+                g_assert_cmpuint(line->from_host->data[HELIX_WIRE_HEADER_SIZE + HELIX_RESPONSE_IS_KEYFRAME], ==,
+                                 frame == 1);
             }
         }
     }
@@ -467,7 +469,7 @@ static void test_key_of_a_failed_request(void)
     scripted_hold(TRUE);
     ask(line, 10);
     {
-        g_autoptr(GByteArray) bytes = client_frame_bytes(&(FrameRequest) { .resource = 1, .force_key = 1, .pts = 11 });
+        g_autoptr(GByteArray) bytes = client_frame_bytes(&(FrameRequest){ .resource = 1, .force_key = 1, .pts = 11 });
 
         g_byte_array_append(line->to_host, bytes->data, bytes->len);
         line_offer(line, line->to_host->len);
@@ -485,7 +487,7 @@ static void test_key_of_a_failed_request(void)
 /* A guest of frozen messages hears nothing of a refused CONFIG_REQ: it would take it for its frame's answer. */
 static void test_refused_config_is_silent(void)
 {
-    g_autoptr(World) world = world_new(&(HelixHostConfig) { 0 });
+    g_autoptr(World) world = world_new(&(HelixHostConfig){ 0 });
     Line *line = connect_from(world, 1);
     guint8 payload[HELIX_CONFIG_SIZE] = { 0 };
 

@@ -148,12 +148,12 @@ static void test_another_users(Folder *f, gconstpointer data)
     expect_refused(path, "uid 65534");
     expect_refused(deeper, "uid 65534");
     g_assert_cmpint(chmod(shared, 0755), ==, 0);
-    expect_refused(deeper, "uid 65534");    /* the owner of a folder may write it, whatever its mode */
+    expect_refused(deeper, "uid 65534"); /* the owner of a folder may write it, whatever its mode */
     g_assert_cmpint(chown(vm, 0, 0), ==, 0);
     expect_taken(deeper);
     g_assert_cmpint(chmod(shared, 01777), ==, 0);
     g_assert_cmpint(chown(shared, NOBODY, NOBODY), ==, 0);
-    expect_refused(deeper, "uid 65534");    /* a sticky folder's owner may rename what is in it */
+    expect_refused(deeper, "uid 65534"); /* a sticky folder's owner may rename what is in it */
 }
 
 static char *make_link(const char *above, const char *name, const char *target)
@@ -169,7 +169,8 @@ static void test_links(Folder *f, gconstpointer data)
 {
     g_autofree char *real = make_folder(f->folder, "real", 0700), *open = make_folder(f->folder, "open", 0777);
     g_autofree char *sticky = make_folder(f->folder, "sticky", 01777), *inner = make_folder(open, "inner", 0700);
-    g_autofree char *good = make_link(f->folder, "good", real), *near = make_link(f->folder, "near", "./sticky/../real");
+    g_autofree char *good = make_link(f->folder, "good", real),
+                    *near = make_link(f->folder, "near", "./sticky/../real");
     g_autofree char *bad = make_link(f->folder, "bad", "open/inner"), *in_open = make_link(open, "link", real);
     g_autofree char *in_sticky = make_link(sticky, "link", real), *loop = make_link(f->folder, "loop", "loop");
     const char *const taken[] = { good, near, in_sticky }, *const refused[] = { bad, in_open };
@@ -185,7 +186,8 @@ static void test_links(Folder *f, gconstpointer data)
         expect_refused(path, "/open belongs to uid");
     }
     {
-        g_autofree char *path = g_build_filename(loop, "s", NULL), *through = g_build_filename(real, "..", "real", "s", NULL);
+        g_autofree char *path = g_build_filename(loop, "s", NULL),
+                        *through = g_build_filename(real, "..", "real", "s", NULL);
 
         expect_refused(path, g_strerror(ELOOP));
         expect_taken(through);
@@ -200,7 +202,8 @@ static void test_links(Folder *f, gconstpointer data)
 
 static void test_no_folder(Folder *f, gconstpointer data)
 {
-    g_autofree char *missing = g_build_filename(f->folder, "none", "s", NULL), *file = g_build_filename(f->folder, "file", NULL);
+    g_autofree char *missing = g_build_filename(f->folder, "none", "s", NULL),
+                    *file = g_build_filename(f->folder, "file", NULL);
     g_autofree char *below = g_build_filename(file, "s", NULL);
 
     g_assert_true(g_file_set_contents(file, "", 0, NULL));
@@ -286,7 +289,7 @@ static void test_refused_is_no_proof(Folder *f, gconstpointer data)
     expect_refused(f->path, "another program made");
     g_unlink(f->path);
 
-    die_listening(f->path, NULL);       /* and what comes after a dead one's is not its own */
+    die_listening(f->path, NULL); /* and what comes after a dead one's is not its own */
     g_unlink(f->path);
     fd = bind_at(f->path);
     expect_refused(f->path, "another program made");
@@ -321,7 +324,7 @@ static void test_lock_files(Folder *f, gconstpointer data)
     expect_refused(f->path, "no lock file");
     g_unlink(other);
 
-    fd = open(f->lock, O_RDWR | O_CREAT, 0600);     /* held by another, then not */
+    fd = open(f->lock, O_RDWR | O_CREAT, 0600); /* held by another, then not */
     g_assert_cmpint(flock(fd, LOCK_EX | LOCK_NB), ==, 0);
     expect_refused(f->path, "another program listens");
     g_assert_cmpint(access(f->lock, F_OK), ==, 0);
@@ -348,7 +351,7 @@ static void test_many_at_once(Folder *f, gconstpointer data)
                 (void)!read(go[0], &byte, 1);
                 byte = try_listen(f->path, NULL) ? 'y' : 'n';
                 (void)!write(told[1], &byte, 1);
-                (void)!read(hold[0], &byte, 1);     /* until all have tried */
+                (void)!read(hold[0], &byte, 1); /* until all have tried */
                 _exit(0);
             }
         }
@@ -378,7 +381,7 @@ static void test_open_files(Folder *f, gconstpointer data)
     g_autoptr(GError) error = NULL;
 
     g_assert_cmpint(getrlimit(RLIMIT_NOFILE, &before), ==, 0);
-    low = (struct rlimit) { .rlim_cur = HELIX_DESCRIPTORS_OTHER + 100, .rlim_max = before.rlim_max };
+    low = (struct rlimit){ .rlim_cur = HELIX_DESCRIPTORS_OTHER + 100, .rlim_max = before.rlim_max };
     g_assert_cmpint(setrlimit(RLIMIT_NOFILE, &low), ==, 0);
     g_assert_true(helix_descriptors_reserve(60, &error));
     g_assert_no_error(error);

@@ -14,9 +14,9 @@
 #define N_LINES 3u
 #define STEPS 150u
 
-static gint countdown;          /* atomic: allocations until one is refused; below 0: none */
-static gint refused;            /* atomic */
-static gint all_after;          /* atomic: and every one after it */
+static gint countdown; /* atomic: allocations until one is refused; below 0: none */
+static gint refused;   /* atomic */
+static gint all_after; /* atomic: and every one after it */
 
 gpointer __real_g_try_malloc(gsize size);
 gpointer __wrap_g_try_malloc(gsize size);
@@ -43,7 +43,7 @@ gpointer __wrap_g_try_malloc(gsize size)
 
 int __wrap_posix_memalign(void **memory, size_t alignment, size_t size)
 {
-    return refuse() ? 12 : __real_posix_memalign(memory, alignment, size);     /* ENOMEM */
+    return refuse() ? 12 : __real_posix_memalign(memory, alignment, size); /* ENOMEM */
 }
 
 GThread *__wrap_g_thread_try_new(const char *name, GThreadFunc function, gpointer data, GError **error)
@@ -55,7 +55,8 @@ GThread *__wrap_g_thread_try_new(const char *name, GThreadFunc function, gpointe
     return __real_g_thread_try_new(name, function, data, error);
 }
 
-/* One run; returns how many allocations were refused. @lost: frames that were answered with an error for it are added. */
+/* One run; returns how many allocations were refused. @lost: frames that were answered with an error for it are added.
+ */
 static guint run(gint refuse_at, gboolean all, guint64 *lost)
 {
     Asker *askers[N_LINES] = { NULL };
@@ -64,7 +65,7 @@ static guint run(gint refuse_at, gboolean all, guint64 *lost)
     g_atomic_int_set(&all_after, all);
     g_atomic_int_set(&refused, 0);
     g_atomic_int_set(&countdown, refuse_at);
-    asker_world_begin(&world, &(HelixHostConfig) { 0 }, 4711);
+    asker_world_begin(&world, &(HelixHostConfig){ 0 }, 4711);
     for (guint i = 0; i < STEPS; i++) {
         Asker **asker = &askers[asker_some(&world, N_LINES)];
 
@@ -73,7 +74,7 @@ static guint run(gint refuse_at, gboolean all, guint64 *lost)
         } else if (!asker_step(*asker)) {
             *asker = NULL;
         }
-        g_usleep(50);           /* most requests shall find an encoder that has time */
+        g_usleep(50); /* most requests shall find an encoder that has time */
         g_main_context_iteration(NULL, FALSE);
     }
     asker_calm(&world);
@@ -96,7 +97,9 @@ static void run_until_clean(gboolean all)
     while (run(n, all, &lost)) {
         n++;
     }
-    g_test_message("%d runs, each with one more allocation granted; %" G_GUINT64_FORMAT " answers said that it was missing", n, lost);
+    g_test_message("%d runs, each with one more allocation granted; %" G_GUINT64_FORMAT
+                   " answers said that it was missing",
+                   n, lost);
     g_assert_cmpint(n, >, 20);
     g_assert_cmpuint(lost, >, 0);
     resources_expect(&before);

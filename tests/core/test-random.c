@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * test-random.c - every request is answered once: random scripts of messages, faults and encoders' behaviours against the
- * rules (asker.h), a hundred thousand steps of them. Descriptors and threads are afterwards what they were.
+ * test-random.c - every request is answered once: random scripts of messages, faults and encoders' behaviours against
+ * the rules (asker.h), a hundred thousand steps of them. Descriptors and threads are afterwards what they were.
  */
 #include "asker.h"
 #include "resources.h"
 
-#define N_LINES     5u
-#define STEPS       120000u
-#define ENOUGH      20u         /* of each kind of answer */
-#define PATIENCE    (100 * G_TIME_SPAN_SECOND)
+#define N_LINES 5u
+#define STEPS 120000u
+#define ENOUGH 20u /* of each kind of answer */
+#define PATIENCE (100 * G_TIME_SPAN_SECOND)
 
 static void vanish_sometimes(AskerWorld *world, Asker **asker)
 {
@@ -58,16 +58,16 @@ static void run(guint32 seed, guint steps, HelixHostConfig *config)
         }
     }
     asker_world_end(&world);
-    g_test_message("seed %u, %u steps: %" G_GUINT64_FORMAT " frames answered, %" G_GUINT64_FORMAT " IDRs, %" G_GUINT64_FORMAT
-                   " dropped, %" G_GUINT64_FORMAT " busy, %" G_GUINT64_FORMAT " released", seed, steps, world.frames, world.idrs,
-                   world.drops, world.busy, world.released);
+    g_test_message("seed %u, %u steps: %" G_GUINT64_FORMAT " frames answered, %" G_GUINT64_FORMAT
+                   " IDRs, %" G_GUINT64_FORMAT " dropped, %" G_GUINT64_FORMAT " busy, %" G_GUINT64_FORMAT " released",
+                   seed, steps, world.frames, world.idrs, world.drops, world.busy, world.released);
 }
 
 static void test_traffic(void)
 {
     Resources before = resources_now();
 
-    run((guint32)g_test_rand_int(), STEPS, &(HelixHostConfig) { 0 });
+    run((guint32)g_test_rand_int(), STEPS, &(HelixHostConfig){ 0 });
     resources_expect(&before);
 }
 
@@ -76,10 +76,15 @@ static void test_tight(void)
 {
     Resources before = resources_now();
 
-    run((guint32)g_test_rand_int(), STEPS / 4, &(HelixHostConfig) {
-        .max_in_flight = 2, .max_streams = 4, .max_connections = 4, .max_encoders = 5, .max_memory = 1 << 20,
-        .idle_timeout_ms = 1,
-    });
+    run((guint32)g_test_rand_int(), STEPS / 4,
+        &(HelixHostConfig){
+            .max_in_flight = 2,
+            .max_streams = 4,
+            .max_connections = 4,
+            .max_encoders = 5,
+            .max_memory = 1 << 20,
+            .idle_timeout_ms = 1,
+        });
     resources_expect(&before);
 }
 

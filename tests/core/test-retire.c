@@ -6,7 +6,7 @@
 
 #define PATIENCE (20 * G_TIME_SPAN_SECOND)
 
-static gint gone;               /* atomic */
+static gint gone; /* atomic */
 
 static void count_gone(gpointer data)
 {
@@ -45,8 +45,10 @@ static Client *busy_client(Rig *rig)
 
 static void open_next(Rig *rig, gpointer data)
 {
-    const HelixHostConfig config = { .context = rig->context, .encoder_class = &helix_encoder_null,
-                                     .resolver = &gallery_resolver, .resolver_data = &rig->gallery };
+    const HelixHostConfig config = { .context = rig->context,
+                                     .encoder_class = &helix_encoder_null,
+                                     .resolver = &gallery_resolver,
+                                     .resolver_data = &rig->gallery };
     g_autofree char *address = g_strconcat("unix:", rig->path, NULL);
     g_autoptr(GError) error = NULL;
 
@@ -64,12 +66,12 @@ static void test_busy(void)
     g_autoptr(Client) next = NULL;
 
     g_atomic_int_set(&gone, 0);
-    rig_call(rig, retire, NULL);        /* returns while the encoder is held */
+    rig_call(rig, retire, NULL); /* returns while the encoder is held */
     expect_end(client);
     g_assert_cmpint(g_atomic_int_get(&gone), ==, 0);
     g_assert_cmpuint(scripted_n_closed(), ==, 0);
     next = client_connect(rig->path);
-    g_assert_null(next);                /* nobody listens */
+    g_assert_null(next); /* nobody listens */
     rig_call(rig, open_next, NULL);
     next = rig_connect(rig);
     g_assert_true(client_resource(next, 0, 1, 2));

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Work that is shared out is done, also where the host has no thread to help; and then nothing is kept for helpers that never
- * come. A filter of system calls refuses threads, as a limit of processes or cgroups would.
+ * Work that is shared out is done, also where the host has no thread to help; and then nothing is kept for helpers that
+ * never come. A filter of system calls refuses threads, as a limit of processes or cgroups would.
  */
 #include <errno.h>
 #include <linux/filter.h>
@@ -57,7 +57,7 @@ static void test_begun(void)
     shared = helix_share_begin(count, done, PARTS, 1);
     for (guint i = 0; i < PARTS; i++) {
         while (g_atomic_int_get(&done[i]) == 0) {
-            g_usleep(100);      /* the test's timeout is the limit */
+            g_usleep(100); /* the test's timeout is the limit */
         }
     }
     helix_share_end(shared);
@@ -101,11 +101,11 @@ static void test_alone(void)
             return;
         }
         g_assert_null(g_thread_try_new("refused", nothing, NULL, &error));
-        share((gint[PARTS]) { 0 });
+        share((gint[PARTS]){ 0 });
         before = mallinfo2().uordblks;
         share_often();
-        g_assert_cmpuint(mallinfo2().uordblks, <=, before + 16 * TIMES);    /* a piece of work takes more */
-        _exit(0);               /* LeakSanitizer would need a thread to look */
+        g_assert_cmpuint(mallinfo2().uordblks, <=, before + 16 * TIMES); /* a piece of work takes more */
+        _exit(0);                                                        /* LeakSanitizer would need a thread to look */
     }
     g_test_trap_subprocess(NULL, 0, G_TEST_SUBPROCESS_DEFAULT);
     g_test_trap_assert_passed();

@@ -3,7 +3,8 @@
  * test-soak.c - a hundred thousand frames, with connections that come and go, sizes that change and everything failing
  * now and then: resident memory is at the end within 2 MiB of what it was, descriptors and threads are exactly so.
  *
- * "What it was" is after the first frames, when the C library has its arenas; under a sanitizer memory is shown, not judged.
+ * "What it was" is after the first frames, when the C library has its arenas; under a sanitizer memory is shown, not
+ * judged.
  */
 #include <malloc.h>
 
@@ -11,10 +12,10 @@
 #include "resources.h"
 #include "scripted.h"
 
-#define N_LINES     6u
-#define FRAMES      100000u
-#define WARM        10000u
-#define ALLOWED     (2 << 20)
+#define N_LINES 6u
+#define FRAMES 100000u
+#define WARM 10000u
+#define ALLOWED (2 << 20)
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define JUDGE_MEMORY FALSE
@@ -64,18 +65,19 @@ static void test_soak(void)
     /* Of what is freed the C library keeps nothing for itself that would hide what is not. */
     mallopt(M_MMAP_THRESHOLD, 128 << 10);
     mallopt(M_TRIM_THRESHOLD, 128 << 10);
-    asker_world_begin(&world, &(HelixHostConfig) { 0 }, (guint32)g_test_rand_int());
+    asker_world_begin(&world, &(HelixHostConfig){ 0 }, (guint32)g_test_rand_int());
     scripted_remember(FALSE);
     world.widest = 512;
-    scripted_oversize(1);       /* the largest there is, once */
+    scripted_oversize(1); /* the largest there is, once */
     run(&world, askers, WARM);
     warm = resources_now();
     run(&world, askers, WARM + FRAMES);
     asker_world_end(&world);
     after = resources_now();
-    g_test_message("%" G_GUINT64_FORMAT " frames, %" G_GUINT64_FORMAT " connections: resident %" G_GSIZE_FORMAT " KiB at first, %"
-                   G_GSIZE_FORMAT " after %u frames, %" G_GSIZE_FORMAT " at the end", world.frames, world.connections,
-                   at_first.resident >> 10, warm.resident >> 10, WARM, after.resident >> 10);
+    g_test_message("%" G_GUINT64_FORMAT " frames, %" G_GUINT64_FORMAT " connections: resident %" G_GSIZE_FORMAT
+                   " KiB at first, %" G_GSIZE_FORMAT " after %u frames, %" G_GSIZE_FORMAT " at the end",
+                   world.frames, world.connections, at_first.resident >> 10, warm.resident >> 10, WARM,
+                   after.resident >> 10);
     resources_expect(&at_first);
     g_assert_true(!JUDGE_MEMORY || after.resident <= warm.resident + ALLOWED);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* UNIX sockets: who may listen where and who may connect, channels over them, and spliced pairs. One thread, one loop. */
+/* UNIX sockets: who may listen where and who may connect, channels over them, and spliced pairs. One thread, one loop.
+ */
 #include <errno.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -33,7 +34,7 @@ static void folder_up(Folder *f, gconstpointer data)
 
 static void folder_down(Folder *f, gconstpointer data)
 {
-    g_assert_cmpint(g_rmdir(f->folder), ==, 0);     /* nothing was left behind */
+    g_assert_cmpint(g_rmdir(f->folder), ==, 0); /* nothing was left behind */
     g_free(f->folder);
     g_free(f->path);
     g_free(f->address);
@@ -144,7 +145,7 @@ static void test_other_user(Folder *f, gconstpointer data)
         return;
     }
     listener = listen_at(f);
-    g_assert_cmpint(chmod(f->path, 0666), ==, 0);       /* as if the file's mode did not hold them off */
+    g_assert_cmpint(chmod(f->path, 0666), ==, 0); /* as if the file's mode did not hold them off */
     g_assert_cmpint(chmod(f->folder, 0755), ==, 0);
     g_assert_cmpint(seteuid(65534), ==, 0);
     fd = connect_to(f->path);
@@ -191,7 +192,7 @@ static void test_out_of_descriptors(Folder *f, gconstpointer data)
 
     close(next);
     g_assert_cmpint(getrlimit(RLIMIT_NOFILE, &before), ==, 0);
-    none = (struct rlimit) { .rlim_cur = (rlim_t)next, .rlim_max = before.rlim_max };
+    none = (struct rlimit){ .rlim_cur = (rlim_t)next, .rlim_max = before.rlim_max };
     g_assert_cmpint(setrlimit(RLIMIT_NOFILE, &none), ==, 0);
     settle();
     g_assert_null(f->accepted);
@@ -208,7 +209,7 @@ static void test_out_of_descriptors(Folder *f, gconstpointer data)
 
 typedef struct Sink {
     GByteArray *input;
-    gsize take;                 /* of each input(); the rest is left */
+    gsize take; /* of each input(); the rest is left */
     guint inputs, eofs, writables, closes;
 } Sink;
 
@@ -238,7 +239,10 @@ static void sink_closed(HelixChannel *channel)
 }
 
 static const HelixChannelUser sink_user = {
-    .input = sink_input, .input_eof = sink_eof, .writable = sink_writable, .closed = sink_closed,
+    .input = sink_input,
+    .input_eof = sink_eof,
+    .writable = sink_writable,
+    .closed = sink_closed,
 };
 
 static void pair(int fds[2])
@@ -260,7 +264,7 @@ static void test_partial_input(void)
     g_assert_cmpint(send(fds[1], "abcdefgh", 8, 0), ==, 8);
     close(fds[1]);
     settle();
-    g_assert_cmpuint(sink.inputs, ==, 1);       /* not offered again before it is asked for, hang-up or not */
+    g_assert_cmpuint(sink.inputs, ==, 1); /* not offered again before it is asked for, hang-up or not */
     g_assert_cmpuint(sink.eofs + sink.closes, ==, 0);
     channel->carrier->resume_input(channel);
     settle();
@@ -270,7 +274,7 @@ static void test_partial_input(void)
     settle();
     g_assert_cmpmem(sink.input->data, sink.input->len, "abcdefgh", 8);
     g_assert_cmpuint(sink.eofs, ==, 1);
-    g_assert_cmpuint(sink.closes, ==, 1);       /* the peer is gone altogether */
+    g_assert_cmpuint(sink.closes, ==, 1); /* the peer is gone altogether */
     g_byte_array_unref(sink.input);
 }
 
@@ -309,8 +313,8 @@ static void test_write_to_nobody(void)
     channel = helix_socket_new(NULL, fds[0], "test");
     helix_channel_attach(channel, &sink_user, &sink);
     close(fds[1]);
-    g_assert_cmpuint(channel->carrier->write(channel, (const guint8 *)"x", 1), ==, 0);      /* and no SIGPIPE */
-    g_assert_cmpuint(sink.closes, ==, 0);       /* told from the loop, not from inside write() */
+    g_assert_cmpuint(channel->carrier->write(channel, (const guint8 *)"x", 1), ==, 0); /* and no SIGPIPE */
+    g_assert_cmpuint(sink.closes, ==, 0); /* told from the loop, not from inside write() */
     settle();
     g_assert_cmpuint(sink.closes, ==, 1);
     g_byte_array_unref(sink.input);
@@ -348,7 +352,7 @@ static void test_full(void)
 /* ---- splice ---- */
 
 typedef struct Spliced {
-    int fds[2];                 /* the outer ends */
+    int fds[2]; /* the outer ends */
 } Spliced;
 
 static void splice_up(Spliced *s)
@@ -423,7 +427,7 @@ static void test_splice_reads_no_more(void)
 
     splice_up(&s);
     shutdown(s.fds[0], SHUT_RD);
-    g_assert_cmpint(send(s.fds[1], "ask", 3, 0), ==, 3);        /* nobody knows before it is written there */
+    g_assert_cmpint(send(s.fds[1], "ask", 3, 0), ==, 3); /* nobody knows before it is written there */
     settle();
     g_assert_cmpint(send(s.fds[1], "ask", 3, MSG_NOSIGNAL), ==, -1);
     g_assert_cmpint(errno, ==, EPIPE);

@@ -56,10 +56,19 @@ static void test_against_sorting(void)
 static void test_text(void)
 {
     g_autofree HelixStats *stats = g_new0(HelixStats, 1);
-    const HelixStreamInfo stream = { .connection = 2, .peer = "a \"peer\"\n", .session_id = 7, .config = { .width = 64 } };
+    const HelixStreamInfo stream = {
+        .connection = 2, .peer = "a \"peer\"\n", .session_id = 7, .config = { .width = 64 }
+    };
     const HelixFrameRecord good = {
-        .received_ns = 1000000, .lookup_ns = 1010000, .resolved_ns = 1020000, .submitted_ns = 1030000, .encoded_ns = 1050000,
-        .returned_ns = 1055000, .path = HELIX_HOST_PATH_READBACK, .cpu_bytes = 150, .keyframe = TRUE,
+        .received_ns = 1000000,
+        .lookup_ns = 1010000,
+        .resolved_ns = 1020000,
+        .submitted_ns = 1030000,
+        .encoded_ns = 1050000,
+        .returned_ns = 1055000,
+        .path = HELIX_HOST_PATH_READBACK,
+        .cpu_bytes = 150,
+        .keyframe = TRUE,
     };
     const HelixFrameRecord bad = { .error = -99 }, worse = { .error = 1000 };
     g_autofree char *json = NULL;
@@ -78,11 +87,16 @@ static void test_text(void)
     g_assert_nonnull(strstr(json, "\"session\":7,\"width\":64"));
 }
 
-/* The stages are what the documentation says, for the trace as for the statistics, and what a frame did not come to takes no time. */
+/* The stages are what the documentation says, for the trace as for the statistics, and what a frame did not come to
+ * takes no time. */
 static void test_stages(void)
 {
     const HelixFrameRecord whole = {
-        .received_ns = 1000000, .lookup_ns = 1010000, .resolved_ns = 1020000, .submitted_ns = 1040000, .encoded_ns = 1080000,
+        .received_ns = 1000000,
+        .lookup_ns = 1010000,
+        .resolved_ns = 1020000,
+        .submitted_ns = 1040000,
+        .encoded_ns = 1080000,
         .returned_ns = 1160000,
     };
     HelixFrameRecord record = whole;
@@ -90,14 +104,14 @@ static void test_stages(void)
 
     helix_frame_stages(&whole, us);
     g_assert_cmpuint(us[HELIX_STAGE_QUEUED], ==, 10);
-    g_assert_cmpuint(us[HELIX_STAGE_RESOLVED], ==, 30);     /* to the hand-over, conversion and wait included */
+    g_assert_cmpuint(us[HELIX_STAGE_RESOLVED], ==, 30); /* to the hand-over, conversion and wait included */
     g_assert_cmpuint(us[HELIX_STAGE_ENCODED], ==, 40);
     g_assert_cmpuint(us[HELIX_STAGE_RETURNED], ==, 80);
-    record.resolved_ns = record.submitted_ns = record.encoded_ns = 0;   /* its look-up failed */
+    record.resolved_ns = record.submitted_ns = record.encoded_ns = 0; /* its look-up failed */
     helix_frame_stages(&record, us);
     g_assert_cmpuint(us[HELIX_STAGE_QUEUED], ==, 10);
     g_assert_cmpuint(us[HELIX_STAGE_RESOLVED] + us[HELIX_STAGE_ENCODED] + us[HELIX_STAGE_RETURNED], ==, 0);
-    record.lookup_ns = 0;                                               /* refused on arrival */
+    record.lookup_ns = 0; /* refused on arrival */
     helix_frame_stages(&record, us);
     g_assert_cmpuint(us[HELIX_STAGE_QUEUED] + us[HELIX_STAGE_RESOLVED], ==, 0);
 }
@@ -112,7 +126,7 @@ static void test_turns(void)
     helix_turn_next();
     helix_turn_enter();
     helix_turn_enter();
-    for (gint64 end = g_get_monotonic_time() + 5000; g_get_monotonic_time() < end; ) {
+    for (gint64 end = g_get_monotonic_time() + 5000; g_get_monotonic_time() < end;) {
     }
     helix_turn_leave();
     helix_turn_pause();

@@ -17,13 +17,13 @@ static void test_order(void)
     g_autoptr(Rig) rig = rig_new(NULL);
     g_autoptr(Client) client = rig_connect(rig);
 
-    g_assert_true(client_config(client, &(ConfigRequest) { .flags = HELIX_CONFIG_ANSWER }));
+    g_assert_true(client_config(client, &(ConfigRequest){ .flags = HELIX_CONFIG_ANSWER }));
     message_free(expect_message(client, HELIX_MSG_CONFIG_RESP, 0));
     scripted_hold(TRUE);
     g_assert_true(client_resource(client, 0, 1, 0));
-    g_assert_true(client_resource(client, 0, 0, 1));                    /* wrong in itself */
-    g_assert_true(client_resource(client, 0, GALLERY_LAST + 1, 2));     /* wrong when looked up */
-    g_assert_true(client_config(client, &(ConfigRequest) { .fps_num = 1, .realtime = 1 }));     /* 1/0 */
+    g_assert_true(client_resource(client, 0, 0, 1));                                       /* wrong in itself */
+    g_assert_true(client_resource(client, 0, GALLERY_LAST + 1, 2));                        /* wrong when looked up */
+    g_assert_true(client_config(client, &(ConfigRequest){ .fps_num = 1, .realtime = 1 })); /* 1/0 */
     g_assert_true(client_resource(client, 0, 2, 3));
     g_assert_true(scripted_wait_begun(1));
     g_assert_true(client_resource(client, 1, 0, 4));
@@ -74,14 +74,16 @@ static void test_two_pictures_at_most(void)
 static void test_busy(void)
 {
     static const guint8 pixels[64 * 48 * 4];
-    g_autoptr(Rig) rig = rig_new(&(RigOptions) { .max_in_flight = 2 });
+    g_autoptr(Rig) rig = rig_new(&(RigOptions){ .max_in_flight = 2 });
     g_autoptr(Client) client = rig_connect(rig);
 
     scripted_hold(TRUE);
     send_frames(client, 0, 0, 3);
-    g_assert_true(client_frame(client, &(FrameRequest) { .flags = HELIX_REQUEST_PIXEL_DATA, .pts = 3, .pixels = pixels,
-                                                         .pixels_size = sizeof pixels }));
-    send_frames(client, 1, 0, 1);       /* the limit is a stream's own */
+    g_assert_true(client_frame(
+        client,
+        &(FrameRequest){
+            .flags = HELIX_REQUEST_PIXEL_DATA, .pts = 3, .pixels = pixels, .pixels_size = sizeof pixels }));
+    send_frames(client, 1, 0, 1); /* the limit is a stream's own */
     g_assert_true(scripted_wait_begun(2));
     expect_quiet(client);
     scripted_hold(FALSE);
@@ -132,7 +134,7 @@ static void test_keyframe_survives_drop(void)
     message_free(expect_frame(client, 0, 0));
     scripted_hold(TRUE);
     scripted_drop(2);
-    g_assert_true(client_frame(client, &(FrameRequest) { .resource = 1, .pts = 1, .force_key = 1 }));
+    g_assert_true(client_frame(client, &(FrameRequest){ .resource = 1, .pts = 1, .force_key = 1 }));
     send_frames(client, 0, 2, 2);
     g_assert_true(scripted_wait_begun(2));
     expect_quiet(client);
@@ -180,7 +182,7 @@ static void test_last_frame_is_retried(void)
     send_frames(client, 0, 0, 1);
     message_free(expect_frame(client, 0, 0));
     scripted_drop(1);
-    g_assert_true(client_frame(client, &(FrameRequest) { .resource = 5, .pts = 1, .force_key = 1 }));
+    g_assert_true(client_frame(client, &(FrameRequest){ .resource = 5, .pts = 1, .force_key = 1 }));
     message = expect_frame(client, 0, 1);
     g_assert_true(message_is_keyframe(message));
     g_assert_cmpuint(scripted_n_calls(), ==, 3);
@@ -232,11 +234,11 @@ static void test_uncodable_size(void)
     g_autoptr(Rig) rig = rig_new(NULL);
     g_autoptr(Client) client = rig_connect(rig);
 
-    g_assert_true(client_frame(client, &(FrameRequest) { .resource = 1, .width = 8194, .height = 2 }));
+    g_assert_true(client_frame(client, &(FrameRequest){ .resource = 1, .width = 8194, .height = 2 }));
     expect_error(client, 0, FRAME, HELIX_CODE_GEOMETRY);
     send_frames(client, 0, 1, 1);
     message_free(expect_frame(client, 0, 1));
-    g_assert_true(client_frame(client, &(FrameRequest) { .resource = 1, .width = 2, .height = 8194 }));
+    g_assert_true(client_frame(client, &(FrameRequest){ .resource = 1, .width = 2, .height = 8194 }));
     expect_error(client, 0, FRAME, HELIX_CODE_GEOMETRY);
     send_frames(client, 0, 2, 1);
     message_free(expect_frame(client, 0, 2));
@@ -249,7 +251,8 @@ static void test_no_encoder(void)
     g_autoptr(Client) client = rig_connect(rig);
 
     scripted_fail_open(2);
-    g_assert_true(client_config(client, &(ConfigRequest) { .flags = HELIX_CONFIG_ANSWER, .width = 64, .height = 48, .realtime = 1 }));
+    g_assert_true(client_config(
+        client, &(ConfigRequest){ .flags = HELIX_CONFIG_ANSWER, .width = 64, .height = 48, .realtime = 1 }));
     expect_error(client, 0, HELIX_MSG_CONFIG_REQ, HELIX_CODE_NO_ENCODER);
     send_frames(client, 0, 0, 1);
     expect_error(client, 0, FRAME, HELIX_CODE_NO_ENCODER);
@@ -262,16 +265,19 @@ static void test_size_change(void)
 {
     g_autoptr(Rig) rig = rig_new(NULL);
     g_autoptr(Client) client = rig_connect(rig);
-    static const struct { guint32 width, height, coded_width, coded_height; gboolean idr; } steps[] = {
-        { 64, 48, 64, 48, TRUE }, { 64, 48, 64, 48, FALSE }, { 128, 48, 128, 48, TRUE }, { 127, 47, 128, 48, FALSE },
-        { 65, 49, 66, 50, TRUE }, { 64, 48, 64, 48, TRUE },
+    static const struct {
+        guint32 width, height, coded_width, coded_height;
+        gboolean idr;
+    } steps[] = {
+        { 64, 48, 64, 48, TRUE },    { 64, 48, 64, 48, FALSE }, { 128, 48, 128, 48, TRUE },
+        { 127, 47, 128, 48, FALSE }, { 65, 49, 66, 50, TRUE },  { 64, 48, 64, 48, TRUE },
     };
 
     for (guint i = 0; i < G_N_ELEMENTS(steps); i++) {
         g_autoptr(Message) message = NULL;
 
-        g_assert_true(client_frame(client, &(FrameRequest) { .resource = 1, .width = steps[i].width, .height = steps[i].height,
-                                                             .pts = i }));
+        g_assert_true(client_frame(
+            client, &(FrameRequest){ .resource = 1, .width = steps[i].width, .height = steps[i].height, .pts = i }));
         message = expect_frame(client, 0, i);
         g_assert_true(message_is_keyframe(message) == steps[i].idr);
         g_assert_cmpuint(g_atomic_int_get(&rig->gallery.coded_width), ==, 0);
@@ -286,11 +292,12 @@ static void test_fixed_size(void)
     g_autoptr(Rig) rig = rig_new(NULL);
     g_autoptr(Client) client = rig_connect(rig);
 
-    g_assert_true(client_config(client, &(ConfigRequest) { .width = 320, .height = 200, .realtime = 1 }));
+    g_assert_true(client_config(client, &(ConfigRequest){ .width = 320, .height = 200, .realtime = 1 }));
     for (guint i = 0; i < 3; i++) {
         g_autoptr(Message) message = NULL;
 
-        g_assert_true(client_frame(client, &(FrameRequest) { .resource = 1, .width = 64 + 8 * i, .height = 48, .pts = i }));
+        g_assert_true(
+            client_frame(client, &(FrameRequest){ .resource = 1, .width = 64 + 8 * i, .height = 48, .pts = i }));
         message = expect_frame(client, 0, i);
         g_assert_true(message_is_keyframe(message) == (i == 0));
         g_assert_cmpuint(rig_stat(rig, "live.width"), ==, 320);
@@ -304,8 +311,10 @@ static void test_fixed_size(void)
 
 static void configure(Client *client, guint32 width, guint32 bitrate)
 {
-    g_assert_true(client_config(client, &(ConfigRequest) { .flags = HELIX_CONFIG_ANSWER, .width = width, .height = width / 2,
-                                                           .bitrate = bitrate, .realtime = 1 }));
+    g_assert_true(client_config(
+        client,
+        &(ConfigRequest){
+            .flags = HELIX_CONFIG_ANSWER, .width = width, .height = width / 2, .bitrate = bitrate, .realtime = 1 }));
 }
 
 /* The stream is as it was: size, rates, what GPU copies are scaled to, and its encoder, so that no IDR is due. */
@@ -327,48 +336,50 @@ static void expect_unchanged(Rig *rig, Client *client, const Message *before, gi
 /* A CONFIG_REQ that is refused changes nothing, refused by the message's checks, the worker or the encoder. */
 static void test_refused_config(void)
 {
-    g_autoptr(Rig) rig = rig_new(&(RigOptions) { .max_memory = 16 << 20 });
+    g_autoptr(Rig) rig = rig_new(&(RigOptions){ .max_memory = 16 << 20 });
     g_autoptr(Client) client = rig_connect(rig);
     g_autoptr(Message) before = NULL;
 
-    scripted_keep();            /* 16 bytes a pixel: one of 1024 x 512 fits, one of 2048 x 1024 does not */
+    scripted_keep(); /* 16 bytes a pixel: one of 1024 x 512 fits, one of 2048 x 1024 does not */
     configure(client, 320, 3000000);
     before = expect_message(client, HELIX_MSG_CONFIG_RESP, 0);
     send_frames(client, 0, 0, 1);
     message_free(expect_frame(client, 0, 0));
 
-    configure(client, 8194, 0);                         /* no level has such a picture */
+    configure(client, 8194, 0); /* no level has such a picture */
     expect_error(client, 0, HELIX_MSG_CONFIG_REQ, HELIX_CODE_GEOMETRY);
     expect_unchanged(rig, client, before, 1);
-    configure(client, 2048, 4000000);                   /* no memory for it */
+    configure(client, 2048, 4000000); /* no memory for it */
     expect_error(client, 0, HELIX_MSG_CONFIG_REQ, HELIX_CODE_INTERNAL);
     expect_unchanged(rig, client, before, 2);
     scripted_fail_open(1);
-    configure(client, 640, 4000000);                    /* no encoder of that size */
+    configure(client, 640, 4000000); /* no encoder of that size */
     expect_error(client, 0, HELIX_MSG_CONFIG_REQ, HELIX_CODE_NO_ENCODER);
     expect_unchanged(rig, client, before, 3);
     scripted_refuse(1);
-    configure(client, 320, 4000000);                    /* the open encoder does not take it */
+    configure(client, 320, 4000000); /* the open encoder does not take it */
     expect_error(client, 0, HELIX_MSG_CONFIG_REQ, HELIX_CODE_INVALID);
     expect_unchanged(rig, client, before, 4);
-    g_assert_true(client_config(client, &(ConfigRequest) { .flags = HELIX_CONFIG_ANSWER, .width = 640, .height = 360,
-                                                           .profile = 99, .realtime = 1 }));
+    g_assert_true(client_config(
+        client,
+        &(ConfigRequest){ .flags = HELIX_CONFIG_ANSWER, .width = 640, .height = 360, .profile = 99, .realtime = 1 }));
     expect_error(client, 0, HELIX_MSG_CONFIG_REQ, HELIX_CODE_INVALID);
     expect_unchanged(rig, client, before, 5);
 }
 
-/* Where two encoders do not fit beside each other the old one goes first; refused, the stream is back with the next frame. */
+/* Where two encoders do not fit beside each other the old one goes first; refused, the stream is back with the next
+ * frame. */
 static void test_refused_config_tight(void)
 {
-    g_autoptr(Rig) rig = rig_new(&(RigOptions) { .max_memory = 16 << 20 });
+    g_autoptr(Rig) rig = rig_new(&(RigOptions){ .max_memory = 16 << 20 });
     g_autoptr(Client) client = rig_connect(rig);
     g_autoptr(Message) before = NULL, after = NULL;
 
     scripted_keep();
-    configure(client, 1024, 3000000);                   /* 8 MiB */
+    configure(client, 1024, 3000000); /* 8 MiB */
     before = expect_message(client, HELIX_MSG_CONFIG_RESP, 0);
     scripted_fail_open(1);
-    configure(client, 1088, 0);                         /* 9 MiB */
+    configure(client, 1088, 0); /* 9 MiB */
     expect_error(client, 0, HELIX_MSG_CONFIG_REQ, HELIX_CODE_NO_ENCODER);
     send_frames(client, 0, 0, 1);
     message_free(expect_frame(client, 0, 0));
@@ -380,7 +391,8 @@ static void test_refused_config_tight(void)
     g_assert_cmpmem(after->payload, after->size, before->payload, before->size);
 }
 
-/* What a GPU's copy is scaled to is known once the encoder has granted it: look-ups behind a change of size wait for that. */
+/* What a GPU's copy is scaled to is known once the encoder has granted it: look-ups behind a change of size wait for
+ * that. */
 static void test_look_up_behind_config(void)
 {
     g_autoptr(Rig) rig = rig_new(NULL);
@@ -449,7 +461,8 @@ static void test_retry_before_config(void)
     g_assert_cmpuint(scripted_call(2).coded_width, ==, 640);
 }
 
-/* A frame came behind the change, so the one before it was not the last, and then that frame fails: it is too late for the first. */
+/* A frame came behind the change, so the one before it was not the last, and then that frame fails: it is too late for
+ * the first. */
 static void test_no_retry_behind_config(void)
 {
     g_autoptr(Rig) rig = rig_new(NULL);
@@ -464,9 +477,9 @@ static void test_no_retry_behind_config(void)
     rig_set_running(rig, FALSE);
     configure(client, 0, 1000000);
     g_assert_true(client_resource(client, 0, GALLERY_LAST + 1, 1));
-    expect_quiet(client);       /* the change is with the encoder */
+    expect_quiet(client); /* the change is with the encoder */
     rig_set_running(rig, TRUE);
-    expect_quiet(client);       /* and the frame behind it has failed */
+    expect_quiet(client); /* and the frame behind it has failed */
     scripted_hold(FALSE);
     message_free(expect_dropped(client, 0, 0));
     message_free(expect_message(client, HELIX_MSG_CONFIG_RESP, 0));
@@ -513,8 +526,8 @@ static void test_reset(void)
     message_free(expect_frame(client, 0, 0));
     expect_error(client, 0, FRAME, HELIX_CODE_NOT_FOUND);
     expect_error(client, 0, FRAME, HELIX_CODE_NOT_FOUND);
-    rig_release_look_up(rig);           /* comes too late and goes nowhere */
-    g_assert_true(client_frame(client, &(FrameRequest) { .flags = HELIX_REQUEST_REPEAT, .pts = 3 }));
+    rig_release_look_up(rig); /* comes too late and goes nowhere */
+    g_assert_true(client_frame(client, &(FrameRequest){ .flags = HELIX_REQUEST_REPEAT, .pts = 3 }));
     expect_error(client, 0, FRAME, HELIX_CODE_NOT_FOUND);
     rig_hold_look_ups(rig, FALSE);
     send_frames(client, 0, 4, 1);
@@ -538,13 +551,13 @@ static void test_close_while_encoder_hangs(void)
     g_assert_cmpuint(scripted_n_closed(), ==, 0);
     scripted_hold(FALSE);
     g_assert_true(scripted_wait_closed(1));
-    g_assert_cmpuint(scripted_n_begun(), ==, 1);    /* what was not begun is not encoded for nobody */
+    g_assert_cmpuint(scripted_n_begun(), ==, 1); /* what was not begun is not encoded for nobody */
 }
 
 /* Encoders that hang count after their streams too, so that a guest cannot collect threads. */
 static void test_hung_encoders_are_limited(void)
 {
-    g_autoptr(Rig) rig = rig_new(&(RigOptions) { .max_streams = 2 });
+    g_autoptr(Rig) rig = rig_new(&(RigOptions){ .max_streams = 2 });
     g_autoptr(Client) last = NULL;
 
     scripted_hold(TRUE);
@@ -561,7 +574,7 @@ static void test_hung_encoders_are_limited(void)
     expect_error(last, 0, FRAME, HELIX_CODE_NO_ENCODER);
     scripted_hold(FALSE);
     g_assert_true(scripted_wait_closed(4));
-    while (TRUE) {                      /* closed is not ended yet */
+    while (TRUE) { /* closed is not ended yet */
         g_autoptr(Message) message = NULL;
 
         send_frames(last, 0, 1, 1);
@@ -570,7 +583,7 @@ static void test_hung_encoders_are_limited(void)
         if (message->type == HELIX_MSG_FRAME_RESPONSE) {
             break;
         }
-        g_usleep(2000);                 /* the test's timeout is the limit */
+        g_usleep(2000); /* the test's timeout is the limit */
     }
 }
 

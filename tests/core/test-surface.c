@@ -49,7 +49,7 @@ static void test_pool_reuses(void)
     g_assert_true(a->data == memory);
     g_assert_cmpuint(a->cpu_bytes, ==, 0);
     helix_surface_pool_unref(pool);
-    memset(a->data, 2, a->size);    /* a surface outlives its pool */
+    memset(a->data, 2, a->size); /* a surface outlives its pool */
     helix_surface_unref(a);
 }
 

@@ -22,7 +22,7 @@ static Kind this_kind(void)
     sigset_t blocked;
 
     g_assert_cmpint(pthread_sigmask(SIG_SETMASK, NULL, &blocked), ==, 0);
-    return (Kind) { sched_getscheduler(0), !sigismember(&blocked, SIGTERM) || !sigismember(&blocked, SIGUSR1) };
+    return (Kind){ sched_getscheduler(0), !sigismember(&blocked, SIGTERM) || !sigismember(&blocked, SIGUSR1) };
 }
 
 static gpointer look(gpointer kind)
@@ -141,7 +141,7 @@ static void check_tasks(gboolean coding, guint least)
     gboolean fit;
 
     while (look_at_tasks(coding, &fit) < least || !fit) {
-        g_usleep(1000);         /* the test's timeout is the limit */
+        g_usleep(1000); /* the test's timeout is the limit */
     }
 }
 
@@ -156,7 +156,7 @@ static void check_all(const HelixEncoderClass *klass)
     g_assert_nonnull(surface);
     g_assert_nonnull(worker);
     memset(surface->data, 0, surface->size);
-    helix_share_end(helix_share_begin(nothing, NULL, 4, 3));    /* its helpers are there from now on */
+    helix_share_end(helix_share_begin(nothing, NULL, 4, 3)); /* its helpers are there from now on */
     helix_worker_encode(worker, surface, 0, FALSE, NULL);
     while (answers == 0) {
         g_main_context_iteration(NULL, TRUE);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * test-turn.c - a turn of the main loop stops at its budget, whatever a guest asks for, and the rest goes on in later turns: nothing is
- * lost, the order stays, others get their turn. The clock is the test's: it goes on by a tenth of a millisecond each time that
- * somebody looks, so the budget is so many looks, on the slowest machine too.
+ * test-turn.c - a turn of the main loop stops at its budget, whatever a guest asks for, and the rest goes on in later
+ * turns: nothing is lost, the order stays, others get their turn. The clock is the test's: it goes on by a tenth of a
+ * millisecond each time that somebody looks, so the budget is so many looks, on the slowest machine too.
  */
 #include <string.h>
 #include <sys/socket.h>
@@ -18,10 +18,12 @@
 #include "line.h"
 #include "scripted.h"
 
-#define TICK_NS     G_GINT64_CONSTANT(100000)
-#define MOST        (HELIX_TURN_BUDGET_US / 100 + 5u)      /* steps in a turn: one a look, and one more for each who may take one */
-#define PLENTY      300u                                    /* of what is asked for: more than ten turns of it */
-#define BAD         (GALLERY_LAST + 1)                      /* a resource whose look-up fails */
+#define TICK_NS G_GINT64_CONSTANT(100000)
+#define MOST \
+    (HELIX_TURN_BUDGET_US / 100 + 5u) /* steps in a turn: one a look, and one more for each who may take one \
+                                       */
+#define PLENTY 300u                   /* of what is asked for: more than ten turns of it */
+#define BAD (GALLERY_LAST + 1)        /* a resource whose look-up fails */
 
 static gint64 now_ns;
 
@@ -71,8 +73,8 @@ static void world_end(World *world)
 
 typedef struct Answer {
     guint8 type;
-    gint32 code;                /* ERROR */
-    gint64 number;              /* FRAME_RESPONSE: pts; PONG: what the PING said */
+    gint32 code;   /* ERROR */
+    gint64 number; /* FRAME_RESPONSE: pts; PONG: what the PING said */
 } Answer;
 
 static Answer answer_of(const guint8 *message)
@@ -126,7 +128,8 @@ static void ask_ping(Line *line, guint64 number)
 
 static void ask_frame(Line *line, guint16 session, guint32 resource, gint64 pts)
 {
-    g_autoptr(GByteArray) bytes = client_frame_bytes(&(FrameRequest) { .session = session, .resource = resource, .pts = pts });
+    g_autoptr(GByteArray)
+        bytes = client_frame_bytes(&(FrameRequest){ .session = session, .resource = resource, .pts = pts });
 
     g_byte_array_append(line->to_host, bytes->data, bytes->len);
 }
@@ -179,8 +182,8 @@ static GArray *answers_new(void)
 typedef struct Counted {
     HelixTask task;
     HelixLater *later;
-    guint runs, again;          /* times that it adds itself when it runs */
-    GArray *order;              /* of numbers, shared */
+    guint runs, again; /* times that it adds itself when it runs */
+    GArray *order;     /* of numbers, shared */
     guint number;
 } Counted;
 
@@ -204,7 +207,7 @@ static void test_queue(void)
     Counted tasks[4];
 
     for (guint i = 0; i < 4; i++) {
-        tasks[i] = (Counted) { .task.run = count, .later = later, .order = order, .number = i };
+        tasks[i] = (Counted){ .task.run = count, .later = later, .order = order, .number = i };
         helix_later_add(later, &tasks[i].task);
         helix_later_add(later, &tasks[i].task);
     }
@@ -215,7 +218,7 @@ static void test_queue(void)
     g_main_context_iteration(NULL, FALSE);
     g_assert_cmpuint(order->len, ==, 4);
     for (guint i = 0; i < 4; i++) {
-        g_assert_cmpuint(g_array_index(order, guint, i), ==, ((guint[]) { 0, 1, 3, 0 })[i]);
+        g_assert_cmpuint(g_array_index(order, guint, i), ==, ((guint[]){ 0, 1, 3, 0 })[i]);
     }
     g_assert_false(g_main_context_iteration(NULL, FALSE));
     helix_turn_set_clock(leap);
@@ -237,7 +240,7 @@ static void test_no_time_at_all(void)
     World world;
     Line *line;
 
-    world_begin(&world, &(HelixHostConfig) { 0 });
+    world_begin(&world, &(HelixHostConfig){ 0 });
     line = line_new(world.host, 0);
     line->window = G_MAXSIZE;
     helix_turn_set_clock(leap);
@@ -263,7 +266,7 @@ static void test_input(void)
     World world;
     Line *line;
 
-    world_begin(&world, &(HelixHostConfig) { 0 });
+    world_begin(&world, &(HelixHostConfig){ 0 });
     line = line_new(world.host, 0);
     line->window = G_MAXSIZE;
     for (guint i = 0; i < PLENTY; i++) {
@@ -272,7 +275,7 @@ static void test_input(void)
     }
     turn(line);
     g_assert_cmpuint(line->to_host->len, >, 0);
-    g_assert_false(line->paused);       /* the rest is to be offered again, though nothing more comes */
+    g_assert_false(line->paused); /* the rest is to be offered again, though nothing more comes */
     expect_spread(line, answers, 2 * PLENTY);
     for (guint i = 0; i < PLENTY; i++) {
         g_assert_cmpint(at(answers, 2 * i).number, ==, i);
@@ -300,7 +303,7 @@ static Peer peer_new(World *world)
     g_assert_true(helix_socket_prepare(fds[1], NULL));
     channel = helix_socket_new(NULL, fds[1], "peer");
     g_assert_true(helix_host_accept(channel, world->host));
-    return (Peer) { fds[0], g_byte_array_new(), answers_new() };
+    return (Peer){ fds[0], g_byte_array_new(), answers_new() };
 }
 
 static void peer_free(Peer *peer)
@@ -327,21 +330,22 @@ static void peer_send_frames(Peer *peer, guint n)
     g_autoptr(GByteArray) all = g_byte_array_new();
 
     for (guint i = 0; i < n; i++) {
-        g_autoptr(GByteArray) bytes = client_frame_bytes(&(FrameRequest) { .resource = BAD, .pts = i });
+        g_autoptr(GByteArray) bytes = client_frame_bytes(&(FrameRequest){ .resource = BAD, .pts = i });
 
         g_byte_array_append(all, bytes->data, bytes->len);
     }
     g_assert_cmpint(send(peer->fd, all->data, all->len, 0), ==, (ssize_t)all->len);
 }
 
-/* Three flood the host in one read each; a connection that asks for little is answered meanwhile, wherever it is in the loop. */
+/* Three flood the host in one read each; a connection that asks for little is answered meanwhile, wherever it is in the
+ * loop. */
 static void test_sockets_take_turns(void)
 {
     Peer peers[5];
     World world;
     guint turns = 0, most_apart = 0;
 
-    world_begin(&world, &(HelixHostConfig) { 0 });
+    world_begin(&world, &(HelixHostConfig){ 0 });
     for (guint i = 0; i < G_N_ELEMENTS(peers); i++) {
         peers[i] = peer_new(&world);
         peer_send_frames(&peers[i], i == 0 || i == 4 ? 1 : PLENTY);
@@ -381,7 +385,7 @@ static void test_many_sockets(void)
     World world;
     guint turns = 0, left = N;
 
-    world_begin(&world, &(HelixHostConfig) { .max_connections = N, .max_streams = 256, .max_encoders = 512 });
+    world_begin(&world, &(HelixHostConfig){ .max_connections = N, .max_streams = 256, .max_encoders = 512 });
     for (guint i = 0; i < N; i++) {
         peers[i] = peer_new(&world);
         peer_send_frames(&peers[i], 1);
@@ -435,7 +439,7 @@ static void test_answers(void)
     World world;
     Line *line;
 
-    world_begin(&world, &(HelixHostConfig) { 0 });
+    world_begin(&world, &(HelixHostConfig){ 0 });
     line = line_new(world.host, 0);
     line->window = G_MAXSIZE;
     fill_up(&world, line, PLENTY);
@@ -453,7 +457,7 @@ static void test_outbox(void)
     World world;
     Line *line;
 
-    world_begin(&world, &(HelixHostConfig) { 0 });
+    world_begin(&world, &(HelixHostConfig){ 0 });
     line = line_new(world.host, 0);
     fill_up(&world, line, PLENTY);
     scripted_hold(FALSE);
@@ -484,7 +488,7 @@ static void test_held_pongs(void)
     World world;
     Line *line;
 
-    world_begin(&world, &(HelixHostConfig) { 0 });
+    world_begin(&world, &(HelixHostConfig){ 0 });
     line = line_new(world.host, 0);
     line->window = G_MAXSIZE;
     scripted_hold(TRUE);
@@ -521,7 +525,7 @@ static void test_run_again(void)
     World world;
     Line *line;
 
-    world_begin(&world, &(HelixHostConfig) { 0 });
+    world_begin(&world, &(HelixHostConfig){ 0 });
     line = line_new(world.host, 0);
     line->window = G_MAXSIZE;
     helix_host_set_running(world.host, FALSE);
@@ -548,23 +552,23 @@ static void test_reset(void)
     Line *line;
     guint first;
 
-    world_begin(&world, &(HelixHostConfig) { 0 });
+    world_begin(&world, &(HelixHostConfig){ 0 });
     line = line_new(world.host, 0);
     line->window = G_MAXSIZE;
     world.gallery.hold = TRUE;
     for (guint i = 0; i < PLENTY; i++) {
-        ask_frame(line, 0, 1, i);       /* 64 in flight, the others are busy */
+        ask_frame(line, 0, 1, i); /* 64 in flight, the others are busy */
     }
     take_in(line);
     g_assert_cmpint(world.gallery.resolved, ==, 1);
-    world.gallery.hold = FALSE;         /* what is looked up from now on would be found */
+    world.gallery.hold = FALSE; /* what is looked up from now on would be found */
     helix_host_reset(world.host);
     g_assert_cmpuint(line->from_host->len, ==, 0);
     turn(line);
     first = take_answers(line->from_host, answers);
     g_assert_cmpuint(first, >, 0);
     g_assert_cmpuint(first, <=, MOST);
-    ask_frame(line, 0, 2, 1000);        /* came after it, while those of before are not all answered */
+    ask_frame(line, 0, 2, 1000); /* came after it, while those of before are not all answered */
     expect_spread(line, answers, PLENTY + 1);
     for (guint i = 0; i < PLENTY; i++) {
         g_assert_cmpint(at(answers, i).code, ==, i < 64 ? HELIX_CODE_NOT_FOUND : HELIX_CODE_BUSY);
@@ -575,15 +579,16 @@ static void test_reset(void)
     world_end(&world);
 }
 
-/* From the reset on, before the loop has come to tell of it: neither a look-up nor the last picture is the new GPU's. */
+/* From the reset on, before the loop has come to tell of it: neither a look-up nor the last picture is the new GPU's.
+ */
 static void test_lost_gpu(void)
 {
     g_autoptr(GArray) answers = answers_new();
-    g_autoptr(GByteArray) repeat = client_frame_bytes(&(FrameRequest) { .flags = HELIX_REQUEST_REPEAT, .pts = 9 });
+    g_autoptr(GByteArray) repeat = client_frame_bytes(&(FrameRequest){ .flags = HELIX_REQUEST_REPEAT, .pts = 9 });
     World world;
     Line *line;
 
-    world_begin(&world, &(HelixHostConfig) { 0 });
+    world_begin(&world, &(HelixHostConfig){ 0 });
     helix_turn_set_clock(NULL);
     line = line_new(world.host, 0);
     line->window = G_MAXSIZE;
@@ -601,7 +606,7 @@ static void test_lost_gpu(void)
     helix_host_lose_gpu(world.host);
     g_byte_array_append(line->to_host, repeat->data, repeat->len);
     turn(line);
-    gallery_release(&world.gallery);    /* begun before the reset, and found: it is not there any longer */
+    gallery_release(&world.gallery); /* begun before the reset, and found: it is not there any longer */
     while (answers->len < 5) {
         turn(line);
         take_answers(line->from_host, answers);
@@ -616,7 +621,7 @@ static void test_lost_gpu(void)
     }
     g_assert_cmpint(at(answers, 5).number, ==, 10);
     g_assert_cmpint(world.gallery.resolved, ==, 3);
-    helix_host_reset(world.host);       /* of which all was said */
+    helix_host_reset(world.host); /* of which all was said */
     ask_frame(line, 0, 1, 11);
     while (answers->len < 7) {
         turn(line);
@@ -636,7 +641,7 @@ static void test_remains(void)
     Line *line;
     guint left, turns = 0;
 
-    world_begin(&world, &(HelixHostConfig) { 0 });
+    world_begin(&world, &(HelixHostConfig){ 0 });
     line = line_new(world.host, 0);
     fill_up(&world, line, PLENTY);
     scripted_hold(FALSE);
@@ -668,7 +673,7 @@ static void test_stalls(void)
     World world;
     guint ended = 0;
 
-    world_begin(&world, &(HelixHostConfig) { .max_connections = N, .stall_timeout_ms = 1 });
+    world_begin(&world, &(HelixHostConfig){ .max_connections = N, .stall_timeout_ms = 1 });
     for (guint i = 0; i < N; i++) {
         static const guint8 begun[] = { 0 };
 

@@ -8,13 +8,26 @@
 static void test_merge(void)
 {
     HelixEncoderConfig before = {
-        .width = 640, .height = 480, .bitrate = 1000000, .fps_num = 30, .fps_den = 1, .profile = 77, .level = 40, .realtime = 1,
-        .max_bitrate = 5, .key_int_max = 6, .rate_control = 1, .min_qp = 7, .max_qp = 8, .slices = 9, .aud = 1,
+        .width = 640,
+        .height = 480,
+        .bitrate = 1000000,
+        .fps_num = 30,
+        .fps_den = 1,
+        .profile = 77,
+        .level = 40,
+        .realtime = 1,
+        .max_bitrate = 5,
+        .key_int_max = 6,
+        .rate_control = 1,
+        .min_qp = 7,
+        .max_qp = 8,
+        .slices = 9,
+        .aud = 1,
     };
     HelixConfigRequest request = { .config = { .realtime = 1 } };
     HelixEncoderConfig merged = helix_config_request_merge(&before, &request);
 
-    g_assert_cmpuint(merged.width, ==, 0);      /* follows the frames: the one 0 that says something */
+    g_assert_cmpuint(merged.width, ==, 0); /* follows the frames: the one 0 that says something */
     g_assert_cmpuint(merged.bitrate, ==, 1000000);
     g_assert_cmpuint(merged.fps_num, ==, 30);
     g_assert_cmpuint(merged.profile, ==, 77);
@@ -23,19 +36,21 @@ static void test_merge(void)
     g_assert_cmpuint(merged.aud, ==, 1);
 
     request.is_long = TRUE;
-    request.config.fps_den = 7;                 /* without fps_num: unchanged */
+    request.config.fps_den = 7; /* without fps_num: unchanged */
     merged = helix_config_request_merge(&before, &request);
     g_assert_cmpuint(merged.fps_den, ==, 1);
     g_assert_cmpuint(merged.key_int_max, ==, 0);
     g_assert_cmpuint(merged.max_bitrate, ==, 0);
     g_assert_cmpuint(merged.aud, ==, 0);
 
-    request.config = (HelixEncoderConfig) { .width = 2, .height = 4, .bitrate = 6, .fps_num = 8, .fps_den = 10, .profile = 66, .level = 31 };
+    request.config = (HelixEncoderConfig){
+        .width = 2, .height = 4, .bitrate = 6, .fps_num = 8, .fps_den = 10, .profile = 66, .level = 31
+    };
     merged = helix_config_request_merge(&before, &request);
     g_assert_cmpmem(&merged, sizeof merged, &request.config, sizeof request.config);
 
     /* The part of 56 bytes: neither shorter form says anything of it, and it replaces all that was said. */
-    before.vui = (HelixVui) { .sar_width = 4, .sar_height = 3, .primaries = 9, .full_range = 1 };
+    before.vui = (HelixVui){ .sar_width = 4, .sar_height = 3, .primaries = 9, .full_range = 1 };
     for (request.is_long = 0; request.is_long <= 1; request.is_long++) {
         merged = helix_config_request_merge(&before, &request);
         g_assert_cmpmem(&merged.vui, sizeof merged.vui, &before.vui, sizeof before.vui);
@@ -45,7 +60,7 @@ static void test_merge(void)
     merged = helix_config_request_merge(&before, &request);
     g_assert_cmpmem(&merged.vui, sizeof merged.vui, &request.config.vui, sizeof request.config.vui);
 
-    before.hardware_only = TRUE;        /* the host's own, whatever a guest asks for */
+    before.hardware_only = TRUE; /* the host's own, whatever a guest asks for */
     g_assert_true(helix_config_request_merge(&before, &request).hardware_only);
     request.is_long = !request.is_long;
     g_assert_true(helix_config_request_merge(&before, &request).hardware_only);
@@ -114,13 +129,15 @@ static void check_pixels(guint32 fourcc, guint32 width, guint32 height, guint32 
     for (guint32 y = 0; y < height; y++) {
         gsize len = fourcc == HELIX_FORMAT_NV12 ? width : width * 4;
 
-        g_assert_cmpmem(surface->data + surface->offset[0] + y * surface->stride[0], len, wire + y * (gsize)stride, len);
-        moved += (len + 1) / 2 * 2;     /* a row on the wire has whole pairs */
+        g_assert_cmpmem(surface->data + surface->offset[0] + y * surface->stride[0], len, wire + y * (gsize)stride,
+                        len);
+        moved += (len + 1) / 2 * 2; /* a row on the wire has whole pairs */
     }
     for (guint32 y = 0; fourcc == HELIX_FORMAT_NV12 && y < (height + 1) / 2; y++) {
         gsize len = (width + 1) / 2 * 2, second = (gsize)stride * ((height + 1) / 2 * 2);
 
-        g_assert_cmpmem(surface->data + surface->offset[1] + y * surface->stride[1], len, wire + second + y * (gsize)stride, len);
+        g_assert_cmpmem(surface->data + surface->offset[1] + y * surface->stride[1], len,
+                        wire + second + y * (gsize)stride, len);
         moved += len;
     }
     g_assert_cmpuint(surface->cpu_bytes, ==, moved);
@@ -163,7 +180,8 @@ static void test_long_error(void)
 
     g_assert_cmpuint(message->len, ==, HELIX_WIRE_HEADER_SIZE + HELIX_ERROR_SIZE);
     g_assert_cmpuint(message->data[message->len - 1], ==, 0);
-    g_assert_cmpuint(strlen((const char *)message->data + HELIX_WIRE_HEADER_SIZE + 4), ==, HELIX_ERROR_MESSAGE_SIZE - 1);
+    g_assert_cmpuint(strlen((const char *)message->data + HELIX_WIRE_HEADER_SIZE + 4), ==,
+                     HELIX_ERROR_MESSAGE_SIZE - 1);
 }
 
 int main(int argc, char **argv)

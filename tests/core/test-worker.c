@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * test-worker.c - encoder threads that end: the main loop joins none of them, whatever the scheduler does, and none is left.
+ * test-worker.c - encoder threads that end: the main loop joins none of them, whatever the scheduler does, and none is
+ * left.
  *
  * The linker puts a function of the test's in the place of g_thread_join(), which counts who called it.
  */
@@ -13,7 +14,7 @@
 #define N_WORKERS 8u
 
 static GThread *loop_thread;
-static guint joined_by_loop, joined_by_threads;     /* atomic */
+static guint joined_by_loop, joined_by_threads; /* atomic */
 
 gpointer __real_g_thread_join(GThread *thread);
 gpointer __wrap_g_thread_join(GThread *thread);
@@ -116,7 +117,7 @@ static void test_freed(void)
         g_assert_nonnull(helix_worker_new(crew, &helix_encoder_null, FALSE, on_done, &answers, NULL));
     }
     helix_crew_free(crew);
-    crew = helix_crew_new(NULL);        /* without a worker at all */
+    crew = helix_crew_new(NULL); /* without a worker at all */
     helix_crew_free(crew);
     resources_expect(&before);
 }

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * tsan-queue.c - GLib's queues, pools and reference counts told to ThreadSanitizer, in its builds, beside tests/videotoolbox/tsan-glib.c.
+ * tsan-queue.c - GLib's queues, pools and reference counts told to ThreadSanitizer, in its builds, beside
+ * tests/videotoolbox/tsan-glib.c.
  *
- * A distribution's GLib is built without it. What is handed over is announced here, so that the sanitizer goes on looking at it;
- * what GLib allocates and frees for itself in between (a queue's nodes) is not looked at. Nor is what Mesa does, in programs that
- * draw: of it and of LLVM only parts are seen. Nothing of ours is suppressed.
+ * A distribution's GLib is built without it. What is handed over is announced here, so that the sanitizer goes on
+ * looking at it; what GLib allocates and frees for itself in between (a queue's nodes) is not looked at. Nor is what
+ * Mesa does, in programs that draw: of it and of LLVM only parts are seen. Nothing of ours is suppressed.
  */
 #include <dlfcn.h>
 #include <glib.h>
@@ -43,12 +44,12 @@ gpointer g_async_queue_try_pop(GAsyncQueue *queue)
 }
 
 /* Who lets go last is ordered behind all who let go before. */
-void (g_atomic_ref_count_inc)(gatomicrefcount *count)
+void(g_atomic_ref_count_inc)(gatomicrefcount *count)
 {
     __atomic_fetch_add(count, 1, __ATOMIC_ACQ_REL);
 }
 
-gboolean (g_atomic_ref_count_dec)(gatomicrefcount *count)
+gboolean(g_atomic_ref_count_dec)(gatomicrefcount *count)
 {
     return __atomic_fetch_sub(count, 1, __ATOMIC_ACQ_REL) == 1;
 }
@@ -68,9 +69,9 @@ static void run(gpointer data, gpointer user_data)
 
 GThreadPool *g_thread_pool_new(GFunc function, gpointer user_data, gint max_threads, gboolean exclusive, GError **error)
 {
-    PoolFunction *pool = g_new(PoolFunction, 1);    /* for as long as the pool, which is for good */
+    PoolFunction *pool = g_new(PoolFunction, 1); /* for as long as the pool, which is for good */
 
-    *pool = (PoolFunction) { function, user_data };
+    *pool = (PoolFunction){ function, user_data };
     return REAL(g_thread_pool_new)(run, pool, max_threads, exclusive, error);
 }
 

@@ -16,7 +16,7 @@
 struct DoubleCoder {
     AVCodecContext *codec;
     AVFrame *frame;
-    GPtrArray *sets;            /* GBytes */
+    GPtrArray *sets; /* GBytes */
     gint64 pts;
 };
 
@@ -31,8 +31,8 @@ DoubleCoder *double_coder_new(guint width, guint height, guint profile)
     coder->codec->width = (int)width;
     coder->codec->height = (int)height;
     coder->codec->pix_fmt = AV_PIX_FMT_YUV420P;
-    coder->codec->time_base = (AVRational) { 1, 60 };
-    coder->codec->framerate = (AVRational) { 60, 1 };
+    coder->codec->time_base = (AVRational){ 1, 60 };
+    coder->codec->framerate = (AVRational){ 60, 1 };
     coder->codec->thread_count = 1;
     coder->codec->gop_size = 1 << 20;
     coder->codec->bit_rate = 2000000;
@@ -66,12 +66,12 @@ void double_coder_free(DoubleCoder *coder)
 /* ---- pixels: BT.709, limited range ---- */
 
 /* A picture has millions of pixels: ThreadSanitizer is shown that a row is read, not each of its bytes. */
-__attribute__((noinline, no_sanitize("thread")))
-static void convert_row(const guint8 *row, guint width, gboolean bgra, guint8 *luma, guint8 *cb, guint8 *cr)
+__attribute__((noinline, no_sanitize("thread"))) static void convert_row(const guint8 *row, guint width, gboolean bgra,
+                                                                         guint8 *luma, guint8 *cb, guint8 *cr)
 {
     for (guint x = 0; x < width; x++, row += 4) {
         int red = row[bgra ? 2 : 0], green = row[1], blue = row[bgra ? 0 : 2];
-        int y = 13933 * red + 46871 * green + 4732 * blue;      /* 16 bits behind the point */
+        int y = 13933 * red + 46871 * green + 4732 * blue; /* 16 bits behind the point */
 
         luma[x] = (guint8)(16 + ((y / 255 * 219 + 32768) >> 16));
         if (cb && x % 2 == 0) {
@@ -93,7 +93,8 @@ static void convert_rgb(AVFrame *frame, const DoubleBuffer *buffer)
         for (guint i = 0; i < 2 && y % 2 == 0; i++) {
             chroma[i] = frame->data[1 + i] + y / 2 * (gsize)frame->linesize[1 + i];
         }
-        convert_row(row, (guint)buffer->width, bgra, frame->data[0] + y * (gsize)frame->linesize[0], chroma[0], chroma[1]);
+        convert_row(row, (guint)buffer->width, bgra, frame->data[0] + y * (gsize)frame->linesize[0], chroma[0],
+                    chroma[1]);
     }
 }
 
@@ -155,9 +156,9 @@ static GBytes *without_vui(const guint8 *nal, gsize len)
     }
     skip_golomb(&bits, 1);
     if (bit(&bits)) {
-        skip_golomb(&bits, 1);                  /* picture order type 0: the 1 was all of it */
+        skip_golomb(&bits, 1); /* picture order type 0: the 1 was all of it */
     } else {
-        bits.pos += 2;                          /* 011 is type 2 */
+        bits.pos += 2; /* 011 is type 2 */
     }
     skip_golomb(&bits, 1);
     bits.pos++;
@@ -168,7 +169,7 @@ static GBytes *without_vui(const guint8 *nal, gsize len)
         skip_golomb(&bits, 4);
     }
     memcpy(out, nal, bits.pos / 8 + 1);
-    out[bits.pos / 8] &= (guint8)(0xff00 >> bits.pos % 8);      /* the flag, 0 */
+    out[bits.pos / 8] &= (guint8)(0xff00 >> bits.pos % 8); /* the flag, 0 */
     bits.pos++;
     out[bits.pos / 8] |= 0x80 >> bits.pos % 8;
     return g_bytes_new(out, bits.pos / 8 + 1);
@@ -182,7 +183,7 @@ static void put_nal(GByteArray *avcc, const DoubleVtOrders *orders, const guint8
 
     g_assert_true(size == 4 || len < 1u << (8 * size));
     while (size-- > 0) {
-        g_byte_array_append(avcc, (const guint8[]) { (guint8)(len >> (8 * size)) }, 1);
+        g_byte_array_append(avcc, (const guint8[]){ (guint8)(len >> (8 * size)) }, 1);
     }
     g_byte_array_append(avcc, nal, len);
 }
@@ -196,8 +197,10 @@ static void sort_nal(DoubleCoder *coder, const DoubleVtOrders *orders, GByteArra
     if (type == 7) {
         g_clear_pointer(&coder->sets, g_ptr_array_unref);
         coder->sets = g_ptr_array_new_with_free_func((GDestroyNotify)g_bytes_unref);
-        g_ptr_array_add(coder->sets, orders->bad_sps ? g_bytes_new(nal, 5) : orders->keep_vui ? g_bytes_new(nal, len) :
-                        without_vui(nal, len));
+        g_ptr_array_add(coder->sets,
+                        orders->bad_sps        ? g_bytes_new(nal, 5)
+                            : orders->keep_vui ? g_bytes_new(nal, len)
+                                               : without_vui(nal, len));
     } else if (type == 8) {
         for (guint i = 0; i < (orders->second_pps ? 2 : 1); i++) {
             g_ptr_array_add(coder->sets, g_bytes_new(nal, len));
@@ -247,7 +250,7 @@ CMSampleBufferRef double_coder_encode(DoubleCoder *coder, const DoubleBuffer *bu
     } else {
         convert_rgb(coder->frame, buffer);
     }
-    coder->codec->bit_rate = bitrate;           /* libx264 takes it over live */
+    coder->codec->bit_rate = bitrate; /* libx264 takes it over live */
     coder->frame->pts = coder->pts++;
     coder->frame->pict_type = force_idr ? AV_PICTURE_TYPE_I : AV_PICTURE_TYPE_NONE;
     g_assert_cmpint(avcodec_send_frame(coder->codec, coder->frame), ==, 0);

@@ -7,7 +7,7 @@
 #define DEAD 0xdeadbeefu
 
 static GMutex live_lock;
-static GHashTable *live;        /* of DoubleObject */
+static GHashTable *live; /* of DoubleObject */
 
 gpointer double_object_new(const DoubleClass *klass, gsize size)
 {

@@ -9,14 +9,14 @@ const CMTime kCMTimeInvalid;
 
 CMTime CMTimeMake(int64_t value, int32_t timescale)
 {
-    return (CMTime) { .value = value, .timescale = timescale, .flags = kCMTimeFlags_Valid };
+    return (CMTime){ .value = value, .timescale = timescale, .flags = kCMTimeFlags_Valid };
 }
 
 /* ---- block buffers ---- */
 
 typedef struct Block {
     DoubleObject object;
-    GPtrArray *pieces;          /* GBytes, each its own memory */
+    GPtrArray *pieces; /* GBytes, each its own memory */
     gboolean unreadable;
 } Block;
 
@@ -92,8 +92,8 @@ static void format_finalize(gpointer object)
 static const DoubleClass format_class = { "CMFormatDescription", format_finalize };
 
 OSStatus CMVideoFormatDescriptionGetH264ParameterSetAtIndex(CMFormatDescriptionRef ref, size_t index,
-                                                            const uint8_t **pointer,
-                                                            size_t *size, size_t *count, int *length_size)
+                                                            const uint8_t **pointer, size_t *size, size_t *count,
+                                                            int *length_size)
 {
     Format *format = double_check(ref, &format_class);
     GBytes *set;

@@ -195,8 +195,7 @@ CVReturn CVPixelBufferCreateWithBytes(CFAllocatorRef allocator, size_t width, si
 }
 
 CVReturn CVPixelBufferCreateWithPlanarBytes(CFAllocatorRef allocator, size_t width, size_t height, OSType format,
-                                            void *data,
-                                            size_t size, size_t n_planes, void **plane, size_t *plane_width,
+                                            void *data, size_t size, size_t n_planes, void **plane, size_t *plane_width,
                                             size_t *plane_height, size_t *stride,
                                             CVPixelBufferReleasePlanarBytesCallback release, void *release_data,
                                             CFDictionaryRef attributes, CVPixelBufferRef *out)
@@ -300,20 +299,26 @@ void CVBufferSetAttachment(CVBufferRef ref, CFStringRef key, CFTypeRef value, CV
 
 CFStringRef CVColorPrimariesGetStringForIntegerCodePoint(int code)
 {
-    return code == 1 ? kCVImageBufferColorPrimaries_ITU_R_709_2 : code == 5 ? kCVImageBufferColorPrimaries_EBU_3213 :
-        code == 6 ? kCVImageBufferColorPrimaries_SMPTE_C : code == 9 ? kCVImageBufferColorPrimaries_ITU_R_2020 : NULL;
+    return code == 1 ? kCVImageBufferColorPrimaries_ITU_R_709_2
+        : code == 5  ? kCVImageBufferColorPrimaries_EBU_3213
+        : code == 6  ? kCVImageBufferColorPrimaries_SMPTE_C
+        : code == 9  ? kCVImageBufferColorPrimaries_ITU_R_2020
+                     : NULL;
 }
 
 CFStringRef CVTransferFunctionGetStringForIntegerCodePoint(int code)
 {
-    return code == 1 ? kCVImageBufferTransferFunction_ITU_R_709_2 :
-        code == 14 || code == 15 ? kCVImageBufferTransferFunction_ITU_R_2020 : NULL;
+    return code == 1               ? kCVImageBufferTransferFunction_ITU_R_709_2
+        : code == 14 || code == 15 ? kCVImageBufferTransferFunction_ITU_R_2020
+                                   : NULL;
 }
 
 CFStringRef CVYCbCrMatrixGetStringForIntegerCodePoint(int code)
 {
-    return code == 1 ? kCVImageBufferYCbCrMatrix_ITU_R_709_2 : code == 6 ? kCVImageBufferYCbCrMatrix_ITU_R_601_4 :
-        code == 9 ? kCVImageBufferYCbCrMatrix_ITU_R_2020 : NULL;
+    return code == 1 ? kCVImageBufferYCbCrMatrix_ITU_R_709_2
+        : code == 6  ? kCVImageBufferYCbCrMatrix_ITU_R_601_4
+        : code == 9  ? kCVImageBufferYCbCrMatrix_ITU_R_2020
+                     : NULL;
 }
 
 /* ---- pools ---- */

@@ -11,7 +11,7 @@ typedef struct DoubleSurface {
     OSType format;
     gsize stride, size;
     guint8 *data;
-    gint uses, textures, locked;    /* atomic */
+    gint uses, textures, locked; /* atomic */
 } DoubleSurface;
 
 typedef struct DoubleBuffer {
@@ -22,7 +22,7 @@ typedef struct DoubleBuffer {
     gsize stride[2];
     DoubleSurface *surface;
     gint locked;
-    CFStringRef primaries, transfer, matrix;    /* attached; NULL: not */
+    CFStringRef primaries, transfer, matrix; /* attached; NULL: not */
     CVPixelBufferReleaseBytesCallback release_bytes;
     CVPixelBufferReleasePlanarBytesCallback release_planes;
     gpointer release_data;
@@ -31,10 +31,10 @@ typedef struct DoubleBuffer {
 extern const DoubleClass double_surface, double_buffer;
 
 typedef struct DoubleCvOrders {
-    gboolean no_iosurface;      /* IOSurfaceCreate gives NULL */
-    guint8 fill;                /* what a new IOSurface holds; 0: a bright grey, easily told from a picture */
-    gboolean always_in_use;     /* IOSurfaceIsInUse says so of all */
-    gboolean texture_is_use;    /* IOSurfaceIsInUse says so of one that a texture is on */
+    gboolean no_iosurface;   /* IOSurfaceCreate gives NULL */
+    guint8 fill;             /* what a new IOSurface holds; 0: a bright grey, easily told from a picture */
+    gboolean always_in_use;  /* IOSurfaceIsInUse says so of all */
+    gboolean texture_is_use; /* IOSurfaceIsInUse says so of one that a texture is on */
 } DoubleCvOrders;
 
 extern DoubleCvOrders double_cv;

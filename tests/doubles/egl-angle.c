@@ -14,10 +14,10 @@
 
 #include "gpu.h"
 
-#define IOSURFACE_ANGLE             0x3454
-#define IOSURFACE_PLANE_ANGLE       0x345A
-#define TEXTURE_RECTANGLE_ANGLE     0x345B
-#define TEXTURE_TYPE_ANGLE          0x345C
+#define IOSURFACE_ANGLE 0x3454
+#define IOSURFACE_PLANE_ANGLE 0x345A
+#define TEXTURE_RECTANGLE_ANGLE 0x345B
+#define TEXTURE_TYPE_ANGLE 0x345C
 #define TEXTURE_INTERNAL_FORMAT_ANGLE 0x345D
 #define BIND_TO_TEXTURE_TARGET_ANGLE 0x348D
 #define SYNC_METAL_SHARED_EVENT_ANGLE 0x34D8
@@ -30,14 +30,14 @@ typedef struct Pbuffer {
     DoubleSurface *surface;
     gboolean bound;
     GLuint texture;
-    guint8 *staged;             /* BGRA, as the GPU has drawn it; NULL: nothing new */
+    guint8 *staged; /* BGRA, as the GPU has drawn it; NULL: nothing new */
 } Pbuffer;
 
 typedef struct Fence {
     EGLSyncKHR real;
     guint polls;
     gboolean published;
-    GPtrArray *surfaces;        /* DoubleSurface, retained */
+    GPtrArray *surfaces; /* DoubleSurface, retained */
     GPtrArray *pixels;
 } Fence;
 
@@ -62,8 +62,8 @@ static struct {
     EGLBoolean (*get_sync)(EGLDisplay display, EGLSyncKHR sync, EGLint attribute, EGLint *value);
 } real;
 
-static GPtrArray *pbuffers;     /* Pbuffer, those alive */
-static GPtrArray *events;       /* EventSync, those alive */
+static GPtrArray *pbuffers; /* Pbuffer, those alive */
+static GPtrArray *events;   /* EventSync, those alive */
 
 bool epoxy_has_egl(void)
 {
@@ -144,7 +144,7 @@ static EGLBoolean make_current(EGLDisplay display, EGLSurface draw, EGLSurface r
 {
     g_assert_false(double_egl.no_egl);
     if (double_egl.no_current) {
-        double_egl.no_current = FALSE;          /* once: what follows puts the old one back */
+        double_egl.no_current = FALSE; /* once: what follows puts the old one back */
         return EGL_FALSE;
     }
     return real.make_current(display, draw, read, context);
@@ -304,8 +304,7 @@ static void publish(Fence *fence)
 
         for (guint y = 0; y < surface->height; y++) {
             memcpy(surface->data + y * surface->stride,
-                   (guint8 *)fence->pixels->pdata[i] + (gsize)y * surface->width * 4,
-                   (gsize)surface->width * 4);
+                   (guint8 *)fence->pixels->pdata[i] + (gsize)y * surface->width * 4, (gsize)surface->width * 4);
         }
     }
     fence->published = TRUE;
@@ -357,7 +356,7 @@ static EGLSync create_event_sync(EGLDisplay display, EGLenum type, const EGLAttr
     sync = g_new0(EventSync, 1);
     sync->event = double_metal_event_new();
     g_ptr_array_add(events, sync);
-    glFinish();                                 /* Mesa's GPU is done; Metal's commands still wait for the event */
+    glFinish(); /* Mesa's GPU is done; Metal's commands still wait for the event */
     return sync;
 }
 
@@ -386,8 +385,8 @@ static void *copy_shared_event(EGLDisplay display, EGLSync ref)
 
 static void (*get_proc_address(const char *name))(void)
 {
-    return strcmp(name, "eglCopyMetalSharedEventANGLE") == 0 ? (void (*)(void))copy_shared_event :
-           (void (*)(void))real.get_proc(name);
+    return strcmp(name, "eglCopyMetalSharedEventANGLE") == 0 ? (void (*)(void))copy_shared_event
+                                                             : (void (*)(void))real.get_proc(name);
 }
 
 /* Rectangle textures are ordinary ones here. */

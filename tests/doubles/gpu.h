@@ -20,23 +20,23 @@
 
 typedef struct DoubleEglOrders {
     const char *hide_extension; /* it is not there */
-    gboolean no_egl;            /* no libEGL: calls into it (those in double_egl_install()) end the test, as epoxy would */
+    gboolean no_egl; /* no libEGL: calls into it (those in double_egl_install()) end the test, as epoxy would */
     gboolean no_config, no_target, no_context, no_current, no_pbuffer, no_bind, no_release, no_fence, no_event,
         no_status;
-    gboolean hold_event;        /* a shared event is not signalled until the test does it */
-    gboolean rectangle;         /* IOSurfaces are bound to rectangle textures, as ANGLE over OpenGL does */
-    guint pending_polls;        /* so many times a fence says that it is not signalled; G_MAXUINT: it never is */
+    gboolean hold_event; /* a shared event is not signalled until the test does it */
+    gboolean rectangle;  /* IOSurfaces are bound to rectangle textures, as ANGLE over OpenGL does */
+    guint pending_polls; /* so many times a fence says that it is not signalled; G_MAXUINT: it never is */
 } DoubleEglOrders;
 
 typedef struct DoubleEglSeen {
-    guint pbuffers, fences;     /* alive */
-    guint blits;                /* textures released */
+    guint pbuffers, fences; /* alive */
+    guint blits;            /* textures released */
 } DoubleEglSeen;
 
 extern DoubleEglOrders double_egl;
 extern DoubleEglSeen double_egl_seen;
 
-extern id double_egl_event;      /* the last one made; borrowed */
+extern id double_egl_event; /* the last one made; borrowed */
 
 /* Put the layer over libEGL, once. */
 void double_egl_install(void);
@@ -45,12 +45,12 @@ void double_egl_install(void);
 
 typedef struct DoubleMetalOrders {
     gboolean no_queue, no_texture, no_commands, fail;
-    guint delay_us;             /* between the event and the copy */
+    guint delay_us; /* between the event and the copy */
 } DoubleMetalOrders;
 
 typedef struct DoubleMetalSeen {
     guint copies, queues;
-    guint unordered;            /* copies that began before the renderer's event was signalled */
+    guint unordered; /* copies that began before the renderer's event was signalled */
 } DoubleMetalSeen;
 
 extern DoubleMetalOrders double_metal;
@@ -68,14 +68,14 @@ void double_metal_idle(void);
 /* ---- virglrenderer ---- */
 
 typedef struct DoubleVirglOrders {
-    int version;                /* of the structure it fills in */
+    int version; /* of the structure it fills in */
     int native_type;
     gpointer native;
     guint32 tex_id, width, height, flags, format;
     gboolean missing;
-    guint missing_after;        /* that many times it is there first, then it is missing; 0: see above */
-    gboolean no_read;           /* the texture can't be read back */
-    struct iovec *iov;          /* guest pages; NULL: none */
+    guint missing_after; /* that many times it is there first, then it is missing; 0: see above */
+    gboolean no_read;    /* the texture can't be read back */
+    struct iovec *iov;   /* guest pages; NULL: none */
     int iov_cnt;
 } DoubleVirglOrders;
 
@@ -85,8 +85,8 @@ extern DoubleVirglOrders double_virgl;
 typedef struct DoubleVirglRenderer {
     EGLDisplay display;
     EGLContext context;
-    guint forced;               /* so often it was */
-    guint detached;             /* times that pages were asked for */
+    guint forced;   /* so often it was */
+    guint detached; /* times that pages were asked for */
 } DoubleVirglRenderer;
 
 extern DoubleVirglRenderer double_virgl_renderer;

@@ -19,7 +19,7 @@ typedef MTLRegion Region;
 DoubleMetalOrders double_metal;
 DoubleMetalSeen double_metal_seen;
 
-static GMutex lock;             /* events, status, threads */
+static GMutex lock; /* events, status, threads */
 static GCond changed;
 static guint threads;
 
@@ -39,7 +39,7 @@ typedef struct Texture {
     DoubleObject object;
     guint width, height, format;
     gsize stride;
-    guint8 *data;               /* own memory, or the IOSurface's */
+    guint8 *data; /* own memory, or the IOSurface's */
     DoubleSurface *surface;
 } Texture;
 
@@ -109,7 +109,8 @@ static id texture_device(id self, SEL selector)
     return (id)&device;
 }
 
-static void texture_replace(id self, SEL selector, Region region, unsigned long level, const void *bytes, unsigned long stride)
+static void texture_replace(id self, SEL selector, Region region, unsigned long level, const void *bytes,
+                            unsigned long stride)
 {
     Texture *texture = double_check(self, &texture_class);
 
@@ -160,16 +161,17 @@ static id device_new_texture(id self, SEL selector, id descriptor_ref, IOSurface
     g_assert_cmpuint(plane, ==, 0);
     g_assert_cmpuint(descriptor->width, <=, IOSurfaceGetWidth(surface));
     g_assert_cmpuint(descriptor->height, <=, IOSurfaceGetHeight(surface));
-    return double_metal.no_texture ? NULL : double_metal_texture_new((guint)descriptor->width,
-                                                                     (guint)descriptor->height,
-                                                                     (guint)descriptor->format, surface);
+    return double_metal.no_texture ? NULL
+                                   : double_metal_texture_new((guint)descriptor->width, (guint)descriptor->height,
+                                                              (guint)descriptor->format, surface);
 }
 
 static id device_new_plain_texture(id self, SEL selector, id descriptor_ref)
 {
     Descriptor *descriptor = double_check(descriptor_ref, &descriptor_class);
 
-    return double_metal_texture_new((guint)descriptor->width, (guint)descriptor->height, (guint)descriptor->format, NULL);
+    return double_metal_texture_new((guint)descriptor->width, (guint)descriptor->height, (guint)descriptor->format,
+                                    NULL);
 }
 
 /* ---- events ---- */
@@ -212,7 +214,7 @@ static const DoubleClass queue_class = { "MTLCommandQueue", NULL };
 
 typedef struct Commands {
     DoubleObject object;
-    unsigned long status;       /* under the lock */
+    unsigned long status; /* under the lock */
     Event *event;
     guint64 event_value;
     Texture *from, *to;
@@ -285,8 +287,8 @@ static id commands_blit_encoder(id self, SEL selector)
 
 /* What Metal's validation layer checks. */
 static void encoder_copy(id self, SEL selector, id from, unsigned long from_slice, unsigned long from_level,
-                         Origin from_origin,
-                         Size size, id to, unsigned long to_slice, unsigned long to_level, Origin to_origin)
+                         Origin from_origin, Size size, id to, unsigned long to_slice, unsigned long to_level,
+                         Origin to_origin)
 {
     Commands *commands = ((Encoder *)double_check(self, &encoder_class))->commands;
 
@@ -400,8 +402,10 @@ const DoubleMethodEntry double_metal_methods[] = {
     METHOD(commands_class, "blitCommandEncoder", commands_blit_encoder),
     METHOD(commands_class, "commit", commands_commit),
     METHOD(commands_class, "status", commands_status),
-    METHOD(encoder_class, "copyFromTexture:sourceSlice:sourceLevel:sourceOrigin:sourceSize:toTexture:destinationSlice:"
-           "destinationLevel:destinationOrigin:", encoder_copy),
+    METHOD(encoder_class,
+           "copyFromTexture:sourceSlice:sourceLevel:sourceOrigin:sourceSize:toTexture:destinationSlice:"
+           "destinationLevel:destinationOrigin:",
+           encoder_copy),
     METHOD(encoder_class, "endEncoding", encoder_end),
     { NULL, NULL, NULL },
 };

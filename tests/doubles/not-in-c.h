@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What the product uses of Apple's and declares itself, as no header for C has it: Metal's are Objective-C, and the runtime's
- * autorelease pools are for compilers. The doubles use these, and check-api compares the product's with them.
+ * What the product uses of Apple's and declares itself, as no header for C has it: Metal's are Objective-C, and the
+ * runtime's autorelease pools are for compilers. The doubles use these, and check-api compares the product's with them.
  */
 #ifndef DOUBLE_NOT_IN_C_H
 #define DOUBLE_NOT_IN_C_H

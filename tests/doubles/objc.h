@@ -15,7 +15,7 @@ typedef struct DoubleMethodEntry {
     DoubleMethod method;
 } DoubleMethodEntry;
 
-extern const DoubleMethodEntry double_metal_methods[];          /* ends with klass NULL */
+extern const DoubleMethodEntry double_metal_methods[]; /* ends with klass NULL */
 
 DoubleMethod double_objc_method(id self, SEL selector);
 id double_autorelease(gpointer object);

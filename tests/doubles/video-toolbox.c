@@ -13,7 +13,7 @@ DoubleVtOrders double_vt;
 DoubleVtSeen double_vt_seen;
 
 typedef struct Frame {
-    DoubleBuffer *buffer;       /* NULL: only a callback, with @status */
+    DoubleBuffer *buffer; /* NULL: only a callback, with @status */
     gboolean force;
     void *refcon;
     OSStatus status;
@@ -28,26 +28,26 @@ typedef struct Session {
     gboolean hardware, low_latency;
     VTCompressionOutputCallback callback;
     void *refcon;
-    GHashTable *properties;     /* key's text -> value, retained; under the lock */
-    DoubleCoder *coder;         /* the thread's */
+    GHashTable *properties; /* key's text -> value, retained; under the lock */
+    DoubleCoder *coder;     /* the thread's */
     GThread *thread;
     GMutex lock;
     GCond changed;
-    GQueue queue;               /* of Frame */
+    GQueue queue; /* of Frame */
     gboolean busy, flush, quit, invalid, dead;
     guint in_flight, hold;
     gint64 last_stamp;
     void *previous_refcon;
 } Session;
 
-static Session *newest;         /* the last one created, for double_vt_property(); not retained */
+static Session *newest; /* the last one created, for double_vt_property(); not retained */
 static GMutex newest_lock;
 
 void double_vt_reset(void)
 {
-    double_vt = (DoubleVtOrders) { 0 };
-    double_vt_seen = (DoubleVtSeen) { 0 };
-    double_cv = (DoubleCvOrders) { 0 };
+    double_vt = (DoubleVtOrders){ 0 };
+    double_vt_seen = (DoubleVtSeen){ 0 };
+    double_cv = (DoubleCvOrders){ 0 };
 }
 
 static double property_number(Session *session, CFStringRef key, double otherwise)
@@ -104,8 +104,8 @@ static void answer(Session *session, Frame *frame)
     g_mutex_unlock(&session->lock);
     session->callback(session->refcon, frame->refcon, frame->status, flags, sample);
     for (guint i = 0; i < orders->late_callbacks; i++) {
-        session->callback(session->refcon, i ? session->previous_refcon : frame->refcon, i ? 0 : kVTParameterErr,
-                          flags, sample);
+        session->callback(session->refcon, i ? session->previous_refcon : frame->refcon, i ? 0 : kVTParameterErr, flags,
+                          sample);
     }
     session->previous_refcon = frame->refcon;
     if (sample) {
@@ -165,7 +165,7 @@ static void invalidate(Session *session)
         g_assert_true(g_thread_self() != session->thread);
         g_thread_join(session->thread);
         session->thread = NULL;
-        g_atomic_int_inc((gint *)&double_vt_seen.invalidated);          /* sessions that hung end side by side */
+        g_atomic_int_inc((gint *)&double_vt_seen.invalidated); /* sessions that hung end side by side */
     }
     g_queue_clear_full(&session->queue, (GDestroyNotify)frame_free);
 }
@@ -194,22 +194,23 @@ static OSStatus creation_status(gboolean low_latency, gboolean hardware)
     if (hardware && double_vt.no_hardware) {
         return kVTCouldNotFindVideoEncoderErr;
     }
-    return low_latency ? double_vt.create_low_latency : hardware ? double_vt.create_hardware :
-        double_vt.create_software;
+    return low_latency ? double_vt.create_low_latency
+        : hardware     ? double_vt.create_hardware
+                       : double_vt.create_software;
 }
 
 OSStatus VTCompressionSessionCreate(CFAllocatorRef allocator, int32_t width, int32_t height, CMVideoCodecType codec,
                                     CFDictionaryRef spec, CFDictionaryRef source_attributes,
-                                    CFAllocatorRef data_allocator,
-                                    VTCompressionOutputCallback callback, void *refcon, VTCompressionSessionRef *out)
+                                    CFAllocatorRef data_allocator, VTCompressionOutputCallback callback, void *refcon,
+                                    VTCompressionSessionRef *out)
 {
-    gboolean low_latency = CFDictionaryGetValue(spec,
-                                                kVTVideoEncoderSpecification_EnableLowLatencyRateControl) == kCFBooleanTrue;
+    gboolean low_latency = CFDictionaryGetValue(spec, kVTVideoEncoderSpecification_EnableLowLatencyRateControl) ==
+        kCFBooleanTrue;
     gboolean hardware = CFDictionaryGetValue(spec,
                                              kVTVideoEncoderSpecification_RequireHardwareAcceleratedVideoEncoder) ==
-                        kCFBooleanTrue;
-    OSStatus status = double_vt_hang_here(DOUBLE_VT_HANG_CREATE) ? kVTVideoEncoderNotAvailableNowErr :
-                      creation_status(low_latency, hardware);
+        kCFBooleanTrue;
+    OSStatus status = double_vt_hang_here(DOUBLE_VT_HANG_CREATE) ? kVTVideoEncoderNotAvailableNowErr
+                                                                 : creation_status(low_latency, hardware);
     Session *session;
 
     if (status != 0) {
@@ -232,7 +233,7 @@ OSStatus VTCompressionSessionCreate(CFAllocatorRef allocator, int32_t width, int
     g_queue_init(&session->queue);
     session->thread = g_thread_new("vt-double", run, session);
     g_mutex_lock(&newest_lock);
-    newest = session;           /* several may be made side by side */
+    newest = session; /* several may be made side by side */
     double_vt_seen.sessions++;
     double_vt_seen.width = width;
     double_vt_seen.height = height;
@@ -371,17 +372,17 @@ static void look_at(Session *session, const DoubleBuffer *buffer, CMTime stamp, 
 static gboolean is_configured(Session *session)
 {
     return property_number(session, kVTCompressionPropertyKey_AverageBitRate, 0) > 0 &&
-           property_number(session, kVTCompressionPropertyKey_ExpectedFrameRate, 0) > 0;
+        property_number(session, kVTCompressionPropertyKey_ExpectedFrameRate, 0) > 0;
 }
 
 OSStatus VTCompressionSessionEncodeFrame(VTCompressionSessionRef ref, CVImageBufferRef image, CMTime stamp,
-                                         CMTime duration,
-                                         CFDictionaryRef properties, void *refcon, VTEncodeInfoFlags *flags)
+                                         CMTime duration, CFDictionaryRef properties, void *refcon,
+                                         VTEncodeInfoFlags *flags)
 {
     Session *session = double_check(ref, &session_class);
     DoubleBuffer *buffer = double_check(image, &double_buffer);
-    gboolean force = properties && CFDictionaryGetValue(properties,
-                                                        kVTEncodeFrameOptionKey_ForceKeyFrame) == kCFBooleanTrue;
+    gboolean force = properties &&
+        CFDictionaryGetValue(properties, kVTEncodeFrameOptionKey_ForceKeyFrame) == kCFBooleanTrue;
     OSStatus status;
     Frame *frame;
 
@@ -398,7 +399,7 @@ OSStatus VTCompressionSessionEncodeFrame(VTCompressionSessionRef ref, CVImageBuf
     if (once(&double_vt.encode_now, &status)) {
         if (double_vt.callback_after_failure) {
             frame = g_new0(Frame, 1);
-            *frame = (Frame) { .refcon = refcon, .status = status };
+            *frame = (Frame){ .refcon = refcon, .status = status };
             push(session, frame);
         }
         return status;
@@ -416,7 +417,7 @@ OSStatus VTCompressionSessionEncodeFrame(VTCompressionSessionRef ref, CVImageBuf
         return 0;
     }
     frame = g_new0(Frame, 1);
-    *frame = (Frame) { .buffer = (DoubleBuffer *)CFRetain(buffer), .force = force, .refcon = refcon };
+    *frame = (Frame){ .buffer = (DoubleBuffer *)CFRetain(buffer), .force = force, .refcon = refcon };
     if (double_vt.encode_later_after > 0) {
         double_vt.encode_later_after--;
     } else {
@@ -438,8 +439,8 @@ OSStatus VTCompressionSessionCompleteFrames(VTCompressionSessionRef ref, CMTime 
     if (double_vt_hang_here(DOUBLE_VT_HANG_COMPLETE)) {
         return kVTInvalidSessionErr;
     }
-    g_atomic_int_inc((gint *)&double_vt_seen.completes);        /* another session's may hang here */
-    g_assert_cmpuint(until.flags & kCMTimeFlags_Valid, ==, 0);          /* all of them */
+    g_atomic_int_inc((gint *)&double_vt_seen.completes);       /* another session's may hang here */
+    g_assert_cmpuint(until.flags & kCMTimeFlags_Valid, ==, 0); /* all of them */
     if (session_status(session)) {
         return session_status(session);
     }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * virgl-gl.c - what QEMU's shell asks of virglrenderer beside the look-up: to make its context current, and the bytes of a
- * texture or of the pages behind it.
+ * virgl-gl.c - what QEMU's shell asks of virglrenderer beside the look-up: to make its context current, and the bytes
+ * of a texture or of the pages behind it.
  */
 #include <string.h>
 
@@ -19,8 +19,8 @@ void virgl_renderer_force_ctx_0(void)
 
     double_virgl_renderer.forced++;
     double_egl.no_egl = double_egl.no_current = FALSE;
-    g_assert_true(eglMakeCurrent(double_virgl_renderer.display, EGL_NO_SURFACE, EGL_NO_SURFACE,
-                                 double_virgl_renderer.context));
+    g_assert_true(
+        eglMakeCurrent(double_virgl_renderer.display, EGL_NO_SURFACE, EGL_NO_SURFACE, double_virgl_renderer.context));
     double_egl = orders;
 }
 

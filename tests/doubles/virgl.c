@@ -2,9 +2,9 @@
 /*
  * virgl.c - virglrenderer's look-up with a structure of version 0 or 1.
  *
- * Version 0 is the installed header's, version 1 that of virgl-1/. Version 1 replaces its last pointer by the native handle and adds the handle's
- * type (utmapp/virglrenderer, merge request 1583); the library of that version writes it whatever the caller was built
- * for.
+ * Version 0 is the installed header's, version 1 that of virgl-1/. Version 1 replaces its last pointer by the native
+ * handle and adds the handle's type (utmapp/virglrenderer, merge request 1583); the library of that version writes it
+ * whatever the caller was built for.
  */
 #include <string.h>
 
@@ -17,7 +17,7 @@ DoubleVirglOrders double_virgl;
 int virgl_renderer_resource_get_info_ext(int handle, struct virgl_renderer_resource_info_ext *info)
 {
     if (double_virgl.missing) {
-        return 22;              /* EINVAL, positive */
+        return 22; /* EINVAL, positive */
     }
     if (double_virgl.missing_after && --double_virgl.missing_after == 0) {
         double_virgl.missing = TRUE;

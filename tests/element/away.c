@@ -103,8 +103,8 @@ static void test_caps_held(void)
     put_back(&f, moved);
     gst_message_unref(fixture_message(&f, GST_MESSAGE_INFO));
     fixture_pull(&f, 4, TRUE);
-    g_assert_cmpuint(get_u32(script_host_config(f.host, script_host_configs(f.host) - 1, &size) + HELIX_CONFIG_WIDTH), ==,
-                     32);
+    g_assert_cmpuint(get_u32(script_host_config(f.host, script_host_configs(f.host) - 1, &size) + HELIX_CONFIG_WIDTH),
+                     ==, 32);
     fixture_tear_down(&f);
 }
 
@@ -136,7 +136,7 @@ static void test_never_there(void)
     fixture_pull(&f, 2, TRUE);
     fixture_push(&f);
     fixture_pull(&f, 3, FALSE);
-    g_assert_cmpuint(fixture_stat(&f, "reconnects"), ==, 0);       /* the first connection */
+    g_assert_cmpuint(fixture_stat(&f, "reconnects"), ==, 0); /* the first connection */
     g_assert_cmpuint(fixture_stat(&f, "skipped"), ==, 2);
     g_assert_cmpuint(fixture_stat(&f, "dropped"), ==, 2);
     unlink(later);
@@ -163,7 +163,8 @@ static void test_never_there_eos(void)
     script_host_free(host);
 }
 
-/* Nor does a live source wait long for one that is there and does not agree: EOS could not be sent behind its picture. */
+/* Nor does a live source wait long for one that is there and does not agree: EOS could not be sent behind its picture.
+ */
 static void test_never_agrees(void)
 {
     Script script = SCRIPT_DEFAULT;
@@ -227,7 +228,7 @@ static void test_eos_after_error(void)
     fixture_ask_for_keyframe(&f);
     g_usleep(200 * 1000);
     g_assert_cmpint(gst_pad_get_task_state(pad), ==, GST_TASK_STARTED);
-    g_assert_cmpuint(fixture_stat(&f, "repeats"), ==, 0);      /* of whom? */
+    g_assert_cmpuint(fixture_stat(&f, "repeats"), ==, 0); /* of whom? */
     g_assert_true(gst_harness_push_event(f.h, gst_event_new_eos()));
     g_assert_true(fixture_wait_event(&f, GST_EVENT_EOS));
     fixture_stop_in_time(&f);

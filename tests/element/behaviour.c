@@ -55,7 +55,8 @@ static void check_caps(Fixture *f, gint width, gint height, const char *framerat
     GstCaps *caps = gst_pad_get_current_caps(f->h->sinkpad);
     g_autofree char *expected = g_strdup_printf(
         "video/x-h264, stream-format=byte-stream, alignment=au, profile=main, level=(string)3.1, width=%d, height=%d, "
-        "framerate=%s, pixel-aspect-ratio=1/1, colorimetry=bt709", width, height, framerate);
+        "framerate=%s, pixel-aspect-ratio=1/1, colorimetry=bt709",
+        width, height, framerate);
     GstCaps *wanted = gst_caps_from_string(expected);
 
     g_assert_nonnull(caps);

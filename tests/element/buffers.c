@@ -212,7 +212,8 @@ static gboolean accepts(GstElement *element, const char *format)
 }
 
 static const char *const dmabuf_formats[] = {
-    "video/x-raw(memory:DMABuf), format=BGRx", "video/x-raw(memory:DMABuf), format=RGBA",
+    "video/x-raw(memory:DMABuf), format=BGRx",
+    "video/x-raw(memory:DMABuf), format=RGBA",
     "video/x-raw(memory:DMABuf), format=DMA_DRM, drm-format=XR24",
     "video/x-raw(memory:DMABuf), format=DMA_DRM, drm-format=AB24",
 };
@@ -221,7 +222,8 @@ static void test_caps_before_start(void)
 {
     const char *const bad[] = {
         "video/x-raw(memory:DMABuf), format=DMA_DRM, drm-format=(string)XR24:0x0100000000000001",
-        "video/x-raw(memory:DMABuf), format=NV12", "video/x-raw, format=YUY2",
+        "video/x-raw(memory:DMABuf), format=NV12",
+        "video/x-raw, format=YUY2",
     };
     GstElement *element = gst_object_ref_sink(gst_element_factory_make("vsockenc", NULL));
 
@@ -255,8 +257,8 @@ static void test_caps_without_gpu(void)
 
 /* ---- sources that claim to know DMA-BUFs ---- */
 
-static GstStaticPadTemplate fake_template =
-    GST_STATIC_PAD_TEMPLATE("src", GST_PAD_SRC, GST_PAD_ALWAYS, GST_STATIC_CAPS_ANY);
+static GstStaticPadTemplate fake_template = GST_STATIC_PAD_TEMPLATE("src", GST_PAD_SRC, GST_PAD_ALWAYS,
+                                                                    GST_STATIC_CAPS_ANY);
 
 static void fake_source_class_init(gpointer klass, gpointer data)
 {
@@ -274,8 +276,10 @@ static GType fake_source_type(void)
 {
     static guint n;
     const GTypeInfo info = {
-        .class_size = sizeof(GstElementClass), .class_init = fake_source_class_init,
-        .instance_size = sizeof(GstElement), .instance_init = fake_source_init,
+        .class_size = sizeof(GstElementClass),
+        .class_init = fake_source_class_init,
+        .instance_size = sizeof(GstElement),
+        .instance_init = fake_source_init,
     };
     g_autofree char *name = g_strdup_printf("FakeSource%u", n++);
 

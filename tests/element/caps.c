@@ -37,7 +37,8 @@ static void test_follow(void)
         { "format=BGRx, framerate=30/1", "framerate=30/1, pixel-aspect-ratio=1/1, colorimetry=bt709" },
         { "format=BGRx, framerate=15/1", "framerate=15/1, pixel-aspect-ratio=1/1, colorimetry=bt709" },
         { "format=BGRx, framerate=15/1, pixel-aspect-ratio=4/3", "framerate=15/1, pixel-aspect-ratio=4/3" },
-        { "format=BGRx, framerate=0/1, max-framerate=60/1", "framerate=0/1, max-framerate=60/1, pixel-aspect-ratio=1/1" },
+        { "format=BGRx, framerate=0/1, max-framerate=60/1",
+          "framerate=0/1, max-framerate=60/1, pixel-aspect-ratio=1/1" },
         { "format=RGBA, framerate=30/1, interlace-mode=progressive", "framerate=30/1, interlace-mode=progressive" },
     };
     Script script = SCRIPT_DEFAULT;
@@ -64,7 +65,7 @@ static void test_under_way(void)
     script.hold = TRUE;
     fixture_set_up_with(&f, &script, 0, TRUE, NULL);
     push_size(&f, SIZE_64);
-    g_assert_true(script_host_wait_frames(f.host, 1));      /* else the next may take its place */
+    g_assert_true(script_host_wait_frames(f.host, 1)); /* else the next may take its place */
     push_size(&f, SIZE_64);
     gst_harness_set_src_caps_str(f.h, RAW "format=BGRx, framerate=10/1, pixel-aspect-ratio=2/1");
     push_size(&f, SIZE_64);
@@ -98,12 +99,17 @@ static void test_colours(void)
         const char *given, *told;
         guint8 vui[12];
     } cases[] = {
-        { "format=NV12, colorimetry=bt601, chroma-site=mpeg2", "colorimetry=bt601, chroma-site=mpeg2", { 0, 0, 0, 0, 6, 6, 6, 0, 1 } },
+        { "format=NV12, colorimetry=bt601, chroma-site=mpeg2",
+          "colorimetry=bt601, chroma-site=mpeg2",
+          { 0, 0, 0, 0, 6, 6, 6, 0, 1 } },
         { "format=I420, colorimetry=bt2020, chroma-site=jpeg", "colorimetry=bt2020", { 0, 0, 0, 0, 9, 15, 9, 0, 2 } },
         { "format=NV12, colorimetry=1:3:5:1", "colorimetry=1:3:5:1", { 0, 0, 0, 0, 0, 0, 0, 1, 2 } },
-        { "format=NV12, colorimetry=bt709, pixel-aspect-ratio=16/11", "colorimetry=bt709, pixel-aspect-ratio=16/11",
+        { "format=NV12, colorimetry=bt709, pixel-aspect-ratio=16/11",
+          "colorimetry=bt709, pixel-aspect-ratio=16/11",
           { 16, 0, 11, 0, 0, 0, 0, 0, 2 } },
-        { "format=NV12, colorimetry=bt2100-pq, pixel-aspect-ratio=300/70000", "colorimetry=bt2100-pq", { 3, 0, 188, 2, 9, 16, 9, 0, 2 } },
+        { "format=NV12, colorimetry=bt2100-pq, pixel-aspect-ratio=300/70000",
+          "colorimetry=bt2100-pq",
+          { 3, 0, 188, 2, 9, 16, 9, 0, 2 } },
         { "format=BGRx, pixel-aspect-ratio=1/2", "colorimetry=bt709, pixel-aspect-ratio=1/2", { 1, 0, 2, 0 } },
         /* Of a size where GStreamer means BT.601, with chroma in the middle, if caps do not say. */
         { "format=NV12", "colorimetry=bt601", { 0, 0, 0, 0, 6, 6, 6, 0, 2 } },
@@ -191,7 +197,8 @@ static void test_in_force(void)
     }
 }
 
-/* A live picture that was given before the host agreed, and that it turns out not to be able to label: the next goes converted. */
+/* A live picture that was given before the host agreed, and that it turns out not to be able to label: the next goes
+ * converted. */
 static void test_held(void)
 {
     Script script = SCRIPT_DEFAULT;
@@ -264,23 +271,24 @@ static void test_interlaced(void)
     fixture_tear_down(&f);
 }
 
-/* What caps offer is what H.264 has a level for: 139264 macroblocks at most, of 8192 a side at most (the host's check). */
+/* What caps offer is what H.264 has a level for: 139264 macroblocks at most, of 8192 a side at most (the host's check).
+ */
 static void test_sizes(void)
 {
     const struct {
         gint width, height;
         gboolean good;
     } size[] = {
-        { 2, 2, TRUE }, { 8192, 4352, TRUE }, { 4352, 8192, TRUE }, { 7680, 4320, TRUE }, { 5120, 5120, TRUE }, { 5968, 5968, TRUE },
-        { 8192, 8192, FALSE }, { 8192, 4353, FALSE }, { 6000, 6000, FALSE },
+        { 2, 2, TRUE },       { 8192, 4352, TRUE },  { 4352, 8192, TRUE },  { 7680, 4320, TRUE },  { 5120, 5120, TRUE },
+        { 5968, 5968, TRUE }, { 8192, 8192, FALSE }, { 8192, 4353, FALSE }, { 6000, 6000, FALSE },
     };
     Script script = SCRIPT_DEFAULT;
     Fixture f;
 
     fixture_set_up(&f, &script, -1);
     for (guint i = 0; i < G_N_ELEMENTS(size); i++) {
-        g_autofree char *caps = g_strdup_printf("video/x-raw, format=BGRx, framerate=25/1, width=%d, height=%d", size[i].width,
-                                                size[i].height);
+        g_autofree char *caps = g_strdup_printf("video/x-raw, format=BGRx, framerate=25/1, width=%d, height=%d",
+                                                size[i].width, size[i].height);
         guint macroblocks = (guint)((size[i].width + 15) / 16 * ((size[i].height + 15) / 16));
 
         g_test_message("%s", caps);

@@ -144,8 +144,7 @@ guint64 fixture_stat(Fixture *f, const char *name)
 
 void fixture_ask_for_keyframe(Fixture *f)
 {
-    gst_harness_push_upstream_event(f->h,
-                                    gst_video_event_new_upstream_force_key_unit(GST_CLOCK_TIME_NONE, TRUE, 1));
+    gst_harness_push_upstream_event(f->h, gst_video_event_new_upstream_force_key_unit(GST_CLOCK_TIME_NONE, TRUE, 1));
 }
 
 guint fixture_key_unit_events(Fixture *f)

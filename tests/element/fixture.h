@@ -14,10 +14,11 @@ typedef struct Fixture {
     ScriptHost *host;
     GstHarness *h;
     GstBus *bus;
-    guint n;                    /* pictures made */
+    guint n; /* pictures made */
 } Fixture;
 
-/* A source that is not live: it waits for the host to agree. @timeout: ms, or -1 for the element's own. Caps are not set yet: gst_harness_set_src_caps_str(). */
+/* A source that is not live: it waits for the host to agree. @timeout: ms, or -1 for the element's own. Caps are not
+ * set yet: gst_harness_set_src_caps_str(). */
 void fixture_set_up(Fixture *f, const Script *script, gint timeout);
 /* The same with a source that is live or not, and properties as in gst-launch, NULL at the end: "bitrate", "300". */
 void fixture_set_up_with(Fixture *f, const Script *script, gint timeout, gboolean live, ...) G_GNUC_NULL_TERMINATED;
@@ -27,7 +28,8 @@ void fixture_tear_down(Fixture *f);
 
 GstBuffer *fixture_picture(Fixture *f, gsize size);
 GstFlowReturn fixture_push(Fixture *f);
-/* The same, until the host has seen it: of a live source the next would take its place if the host had not agreed yet. */
+/* The same, until the host has seen it: of a live source the next would take its place if the host had not agreed yet.
+ */
 void fixture_push_first(Fixture *f);
 /* fixture_push() on another thread, for pushes that have to wait. Joined with fixture_joined(). */
 GThread *fixture_push_in_thread(Fixture *f);
@@ -43,8 +45,8 @@ void fixture_ask_for_keyframe(Fixture *f);
 guint fixture_key_unit_events(Fixture *f);
 /* Waits until downstream saw an event of @type; others before it are dropped. FALSE if none came. */
 gboolean fixture_wait_event(Fixture *f, GstEventType type);
-/* What began at @since (g_get_monotonic_time()) has taken no longer than a hang would, which lasts ten seconds at least. The time is printed: it is what
- * README says; a loaded machine must not fail a test. */
+/* What began at @since (g_get_monotonic_time()) has taken no longer than a hang would, which lasts ten seconds at
+ * least. The time is printed: it is what README says; a loaded machine must not fail a test. */
 void fixture_no_hang(const char *what, gint64 since);
 /* The next message of @type, waited for. */
 GstMessage *fixture_message(Fixture *f, GstMessageType type);

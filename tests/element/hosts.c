@@ -143,10 +143,10 @@ static void test_no_process(void)
     guest.error = EACCES;
     check_no_process(guest, "/dev/vsock cannot be read (Permission denied)");
     /* A guest that has guests, by vhost_vsock, and no device of its own. */
-    guest = (VsockGuest) { .cid = VMADDR_CID_HOST, .loopback = TRUE };
+    guest = (VsockGuest){ .cid = VMADDR_CID_HOST, .loopback = TRUE };
     check_no_process(guest, "no vsock device");
     /* The device goes just after its CID was read. */
-    guest = (VsockGuest) { .cid = 3, .unplugged = TRUE };
+    guest = (VsockGuest){ .cid = 3, .unplugged = TRUE };
     check_no_process(guest, "does not answer at all");
 }
 
@@ -173,10 +173,10 @@ static void check_host(VsockGuest guest, guint bound)
 
 static void test_host_by_device(void)
 {
-    check_host((VsockGuest) { .cid = 3 }, 3);
-    check_host((VsockGuest) { .cid = 3, .loopback = TRUE }, 3);
+    check_host((VsockGuest){ .cid = 3 }, 3);
+    check_host((VsockGuest){ .cid = 3, .loopback = TRUE }, 3);
     /* A container without /dev/vsock: nothing but the host can be there while vsock_loopback is not. */
-    check_host((VsockGuest) { .cid = 3, .error = ENOENT }, VMADDR_CID_ANY);
+    check_host((VsockGuest){ .cid = 3, .error = ENOENT }, VMADDR_CID_ANY);
 }
 
 static void test_nobody_listens(void)
@@ -298,7 +298,8 @@ static void test_ignores(void)
     Script script = SCRIPT_DEFAULT;
 
     script.ignore_from = 1;
-    check_wrong(&script, 3, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_READ, "answers pings, but has not answered a request for");
+    check_wrong(&script, 3, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_READ,
+                "answers pings, but has not answered a request for");
 }
 
 /* One whose answer never ends: each byte of it is no sign of life. */
@@ -366,7 +367,7 @@ static void test_stop_while_waiting(void)
 
     script.silent_from = 0;
     script.max_in_flight = 1;
-    fixture_set_up_with(&f, &script, 0, FALSE, NULL);   /* waits for ever */
+    fixture_set_up_with(&f, &script, 0, FALSE, NULL); /* waits for ever */
     fixture_push(&f);
     g_assert_true(script_host_wait_frames(f.host, 1));
     blocked = fixture_push_in_thread(&f);

@@ -61,7 +61,7 @@ static void test_still(void)
     g_object_set(f.h->element, "keepalive-time", 0, NULL);
     f.n = 300;
     fixture_push(&f);
-    while (last < 10 * GST_SECOND) {            /* a repeat that was under way comes first */
+    while (last < 10 * GST_SECOND) { /* a repeat that was under way comes first */
         GstClockTime pts = pull_repeat(&f, FALSE);
 
         g_assert_cmpuint(pts, >, last);
@@ -185,7 +185,7 @@ static void test_cannot(void)
     g_assert_null(gst_bus_pop_filtered(f.bus, GST_MESSAGE_WARNING | GST_MESSAGE_ERROR));
     fixture_tear_down(&f);
 
-    script = (Script) SCRIPT_DEFAULT;
+    script = (Script)SCRIPT_DEFAULT;
     script.capabilities &= ~HELIX_CAP_REPEAT;
     set_up_still(&f, &script, "10");
     check_none(&f);
@@ -204,7 +204,7 @@ static void test_goes_on(void)
     pull_repeat(&f, FALSE);
     fixture_tear_down(&f);
 
-    script = (Script) SCRIPT_DEFAULT;
+    script = (Script)SCRIPT_DEFAULT;
     script.close_at = 2;
     script.once = TRUE;
     set_up_still(&f, &script, "10");

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* order.c - what goes downstream in which order: events stay between the pictures they came between, and flushes end what was before. */
+/* order.c - what goes downstream in which order: events stay between the pictures they came between, and flushes end
+ * what was before. */
 #include <string.h>
 #include "fixture.h"
 
@@ -31,7 +32,8 @@ static void begin(Record *record, Fixture *f)
 
     g_mutex_init(&record->lock);
     record->text = g_string_new(NULL);
-    record->probe = gst_pad_add_probe(pad, GST_PAD_PROBE_TYPE_BUFFER | GST_PAD_PROBE_TYPE_EVENT_DOWNSTREAM, on_item, record, NULL);
+    record->probe = gst_pad_add_probe(pad, GST_PAD_PROBE_TYPE_BUFFER | GST_PAD_PROBE_TYPE_EVENT_DOWNSTREAM, on_item,
+                                      record, NULL);
 }
 
 /* The element sent just this, waited for. */
@@ -129,7 +131,8 @@ static void test_late(void)
     fixture_push_first(&f);
     fixture_push(&f);
     push_segment(&f);
-    gst_harness_push_upstream_event(f.h, gst_event_new_qos(GST_QOS_TYPE_UNDERFLOW, 2.0, 2 * GST_SECOND, 10 * GST_SECOND));
+    gst_harness_push_upstream_event(f.h,
+                                    gst_event_new_qos(GST_QOS_TYPE_UNDERFLOW, 2.0, 2 * GST_SECOND, 10 * GST_SECOND));
     fixture_push(&f);
     gst_harness_push_upstream_event(f.h, gst_event_new_qos(GST_QOS_TYPE_OVERFLOW, 0.5, 0, GST_CLOCK_TIME_NONE));
     g_usleep(50 * 1000);
@@ -169,7 +172,8 @@ static GstPadProbeReturn wait_at_gate(GstPad *pad, GstPadProbeInfo *info, gpoint
     return GST_PAD_PROBE_REMOVE;
 }
 
-/* A flush that a picture of a live source falls into: it starts the source pad's task again, which is waited for until the flush is over. */
+/* A flush that a picture of a live source falls into: it starts the source pad's task again, which is waited for until
+ * the flush is over. */
 static void flush_into_picture(Fixture *f)
 {
     g_autoptr(GstPad) sink = gst_element_get_static_pad(f->h->element, "sink");

@@ -18,7 +18,7 @@ static void spawn(RealHost *host)
 {
     g_autofree char *listen_arg = g_strdup_printf("--listen=unix:%s", host->path);
     char *argv[] = { (char *)g_getenv("HELIX_HOST"), listen_arg, (char *)"--encoder=x264", (char *)"--quiet",
-                     (char *)host->option, NULL };
+                     (char *)host->option,           NULL };
     /* Its own suites look for its races, with what it needs for that. */
     g_auto(GStrv) environment = g_environ_setenv(g_get_environ(), "TSAN_OPTIONS", "report_bugs=0", TRUE);
     GError *error = NULL;
@@ -26,8 +26,8 @@ static void spawn(RealHost *host)
     FILE *out;
     int fd;
 
-    g_spawn_async_with_pipes(NULL, argv, environment, G_SPAWN_DO_NOT_REAP_CHILD, die_with_parent, NULL, &host->pid, NULL,
-                             &fd, NULL, &error);
+    g_spawn_async_with_pipes(NULL, argv, environment, G_SPAWN_DO_NOT_REAP_CHILD, die_with_parent, NULL, &host->pid,
+                             NULL, &fd, NULL, &error);
     g_assert_no_error(error);
     out = fdopen(fd, "r");
     g_assert_nonnull(fgets(line, sizeof(line), out));
@@ -50,7 +50,7 @@ void real_host_stop(RealHost *host)
     kill(host->pid, SIGTERM);
     g_assert_cmpint(waitpid(host->pid, &status, 0), ==, host->pid);
     g_assert_cmpint(status, ==, 0);
-    g_unlink(host->path);       /* there if it was killed once */
+    g_unlink(host->path); /* there if it was killed once */
     g_rmdir(host->dir);
     g_free(host->path);
     g_free(host->dir);
@@ -71,8 +71,9 @@ void real_host_again(RealHost *host)
 
 gboolean real_load_plugins(void)
 {
-    const char *const names[] = { "coreelements", "videotestsrc", "videoconvertscale", "videocrop", "videoparsersbad",
-                                  "libav", "app", "rtp" };
+    const char *const names[] = {
+        "coreelements", "videotestsrc", "videoconvertscale", "videocrop", "videoparsersbad", "libav", "app", "rtp"
+    };
     const char *folder = g_getenv("GST_SYSTEM_PLUGINS");
 
     for (guint i = 0; i < G_N_ELEMENTS(names); i++) {

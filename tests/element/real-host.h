@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* real-host.h - the real core with x264 (the program HELIX_HOST), and GStreamer's own plugins, for tests of pipelines. */
+/* real-host.h - the real core with x264 (the program HELIX_HOST), and GStreamer's own plugins, for tests of pipelines.
+ */
 #ifndef REAL_HOST_H
 #define REAL_HOST_H
 
@@ -7,7 +8,7 @@
 
 typedef struct RealHost {
     GPid pid;
-    char *dir, *path;           /* path: of its socket */
+    char *dir, *path; /* path: of its socket */
     const char *option;
 } RealHost;
 

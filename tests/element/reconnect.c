@@ -153,7 +153,8 @@ static void test_stop_connecting(void)
     script_host_free(host);
 }
 
-/* The picture that a host took along is the first of the next host, though upstream gives none: its screen stands still. */
+/* The picture that a host took along is the first of the next host, though upstream gives none: its screen stands
+ * still. */
 static void check_still(guint32 capabilities, gboolean frozen_only)
 {
     Script script = SCRIPT_DEFAULT;
@@ -222,7 +223,7 @@ static void test_still_vain(void)
     Fixture f;
 
     script.error_from = 0;
-    script.error_to = 12;       /* the picture and ten more at the first host, the next closes, one at the second */
+    script.error_to = 12; /* the picture and ten more at the first host, the next closes, one at the second */
     script.error_code = HELIX_CODE_BUSY;
     script.close_at = 11;
     script.once = TRUE;
@@ -260,7 +261,7 @@ static void test_still_not(void)
     fixture_push(&f);
     fixture_pull(&f, 0, TRUE);
     fixture_push(&f);
-    gst_message_unref(fixture_message(&f, GST_MESSAGE_WARNING));    /* of the connection */
+    gst_message_unref(fixture_message(&f, GST_MESSAGE_WARNING)); /* of the connection */
     wait_back(&f);
     g_assert_true(script_host_wait_frames(f.host, 3));
     fixture_push(&f);
@@ -337,9 +338,9 @@ static void test_refused_before(void)
     for (guint i = 0; i < 3; i++) {
         fixture_pull(&f, i, i == 0);
     }
-    gst_message_unref(fixture_message(&f, GST_MESSAGE_WARNING));    /* of the change */
+    gst_message_unref(fixture_message(&f, GST_MESSAGE_WARNING)); /* of the change */
     fixture_push(&f);
-    gst_message_unref(fixture_message(&f, GST_MESSAGE_WARNING));    /* of the connection */
+    gst_message_unref(fixture_message(&f, GST_MESSAGE_WARNING)); /* of the connection */
     wait_back(&f);
     script_host_allow(f.host, 2);
     fixture_push(&f);
@@ -374,7 +375,8 @@ static void test_wrong_host(void)
     fixture_tear_down(&f);
 }
 
-/* A proxy without a host takes each connection and closes it: it is tried less and less often, and no host is said to be there. */
+/* A proxy without a host takes each connection and closes it: it is tried less and less often, and no host is said to
+ * be there. */
 static void test_flaps(void)
 {
     gint64 before = g_get_monotonic_time(), took;

@@ -70,7 +70,8 @@ static void test_segment(void)
     fixture_tear_down(&f);
 }
 
-/* The element waits 100 ms for the next picture: did it come sooner? Else the machine is too busy now, and the test begins anew. */
+/* The element waits 100 ms for the next picture: did it come sooner? Else the machine is too busy now, and the test
+ * begins anew. */
 static gboolean came_soon(Fixture *f, gint64 since)
 {
     if (g_get_monotonic_time() - since < 50 * G_TIME_SPAN_MILLISECOND) {
@@ -116,7 +117,7 @@ static void test_waiting(void)
     g_assert_true(script_host_wait_frames(f.host, 1));
     fixture_push(&f);
     fixture_ask_for_keyframe(&f);
-    g_usleep(500 * 1000);       /* 100 ms, on a machine with nothing else to do */
+    g_usleep(500 * 1000); /* 100 ms, on a machine with nothing else to do */
     script_host_allow(f.host, 2);
     fixture_pull(&f, 0, TRUE);
     fixture_pull(&f, 1, TRUE);
@@ -144,7 +145,7 @@ static void test_cannot(void)
     fixture_pull(&f, 1, TRUE);
     fixture_tear_down(&f);
 
-    script = (Script) SCRIPT_DEFAULT;
+    script = (Script)SCRIPT_DEFAULT;
     script.error_from = script.error_to = 1;
     script.error_code = HELIX_CODE_NOT_FOUND;
     set_up_still(&f, &script);
@@ -153,7 +154,7 @@ static void test_cannot(void)
     g_assert_cmphex(script_host_frame(f.host, 1).flags & HELIX_REQUEST_REPEAT, !=, 0);
     gst_message_unref(fixture_message(&f, GST_MESSAGE_QOS));
     g_usleep(200 * 1000);
-    g_assert_cmpuint(script_host_frames(f.host), ==, 2);    /* not asked again and again */
+    g_assert_cmpuint(script_host_frames(f.host), ==, 2); /* not asked again and again */
     fixture_push(&f);
     fixture_pull(&f, 1, TRUE);
     g_assert_null(gst_bus_pop_filtered(f.bus, GST_MESSAGE_WARNING | GST_MESSAGE_ERROR));

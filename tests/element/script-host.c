@@ -17,11 +17,11 @@ struct ScriptHost {
     GThread *thread;
     GMutex lock;
     GCond cond;
-    GArray *frames;             /* ScriptFrame */
-    GPtrArray *configs;         /* GBytes */
+    GArray *frames;     /* ScriptFrame */
+    GPtrArray *configs; /* GBytes */
     guint connections, pings, allowed;
-    guint answered;             /* on this connection */
-    gboolean owes_keyframe;     /* for a picture that was dropped or refused, as the core does */
+    guint answered;         /* on this connection */
+    gboolean owes_keyframe; /* for a picture that was dropped or refused, as the core does */
     gboolean quit;
 };
 
@@ -89,7 +89,7 @@ static void send_message(int fd, guint32 magic, guint8 type, guint8 flags, guint
         gssize n = send(fd, message + at, total - at, MSG_NOSIGNAL);
 
         if (n <= 0) {
-            break;      /* the element has gone: the next read says so */
+            break; /* the element has gone: the next read says so */
         }
         at += (gsize)n;
     }
@@ -126,11 +126,12 @@ static void answer_config(ScriptHost *host, int fd, guint16 session, guint8 flag
     guint8 payload[HELIX_CONFIG_RESP_VUI_SIZE] = { 0 };
     gboolean vui = len == HELIX_CONFIG_VUI_SIZE;
 
-    g_assert_true(len == HELIX_CONFIG_SIZE || (host->script.capabilities & (vui ? HELIX_CAP_VUI : HELIX_CAP_LONG_CONFIG)));
+    g_assert_true(len == HELIX_CONFIG_SIZE ||
+                  (host->script.capabilities & (vui ? HELIX_CAP_VUI : HELIX_CAP_LONG_CONFIG)));
 
     if ((gint)host->configs->len - 1 == host->script.refuse_config_at) {
-        send_error(fd, session, HELIX_MSG_CONFIG_REQ, host->script.refuse_config_code ? host->script.refuse_config_code
-                                                                                      : HELIX_CODE_NO_ENCODER,
+        send_error(fd, session, HELIX_MSG_CONFIG_REQ,
+                   host->script.refuse_config_code ? host->script.refuse_config_code : HELIX_CODE_NO_ENCODER,
                    "no encoder left");
         return;
     }
@@ -148,9 +149,11 @@ static void answer_config(ScriptHost *host, int fd, guint16 session, guint8 flag
     put_u32(payload + HELIX_CONFIG_RESP_CAPS, host->script.capabilities);
     g_strlcpy((char *)payload + HELIX_CONFIG_RESP_ENCODER, "scripted", HELIX_CONFIG_RESP_ENCODER_SIZE);
     if (vui) {
-        memcpy(payload + HELIX_CONFIG_RESP_VUI, config + HELIX_CONFIG_LONG_SIZE, HELIX_CONFIG_VUI_SIZE - HELIX_CONFIG_LONG_SIZE);
+        memcpy(payload + HELIX_CONFIG_RESP_VUI, config + HELIX_CONFIG_LONG_SIZE,
+               HELIX_CONFIG_VUI_SIZE - HELIX_CONFIG_LONG_SIZE);
         if (host->script.vui_in_force) {
-            memset(payload + HELIX_CONFIG_RESP_VUI, host->script.vui_in_force, HELIX_CONFIG_VUI_SIZE - HELIX_CONFIG_LONG_SIZE);
+            memset(payload + HELIX_CONFIG_RESP_VUI, host->script.vui_in_force,
+                   HELIX_CONFIG_VUI_SIZE - HELIX_CONFIG_LONG_SIZE);
         }
     }
     send_message(fd, host->script.bad_magic ? 0x12345678 : HELIX_WIRE_MAGIC, HELIX_MSG_CONFIG_RESP, 0, session, payload,
@@ -251,7 +254,8 @@ static gboolean answer_frame(ScriptHost *host, int fd, guint16 session, const Sc
     if (script->error_from >= 0 && index >= script->error_from && index <= script->error_to) {
         host->owes_keyframe |= frame->force_keyframe && !script->frozen_only;
         send_error(fd, session, script->frozen_only ? 0 : HELIX_MSG_FRAME_REQUEST,
-                   repeat && script->repeat_error_code ? script->repeat_error_code : script->error_code, "as the script says");
+                   repeat && script->repeat_error_code ? script->repeat_error_code : script->error_code,
+                   "as the script says");
     } else {
         send_unit(host, fd, session, frame, index);
     }
@@ -265,11 +269,14 @@ static gint note_frame(ScriptHost *host, guint8 flags, const guint8 *p, guint32 
     gint index;
 
     g_assert_cmpuint(len, >=, HELIX_REQUEST_SIZE);
-    *frame = (ScriptFrame) {
-        .flags = flags, .payload_size = len,
+    *frame = (ScriptFrame){
+        .flags = flags,
+        .payload_size = len,
         .resource_id = get_u32(p + HELIX_REQUEST_RESOURCE_ID),
-        .width = get_u32(p + HELIX_REQUEST_WIDTH), .height = get_u32(p + HELIX_REQUEST_HEIGHT),
-        .fourcc = get_u32(p + HELIX_REQUEST_FORMAT), .stride = get_u32(p + HELIX_REQUEST_STRIDE),
+        .width = get_u32(p + HELIX_REQUEST_WIDTH),
+        .height = get_u32(p + HELIX_REQUEST_HEIGHT),
+        .fourcc = get_u32(p + HELIX_REQUEST_FORMAT),
+        .stride = get_u32(p + HELIX_REQUEST_STRIDE),
         .pts = (gint64)get_u64(p + HELIX_REQUEST_PTS),
         .force_keyframe = p[HELIX_REQUEST_FORCE_KEY],
     };

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* settings.c - properties and downstream's caps: what the host is told, what the properties read, what it may refuse. */
+/* settings.c - properties and downstream's caps: what the host is told, what the properties read, what it may refuse.
+ */
 #include <string.h>
 #include "../../desktop/gst-vsockenc/bytes.h"
 #include "fixture.h"
@@ -89,7 +90,8 @@ static void test_max_framerate(void)
     Fixture f;
 
     fixture_set_up(&f, &script, -1);
-    gst_harness_set_src_caps_str(f.h, "video/x-raw, format=BGRx, width=64, height=64, framerate=0/1, max-framerate=48/1");
+    gst_harness_set_src_caps_str(f.h,
+                                 "video/x-raw, format=BGRx, width=64, height=64, framerate=0/1, max-framerate=48/1");
     push_and_pull(&f, 0);
     g_assert_cmpuint(config_u32(&f, 0, HELIX_CONFIG_FPS_NUM), ==, 48);
     g_assert_cmpuint(config_u32(&f, 0, HELIX_CONFIG_FPS_DEN), ==, 1);
@@ -156,7 +158,7 @@ static void test_refused_start(void)
     Script script = SCRIPT_DEFAULT;
     Fixture f;
 
-    script.refuse_config_at = 1;        /* the longer form */
+    script.refuse_config_at = 1; /* the longer form */
     script.refuse_config_code = HELIX_CODE_INVALID;
     fixture_set_up_with(&f, &script, -1, TRUE, "min-qp", "40", "max-qp", "30", NULL);
     fixture_push(&f);

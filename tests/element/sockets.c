@@ -14,11 +14,11 @@
 #include "../../hw/display/helix/core/helix-wire.h"
 #include "sockets.h"
 
-static const char *slow_path;   /* atomic */
-static gint inside;             /* atomic */
-static gint no_vsock;           /* atomic */
-static gint floods;             /* atomic */
-static VsockGuest *guest;       /* atomic */
+static const char *slow_path; /* atomic */
+static gint inside;           /* atomic */
+static gint no_vsock;         /* atomic */
+static gint floods;           /* atomic */
+static VsockGuest *guest;     /* atomic */
 
 void sockets_use_guest(VsockGuest *a_guest)
 {
@@ -99,8 +99,8 @@ int connect(int fd, const struct sockaddr *address, socklen_t len);
 
 int connect(int fd, const struct sockaddr *address, socklen_t len)
 {
-    int (*of_libc)(int, const struct sockaddr *, socklen_t) =
-        (int (*)(int, const struct sockaddr *, socklen_t))dlsym(RTLD_NEXT, "connect");
+    int (*of_libc)(int, const struct sockaddr *,
+                   socklen_t) = (int (*)(int, const struct sockaddr *, socklen_t))dlsym(RTLD_NEXT, "connect");
     const VsockGuest *of = g_atomic_pointer_get(&guest);
     const char *path = g_atomic_pointer_get(&slow_path), *to;
     struct sockaddr_un sun = { .sun_family = AF_UNIX };
@@ -115,7 +115,8 @@ int connect(int fd, const struct sockaddr *address, socklen_t len)
         return of_libc(fd, (const struct sockaddr *)&sun, sizeof(sun));
     }
     result = of_libc(fd, address, len);
-    if (result == 0 && path && address->sa_family == AF_UNIX && !strcmp(((const struct sockaddr_un *)address)->sun_path, path)) {
+    if (result == 0 && path && address->sa_family == AF_UNIX &&
+        !strcmp(((const struct sockaddr_un *)address)->sun_path, path)) {
         g_atomic_int_set(&inside, 1);
         g_usleep(300 * 1000);
     }
@@ -126,11 +127,12 @@ int bind(int fd, const struct sockaddr *address, socklen_t len);
 
 int bind(int fd, const struct sockaddr *address, socklen_t len)
 {
-    int (*of_libc)(int, const struct sockaddr *, socklen_t) =
-        (int (*)(int, const struct sockaddr *, socklen_t))dlsym(RTLD_NEXT, "bind");
+    int (*of_libc)(int, const struct sockaddr *,
+                   socklen_t) = (int (*)(int, const struct sockaddr *, socklen_t))dlsym(RTLD_NEXT, "bind");
     VsockGuest *of = g_atomic_pointer_get(&guest);
 
-    return of && address->sa_family == AF_VSOCK ? bind_cid(of, (const struct sockaddr_vm *)address) : of_libc(fd, address, len);
+    return of && address->sa_family == AF_VSOCK ? bind_cid(of, (const struct sockaddr_vm *)address)
+                                                : of_libc(fd, address, len);
 }
 
 int socket(int domain, int type, int protocol);
@@ -196,7 +198,7 @@ ssize_t recv(int fd, void *to, size_t len, int flags);
 
 ssize_t recv(int fd, void *to, size_t len, int flags)
 {
-    ssize_t (*of_libc)(int, void *, size_t, int) = (ssize_t (*)(int, void *, size_t, int))dlsym(RTLD_NEXT, "recv");
+    ssize_t (*of_libc)(int, void *, size_t, int) = (ssize_t(*)(int, void *, size_t, int))dlsym(RTLD_NEXT, "recv");
     guint8 *header = to;
 
     if (len == HELIX_WIRE_HEADER_SIZE && g_atomic_int_get(&floods) && is_elements_thread()) {

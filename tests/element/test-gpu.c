@@ -15,9 +15,9 @@
 
 GST_DEBUG_CATEGORY(vsockenc_debug);
 
-static guint32 last_handle;     /* handles are numbers from 1, resource ids 100 more */
+static guint32 last_handle; /* handles are numbers from 1, resource ids 100 more */
 static gint open_handles;
-static int imported[16];        /* fds, and their handles */
+static int imported[16]; /* fds, and their handles */
 static guint32 imported_handle[16];
 static guint n_imported;
 
@@ -143,7 +143,8 @@ static void test_kept_memory(void)
 
 /* ---- names of DMA-BUFs ---- */
 
-/* Before Linux 5.3 all DMA-BUFs share an inode, as eventfds do: each has its own id all the same, and is imported once. */
+/* Before Linux 5.3 all DMA-BUFs share an inode, as eventfds do: each has its own id all the same, and is imported once.
+ */
 static void test_shared_inode(void)
 {
     int fd[3] = { eventfd(0, EFD_CLOEXEC), eventfd(0, EFD_CLOEXEC), eventfd(0, EFD_CLOEXEC) };

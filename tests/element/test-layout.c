@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* test-layout.c - copying a picture's visible part: each format, odd sizes, strides, crops; against pixel by pixel. Its fence. */
+/* test-layout.c - copying a picture's visible part: each format, odd sizes, strides, crops; against pixel by pixel. Its
+ * fence. */
 #include <sys/eventfd.h>
 #include <gst/allocators/gstdmabuf.h>
 #include <gst/video/video.h>
@@ -79,24 +80,25 @@ static void check_copy(GstVideoFormat format, guint width, guint height, guint p
             }
         }
     }
-    g_assert_cmpuint(bytes, ==, yuv ? rect.width * rect.height + 2 * ((rect.width + 1) / 2) * ((rect.height + 1) / 2)
-                                    : rect.width * rect.height * 4);
+    g_assert_cmpuint(bytes, ==,
+                     yuv ? rect.width * rect.height + 2 * ((rect.width + 1) / 2) * ((rect.height + 1) / 2)
+                         : rect.width * rect.height * 4);
 }
 
 static void test_formats(void)
 {
     const GstVideoFormat formats[] = {
-        GST_VIDEO_FORMAT_BGRx, GST_VIDEO_FORMAT_BGRA, GST_VIDEO_FORMAT_RGBx, GST_VIDEO_FORMAT_RGBA, GST_VIDEO_FORMAT_NV12,
-        GST_VIDEO_FORMAT_I420,
+        GST_VIDEO_FORMAT_BGRx, GST_VIDEO_FORMAT_BGRA, GST_VIDEO_FORMAT_RGBx,
+        GST_VIDEO_FORMAT_RGBA, GST_VIDEO_FORMAT_NV12, GST_VIDEO_FORMAT_I420,
     };
 
     for (guint i = 0; i < G_N_ELEMENTS(formats); i++) {
         for (guint padding = 0; padding <= 20; padding += 20) {
-            check_copy(formats[i], 64, 48, padding, (VsockRect) { 0, 0, 64, 48 });
-            check_copy(formats[i], 63, 47, padding, (VsockRect) { 0, 0, 63, 47 });
-            check_copy(formats[i], 1, 1, padding, (VsockRect) { 0, 0, 1, 1 });
-            check_copy(formats[i], 64, 48, padding, (VsockRect) { 6, 4, 20, 11 });
-            check_copy(formats[i], 64, 48, padding, (VsockRect) { 7, 5, 21, 10 });
+            check_copy(formats[i], 64, 48, padding, (VsockRect){ 0, 0, 64, 48 });
+            check_copy(formats[i], 63, 47, padding, (VsockRect){ 0, 0, 63, 47 });
+            check_copy(formats[i], 1, 1, padding, (VsockRect){ 0, 0, 1, 1 });
+            check_copy(formats[i], 64, 48, padding, (VsockRect){ 6, 4, 20, 11 });
+            check_copy(formats[i], 64, 48, padding, (VsockRect){ 7, 5, 21, 10 });
         }
     }
 }
@@ -118,7 +120,8 @@ static void test_layouts(void)
     g_assert_cmpuint(vsock_fourcc(GST_VIDEO_FORMAT_YUY2), ==, 0);
 }
 
-/* A fence that does not open is not waited for for ever. An eventfd polls as a DMA-BUF does, though it cannot be mapped. */
+/* A fence that does not open is not waited for for ever. An eventfd polls as a DMA-BUF does, though it cannot be
+ * mapped. */
 static void test_fence(void)
 {
     g_autoptr(GstAllocator) allocator = gst_dmabuf_allocator_new();

@@ -108,17 +108,16 @@ static void check_stream(const char *format, guint width, guint height, guint cr
 
     real_host_start(&host, NULL);
     /* What goes in is turned into BT.709 by videoconvert for the comparison, by the host for the encoder. */
-    line = g_strdup_printf(
-        "videotestsrc pattern=smpte75 horizontal-speed=5 num-buffers=%u ! "
-        "video/x-raw,format=%s,width=%u,height=%u,framerate=30/1%s ! tee name=t "
-        "t. ! queue ! videocrop left=%u right=%u top=%u bottom=%u ! "
-        "vsockenc bitrate=20000 socket-path=%s ! h264parse ! avdec_h264 ! "
-        "videoconvert ! video/x-raw,format=I420 ! appsink name=decoded sync=false max-buffers=2 "
-        "t. ! queue max-size-buffers=0 max-size-time=0 max-size-bytes=0 ! videoconvert ! "
-        "videocrop left=%u right=%u top=%u bottom=%u ! videoconvert ! "
-        "video/x-raw,format=I420,colorimetry=bt709 ! appsink name=drawn sync=false",
-        frames, format, width, height, g_str_equal(format, "NV12") ? ",colorimetry=bt709" : "",
-        crop, crop, crop, crop, host.path, crop, crop, crop, crop);
+    line = g_strdup_printf("videotestsrc pattern=smpte75 horizontal-speed=5 num-buffers=%u ! "
+                           "video/x-raw,format=%s,width=%u,height=%u,framerate=30/1%s ! tee name=t "
+                           "t. ! queue ! videocrop left=%u right=%u top=%u bottom=%u ! "
+                           "vsockenc bitrate=20000 socket-path=%s ! h264parse ! avdec_h264 ! "
+                           "videoconvert ! video/x-raw,format=I420 ! appsink name=decoded sync=false max-buffers=2 "
+                           "t. ! queue max-size-buffers=0 max-size-time=0 max-size-bytes=0 ! videoconvert ! "
+                           "videocrop left=%u right=%u top=%u bottom=%u ! videoconvert ! "
+                           "video/x-raw,format=I420,colorimetry=bt709 ! appsink name=drawn sync=false",
+                           frames, format, width, height, g_str_equal(format, "NV12") ? ",colorimetry=bt709" : "", crop,
+                           crop, crop, crop, host.path, crop, crop, crop, crop);
     pipeline = gst_parse_launch(line, &error);
     g_assert_no_error(error);
     gst_element_set_state(pipeline, GST_STATE_PLAYING);
@@ -193,7 +192,8 @@ static void compare_bars(GstSample *decoded, GstSample *drawn)
     gst_video_frame_unmap(&b);
 }
 
-/* Whether the decoder's output caps have all that @expected has: over RTP it knows what the stream says, and nothing else. */
+/* Whether the decoder's output caps have all that @expected has: over RTP it knows what the stream says, and nothing
+ * else. */
 static void check_decoder(GstElement *pipeline, const char *expected)
 {
     g_autoptr(GstElement) decoder = gst_bin_get_by_name(GST_BIN(pipeline), "decoder");
@@ -206,8 +206,8 @@ static void check_decoder(GstElement *pipeline, const char *expected)
 }
 
 /*
- * Bars in RGB, turned into @given, and what a viewer makes of the stream: the same colours. They are compared with what turning them
- * into @given and back leaves of them without a stream in between.
+ * Bars in RGB, turned into @given, and what a viewer makes of the stream: the same colours. They are compared with what
+ * turning them into @given and back leaves of them without a stream in between.
  */
 static void check_colours(const char *given, const char *seen)
 {
@@ -218,12 +218,13 @@ static void check_colours(const char *given, const char *seen)
     RealHost host;
 
     real_host_start(&host, NULL);
-    line = g_strdup_printf("videotestsrc pattern=smpte75 num-buffers=1 ! video/x-raw,format=RGBA,width=280,height=180,framerate=30/1%s ! "
-                           "videoconvert ! video/x-raw,%s ! tee name=t t. ! queue ! vsockenc bitrate=20000 socket-path=%s ! h264parse ! "
-                           "rtph264pay config-interval=-1 ! rtph264depay ! h264parse ! avdec_h264 name=decoder ! videoconvert ! "
-                           "video/x-raw,format=RGBA ! appsink name=decoded sync=false "
-                           "t. ! queue ! videoconvert ! video/x-raw,format=RGBA ! appsink name=drawn sync=false",
-                           strstr(given, "aspect") ? strstr(given, ",pixel-aspect") : "", given, host.path);
+    line = g_strdup_printf(
+        "videotestsrc pattern=smpte75 num-buffers=1 ! video/x-raw,format=RGBA,width=280,height=180,framerate=30/1%s ! "
+        "videoconvert ! video/x-raw,%s ! tee name=t t. ! queue ! vsockenc bitrate=20000 socket-path=%s ! h264parse ! "
+        "rtph264pay config-interval=-1 ! rtph264depay ! h264parse ! avdec_h264 name=decoder ! videoconvert ! "
+        "video/x-raw,format=RGBA ! appsink name=decoded sync=false "
+        "t. ! queue ! videoconvert ! video/x-raw,format=RGBA ! appsink name=drawn sync=false",
+        strstr(given, "aspect") ? strstr(given, ",pixel-aspect") : "", given, host.path);
     pipeline = gst_parse_launch(line, &error);
     g_assert_no_error(error);
     gst_element_set_state(pipeline, GST_STATE_PLAYING);
@@ -232,7 +233,7 @@ static void check_colours(const char *given, const char *seen)
     g_assert_nonnull(decoded);
     g_assert_nonnull(drawn);
     check_decoder(pipeline, expected);
-    if (!strstr(given, "BGRx")) {       /* whose way back videoconvert alone would go: see the tests above */
+    if (!strstr(given, "BGRx")) { /* whose way back videoconvert alone would go: see the tests above */
         compare_bars(decoded, drawn);
     }
     gst_sample_unref(decoded);
@@ -247,8 +248,10 @@ static void test_colours(void)
     check_colours("format=NV12,colorimetry=bt601", "colorimetry=bt601, pixel-aspect-ratio=1/1");
     check_colours("format=I420,colorimetry=bt2020", "colorimetry=bt2020");
     check_colours("format=NV12,colorimetry=1:3:5:1", "colorimetry=1:3:5:1");
-    check_colours("format=NV12,colorimetry=1:4:16:4,pixel-aspect-ratio=12/11", "colorimetry=1:4:16:4, pixel-aspect-ratio=12/11");
-    check_colours("format=NV12,colorimetry=bt709,pixel-aspect-ratio=1000/999", "colorimetry=bt709, pixel-aspect-ratio=1000/999");
+    check_colours("format=NV12,colorimetry=1:4:16:4,pixel-aspect-ratio=12/11",
+                  "colorimetry=1:4:16:4, pixel-aspect-ratio=12/11");
+    check_colours("format=NV12,colorimetry=bt709,pixel-aspect-ratio=1000/999",
+                  "colorimetry=bt709, pixel-aspect-ratio=1000/999");
     check_colours("format=BGRx,pixel-aspect-ratio=4/3", "colorimetry=bt709, pixel-aspect-ratio=4/3");
 }
 
@@ -262,7 +265,8 @@ static void test_slow(void)
 
     real_host_start(&host, "--encode-delay=1200");
     line = g_strdup_printf("videotestsrc num-buffers=3 ! video/x-raw,format=BGRx,width=64,height=64 ! "
-                           "vsockenc timeout=500 socket-path=%s ! fakesink sync=false", host.path);
+                           "vsockenc timeout=500 socket-path=%s ! fakesink sync=false",
+                           host.path);
     pipeline = gst_parse_launch(line, &error);
     g_assert_no_error(error);
     gst_element_set_state(pipeline, GST_STATE_PLAYING);
@@ -285,7 +289,8 @@ static void check_bitrate(const char *bitrate, const char *text)
 
     real_host_start(&host, "--quiet");
     line = g_strdup_printf("videotestsrc num-buffers=3 ! video/x-raw,format=BGRx,width=64,height=64 ! "
-                           "vsockenc bitrate=%s socket-path=%s ! fakesink", bitrate, host.path);
+                           "vsockenc bitrate=%s socket-path=%s ! fakesink",
+                           bitrate, host.path);
     pipeline = gst_parse_launch(line, &error);
     g_assert_no_error(error);
     bus = gst_element_get_bus(pipeline);
@@ -316,8 +321,10 @@ static void test_too_many(void)
     GstBus *bus;
 
     real_host_start(&host, "--max-streams=1");
-    line = g_strdup_printf("videotestsrc ! video/x-raw,format=BGRx,width=64,height=64 ! tee name=t ! queue ! vsockenc socket-path=%s ! "
-                           "fakesink t. ! queue ! vsockenc socket-path=%s ! fakesink", host.path, host.path);
+    line = g_strdup_printf(
+        "videotestsrc ! video/x-raw,format=BGRx,width=64,height=64 ! tee name=t ! queue ! vsockenc socket-path=%s ! "
+        "fakesink t. ! queue ! vsockenc socket-path=%s ! fakesink",
+        host.path, host.path);
     pipeline = gst_parse_launch(line, &error);
     g_assert_no_error(error);
     bus = gst_element_get_bus(pipeline);

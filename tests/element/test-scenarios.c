@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * test-scenarios.c - what gst-validate's scenarios do to encoders, done to real pipelines against the real core: states,
- * flushing seeks, new caps and properties while playing; and hosts that are slow, hang or come back. (Debian has no package
- * of gst-validate, so its own runner is not used.)
+ * test-scenarios.c - what gst-validate's scenarios do to encoders, done to real pipelines against the real core:
+ * states, flushing seeks, new caps and properties while playing; and hosts that are slow, hang or come back. (Debian
+ * has no package of gst-validate, so its own runner is not used.)
  */
 #include <signal.h>
 #include <string.h>
@@ -15,7 +15,7 @@
 
 typedef struct Scene {
     RealHost host;
-    GstElement *pipeline, *encoder, *sink;      /* elements "enc" and "out" */
+    GstElement *pipeline, *encoder, *sink; /* elements "enc" and "out" */
 } Scene;
 
 /* %s in @line is the encoder with its socket's path. */
@@ -113,11 +113,12 @@ static void test_states(void)
 {
     const GstState way[] = {
         GST_STATE_PAUSED, GST_STATE_PLAYING, GST_STATE_PAUSED, GST_STATE_PLAYING, GST_STATE_READY, GST_STATE_PLAYING,
-        GST_STATE_NULL, GST_STATE_PLAYING, GST_STATE_READY, GST_STATE_PAUSED, GST_STATE_NULL, GST_STATE_PLAYING,
+        GST_STATE_NULL,   GST_STATE_PLAYING, GST_STATE_READY,  GST_STATE_PAUSED,  GST_STATE_NULL,  GST_STATE_PLAYING,
     };
     Scene scene;
 
-    set_up(&scene, NULL, "videotestsrc ! video/x-raw,format=BGRx,width=128,height=96 ! %s ! h264parse ! avdec_h264 ! "
+    set_up(&scene, NULL,
+           "videotestsrc ! video/x-raw,format=BGRx,width=128,height=96 ! %s ! h264parse ! avdec_h264 ! "
            "appsink name=out sync=false max-buffers=2");
     for (guint i = 0; i < G_N_ELEMENTS(way); i++) {
         go(&scene, way[i]);
@@ -137,7 +138,8 @@ static void test_seeks(void)
 {
     Scene scene;
 
-    set_up(&scene, NULL, "videotestsrc ! video/x-raw,format=BGRx,width=128,height=96,framerate=30/1 ! %s ! "
+    set_up(&scene, NULL,
+           "videotestsrc ! video/x-raw,format=BGRx,width=128,height=96,framerate=30/1 ! %s ! "
            "appsink name=out sync=false max-buffers=2");
     go(&scene, GST_STATE_PLAYING);
     for (guint i = 0; i < 20; i++) {
@@ -163,17 +165,19 @@ static void test_renegotiation(void)
     const struct {
         const char *format;
         gint width, height;
-    } way[] = { { "BGRx", 320, 240 }, { "NV12", 352, 288 }, { "RGBA", 161, 121 }, { "BGRx", 640, 360 },
-                { "BGRx", 128, 96 } };
+    } way[] = {
+        { "BGRx", 320, 240 }, { "NV12", 352, 288 }, { "RGBA", 161, 121 }, { "BGRx", 640, 360 }, { "BGRx", 128, 96 }
+    };
     Scene scene;
     GstElement *filter;
 
-    set_up(&scene, NULL, "videotestsrc ! capsfilter name=caps ! %s ! h264parse ! avdec_h264 ! "
+    set_up(&scene, NULL,
+           "videotestsrc ! capsfilter name=caps ! %s ! h264parse ! avdec_h264 ! "
            "appsink name=out sync=false max-buffers=2");
     filter = gst_bin_get_by_name(GST_BIN(scene.pipeline), "caps");
     for (guint i = 0; i < G_N_ELEMENTS(way); i++) {
-        GstCaps *caps = gst_caps_new_simple("video/x-raw", "format", G_TYPE_STRING, way[i].format,
-                                            "width", G_TYPE_INT, way[i].width, "height", G_TYPE_INT, way[i].height, NULL);
+        GstCaps *caps = gst_caps_new_simple("video/x-raw", "format", G_TYPE_STRING, way[i].format, "width", G_TYPE_INT,
+                                            way[i].width, "height", G_TYPE_INT, way[i].height, NULL);
         gboolean there = FALSE;
 
         g_object_set(filter, "caps", caps, NULL);
@@ -184,7 +188,8 @@ static void test_renegotiation(void)
             GstVideoInfo info;
 
             g_assert_true(gst_video_info_from_caps(&info, gst_sample_get_caps(sample)));
-            there = info.width == (gint)GST_ROUND_UP_2(way[i].width) && info.height == (gint)GST_ROUND_UP_2(way[i].height);
+            there = info.width == (gint)GST_ROUND_UP_2(way[i].width) &&
+                info.height == (gint)GST_ROUND_UP_2(way[i].height);
             gst_sample_unref(sample);
         }
         g_assert_true(there);
@@ -216,7 +221,8 @@ static void test_linked_again(void)
     gint count = 0;
     Scene scene;
 
-    set_up(&scene, NULL, "videotestsrc is-live=true ! video/x-raw,format=BGRx,width=64,height=64,framerate=60/1 ! "
+    set_up(&scene, NULL,
+           "videotestsrc is-live=true ! video/x-raw,format=BGRx,width=64,height=64,framerate=60/1 ! "
            "tee allow-not-linked=true ! queue ! %s ! fakesink name=out sync=false async=false signal-handoffs=true");
     g_signal_connect(scene.sink, "handoff", G_CALLBACK(on_handoff), &count);
     source = gst_element_get_static_pad(scene.encoder, "src");
@@ -281,7 +287,8 @@ static void test_properties(void)
     Scene scene;
     gint mode;
 
-    set_up(&scene, NULL, "videotestsrc pattern=snow ! video/x-raw,format=BGRx,width=320,height=240,framerate=30/1 ! "
+    set_up(&scene, NULL,
+           "videotestsrc pattern=snow ! video/x-raw,format=BGRx,width=320,height=240,framerate=30/1 ! "
            "%s bitrate=300 ! appsink name=out sync=false max-buffers=2");
     go(&scene, GST_STATE_PLAYING);
     gst_sample_unref(pull(&scene));
@@ -295,7 +302,7 @@ static void test_properties(void)
     g_object_set(scene.encoder, "bitrate", 6000, NULL);
     g_assert_true(comes(&scene, is_larger, 10000, 100));
     g_assert_cmpuint(read_uint(&scene, "bitrate"), ==, 6000);
-    g_assert_cmpuint(stat_of(&scene, "keyframes"), ==, 1);      /* the running encoder took it */
+    g_assert_cmpuint(stat_of(&scene, "keyframes"), ==, 1); /* the running encoder took it */
 
     g_object_set(scene.encoder, "aud", TRUE, NULL);
     g_assert_true(comes(&scene, has_aud, 1, 20));
@@ -353,12 +360,13 @@ static void test_refused(void)
 {
     Scene scene;
 
-    set_up(&scene, NULL, "videotestsrc ! video/x-raw,format=BGRx,width=128,height=96 ! %s max-qp=30 ! "
+    set_up(&scene, NULL,
+           "videotestsrc ! video/x-raw,format=BGRx,width=128,height=96 ! %s max-qp=30 ! "
            "appsink name=out sync=false max-buffers=2");
     go(&scene, GST_STATE_PLAYING);
     gst_sample_unref(pull(&scene));
     g_object_set(scene.encoder, "min-qp", 40, NULL);
-    for (guint i = 0; i < 20; i++) {        /* those under way first */
+    for (guint i = 0; i < 20; i++) { /* those under way first */
         gst_sample_unref(pull(&scene));
     }
     expect(&scene, GST_MESSAGE_WARNING, "the smallest is not above the largest");
@@ -373,7 +381,8 @@ static void check_profile(const char *asked)
 {
     g_autofree char *caps = g_strdup_printf("video/x-h264,%s", asked);
     g_autofree char *line = g_strdup_printf("videotestsrc ! video/x-raw,format=BGRx,width=128,height=96 ! %%s ! %s ! "
-                                            "appsink name=out sync=false max-buffers=2", caps);
+                                            "appsink name=out sync=false max-buffers=2",
+                                            caps);
     GstSample *sample;
     GstCaps *wanted;
     Scene scene;
@@ -401,7 +410,8 @@ static void test_profile(void)
     check_profile("level=(string){ 4, 5.1 }");
     check_profile("profile=constrained-baseline,level=(string){ 1, 1.1, 1.2, 1.3, 2, 2.1, 2.2, 3, 3.1 }");
     /* 1280 x 720 is more than level 1 has room for. */
-    set_up(&scene, NULL, "videotestsrc ! video/x-raw,format=BGRx,width=1280,height=720 ! %s ! "
+    set_up(&scene, NULL,
+           "videotestsrc ! video/x-raw,format=BGRx,width=1280,height=720 ! %s ! "
            "video/x-h264,level=(string)1 ! appsink name=out sync=false");
     gst_element_set_state(scene.pipeline, GST_STATE_PLAYING);
     expect(&scene, GST_MESSAGE_ERROR, "is not what downstream takes");
@@ -417,7 +427,8 @@ static void test_slow(void)
     guint level, highest = 0;
     Scene scene;
 
-    set_up(&scene, "--encode-delay=100", "videotestsrc is-live=true ! video/x-raw,format=BGRx,width=128,height=96,"
+    set_up(&scene, "--encode-delay=100",
+           "videotestsrc is-live=true ! video/x-raw,format=BGRx,width=128,height=96,"
            "framerate=30/1 ! queue name=q max-size-buffers=0 max-size-bytes=0 max-size-time=0 ! %s ! "
            "appsink name=out sync=false max-buffers=2");
     queue = gst_bin_get_by_name(GST_BIN(scene.pipeline), "q");
@@ -452,7 +463,8 @@ static void test_still(void)
     gint64 before;
     Scene scene;
 
-    set_up(&scene, NULL, "appsrc name=in is-live=true format=time caps=video/x-raw,format=BGRx,width=128,height=96,"
+    set_up(&scene, NULL,
+           "appsrc name=in is-live=true format=time caps=video/x-raw,format=BGRx,width=128,height=96,"
            "framerate=0/1,max-framerate=30/1 ! %s ! appsink name=out sync=false");
     source = gst_bin_get_by_name(GST_BIN(scene.pipeline), "in");
     gst_element_set_state(scene.pipeline, GST_STATE_PLAYING);
@@ -476,7 +488,8 @@ static void test_comes_back(void)
 {
     Scene scene;
 
-    set_up(&scene, NULL, "videotestsrc is-live=true ! video/x-raw,format=BGRx,width=128,height=96,framerate=30/1 ! "
+    set_up(&scene, NULL,
+           "videotestsrc is-live=true ! video/x-raw,format=BGRx,width=128,height=96,framerate=30/1 ! "
            "%s reconnect=true ! h264parse ! avdec_h264 ! appsink name=out sync=false max-buffers=2 drop=true");
     go(&scene, GST_STATE_PLAYING);
     for (guint i = 0; i < 10; i++) {
@@ -500,7 +513,8 @@ static void test_hangs(void)
     gint64 before;
     Scene scene;
 
-    set_up(&scene, NULL, "videotestsrc ! video/x-raw,format=BGRx,width=128,height=96 ! %s timeout=0 ! "
+    set_up(&scene, NULL,
+           "videotestsrc ! video/x-raw,format=BGRx,width=128,height=96 ! %s timeout=0 ! "
            "appsink name=out sync=false max-buffers=2");
     go(&scene, GST_STATE_PLAYING);
     gst_sample_unref(pull(&scene));

@@ -19,7 +19,7 @@ typedef struct Client {
     ScriptHost *host;
     VsockStats *stats;
     VsockStream *stream;
-    gint freed;                 /* buffers whose last reference went */
+    gint freed; /* buffers whose last reference went */
 } Client;
 
 static void on_failed(gpointer user, GError *error)
@@ -223,7 +223,8 @@ static void test_pool_of_two(void)
     for (gint i = 0; i < 10; i++) {
         /* Upstream has a buffer to draw into as soon as one of its two is back. */
         g_assert_true(wait_freed_at_least(&c, i - 1));
-        /* Answers that the other thread has not taken yet keep their places, and one submitted meanwhile may be skipped. */
+        /* Answers that the other thread has not taken yet keep their places, and one submitted meanwhile may be
+         * skipped. */
         g_assert_cmpint(vsock_stream_wait(c.stream, FALSE), ==, VSOCK_WAIT_READY);
         submit(&c, 7 + (guint)i % 2, (GstClockTime)(i + 1) * 1000, -1);
     }
@@ -363,7 +364,9 @@ static void check_no_permission(const char *folder)
             _exit(2);
         }
         _exit(!vsock_node_open(folder, &error) && g_error_matches(error, VSOCK_GPU_ERROR, VSOCK_GPU_ERROR_ACCESS) &&
-              strstr(error->message, "render") ? 0 : 1);
+                      strstr(error->message, "render")
+                  ? 0
+                  : 1);
     }
     g_assert_cmpint(waitpid(child, &status, 0), ==, child);
     g_assert_cmpint(status, ==, 0);

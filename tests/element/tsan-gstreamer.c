@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * tsan-gstreamer.c - what ThreadSanitizer cannot see of GLib and GStreamer, which a distribution builds without it, told
- * by name. Linked into ThreadSanitizer builds of the element's tests, beside tsan-glib.c.
+ * tsan-gstreamer.c - what ThreadSanitizer cannot see of GLib and GStreamer, which a distribution builds without it,
+ * told by name. Linked into ThreadSanitizer builds of the element's tests, beside tsan-glib.c.
  *
  * Queues that hand things from thread to thread are told to it, so that it goes on looking at what is handed over.
  */
@@ -145,9 +145,9 @@ static void run_in_pool(gpointer data, gpointer user_data)
 
 GThreadPool *g_thread_pool_new(GFunc func, gpointer user_data, gint max_threads, gboolean exclusive, GError **error)
 {
-    Pool *pool = g_new(Pool, 1);        /* as long as the program: GLib does not say when a pool's last thread ends */
+    Pool *pool = g_new(Pool, 1); /* as long as the program: GLib does not say when a pool's last thread ends */
 
-    *pool = (Pool) { func, user_data };
+    *pool = (Pool){ func, user_data };
     return (REAL(g_thread_pool_new))(run_in_pool, pool, max_threads, exclusive, error);
 }
 
@@ -163,10 +163,10 @@ const char *__tsan_default_suppressions(void)
 {
     /* GThreadPool's own queue: its nodes are made and freed under a lock inside GLib. Nothing under test calls it. */
     return "race:g_queue_pop_tail\n"
-    /* A message is freed by whoever lets go last, often the one that posts it, after a test has read it. */
+           /* A message is freed by whoever lets go last, often the one that posts it, after a test has read it. */
            "race:gst_element_post_message\n"
            "race:gst_element_message_full\n"
-    /* The decoder behind the element hands frames to its own threads, and takes its locks in both orders. */
+           /* The decoder behind the element hands frames to its own threads, and takes its locks in both orders. */
            "race:libavutil.so\n"
            "race:libavcodec.so\n"
            "deadlock:gst_video_decoder_get_frame\n"

@@ -20,25 +20,25 @@ Rgb paint_noise(guint x, guint y, guint width, guint height, guint n)
 {
     guint32 bits = hash(x + y * 16384 + n * 7919);
 
-    return (Rgb) { (guint8)bits, (guint8)(bits >> 8), (guint8)(bits >> 16) };
+    return (Rgb){ (guint8)bits, (guint8)(bits >> 8), (guint8)(bits >> 16) };
 }
 
 Rgb paint_flat(guint x, guint y, guint width, guint height, guint n)
 {
-    return (Rgb) { (guint8)(n >> 16), (guint8)(n >> 8), (guint8)n };
+    return (Rgb){ (guint8)(n >> 16), (guint8)(n >> 8), (guint8)n };
 }
 
 Rgb paint_smooth(guint x, guint y, guint width, guint height, guint n)
 {
     double u = (x + 0.5) / width, v = (y + 0.5) / height;
 
-    return (Rgb) { (guint8)(30 + 200 * u), (guint8)(220 - 150 * v), (guint8)(20 + 180 * u * v) };
+    return (Rgb){ (guint8)(30 + 200 * u), (guint8)(220 - 150 * v), (guint8)(20 + 180 * u * v) };
 }
 
 static gboolean in_letter(double u, double v)
 {
     return (u >= 0.3 && u < 0.38 && v >= 0.2 && v < 0.8) || (u >= 0.3 && u < 0.62 && v >= 0.2 && v < 0.3) ||
-           (u >= 0.3 && u < 0.52 && v >= 0.45 && v < 0.55);
+        (u >= 0.3 && u < 0.52 && v >= 0.45 && v < 0.55);
 }
 
 Rgb paint_figure(guint x, guint y, guint width, guint height, guint n)
@@ -46,19 +46,19 @@ Rgb paint_figure(guint x, guint y, guint width, guint height, guint n)
     double u = (double)x / width, v = (double)y / height;
 
     if (in_letter(u, v)) {
-        return (Rgb) { 240, 240, 240 };
+        return (Rgb){ 240, 240, 240 };
     }
     if (u < 0.15 && v < 0.15) {
-        return (Rgb) { 255, 0, 0 };
+        return (Rgb){ 255, 0, 0 };
     }
     if (u >= 0.8 && v < 0.1) {
-        return (Rgb) { 0, 255, 0 };
+        return (Rgb){ 0, 255, 0 };
     }
     if (u < 0.1 && v >= 0.75) {
-        return (Rgb) { 0, 0, 255 };
+        return (Rgb){ 0, 0, 255 };
     }
     if (x / 8 == n % ((width + 7) / 8) && v >= 0.85) {
-        return (Rgb) { 255, 255, 0 };
+        return (Rgb){ 255, 255, 0 };
     }
     return paint_smooth(x, y, width, height, n);
 }
@@ -66,12 +66,12 @@ Rgb paint_figure(guint x, guint y, guint width, guint height, guint n)
 Rgb paint_number(guint x, guint y, guint width, guint height, guint n)
 {
     if (y < 16 && x < 256) {
-        return n >> (x / 16) & 1 ? (Rgb) { 255, 255, 255 } : (Rgb) { 0, 0, 0 };
+        return n >> (x / 16) & 1 ? (Rgb){ 255, 255, 255 } : (Rgb){ 0, 0, 0 };
     }
     if (y >= height / 2) {
         guint32 grey = hash((x + n * 3) / 4 + y / 4 * 16384) & 0x7f;
 
-        return (Rgb) { (guint8)(grey + 40), (guint8)grey, (guint8)(grey + 80) };
+        return (Rgb){ (guint8)(grey + 40), (guint8)grey, (guint8)(grey + 80) };
     }
     return paint_smooth(x, y, width, height, n);
 }
@@ -80,7 +80,7 @@ Rgb paint_busy(guint x, guint y, guint width, guint height, guint n)
 {
     guint32 grey = hash(x / 8 + y / 8 * 4096 + n * 99991) & 0x3f;
 
-    return (Rgb) { (guint8)(grey + 90 + x % 8 * 4), (guint8)(grey + 60), (guint8)(grey + y % 8 * 3) };
+    return (Rgb){ (guint8)(grey + 90 + x % 8 * 4), (guint8)(grey + 60), (guint8)(grey + y % 8 * 3) };
 }
 
 /* ---- planes ---- */
@@ -200,10 +200,18 @@ static HelixSurface *guarded_new(guint32 fourcc, guint width, guint height, guin
     guarded->map = mmap(NULL, guarded->map_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     g_assert_true(guarded->map != MAP_FAILED);
     g_assert_cmpint(mprotect((guint8 *)guarded->map + body, page, PROT_NONE), ==, 0);
-    guarded->surface = (HelixSurface) {
-        .kind = HELIX_SURFACE_MEMORY, .width = width, .height = height, .fourcc = fourcc, .n_planes = nv12 ? 2 : 1,
-        .offset = { 0, nv12 ? chroma : 0 }, .stride = { stride, nv12 ? stride : 0 },
-        .data = (guint8 *)guarded->map + body - size, .size = size, .fd = -1, .destroy = guarded_destroy,
+    guarded->surface = (HelixSurface){
+        .kind = HELIX_SURFACE_MEMORY,
+        .width = width,
+        .height = height,
+        .fourcc = fourcc,
+        .n_planes = nv12 ? 2 : 1,
+        .offset = { 0, nv12 ? chroma : 0 },
+        .stride = { stride, nv12 ? stride : 0 },
+        .data = (guint8 *)guarded->map + body - size,
+        .size = size,
+        .fd = -1,
+        .destroy = guarded_destroy,
     };
     g_atomic_ref_count_init(&guarded->surface.refs);
     return &guarded->surface;
@@ -276,7 +284,7 @@ Decoder *decoder_new(void)
 
     g_assert_nonnull(codec);
     decoder->codec = avcodec_alloc_context3(codec);
-    decoder->codec->thread_count = 1;   /* a decoder with frame threads is late by design */
+    decoder->codec->thread_count = 1; /* a decoder with frame threads is late by design */
     decoder->codec->err_recognition = AV_EF_EXPLODE | AV_EF_CAREFUL | AV_EF_COMPLIANT;
     g_assert_cmpint(avcodec_open2(decoder->codec, codec, NULL), ==, 0);
     decoder->packet = av_packet_alloc();
@@ -311,7 +319,7 @@ Yuv *decoder_feed(Decoder *decoder, GBytes *unit)
     g_assert_cmpint(avcodec_send_packet(decoder->codec, decoder->packet), ==, 0);
     av_packet_unref(decoder->packet);
     g_assert_cmpint(avcodec_receive_frame(decoder->codec, frame), ==, 0);
-    g_assert_true(frame->format == AV_PIX_FMT_YUV420P || frame->format == AV_PIX_FMT_YUVJ420P);     /* J: full range */
+    g_assert_true(frame->format == AV_PIX_FMT_YUV420P || frame->format == AV_PIX_FMT_YUVJ420P); /* J: full range */
     g_assert_cmpint(frame->decode_error_flags, ==, 0);
 
     yuv = yuv_new((guint)frame->width, (guint)frame->height);

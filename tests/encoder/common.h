@@ -35,7 +35,7 @@ Rgb paint_busy(guint x, guint y, guint width, guint height, guint n);
 
 /* 4:2:0 planes. */
 typedef struct Yuv {
-    guint width, height;        /* of y; u and v have half of each */
+    guint width, height; /* of y; u and v have half of each */
     guint8 *y, *u, *v;
 } Yuv;
 
@@ -48,7 +48,7 @@ Yuv *yuv_reference(Painter painter, guint width, guint height, guint n);
 
 typedef struct Difference {
     guint max;
-    double psnr;                /* dB; 200 if there is no difference */
+    double psnr; /* dB; 200 if there is no difference */
 } Difference;
 
 /* Of plane 0 (y), 1 (u) or 2 (v). */

@@ -13,7 +13,7 @@ static void test_find(void)
     g_assert_true(best == helix_encoder_find("auto", FALSE, NULL));
     g_assert_true(helix_encoder_find("null", FALSE, NULL) == &helix_encoder_null);
     g_assert_true(helix_encoder_find("null-texture", FALSE, NULL) == &helix_encoder_null_texture);
-    if (!best) {    /* a grey film is nobody's default */
+    if (!best) { /* a grey film is nobody's default */
         g_assert_error(none, HELIX_ERROR, HELIX_CODE_NO_ENCODER);
         g_assert_nonnull(strstr(none->message, "libx264"));
     }
@@ -44,9 +44,9 @@ static void test_find_hardware(void)
     g_assert_error(error, HELIX_ERROR, HELIX_CODE_NO_ENCODER);
     g_assert_nonnull(strstr(error->message, "software, which is switched off"));
     g_assert_nonnull(strstr(error->message, "there are: auto, "));
-    g_assert_nonnull(strstr(error->message, "x264, null"));      /* of this build, usable or not */
+    g_assert_nonnull(strstr(error->message, "x264, null")); /* of this build, usable or not */
     g_clear_error(&error);
-    g_assert_null(helix_encoder_find("x264", TRUE, &error));    /* the verdict is kept, with its reason */
+    g_assert_null(helix_encoder_find("x264", TRUE, &error)); /* the verdict is kept, with its reason */
     g_assert_nonnull(strstr(error->message, "software, which is switched off"));
     g_clear_error(&error);
 #endif
@@ -92,24 +92,30 @@ static void test_automatic(void)
 
     /* half the rate for half the frames; never absurdly little or much; never above the maximum asked for */
     g_assert_cmpuint(complete(slower).bitrate, ==, 1920 * 1080 * 3);
-    g_assert_cmpuint(complete((HelixEncoderConfig) { .width = 2, .height = 2 }).bitrate, ==, 500000);
-    g_assert_cmpuint(complete((HelixEncoderConfig) { .width = 8192, .height = 4320 }).bitrate, ==, 100000000);
-    g_assert_cmpuint(complete((HelixEncoderConfig) { .width = 1920, .height = 1080, .max_bitrate = 3000000 }).bitrate,
+    g_assert_cmpuint(complete((HelixEncoderConfig){ .width = 2, .height = 2 }).bitrate, ==, 500000);
+    g_assert_cmpuint(complete((HelixEncoderConfig){ .width = 8192, .height = 4320 }).bitrate, ==, 100000000);
+    g_assert_cmpuint(complete((HelixEncoderConfig){ .width = 1920, .height = 1080, .max_bitrate = 3000000 }).bitrate,
                      ==, 3000000);
 }
 
 static void test_frame_rates(void)
 {
     static const guint32 rates[][4] = {
-        { 60000, 1001, 60000, 1001 }, { 50, 2, 25, 1 }, { 0, 1, 60, 1 }, { 0, 0, 60, 1 }, { 1, 2, 1, 2 },
-        { 1, 10, 1, 10 }, { 1000, 1, 1000, 1 },
+        { 60000, 1001, 60000, 1001 },
+        { 50, 2, 25, 1 },
+        { 0, 1, 60, 1 },
+        { 0, 0, 60, 1 },
+        { 1, 2, 1, 2 },
+        { 1, 10, 1, 10 },
+        { 1000, 1, 1000, 1 },
         /* terms too large for a VUI: to the thousandth of a frame */
-        { 1000000000, 16666667, 60, 1 }, { 4294967295u, 71582788, 60, 1 },
+        { 1000000000, 16666667, 60, 1 },
+        { 4294967295u, 71582788, 60, 1 },
     };
 
     for (guint i = 0; i < G_N_ELEMENTS(rates); i++) {
-        HelixEncoderConfig config = complete((HelixEncoderConfig) {
-            .width = 640, .height = 480, .fps_num = rates[i][0], .fps_den = rates[i][1] });
+        HelixEncoderConfig config = complete(
+            (HelixEncoderConfig){ .width = 640, .height = 480, .fps_num = rates[i][0], .fps_den = rates[i][1] });
 
         g_assert_cmpuint(config.fps_num, ==, rates[i][2]);
         g_assert_cmpuint(config.fps_den, ==, rates[i][3]);
@@ -121,7 +127,7 @@ static void test_refused(void)
     static const struct {
         HelixEncoderConfig config;
         int code;
-        const char *says;       /* the range that would be right */
+        const char *says; /* the range that would be right */
     } cases[] = {
         { { .width = 0, .height = 480 }, HELIX_CODE_GEOMETRY, "from 1 to 8192" },
         { { .width = 640, .height = 8193 }, HELIX_CODE_GEOMETRY, "from 1 to 8192" },
@@ -159,10 +165,10 @@ static void test_refused(void)
 
 static void test_level(void)
 {
-    HelixEncoderConfig config = complete((HelixEncoderConfig) { .width = 320, .height = 240 });
+    HelixEncoderConfig config = complete((HelixEncoderConfig){ .width = 320, .height = 240 });
 
     g_assert_cmpuint(helix_encoder_level(&config), ==, 31);
-    config.level = 21;          /* what was asked for, if it is enough: 300 macroblocks, 18000 a second */
+    config.level = 21; /* what was asked for, if it is enough: 300 macroblocks, 18000 a second */
     g_assert_cmpuint(helix_encoder_level(&config), ==, 21);
     config.level = 10;
     g_assert_cmpuint(helix_encoder_level(&config), ==, 21);
@@ -170,7 +176,7 @@ static void test_level(void)
     g_assert_cmpuint(helix_encoder_level(&config), ==, 50);
     config.rate_control = HELIX_RATE_CQP;
     g_assert_cmpuint(helix_encoder_level(&config), ==, 21);
-    config = complete((HelixEncoderConfig) { .width = 1920, .height = 1080, .level = 30 });
+    config = complete((HelixEncoderConfig){ .width = 1920, .height = 1080, .level = 30 });
     g_assert_cmpuint(helix_encoder_level(&config), ==, 42);
 }
 

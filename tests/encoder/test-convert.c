@@ -65,8 +65,8 @@ static void check_same_size(guint32 fourcc, guint width, guint height, guint str
 
 static void test_same_size(void)
 {
-    static const guint sizes[][2] = { { 64, 48 }, { 65, 49 }, { 66, 49 }, { 65, 50 }, { 322, 242 }, { 641, 361 },
-                                      { 8192, 3 }, { 1, 8192 } };
+    static const guint sizes[][2] = { { 64, 48 },   { 65, 49 },   { 66, 49 },  { 65, 50 },
+                                      { 322, 242 }, { 641, 361 }, { 8192, 3 }, { 1, 8192 } };
 
     for (guint f = 0; f < G_N_ELEMENTS(formats); f++) {
         for (guint s = 0; s < G_N_ELEMENTS(sizes); s++) {
@@ -90,7 +90,8 @@ static void test_small(void)
     }
 }
 
-/* The vector code by itself, at every width around its pieces: exact to a level, and nothing written outside of the picture. */
+/* The vector code by itself, at every width around its pieces: exact to a level, and nothing written outside of the
+ * picture. */
 static void test_vectors(void)
 {
     if (!helix_convert_rgb_available()) {
@@ -106,7 +107,10 @@ static void test_vectors(void)
         g_autoptr(Yuv) got = NULL;
         g_autofree guint8 *out = g_malloc(size);
         HelixNv12 nv12 = { .plane = { out, out + (gsize)stride * height }, .stride = { stride, stride } };
-        HelixRgbPicture picture = { .pixels = surface->data, .stride = surface->stride[0], .width = width, .height = height,
+        HelixRgbPicture picture = { .pixels = surface->data,
+                                    .stride = surface->stride[0],
+                                    .width = width,
+                                    .height = height,
                                     .red_first = fourcc == HELIX_FORMAT_XB24 };
 
         memset(out, 0xa5, size);
@@ -122,10 +126,11 @@ static void test_vectors(void)
 }
 
 typedef struct Distance {
-    double luma, cb, cr;        /* the largest, from the exact value */
+    double luma, cb, cr; /* the largest, from the exact value */
 } Distance;
 
-static void measure_block(Distance *far, const guint8 *pixels, gsize stride, const guint8 *luma, gsize out_stride, const guint8 *chroma)
+static void measure_block(Distance *far, const guint8 *pixels, gsize stride, const guint8 *luma, gsize out_stride,
+                          const guint8 *chroma)
 {
     double mean[3] = { 0 }, y;
 
@@ -143,7 +148,8 @@ static void measure_block(Distance *far, const guint8 *pixels, gsize stride, con
     far->cr = MAX(far->cr, ABS(chroma[1] - (128 + 224 / 255.0 * (mean[2] - y) / 1.5748)));
 }
 
-/* Any pixels, or neighbours that differ a little, near the ends of the range too, where roundings add up: as far as the header says. */
+/* Any pixels, or neighbours that differ a little, near the ends of the range too, where roundings add up: as far as the
+ * header says. */
 static void test_exactness(void)
 {
     enum { WIDTH = 512, TIMES = 1500 };
@@ -157,9 +163,11 @@ static void test_exactness(void)
     }
     for (guint i = 0; i < TIMES; i++) {
         for (guint x = 0; x < WIDTH * 4; x++) {
-            guint base = i % 3 == 0 ? 0 : i % 3 == 1 ? (guint)g_test_rand_int_range(0, 253) : 252 * (guint)g_test_rand_int_range(0, 2);
+            guint base = i % 3 == 0 ? 0
+                : i % 3 == 1        ? (guint)g_test_rand_int_range(0, 253)
+                                    : 252 * (guint)g_test_rand_int_range(0, 2);
 
-            for (guint at = 0; x % 8 < 4 && at < 4; at++) {         /* a block's four pixels */
+            for (guint at = 0; x % 8 < 4 && at < 4; at++) { /* a block's four pixels */
                 guint8 *to = pixels + (at / 2) * picture.stride + (at % 2) * 4 + x;
 
                 *to = (guint8)(i % 3 == 0 ? g_test_rand_int_range(0, 256) : (gint)base + g_test_rand_int_range(0, 4));
@@ -174,7 +182,7 @@ static void test_exactness(void)
     g_assert_cmpfloat(far.luma, <, 1);
     g_assert_cmpfloat(far.cb, <, 1.62);
     g_assert_cmpfloat(far.cr, <, 1.39);
-    g_assert_cmpfloat(far.cb, >, 1);        /* else the header says too little */
+    g_assert_cmpfloat(far.cb, >, 1); /* else the header says too little */
 }
 
 /* The primaries, their pairs, black, white and greys, by the formula and by the codes everyone knows. */
@@ -184,9 +192,9 @@ static void test_flat(void)
         guint colour;
         guint8 y, u, v;
     } known[] = {
-        { 0x000000, 16, 128, 128 }, { 0xffffff, 235, 128, 128 }, { 0xff0000, 63, 102, 240 }, { 0x00ff00, 173, 42, 26 },
-        { 0x0000ff, 32, 240, 118 }, { 0xffff00, 219, 16, 138 }, { 0x00ffff, 188, 154, 16 }, { 0xff00ff, 78, 214, 230 },
-        { 0x808080, 126, 128, 128 },
+        { 0x000000, 16, 128, 128 }, { 0xffffff, 235, 128, 128 }, { 0xff0000, 63, 102, 240 },
+        { 0x00ff00, 173, 42, 26 },  { 0x0000ff, 32, 240, 118 },  { 0xffff00, 219, 16, 138 },
+        { 0x00ffff, 188, 154, 16 }, { 0xff00ff, 78, 214, 230 },  { 0x808080, 126, 128, 128 },
     };
 
     for (guint i = 0; i < G_N_ELEMENTS(known); i++) {
@@ -226,7 +234,7 @@ static void test_halved(void)
 static void test_scaled(void)
 {
     static const guint sizes[][4] = { { 640, 480, 320, 240 }, { 321, 241, 640, 480 }, { 1000, 300, 512, 512 },
-                                      { 37, 91, 128, 64 }, { 320, 240, 322, 242 }, { 320, 240, 318, 240 },
+                                      { 37, 91, 128, 64 },    { 320, 240, 322, 242 }, { 320, 240, 318, 240 },
                                       { 16, 16, 1280, 720 } };
 
     for (guint f = 0; f < G_N_ELEMENTS(formats); f++) {
@@ -236,7 +244,7 @@ static void test_scaled(void)
             g_autoptr(Yuv) expected = yuv_reference(paint_smooth, size[2], size[3], 0);
             HelixNv12 nv12;
             g_autoptr(Yuv) got = convert(surface, size[2], size[3], &nv12);
-            double floor = size[0] == 16 ? 28 : 36;     /* 16 pixels say little about 1280 */
+            double floor = size[0] == 16 ? 28 : 36; /* 16 pixels say little about 1280 */
 
             for (guint plane = 0; plane < 3; plane++) {
                 g_assert_cmpfloat(yuv_compare(expected, got, plane).psnr, >=, floor);
@@ -248,12 +256,13 @@ static void test_scaled(void)
 /* A 1 x 1 picture and the largest factors: a picture or an error, never a crash. */
 static void test_extremes(void)
 {
-    static const guint sizes[][4] = { { 1, 1, 640, 480 }, { 2, 1, 8192, 2 }, { 8192, 2, 2, 2 }, { 2, 8192, 2, 2 },
-                                      { 8191, 3, 640, 2 } };
+    static const guint sizes[][4] = {
+        { 1, 1, 640, 480 }, { 2, 1, 8192, 2 }, { 8192, 2, 2, 2 }, { 2, 8192, 2, 2 }, { 8191, 3, 640, 2 }
+    };
 
     for (guint s = 0; s < G_N_ELEMENTS(sizes); s++) {
-        g_autoptr(HelixSurface) surface = surface_paint(HELIX_FORMAT_XR24, sizes[s][0], sizes[s][1], 0, 0, paint_flat,
-                                                        0xffffff);
+        g_autoptr(HelixSurface)
+            surface = surface_paint(HELIX_FORMAT_XR24, sizes[s][0], sizes[s][1], 0, 0, paint_flat, 0xffffff);
         g_autoptr(GError) error = NULL;
         HelixConverter *converter = helix_converter_new(sizes[s][2], sizes[s][3]);
         HelixNv12 nv12;
@@ -291,23 +300,58 @@ static void test_reuse(void)
 
 typedef void (*Spoil)(HelixSurface *surface);
 
-static void spoil_kind(HelixSurface *surface) { surface->kind = HELIX_SURFACE_DMABUF; }
-static void spoil_data(HelixSurface *surface) { surface->data = NULL; }
-static void spoil_format(HelixSurface *surface) { surface->fourcc = HELIX_FOURCC('Y', 'U', '1', '2'); }
-static void spoil_width(HelixSurface *surface) { surface->width = 0; }
-static void spoil_height(HelixSurface *surface) { surface->height++; }
-static void spoil_huge(HelixSurface *surface) { surface->height = G_MAXUINT32; }
-static void spoil_stride(HelixSurface *surface) { surface->stride[0] = surface->width * 4 - 1; }
-static void spoil_big_stride(HelixSurface *surface) { surface->stride[0] = G_MAXUINT32; surface->height = 1; }
-static void spoil_offset(HelixSurface *surface) { surface->offset[0] = 1; }
-static void spoil_big_offset(HelixSurface *surface) { surface->offset[0] = G_MAXSIZE; }
-static void spoil_size(HelixSurface *surface) { surface->size--; }
+static void spoil_kind(HelixSurface *surface)
+{
+    surface->kind = HELIX_SURFACE_DMABUF;
+}
+static void spoil_data(HelixSurface *surface)
+{
+    surface->data = NULL;
+}
+static void spoil_format(HelixSurface *surface)
+{
+    surface->fourcc = HELIX_FOURCC('Y', 'U', '1', '2');
+}
+static void spoil_width(HelixSurface *surface)
+{
+    surface->width = 0;
+}
+static void spoil_height(HelixSurface *surface)
+{
+    surface->height++;
+}
+static void spoil_huge(HelixSurface *surface)
+{
+    surface->height = G_MAXUINT32;
+}
+static void spoil_stride(HelixSurface *surface)
+{
+    surface->stride[0] = surface->width * 4 - 1;
+}
+static void spoil_big_stride(HelixSurface *surface)
+{
+    surface->stride[0] = G_MAXUINT32;
+    surface->height = 1;
+}
+static void spoil_offset(HelixSurface *surface)
+{
+    surface->offset[0] = 1;
+}
+static void spoil_big_offset(HelixSurface *surface)
+{
+    surface->offset[0] = G_MAXSIZE;
+}
+static void spoil_size(HelixSurface *surface)
+{
+    surface->size--;
+}
 
 /* What the converter is handed is checked against the memory it lies in, without overflow. */
 static void test_bad_surfaces(void)
 {
-    static const Spoil spoils[] = { spoil_kind, spoil_data, spoil_format, spoil_width, spoil_height, spoil_huge,
-                                    spoil_stride, spoil_big_stride, spoil_offset, spoil_big_offset, spoil_size };
+    static const Spoil spoils[] = { spoil_kind,   spoil_data,       spoil_format, spoil_width,
+                                    spoil_height, spoil_huge,       spoil_stride, spoil_big_stride,
+                                    spoil_offset, spoil_big_offset, spoil_size };
 
     for (guint i = 0; i < G_N_ELEMENTS(spoils); i++) {
         g_autoptr(HelixSurface) surface = surface_paint(HELIX_FORMAT_AR24, 64, 64, 0, 0, paint_flat, 0);

@@ -19,10 +19,10 @@ static void assert_nal(const guint8 *stream, gsize size, gsize *position, guint 
 static void test_walk(void)
 {
     static const guint8 stream[] = {
-        0xaa, 0, 0, 0, 1, 0x67, 0x11, 0x22,     /* junk, then an SPS behind four bytes */
-        0, 0, 1, 0x68, 0x33,                    /* three bytes */
-        0, 0, 1, 0, 0, 0, 1,                    /* nothing between two start codes */
-        0x65, 0x44, 0, 0, 3, 1, 0, 0, 0,        /* emulation prevention inside, trailing zeros behind */
+        0xaa, 0,    0, 0,    1,    0x67, 0x11, 0x22,    /* junk, then an SPS behind four bytes */
+        0,    0,    1, 0x68, 0x33,                      /* three bytes */
+        0,    0,    1, 0,    0,    0,    1,             /* nothing between two start codes */
+        0x65, 0x44, 0, 0,    3,    1,    0,    0,    0, /* emulation prevention inside, trailing zeros behind */
     };
     gsize position = 0;
     HelixNal nal;
@@ -75,16 +75,30 @@ static void test_golomb(void)
     helix_bits_put_ue(&writer, 0xfffffffe);
     helix_bits_put(&writer, 1, 1);
     g_assert_cmpuint(bytes->len, ==, 8);
-    g_assert_cmpuint(bytes->data[3], ==, 1);    /* 31 zeros, then 32 ones */
+    g_assert_cmpuint(bytes->data[3], ==, 1); /* 31 zeros, then 32 ones */
     g_assert_cmpuint(bytes->data[7], ==, 0xff);
 }
 
 static const HelixSps sample = {
-    .profile_idc = 100, .level_idc = 42, .log2_max_frame_num = 4, .width = 1918, .height = 1078,
-    .vui = TRUE, .sar_width = 1, .sar_height = 1,
-    .colour_description = TRUE, .primaries = 1, .transfer = 1, .matrix = 1, .chroma_loc = TRUE, .chroma_loc_type = 1,
-    .timing = TRUE, .num_units_in_tick = 1001, .time_scale = 120000,
-    .bitstream_restriction = TRUE, .max_dec_frame_buffering = 1,
+    .profile_idc = 100,
+    .level_idc = 42,
+    .log2_max_frame_num = 4,
+    .width = 1918,
+    .height = 1078,
+    .vui = TRUE,
+    .sar_width = 1,
+    .sar_height = 1,
+    .colour_description = TRUE,
+    .primaries = 1,
+    .transfer = 1,
+    .matrix = 1,
+    .chroma_loc = TRUE,
+    .chroma_loc_type = 1,
+    .timing = TRUE,
+    .num_units_in_tick = 1001,
+    .time_scale = 120000,
+    .bitstream_restriction = TRUE,
+    .max_dec_frame_buffering = 1,
 };
 
 static void test_sps_round_trip(void)
@@ -161,7 +175,7 @@ static void test_levels(void)
 {
     g_assert_cmpuint(helix_h264_level(176, 144, 15, 1, 64000, 66, 0), ==, 10);
     g_assert_cmpuint(helix_h264_level(176, 144, 15, 1, 64001, 66, 0), ==, 11);
-    g_assert_cmpuint(helix_h264_level(176, 144, 15, 1, 80000, 100, 0), ==, 10);    /* High: 1.25 times */
+    g_assert_cmpuint(helix_h264_level(176, 144, 15, 1, 80000, 100, 0), ==, 10); /* High: 1.25 times */
     g_assert_cmpuint(helix_h264_level(1280, 720, 30, 1, 5000000, 100, 0), ==, 31);
     g_assert_cmpuint(helix_h264_level(1280, 720, 60, 1, 5000000, 100, 0), ==, 32);
     g_assert_cmpuint(helix_h264_level(1920, 1080, 30, 1, 20000000, 77, 0), ==, 40);
@@ -172,7 +186,7 @@ static void test_levels(void)
     g_assert_cmpuint(helix_h264_level(8192, 4352, 60, 1, 20000000, 100, 0), ==, 61);
     g_assert_cmpuint(helix_h264_level(8192, 4352, 1000, 1, 20000000, 100, 0), ==, 62);
     g_assert_cmpuint(helix_h264_level(8192, 8192, 1, 1, 20000000, 100, 0), ==, 0);
-    g_assert_cmpuint(helix_h264_level(8192, 16, 1, 1, 20000000, 77, 0), ==, 51);   /* a side is at most sqrt(8 MaxFS) */
+    g_assert_cmpuint(helix_h264_level(8192, 16, 1, 1, 20000000, 77, 0), ==, 51); /* a side is at most sqrt(8 MaxFS) */
     g_assert_true(helix_h264_level_known(31));
     g_assert_false(helix_h264_level_known(33));
     g_assert_false(helix_h264_level_known(9));

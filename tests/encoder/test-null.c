@@ -63,8 +63,8 @@ static void check_stream(guint width, guint height, guint profile, guint aud, gu
         } else {
             g_assert_cmpint(unit.keyframe, ==, n <= 7 ? n % key_int_max == 0 || force : (n - 7) % key_int_max == 0);
         }
-        g_assert_cmpuint(g_bytes_get_size(unit.data), <, unit.keyframe ? config.width * config.height / 128 + 1024 :
-                         64);
+        g_assert_cmpuint(g_bytes_get_size(unit.data), <,
+                         unit.keyframe ? config.width * config.height / 128 + 1024 : 64);
         g_bytes_unref(unit.data);
     }
     g_assert_cmpint(decoder_context(decoder)->profile & 0xff, ==, (int)profile);
@@ -125,7 +125,8 @@ static void test_neighbouring_idrs(void)
     encoder->klass->close(encoder);
 }
 
-/* Every picture is a reference, so frame_num counts each one up, modulo 16 (7.4.3). libavcodec does not insist on it. */
+/* Every picture is a reference, so frame_num counts each one up, modulo 16 (7.4.3). libavcodec does not insist on it.
+ */
 static void test_frame_num(void)
 {
     HelixEncoderConfig config = config_for(64, 64);
@@ -139,7 +140,7 @@ static void test_frame_num(void)
 
         while (helix_h264_next_nal(data, size, &position, &nal) && nal.type != HELIX_NAL_SLICE) {
         }
-        if (nal.type == HELIX_NAL_SLICE) {      /* header, then 1 00110 1 and the four bits of frame_num */
+        if (nal.type == HELIX_NAL_SLICE) { /* header, then 1 00110 1 and the four bits of frame_num */
             g_assert_cmpuint(nal.data[1] >> 1, ==, 0x4d);
             g_assert_cmpuint((nal.data[1] & 1) << 3 | nal.data[2] >> 5, ==, (n >= 20 ? n - 20 : n) % 16);
         } else {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* test-vui.c - what decoders are told of the pictures: defaults, refusals, and what a decoder reads in each encoder's stream. */
+/* test-vui.c - what decoders are told of the pictures: defaults, refusals, and what a decoder reads in each encoder's
+ * stream. */
 #include <string.h>
 
 #include "common.h"
@@ -20,7 +21,7 @@ static void test_complete(void)
     HelixEncoderConfig config = { .width = WIDTH, .height = HEIGHT };
 
     g_assert_true(helix_encoder_config_complete(&config, NULL));
-    g_assert_cmpmem(&config.vui, sizeof(config.vui), (&(HelixVui) { 1, 1, 1, 1, 1, 0, 0 }), sizeof(HelixVui));
+    g_assert_cmpmem(&config.vui, sizeof(config.vui), (&(HelixVui){ 1, 1, 1, 1, 1, 0, 0 }), sizeof(HelixVui));
     for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
         config.vui = cases[i];
         config.vui.full_range *= 9;
@@ -35,8 +36,9 @@ static void test_refused(void)
         HelixVui vui;
         const char *says;
     } wrong[] = {
-        { { .sar_width = 4 }, "both sides" }, { { .sar_height = 4 }, "both sides" }, { { .primaries = 3 }, "table E-3" },
-        { { .primaries = 21 }, "table E-3" }, { { .transfer = 19 }, "table E-4" }, { { .matrix = 15 }, "table E-5" },
+        { { .sar_width = 4 }, "both sides" }, { { .sar_height = 4 }, "both sides" },
+        { { .primaries = 3 }, "table E-3" },  { { .primaries = 21 }, "table E-3" },
+        { { .transfer = 19 }, "table E-4" },  { { .matrix = 15 }, "table E-5" },
         { { .chroma_loc = 7 }, "1 to 6" },
     };
 
@@ -94,7 +96,8 @@ static HelixSurface *ramp(void)
     return surface;
 }
 
-/* NV12 comes out of the decoder with the sample values it went in with, in any of the colours it can be said to have. */
+/* NV12 comes out of the decoder with the sample values it went in with, in any of the colours it can be said to have.
+ */
 static void check_encoder(const HelixEncoderClass *klass, gboolean pictures)
 {
     for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
@@ -125,7 +128,7 @@ static void check_encoder(const HelixEncoderClass *klass, gboolean pictures)
         next = config;
         g_assert_true(klass->reconfigure(encoder, &next, NULL));
         next.vui.full_range ^= 1;
-        g_assert_false(klass->reconfigure(encoder, &next, NULL));       /* that needs a new SPS */
+        g_assert_false(klass->reconfigure(encoder, &next, NULL)); /* that needs a new SPS */
         klass->close(encoder);
     }
 }

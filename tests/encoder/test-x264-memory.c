@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * test-x264-memory.c - what an open x264 encoder is said to keep is as much as it has resident, whatever a guest asks for: noise at
- * the lowest quantizer or the highest bit rate, the slowest preset, the most threads, strips, and pictures to be scaled.
+ * test-x264-memory.c - what an open x264 encoder is said to keep is as much as it has resident, whatever a guest asks
+ * for: noise at the lowest quantizer or the highest bit rate, the slowest preset, the most threads, strips, and
+ * pictures to be scaled.
  *
- * Each case has a process of its own, which opens some encoders so that what there is once a process counts little, and nothing
- * where sanitizers have allocators of their own.
+ * Each case has a process of its own, which opens some encoders so that what there is once a process counts little, and
+ * nothing where sanitizers have allocators of their own.
  */
 #include <malloc.h>
 #include <string.h>
@@ -14,7 +15,7 @@
 #include "common.h"
 #include "x264.h"
 
-#define FRAMES 4u               /* two of them IDRs */
+#define FRAMES 4u /* two of them IDRs */
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define OWN_ALLOCATOR TRUE
@@ -28,12 +29,12 @@
 #endif
 
 typedef struct Case {
-    guint32 width, height;      /* coded */
+    guint32 width, height; /* coded */
     guint encoders;
-    guint8 realtime, slices;    /* slices 0: automatic */
+    guint8 realtime, slices; /* slices 0: automatic */
     enum { USUAL, LOWEST_QP, HIGHEST_RATE } rate;
-    guint32 from_width, from_height;    /* of the picture; 0: the coded size */
-    gdouble most;               /* times what is resident, that may be counted; 0: any */
+    guint32 from_width, from_height; /* of the picture; 0: the coded size */
+    gdouble most;                    /* times what is resident, that may be counted; 0: any */
 } Case;
 
 static const Case cases[] = {
@@ -85,7 +86,9 @@ static HelixSurface *noise(guint width, guint height)
 
 static HelixEncoderConfig config_of(const Case *c)
 {
-    HelixEncoderConfig config = { .width = c->width, .height = c->height, .realtime = c->realtime, .slices = c->slices };
+    HelixEncoderConfig config = {
+        .width = c->width, .height = c->height, .realtime = c->realtime, .slices = c->slices
+    };
     g_autoptr(GError) error = NULL;
 
     if (c->rate == LOWEST_QP) {
@@ -102,7 +105,8 @@ static HelixEncoderConfig config_of(const Case *c)
 /* Bytes an encoder; in a process of its own. */
 static guint64 measure(const Case *c)
 {
-    g_autoptr(HelixSurface) surface = noise(c->from_width ? c->from_width : c->width, c->from_height ? c->from_height : c->height);
+    g_autoptr(HelixSurface)
+        surface = noise(c->from_width ? c->from_width : c->width, c->from_height ? c->from_height : c->height);
     g_autofree HelixEncoder **encoders = g_new(HelixEncoder *, c->encoders);
     guint64 before = resident();
 
@@ -164,13 +168,14 @@ int main(int argc, char **argv)
     static const char *const rates[] = { "usual", "lowest-qp", "highest-rate" };
 
     g_test_init(&argc, &argv, NULL);
-    mallopt(M_MMAP_THRESHOLD, 128 * 1024);      /* fixed: large blocks go back when they are freed */
-    mallopt(M_PERTURB, 0);                      /* which meson sets, and then all that was asked for is resident */
+    mallopt(M_MMAP_THRESHOLD, 128 * 1024); /* fixed: large blocks go back when they are freed */
+    mallopt(M_PERTURB, 0);                 /* which meson sets, and then all that was asked for is resident */
     for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
         const Case *c = &cases[i];
-        g_autofree char *scaled = c->from_width ? g_strdup_printf("-from-%ux%u", c->from_width, c->from_height) : g_strdup("");
-        g_autofree char *path = g_strdup_printf("/x264/memory/%ux%u-%s%s-slices-%u%s", c->width, c->height, rates[c->rate],
-                                                c->realtime ? "" : "-slow", c->slices, scaled);
+        g_autofree char *scaled = c->from_width ? g_strdup_printf("-from-%ux%u", c->from_width, c->from_height)
+                                                : g_strdup("");
+        g_autofree char *path = g_strdup_printf("/x264/memory/%ux%u-%s%s-slices-%u%s", c->width, c->height,
+                                                rates[c->rate], c->realtime ? "" : "-slow", c->slices, scaled);
 
         g_test_add_data_func(path, c, test_memory);
     }

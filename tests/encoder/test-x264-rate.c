@@ -49,7 +49,7 @@ static void test_constant_rate(void)
                    (guint)(slow_again / 1000));
     g_assert_cmpuint(slow, >=, 3000000 * 85 / 100);
     g_assert_cmpuint(slow, <=, 3000000 * 115 / 100);
-    g_assert_cmpuint(fast, >=, 12000000 * 65 / 100);    /* x264 follows a rise within half a second, then creeps up */
+    g_assert_cmpuint(fast, >=, 12000000 * 65 / 100); /* x264 follows a rise within half a second, then creeps up */
     g_assert_cmpuint(fast, <=, 12000000 * 115 / 100);
     g_assert_cmpuint(slow_again, >=, 3000000 * 85 / 100);
     g_assert_cmpuint(slow_again, <=, 3000000 * 115 / 100);
@@ -76,8 +76,8 @@ static guint64 encode_timed(HelixEncoder *encoder, guint first, guint n, guint f
 }
 
 /*
- * A desktop draws now 60, now 10 pictures a second: the bit rate is for those there are, and is kept when there are more
- * again. (And the guest's times may wrap.)
+ * A desktop draws now 60, now 10 pictures a second: the bit rate is for those there are, and is kept when there are
+ * more again. (And the guest's times may wrap.)
  */
 static void test_few_pictures(void)
 {
@@ -93,13 +93,14 @@ static void test_few_pictures(void)
     many = encode_timed(encoder, 30, 60, 60, &now);
     g_test_message("at 1.5 Mbit/s, two seconds of 10 pictures, then one of 60: %u, %u kbit", (guint)(few / 1000),
                    (guint)(many / 1000));
-    g_assert_cmpuint(few, >=, 3000000 * 60 / 100);      /* not the sixth it would be if each were a 60th of a second */
+    g_assert_cmpuint(few, >=, 3000000 * 60 / 100); /* not the sixth it would be if each were a 60th of a second */
     g_assert_cmpuint(few, <=, 3000000 * 115 / 100);
-    g_assert_cmpuint(many, <=, 1500000 * 140 / 100);    /* and what the buffer holds */
+    g_assert_cmpuint(many, <=, 1500000 * 140 / 100); /* and what the buffer holds */
     encoder->klass->close(encoder);
 }
 
-/* Bits of the largest of @n noisy pictures after the first few, each @frames of the frame rate's apart; *@smallest of the smallest. */
+/* Bits of the largest of @n noisy pictures after the first few, each @frames of the frame rate's apart; *@smallest of
+ * the smallest. */
 static gsize largest_noise(HelixEncoderConfig config, guint n, guint frames, gsize *smallest)
 {
     const gint64 gap_ns = (gint64)(1000000000ull * config.fps_den * frames / config.fps_num);
@@ -108,11 +109,12 @@ static gsize largest_noise(HelixEncoderConfig config, guint n, guint frames, gsi
 
     *smallest = G_MAXSIZE;
     for (guint i = 0; i < n; i++) {
-        g_autoptr(HelixSurface) surface = surface_paint(HELIX_FORMAT_XR24, config.width, config.height, 0, 0, paint_noise, i);
+        g_autoptr(HelixSurface)
+            surface = surface_paint(HELIX_FORMAT_XR24, config.width, config.height, 0, 0, paint_noise, i);
         HelixAccessUnit unit = { .pts_ns = i * gap_ns };
 
         g_assert_true(encoder->klass->encode(encoder, surface, FALSE, &unit, NULL));
-        if (i >= 4) {       /* the gaps are known, and what the buffer held before is used up */
+        if (i >= 4) { /* the gaps are known, and what the buffer held before is used up */
             largest = MAX(largest, g_bytes_get_size(unit.data) * 8);
         }
         *smallest = MIN(*smallest, g_bytes_get_size(unit.data) * 8);
@@ -122,7 +124,8 @@ static gsize largest_noise(HelixEncoderConfig config, guint n, guint frames, gsi
     return largest;
 }
 
-/* However far apart they are, a picture's share of the rate is one that the buffer holds: 250 ms, or two frames' if that is more. */
+/* However far apart they are, a picture's share of the rate is one that the buffer holds: 250 ms, or two frames' if
+ * that is more. */
 static void test_few_pictures_fit_the_buffer(void)
 {
     static const guint rates[][2] = { { 60, 1 }, { 47, 1 }, { 30, 1 }, { 24000, 1001 }, { 10, 1 }, { 3, 1 }, { 1, 2 } };
@@ -136,17 +139,18 @@ static void test_few_pictures_fit_the_buffer(void)
         config.fps_den = rates[i][1];
         buffer = MAX(config.bitrate / 4, (gsize)((guint64)config.bitrate * 2 * config.fps_den / config.fps_num));
         largest = largest_noise(config, 20, 12, &smallest);
-        g_test_message("%u/%u fps, a twelfth of them drawn: the largest picture has %u of the buffer's %u kbit", rates[i][0],
-                       rates[i][1], (guint)(largest / 1000), (guint)(buffer / 1000));
+        g_test_message("%u/%u fps, a twelfth of them drawn: the largest picture has %u of the buffer's %u kbit",
+                       rates[i][0], rates[i][1], (guint)(largest / 1000), (guint)(buffer / 1000));
         g_assert_cmpuint(largest, <=, buffer * 105 / 100);
     }
 }
 
-/* x264 counts the bits of a frame and of the buffer in an int: what is more than that is what the int holds, not nothing. */
+/* x264 counts the bits of a frame and of the buffer in an int: what is more than that is what the int holds, not
+ * nothing. */
 static void test_huge_share(void)
 {
-    static const guint rates[][2] = { { 20000000, 12 }, { 199000000, 1 }, { 199000000, 12 }, { 215000000, 1 }, { 300000000, 1 },
-                                      { 430000000, 3 }, { 1000000000, 1 }, { 1000000000, 12 } };
+    static const guint rates[][2] = { { 20000000, 12 }, { 199000000, 1 }, { 199000000, 12 }, { 215000000, 1 },
+                                      { 300000000, 1 }, { 430000000, 3 }, { 1000000000, 1 }, { 1000000000, 12 } };
 
     for (guint i = 0; i < G_N_ELEMENTS(rates); i++) {
         for (guint variable = 0; variable < 2; variable++) {
@@ -158,8 +162,8 @@ static void test_huge_share(void)
             config.bitrate = rates[i][0];
             config.max_bitrate = variable ? MIN(2 * rates[i][0], 1000000000) : 0;
             largest_noise(config, 8, rates[i][1], &smallest);
-            g_test_message("%u Mbit/s, a picture each %u s, %s: %u kbit at least", rates[i][0] / 1000000, rates[i][1] * 10,
-                           variable ? "variable" : "constant", (guint)(smallest / 1000));
+            g_test_message("%u Mbit/s, a picture each %u s, %s: %u kbit at least", rates[i][0] / 1000000,
+                           rates[i][1] * 10, variable ? "variable" : "constant", (guint)(smallest / 1000));
             g_assert_cmpuint(smallest, >=, 320 * 240 * 8);
         }
     }
@@ -251,15 +255,33 @@ static void test_reopen_needed(void)
         g_autoptr(GBytes) unit = NULL;
 
         switch (i) {
-        case 0: wanted.width = 642; break;
-        case 1: wanted.height = 362; break;
-        case 2: wanted.fps_num = 30; break;
-        case 3: wanted.profile = 66; break;
-        case 4: wanted.level = 52; break;
-        case 5: wanted.rate_control = HELIX_RATE_CQP; break;
-        case 6: wanted.slices = 5; break;
-        case 7: wanted.aud = 1; break;
-        case 8: wanted.min_qp = 20; break;
+        case 0:
+            wanted.width = 642;
+            break;
+        case 1:
+            wanted.height = 362;
+            break;
+        case 2:
+            wanted.fps_num = 30;
+            break;
+        case 3:
+            wanted.profile = 66;
+            break;
+        case 4:
+            wanted.level = 52;
+            break;
+        case 5:
+            wanted.rate_control = HELIX_RATE_CQP;
+            break;
+        case 6:
+            wanted.slices = 5;
+            break;
+        case 7:
+            wanted.aud = 1;
+            break;
+        case 8:
+            wanted.min_qp = 20;
+            break;
         }
         before = wanted;
         g_assert_false(encoder->klass->reconfigure(encoder, &wanted, &error));
@@ -275,7 +297,7 @@ int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     if (!helix_encoder_x264.available(FALSE, NULL)) {
-        return 77;              /* this libavcodec has no libx264 */
+        return 77; /* this libavcodec has no libx264 */
     }
     g_test_add_func("/x264/constant-rate", test_constant_rate);
     g_test_add_func("/x264/few-pictures", test_few_pictures);

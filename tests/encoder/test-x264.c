@@ -13,8 +13,12 @@
 #if defined(__SANITIZE_ADDRESS__) || defined(WITH_LEAK_CHECK)
 #include <sanitizer/lsan_interface.h>
 #else
-static void __lsan_disable(void) { }
-static void __lsan_enable(void) { }
+static void __lsan_disable(void)
+{
+}
+static void __lsan_enable(void)
+{
+}
 #endif
 
 /* ---- pictures ---- */
@@ -142,7 +146,7 @@ static void test_lets_go(void)
     g_assert_true(g_atomic_ref_count_compare(&nv12->refs, 1));
     g_assert_cmpuint(unit.cpu_bytes, ==, 0);
     g_bytes_unref(unit.data);
-    unit = (HelixAccessUnit) { 0 };
+    unit = (HelixAccessUnit){ 0 };
     g_assert_true(encoder->klass->encode(encoder, rgb, FALSE, &unit, NULL));
     g_assert_true(g_atomic_ref_count_compare(&rgb->refs, 1));
     /* read and written once, and copied first, as this surface ends at the edge of its memory */
@@ -164,12 +168,12 @@ static void test_idr(void)
     encoder = x264_open(&config);
     for (guint n = 0; n < 30; n++) {
         gboolean force = n == 10 || n == 11 || n == 20;
-        Painter painter = n >= 15 && n % 2 ? paint_noise : paint_figure;    /* scene cuts */
+        Painter painter = n >= 15 && n % 2 ? paint_noise : paint_figure; /* scene cuts */
         g_autoptr(GBytes) unit = encode_painted(encoder, 640, 360, painter, n, force);
 
         assert_nal_types(unit, n == 0 || force ? "785" : "1");
         if (n == 20) {
-            late = decoder_new();   /* a viewer who joins now sees the picture */
+            late = decoder_new(); /* a viewer who joins now sees the picture */
         }
         if (late) {
             g_autoptr(Yuv) got = decoder_feed(late, unit);
@@ -305,8 +309,8 @@ static void test_aud_and_slices(void)
 
 static void test_sizes(void)
 {
-    static const guint sizes[][2] = { { 1, 1 }, { 2, 2 }, { 16, 16 }, { 17, 33 }, { 2, 720 }, { 1280, 2 }, { 3840,
-                                                                                                             2160 } };
+    static const guint sizes[][2] = { { 1, 1 },   { 2, 2 },    { 16, 16 },    { 17, 33 },
+                                      { 2, 720 }, { 1280, 2 }, { 3840, 2160 } };
 
     for (guint i = 0; i < G_N_ELEMENTS(sizes); i++) {
         HelixEncoderConfig config = config_for(sizes[i][0], sizes[i][1]);
@@ -338,7 +342,7 @@ static void test_open_fails(void)
         config.width = sizes[i][0];
         config.height = sizes[i][1];
         before = config;
-        __lsan_disable();       /* libx264 loses some bytes when it refuses */
+        __lsan_disable(); /* libx264 loses some bytes when it refuses */
         g_assert_null(helix_encoder_x264.open(&config, &error));
         __lsan_enable();
         g_assert_error(error, HELIX_ERROR, HELIX_CODE_ENCODE);
@@ -368,7 +372,7 @@ int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     if (!helix_encoder_x264.available(FALSE, NULL)) {
-        return 77;              /* this libavcodec has no libx264 */
+        return 77; /* this libavcodec has no libx264 */
     }
     g_test_add_func("/x264/pictures", test_pictures);
     g_test_add_func("/x264/flat", test_flat);

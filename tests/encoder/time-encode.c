@@ -4,8 +4,8 @@
  *
  *     time-encode [WIDTH HEIGHT [FRAMES]]
  *
- * Prints the median and the worst time of each, and the processor time of all threads (an encoder's with conversion); judges
- * nothing.
+ * Prints the median and the worst time of each, and the processor time of all threads (an encoder's with conversion);
+ * judges nothing.
  */
 #include <stdlib.h>
 #include <time.h>
@@ -13,7 +13,7 @@
 #include "common.h"
 #include "core/convert.h"
 
-#define DISTINCT 8u             /* pictures drawn beforehand */
+#define DISTINCT 8u /* pictures drawn beforehand */
 
 static int compare_times(const void *a, const void *b)
 {
@@ -57,8 +57,7 @@ static void time_convert(const char *name, HelixSurface **surfaces, guint width,
 }
 
 static void time_encoder(const HelixEncoderClass *klass, const char *note, HelixEncoderConfig config,
-                         HelixSurface **surfaces,
-                         gint64 *times, guint n)
+                         HelixSurface **surfaces, gint64 *times, guint n)
 {
     g_autoptr(GError) error = NULL;
     HelixEncoder *encoder = klass->open(&config, &error);
@@ -97,8 +96,7 @@ int main(int argc, char **argv)
         nv12[i] = surface_paint(HELIX_FORMAT_NV12, width, height, 0, 0, paint_number, i);
     }
     g_print("%u x %u, %u pictures, %u kbit/s at %u/%u\n", config.width, config.height, n, config.bitrate / 1000,
-            config.fps_num,
-            config.fps_den);
+            config.fps_num, config.fps_den);
     time_convert("XR24", bgrx, config.width, config.height, times, n);
     time_convert("XR24 scaled to a quarter", bgrx, (config.width / 2 + 1) & ~1u, (config.height / 2 + 1) & ~1u, times,
                  n);

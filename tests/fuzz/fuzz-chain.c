@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * fuzz-chain.c - a packet in a chain of descriptors cut anywhere, read and written, against the same bytes in one piece; and
- * the packet's header both ways.
+ * fuzz-chain.c - a packet in a chain of descriptors cut anywhere, read and written, against the same bytes in one
+ * piece; and the packet's header both ways.
  */
 #include <string.h>
 
@@ -19,10 +19,10 @@ static guint cut(Input *input, const guint8 *flat, gsize size, struct iovec *iov
     while (n < MOST_DESCRIPTORS) {
         gsize wanted = input_u8(input), piece = n + 1 < MOST_DESCRIPTORS ? MIN(size, wanted) : size;
 
-        iov[n].iov_base = g_memdup2(flat, piece);       /* NULL for an empty one */
+        iov[n].iov_base = g_memdup2(flat, piece); /* NULL for an empty one */
         iov[n].iov_len = piece;
         n++;
-        if (piece) {            /* an empty input has no address to add to */
+        if (piece) { /* an empty input has no address to add to */
             flat += piece;
         }
         size -= piece;
@@ -59,7 +59,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     gssize room = helix_vsock_chain_room(iov, n);
 
     g_assert_cmpuint(helix_vsock_chain_size(iov, n), ==, flat_size);
-    g_assert_cmpint(room, ==, flat_size < HELIX_VSOCK_HEADER_SIZE ? -1 : (gssize)flat_size - (gssize)HELIX_VSOCK_HEADER_SIZE);
+    g_assert_cmpint(room, ==,
+                    flat_size < HELIX_VSOCK_HEADER_SIZE ? -1 : (gssize)flat_size - (gssize)HELIX_VSOCK_HEADER_SIZE);
     g_assert_true(helix_vsock_chain_take(iov, n, &header, payload, most, &len) == (room >= 0));
     if (room < 0) {
         g_assert_cmpuint(len, ==, 0);
@@ -70,7 +71,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         if (len) {
             g_assert_cmpmem(payload, len, flat + sizeof again, len);
         }
-        len = MIN((gsize)room, most);   /* as much as fits goes out, and what is behind it is left alone */
+        len = MIN((gsize)room, most); /* as much as fits goes out, and what is behind it is left alone */
         g_assert_cmpuint(helix_vsock_chain_put(iov, n, &header, payload, len), ==, sizeof again + len);
         g_assert_cmpuint(join(iov, n, joined), ==, flat_size);
         g_assert_cmpmem(joined, sizeof again, again, sizeof again);

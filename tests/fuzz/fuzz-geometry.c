@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * fuzz-geometry.c - where a picture lies in a resource's guest pages: hw/display/helix/qemu/resource-pages.c as it is, behind
- * stand-ins for three headers of QEMU's. Whatever is accepted is read, in bands, and is the bytes that the request names.
+ * fuzz-geometry.c - where a picture lies in a resource's guest pages: hw/display/helix/qemu/resource-pages.c as it is,
+ * behind stand-ins for three headers of QEMU's. Whatever is accepted is read, in bands, and is the bytes that the
+ * request names.
  */
 #include "qemu/osdep.h"
 #include "qemu/iov.h"
@@ -9,7 +10,7 @@
 #include "fuzz.h"
 
 #define MOST_ELEMENTS 12u
-#define MOST_BYTES 20000u       /* of an element */
+#define MOST_BYTES 20000u /* of an element */
 
 static guint8 byte_at(guint64 position)
 {
@@ -36,7 +37,7 @@ static guint make_pages(Input *input, struct iovec *iov)
             memcpy(bytes, pattern + position, len);
         }
         position += len;
-        iov[i] = (struct iovec) { bytes, len };
+        iov[i] = (struct iovec){ bytes, len };
     }
     return n;
 }
@@ -67,7 +68,8 @@ static HelixPicture make_picture(Input *input)
     return picture;
 }
 
-/* The same plane of pages that became fewer: what is left is read, and nothing beyond, the elements themselves among it. */
+/* The same plane of pages that became fewer: what is left is read, and nothing beyond, the elements themselves among
+ * it. */
 static void check_fewer(const HelixResource *resource, const HelixPlane *plane, Input *input)
 {
     guint n = 1 + input_u8(input) % resource->iov_cnt;
@@ -86,22 +88,24 @@ static void check_fewer(const HelixResource *resource, const HelixPlane *plane, 
 }
 
 /* What the guest gave as first byte and stride of @plane, said once more and in other words. */
-static void check_plane(const HelixResource *resource, const HelixPicture *picture, guint32 fourcc, const HelixPlane *plane,
-                        guint which, guint64 size, Input *input)
+static void check_plane(const HelixResource *resource, const HelixPicture *picture, guint32 fourcc,
+                        const HelixPlane *plane, guint which, guint64 size, Input *input)
 {
     guint64 bytes = (guint64)plane->row_bytes * plane->rows;
     gsize to_stride = plane->row_bytes + (input_u8(input) & 15u);
     g_autofree guint8 *to = g_malloc(to_stride * plane->rows);
     guint32 band = 1 + input_u8(input);
 
-    g_assert_cmpuint(plane->row_bytes, ==, fourcc == HELIX_FORMAT_NV12 ? (which ? (picture->width + 1) & ~1u : picture->width)
-                                                                       : picture->width * 4);
+    g_assert_cmpuint(plane->row_bytes, ==,
+                     fourcc == HELIX_FORMAT_NV12 ? (which ? (picture->width + 1) & ~1u : picture->width)
+                                                 : picture->width * 4);
     g_assert_cmpuint(plane->rows, ==, which ? (picture->height + 1) / 2 : picture->height);
     g_assert_cmpuint(plane->start, <, size);
     g_assert_cmpuint(plane->stride, <=, G_MAXUINT32);
     g_assert_cmpuint(bytes, >, 0);
     for (guint32 row = 0; row < plane->rows; row += band) {
-        g_assert_true(helix_pages_read(resource, plane, row, MIN(band, plane->rows - row), to + row * to_stride, to_stride));
+        g_assert_true(
+            helix_pages_read(resource, plane, row, MIN(band, plane->rows - row), to + row * to_stride, to_stride));
     }
     for (guint32 row = 0; row < plane->rows; row++) {
         for (guint32 x = 0; x < plane->row_bytes; x += plane->row_bytes > 64 ? 17 : 1) {
@@ -134,7 +138,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         g_error_free(error);
     }
     for (unsigned i = 0; i < n; i++) {
-        check_plane(&resource, &picture, fourcc, &planes[i], i, resource.blob_size ? MIN(bytes, resource.blob_size) : bytes, &input);
+        check_plane(&resource, &picture, fourcc, &planes[i], i,
+                    resource.blob_size ? MIN(bytes, resource.blob_size) : bytes, &input);
         check_fewer(&resource, &planes[i], &input);
     }
     for (guint i = 0; i < resource.iov_cnt; i++) {

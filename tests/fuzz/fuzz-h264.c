@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * fuzz-h264.c - what comes from an encoder that the operating system runs: AVCC data in pieces to a byte stream, parameter sets
- * read and rewritten. Not the guest's own bytes, but made of its pictures.
+ * fuzz-h264.c - what comes from an encoder that the operating system runs: AVCC data in pieces to a byte stream,
+ * parameter sets read and rewritten. Not the guest's own bytes, but made of its pictures.
  */
 #include "core/annexb.h"
 #include "core/error.h"
@@ -72,12 +72,17 @@ static void nals(Input *input)
 
 static void sps(Input *input)
 {
-    static const HelixVui told = { .sar_width = 1000, .sar_height = 999, .primaries = 9, .transfer = 14, .matrix = 9,
-                                   .full_range = 1, .chroma_loc = 1 };
+    static const HelixVui told = { .sar_width = 1000,
+                                   .sar_height = 999,
+                                   .primaries = 9,
+                                   .transfer = 14,
+                                   .matrix = 9,
+                                   .full_range = 1,
+                                   .chroma_loc = 1 };
     gsize len;
     g_autofree guint8 *nal = input_bytes(input, input->size, &len);
     /* Both ways of its VUI, without a byte of the input, so that the seeds stay what they are. */
-    const HelixVui vui = len % 2 ? told : (HelixVui) { 0 };
+    const HelixVui vui = len % 2 ? told : (HelixVui){ 0 };
     g_autoptr(GByteArray) rewritten = NULL, again = NULL;
     HelixSps before, after;
     gboolean ok = helix_h264_parse_sps(nal, len, &before);
@@ -88,7 +93,8 @@ static void sps(Input *input)
         return;
     }
     g_assert_true(helix_h264_parse_sps(rewritten->data, rewritten->len, &after));
-    g_assert_true(after.width == before.width && after.height == before.height && after.profile_idc == before.profile_idc);
+    g_assert_true(after.width == before.width && after.height == before.height &&
+                  after.profile_idc == before.profile_idc);
     g_assert_true(after.level_idc == before.level_idc && after.max_num_ref_frames == before.max_num_ref_frames);
     g_assert_true(after.bitstream_restriction && after.max_num_reorder_frames == 0);
     g_assert_true(after.sar_width == MAX(vui.sar_width, 1) && after.matrix == MAX(vui.matrix, 1));

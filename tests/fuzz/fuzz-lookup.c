@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * fuzz-lookup.c - from a request to its picture while the guest changes what the request names:
- * hw/display/helix/qemu/resource.c, resource-read.c, resource-pages.c and resource-watch.c as they are, behind stand-ins for
- * QEMU's headers, for virglrenderer and for the thread that reads textures.
+ * hw/display/helix/qemu/resource.c, resource-read.c, resource-pages.c and resource-watch.c as they are, behind
+ * stand-ins for QEMU's headers, for virglrenderer and for the thread that reads textures.
  *
- * An input makes resources, asks for pictures, and says what the guest does between two turns of the main loop: other pages,
- * fewer pages, none, another resource under the same id at the same address, a reset, an unplugged GPU; that a vCPU is inside
- * of the GPU; and when the thread has read what it was given. Memory that the guest took away is poisoned. Every request is
- * answered once: with an error, or with a picture whose rows are all of one resource, as it was while it was read. Nothing is
- * read outside of a texture or its pages. What the hash of pages tells may be taken away, as a guest that tries can.
+ * An input makes resources, asks for pictures, and says what the guest does between two turns of the main loop: other
+ * pages, fewer pages, none, another resource under the same id at the same address, a reset, an unplugged GPU; that a
+ * vCPU is inside of the GPU; and when the thread has read what it was given. Memory that the guest took away is
+ * poisoned. Every request is answered once: with an error, or with a picture whose rows are all of one resource, as it
+ * was while it was read. Nothing is read outside of a texture or its pages. What the hash of pages tells may be taken
+ * away, as a guest that tries can.
  */
 #include "lookup-world.h"
 
@@ -16,7 +17,7 @@
 
 typedef struct Asked {
     HelixPicture picture;
-    guint id, made, pages, pixels, answers;     /* versions when it was asked for */
+    guint id, made, pages, pixels, answers; /* versions when it was asked for */
     uint32_t format;
     bool blob;
 } Asked;
@@ -52,7 +53,7 @@ static void check_pages(const Asked *asked, const HelixSurface *surface, const H
     HelixPlane planes[2];
     unsigned n;
 
-    layout = as_said ? (HelixPixelLayout) { asked->picture.fourcc, { 0, 1, 2, 3 } } : layout;
+    layout = as_said ? (HelixPixelLayout){ asked->picture.fourcc, { 0, 1, 2, 3 } } : layout;
     g_assert_cmpuint(surface->fourcc, ==, layout.fourcc);
     g_assert_true(world.hash_useless || held->pages == asked->pages);
     n = helix_pages_plan(&anything, &asked->picture, layout.fourcc, planes, NULL);
@@ -62,8 +63,9 @@ static void check_pages(const Asked *asked, const HelixSurface *surface, const H
             const guint8 *row = surface->data + surface->offset[i] + (gsize)y * surface->stride[i];
             guint version = asked->pages;
 
-            while (version <= held->pages && !is_row(row, page_bytes(version, planes[i].start + y * planes[i].stride),
-                                                     planes[i].row_bytes, &layout)) {
+            while (version <= held->pages &&
+                   !is_row(row, page_bytes(version, planes[i].start + y * planes[i].stride), planes[i].row_bytes,
+                           &layout)) {
                 version++;
             }
             g_assert_cmpuint(version, <=, held->pages);
@@ -75,11 +77,11 @@ static void check_texture(const Asked *asked, const HelixSurface *surface, const
 {
     HelixPixelLayout layout = helix_pixel_layout(asked->format);
 
-    g_assert_cmpuint(surface->fourcc, ==, layout.fourcc);       /* whatever the guest said of it */
+    g_assert_cmpuint(surface->fourcc, ==, layout.fourcc); /* whatever the guest said of it */
     for (guint32 y = 0; y < surface->height; y++) {
         g_assert_true(is_row(surface->data + surface->offset[0] + (gsize)y * surface->stride[0],
-                             texture_row(asked->pixels, asked->picture.crop_x, asked->picture.crop_y + y), surface->width * 4,
-                             &layout));
+                             texture_row(asked->pixels, asked->picture.crop_x, asked->picture.crop_y + y),
+                             surface->width * 4, &layout));
     }
 }
 
@@ -98,7 +100,7 @@ static void answered(gpointer data, HelixSurface *surface, GError *error)
         return;
     }
     g_assert_true((held->there && held->made == asked->made) || world.thread_gives);
-    g_assert_true(!world.guest_inside || !asking_now);        /* refused */
+    g_assert_true(!world.guest_inside || !asking_now); /* refused */
     g_assert_true(surface->width == asked->picture.width && surface->height == asked->picture.height);
     if (surface->path == HELIX_HOST_PATH_PAGES) {
         check_pages(asked, surface, held);
@@ -124,7 +126,7 @@ static gboolean may_lie_within(const Held *held, const HelixPicture *picture)
         return FALSE;
     }
     if (held->res.blob_size) {
-        return right <= held->res.blob_size && bottom <= held->res.blob_size;   /* a byte a pixel at least */
+        return right <= held->res.blob_size && bottom <= held->res.blob_size; /* a byte a pixel at least */
     }
     return helix_pages_hold_nv12(picture) || (right <= held->width && bottom <= held->height);
 }
@@ -158,7 +160,7 @@ static void ask(Input *input)
         picture->stride_of[i] = number(input, odd, 10 + i);
     }
     if (!picture->width || !picture->height) {
-        return;                 /* the session has refused it */
+        return; /* the session has refused it */
     }
     n_asked++;
     held = &world.held[asked->id - 1];
@@ -189,26 +191,56 @@ static void step(Input *input)
             ask(input);
         }
         break;
-    case 1: world_turn(); break;
-    case 2: resource_create(index, input); break;
-    case 3: resource_destroy(&world.held[index]); break;
-    case 4: resource_give_pages(&world.held[index], input); break;
-    case 5: resource_shrink_pages(&world.held[index], input); break;
-    case 6: resource_drop_pages(&world.held[index]); break;
-    case 7: world.spent = what & 16; break;
+    case 1:
+        world_turn();
+        break;
+    case 2:
+        resource_create(index, input);
+        break;
+    case 3:
+        resource_destroy(&world.held[index]);
+        break;
+    case 4:
+        resource_give_pages(&world.held[index], input);
+        break;
+    case 5:
+        resource_shrink_pages(&world.held[index], input);
+        break;
+    case 6:
+        resource_drop_pages(&world.held[index]);
+        break;
+    case 7:
+        world.spent = what & 16;
+        break;
     case 8:
         helix_resource_reset_begins();
         resource_destroy_all();
         helix_resource_reset_ends();
         helix_resource_reset();
         break;
-    case 9: world.stopped = true; break;
-    case 10: world.stopped = false; helix_resource_resume(); break;
-    case 11: world.gpu.processing_cmdq = what & 16; world.vcpu = what & 32; break;
-    case 12: world_thread_turn(what & 16); break;
-    case 13: helix_resource_pause(); break;
-    case 14: helix_resource_plugged(&world.gpu, what & 16); break;
-    case 15: world_guest_inside(what & 16); break;
+    case 9:
+        world.stopped = true;
+        break;
+    case 10:
+        world.stopped = false;
+        helix_resource_resume();
+        break;
+    case 11:
+        world.gpu.processing_cmdq = what & 16;
+        world.vcpu = what & 32;
+        break;
+    case 12:
+        world_thread_turn(what & 16);
+        break;
+    case 13:
+        helix_resource_pause();
+        break;
+    case 14:
+        helix_resource_plugged(&world.gpu, what & 16);
+        break;
+    case 15:
+        world_guest_inside(what & 16);
+        break;
     }
 }
 
@@ -226,7 +258,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     world.stopped = false;
     helix_resource_resume();
     for (guint i = 0; world_turn() || world_thread_turn(i & 1); i++) {
-        g_assert_cmpuint(i, <, 10000);          /* each turn reads something */
+        g_assert_cmpuint(i, <, 10000); /* each turn reads something */
     }
     for (guint i = 0; i < n_asked; i++) {
         g_assert_cmpuint(asks[i].answers, ==, 1);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * fuzz-session.c - whole sessions: two connections of a host, any bytes in any pieces, and what goes wrong on the host's side.
+ * fuzz-session.c - whole sessions: two connections of a host, any bytes in any pieces, and what goes wrong on the
+ * host's side.
  *
- * The input is a list of orders; one of them sends raw bytes, another a message whose header is right, as chance alone finds
- * no second one. At the end all is taken apart, and nothing may be left.
+ * The input is a list of orders; one of them sends raw bytes, another a message whose header is right, as chance alone
+ * finds no second one. At the end all is taken apart, and nothing may be left.
  */
 #include "core/host-private.h"
 #include "fuzz.h"
@@ -85,7 +86,7 @@ static void order(HelixHost *host, Line **lines, Input *input)
         break;
     }
     if (*line) {
-        g_byte_array_set_size((*line)->from_host, 0);   /* other tests look at what is answered */
+        g_byte_array_set_size((*line)->from_host, 0); /* other tests look at what is answered */
     }
 }
 
@@ -94,13 +95,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     Input input = { data, size };
     guint8 settings = input_u8(&input);
     HelixHostConfig config = {
-        .resolver = &gallery_resolver, .resolver_data = &gallery, .max_memory = 1 << 22,
-        .max_streams = 3, .max_in_flight = 1 + (settings & 3), .privileged_ports = settings >> 7,
+        .resolver = &gallery_resolver,
+        .resolver_data = &gallery,
+        .max_memory = 1 << 22,
+        .max_streams = 3,
+        .max_in_flight = 1 + (settings & 3),
+        .privileged_ports = settings >> 7,
     };
     Line *lines[N_LINES] = { NULL };
     HelixHost *host;
 
-    gallery = (Gallery) { 0 };
+    gallery = (Gallery){ 0 };
     config.encoder_class = scripted_wrap(&helix_encoder_null);
     scripted_remember(FALSE);
     host = helix_host_new(&config, NULL);
@@ -116,7 +121,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     helix_host_free(host);
     gallery.closed = TRUE;
     while (gallery.waiting.length) {
-        gallery_release(&gallery);      /* answers that nobody waits for any more */
+        gallery_release(&gallery); /* answers that nobody waits for any more */
     }
     g_assert_cmpuint(scripted_n_opened(), ==, scripted_n_closed());
     return 0;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * fuzz-vsock.c - a virtio-vsock device's connections: any packet in any state, receive buffers of any size, users that write,
- * close and refuse when they like. The guest is tests/vsock/guest.c, which checks that no user is called out of turn.
+ * fuzz-vsock.c - a virtio-vsock device's connections: any packet in any state, receive buffers of any size, users that
+ * write, close and refuse when they like. The guest is tests/vsock/guest.c, which checks that no user is called out of
+ * turn.
  */
 #include <string.h>
 
@@ -26,7 +27,8 @@ static User *some_user(Guest *guest, guint8 which)
 static void packet(Guest *guest, Input *input)
 {
     guint8 ports = input_u8(input), op = input_u8(input), odd = input_u8(input);
-    HelixVsockHeader header = guest_header(op & 15, 1 + (ports & 3), ports & 4 ? 0x40000000u + (ports >> 6) : 1u + (ports >> 6));
+    HelixVsockHeader header = guest_header(op & 15, 1 + (ports & 3),
+                                           ports & 4 ? 0x40000000u + (ports >> 6) : 1u + (ports >> 6));
     gsize len;
     g_autofree guint8 *payload = NULL;
 
@@ -102,7 +104,7 @@ static void order(Guest *guest, User *connecting, guint *asked, Input *input)
         guest->refuse = (what >> 4) & 1;
         break;
     case 13:
-        if (input_u8(input) == 0xd5) {  /* seldom: it ends all there is */
+        if (input_u8(input) == 0xd5) { /* seldom: it ends all there is */
             guest_reset(guest);
         }
         break;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* fuzz-wire.c - one message of the guest's: header, sizes, FRAME_REQUEST with its EXT block, CONFIG_REQ and what it comes to. */
+/* fuzz-wire.c - one message of the guest's: header, sizes, FRAME_REQUEST with its EXT block, CONFIG_REQ and what it
+ * comes to. */
 #include "core/error.h"
 #include "core/pixels.h"
 #include "core/wire.h"
@@ -40,7 +41,8 @@ static void config_request(const guint8 *payload, gsize len)
         g_assert_true(config.height >= 2 && config.height <= HELIX_MAX_DIMENSION && !(config.height & 1));
         g_assert_true(config.fps_num && config.fps_den && config.bitrate);
         g_assert_true(level >= 10 && level <= 62);
-        g_assert_true(!helix_h264_vui_fault(&config.vui) && config.vui.sar_height && config.vui.matrix && config.vui.full_range <= 1);
+        g_assert_true(!helix_h264_vui_fault(&config.vui) && config.vui.sar_height && config.vui.matrix &&
+                      config.vui.full_range <= 1);
     }
 }
 
@@ -85,7 +87,7 @@ static void frame_request(const HelixHeader *header, Input *input)
         g_assert_cmpuint(head, >=, known);
         g_assert_cmpuint(head, <=, MIN(header->payload_size, HELIX_MAX_REQUEST_PAYLOAD));
         if (head > input->size) {
-            return;             /* never arrives */
+            return; /* never arrives */
         }
     } while (head > len);
     ok = helix_frame_request_parse(&request, header, payload, len, &error);

@@ -2,9 +2,9 @@
 /*
  * fuzz.h - what a fuzz target is, and how it takes its input apart.
  *
- * Each target is libFuzzer's one function. Built with clang and -Dfuzz=true it is a fuzzer; else replay.c runs it over files.
- * Nothing is kept from one input to the next. A check that fails aborts: that is what the fuzzer looks for, beside what the
- * sanitizers see.
+ * Each target is libFuzzer's one function. Built with clang and -Dfuzz=true it is a fuzzer; else replay.c runs it over
+ * files. Nothing is kept from one input to the next. A check that fails aborts: that is what the fuzzer looks for,
+ * beside what the sanitizers see.
  */
 #ifndef HELIX_FUZZ_H
 #define HELIX_FUZZ_H
@@ -43,14 +43,15 @@ static inline guint32 input_u32(Input *input)
     return low | (guint32)input_u16(input) << 16;
 }
 
-/* Up to @most bytes, fewer at the end; @len receives how many. A copy of its exact size, for sanitizers to see a step beyond. */
+/* Up to @most bytes, fewer at the end; @len receives how many. A copy of its exact size, for sanitizers to see a step
+ * beyond. */
 static inline guint8 *input_bytes(Input *input, gsize most, gsize *len)
 {
     guint8 *bytes;
 
     *len = MIN(most, input->size);
     bytes = g_memdup2(input->data, *len);
-    if (*len) {                 /* an empty input has no address */
+    if (*len) { /* an empty input has no address */
         input->data += *len;
         input->size -= *len;
     }

@@ -9,10 +9,10 @@
 #include "lookup-world.h"
 
 #define MOST_ELEMENTS 4u
-#define LARGE 4u                /* sizes are multiples of it, so that one piece of a picture is not all of it */
-#define IS_LARGE 0xe8           /* rarely: such a world takes as long as a dozen others */
-#define MOST_BYTES (MOST_ELEMENTS * 65536u * LARGE)         /* of one backing */
-#define STEP 4099u                                      /* from one version's bytes to the next one's */
+#define LARGE 4u      /* sizes are multiples of it, so that one piece of a picture is not all of it */
+#define IS_LARGE 0xe8 /* rarely: such a world takes as long as a dozen others */
+#define MOST_BYTES (MOST_ELEMENTS * 65536u * LARGE) /* of one backing */
+#define STEP 4099u                                  /* from one version's bytes to the next one's */
 #define MOST_VERSIONS 64u
 #define MOST_ORDERS 4u
 #define POISON 0xe7
@@ -25,7 +25,7 @@ struct QEMUBH {
 
 LookupWorld world;
 
-static QEMUBH bottom_half;      /* resource-read.c keeps the only one */
+static QEMUBH bottom_half; /* resource-read.c keeps the only one */
 static Held *created;
 static guint8 pattern[MOST_BYTES + MOST_VERSIONS * STEP];
 
@@ -38,7 +38,7 @@ AioContext *iohandler_get_aio_context(void)
 
 QEMUBH *aio_bh_new(AioContext *context, void (*callback)(void *opaque), void *opaque)
 {
-    bottom_half = (QEMUBH) { callback, opaque, false };
+    bottom_half = (QEMUBH){ callback, opaque, false };
     return &bottom_half;
 }
 
@@ -148,8 +148,8 @@ void resource_drop_pages(Held *held)
 }
 
 /*
- * Elements of any length, each in memory of its own size. Those of the GL device are the renderer's; a blob's first ones QEMU
- * points to as well, also when they are gone.
+ * Elements of any length, each in memory of its own size. Those of the GL device are the renderer's; a blob's first
+ * ones QEMU points to as well, also when they are gone.
  */
 static void set_pages(Held *held, const guint32 *lens, guint n)
 {
@@ -160,7 +160,7 @@ static void set_pages(Held *held, const guint32 *lens, guint n)
     held->iov = g_new0(struct iovec, n);
     held->iov_cnt = n;
     for (guint i = 0; i < n; i++) {
-        held->iov[i] = (struct iovec) { g_malloc(MAX(lens[i], 1)), lens[i] };
+        held->iov[i] = (struct iovec){ g_malloc(MAX(lens[i], 1)), lens[i] };
         memcpy(held->iov[i].iov_base, page_bytes(held->pages, position), lens[i]);
         position += lens[i];
     }
@@ -208,7 +208,7 @@ void resource_destroy(Held *held)
         take_away(pixman_image_get_data(held->res.image), (gsize)held->width * held->height * 4);
         pixman_image_unref(held->res.image);
     }
-    *held = (Held) { .there = false };
+    *held = (Held){ .there = false };
 }
 
 static void give_image(Held *held)
@@ -232,14 +232,14 @@ void resource_create(guint index, Input *input)
 {
     static const uint32_t formats[] = { 1, 2, 3, 4, 67, 68, 121, 134, 98, 100, 230, 5 };
     Held *held = &world.held[index];
-    guint8 what = input_u8(input);              /* bits: blob, texture, pages */
+    guint8 what = input_u8(input); /* bits: blob, texture, pages */
 
     resource_destroy(held);
     held->there = true;
     held->res.resource_id = index + 1;
     held->res.blob_size = world.gpu.gl && what & 1 ? 1 + (uint64_t)input_u16(input) * world.scale : 0;
     held->texture = what & 2;
-    held->texture_id = 1 + (what >> 6);         /* GL gives a name again */
+    held->texture_id = 1 + (what >> 6); /* GL gives a name again */
     held->width = (1 + input_u8(input)) * world.scale;
     held->height = (1 + input_u8(input)) * world.scale;
     held->format = held->res.format = formats[input_u8(input) % G_N_ELEMENTS(formats)];
@@ -282,8 +282,8 @@ static void find_pages(VirtIOGPU *g, HelixResource *resource)
 }
 
 /* virglrenderer does not check a blob's box as it does a classic texture's: GL would read what lies beside. */
-static bool read_texture(VirtIOGPU *g, const HelixResource *resource, uint32_t x, uint32_t y, uint32_t width, uint32_t rows,
-                         uint8_t *to, uint32_t stride, GError **error)
+static bool read_texture(VirtIOGPU *g, const HelixResource *resource, uint32_t x, uint32_t y, uint32_t width,
+                         uint32_t rows, uint8_t *to, uint32_t stride, GError **error)
 {
     const Held *held = &world.held[resource->id - 1];
 
@@ -330,7 +330,8 @@ bool world_thread_turn(bool good)
     }
     memmove(orders, orders + 1, --n_orders * sizeof orders[0]);
     for (uint32_t row = 0; good && row < order.rows; row++) {
-        memcpy(order.to + (size_t)row * order.stride, texture_row(pixels, order.x, order.y + row), (size_t)order.width * 4);
+        memcpy(order.to + (size_t)row * order.stride, texture_row(pixels, order.x, order.y + row),
+               (size_t)order.width * 4);
     }
     world.thread_gives = good;
     order.done(order.data, good);
@@ -355,7 +356,9 @@ static uint64_t count(void)
     return 0;
 }
 
-static const HelixTextureThread thread = { .begin = begin, .pause = pause_thread, .resume = resume_thread, .count = count };
+static const HelixTextureThread thread = {
+    .begin = begin, .pause = pause_thread, .resume = resume_thread, .count = count
+};
 
 /* ---- all of it ---- */
 
@@ -377,7 +380,7 @@ void world_begin(Input *input)
     }
     made = true;
     memset(&world, 0, sizeof world);
-    world.gpu = (VirtIOGPU) { .klass = &klass, .gl = settings & 1 };
+    world.gpu = (VirtIOGPU){ .klass = &klass, .gl = settings & 1 };
     QTAILQ_INIT(&world.gpu.reslist);
     helix_resource_watch(&world.gpu);
     helix_resource_plugged(&world.gpu, true);

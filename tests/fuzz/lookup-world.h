@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* lookup-world.h - what fuzz-lookup.c looks pictures up in: QEMU's main loop and GPU, and virglrenderer, as far as the look-up sees them. */
+/* lookup-world.h - what fuzz-lookup.c looks pictures up in: QEMU's main loop and GPU, and virglrenderer, as far as the
+ * look-up sees them. */
 #ifndef HELIX_LOOKUP_WORLD_H
 #define HELIX_LOOKUP_WORLD_H
 
@@ -14,10 +15,10 @@ typedef struct Held {
     struct virtio_gpu_simple_resource res;
     bool there, texture;
     uint32_t texture_id, width, height, format;
-    struct iovec *iov;          /* the pages of a classic one, which the renderer keeps */
+    struct iovec *iov; /* the pages of a classic one, which the renderer keeps */
     unsigned iov_cnt;
-    guint pages, pixels;        /* versions of their contents */
-    guint made;                 /* how many resources were made until it was */
+    guint pages, pixels; /* versions of their contents */
+    guint made;          /* how many resources were made until it was */
 } Held;
 
 typedef struct LookupWorld {
@@ -25,12 +26,12 @@ typedef struct LookupWorld {
     Held held[N_RESOURCES];
     guint n_versions, n_made, scale;
     bool stopped, spent, hash_useless, vcpu;
-    bool guest_inside;          /* the GPU's guard is engaged by work that is not the look-up's */
+    bool guest_inside; /* the GPU's guard is engaged by work that is not the look-up's */
     bool thread_paused;
-    GPtrArray *taken_away;      /* memory that was the guest's, poisoned */
-    guint asking;               /* the resource that is being asked for */
-    guint n_collected;          /* times that a resource's pages were collected */
-    bool thread_gives;          /* a texture's thread says that it has read one */
+    GPtrArray *taken_away; /* memory that was the guest's, poisoned */
+    guint asking;          /* the resource that is being asked for */
+    guint n_collected;     /* times that a resource's pages were collected */
+    bool thread_gives;     /* a texture's thread says that it has read one */
 } LookupWorld;
 
 extern LookupWorld world;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* replay.c - runs a fuzz target over every file of the folders that are given, as a test: what was found once stays mended. */
+/* replay.c - runs a fuzz target over every file of the folders that are given, as a test: what was found once stays
+ * mended. */
 #include <stdio.h>
 
 #include "fuzz.h"
@@ -19,7 +20,7 @@ static guint replay(const char *folder, guint *n)
         if (ok) {
             g_autofree guint8 *exact = g_memdup2(text, size);
 
-            LLVMFuzzerTestOneInput(exact, size);        /* aborts if it finds something */
+            LLVMFuzzerTestOneInput(exact, size); /* aborts if it finds something */
         }
         printf("%s %u - %s\n", ok ? "ok" : "not ok", ++*n, name);
         fflush(stdout);

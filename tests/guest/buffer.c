@@ -16,10 +16,10 @@
 #include <drm_fourcc.h>
 #include <xf86drm.h>
 
-#define FILLER              0x80    /* alpha that a host must not look at */
-#define GPU_WAIT_MS         5000
-#define TARGET_2D           2u      /* Gallium's PIPE_TEXTURE_2D, as the kernel wants it */
-#define BIND_PICTURE        (1u << 1 | 1u << 3 | 1u << 18)  /* render target, sampler view, scanout */
+#define FILLER 0x80 /* alpha that a host must not look at */
+#define GPU_WAIT_MS 5000
+#define TARGET_2D 2u                                /* Gallium's PIPE_TEXTURE_2D, as the kernel wants it */
+#define BIND_PICTURE (1u << 1 | 1u << 3 | 1u << 18) /* render target, sampler view, scanout */
 
 static int fail(const char *what)
 {
@@ -265,7 +265,7 @@ int buffer_new(Gpu *gpu, const BufferSpec *spec, Buffer *buffer)
 {
     int ret = -1;
 
-    *buffer = (Buffer) {
+    *buffer = (Buffer){
         .gpu = gpu,
         .kind = spec->kind,
         .width = spec->width,
@@ -296,8 +296,13 @@ int buffer_new(Gpu *gpu, const BufferSpec *spec, Buffer *buffer)
 
 int buffer_new_unbacked(Gpu *gpu, int width, int height, uint32_t backing, Buffer *buffer)
 {
-    *buffer = (Buffer) {
-        .gpu = gpu, .kind = BUFFER_CLASSIC, .width = width, .height = height, .fourcc = DRM_FORMAT_XRGB8888, .dmabuf = -1,
+    *buffer = (Buffer){
+        .gpu = gpu,
+        .kind = BUFFER_CLASSIC,
+        .width = width,
+        .height = height,
+        .fourcc = DRM_FORMAT_XRGB8888,
+        .dmabuf = -1,
     };
     if (new_classic(buffer, backing) < 0) {
         buffer_free(buffer);
@@ -320,7 +325,7 @@ void buffer_free(Buffer *buffer)
     if (buffer->handle) {
         drmIoctl(owner_fd(buffer), DRM_IOCTL_GEM_CLOSE, &gem);
     }
-    *buffer = (Buffer) { .dmabuf = -1 };
+    *buffer = (Buffer){ .dmabuf = -1 };
 }
 
 /* ---- contents ---- */

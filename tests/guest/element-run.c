@@ -46,11 +46,13 @@ static GstFlowReturn on_sample(GstAppSink *sink, gpointer data)
     return GST_FLOW_OK;
 }
 
-int element_run_start(ElementRun *run, const char *caps_text, unsigned port, const char *directory, unsigned max_buffers)
+int element_run_start(ElementRun *run, const char *caps_text, unsigned port, const char *directory,
+                      unsigned max_buffers)
 {
     static const GstAppSinkCallbacks callbacks = { .new_sample = on_sample };
     g_autofree char *text = g_strdup_printf("appsrc name=source format=time block=true ! vsockenc name=encoder port=%u "
-                                            "bitrate=100000 ! appsink name=sink sync=false", port);
+                                            "bitrate=100000 ! appsink name=sink sync=false",
+                                            port);
     g_autoptr(GstCaps) caps = gst_caps_from_string(caps_text);
     g_autoptr(GError) error = NULL;
 
@@ -69,7 +71,8 @@ int element_run_start(ElementRun *run, const char *caps_text, unsigned port, con
     g_object_set(run->source, "block", max_buffers > 0, NULL);
     gst_app_sink_set_callbacks(GST_APP_SINK(run->sink), (GstAppSinkCallbacks *)&callbacks, run, NULL);
     return gst_element_set_state(run->pipeline, GST_STATE_PLAYING) == GST_STATE_CHANGE_FAILURE
-        ? element_run_complain(run, "the pipeline does not start") : 0;
+        ? element_run_complain(run, "the pipeline does not start")
+        : 0;
 }
 
 void element_run_set_caps(ElementRun *run, const char *caps_text)
@@ -87,7 +90,8 @@ void element_run_stamp(GstBuffer *buffer, unsigned number)
 
 int element_run_push(ElementRun *run, GstBuffer *buffer)
 {
-    return gst_app_src_push_buffer(GST_APP_SRC(run->source), buffer) == GST_FLOW_OK ? 0
+    return gst_app_src_push_buffer(GST_APP_SRC(run->source), buffer) == GST_FLOW_OK
+        ? 0
         : element_run_complain(run, "the pipeline takes no more frames");
 }
 

@@ -15,10 +15,10 @@
 #define ELEMENT_RUN_SECONDS 60
 
 typedef struct ElementRun {
-    const char *name;       /* of the film, and for messages */
-    unsigned frames;        /* to come out */
-    int width, height;      /* of the picture after cropping */
-    unsigned same_size;     /* so many of them; 0: all. Then: */
+    const char *name;   /* of the film, and for messages */
+    unsigned frames;    /* to come out */
+    int width, height;  /* of the picture after cropping */
+    unsigned same_size; /* so many of them; 0: all. Then: */
     int then_width, then_height;
     GstElement *pipeline, *source, *encoder, *sink;
     Film film;

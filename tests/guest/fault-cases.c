@@ -5,10 +5,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#define SILENT_FRAMES   1500
-#define POISON          0xa5
-#define POISON_BUFFERS  4
-#define HUGE_SIDE       16384
+#define SILENT_FRAMES 1500
+#define POISON 0xa5
+#define POISON_BUFFERS 4
+#define HUGE_SIDE 16384
 
 int run_stream(Job *job)
 {
@@ -70,8 +70,8 @@ int run_silent(Job *job)
 }
 
 /*
- * The request and the buffer's end race: the drawing, another drawing of the same guest, or an error. Two pictures ahead
- * keep the stream busy, so that with a slow encoder the look-up comes when all is over.
+ * The request and the buffer's end race: the drawing, another drawing of the same guest, or an error. Two pictures
+ * ahead keep the stream busy, so that with a slow encoder the look-up comes when all is over.
  */
 static int vanish_once(Job *job, Buffer *ahead, unsigned i)
 {
@@ -88,7 +88,7 @@ static int vanish_once(Job *job, Buffer *ahead, unsigned i)
     request.may_fail_too = HELIX_CODE_GEOMETRY;
     ret = player_send(&job->player, &request);
     buffer_free(&buffer);
-    if (i % 4) {        /* with virtio_gpu.virglhack=0 it gets the id just freed, if the device has let go of it */
+    if (i % 4) { /* with virtio_gpu.virglhack=0 it gets the id just freed, if the device has let go of it */
         sleep_ms(i % 8 > 4 ? 10 : 0);
         ret |= make(job, sizes[i % 4 - 1][0], sizes[i % 4 - 1][1], i, &other);
         job->same_ids += other.resource_id == request.wire.resource_id;
@@ -110,7 +110,8 @@ int run_vanish(Job *job)
     return ret;
 }
 
-/* What a request is answered with, whatever that is. Every other picture has a size that none had before: its memory is new. */
+/* What a request is answered with, whatever that is. Every other picture has a size that none had before: its memory is
+ * new. */
 int run_codes(Job *job)
 {
     Wire *wire = &job->player.wire;
@@ -204,7 +205,9 @@ int run_streams(Job *job)
 
     for (unsigned i = 0; i < job->count && ret == 0; i++) {
         ret = make(job, SMALL_WIDTH, SMALL_HEIGHT, i, &buffers[i]) < 0 ||
-            player_configure(&job->player, (uint16_t)(i + 1), SMALL_WIDTH, SMALL_HEIGHT) < 0 ? -1 : 0;
+                player_configure(&job->player, (uint16_t)(i + 1), SMALL_WIDTH, SMALL_HEIGHT) < 0
+            ? -1
+            : 0;
     }
     for (unsigned round = 0; round < ROUNDS && ret == 0; round++) {
         for (unsigned i = 0; i <= job->count && ret == 0; i++) {
@@ -228,7 +231,7 @@ int run_huge(Job *job)
         { 0, 0, HUGE_SIDE, HUGE_SIDE, HELIX_CODE_GEOMETRY },
         { 0, 0, 8194, 64, HELIX_CODE_GEOMETRY },
         { 0, 0, 8192, 8192, HELIX_CODE_GEOMETRY },
-        { 8192, 12032, 8192, 4352, 0 },     /* the most that H.264 takes */
+        { 8192, 12032, 8192, 4352, 0 }, /* the most that H.264 takes */
         { 1, 1, 640, 360, 0 },
     };
     Buffer buffer;

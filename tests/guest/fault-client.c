@@ -29,7 +29,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define FRAME_MS        66
+#define FRAME_MS 66
 
 volatile sig_atomic_t ending;
 
@@ -50,13 +50,13 @@ int64_t now_ms(void)
 void sleep_ms(int64_t ms)
 {
     if (ms > 0) {
-        nanosleep(&(struct timespec) { ms / 1000, ms % 1000 * 1000000 }, NULL);
+        nanosleep(&(struct timespec){ ms / 1000, ms % 1000 * 1000000 }, NULL);
     }
 }
 
 static BufferArea whole(const Buffer *buffer)
 {
-    return (BufferArea) { 0, 0, buffer->width, buffer->height };
+    return (BufferArea){ 0, 0, buffer->width, buffer->height };
 }
 
 PlayerRequest request_for(const Buffer *buffer, unsigned number)
@@ -179,18 +179,10 @@ static const struct {
     int (*run)(Job *job);
     bool without_gpu;
 } whats[] = {
-    { "once", run_once, false },
-    { "bystander", run_bystander, false },
-    { "pixels", run_pixels, true },
-    { "stream", run_stream, false },
-    { "silent", run_silent, false },
-    { "vanish", run_vanish, false },
-    { "codes", run_codes, false },
-    { "released", run_released, false },
-    { "poison", run_poison, false },
-    { "streams", run_streams, false },
-    { "huge", run_huge, false },
-    { "hold", run_hold, true },
+    { "once", run_once, false },       { "bystander", run_bystander, false }, { "pixels", run_pixels, true },
+    { "stream", run_stream, false },   { "silent", run_silent, false },       { "vanish", run_vanish, false },
+    { "codes", run_codes, false },     { "released", run_released, false },   { "poison", run_poison, false },
+    { "streams", run_streams, false }, { "huge", run_huge, false },           { "hold", run_hold, true },
     { "soak", run_soak, false },
 };
 

@@ -11,16 +11,16 @@
 
 #include "player.h"
 
-#define SMALL_WIDTH     320
-#define SMALL_HEIGHT    180
+#define SMALL_WIDTH 320
+#define SMALL_HEIGHT 180
 
 typedef struct Job {
     Gpu gpu;
     bool has_gpu;
     Player player;
     const char *address;
-    unsigned count;             /* the argument NUMBER */
-    unsigned same_ids;          /* resource ids that were used again */
+    unsigned count;    /* the argument NUMBER */
+    unsigned same_ids; /* resource ids that were used again */
 } Job;
 
 /* SIGTERM came. */

@@ -21,7 +21,7 @@ static FILE *open_file(const char *directory, const char *name, const char *endi
 
 int film_open(Film *film, const char *directory, const char *name)
 {
-    *film = (Film) { .data = open_file(directory, name, "h264") };
+    *film = (Film){ .data = open_file(directory, name, "h264") };
     if (!film->data) {
         return -1;
     }

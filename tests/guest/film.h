@@ -6,8 +6,9 @@
  *
  *     unit STREAM NUMBER WIDTH HEIGHT KEY OFFSET SIZE
  *
- * (STREAM: which decoder gets it; NUMBER: the drawing of pattern.h, or FILM_ANY: it must decode and may show anything; size of the picture that was sent, pixels; KEY: the
- * host said it is an IDR; bytes into NAME.h264), at last "end UNITS", without which the film is not whole.
+ * (STREAM: which decoder gets it; NUMBER: the drawing of pattern.h, or FILM_ANY: it must decode and may show anything;
+ * size of the picture that was sent, pixels; KEY: the host said it is an IDR; bytes into NAME.h264), at last "end
+ * UNITS", without which the film is not whole.
  */
 #ifndef HELIX_TEST_FILM_H
 #define HELIX_TEST_FILM_H

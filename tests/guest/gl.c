@@ -42,8 +42,8 @@ static int fail(const char *what)
 static int start_egl(struct GlState *gl)
 {
     static const EGLint attributes[] = { EGL_CONTEXT_CLIENT_VERSION, 2, EGL_NONE };
-    PFNEGLGETPLATFORMDISPLAYEXTPROC get_display =
-        (PFNEGLGETPLATFORMDISPLAYEXTPROC)eglGetProcAddress("eglGetPlatformDisplayEXT");
+    PFNEGLGETPLATFORMDISPLAYEXTPROC get_display = (PFNEGLGETPLATFORMDISPLAYEXTPROC)eglGetProcAddress(
+        "eglGetPlatformDisplayEXT");
 
     if (!get_display) {
         return fail("EGL without eglGetPlatformDisplayEXT");
@@ -103,9 +103,19 @@ static int import(struct GlState *gl, Buffer *buffer)
 {
     struct GlBuffer *target = buffer->gl;
     EGLint attributes[] = {
-        EGL_WIDTH, buffer->width, EGL_HEIGHT, buffer->height, EGL_LINUX_DRM_FOURCC_EXT, (EGLint)buffer->fourcc,
-        EGL_DMA_BUF_PLANE0_FD_EXT, buffer->dmabuf, EGL_DMA_BUF_PLANE0_OFFSET_EXT, 0,
-        EGL_DMA_BUF_PLANE0_PITCH_EXT, (EGLint)buffer->stride, EGL_NONE,
+        EGL_WIDTH,
+        buffer->width,
+        EGL_HEIGHT,
+        buffer->height,
+        EGL_LINUX_DRM_FOURCC_EXT,
+        (EGLint)buffer->fourcc,
+        EGL_DMA_BUF_PLANE0_FD_EXT,
+        buffer->dmabuf,
+        EGL_DMA_BUF_PLANE0_OFFSET_EXT,
+        0,
+        EGL_DMA_BUF_PLANE0_PITCH_EXT,
+        (EGLint)buffer->stride,
+        EGL_NONE,
     };
 
     target->image = gl->create_image(gl->display, EGL_NO_CONTEXT, EGL_LINUX_DMA_BUF_EXT, NULL, attributes);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * host3d.c - blobs that lie on the host: a texture that virgl makes first, and a blob of any size made of it. No page of the
- * guest's is behind it, so the drawing comes there by virgl's own copy.
+ * host3d.c - blobs that lie on the host: a texture that virgl makes first, and a blob of any size made of it. No page
+ * of the guest's is behind it, so the drawing comes there by virgl's own copy.
  */
 #include "host3d.h"
 
@@ -13,17 +13,17 @@
 #include <drm_fourcc.h>
 #include <xf86drm.h>
 
-#define WIDTH           640
-#define HEIGHT          360
-#define SMALL_BLOB      4096u
+#define WIDTH 640
+#define HEIGHT 360
+#define SMALL_BLOB 4096u
 
 /* virgl's commands, as the kernel passes them through: a word of number and length, then the arguments. */
-#define VIRGL_COPY_REGION       17u
-#define VIRGL_PIPE_CREATE       48u
-#define VIRGL_COMMAND(number, words)    ((number) | (uint32_t)(words) << 16)
-#define B8G8R8X8                2u
-#define TARGET_2D               2u
-#define BIND_PICTURE            (1u << 1 | 1u << 3)
+#define VIRGL_COPY_REGION 17u
+#define VIRGL_PIPE_CREATE 48u
+#define VIRGL_COMMAND(number, words) ((number) | (uint32_t)(words) << 16)
+#define B8G8R8X8 2u
+#define TARGET_2D 2u
+#define BIND_PICTURE (1u << 1 | 1u << 3)
 
 static int fail(const char *what)
 {
@@ -31,21 +31,40 @@ static int fail(const char *what)
     return -1;
 }
 
-/* A texture of WIDTH x HEIGHT as a blob that is said to have @size bytes. -1 without a word if the device makes none. */
+/* A texture of WIDTH x HEIGHT as a blob that is said to have @size bytes. -1 without a word if the device makes none.
+ */
 static int blob_new(Gpu *gpu, uint64_t size, uint64_t blob_id, Buffer *buffer)
 {
     uint32_t command[] = {
-        VIRGL_COMMAND(VIRGL_PIPE_CREATE, 11), TARGET_2D, B8G8R8X8, BIND_PICTURE, WIDTH, HEIGHT, 1, 1, 0, 0, 0,
+        VIRGL_COMMAND(VIRGL_PIPE_CREATE, 11),
+        TARGET_2D,
+        B8G8R8X8,
+        BIND_PICTURE,
+        WIDTH,
+        HEIGHT,
+        1,
+        1,
+        0,
+        0,
+        0,
         (uint32_t)blob_id,
     };
     struct drm_virtgpu_resource_create_blob create = {
-        .blob_mem = VIRTGPU_BLOB_MEM_HOST3D, .size = size, .cmd = (uintptr_t)command, .cmd_size = sizeof(command),
+        .blob_mem = VIRTGPU_BLOB_MEM_HOST3D,
+        .size = size,
+        .cmd = (uintptr_t)command,
+        .cmd_size = sizeof(command),
         .blob_id = blob_id,
     };
 
-    *buffer = (Buffer) {
-        .gpu = gpu, .kind = BUFFER_CLASSIC, .width = WIDTH, .height = HEIGHT, .fourcc = DRM_FORMAT_XRGB8888,
-        .stride = WIDTH * 4, .dmabuf = -1,
+    *buffer = (Buffer){
+        .gpu = gpu,
+        .kind = BUFFER_CLASSIC,
+        .width = WIDTH,
+        .height = HEIGHT,
+        .fourcc = DRM_FORMAT_XRGB8888,
+        .stride = WIDTH * 4,
+        .dmabuf = -1,
     };
     if (drmIoctl(gpu->render, DRM_IOCTL_VIRTGPU_RESOURCE_CREATE_BLOB, &create) < 0) {
         return -1;
@@ -60,10 +79,26 @@ static int copy(const Buffer *from, const Buffer *to)
 {
     uint32_t handles[] = { from->handle, to->handle };
     uint32_t command[] = {
-        VIRGL_COMMAND(VIRGL_COPY_REGION, 13), to->resource_id, 0, 0, 0, 0, from->resource_id, 0, 0, 0, 0, WIDTH, HEIGHT, 1,
+        VIRGL_COMMAND(VIRGL_COPY_REGION, 13),
+        to->resource_id,
+        0,
+        0,
+        0,
+        0,
+        from->resource_id,
+        0,
+        0,
+        0,
+        0,
+        WIDTH,
+        HEIGHT,
+        1,
     };
     struct drm_virtgpu_execbuffer execute = {
-        .size = sizeof(command), .command = (uintptr_t)command, .bo_handles = (uintptr_t)handles, .num_bo_handles = 2,
+        .size = sizeof(command),
+        .command = (uintptr_t)command,
+        .bo_handles = (uintptr_t)handles,
+        .num_bo_handles = 2,
     };
     struct drm_virtgpu_3d_wait wait = { .handle = to->handle };
 

@@ -19,10 +19,22 @@ typedef struct Painter {
 } Painter;
 
 static const uint8_t patches[2][GRID][3] = {
-    { { 255, 0, 0 }, { 0, 255, 0 }, { 0, 0, 255 }, { 0, 255, 255 },
-      { 255, 0, 255 }, { 255, 255, 0 }, { 255, 255, 255 }, { 0, 0, 0 } },
-    { { 32, 32, 32 }, { 64, 64, 64 }, { 128, 128, 128 }, { 192, 192, 192 },
-      { 224, 128, 32 }, { 32, 96, 160 }, { 180, 140, 120 }, { 16, 80, 48 } },
+    { { 255, 0, 0 },
+      { 0, 255, 0 },
+      { 0, 0, 255 },
+      { 0, 255, 255 },
+      { 255, 0, 255 },
+      { 255, 255, 0 },
+      { 255, 255, 255 },
+      { 0, 0, 0 } },
+    { { 32, 32, 32 },
+      { 64, 64, 64 },
+      { 128, 128, 128 },
+      { 192, 192, 192 },
+      { 224, 128, 32 },
+      { 32, 96, 160 },
+      { 180, 140, 120 },
+      { 16, 80, 48 } },
 };
 
 /* Cell border @i of @size pixels, even except the last one. */
@@ -80,8 +92,8 @@ static void add_ramp(Painter *painter, const PatternRect *area, unsigned number)
         add(painter, part(area, i, 0, 1, 16), 16 + i * 14, 220 - i * 8, 64 + i * 4, 0);
     }
     /* It visits every place of a seven by seven raster, so each frame differs from its neighbours by motion. */
-    add(painter, part(area, (int)(number * 3 % 7) * 2, (int)(number * 5 % 7) * 2, 4, 4),
-        32 + (int)(number * 37 % 192), 32 + (int)(number * 101 % 192), 32 + (int)(number * 59 % 192), 0);
+    add(painter, part(area, (int)(number * 3 % 7) * 2, (int)(number * 5 % 7) * 2, 4, 4), 32 + (int)(number * 37 % 192),
+        32 + (int)(number * 101 % 192), 32 + (int)(number * 59 % 192), 0);
 }
 
 unsigned pattern_code(unsigned number)
@@ -159,9 +171,9 @@ void pattern_paint(unsigned number, int width, int height, uint8_t *pixels, uint
 static void to_ycc(const PatternRect *rect, uint8_t to[3])
 {
     static const int64_t rows[3][3] = {
-        { 182586, 614231, 62007 },          /* 219 / 255 x (0.2126, 0.7152, 0.0722) */
-        { -100644, -338572, 439216 },       /* 224 / 255 / 1.8556 x (-0.2126, -0.7152, 0.9278) */
-        { 439216, -398942, -40274 },        /* 224 / 255 / 1.5748 x (0.7874, -0.7152, -0.0722) */
+        { 182586, 614231, 62007 },    /* 219 / 255 x (0.2126, 0.7152, 0.0722) */
+        { -100644, -338572, 439216 }, /* 224 / 255 / 1.8556 x (-0.2126, -0.7152, 0.9278) */
+        { 439216, -398942, -40274 },  /* 224 / 255 / 1.5748 x (0.7874, -0.7152, -0.0722) */
     };
 
     for (int i = 0; i < 3; i++) {

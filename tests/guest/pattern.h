@@ -13,15 +13,15 @@
 
 #include <stdint.h>
 
-#define PATTERN_MAX_RECTS   96
-#define PATTERN_MIN_SIZE    32      /* pixels a side */
-#define PATTERN_MAX_NUMBER  0xfff
-#define PATTERN_BITS        16      /* 12 of the number, 4 of its check digit */
+#define PATTERN_MAX_RECTS 96
+#define PATTERN_MIN_SIZE 32 /* pixels a side */
+#define PATTERN_MAX_NUMBER 0xfff
+#define PATTERN_BITS 16 /* 12 of the number, 4 of its check digit */
 
 typedef struct PatternRect {
     int x, y, w, h;
     uint8_t r, g, b;
-    uint8_t flat;       /* nothing is painted over it: its inside is one colour */
+    uint8_t flat; /* nothing is painted over it: its inside is one colour */
 } PatternRect;
 
 /* Rectangles of drawing @number (0..PATTERN_MAX_NUMBER) at this size; returns how many, at most PATTERN_MAX_RECTS. */

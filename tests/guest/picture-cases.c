@@ -8,12 +8,12 @@
 #include <stdio.h>
 #include <time.h>
 
-#define EXT     HELIX_REQUEST_EXT
+#define EXT HELIX_REQUEST_EXT
 #define RELEASE HELIX_REQUEST_RELEASE
 
 static BufferArea whole(const Buffer *buffer)
 {
-    return (BufferArea) { 0, 0, buffer->width, buffer->height };
+    return (BufferArea){ 0, 0, buffer->width, buffer->height };
 }
 
 /* The request that names @area of @buffer. */
@@ -90,7 +90,7 @@ int play_picture(Player *player, const Picture *picture, Buffer ring[RING], unsi
 /* What a whole device can be asked for: the cheapest kind it has. */
 static BufferSpec plain_spec(Context *context, int width, int height)
 {
-    return (BufferSpec) { .kind = context->gpu.has_3d ? BUFFER_GL : BUFFER_CLASSIC, .width = width, .height = height };
+    return (BufferSpec){ .kind = context->gpu.has_3d ? BUFFER_GL : BUFFER_CLASSIC, .width = width, .height = height };
 }
 
 /* Texture and pages of one resource hold different pictures; source says which one is meant, and 0 the texture. */
@@ -112,8 +112,8 @@ static int play_sources(Context *context, Player *player)
     for (unsigned i = 0; i < 9 && ret == 0; i++) {
         uint8_t source = sources[i % 3];
         unsigned texture = 100 + i, pages = 200 + i;
-        PlayerRequest request =
-            request_for(&buffer, &area, source, EXT, source == HELIX_SOURCE_PAGES ? pages : texture);
+        PlayerRequest request = request_for(&buffer, &area, source, EXT,
+                                            source == HELIX_SOURCE_PAGES ? pages : texture);
 
         if (draw(&buffer, texture, &area) < 0 || gpu_settle(&context->gpu) < 0 ||
             buffer_draw(&buffer, pages, &area) < 0 || player_send(player, &request) < 0 ||
@@ -250,7 +250,7 @@ static int play_destroyed(Context *context, Player *player)
             request.wire.source = HELIX_SOURCE_AUTO;
         }
         ret = draw(&buffer, 70 + i, &area) < 0 || player_send(player, &request) < 0 ||
-              player_collect_release(player) < 0;
+            player_collect_release(player) < 0;
         buffer_free(&buffer);
         if (ret || player_collect(player, 0) < 0) {
             return -1;
@@ -300,8 +300,8 @@ static int play_destroyed_early(Context *context, Player *player)
 /* A request that must be refused; what is 0 here is as it should be. */
 typedef struct Refusal {
     int code;
-    bool pages;             /* of the resource that is read from its pages, else of the texture */
-    bool unknown;           /* another resource id: this one */
+    bool pages;   /* of the resource that is read from its pages, else of the texture */
+    bool unknown; /* another resource id: this one */
     uint32_t resource_id;
     uint8_t flags;
     uint32_t width, height, crop_x, crop_y, res_width, res_height, stride, offset;
@@ -382,16 +382,16 @@ static int play_errors(Context *context, Player *player)
         buffer_free(&texture);
         return -1;
     }
-    gone = request_for(&pages, &(BufferArea) { 0, 0, 640, 360 }, 0, 0, 1);
+    gone = request_for(&pages, &(BufferArea){ 0, 0, 640, 360 }, 0, 0, 1);
     gone.expect_error = HELIX_CODE_NOT_FOUND;
     ret = play_refusals(player, &texture, &pages);
     buffer_free(&texture);
     buffer_free(&pages);
     /*
-     * A freed resource is gone for the host too (not the GBM buffer's: Mesa keeps those for reuse). The kernel says so on the
-     * GPU's queue, and nothing orders that against the vsock device's.
+     * A freed resource is gone for the host too (not the GBM buffer's: Mesa keeps those for reuse). The kernel says so
+     * on the GPU's queue, and nothing orders that against the vsock device's.
      */
-    nanosleep(&(struct timespec) { .tv_nsec = 500 * 1000 * 1000 }, NULL);
+    nanosleep(&(struct timespec){ .tv_nsec = 500 * 1000 * 1000 }, NULL);
     return ret < 0 || player_send(player, &gone) < 0 || player_collect(player, 0) < 0 ? -1 : 0;
 }
 

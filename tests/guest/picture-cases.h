@@ -9,8 +9,8 @@
 
 #include "player.h"
 
-#define RING        3       /* buffers in turn, as a compositor does */
-#define IN_FLIGHT   2
+#define RING 3 /* buffers in turn, as a compositor does */
+#define IN_FLIGHT 2
 
 /* What a case needs of the GPU. */
 typedef enum Need {
@@ -29,13 +29,13 @@ typedef struct Context {
 /* One stream of @frames pictures of the same geometry. */
 typedef struct Picture {
     const char *name;
-    unsigned need;          /* NEED_ bits */
+    unsigned need; /* NEED_ bits */
     BufferSpec spec;
-    BufferArea area;        /* width 0: all of it */
+    BufferArea area; /* width 0: all of it */
     uint8_t source;
     uint8_t flags;
     unsigned frames;
-    bool spoil;             /* paint over each buffer as soon as it is released */
+    bool spoil; /* paint over each buffer as soon as it is released */
 } Picture;
 
 int ring_new(Gpu *gpu, const BufferSpec *spec, Buffer ring[RING]);
@@ -47,7 +47,7 @@ int play_picture(Player *player, const Picture *picture, Buffer ring[RING], unsi
 /* A case that is more than one stream of pictures; play() gets an open connection on which nothing was sent. */
 typedef struct SpecialCase {
     const char *name;
-    unsigned need;          /* NEED_ bits */
+    unsigned need; /* NEED_ bits */
     int (*play)(Context *context, Player *player);
 } SpecialCase;
 

@@ -16,20 +16,20 @@
 #include <string.h>
 
 #define RELEASE HELIX_REQUEST_RELEASE
-#define TIMING  HELIX_REQUEST_TIMING
-#define EXT     HELIX_REQUEST_EXT
+#define TIMING HELIX_REQUEST_TIMING
+#define EXT HELIX_REQUEST_EXT
 
 #define ANY NEED_NOTHING
-#define GL(width, height, fourcc)               { BUFFER_GL, width, height, fourcc, 0, 0 }
-#define CLASSIC(width, height, fourcc)          { BUFFER_CLASSIC, width, height, fourcc, 0, 0 }
-#define DUMB(width, height)                     { BUFFER_DUMB, width, height, 0, 0, 0 }
-#define BLOB(width, height, fourcc, pad, from)  { BUFFER_BLOB, width, height, fourcc, pad, from }
-#define ALL     { 0 }
-#define INNER   { 160, 90, 640, 360 }
-#define ODD     { 37, 23, 641, 361 }
-#define AUTO    HELIX_SOURCE_AUTO
+#define GL(width, height, fourcc) { BUFFER_GL, width, height, fourcc, 0, 0 }
+#define CLASSIC(width, height, fourcc) { BUFFER_CLASSIC, width, height, fourcc, 0, 0 }
+#define DUMB(width, height) { BUFFER_DUMB, width, height, 0, 0, 0 }
+#define BLOB(width, height, fourcc, pad, from) { BUFFER_BLOB, width, height, fourcc, pad, from }
+#define ALL { 0 }
+#define INNER { 160, 90, 640, 360 }
+#define ODD { 37, 23, 641, 361 }
+#define AUTO HELIX_SOURCE_AUTO
 #define TEXTURE HELIX_SOURCE_TEXTURE
-#define PAGES   HELIX_SOURCE_PAGES
+#define PAGES HELIX_SOURCE_PAGES
 
 static const Picture pictures[] = {
     /* the GPU draws: right in the texture only */
@@ -73,7 +73,7 @@ static int run_picture(Context *context, const Picture *picture)
     int ret = -1;
 
     if (!area.width) {
-        area = (BufferArea) { 0, 0, picture->spec.width, picture->spec.height };
+        area = (BufferArea){ 0, 0, picture->spec.width, picture->spec.height };
     }
     if (ring_new(&context->gpu, &picture->spec, ring) < 0) {
         return -1;

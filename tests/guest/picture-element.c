@@ -19,30 +19,35 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define RING            4
+#define RING 4
 #define RELEASE_SECONDS 60
-#define NEED_3D         1u
-#define NEED_BLOB       2u
-#define NEED_CARD       4u
+#define NEED_3D 1u
+#define NEED_BLOB 2u
+#define NEED_CARD 4u
 
 typedef struct Case {
     const char *name;
     unsigned need;
-    const char *caps;       /* without size and rate */
+    const char *caps; /* without size and rate */
     BufferSpec spec;
-    BufferArea crop;        /* width 0: none */
+    BufferArea crop; /* width 0: none */
     unsigned frames;
-    const char *then;       /* these caps from the middle on, with red and blue changed */
+    const char *then; /* these caps from the middle on, with red and blue changed */
 } Case;
 
-#define PLAIN(format)   "video/x-raw(memory:DMABuf),format=" format
-#define DRM(format)     "video/x-raw(memory:DMABuf),format=DMA_DRM,drm-format=" format
+#define PLAIN(format) "video/x-raw(memory:DMABuf),format=" format
+#define DRM(format) "video/x-raw(memory:DMABuf),format=DMA_DRM,drm-format=" format
 
 static const Case cases[] = {
     { "element-gl-1280x720", NEED_3D, PLAIN("BGRx"), { BUFFER_GL, 1280, 720, 0, 0, 0 }, { 0 }, 24, NULL },
     { "element-gl-odd-drm", NEED_3D, DRM("XR24"), { BUFFER_GL, 641, 361, 0, 0, 0 }, { 0 }, 9, NULL },
-    { "element-gl-red-first", NEED_3D, PLAIN("RGBA"), { BUFFER_GL, 640, 360, DRM_FORMAT_ABGR8888, 0, 0 }, { 0 },
-      6, NULL },
+    { "element-gl-red-first",
+      NEED_3D,
+      PLAIN("RGBA"),
+      { BUFFER_GL, 640, 360, DRM_FORMAT_ABGR8888, 0, 0 },
+      { 0 },
+      6,
+      NULL },
     { "element-gl-crop", NEED_3D, PLAIN("BGRx"), { BUFFER_GL, 1280, 720, 0, 0, 0 }, { 160, 90, 640, 360 }, 9, NULL },
     { "element-classic", 0, PLAIN("BGRx"), { BUFFER_CLASSIC, 1280, 720, 0, 0, 0 }, { 0 }, 9, NULL },
     { "element-dumb-odd", NEED_CARD, PLAIN("BGRx"), { BUFFER_DUMB, 641, 361, 0, 0, 0 }, { 0 }, 6, NULL },
@@ -63,7 +68,7 @@ typedef struct Player {
     GMutex lock;
     GCond changed;
     Slot ring[RING];
-    bool red_first;             /* from now on */
+    bool red_first; /* from now on */
     ElementRun run;
 } Player;
 
@@ -71,7 +76,7 @@ typedef struct Player {
 
 static BufferArea drawn_area(const Case *test)
 {
-    return test->crop.width ? test->crop : (BufferArea) { 0, 0, test->spec.width, test->spec.height };
+    return test->crop.width ? test->crop : (BufferArea){ 0, 0, test->spec.width, test->spec.height };
 }
 
 static GstVideoFormat video_format(uint32_t fourcc)
@@ -194,8 +199,9 @@ static int play(Player *player, unsigned port, const char *directory)
     g_autofree char *caps = caps_text(test, test->caps);
     int ret;
 
-    player->run = (ElementRun) { .name = test->name, .frames = test->frames, .width = area.width,
-                                 .height = area.height };
+    player->run = (ElementRun){
+        .name = test->name, .frames = test->frames, .width = area.width, .height = area.height
+    };
     ret = element_run_start(&player->run, caps, port, directory, RING);
     if (ret == 0) {
         ret = element_run_end(&player->run, push_all(player));
@@ -237,8 +243,10 @@ int main(int argc, char **argv)
         return 2;
     }
     for (int i = 3; i < argc; i++) {
-        want |= strcmp(argv[i], "3d") == 0 ? NEED_3D : strcmp(argv[i], "blob") == 0 ? NEED_BLOB :
-                strcmp(argv[i], "card") == 0 ? NEED_CARD : 0;
+        want |= strcmp(argv[i], "3d") == 0 ? NEED_3D
+            : strcmp(argv[i], "blob") == 0 ? NEED_BLOB
+            : strcmp(argv[i], "card") == 0 ? NEED_CARD
+                                           : 0;
         prefix = strncmp(argv[i], "case=", 5) == 0 ? argv[i] + 5 : prefix;
     }
     setvbuf(stdout, NULL, _IOLBF, 0);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * picture-memory PORT DIRECTORY PATH [case=PREFIX]: the picture test with pictures in plain memory, through the element.
+ * picture-memory PORT DIRECTORY PATH [case=PREFIX]: the picture test with pictures in plain memory, through the
+ * element.
  *
  * The drawings of picture-client in every format that the element takes: in memory of upstream's own, in buffers of the
  * pool that the element offers, in DMA-BUFs of other drivers; with strides, crops and odd sizes. Every frame has to go
@@ -20,23 +21,24 @@
 #include <string.h>
 #include <unistd.h>
 
-#define FILLER          0x80    /* alpha that a host must not look at */
-#define BYTES_A_FRAME   1024
+#define FILLER 0x80 /* alpha that a host must not look at */
+#define BYTES_A_FRAME 1024
 
 typedef enum Origin {
-    FRESH,              /* plain memory, another one each time */
-    POOL,               /* of the pool that the element offers */
-    UDMABUF, VGEM,      /* DMA-BUFs of other drivers */
+    FRESH, /* plain memory, another one each time */
+    POOL,  /* of the pool that the element offers */
+    UDMABUF,
+    VGEM, /* DMA-BUFs of other drivers */
 } Origin;
 
 typedef struct Case {
     const char *name, *format;
     int width, height;
     Origin origin;
-    int padding;            /* FRESH: bytes behind each row; and before the picture */
-    int crop[4];            /* x, y, width, height; width 0: none */
-    const char *caps;       /* instead of plain video/x-raw */
-    int then[2];            /* width and height from the middle on; 0: the same */
+    int padding;      /* FRESH: bytes behind each row; and before the picture */
+    int crop[4];      /* x, y, width, height; width 0: none */
+    const char *caps; /* instead of plain video/x-raw */
+    int then[2];      /* width and height from the middle on; 0: the same */
 } Case;
 
 static const Case cases[] = {
@@ -63,7 +65,14 @@ static const Case cases[] = {
     { "memory-vgem", "BGRx", 640, 360, VGEM, 0, { 0 }, NULL, { 0 } },
     /* to be refused: only run by this name */
     { "refused-vgem", "BGRx", 640, 360, VGEM, 0, { 0 }, "video/x-raw(memory:DMABuf),format=BGRx", { 0 } },
-    { "memory-vgem-drm", "BGRx", 641, 361, VGEM, 0, { 0 }, "video/x-raw(memory:DMABuf),format=DMA_DRM,drm-format=XR24",
+    { "memory-vgem-drm",
+      "BGRx",
+      641,
+      361,
+      VGEM,
+      0,
+      { 0 },
+      "video/x-raw(memory:DMABuf),format=DMA_DRM,drm-format=XR24",
       { 0 } },
 };
 
@@ -72,9 +81,9 @@ static const Case cases[] = {
 typedef struct Player {
     const Case *test;
     const char *path;
-    int width, height;          /* of the buffers now */
+    int width, height; /* of the buffers now */
     GstVideoInfo info;
-    gsize start;                /* bytes before the picture */
+    gsize start; /* bytes before the picture */
     GstBufferPool *pool;
     GstAllocator *dmabufs;
     ElementRun run;
@@ -167,7 +176,8 @@ static int find_pool(Player *player, const char *caps_text)
     config = gst_buffer_pool_get_config(player->pool);
     gst_buffer_pool_config_set_params(config, caps, size, min, max);
     return gst_buffer_pool_set_config(player->pool, config) && gst_buffer_pool_set_active(player->pool, TRUE)
-        ? 0 : element_run_complain(&player->run, "the element's pool does not start");
+        ? 0
+        : element_run_complain(&player->run, "the element's pool does not start");
 }
 
 static GstBuffer *new_dmabuf(Player *player, ForeignKind kind)
@@ -311,11 +321,13 @@ static int run_case(const Case *test, const char *path, unsigned port, const cha
     Player player = { .test = test, .path = path, .dmabufs = gst_dmabuf_allocator_new() };
     int ret;
 
-    player.run = (ElementRun) { .name = test->name, .frames = FRAMES,
-                                .width = test->crop[2] ? test->crop[2] : test->width,
-                                .height = test->crop[2] ? test->crop[3] : test->height,
-                                .same_size = test->then[0] ? FRAMES / 2 : 0,
-                                .then_width = test->then[0], .then_height = test->then[1] };
+    player.run = (ElementRun){ .name = test->name,
+                               .frames = FRAMES,
+                               .width = test->crop[2] ? test->crop[2] : test->width,
+                               .height = test->crop[2] ? test->crop[3] : test->height,
+                               .same_size = test->then[0] ? FRAMES / 2 : 0,
+                               .then_width = test->then[0],
+                               .then_height = test->then[1] };
     lay_out(&player, test->width, test->height);
     ret = element_run_start(&player.run, caps, port, directory, g_str_has_prefix(test->name, "refused") ? 0 : 4);
     if (ret == 0 && test->origin == POOL) {

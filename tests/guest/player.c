@@ -9,13 +9,12 @@
 #include <string.h>
 
 #define ANSWER_MS 60000 /* a software encoder beside an emulated CPU is slow; a lost answer is for ever */
-#define FRAME_NS        16666667
-#define BITS_PER_PIXEL  6u              /* generous: what is compared is the picture, not the encoder */
-#define MIN_BITRATE     4000000u
-#define MAX_BITRATE     240000000u
+#define FRAME_NS 16666667
+#define BITS_PER_PIXEL 6u /* generous: what is compared is the picture, not the encoder */
+#define MIN_BITRATE 4000000u
+#define MAX_BITRATE 240000000u
 
-__attribute__((format(printf, 2, 3)))
-static int complain(const Player *player, const char *format, ...)
+__attribute__((format(printf, 2, 3))) static int complain(const Player *player, const char *format, ...)
 {
     va_list arguments;
 
@@ -126,8 +125,9 @@ static int take_released(Player *player, const WireMessage *message)
         }
         request->released = true;
         player->releases++;
-        if (request->spoil && (buffer_draw(request->spoil, PATTERN_MAX_NUMBER - request->number, &request->area) < 0 ||
-                               buffer_upload(request->spoil) < 0)) {
+        if (request->spoil &&
+            (buffer_draw(request->spoil, PATTERN_MAX_NUMBER - request->number, &request->area) < 0 ||
+             buffer_upload(request->spoil) < 0)) {
             return -1;
         }
         return 0;

@@ -31,11 +31,11 @@ typedef struct PlayerRequest {
 typedef struct Player {
     Wire wire;
     Film film;
-    const char *name;           /* of the case */
+    const char *name; /* of the case */
     PlayerRequest pending[PLAYER_MAX_PENDING];
     unsigned n_pending;
     int64_t next_pts;
-    unsigned releases;          /* FRAME_RELEASED seen */
+    unsigned releases; /* FRAME_RELEASED seen */
     uint32_t max_in_flight, capabilities;
 } Player;
 

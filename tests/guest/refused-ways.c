@@ -32,7 +32,7 @@ static void tear_down(Fixture *f)
 
 static guint way_count(void)
 {
-    return 3;       /* blob, pages, texture: this needs a GPU with blob=on */
+    return 3; /* blob, pages, texture: this needs a GPU with blob=on */
 }
 
 static void check_reason(Fixture *f, const char *path, const char *text)
@@ -240,15 +240,15 @@ static gboolean both_there(GstBufferPool *pool)
     GstBufferPoolAcquireParams params = { .flags = GST_BUFFER_POOL_ACQUIRE_FLAG_DONTWAIT };
     GstBuffer *buffer[2] = { NULL, NULL };
     gboolean there = gst_buffer_pool_acquire_buffer(pool, &buffer[0], &params) == GST_FLOW_OK &&
-                     gst_buffer_pool_acquire_buffer(pool, &buffer[1], &params) == GST_FLOW_OK;
+        gst_buffer_pool_acquire_buffer(pool, &buffer[1], &params) == GST_FLOW_OK;
 
     gst_clear_buffer(&buffer[0]);
     gst_clear_buffer(&buffer[1]);
     return there;
 }
 
-/* With reconnect=true a picture is kept for the host that comes back, but no buffer of a pool of two: when the host has read it, both are
- * there. */
+/* With reconnect=true a picture is kept for the host that comes back, but no buffer of a pool of two: when the host has
+ * read it, both are there. */
 static void test_two_buffers(void)
 {
     Script script = SCRIPT_DEFAULT;
@@ -365,7 +365,7 @@ static void test_next_takes(void)
     fixture_push(&f);
     wait_back(&f);
     push_and_pull(&f);
-    push_and_pull(&f);      /* the first may have been the one before, given again */
+    push_and_pull(&f); /* the first may have been the one before, given again */
     g_assert_cmpuint(script_host_frame(f.host, script_host_frames(f.host) - 1).resource_id, !=, 0);
     check_reason(&f, "guest-copy", "plain memory");
     tear_down(&f);
@@ -410,7 +410,8 @@ static void check_pixels_next(Fixture *f, guint refused)
     g_assert_null(gst_bus_pop_filtered(f->bus, GST_MESSAGE_WARNING | GST_MESSAGE_ERROR));
 }
 
-/* A live source's picture goes before a host has agreed that takes long, and may be refused then: its pixels come out. */
+/* A live source's picture goes before a host has agreed that takes long, and may be refused then: its pixels come out.
+ */
 static void test_late_refused(void)
 {
     Script script = SCRIPT_DEFAULT;

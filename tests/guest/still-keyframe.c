@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * still-keyframe PIPELINE...: plays a pipeline with a "vsockenc name=enc" and an "appsink name=out" until its source stands
- * still, then asks for keyframes as viewers that join do, and says how long each took: "keyframe after 103 ms".
+ * still-keyframe PIPELINE...: plays a pipeline with a "vsockenc name=enc" and an "appsink name=out" until its source
+ * stands still, then asks for keyframes as viewers that join do, and says how long each took: "keyframe after 103 ms".
  */
 #include <gst/app/gstappsink.h>
 #include <gst/video/video.h>
 
 #define KEYFRAMES 5
-#define STILL_MS 1000               /* no picture for so long: the screen stands still */
+#define STILL_MS 1000 /* no picture for so long: the screen stands still */
 #define WAIT_SECONDS 60
 
 static GstSample *pull(GstElement *sink, GstClockTime timeout)

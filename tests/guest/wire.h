@@ -32,7 +32,7 @@ typedef struct WireRequest {
     uint8_t source, planes;
     uint32_t crop_x, crop_y, res_width, res_height, offset[3], stride_of[3];
     uint64_t modifier;
-    const uint8_t *pixels;      /* HELIX_REQUEST_PIXEL_DATA */
+    const uint8_t *pixels; /* HELIX_REQUEST_PIXEL_DATA */
     size_t pixel_size;
 } WireRequest;
 
@@ -40,7 +40,7 @@ typedef struct WireMessage {
     uint8_t type, flags;
     uint16_t session;
     uint32_t size;
-    uint8_t *payload;           /* wire_message_clear() frees it */
+    uint8_t *payload; /* wire_message_clear() frees it */
 } WireMessage;
 
 /* @address: "vsock:CID:PORT" or "unix:PATH". */

@@ -9,11 +9,11 @@
 #define N_RUNS 2
 
 struct PoisonSeen {
-    GArray *sums;               /* a guint64 for each thing seen */
+    GArray *sums; /* a guint64 for each thing seen */
 };
 
 static const int numbers[N_RUNS] = { 0x35, 0xca };
-static int poison = -1;         /* of the run under way; -1: none */
+static int poison = -1; /* of the run under way; -1: none */
 
 void __wrap_helix_surface_unref(HelixSurface *surface);
 void __real_helix_surface_unref(HelixSurface *surface);
@@ -21,7 +21,8 @@ void __real_helix_surface_unref(HelixSurface *surface);
 /* The last reference goes: a pool may keep the memory for another picture. */
 void __wrap_helix_surface_unref(HelixSurface *surface)
 {
-    if (surface && poison >= 0 && surface->kind == HELIX_SURFACE_MEMORY && g_atomic_ref_count_compare(&surface->refs, 1)) {
+    if (surface && poison >= 0 && surface->kind == HELIX_SURFACE_MEMORY &&
+        g_atomic_ref_count_compare(&surface->refs, 1)) {
         memset(surface->data, numbers[poison], surface->size);
     }
     __real_helix_surface_unref(surface);
@@ -86,7 +87,7 @@ void poison_see_error(PoisonSeen *seen, const GError *error)
 
 static void look_at_malloc(PoisonSeen *seen, gconstpointer data)
 {
-    void *(*volatile get)(size_t size) = malloc;    /* compilers warn of what is meant here */
+    void *(*volatile get)(size_t size) = malloc; /* compilers warn of what is meant here */
     gsize size = *(const gsize *)data;
     gpointer bytes = get(size);
 
@@ -130,8 +131,8 @@ static void must_differ(const char *what, void (*run)(PoisonSeen *seen, gconstpo
 
 void poison_test_itself(void)
 {
-    must_differ("memory of 48 bytes", look_at_malloc, &(gsize) { 48 });
-    must_differ("memory of a megabyte", look_at_malloc, &(gsize) { 1 << 20 });
+    must_differ("memory of 48 bytes", look_at_malloc, &(gsize){ 48 });
+    must_differ("memory of a megabyte", look_at_malloc, &(gsize){ 1 << 20 });
     must_differ("a new surface", look_at_new_surface, NULL);
     must_differ("a used surface", look_at_used_surface, NULL);
 }

@@ -2,10 +2,10 @@
 /*
  * poison.h - proof that what a program makes does not depend on memory that it never wrote.
  *
- * What is done is done twice. In the first run all memory that is allocated, that was freed, and that goes back to a pool of
- * surfaces is filled with one number, in the second run with another. Whatever was made of such a byte differs between the two:
- * a picture's pixels and all that lies beside them, or a film. The C library fills (mallopt's M_PERTURB), the libraries' own
- * memory too; surfaces are filled by the linker's --wrap=helix_surface_unref.
+ * What is done is done twice. In the first run all memory that is allocated, that was freed, and that goes back to a
+ * pool of surfaces is filled with one number, in the second run with another. Whatever was made of such a byte differs
+ * between the two: a picture's pixels and all that lies beside them, or a film. The C library fills (mallopt's
+ * M_PERTURB), the libraries' own memory too; surfaces are filled by the linker's --wrap=helix_surface_unref.
  */
 #ifndef HELIX_TEST_POISON_H
 #define HELIX_TEST_POISON_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * test-encode.c - pixels from the wire, converted, scaled and encoded: no byte that nobody wrote reaches an encoder or a film,
- * whatever the size, which is odd, smaller than a macroblock, or no multiple of one.
+ * test-encode.c - pixels from the wire, converted, scaled and encoded: no byte that nobody wrote reaches an encoder or
+ * a film, whatever the size, which is odd, smaller than a macroblock, or no multiple of one.
  */
 #include <string.h>
 
@@ -14,7 +14,7 @@
 #define N_PICTURES 3
 
 typedef struct Case {
-    guint32 fourcc, width, height;      /* of the picture */
+    guint32 fourcc, width, height; /* of the picture */
     guint32 coded_width, coded_height;
     guint8 slices, realtime;
 } Case;
@@ -98,8 +98,15 @@ static void run_tight(PoisonSeen *seen, gconstpointer data)
     gsize row = (gsize)c->width * 4, size = row * c->height;
     g_autofree guint8 *memory = g_malloc(size);
     HelixSurface tight = {
-        .kind = HELIX_SURFACE_MEMORY, .width = c->width, .height = c->height, .fourcc = c->fourcc, .n_planes = 1,
-        .stride = { (guint32)row }, .data = memory, .size = size, .fd = -1,
+        .kind = HELIX_SURFACE_MEMORY,
+        .width = c->width,
+        .height = c->height,
+        .fourcc = c->fourcc,
+        .n_planes = 1,
+        .stride = { (guint32)row },
+        .data = memory,
+        .size = size,
+        .fd = -1,
     };
     HelixConverter *converter = helix_converter_new(c->coded_width, c->coded_height);
     HelixNv12 nv12;
@@ -126,7 +133,7 @@ static void run_ahead(PoisonSeen *seen, gconstpointer data)
             g_autoptr(HelixSurface) nv12 = helix_ahead_end(ahead);
 
             poison_see_surface(seen, nv12);
-        } else {                /* a processor without the instructions */
+        } else { /* a processor without the instructions */
             poison_see_surface(seen, surface);
         }
     }
@@ -142,8 +149,12 @@ static void run_film(PoisonSeen *seen, gconstpointer data)
     const Case *c = data;
     HelixSurfacePool *pool = helix_surface_pool_new(1);
     HelixEncoderConfig config = {
-        .width = c->coded_width, .height = c->coded_height, .slices = c->slices, .realtime = c->realtime,
-        .rate_control = HELIX_RATE_CQP, .min_qp = 12,
+        .width = c->coded_width,
+        .height = c->coded_height,
+        .slices = c->slices,
+        .realtime = c->realtime,
+        .rate_control = HELIX_RATE_CQP,
+        .min_qp = 12,
     };
     HelixEncoder *encoder;
 
@@ -166,8 +177,8 @@ static void run_film(PoisonSeen *seen, gconstpointer data)
 
 static void compare(const char *how, void (*run)(PoisonSeen *seen, gconstpointer data), const Case *c)
 {
-    g_autofree char *what = g_strdup_printf("%s, %.4s of %u x %u to %u x %u, %u slices", how, (const char *)&c->fourcc, c->width,
-                                            c->height, c->coded_width, c->coded_height, c->slices);
+    g_autofree char *what = g_strdup_printf("%s, %.4s of %u x %u to %u x %u, %u slices", how, (const char *)&c->fourcc,
+                                            c->width, c->height, c->coded_width, c->coded_height, c->slices);
 
     poison_compare(what, run, c);
 }
@@ -230,8 +241,8 @@ static void test_converted(void)
 
 static void test_ahead(void)
 {
-    compare("ahead", run_ahead, &(Case) { HELIX_FORMAT_XR24, 642, 362, 642, 362, 1, TRUE });
-    compare("ahead", run_ahead, &(Case) { HELIX_FORMAT_AB24, 1030, 578, 1030, 578, 1, TRUE });
+    compare("ahead", run_ahead, &(Case){ HELIX_FORMAT_XR24, 642, 362, 642, 362, 1, TRUE });
+    compare("ahead", run_ahead, &(Case){ HELIX_FORMAT_AB24, 1030, 578, 1030, 578, 1, TRUE });
 }
 
 static void test_films(void)

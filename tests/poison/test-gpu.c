@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * test-gpu.c - what VideoToolbox is handed on a Mac, on doubles of its frameworks: IOSurfaces that the GPU copies into, and pixel
- * buffers made of host memory, in odd sizes, in parts, and scaled. No byte that nobody wrote is in a row of theirs.
+ * test-gpu.c - what VideoToolbox is handed on a Mac, on doubles of its frameworks: IOSurfaces that the GPU copies into,
+ * and pixel buffers made of host memory, in odd sizes, in parts, and scaled. No byte that nobody wrote is in a row of
+ * theirs.
  */
 #include <string.h>
 
@@ -10,15 +11,15 @@
 #include "poison.h"
 
 typedef struct Case {
-    guint32 crop_x, crop_y, width, height;      /* of a texture of WIDTH x HEIGHT, or the picture's size */
-    guint32 coded_width, coded_height;          /* 0: its own */
+    guint32 crop_x, crop_y, width, height; /* of a texture of WIDTH x HEIGHT, or the picture's size */
+    guint32 coded_width, coded_height;     /* 0: its own */
     gboolean bottom_up;
 } Case;
 
 static const Case cases[] = {
-    { 0, 0, WIDTH, HEIGHT, 0, 0, FALSE }, { 0, 0, WIDTH, HEIGHT, 0, 0, TRUE },
-    { 33, 20, 101, 77, 0, 0, FALSE }, { 33, 20, 101, 77, 0, 0, TRUE }, { 1, 1, 100, 77, 0, 0, FALSE },
-    { 0, 0, WIDTH, HEIGHT, 200, 200, FALSE }, { 33, 20, 101, 77, 640, 384, TRUE },
+    { 0, 0, WIDTH, HEIGHT, 0, 0, FALSE }, { 0, 0, WIDTH, HEIGHT, 0, 0, TRUE }, { 33, 20, 101, 77, 0, 0, FALSE },
+    { 33, 20, 101, 77, 0, 0, TRUE },      { 1, 1, 100, 77, 0, 0, FALSE },      { 0, 0, WIDTH, HEIGHT, 200, 200, FALSE },
+    { 33, 20, 101, 77, 640, 384, TRUE },
 };
 
 /* ---- by the GPU ---- */
@@ -29,7 +30,7 @@ static void see_iosurface(PoisonSeen *seen, IOSurfaceRef io)
 
     for (gsize y = 0; y < IOSurfaceGetHeight(io); y++, row += IOSurfaceGetBytesPerRow(io)) {
         poison_see(seen, row, IOSurfaceGetWidth(io) * 4);
-        memset(row, poison_number(), IOSurfaceGetBytesPerRow(io));      /* until it is used again */
+        memset(row, poison_number(), IOSurfaceGetBytesPerRow(io)); /* until it is used again */
     }
 }
 
@@ -74,7 +75,8 @@ static void see_buffer(PoisonSeen *seen, CVPixelBufferRef buffer, gboolean nv12)
 
     g_assert_cmpint(CVPixelBufferLockBaseAddress(buffer, 0), ==, kCVReturnSuccess);
     for (guint plane = 0; plane < (nv12 ? 2 : 1); plane++) {
-        const guint8 *row = nv12 ? CVPixelBufferGetBaseAddressOfPlane(buffer, plane) : CVPixelBufferGetBaseAddress(buffer);
+        const guint8 *row = nv12 ? CVPixelBufferGetBaseAddressOfPlane(buffer, plane)
+                                 : CVPixelBufferGetBaseAddress(buffer);
         gsize stride = nv12 ? CVPixelBufferGetBytesPerRowOfPlane(buffer, plane) : CVPixelBufferGetBytesPerRow(buffer);
 
         for (gsize y = 0; y < (plane ? height / 2 : height); y++, row += stride) {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * test-lookup.c - QEMU's look-up as it is, on a real virglrenderer: textures read in bands and by the thread, guest pages, blobs, the
- * 2D device's image, in odd sizes and parts. No byte that nobody wrote reaches an encoder, and a resource that virglrenderer or GL
- * does not read is error -3, whatever they say of it.
+ * test-lookup.c - QEMU's look-up as it is, on a real virglrenderer: textures read in bands and by the thread, guest
+ * pages, blobs, the 2D device's image, in odd sizes and parts. No byte that nobody wrote reaches an encoder, and a
+ * resource that virglrenderer or GL does not read is error -3, whatever they say of it.
  */
 #include "qemu/osdep.h"
 
@@ -38,7 +38,7 @@ static void take_answer(gpointer data, HelixSurface *surface, GError *error)
     Answer *answer = data;
 
     g_assert_false(answer->done);
-    *answer = (Answer) { true, surface, error };
+    *answer = (Answer){ true, surface, error };
 }
 
 static Answer resolve(const HelixPicture *picture)
@@ -104,7 +104,9 @@ static void see_twice(PoisonSeen *seen, const HelixPicture *picture, HelixHostPa
 
 static HelixPicture whole(guint32 width, guint32 height)
 {
-    return (HelixPicture) { .resource_id = ID, .width = width, .height = height, .fourcc = HELIX_FORMAT_XR24, .stride = width * 4 };
+    return (HelixPicture){
+        .resource_id = ID, .width = width, .height = height, .fourcc = HELIX_FORMAT_XR24, .stride = width * 4
+    };
 }
 
 /* ---- textures ---- */
@@ -112,7 +114,7 @@ static HelixPicture whole(guint32 width, guint32 height)
 typedef struct Texture {
     const char *what;
     VirglWanted wanted;
-    guint32 crop_x, crop_y, less;       /* of the picture than the texture, on each side */
+    guint32 crop_x, crop_y, less; /* of the picture than the texture, on each side */
     bool thread;
 } Texture;
 
@@ -192,12 +194,17 @@ static void test_answers(void)
     g_assert_true(helix_resource_find(&gpu, ID, false, &resource, NULL));
     for (guint i = 0; i < N_ORDERS; i++) {
         to[i][0] = (guint8)~pixels[0];
-        g_assert_true(the_thread->begin(&(HelixTextureOrder) {
-            .texture = resource.texture_id, .width = wanted.width, .rows = wanted.height, .to = to[i], .stride = wanted.width * 4,
-            .done = count_answer, .data = &answered,
+        g_assert_true(the_thread->begin(&(HelixTextureOrder){
+            .texture = resource.texture_id,
+            .width = wanted.width,
+            .rows = wanted.height,
+            .to = to[i],
+            .stride = wanted.width * 4,
+            .done = count_answer,
+            .data = &answered,
         }));
     }
-    while (__atomic_load_n(&to[N_ORDERS - 1][0], __ATOMIC_RELAXED) != pixels[0]) {     /* all others are read by then */
+    while (__atomic_load_n(&to[N_ORDERS - 1][0], __ATOMIC_RELAXED) != pixels[0]) { /* all others are read by then */
         g_usleep(1000);
     }
     helix_turn_set_clock(leap);
@@ -254,7 +261,7 @@ static void test_unreadable(void)
     struct virtio_gpu_simple_resource other;
 
     /* GL's name of a buffer is then a texture's too */
-    g_assert_true(virgl_world_create(&gpu, &other, ID + 1, &(VirglWanted) { TEXTURE_2D, BGRA, 64, 32 }));
+    g_assert_true(virgl_world_create(&gpu, &other, ID + 1, &(VirglWanted){ TEXTURE_2D, BGRA, 64, 32 }));
     for (guint i = 0; i < G_N_ELEMENTS(unreadable); i++) {
         Texture by_thread = unreadable[i];
 
@@ -321,7 +328,7 @@ static guint split(guint8 *bytes, gsize size, struct iovec *iov, guint most)
     for (gsize at = 0; at < size; n++) {
         gsize piece = n + 1 == most ? size - at : MIN(size - at, 1000 + n * 333);
 
-        iov[n] = (struct iovec) { bytes + at, piece };
+        iov[n] = (struct iovec){ bytes + at, piece };
         at += piece;
     }
     return n;

@@ -18,10 +18,12 @@ struct virgl_box {
     uint32_t x, y, z, w, h, d;
 };
 
-int __real_virgl_renderer_transfer_read_iov(uint32_t handle, uint32_t ctx, uint32_t level, uint32_t stride, uint32_t layer_stride,
-                                            struct virgl_box *box, uint64_t offset, struct iovec *iov, int iov_cnt);
-int __wrap_virgl_renderer_transfer_read_iov(uint32_t handle, uint32_t ctx, uint32_t level, uint32_t stride, uint32_t layer_stride,
-                                            struct virgl_box *box, uint64_t offset, struct iovec *iov, int iov_cnt);
+int __real_virgl_renderer_transfer_read_iov(uint32_t handle, uint32_t ctx, uint32_t level, uint32_t stride,
+                                            uint32_t layer_stride, struct virgl_box *box, uint64_t offset,
+                                            struct iovec *iov, int iov_cnt);
+int __wrap_virgl_renderer_transfer_read_iov(uint32_t handle, uint32_t ctx, uint32_t level, uint32_t stride,
+                                            uint32_t layer_stride, struct virgl_box *box, uint64_t offset,
+                                            struct iovec *iov, int iov_cnt);
 
 /* ---- what virglrenderer asks of QEMU ---- */
 
@@ -49,22 +51,26 @@ static int make_current(void *cookie, int scanout, virgl_renderer_gl_context con
 }
 
 static struct virgl_renderer_callbacks callbacks = {
-    .version = 1, .write_fence = write_fence, .create_gl_context = create_context, .destroy_gl_context = destroy_context,
+    .version = 1,
+    .write_fence = write_fence,
+    .create_gl_context = create_context,
+    .destroy_gl_context = destroy_context,
     .make_current = make_current,
 };
 
 bool virgl_world_start(void)
 {
     static const EGLint wanted[] = { EGL_SURFACE_TYPE, 0, EGL_RENDERABLE_TYPE, EGL_OPENGL_BIT, EGL_NONE };
-    static const EGLint core[] = { EGL_CONTEXT_OPENGL_PROFILE_MASK_KHR, EGL_CONTEXT_OPENGL_CORE_PROFILE_BIT_KHR, EGL_NONE };
+    static const EGLint core[] = { EGL_CONTEXT_OPENGL_PROFILE_MASK_KHR, EGL_CONTEXT_OPENGL_CORE_PROFILE_BIT_KHR,
+                                   EGL_NONE };
     EGLint n = 0;
 
     if (!epoxy_has_egl_extension(EGL_NO_DISPLAY, "EGL_MESA_platform_surfaceless")) {
         return false;
     }
     display = eglGetPlatformDisplayEXT(EGL_PLATFORM_SURFACELESS_MESA, EGL_DEFAULT_DISPLAY, NULL);
-    if (!eglInitialize(display, NULL, NULL) || !eglBindAPI(EGL_OPENGL_API) || !eglChooseConfig(display, wanted, &config, 1, &n) ||
-        n < 1) {
+    if (!eglInitialize(display, NULL, NULL) || !eglBindAPI(EGL_OPENGL_API) ||
+        !eglChooseConfig(display, wanted, &config, 1, &n) || n < 1) {
         return false;
     }
     root = eglCreateContext(display, config, EGL_NO_CONTEXT, core);
@@ -77,10 +83,17 @@ bool virgl_world_start(void)
 bool virgl_world_create(VirtIOGPU *g, struct virtio_gpu_simple_resource *entry, uint32_t id, const VirglWanted *wanted)
 {
     struct virgl_renderer_resource_create_args args = {
-        .handle = id, .target = wanted->target, .format = wanted->format,
-        .bind = wanted->target == BUFFER ? VIRGL_RES_BIND_VERTEX_BUFFER : VIRGL_RES_BIND_RENDER_TARGET | VIRGL_RES_BIND_SAMPLER_VIEW,
-        .width = wanted->width, .height = wanted->height, .depth = MAX(wanted->depth, 1), .array_size = MAX(wanted->array, 1),
-        .nr_samples = wanted->samples, .flags = wanted->flags,
+        .handle = id,
+        .target = wanted->target,
+        .format = wanted->format,
+        .bind = wanted->target == BUFFER ? VIRGL_RES_BIND_VERTEX_BUFFER
+                                         : VIRGL_RES_BIND_RENDER_TARGET | VIRGL_RES_BIND_SAMPLER_VIEW,
+        .width = wanted->width,
+        .height = wanted->height,
+        .depth = MAX(wanted->depth, 1),
+        .array_size = MAX(wanted->array, 1),
+        .nr_samples = wanted->samples,
+        .flags = wanted->flags,
     };
 
     if (virgl_renderer_resource_create(&args, NULL, 0)) {
@@ -109,8 +122,9 @@ void virgl_world_write(uint32_t id, uint32_t width, uint32_t height, uint8_t *pi
 
 /* ---- readings that go wrong ---- */
 
-int __wrap_virgl_renderer_transfer_read_iov(uint32_t handle, uint32_t ctx, uint32_t level, uint32_t stride, uint32_t layer_stride,
-                                            struct virgl_box *box, uint64_t offset, struct iovec *iov, int iov_cnt)
+int __wrap_virgl_renderer_transfer_read_iov(uint32_t handle, uint32_t ctx, uint32_t level, uint32_t stride,
+                                            uint32_t layer_stride, struct virgl_box *box, uint64_t offset,
+                                            struct iovec *iov, int iov_cnt)
 {
     if (virgl_world_reads == READS_LESS) {
         box->h = MIN(box->h, virgl_world_rows);

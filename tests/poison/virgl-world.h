@@ -13,7 +13,15 @@ typedef struct VirglWanted {
     uint32_t target, format, width, height, samples, flags, depth, array;
 } VirglWanted;
 
-enum { BUFFER = 0, TEXTURE_1D = 1, TEXTURE_2D = 2, TEXTURE_3D = 3, TEXTURE_CUBE = 4, TEXTURE_RECT = 5, TEXTURE_2D_ARRAY = 7 };
+enum {
+    BUFFER = 0,
+    TEXTURE_1D = 1,
+    TEXTURE_2D = 2,
+    TEXTURE_3D = 3,
+    TEXTURE_CUBE = 4,
+    TEXTURE_RECT = 5,
+    TEXTURE_2D_ARRAY = 7
+};
 
 /* Resource @id, in @g's list too; @entry is the caller's. False: virglrenderer makes none. */
 bool virgl_world_create(VirtIOGPU *g, struct virtio_gpu_simple_resource *entry, uint32_t id, const VirglWanted *wanted);
@@ -22,7 +30,8 @@ void virgl_world_destroy(VirtIOGPU *g, struct virtio_gpu_simple_resource *entry)
 /* Put @pixels, four bytes each, top row first, into all of a texture. */
 void virgl_world_write(uint32_t id, uint32_t width, uint32_t height, uint8_t *pixels);
 
-/* What the next readings of virglrenderer do: as it is; write @virgl_world_rows rows at most and say that all is well; leave GL an error. */
+/* What the next readings of virglrenderer do: as it is; write @virgl_world_rows rows at most and say that all is well;
+ * leave GL an error. */
 typedef enum VirglReads { READS_RIGHT, READS_LESS, READS_WITH_ERROR } VirglReads;
 
 extern VirglReads virgl_world_reads;

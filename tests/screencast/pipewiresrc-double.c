@@ -4,10 +4,10 @@
  * name and those of its properties that helix-screencast sets. It makes small RGB pictures, 50 a second, and writes
  * into the file that $PIPEWIRESRC_REPORT names what it was given: "path=42 fd=TEXT", TEXT being what fd can be read as,
  * and " min-buffers=N" where that was set.
- * The property error-after makes it fail as pipewiresrc does when its node is taken away, and error-file does so once that
- * file is there, which it removes; with unfinished-first the first picture is one that the portal of wlroots had not
- * finished, and times are the system's, as pipewiresrc gives them. Pictures of nodes from 100 on are twice as wide. As
- * pipewiresrc it offers no format where its peer takes anything, and fails by that.
+ * The property error-after makes it fail as pipewiresrc does when its node is taken away, and error-file does so once
+ * that file is there, which it removes; with unfinished-first the first picture is one that the portal of wlroots had
+ * not finished, and times are the system's, as pipewiresrc gives them. Pictures of nodes from 100 on are twice as wide.
+ * As pipewiresrc it offers no format where its peer takes anything, and fails by that.
  */
 #include <gst/base/gstpushsrc.h>
 #include <gst/gst.h>
@@ -24,7 +24,7 @@ typedef struct Double {
     GstPushSrc parent;
     char *path, *error_file;
     int width;
-    int fd, error_after, made, min_buffers, max_buffers;     /* min_buffers 0: not set */
+    int fd, error_after, made, min_buffers, max_buffers; /* min_buffers 0: not set */
     gboolean unfinished_first;
 } Double;
 
@@ -47,8 +47,10 @@ enum {
     PROP_UNFINISHED_FIRST,
 };
 
-static GstStaticPadTemplate template = GST_STATIC_PAD_TEMPLATE("src", GST_PAD_SRC, GST_PAD_ALWAYS,
-    GST_STATIC_CAPS("video/x-raw, format = RGB, width = { 64, 128 }, height = 48, framerate = 50/1, pixel-aspect-ratio = 1/1"));
+static GstStaticPadTemplate template = GST_STATIC_PAD_TEMPLATE(
+    "src", GST_PAD_SRC, GST_PAD_ALWAYS,
+    GST_STATIC_CAPS(
+        "video/x-raw, format = RGB, width = { 64, 128 }, height = 48, framerate = 50/1, pixel-aspect-ratio = 1/1"));
 
 static void double_set_property(GObject *object, guint id, const GValue *value, GParamSpec *spec)
 {
@@ -141,9 +143,9 @@ static gboolean double_negotiate(GstBaseSrc *base)
         GST_ELEMENT_ERROR(self, STREAM, FORMAT, ("stream error: target not found"), (NULL));
         return FALSE;
     }
-    caps = gst_caps_new_simple("video/x-raw", "format", G_TYPE_STRING, "RGB", "width", G_TYPE_INT, self->width, "height",
-                               G_TYPE_INT, HEIGHT, "framerate", GST_TYPE_FRACTION, RATE, 1, "pixel-aspect-ratio",
-                               GST_TYPE_FRACTION, 1, 1, NULL);
+    caps = gst_caps_new_simple("video/x-raw", "format", G_TYPE_STRING, "RGB", "width", G_TYPE_INT, self->width,
+                               "height", G_TYPE_INT, HEIGHT, "framerate", GST_TYPE_FRACTION, RATE, 1,
+                               "pixel-aspect-ratio", GST_TYPE_FRACTION, 1, 1, NULL);
     set = gst_base_src_set_caps(base, caps);
     gst_caps_unref(caps);
     return set;
@@ -198,10 +200,12 @@ static void double_class_init(DoubleClass *klass)
     g_object_class_install_property(object_class, PROP_FD, g_param_spec_int("fd", "", "", -1, G_MAXINT, -1, flags));
     g_object_class_install_property(object_class, PROP_ERROR_AFTER,
                                     g_param_spec_int("error-after", "", "", 0, G_MAXINT, 0, flags));
-    g_object_class_install_property(object_class, PROP_ERROR_FILE, g_param_spec_string("error-file", "", "", NULL, flags));
+    g_object_class_install_property(object_class, PROP_ERROR_FILE,
+                                    g_param_spec_string("error-file", "", "", NULL, flags));
     g_object_class_install_property(object_class, PROP_MIN_BUFFERS,
-        g_param_spec_int("min-buffers", "", "", 1, G_MAXINT, 8, flags | G_PARAM_READABLE));
-    g_object_class_install_property(object_class, PROP_MAX_BUFFERS,
+                                    g_param_spec_int("min-buffers", "", "", 1, G_MAXINT, 8, flags | G_PARAM_READABLE));
+    g_object_class_install_property(
+        object_class, PROP_MAX_BUFFERS,
         g_param_spec_int("max-buffers", "", "", 1, G_MAXINT, G_MAXINT, flags | G_PARAM_READABLE));
     g_object_class_install_property(object_class, PROP_UNFINISHED_FIRST,
                                     g_param_spec_boolean("unfinished-first", "", "", FALSE, flags));

@@ -5,7 +5,7 @@
 #include "gpu-rig.h"
 
 EGLDisplay gpu_display;
-EGLContext gpu_renderer;     /* stands for virglrenderer's ctx0 */
+EGLContext gpu_renderer; /* stands for virglrenderer's ctx0 */
 
 /* ---- the renderer ---- */
 
@@ -25,7 +25,7 @@ void gpu_start_renderer(void)
     gpu_renderer = eglCreateContext(gpu_display, config, EGL_NO_CONTEXT, version);
     g_assert_true(gpu_renderer != EGL_NO_CONTEXT);
     g_assert_true(eglMakeCurrent(gpu_display, EGL_NO_SURFACE, EGL_NO_SURFACE, gpu_renderer));
-    double_virgl_renderer = (DoubleVirglRenderer) { .display = gpu_display, .context = gpu_renderer };
+    double_virgl_renderer = (DoubleVirglRenderer){ .display = gpu_display, .context = gpu_renderer };
 }
 
 /* A texture with the test picture, as a guest's command stream would have drawn it. */
@@ -43,7 +43,7 @@ GLuint gpu_texture_new(guint width, guint height, guint index, gboolean bottom_u
         for (guint x = 0; x < width; x++) {
             const guint8 *pixel = pixels + y * stride + x * 4;
 
-            memcpy(row + x * 4, (const guint8[]) { pixel[2], pixel[1], pixel[0], pixel[3] }, 4);
+            memcpy(row + x * 4, (const guint8[]){ pixel[2], pixel[1], pixel[0], pixel[3] }, 4);
         }
     }
     glGetIntegerv(GL_TEXTURE_BINDING_2D, &before);
@@ -62,7 +62,7 @@ void gpu_take_answer(gpointer data, HelixSurface *surface, GError *error)
 
     g_assert_false(answer->done);
     g_assert_true(!surface != !error);
-    *answer = (GpuAnswer) { TRUE, surface, error };
+    *answer = (GpuAnswer){ TRUE, surface, error };
 }
 
 void gpu_wait_answer(GpuAnswer *answer)
@@ -101,12 +101,12 @@ static State look(void)
 }
 
 gboolean gpu_copy(HelixGpuCopier *copier, const HelixTexture *texture, const HelixPicture *picture, GpuAnswer *answer,
-                     GError **error)
+                  GError **error)
 {
     State before = look(), after;
     gboolean taken;
 
-    *answer = (GpuAnswer) { .done = FALSE };
+    *answer = (GpuAnswer){ .done = FALSE };
     taken = helix_gpu_copier_copy(copier, texture, picture, gpu_take_answer, answer, error);
     after = look();
     g_assert_cmpmem(&before, sizeof(before), &after, sizeof(after));
@@ -115,7 +115,7 @@ gboolean gpu_copy(HelixGpuCopier *copier, const HelixTexture *texture, const Hel
 }
 
 HelixSurface *gpu_must_copy(HelixGpuCopier *copier, const HelixTexture *texture, const HelixPicture *picture,
-                               HelixHostPath path)
+                            HelixHostPath path)
 {
     GError *error = NULL;
     GpuAnswer answer;
@@ -150,15 +150,16 @@ void gpu_check_clear(void)
     g_free(kinds);
     g_assert_cmpuint(double_egl_seen.pbuffers, ==, 0);
     g_assert_cmpuint(double_egl_seen.fences, ==, 0);
-    double_egl = (DoubleEglOrders) { 0 };
-    double_metal = (DoubleMetalOrders) { 0 };
-    double_metal_seen = (DoubleMetalSeen) { 0 };
+    double_egl = (DoubleEglOrders){ 0 };
+    double_metal = (DoubleMetalOrders){ 0 };
+    double_metal_seen = (DoubleMetalSeen){ 0 };
     double_vt_reset();
 }
 
 const guint8 *gpu_pixel_at(const HelixSurface *surface, guint x, guint y)
 {
-    return (const guint8 *)IOSurfaceGetBaseAddress(surface->native) + y * IOSurfaceGetBytesPerRow(surface->native) + x * 4;
+    return (const guint8 *)IOSurfaceGetBaseAddress(surface->native) + y * IOSurfaceGetBytesPerRow(surface->native) +
+        x * 4;
 }
 
 /* Every pixel of @surface is that of the test picture at @x, @y; beyond its edge, the edge's. */
@@ -183,7 +184,7 @@ void gpu_check_exact(const HelixSurface *surface, guint index, guint x, guint y,
 
 HelixPicture gpu_whole(guint width, guint height)
 {
-    return (HelixPicture) { .resource_id = 7, .width = width, .height = height, .fourcc = HELIX_FORMAT_XR24 };
+    return (HelixPicture){ .resource_id = 7, .width = width, .height = height, .fourcc = HELIX_FORMAT_XR24 };
 }
 
 id gpu_metal_texture(guint format, guint index)

@@ -7,8 +7,8 @@
 #include "gpu.h"
 #include "streams.h"
 
-#define WIDTH   320u
-#define HEIGHT  192u
+#define WIDTH 320u
+#define HEIGHT 192u
 
 /* What stands for virglrenderer's ctx0; current after gpu_start_renderer(). */
 extern EGLDisplay gpu_display;

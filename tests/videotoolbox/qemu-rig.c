@@ -39,16 +39,18 @@ Object *object_dynamic_cast(Object *object, const char *type)
 
 void qemu_rig_start(VirtIOGPU *g, bool gl)
 {
-    *g = (VirtIOGPU) { .klass = { .handle_ctrl = handle_ctrl }, .ctrl_vq = (VirtQueue *)&qemu_rig, .gl = gl,
-                       .renderer_state = RS_INITED };
+    *g = (VirtIOGPU){ .klass = { .handle_ctrl = handle_ctrl },
+                      .ctrl_vq = (VirtQueue *)&qemu_rig,
+                      .gl = gl,
+                      .renderer_state = RS_INITED };
     QTAILQ_INIT(&g->reslist);
     helix_resource_plugged(g, true);
-    qemu_rig = (QemuRig) { 0 };
+    qemu_rig = (QemuRig){ 0 };
 }
 
 void qemu_rig_add(VirtIOGPU *g, struct virtio_gpu_simple_resource *resource, uint32_t id)
 {
-    *resource = (struct virtio_gpu_simple_resource) { .resource_id = id };
+    *resource = (struct virtio_gpu_simple_resource){ .resource_id = id };
     QTAILQ_INSERT_TAIL(&g->reslist, resource, next);
 }
 
@@ -62,7 +64,7 @@ void helix_measure_looked_up(uint32_t id)
 struct QEMUBH {
     void (*run)(void *opaque);
     void *opaque;
-    gint scheduled;             /* atomic: any thread may do that */
+    gint scheduled; /* atomic: any thread may do that */
 };
 
 AioContext *iohandler_get_aio_context(void)

@@ -77,8 +77,7 @@ static IOSurfaceRef iosurface_new(guint width, guint height)
     const void *values[] = { number((gint32)width), number((gint32)height), number(4),
                              number(kCVPixelFormatType_32BGRA) };
     CFDictionaryRef properties = CFDictionaryCreate(kCFAllocatorDefault, keys, values, 4,
-                                                    &kCFTypeDictionaryKeyCallBacks,
-                                                    &kCFTypeDictionaryValueCallBacks);
+                                                    &kCFTypeDictionaryKeyCallBacks, &kCFTypeDictionaryValueCallBacks);
     IOSurfaceRef surface = IOSurfaceCreate(properties);
 
     for (guint i = 0; i < 4; i++) {
@@ -104,8 +103,13 @@ HelixSurface *rig_io_surface(guint width, guint height, guint index)
 
 HelixEncoderConfig rig_config(guint width, guint height)
 {
-    return (HelixEncoderConfig) { .width = width, .height = height, .bitrate = 4000000, .fps_num = 60, .fps_den = 1,
-                                  .profile = 100, .realtime = TRUE };
+    return (HelixEncoderConfig){ .width = width,
+                                 .height = height,
+                                 .bitrate = 4000000,
+                                 .fps_num = 60,
+                                 .fps_den = 1,
+                                 .profile = 100,
+                                 .realtime = TRUE };
 }
 
 HelixEncoder *rig_open(HelixEncoderConfig config)
@@ -123,7 +127,7 @@ gboolean rig_encode(HelixEncoder *encoder, HelixSurface *surface, gboolean force
 {
     gboolean ok;
 
-    *unit = (HelixAccessUnit) { 0 };
+    *unit = (HelixAccessUnit){ 0 };
     ok = helix_encoder_videotoolbox.encode(encoder, surface, force, unit, error);
     helix_surface_unref(surface);
     g_assert_true(!ok || unit->dropped == !unit->data);
@@ -197,8 +201,8 @@ void rig_check_idr(const HelixAccessUnit *unit, gboolean aud)
         g_assert_cmpuint(g_array_index(nals, StreamNal, i++).data[0] & 31, ==, 9);
     }
     g_assert_cmpuint(g_array_index(nals, StreamNal, i).data[0] & 31, ==, 7);
-    g_assert_true(helix_h264_parse_sps(g_array_index(nals, StreamNal, i).data, g_array_index(nals, StreamNal, i).len,
-                                       &sps));
+    g_assert_true(
+        helix_h264_parse_sps(g_array_index(nals, StreamNal, i).data, g_array_index(nals, StreamNal, i).len, &sps));
     g_assert_true(sps.bitstream_restriction);
     g_assert_cmpuint(sps.max_num_reorder_frames, ==, 0);
     g_assert_cmpuint(g_array_index(nals, StreamNal, i + 1).data[0] & 31, ==, 8);

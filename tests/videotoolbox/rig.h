@@ -6,8 +6,8 @@
 #include "core/encoder-videotoolbox.h"
 #include "streams.h"
 
-#define WIDTH   320u
-#define HEIGHT  192u
+#define WIDTH 320u
+#define HEIGHT 192u
 
 /* The test picture number @index; a new reference. */
 HelixSurface *rig_memory_surface(guint width, guint height, guint index);

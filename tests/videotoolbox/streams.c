@@ -77,8 +77,8 @@ GPtrArray *stream_x264(const char *options, enum AVPixelFormat format, guint wid
     encoder->width = width;
     encoder->height = height;
     encoder->pix_fmt = format;
-    encoder->time_base = (AVRational) { 1, 60 };
-    encoder->framerate = (AVRational) { 60, 1 };
+    encoder->time_base = (AVRational){ 1, 60 };
+    encoder->framerate = (AVRational){ 60, 1 };
     encoder->thread_count = 1;
     g_assert_cmpint(av_dict_parse_string(&dictionary, "preset=ultrafast,tune=zerolatency", "=", ",", 0), ==, 0);
     g_assert_cmpint(av_dict_parse_string(&dictionary, options, "=", ",", 0), ==, 0);
@@ -122,7 +122,7 @@ GArray *stream_nals(const guint8 *data, gsize len)
             while (end > begin && data[end - 1] == 0) {
                 end--;
             }
-            g_array_append_val(nals, ((StreamNal) { data + begin, end - begin }));
+            g_array_append_val(nals, ((StreamNal){ data + begin, end - begin }));
         }
         if (code) {
             begin = i + 3;
@@ -185,7 +185,7 @@ GStrv stream_sps_elements(const guint8 *nal, gsize len)
     bsf->par_in->codec_id = AV_CODEC_ID_H264;
     g_assert_cmpint(av_bsf_init(bsf), ==, 0);
     g_assert_cmpint(av_new_packet(packet, len + 4), ==, 0);
-    memcpy(packet->data, (const guint8[]) { 0, 0, 0, 1 }, 4);
+    memcpy(packet->data, (const guint8[]){ 0, 0, 0, 1 }, 4);
     memcpy(packet->data + 4, nal, len);
     traced = g_ptr_array_new();
     av_log_set_callback(trace_line);

@@ -25,7 +25,7 @@ typedef struct StreamNal {
     const guint8 *data;
     gsize len;
 } StreamNal;
-GArray *stream_nals(const guint8 *data, gsize len);     /* of StreamNal, borrowed */
+GArray *stream_nals(const guint8 *data, gsize len); /* of StreamNal, borrowed */
 
 /* The access unit with each SPS replaced by what @replace makes of it (NULL: dropped). */
 GBytes *stream_replace_sps(GBytes *unit, GByteArray *(*replace)(const guint8 *nal, gsize len));

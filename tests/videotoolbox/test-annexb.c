@@ -17,7 +17,7 @@ static GByteArray *to_avcc(GBytes *unit, guint length_size)
         StreamNal nal = g_array_index(nals, StreamNal, i);
 
         for (guint k = length_size; k-- > 0;) {
-            g_byte_array_append(avcc, (const guint8[]) { (guint8)(nal.len >> (8 * k)) }, 1);
+            g_byte_array_append(avcc, (const guint8[]){ (guint8)(nal.len >> (8 * k)) }, 1);
         }
         g_byte_array_append(avcc, nal.data, nal.len);
     }
@@ -64,15 +64,15 @@ static void assert_same_nals(GBytes *a, GBytes *b)
 static void test_avcc(void)
 {
     g_autoptr(GPtrArray) big = stream_x264("profile=high,x264-params=slices=3", AV_PIX_FMT_YUV420P, 320, 240, 4);
-    g_autoptr(GPtrArray) small = stream_x264("profile=baseline,crf=50,x264-params=info=0", AV_PIX_FMT_YUV420P, 32, 32,
-                                             4);
+    g_autoptr(GPtrArray)
+        small = stream_x264("profile=baseline,crf=50,x264-params=info=0", AV_PIX_FMT_YUV420P, 32, 32, 4);
     GRand *rand = g_rand_new_with_seed(5);
     GError *error = NULL;
 
     for (guint size = 1; size <= 4; size *= 2) {
         GPtrArray *units = size == 1 ? small : big;
 
-        for (guint i = size == 1 ? 1 : 0; i < units->len; i++) {        /* x264's SEI is too long for one byte */
+        for (guint i = size == 1 ? 1 : 0; i < units->len; i++) { /* x264's SEI is too long for one byte */
             g_autoptr(GByteArray) avcc = to_avcc(units->pdata[i], size);
             g_autoptr(GBytes) out = convert(avcc, size, rand, 1 << 20, &error), bytewise = NULL;
 
@@ -90,9 +90,14 @@ static void test_avcc_refused(void)
 {
     static const guint8 cut_length[] = { 0, 0, 0 }, cut_nal[] = { 0, 0, 0, 3, 0x65, 1 }, empty[] = { 0, 0, 0, 0 };
     static const guint8 two[] = { 0, 0, 0, 0, 0, 0, 0, 2, 0x65, 1 }, huge[] = { 255, 255, 255, 255, 0x65 };
-    static const struct { const guint8 *data; guint len; } bad[] = {
-        { cut_length, sizeof(cut_length) }, { cut_nal, sizeof(cut_nal) }, { empty, sizeof(empty) }, { huge,
-                                                                                                      sizeof(huge) },
+    static const struct {
+        const guint8 *data;
+        guint len;
+    } bad[] = {
+        { cut_length, sizeof(cut_length) },
+        { cut_nal, sizeof(cut_nal) },
+        { empty, sizeof(empty) },
+        { huge, sizeof(huge) },
     };
     GError *error = NULL;
     HelixAnnexB annexb;

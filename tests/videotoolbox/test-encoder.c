@@ -60,8 +60,9 @@ static void test_iosurface(void)
 /* Pictures of other sizes than the coded one: scaled, or their edges repeated. */
 static void test_sizes(void)
 {
-    static const guint sizes[][2] = { { 640, 384 }, { 200, 120 }, { WIDTH - 1, HEIGHT }, { WIDTH, HEIGHT - 1 },
-                                      { WIDTH - 1, HEIGHT - 1 } };
+    static const guint sizes[][2] = {
+        { 640, 384 }, { 200, 120 }, { WIDTH - 1, HEIGHT }, { WIDTH, HEIGHT - 1 }, { WIDTH - 1, HEIGHT - 1 }
+    };
     HelixEncoder *encoder = rig_open(rig_config(WIDTH, HEIGHT));
     AVCodecContext *decoder = stream_decoder_new();
 
@@ -90,10 +91,11 @@ static void test_vui(void)
     HelixAccessUnit unit;
     AVFrame *frame;
 
-    config.vui = (HelixVui) { .sar_width = 4, .sar_height = 3, .primaries = 9, .transfer = 14, .matrix = 9, .full_range = 1,
-                              .chroma_loc = 1 };
+    config.vui = (HelixVui){
+        .sar_width = 4, .sar_height = 3, .primaries = 9, .transfer = 14, .matrix = 9, .full_range = 1, .chroma_loc = 1
+    };
     encoder = rig_open(config);
-    memset(surface->data, 0, half);             /* values that limited range has not got */
+    memset(surface->data, 0, half); /* values that limited range has not got */
     memset(surface->data + half, 255, half);
     unit = rig_must_encode(encoder, surface, FALSE);
     frame = stream_decode(decoder, unit.data);
@@ -111,17 +113,18 @@ static void test_vui(void)
     g_bytes_unref(unit.data);
     next = config;
     next.vui.matrix = 1;
-    g_assert_false(encoder->klass->reconfigure(encoder, &next, NULL));          /* a new session, and so an SPS */
+    g_assert_false(encoder->klass->reconfigure(encoder, &next, NULL)); /* a new session, and so an SPS */
 #ifndef __APPLE__
     for (guint i = 0; i < 3; i++) {
         static const char *const keys[] = { "ColorPrimaries", "TransferFunction", "YCbCrMatrix" };
-        const char *attached[] = { double_vt_seen.last_primaries, double_vt_seen.last_transfer, double_vt_seen.last_matrix };
+        const char *attached[] = { double_vt_seen.last_primaries, double_vt_seen.last_transfer,
+                                   double_vt_seen.last_matrix };
         g_autofree char *key = g_strconcat("kVTCompressionPropertyKey_", keys[i], NULL);
         g_autofree char *text = NULL;
 
         g_assert_true(g_str_has_suffix(attached[i], "_ITU_R_2020"));
         g_assert_true(double_vt_property(key, NULL, &text));
-        g_assert_cmpstr(text, ==, attached[i]);         /* or VideoToolbox would convert */
+        g_assert_cmpstr(text, ==, attached[i]); /* or VideoToolbox would convert */
     }
 #endif
     avcodec_free_context(&decoder);
@@ -232,7 +235,7 @@ static void test_reconfigure(void)
     next = config;
     encoder = helix_encoder_videotoolbox.open(&next, &error);
     g_assert_no_error(error);
-    g_assert_cmpuint(next.max_bitrate, ==, 0);          /* what is not done is not promised */
+    g_assert_cmpuint(next.max_bitrate, ==, 0); /* what is not done is not promised */
     g_assert_cmpuint(next.level, ==, 0);
     g_assert_cmpuint(next.rate_control, ==, HELIX_RATE_VBR);
     for (guint i = 0; i < 6; i++) {

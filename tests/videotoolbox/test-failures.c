@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * test-failures.c - the VideoToolbox encoder when sessions and properties are refused and sessions are lost, as the doubles are told
- * to let it happen; what goes wrong with a single frame is in test-samples.c.
+ * test-failures.c - the VideoToolbox encoder when sessions and properties are refused and sessions are lost, as the
+ * doubles are told to let it happen; what goes wrong with a single frame is in test-samples.c.
  */
 #include <string.h>
 
@@ -87,19 +87,20 @@ static void test_ladder(void)
 static void test_refused(void)
 {
     static const char *const optional[] = {
-        "kVTCompressionPropertyKey_RealTime", "kVTCompressionPropertyKey_PrioritizeEncodingSpeedOverQuality",
+        "kVTCompressionPropertyKey_RealTime",           "kVTCompressionPropertyKey_PrioritizeEncodingSpeedOverQuality",
         "kVTCompressionPropertyKey_MaxFrameDelayCount", "kVTCompressionPropertyKey_MaxKeyFrameInterval",
-        "kVTCompressionPropertyKey_ColorPrimaries", "kVTCompressionPropertyKey_TransferFunction",
-        "kVTCompressionPropertyKey_YCbCrMatrix", "kVTCompressionPropertyKey_ProfileLevel",
-        "kVTCompressionPropertyKey_MaxAllowedFrameQP", "kVTCompressionPropertyKey_MinAllowedFrameQP",
+        "kVTCompressionPropertyKey_ColorPrimaries",     "kVTCompressionPropertyKey_TransferFunction",
+        "kVTCompressionPropertyKey_YCbCrMatrix",        "kVTCompressionPropertyKey_ProfileLevel",
+        "kVTCompressionPropertyKey_MaxAllowedFrameQP",  "kVTCompressionPropertyKey_MinAllowedFrameQP",
     };
     static const char *const needed[] = {
-        "kVTCompressionPropertyKey_AllowFrameReordering", "kVTCompressionPropertyKey_AverageBitRate",
+        "kVTCompressionPropertyKey_AllowFrameReordering",
+        "kVTCompressionPropertyKey_AverageBitRate",
         "kVTCompressionPropertyKey_ExpectedFrameRate",
     };
     HelixEncoderConfig config = rig_config(WIDTH, HEIGHT);
 
-    config.min_qp = 10;         /* which are told only where they are asked for */
+    config.min_qp = 10; /* which are told only where they are asked for */
     config.max_qp = 40;
     for (guint i = 0; i < G_N_ELEMENTS(optional); i++) {
         HelixEncoder *encoder;
@@ -119,7 +120,7 @@ static void test_refused(void)
         double_vt_reset();
     }
     double_vt.refuse_property[0] = "kVTCompressionPropertyKey_ProfileLevel";
-    config.profile = 77;                                /* asked for by name, so not to be had without */
+    config.profile = 77; /* asked for by name, so not to be had without */
     check_no_encoder(config, "profile 77");
     double_vt_reset();
     double_vt.refuse_property[0] = "kVTCompressionPropertyKey_UsingHardwareAcceleratedVideoEncoder";
@@ -292,7 +293,7 @@ static void test_fallen(void)
     g_assert_true(helix_videotoolbox_info(encoder).fallen);
     g_assert_false(helix_videotoolbox_info(encoder).hardware);
     encode_to(encoder, decoder, index++, FALSE);
-    g_usleep(1100000);          /* it is asked for again, in vain, and the software session goes on */
+    g_usleep(1100000); /* it is asked for again, in vain, and the software session goes on */
     encode_to(encoder, decoder, index++, FALSE);
     g_assert_cmpuint(helix_videotoolbox_info(encoder).sessions, ==, 2);
     double_vt.no_hardware = FALSE;
@@ -334,7 +335,7 @@ static void test_opened_in_software(void)
     g_test_expect_message(NULL, G_LOG_LEVEL_WARNING, "*lost its hardware encoder*in software*");
     g_bytes_unref(rig_must_encode(encoder, rig_memory_surface(WIDTH, HEIGHT, 0), FALSE).data);
     g_test_assert_expected_messages();
-    helix_encoder_videotoolbox.close(encoder);          /* as for a new size, or after a frame that failed */
+    helix_encoder_videotoolbox.close(encoder); /* as for a new size, or after a frame that failed */
     encoder = rig_open(rig_config(WIDTH, HEIGHT));
     g_assert_true(helix_videotoolbox_info(encoder).fallen);
     double_vt.no_hardware = FALSE;
@@ -453,7 +454,7 @@ static void test_close_unused(void)
     double_vt.die = TRUE;
     config.bitrate /= 2;
     g_assert_true(helix_encoder_videotoolbox.reconfigure(encoder, &config, NULL));
-    rig_close(encoder);     /* its session is gone already */
+    rig_close(encoder); /* its session is gone already */
 }
 
 int main(int argc, char **argv)

@@ -25,7 +25,7 @@ static void test_blit(void)
             helix_gpu_copier_reset(copier);
         }
         texture.tex_id = gpu_texture_new(WIDTH, HEIGHT, i, bottom_up);
-        g_assert_true(eglBindAPI(i == 3 ? EGL_OPENGL_API : EGL_OPENGL_ES_API));         /* not ours to change */
+        g_assert_true(eglBindAPI(i == 3 ? EGL_OPENGL_API : EGL_OPENGL_ES_API)); /* not ours to change */
         surface = gpu_must_copy(copier, &texture, &picture, HELIX_HOST_PATH_GL_BLIT);
         gpu_check_exact(surface, i, 0, 0, WIDTH, HEIGHT);
         helix_surface_unref(surface);
@@ -105,7 +105,7 @@ static void test_fence(void)
         textures[i] = texture.tex_id = gpu_texture_new(WIDTH, HEIGHT, i, FALSE);
         g_assert_true(gpu_copy(copier, &texture, &picture, &answers[i], NULL));
         g_assert_false(answers[i].done);
-        glDeleteTextures(1, &textures[i]);      /* the guest frees it right away: the copy was submitted */
+        glDeleteTextures(1, &textures[i]); /* the guest frees it right away: the copy was submitted */
     }
     gpu_wait_answer(&answers[2]);
     g_assert_cmpuint(turns, >, 10);
@@ -134,7 +134,8 @@ static void test_fence(void)
     gpu_check_end(helix_gpu_copier_new(NULL));
 }
 
-/* What an answer sets off takes its time: it counts as ours, so that who reads a picture then sees this turn's budget. */
+/* What an answer sets off takes its time: it counts as ours, so that who reads a picture then sees this turn's budget.
+ */
 static void answer_slowly(gpointer data, HelixSurface *surface, GError *error)
 {
     gint64 spent = helix_turn_spent_us();
@@ -153,8 +154,8 @@ static void test_turn(void)
 
     texture.tex_id = gpu_texture_new(WIDTH, HEIGHT, 1, FALSE);
     for (guint i = 0; i < 2; i++) {
-        double_egl.no_status = i == 1;      /* an error as well */
-        answer = (GpuAnswer) { .done = FALSE };
+        double_egl.no_status = i == 1; /* an error as well */
+        answer = (GpuAnswer){ .done = FALSE };
         g_assert_true(helix_gpu_copier_copy(copier, &texture, &picture, answer_slowly, &answer, NULL));
         gpu_wait_answer(&answer);
         helix_surface_unref(answer.surface);
@@ -228,15 +229,24 @@ static void expect_refused(HelixGpuCopier *copier, const HelixTexture *texture, 
 static void test_refused(void)
 {
     static const DoubleEglOrders orders[] = {
-        { .hide_extension = "EGL_ANGLE_iosurface_client_buffer" }, { .hide_extension = "EGL_KHR_fence_sync" },
-        { .hide_extension = "EGL_KHR_surfaceless_context" }, { .no_config = TRUE }, { .no_target = TRUE },
-        { .no_context = TRUE }, { .no_current = TRUE }, { .no_pbuffer = TRUE }, { .no_bind = TRUE }, { .no_release =
-                                                                                                       TRUE },
+        { .hide_extension = "EGL_ANGLE_iosurface_client_buffer" },
+        { .hide_extension = "EGL_KHR_fence_sync" },
+        { .hide_extension = "EGL_KHR_surfaceless_context" },
+        { .no_config = TRUE },
+        { .no_target = TRUE },
+        { .no_context = TRUE },
+        { .no_current = TRUE },
+        { .no_pbuffer = TRUE },
+        { .no_bind = TRUE },
+        { .no_release = TRUE },
         { .no_fence = TRUE },
     };
     static const HelixPicture outside[] = {
-        { .width = WIDTH + 1, .height = 1 }, { .width = 1, .height = HEIGHT, .crop_y = 1 }, { .width = 0, .height = 1 },
-        { .width = 1, .height = 0 }, { .width = 1, .height = 1, .crop_x = G_MAXUINT32 },
+        { .width = WIDTH + 1, .height = 1 },
+        { .width = 1, .height = HEIGHT, .crop_y = 1 },
+        { .width = 0, .height = 1 },
+        { .width = 1, .height = 0 },
+        { .width = 1, .height = 1, .crop_x = G_MAXUINT32 },
         { .width = G_MAXUINT32, .height = G_MAXUINT32, .crop_x = G_MAXUINT32 },
     };
     HelixTexture texture = { .id = 7, .width = WIDTH, .height = HEIGHT };
@@ -250,7 +260,7 @@ static void test_refused(void)
         double_egl = orders[i];
         expect_refused(copier, &texture, &picture, HELIX_CODE_NOT_READABLE);
         /* whatever it was, the next copy works */
-        double_egl = (DoubleEglOrders) { 0 };
+        double_egl = (DoubleEglOrders){ 0 };
         helix_surface_unref(gpu_must_copy(copier, &texture, &picture, HELIX_HOST_PATH_GL_BLIT));
         gpu_check_end(copier);
     }
@@ -258,10 +268,10 @@ static void test_refused(void)
     for (guint i = 0; i < G_N_ELEMENTS(outside); i++) {
         expect_refused(copier, &texture, &outside[i], HELIX_CODE_GEOMETRY);
     }
-    picture.coded_width = picture.coded_height = G_MAXUINT32;           /* no encoder will be opened for that */
+    picture.coded_width = picture.coded_height = G_MAXUINT32; /* no encoder will be opened for that */
     helix_surface_unref(gpu_must_copy(copier, &texture, &picture, HELIX_HOST_PATH_GL_BLIT));
     glDeleteTextures(1, &texture.tex_id);
-    expect_refused(copier, &texture, &picture, HELIX_CODE_NOT_READABLE);        /* gone */
+    expect_refused(copier, &texture, &picture, HELIX_CODE_NOT_READABLE); /* gone */
     texture.tex_id = 0;
     expect_refused(copier, &texture, &picture, HELIX_CODE_NOT_READABLE);
     g_assert_true(eglMakeCurrent(gpu_display, EGL_NO_SURFACE, EGL_NO_SURFACE, EGL_NO_CONTEXT));
@@ -296,8 +306,13 @@ static void test_no_egl(void)
 /* A 5K desktop is scaled by the GPU to what hardware encodes in real time. */
 static void test_5k(void)
 {
-    HelixEncoderConfig config = { .width = 4096, .height = 2304, .bitrate = 40000000, .fps_num = 60, .fps_den = 1,
-                                  .profile = 100, .realtime = TRUE };
+    HelixEncoderConfig config = { .width = 4096,
+                                  .height = 2304,
+                                  .bitrate = 40000000,
+                                  .fps_num = 60,
+                                  .fps_den = 1,
+                                  .profile = 100,
+                                  .realtime = TRUE };
     HelixGpuCopier *copier = helix_gpu_copier_new(NULL);
     HelixTexture texture = { .id = 7, .width = 5120, .height = 2880, .bottom_up = TRUE };
     HelixPicture picture = gpu_whole(5120, 2880);
@@ -356,7 +371,7 @@ static void test_gpu_lost(void)
         g_assert_error(answer.error, HELIX_ERROR, codes[i]);
         g_clear_error(&answer.error);
         g_assert_cmpuint(double_egl_seen.pbuffers, ==, 0);
-        double_egl = (DoubleEglOrders) { 0 };
+        double_egl = (DoubleEglOrders){ 0 };
         helix_surface_unref(gpu_must_copy(copier, &texture, &picture, HELIX_HOST_PATH_GL_BLIT));
         glDeleteTextures(1, &texture.tex_id);
         gpu_check_end(copier);
@@ -366,7 +381,11 @@ static void test_gpu_lost(void)
 /* From a texture to a decoded picture. */
 static void test_whole_way(void)
 {
-    HelixEncoderConfig config = { .width = WIDTH, .height = HEIGHT, .bitrate = 4000000, .fps_num = 60, .fps_den = 1,
+    HelixEncoderConfig config = { .width = WIDTH,
+                                  .height = HEIGHT,
+                                  .bitrate = 4000000,
+                                  .fps_num = 60,
+                                  .fps_den = 1,
                                   .profile = 100,
                                   .realtime = TRUE };
     HelixGpuCopier *copier = helix_gpu_copier_new(NULL);
@@ -392,8 +411,8 @@ static void test_whole_way(void)
             texture.width = picture.width = WIDTH;
             texture.height = picture.height = HEIGHT;
         }
-        surface = gpu_must_copy(copier, &texture, &picture, i == 5 ? HELIX_HOST_PATH_METAL_COPY :
-                                HELIX_HOST_PATH_GL_BLIT);
+        surface = gpu_must_copy(copier, &texture, &picture,
+                                i == 5 ? HELIX_HOST_PATH_METAL_COPY : HELIX_HOST_PATH_GL_BLIT);
         g_assert_true(helix_encoder_videotoolbox.encode(encoder, surface, FALSE, &unit, NULL));
         g_assert_cmpuint(unit.cpu_bytes, ==, 0);
         helix_surface_unref(surface);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * test-hang.c - a VideoToolbox that hangs, in whatever call: the encoder goes on with another session, ends when it is told to,
- * and nothing that comes back later finds memory that is gone.
+ * test-hang.c - a VideoToolbox that hangs, in whatever call: the encoder goes on with another session, ends when it is
+ * told to, and nothing that comes back later finds memory that is gone.
  */
 #include <string.h>
 
@@ -49,7 +49,7 @@ static void test_frame(void)
         g_assert_cmpuint(helix_vt_sessions_hung(), ==, 1);
         g_assert_cmpuint(helix_videotoolbox_info(encoder).sessions, ==, 2);
         if (i == 0) {
-            let_go();           /* before the encoder ends, or after it */
+            let_go(); /* before the encoder ends, or after it */
             g_bytes_unref(rig_must_encode(encoder, rig_memory_surface(WIDTH, HEIGHT, 2), FALSE).data);
         }
         helix_encoder_videotoolbox.close(encoder);
@@ -66,11 +66,11 @@ static void test_answer_too_late(void)
     HelixEncoder *encoder = rig_open(rig_config(WIDTH, HEIGHT));
 
     must_encode_idr(encoder, 0, FALSE);
-    double_vt.hold = 1;         /* it answers when it is told to, which hangs */
+    double_vt.hold = 1; /* it answers when it is told to, which hangs */
     double_vt_hang(DOUBLE_VT_HANG_COMPLETE);
     must_encode_idr(encoder, 1, TRUE);
     helix_encoder_videotoolbox.close(encoder);
-    g_assert_cmpint(rig_live_surfaces(), ==, 1);        /* the one the hung session still holds */
+    g_assert_cmpint(rig_live_surfaces(), ==, 1); /* the one the hung session still holds */
     let_go();
     rig_check_clear();
 }
@@ -81,7 +81,7 @@ static void test_answer_in_flush(void)
     HelixEncoder *encoder = rig_open(rig_config(WIDTH, HEIGHT));
 
     must_encode_idr(encoder, 0, FALSE);
-    double_vt.delay_us = 600000;        /* later than it is waited for, earlier than the call is given up */
+    double_vt.delay_us = 600000; /* later than it is waited for, earlier than the call is given up */
     double_vt_hang(DOUBLE_VT_HANG_COMPLETE);
     g_bytes_unref(rig_must_encode(encoder, rig_memory_surface(WIDTH, HEIGHT, 1), FALSE).data);
     g_assert_cmpuint(helix_videotoolbox_info(encoder).sessions, ==, 1);
@@ -89,7 +89,7 @@ static void test_answer_in_flush(void)
     must_encode_idr(encoder, 2, TRUE);
     g_assert_cmpuint(helix_videotoolbox_info(encoder).sessions, ==, 2);
     helix_encoder_videotoolbox.close(encoder);
-    g_assert_cmpint(rig_live_surfaces(), ==, 0);        /* the hung session holds none */
+    g_assert_cmpint(rig_live_surfaces(), ==, 0); /* the hung session holds none */
     let_go();
     rig_check_clear();
 }
@@ -106,7 +106,7 @@ static void test_no_retry(void)
     hanging = rig_open(config);
     double_vt_hang(DOUBLE_VT_HANG_PROPERTY);
     config.bitrate /= 2;
-    g_assert_true(helix_encoder_videotoolbox.reconfigure(hanging, &config, NULL));     /* longer than until the retry */
+    g_assert_true(helix_encoder_videotoolbox.reconfigure(hanging, &config, NULL)); /* longer than until the retry */
     g_assert_cmpuint(helix_vt_sessions_hung(), ==, 1);
     must_encode_idr(software, 0, FALSE);
     g_assert_cmpuint(helix_videotoolbox_info(software).sessions, ==, 1);
@@ -144,7 +144,7 @@ static void test_reconfigure(void)
     double_vt_hang(DOUBLE_VT_HANG_PROPERTY);
     config.bitrate /= 2;
     g_assert_true(helix_encoder_videotoolbox.reconfigure(encoder, &config, NULL));
-    must_encode_idr(encoder, 1, FALSE);         /* the new session has the new values from its beginning */
+    must_encode_idr(encoder, 1, FALSE); /* the new session has the new values from its beginning */
     helix_encoder_videotoolbox.close(encoder);
     let_go();
     rig_check_clear();

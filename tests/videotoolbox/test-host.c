@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * test-host.c - a whole host with GPU copies and VideoToolbox: a guest asks by resource id, gets films that decode to what was
- * drawn, and the statistics say by which path the pictures came and that the CPU touched none of their bytes. From resource id to
- * surface goes QEMU's own look-up (hw/display/helix/qemu/resource*.c) on the rig of qemu-rig.h.
+ * test-host.c - a whole host with GPU copies and VideoToolbox: a guest asks by resource id, gets films that decode to
+ * what was drawn, and the statistics say by which path the pictures came and that the CPU touched none of their bytes.
+ * From resource id to surface goes QEMU's own look-up (hw/display/helix/qemu/resource*.c) on the rig of qemu-rig.h.
  */
 #include <glib/gstdio.h>
 #include <string.h>
@@ -16,13 +16,13 @@
 #include "qemu-rig.h"
 #include "qemu/resource.h"
 
-#define FRAMES  4u              /* of each kind */
+#define FRAMES 4u /* of each kind */
 
 /* Resource ids are kinds of texture. */
 enum { BY_GL = 1, BY_METAL, IN_PLACE, N_KINDS = IN_PLACE };
 
 static VirtIOGPU gpu;
-static guint drawn;             /* number of the picture last asked for */
+static guint drawn; /* number of the picture last asked for */
 static GString *log_lines;
 
 static IOSurfaceRef draw_iosurface(guint index)
@@ -36,7 +36,8 @@ static IOSurfaceRef draw_iosurface(guint index)
     for (guint i = 0; i < 4; i++) {
         values[i] = CFNumberCreate(NULL, kCFNumberSInt32Type, &numbers[i]);
     }
-    properties = CFDictionaryCreate(NULL, keys, values, 4, &kCFTypeDictionaryKeyCallBacks, &kCFTypeDictionaryValueCallBacks);
+    properties = CFDictionaryCreate(NULL, keys, values, 4, &kCFTypeDictionaryKeyCallBacks,
+                                    &kCFTypeDictionaryValueCallBacks);
     io = IOSurfaceCreate(properties);
     stream_draw_bgra(IOSurfaceGetBaseAddress(io), IOSurfaceGetBytesPerRow(io), WIDTH, HEIGHT, index);
     for (guint i = 0; i < 4; i++) {
@@ -72,17 +73,22 @@ static void draw(void)
         break;
     }
     drawn++;
-    double_virgl = (DoubleVirglOrders) { .version = 1, .native_type = guest.metal ? 2 : 0, .native = guest.metal,
-                                         .tex_id = guest.tex_id ? guest.tex_id : G_MAXINT32 /* GL has no such */,
-                                         .width = WIDTH * scale, .height = HEIGHT * scale, .flags = guest.tex_id ? 1 : 0,
-                                         .format = 1 };
+    double_virgl = (DoubleVirglOrders){ .version = 1,
+                                        .native_type = guest.metal ? 2 : 0,
+                                        .native = guest.metal,
+                                        .tex_id = guest.tex_id ? guest.tex_id : G_MAXINT32 /* GL has no such */,
+                                        .width = WIDTH * scale,
+                                        .height = HEIGHT * scale,
+                                        .flags = guest.tex_id ? 1 : 0,
+                                        .format = 1 };
 }
 
 /*
- * QEMU's look-up, on the main loop, where GL has whatever context, here none. The texture lives as long as the call, as a guest may
- * free it at once.
+ * QEMU's look-up, on the main loop, where GL has whatever context, here none. The texture lives as long as the call, as
+ * a guest may free it at once.
  */
-static void resolve(gpointer self, const HelixPicture *picture, HelixSurfacePool *pool, HelixResolved done, gpointer data)
+static void resolve(gpointer self, const HelixPicture *picture, HelixSurfacePool *pool, HelixResolved done,
+                    gpointer data)
 {
     g_assert_true(picture->surface_kinds & 1u << HELIX_SURFACE_IOSURFACE);
     g_assert_true(eglMakeCurrent(gpu_display, EGL_NO_SURFACE, EGL_NO_SURFACE, EGL_NO_CONTEXT));
@@ -140,17 +146,25 @@ static gpointer guest_main(gpointer data)
     g_autoptr(Message) config = NULL;
 
     g_assert_nonnull(client);
-    g_assert_true(client_config(client, &(ConfigRequest) { .session = 1, .flags = HELIX_CONFIG_ANSWER, .width = WIDTH,
-                                                           .height = HEIGHT, .bitrate = 4000000, .fps_num = 60,
-                                                           .fps_den = 1, .realtime = 1 }));
+    g_assert_true(client_config(client,
+                                &(ConfigRequest){ .session = 1,
+                                                  .flags = HELIX_CONFIG_ANSWER,
+                                                  .width = WIDTH,
+                                                  .height = HEIGHT,
+                                                  .bitrate = 4000000,
+                                                  .fps_num = 60,
+                                                  .fps_den = 1,
+                                                  .realtime = 1 }));
     config = client_receive(client);
     g_assert_nonnull(config);
     g_assert_cmpuint(config->type, ==, HELIX_MSG_CONFIG_RESP);
     for (guint i = 0; i < N_KINDS * FRAMES; i++) {
         guint kind = BY_GL + i % N_KINDS, scale = kind == BY_GL ? 2 : 1;
 
-        g_assert_true(client_frame(client, &(FrameRequest) { .session = 1, .resource = kind, .width = WIDTH * scale,
-                                                             .height = HEIGHT * scale, .pts = i }));
+        g_assert_true(client_frame(
+            client,
+            &(FrameRequest){
+                .session = 1, .resource = kind, .width = WIDTH * scale, .height = HEIGHT * scale, .pts = i }));
         expect_picture(client, decoder, i);
     }
     avcodec_free_context(&decoder);
@@ -176,9 +190,11 @@ static void test_host(void)
 {
     static const HelixResolver resolver = { .resolve = resolve };
     static const HelixHostHooks hooks = { .log = on_log };
-    const HelixHostConfig config = { .encoder_class = &helix_encoder_videotoolbox, .resolver = &resolver, .resolver_data = &gpu,
-                                     .hooks = &hooks };
-    g_autofree char *folder = g_dir_make_tmp("helix-host-XXXXXX", NULL), *path = g_build_filename(folder, "socket", NULL);
+    const HelixHostConfig config = {
+        .encoder_class = &helix_encoder_videotoolbox, .resolver = &resolver, .resolver_data = &gpu, .hooks = &hooks
+    };
+    g_autofree char *folder = g_dir_make_tmp("helix-host-XXXXXX", NULL),
+                    *path = g_build_filename(folder, "socket", NULL);
     g_autofree char *address = g_strconcat("unix:", path, NULL), *json = NULL;
     Guest asker = { path, g_main_loop_new(NULL, FALSE) };
     struct virtio_gpu_simple_resource resources[N_KINDS];
@@ -203,7 +219,8 @@ static void test_host(void)
     json = helix_host_stats_json(host);
     expect_stat(json, "\"encoder\":\"videotoolbox\"");
     expect_stat(json, "\"encoded\":12,\"keyframes\":1,\"dropped\":0");
-    expect_stat(json, "\"host_paths\":{\"iosurface\":4,\"metal-copy\":4,\"gl-blit\":4,\"readback\":0,\"pages\":0,"
+    expect_stat(json,
+                "\"host_paths\":{\"iosurface\":4,\"metal-copy\":4,\"gl-blit\":4,\"readback\":0,\"pages\":0,"
                 "\"pixel-data\":0,\"repeat\":0");
     expect_stat(json, "\"cpu_bytes\":{\"surface\":0,\"unit\":0}");
     expect_stat(log_lines->str, "320 x 192, videotoolbox, gl-blit, 4000000 bit/s, 60/1 fps");

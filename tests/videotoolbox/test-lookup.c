@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * test-lookup.c - what virglrenderer says of a texture, from a library of version 0 or 1; built twice, against a header of
- * either.
+ * test-lookup.c - what virglrenderer says of a texture, from a library of version 0 or 1; built twice, against a header
+ * of either.
  */
 #include <virglrenderer.h>
 
@@ -13,10 +13,11 @@ static void test_lookup(void)
     char metal;
     HelixTexture texture;
 
-    double_virgl = (DoubleVirglOrders) { .tex_id = 3, .width = 10, .height = 20, .flags = 1, .native = &metal,
-                                         .native_type = 2 };
+    double_virgl = (DoubleVirglOrders){
+        .tex_id = 3, .width = 10, .height = 20, .flags = 1, .native = &metal, .native_type = 2
+    };
     g_assert_true(helix_virgl_texture(9, &texture));
-    g_assert_null(texture.metal);               /* version 0 has no handle, whatever lies there */
+    g_assert_null(texture.metal); /* version 0 has no handle, whatever lies there */
     g_assert_cmpuint(texture.id, ==, 9);
     g_assert_cmpuint(texture.tex_id, ==, 3);
     g_assert_cmpuint(texture.width, ==, 10);
@@ -27,7 +28,7 @@ static void test_lookup(void)
     g_assert_true(helix_virgl_texture(9, &texture));
     g_assert_true(texture.metal == &metal);
     g_assert_false(texture.bottom_up);
-    double_virgl.native_type = 1;               /* Direct3D's */
+    double_virgl.native_type = 1; /* Direct3D's */
     g_assert_true(helix_virgl_texture(9, &texture));
     g_assert_null(texture.metal);
     double_virgl.tex_id = 0;

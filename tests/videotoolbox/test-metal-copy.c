@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * test-metal-copy.c - a Metal texture copied by the GPU into an IOSurface, and encoded from there: every pixel, and what a decoder
- * makes of it. Runs on the doubles, and on the frameworks themselves on a Mac that has a GPU.
+ * test-metal-copy.c - a Metal texture copied by the GPU into an IOSurface, and encoded from there: every pixel, and
+ * what a decoder makes of it. Runs on the doubles, and on the frameworks themselves on a Mac that has a GPU.
  */
 #include <string.h>
 
@@ -36,33 +36,33 @@ static id device;
 
 static id descriptor(void)
 {
-    id (*describe)(id, SEL, unsigned long, unsigned long, unsigned long, signed char) =
-        (id (*)(id, SEL, unsigned long, unsigned long, unsigned long, signed char))objc_msgSend;
+    id (*describe)(id, SEL, unsigned long, unsigned long, unsigned long, signed char) = (id(*)(
+        id, SEL, unsigned long, unsigned long, unsigned long, signed char))objc_msgSend;
 
     return describe((id)objc_getClass("MTLTextureDescriptor"),
-                    sel_registerName("texture2DDescriptorWithPixelFormat:width:height:mipmapped:"), MTLPixelFormatBGRA8Unorm,
-                    WIDTH, HEIGHT, FALSE);
+                    sel_registerName("texture2DDescriptorWithPixelFormat:width:height:mipmapped:"),
+                    MTLPixelFormatBGRA8Unorm, WIDTH, HEIGHT, FALSE);
 }
 
 /* Test picture @index in the GPU's memory. */
 static id texture_new(guint index)
 {
-    id (*new_texture)(id, SEL, id) = (id (*)(id, SEL, id))objc_msgSend;
-    void (*replace)(id, SEL, MTLRegion, unsigned long, const void *, unsigned long) =
-        (void (*)(id, SEL, MTLRegion, unsigned long, const void *, unsigned long))objc_msgSend;
+    id (*new_texture)(id, SEL, id) = (id(*)(id, SEL, id))objc_msgSend;
+    void (*replace)(id, SEL, MTLRegion, unsigned long, const void *, unsigned long) = (void (*)(
+        id, SEL, MTLRegion, unsigned long, const void *, unsigned long))objc_msgSend;
     g_autofree guint8 *pixels = g_malloc((gsize)WIDTH * HEIGHT * 4);
     id texture = new_texture(device, sel_registerName("newTextureWithDescriptor:"), descriptor());
 
     g_assert_nonnull(texture);
     stream_draw_bgra(pixels, (gsize)WIDTH * 4, WIDTH, HEIGHT, index);
     replace(texture, sel_registerName("replaceRegion:mipmapLevel:withBytes:bytesPerRow:"),
-            (MTLRegion) { { 0, 0, 0 }, { WIDTH, HEIGHT, 1 } }, 0, pixels, (unsigned long)WIDTH * 4);
+            (MTLRegion){ { 0, 0, 0 }, { WIDTH, HEIGHT, 1 } }, 0, pixels, (unsigned long)WIDTH * 4);
     return texture;
 }
 
 static id event_new(void)
 {
-    id (*new_event)(id, SEL) = (id (*)(id, SEL))objc_msgSend;
+    id (*new_event)(id, SEL) = (id(*)(id, SEL))objc_msgSend;
     id event = new_event(device, sel_registerName("newSharedEvent"));
 
     g_assert_nonnull(event);
@@ -98,7 +98,7 @@ static void check_exact(const HelixSlot *slot, guint index, HelixRect source)
     IOSurfaceLock(slot->surface, 0, NULL);
     for (guint y = 0; y < source.height; y++) {
         const guint8 *row = (const guint8 *)IOSurfaceGetBaseAddress(slot->surface) +
-                            y * IOSurfaceGetBytesPerRow(slot->surface);
+            y * IOSurfaceGetBytesPerRow(slot->surface);
 
         wrong += memcmp(row, pixels + (source.y + y) * stride + (gsize)source.x * 4, (gsize)source.width * 4) != 0;
     }
@@ -111,7 +111,8 @@ static void forget(gpointer data, HelixSlot *slot)
     helix_metal_copy_forget(slot);
 }
 
-/* Nothing happens before the renderer's event; then each part asked for is copied, and the texture may be let go meanwhile. */
+/* Nothing happens before the renderer's event; then each part asked for is copied, and the texture may be let go
+ * meanwhile. */
 static void test_copy(void)
 {
     static const HelixRect parts[] = { { 0, 0, WIDTH, HEIGHT }, { 31, 10, 120, 80 } };
@@ -163,7 +164,7 @@ static void test_film(void)
         void *messages = helix_metal_pool_push();
         HelixSlot *slot = helix_slot_pool_take(pool, WIDTH, HEIGHT, NULL);
         id texture = texture_new(i), event = event_new();
-        id commands = helix_metal_copy_begin(copy, texture, (HelixRect) { 0, 0, WIDTH, HEIGHT }, event, slot, NULL);
+        id commands = helix_metal_copy_begin(copy, texture, (HelixRect){ 0, 0, WIDTH, HEIGHT }, event, slot, NULL);
         HelixAccessUnit unit;
 
         g_assert_nonnull(commands);

@@ -80,19 +80,21 @@ static void test_in_place(void)
     g_assert_true(surface->native == io);
     CFRelease(texture.metal);
     CFRelease(io);
-    gpu_check_exact(surface, 6, 0, 0, WIDTH, HEIGHT);       /* it lives as long as the surface */
+    gpu_check_exact(surface, 6, 0, 0, WIDTH, HEIGHT); /* it lives as long as the surface */
     g_assert_cmpuint(double_metal_seen.copies, ==, 0);
     texture.metal = double_metal_texture_new(WIDTH, HEIGHT, 0, surface->native);
     helix_surface_unref(surface);
-    picture.width /= 2;                                 /* a part of it is copied */
+    picture.width /= 2; /* a part of it is copied */
     surface = gpu_must_copy(copier, &texture, &picture, HELIX_HOST_PATH_METAL_COPY);
     gpu_check_exact(surface, 6, 0, 0, WIDTH / 2, HEIGHT);
     helix_surface_unref(surface);
     picture.width = WIDTH;
     for (guint i = 0; i < 5; i++) {
-        double_egl = (DoubleEglOrders) { .no_fence = i == 0, .hide_extension = i == 1 ? "EGL_KHR_fence_sync" : NULL,
-                                         .no_status = i == 2, .pending_polls = i >= 3 ? G_MAXUINT : 0 };
-        if (i < 2) {                                    /* nothing would say when it is drawn: it is copied */
+        double_egl = (DoubleEglOrders){ .no_fence = i == 0,
+                                        .hide_extension = i == 1 ? "EGL_KHR_fence_sync" : NULL,
+                                        .no_status = i == 2,
+                                        .pending_polls = i >= 3 ? G_MAXUINT : 0 };
+        if (i < 2) { /* nothing would say when it is drawn: it is copied */
             surface = gpu_must_copy(copier, &texture, &picture, HELIX_HOST_PATH_METAL_COPY);
             gpu_check_exact(surface, 6, 0, 0, WIDTH, HEIGHT);
             helix_surface_unref(surface);
@@ -138,9 +140,9 @@ static void test_metal_not(void)
         }
         helix_surface_unref(surface);
         g_assert_cmpuint(double_metal_seen.copies, ==, 0);
-        if (i >= 4) {                       /* none of that is for good */
-            double_egl = (DoubleEglOrders) { 0 };
-            double_metal = (DoubleMetalOrders) { 0 };
+        if (i >= 4) { /* none of that is for good */
+            double_egl = (DoubleEglOrders){ 0 };
+            double_metal = (DoubleMetalOrders){ 0 };
             surface = gpu_must_copy(copier, &texture, &picture, HELIX_HOST_PATH_METAL_COPY);
             gpu_check_exact(surface, 5, 0, 0, WIDTH, HEIGHT);
             helix_surface_unref(surface);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * test-resource.c - QEMU's look-up on a Mac, hw/display/helix/qemu/resource*.c as it is: what the GPU copies, what is read back
- * instead and says why, what is refused; whatever context was current before, virglrenderer's is afterwards, as it was.
+ * test-resource.c - QEMU's look-up on a Mac, hw/display/helix/qemu/resource*.c as it is: what the GPU copies, what is
+ * read back instead and says why, what is refused; whatever context was current before, virglrenderer's is afterwards,
+ * as it was.
  */
 #include <string.h>
 
@@ -11,9 +12,9 @@
 #include "qemu-rig.h"
 #include "qemu/resource.h"
 
-#define ID          7u
-#define IOSURFACES  (1u << HELIX_SURFACE_IOSURFACE)
-#define R8G8B8A8    67u         /* virgl's; 104 is its sRGB twin */
+#define ID 7u
+#define IOSURFACES (1u << HELIX_SURFACE_IOSURFACE)
+#define R8G8B8A8 67u /* virgl's; 104 is its sRGB twin */
 
 static VirtIOGPU gpu;
 static struct virtio_gpu_simple_resource entry;
@@ -26,8 +27,11 @@ static void start(guint index)
     qemu_rig_add(&gpu, &entry, ID);
     pool = helix_surface_pool_new(4);
     double_virgl_renderer.forced = 0;
-    double_virgl = (DoubleVirglOrders) { .tex_id = gpu_texture_new(WIDTH, HEIGHT, index, TRUE), .width = WIDTH,
-                                         .height = HEIGHT, .flags = 1, .format = R8G8B8A8 };
+    double_virgl = (DoubleVirglOrders){ .tex_id = gpu_texture_new(WIDTH, HEIGHT, index, TRUE),
+                                        .width = WIDTH,
+                                        .height = HEIGHT,
+                                        .flags = 1,
+                                        .format = R8G8B8A8 };
 }
 
 static void end(void)
@@ -50,7 +54,7 @@ static HelixPicture wanted(void)
 static void resolve(const HelixPicture *picture, GpuAnswer *answer)
 {
     helix_turn_next();
-    *answer = (GpuAnswer) { .done = FALSE };
+    *answer = (GpuAnswer){ .done = FALSE };
     helix_resource_resolver.resolve(&gpu, picture, pool, gpu_take_answer, answer);
 }
 
@@ -108,7 +112,8 @@ static void must_read_back(const HelixPicture *picture, guint index, const char 
     }
 }
 
-/* By the GPU, from no current context and from another one; virglrenderer's is current afterwards, with all that was bound. */
+/* By the GPU, from no current context and from another one; virglrenderer's is current afterwards, with all that was
+ * bound. */
 static void test_copy(void)
 {
     static const EGLint version[] = { EGL_CONTEXT_CLIENT_VERSION, 3, EGL_NONE };
@@ -146,30 +151,34 @@ static void test_copy(void)
     end();
 }
 
-/* The GPU does not take it, for whatever reason: it is read back, what is wrong is traced, and the next one is copied again. */
+/* The GPU does not take it, for whatever reason: it is read back, what is wrong is traced, and the next one is copied
+ * again. */
 static void test_not_copied(void)
 {
     static const struct {
         DoubleEglOrders egl;
         const char *why;
     } orders[] = {
-        { { .no_egl = TRUE }, "no EGL" }, { { .no_pbuffer = TRUE }, "" }, { { .no_context = TRUE }, "" },
-        { { .no_current = TRUE }, "" }, { { .no_fence = TRUE }, "" },
+        { { .no_egl = TRUE }, "no EGL" },
+        { { .no_pbuffer = TRUE }, "" },
+        { { .no_context = TRUE }, "" },
+        { { .no_current = TRUE }, "" },
+        { { .no_fence = TRUE }, "" },
         { { .hide_extension = "EGL_ANGLE_iosurface_client_buffer" }, "EGL_ANGLE_iosurface_client_buffer" },
     };
     HelixPicture picture = wanted();
 
     start(5);
     for (guint i = 0; i < G_N_ELEMENTS(orders); i++) {
-        helix_resource_reset();         /* what one copy leaves for the next is gone */
+        helix_resource_reset(); /* what one copy leaves for the next is gone */
         double_egl = orders[i].egl;
         must_read_back(&picture, 5, orders[i].why);
         g_assert_true(qemu_rig.no_copy[0] != 0);
-        double_egl = (DoubleEglOrders) { 0 };
+        double_egl = (DoubleEglOrders){ 0 };
         helix_surface_unref(must_resolve(&picture, HELIX_HOST_PATH_GL_BLIT));
     }
     double_cv.no_iosurface = TRUE;
-    picture.coded_width = 64;           /* a size of which no IOSurface is there yet */
+    picture.coded_width = 64; /* a size of which no IOSurface is there yet */
     picture.coded_height = 48;
     must_read_back(&picture, 5, "IOSurface");
     double_cv.no_iosurface = FALSE;
@@ -202,7 +211,7 @@ static void test_refused(void)
     start(1);
     picture.width++;
     must_fail(&picture, HELIX_CODE_GEOMETRY, "321x192 at 0,0 is not within resource 7, which is 320x192");
-    g_assert_false(helix_texture_copier->copy(ID, &picture, gpu_take_answer, &answer, &error));     /* its own check */
+    g_assert_false(helix_texture_copier->copy(ID, &picture, gpu_take_answer, &answer, &error)); /* its own check */
     g_assert_error(error, HELIX_ERROR, HELIX_CODE_GEOMETRY);
     g_clear_error(&error);
     picture = wanted();
@@ -223,8 +232,11 @@ static void test_refused(void)
     gpu.processing_cmdq = 0;
     picture.source = HELIX_SOURCE_PAGES;
     must_fail(&picture, HELIX_CODE_NOT_READABLE, "no guest pages: ask for source 1");
-    helix_surface_unref(must_resolve(&(HelixPicture) { .resource_id = ID, .width = WIDTH, .height = HEIGHT,
-                                                       .fourcc = HELIX_FORMAT_XR24, .surface_kinds = IOSURFACES },
+    helix_surface_unref(must_resolve(&(HelixPicture){ .resource_id = ID,
+                                                      .width = WIDTH,
+                                                      .height = HEIGHT,
+                                                      .fourcc = HELIX_FORMAT_XR24,
+                                                      .surface_kinds = IOSURFACES },
                                      HELIX_HOST_PATH_GL_BLIT));
     end();
 }
@@ -240,7 +252,7 @@ static void test_reset(void)
     resolve(&picture, &answers[0]);
     resolve(&picture, &answers[1]);
     g_assert_false(answers[0].done || answers[1].done);
-    g_assert_true(eglMakeCurrent(gpu_display, EGL_NO_SURFACE, EGL_NO_SURFACE, EGL_NO_CONTEXT));    /* as QEMU may exit */
+    g_assert_true(eglMakeCurrent(gpu_display, EGL_NO_SURFACE, EGL_NO_SURFACE, EGL_NO_CONTEXT)); /* as QEMU may exit */
     helix_resource_reset();
     g_assert_true(eglGetCurrentContext() == EGL_NO_CONTEXT);
     for (guint i = 0; i < 2; i++) {
@@ -249,7 +261,7 @@ static void test_reset(void)
         g_clear_error(&answers[i].error);
     }
     g_assert_cmpuint(double_egl_seen.pbuffers, ==, 0);
-    helix_resource_reset();             /* nothing is there to be reset, or to go on with */
+    helix_resource_reset(); /* nothing is there to be reset, or to go on with */
     helix_resource_resume();
     double_egl.pending_polls = 0;
     double_egl.no_status = TRUE;
@@ -263,7 +275,10 @@ static void test_reset(void)
 static void check_sizes_first(const HelixPicture *good)
 {
     const HelixPicture wrong[] = {
-        { .crop_x = WIDTH }, { .crop_y = HEIGHT }, { .width = HELIX_MAX_DIMENSION + 1 }, { .height = HELIX_MAX_DIMENSION + 1 },
+        { .crop_x = WIDTH },
+        { .crop_y = HEIGHT },
+        { .width = HELIX_MAX_DIMENSION + 1 },
+        { .height = HELIX_MAX_DIMENSION + 1 },
     };
     guint detached = double_virgl_renderer.detached;
 
@@ -296,9 +311,12 @@ static void test_pages(void)
         surface = must_resolve(&picture, HELIX_HOST_PATH_PAGES);
         g_assert_cmpuint(surface->data[surface->offset[0]], ==, 0x5a);
         helix_surface_unref(surface);
-        g_assert_true(double_virgl.iov == &pages);      /* given back */
-        helix_surface_unref(must_resolve(&(HelixPicture) { .resource_id = ID, .width = WIDTH, .height = HEIGHT,
-                                                           .fourcc = HELIX_FORMAT_XR24, .surface_kinds = IOSURFACES },
+        g_assert_true(double_virgl.iov == &pages); /* given back */
+        helix_surface_unref(must_resolve(&(HelixPicture){ .resource_id = ID,
+                                                          .width = WIDTH,
+                                                          .height = HEIGHT,
+                                                          .fourcc = HELIX_FORMAT_XR24,
+                                                          .surface_kinds = IOSURFACES },
                                          HELIX_HOST_PATH_GL_BLIT));
     }
     check_sizes_first(&picture);
@@ -310,7 +328,7 @@ static void test_pages(void)
     picture.source = 0;
     must_fail(&picture, HELIX_CODE_NOT_READABLE, "no guest pages and no texture");
     entry.blob_size = pages.iov_len;
-    entry.iov = (struct iovec *)16;     /* as QEMU leaves it when the pages were taken away */
+    entry.iov = (struct iovec *)16; /* as QEMU leaves it when the pages were taken away */
     entry.iov_cnt = 1;
     double_virgl.width = double_virgl.height = 0;
     double_virgl.iov = NULL;
@@ -346,16 +364,16 @@ static void test_others(void)
     gpu.gl = false;
     picture = wanted();
     must_fail(&picture, HELIX_CODE_NOT_READABLE, "no guest pages and no texture");
-    entry.format = 2;                   /* B8G8R8X8 */
+    entry.format = 2; /* B8G8R8X8 */
     entry.image = pixman_image_create_bits(PIXMAN_x8r8g8b8, WIDTH, HEIGHT, NULL, 0);
-    stream_draw_bgra((guint8 *)pixman_image_get_data(entry.image), (gsize)pixman_image_get_stride(entry.image), WIDTH, HEIGHT,
-                     1);
+    stream_draw_bgra((guint8 *)pixman_image_get_data(entry.image), (gsize)pixman_image_get_stride(entry.image), WIDTH,
+                     HEIGHT, 1);
     surface = must_resolve(&picture, HELIX_HOST_PATH_READBACK);
     g_assert_cmpuint(surface->fourcc, ==, HELIX_FORMAT_XR24);
     g_assert_cmpmem(surface->data + surface->offset[0], WIDTH * 4, pixman_image_get_data(entry.image), WIDTH * 4);
     helix_surface_unref(surface);
     /* byte orders that no encoder takes are put right */
-    entry.format = 4;                   /* X8R8G8B8 */
+    entry.format = 4; /* X8R8G8B8 */
     surface = must_resolve(&picture, HELIX_HOST_PATH_READBACK);
     g_assert_cmpuint(surface->data[surface->offset[0]], ==, ((guint8 *)pixman_image_get_data(entry.image))[3]);
     helix_surface_unref(surface);
@@ -363,7 +381,7 @@ static void test_others(void)
     end();
     /* A Mac has no thread that reads textures; where there is one it waits while QEMU may exit. */
     helix_resource_pause();
-    helix_texture_thread = &(const HelixTextureThread) { .pause = count_pause };
+    helix_texture_thread = &(const HelixTextureThread){ .pause = count_pause };
     helix_resource_pause();
     helix_texture_thread = NULL;
     g_assert_cmpuint(paused, ==, 1);
@@ -376,7 +394,7 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     av_log_set_level(AV_LOG_ERROR);
     gpu_start_renderer();
-    (void)glGetString(GL_VERSION);      /* epoxy asks EGL where a function is when it is called first */
+    (void)glGetString(GL_VERSION); /* epoxy asks EGL where a function is when it is called first */
     glGetTexLevelParameteriv(GL_TEXTURE_2D, 0, GL_TEXTURE_WIDTH, &unused);
     g_test_add_func("/resource/copy", test_copy);
     g_test_add_func("/resource/not-copied", test_not_copied);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * test-samples.c - the VideoToolbox encoder and its single frames, as the doubles are told to let them be: dropped, held back, never
- * answered, samples in every shape, pictures that can't be handed over.
+ * test-samples.c - the VideoToolbox encoder and its single frames, as the doubles are told to let them be: dropped,
+ * held back, never answered, samples in every shape, pictures that can't be handed over.
  */
 #include <string.h>
 
@@ -49,9 +49,9 @@ static void test_holding(void)
         if (i == 1) {
             g_test_expect_message(NULL, G_LOG_LEVEL_MESSAGE, "*keeps each frame back*told so at once*");
         } else {
-            g_test_expect_message(NULL, G_LOG_LEVEL_MESSAGE, "nothing");        /* any other would end the test */
+            g_test_expect_message(NULL, G_LOG_LEVEL_MESSAGE, "nothing"); /* any other would end the test */
         }
-        double_vt.hold = i < 3;         /* then it is the session that counts, not the time that the frame took */
+        double_vt.hold = i < 3; /* then it is the session that counts, not the time that the frame took */
         unit = rig_must_encode(encoder, rig_memory_surface(WIDTH, HEIGHT, i), FALSE);
         if (i != 1) {
             g_message("nothing");
@@ -65,7 +65,8 @@ static void test_holding(void)
     rig_close(encoder);
 }
 
-/* An encoder that sits on one frame until told to give it out; one that never answers; answers for frames of the past. */
+/* An encoder that sits on one frame until told to give it out; one that never answers; answers for frames of the past.
+ */
 static void test_slow(void)
 {
     HelixEncoder *encoder = rig_open(rig_config(WIDTH, HEIGHT));
@@ -260,7 +261,7 @@ static void test_input_fails(void)
         g_clear_error(&error);
         g_assert_cmpint(rig_live_surfaces(), ==, 0);
     }
-    double_vt = (DoubleVtOrders) { .transfer = kVTParameterErr };
+    double_vt = (DoubleVtOrders){ .transfer = kVTParameterErr };
     for (guint i = 0; i < 2; i++) {
         HelixAccessUnit unit;
         GError *error = NULL;
@@ -269,7 +270,7 @@ static void test_input_fails(void)
         g_assert_error(error, HELIX_ERROR, HELIX_CODE_ENCODE);
         g_clear_error(&error);
     }
-    double_vt = (DoubleVtOrders) { 0 };
+    double_vt = (DoubleVtOrders){ 0 };
     rig_close(encoder);
 }
 

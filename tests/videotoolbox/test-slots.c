@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* test-slots.c - the IOSurfaces that copies go into: when one is used again, how many there may be, and when they go. */
+/* test-slots.c - the IOSurfaces that copies go into: when one is used again, how many there may be, and when they go.
+ */
 #include "apple/slot.h"
 #include "core/error.h"
 #include "gpu-rig.h"
 
 /*
- * VideoToolbox holds on to IOSurfaces, to more than it should: they are not drawn into. When it lets go they are, and not before
- * that is there a limit.
+ * VideoToolbox holds on to IOSurfaces, to more than it should: they are not drawn into. When it lets go they are, and
+ * not before that is there a limit.
  */
 static void test_held(void)
 {
@@ -34,7 +35,7 @@ static void test_held(void)
     g_assert_false(gpu_copy(copier, &texture, &picture, &answer, &error));
     g_assert_error(error, HELIX_ERROR, HELIX_CODE_INTERNAL);
     g_clear_error(&error);
-    for (guint i = 0; i < G_N_ELEMENTS(holders); i++) {     /* what it may still read is what was drawn */
+    for (guint i = 0; i < G_N_ELEMENTS(holders); i++) { /* what it may still read is what was drawn */
         surface = helix_iosurface_wrap(held[i]);
         gpu_check_exact(surface, i, 0, 0, WIDTH, HEIGHT);
         helix_surface_unref(surface);
@@ -54,7 +55,8 @@ static void test_held(void)
     gpu_check_end(copier);
 }
 
-/* A system on which an IOSurface with a texture counts as used: a few go round, and one that is held besides is not drawn into. */
+/* A system on which an IOSurface with a texture counts as used: a few go round, and one that is held besides is not
+ * drawn into. */
 static void test_texture_counts(void)
 {
     HelixGpuCopier *copier = helix_gpu_copier_new(NULL);
@@ -77,7 +79,7 @@ static void test_texture_counts(void)
         helix_surface_unref(surface);
     }
     g_assert_cmpuint(double_egl_seen.pbuffers, <=, 7);
-    for (guint i = 0; i < 40; i++) {            /* nor do they keep other sizes from room */
+    for (guint i = 0; i < 40; i++) { /* nor do they keep other sizes from room */
         picture = gpu_whole(16 + 2 * i, 16);
         helix_surface_unref(gpu_must_copy(copier, &texture, &picture, HELIX_HOST_PATH_GL_BLIT));
     }
@@ -151,7 +153,7 @@ static void test_idle(void)
         helix_surface_unref(surfaces[0]);
         helix_surface_unref(surfaces[2]);
         g_assert_true(pass_time(copier));
-        g_assert_cmpuint(double_egl_seen.pbuffers, ==, 3);      /* used a moment ago */
+        g_assert_cmpuint(double_egl_seen.pbuffers, ==, 3); /* used a moment ago */
         g_assert_true(pass_time(copier));
         g_assert_cmpuint(double_egl_seen.pbuffers, ==, 1);
         gpu_check_exact(surfaces[1], 1, 0, 0, WIDTH, HEIGHT);

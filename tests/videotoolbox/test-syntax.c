@@ -28,8 +28,10 @@ static const Variant variants[] = {
     { "high-intra-refresh", "profile=high,x264-params=intra-refresh=1:keyint=20", AV_PIX_FMT_YUV420P, 320, 176 },
     { "hrd", "profile=high,b=1M,maxrate=1M,bufsize=1M,x264-params=nal-hrd=vbr:pic-struct=1", AV_PIX_FMT_YUV420P, 320,
       176 },
-    { "vui", "profile=high,x264-params=sar=4/3:overscan=show:videoformat=pal:fullrange=on:colorprim=bt470bg:transfer=bt470bg"
-      ":colormatrix=bt470bg:chromaloc=2", AV_PIX_FMT_YUV420P, 320, 176 },
+    { "vui",
+      "profile=high,x264-params=sar=4/3:overscan=show:videoformat=pal:fullrange=on:colorprim=bt470bg:transfer=bt470bg"
+      ":colormatrix=bt470bg:chromaloc=2",
+      AV_PIX_FMT_YUV420P, 320, 176 },
     { "extended-sar", "profile=high,x264-params=sar=1000/999:level=52", AV_PIX_FMT_YUV420P, 1920, 1080 },
     { "high10", "profile=high10", AV_PIX_FMT_YUV420P10, 320, 176 },
     { "high422", "profile=high422", AV_PIX_FMT_YUV422P, 320, 178 },
@@ -53,7 +55,13 @@ static StreamNal find_sps(GBytes *unit)
 /* What the rewritten set is to say: nothing asked for; BT.2020 with a ratio of table E-1; a ratio that is not in it. */
 static const HelixVui told[] = {
     { 0 },
-    { .sar_width = 16, .sar_height = 11, .primaries = 9, .transfer = 14, .matrix = 9, .full_range = 1, .chroma_loc = 3 },
+    { .sar_width = 16,
+      .sar_height = 11,
+      .primaries = 9,
+      .transfer = 14,
+      .matrix = 9,
+      .full_range = 1,
+      .chroma_loc = 3 },
     { .sar_width = 1000, .sar_height = 999, .primaries = 5, .transfer = 6, .matrix = 6, .chroma_loc = 1 },
 };
 
@@ -68,12 +76,26 @@ static GByteArray *rewrite(const guint8 *nal, gsize len)
 static gboolean is_changed_element(const char *element)
 {
     static const char *const changed[] = {
-        "vui_parameters_present_flag", "aspect_ratio_info_present_flag", "aspect_ratio_idc", "sar_width", "sar_height",
-        "video_signal_type_present_flag", "video_format", "video_full_range_flag", "chroma_loc_info_present_flag",
-        "chroma_sample_loc_type_top_field", "chroma_sample_loc_type_bottom_field",
-        "colour_description_present_flag", "colour_primaries", "transfer_characteristics", "matrix_coefficients",
-        "bitstream_restriction_flag", "max_num_reorder_frames", "max_dec_frame_buffering",
-        "rbsp_stop_one_bit", "rbsp_alignment_zero_bit",
+        "vui_parameters_present_flag",
+        "aspect_ratio_info_present_flag",
+        "aspect_ratio_idc",
+        "sar_width",
+        "sar_height",
+        "video_signal_type_present_flag",
+        "video_format",
+        "video_full_range_flag",
+        "chroma_loc_info_present_flag",
+        "chroma_sample_loc_type_top_field",
+        "chroma_sample_loc_type_bottom_field",
+        "colour_description_present_flag",
+        "colour_primaries",
+        "transfer_characteristics",
+        "matrix_coefficients",
+        "bitstream_restriction_flag",
+        "max_num_reorder_frames",
+        "max_dec_frame_buffering",
+        "rbsp_stop_one_bit",
+        "rbsp_alignment_zero_bit",
     };
     for (guint i = 0; i < G_N_ELEMENTS(changed); i++) {
         gsize n = strlen(changed[i]);
@@ -191,7 +213,7 @@ static GByteArray *end_sps(HelixBitWriter *writer)
 
     helix_bits_put_trailing(writer);
     helix_h264_append_nal(out, 3, HELIX_NAL_SPS, writer->bytes->data, writer->bytes->len);
-    return g_byte_array_remove_range(out, 0, 4);        /* the start code */
+    return g_byte_array_remove_range(out, 0, 4); /* the start code */
 }
 
 /* The first @bits of the set, then 0 for vui_parameters_present_flag. */
@@ -278,9 +300,9 @@ static void test_x264(gconstpointer data)
     g_autoptr(GByteArray) cut = without_vui(nal.data, nal.len);
 
     check_sps(nal, variant->width, variant->height);
-    check_sps((StreamNal) { cut->data, cut->len }, variant->width, variant->height);
+    check_sps((StreamNal){ cut->data, cut->len }, variant->width, variant->height);
     check_decodes(units, rewrite, TRUE);
-    check_decodes(units, without_vui, FALSE);           /* what a decoder does to a stream that promises nothing */
+    check_decodes(units, without_vui, FALSE); /* what a decoder does to a stream that promises nothing */
     check_decodes(units, rewrite_without_vui, TRUE);
 }
 
@@ -292,9 +314,9 @@ static void test_hardware(void)
         guint width, height;
         gboolean vui;
     } sets[] = {
-        { "27640033ac5680780227e540", 1920, 1080, FALSE },     /* VideoToolbox on an M1: one reference, no VUI */
-        { "2764002aac56805005b9", 1280, 720, FALSE },           /* the same, smaller */
-        { "2764001fac131450320f69b80868303682211960", 800, 480, TRUE },        /* an iPhone's CarPlay */
+        { "27640033ac5680780227e540", 1920, 1080, FALSE }, /* VideoToolbox on an M1: one reference, no VUI */
+        { "2764002aac56805005b9", 1280, 720, FALSE },      /* the same, smaller */
+        { "2764001fac131450320f69b80868303682211960", 800, 480, TRUE }, /* an iPhone's CarPlay */
         { "2764000dac5230507ec05a8101011856bdef8080", 0, 0, TRUE },     /* an iPhone in a call */
         /* Ingenic T31 */
         { "27640033ad00ce802800b5a6a020203e000003000200000300786040002dc6c000112a8ffff814", 2560, 1440, TRUE },
@@ -315,7 +337,7 @@ static void test_hardware(void)
         }
         g_assert_true(helix_h264_parse_sps(nal->data, nal->len, &sps));
         g_assert_true(sps.vui == sets[i].vui);
-        check_sps((StreamNal) { nal->data, nal->len }, sets[i].width, sets[i].height);
+        check_sps((StreamNal){ nal->data, nal->len }, sets[i].width, sets[i].height);
     }
 }
 
@@ -323,10 +345,13 @@ static void test_hardware(void)
 static void test_written_by_ffmpeg(void)
 {
     static const char *const options[] = {
-        "crop_left=2:crop_right=4:crop_top=2:crop_bottom=6", "sample_aspect_ratio=16/11:overscan_appropriate_flag=1",
-        "chroma_sample_loc_type=1", "tick_rate=60000/1001:fixed_frame_rate_flag=1",
+        "crop_left=2:crop_right=4:crop_top=2:crop_bottom=6",
+        "sample_aspect_ratio=16/11:overscan_appropriate_flag=1",
+        "chroma_sample_loc_type=1",
+        "tick_rate=60000/1001:fixed_frame_rate_flag=1",
         "video_format=2:video_full_range_flag=1",
-        "colour_primaries=9:transfer_characteristics=16:matrix_coefficients=9", "level=6.2",
+        "colour_primaries=9:transfer_characteristics=16:matrix_coefficients=9",
+        "level=6.2",
     };
     g_autoptr(GPtrArray) units = stream_x264("profile=high", AV_PIX_FMT_YUV420P, 320, 176, 1);
     gsize len;
@@ -376,8 +401,9 @@ static GPtrArray *openh264_stream(EUsageType usage, EProfileIdc profile, guint w
     params.bEnableFrameSkip = 0;
     g_assert_cmpint((*encoder)->InitializeExt(encoder, &params), ==, 0);
     for (guint i = 0; i < 6; i++) {
-        SSourcePicture picture = { .iColorFormat = videoFormatI420, .iPicWidth = width, .iPicHeight = height,
-                                   .uiTimeStamp = i * 33 };
+        SSourcePicture picture = {
+            .iColorFormat = videoFormatI420, .iPicWidth = width, .iPicHeight = height, .uiTimeStamp = i * 33
+        };
         SFrameBSInfo info = { 0 };
         GByteArray *unit = g_byte_array_new();
 
@@ -436,19 +462,19 @@ static void test_rare_elements(void)
 
     put_sps(&writer, 244);
     helix_bits_put_ue(&writer, 3);
-    helix_bits_put(&writer, 1, 1);                      /* separate planes */
+    helix_bits_put(&writer, 1, 1); /* separate planes */
     helix_bits_put_ue(&writer, 0);
     helix_bits_put_ue(&writer, 0);
     helix_bits_put(&writer, 1, 0);
-    helix_bits_put(&writer, 1, 1);                      /* scaling matrix: 12 lists, two of them sent */
+    helix_bits_put(&writer, 1, 1); /* scaling matrix: 12 lists, two of them sent */
     for (guint i = 0; i < 12; i++) {
         helix_bits_put(&writer, 1, i == 0 || i == 6);
         for (guint k = 0; (i == 0 && k < 16) || (i == 6 && k < 64); k++) {
-            helix_bits_put_ue(&writer, i == 0 ? k % 3 : 1);     /* deltas 0, 1, -1 and always 1 */
+            helix_bits_put_ue(&writer, i == 0 ? k % 3 : 1); /* deltas 0, 1, -1 and always 1 */
         }
     }
     helix_bits_put_ue(&writer, 0);
-    helix_bits_put_ue(&writer, 1);                      /* picture order count type 1 */
+    helix_bits_put_ue(&writer, 1); /* picture order count type 1 */
     helix_bits_put(&writer, 1, 0);
     helix_bits_put_ue(&writer, 3);
     helix_bits_put_ue(&writer, 4);
@@ -459,13 +485,13 @@ static void test_rare_elements(void)
     helix_bits_put(&writer, 1, 0);
     helix_bits_put_ue(&writer, 509);
     helix_bits_put_ue(&writer, 254);
-    helix_bits_put(&writer, 1, 0);                      /* fields: 255 map units are 510 macroblocks */
+    helix_bits_put(&writer, 1, 0); /* fields: 255 map units are 510 macroblocks */
     helix_bits_put(&writer, 1, 1);
     helix_bits_put(&writer, 1, 1);
     helix_bits_put(&writer, 1, 0);
     helix_bits_put(&writer, 1, 0);
     nal = end_sps(&writer);
-    check_sps((StreamNal) { nal->data, nal->len }, 8160, 8160);
+    check_sps((StreamNal){ nal->data, nal->len }, 8160, 8160);
     g_assert_true(helix_h264_parse_sps(nal->data, nal->len, &sps));
     g_assert_cmpuint(sps.chroma_format_idc, ==, 3);
     g_assert_false(sps.frame_mbs_only);
@@ -515,17 +541,17 @@ static void test_refused_values(void)
 
 static void test_cut_and_damaged(void)
 {
-    g_autoptr(GPtrArray) units =
-        stream_x264("profile=high,b=1M,maxrate=1M,bufsize=1M,x264-params=nal-hrd=vbr:sar=1000/999",
-                                             AV_PIX_FMT_YUV420P, 320, 176, 1);
+    g_autoptr(GPtrArray)
+        units = stream_x264("profile=high,b=1M,maxrate=1M,bufsize=1M,x264-params=nal-hrd=vbr:sar=1000/999",
+                            AV_PIX_FMT_YUV420P, 320, 176, 1);
     StreamNal nal = find_sps(units->pdata[0]);
     g_autofree guint8 *copy = g_malloc(nal.len);
     GRand *rand = g_rand_new_with_seed(3);
     guint read = 0;
 
-    expect_refused((const guint8 *)"\x68\xee\x3c\x80", 4);      /* a PPS */
+    expect_refused((const guint8 *)"\x68\xee\x3c\x80", 4); /* a PPS */
     for (gsize len = 0; len < nal.len; len++) {
-        g_autofree guint8 *cut = g_memdup2(nal.data, len);      /* its own block, so that a read beyond it is seen */
+        g_autofree guint8 *cut = g_memdup2(nal.data, len); /* its own block, so that a read beyond it is seen */
 
         expect_refused(cut, len);
     }

@@ -63,12 +63,12 @@ void g_mutex_clear(GMutex *mutex)
     }
 }
 
-void (g_mutex_lock)(GMutex *mutex)
+void(g_mutex_lock)(GMutex *mutex)
 {
     pthread_mutex_lock(mutex_of(mutex));
 }
 
-void (g_mutex_unlock)(GMutex *mutex)
+void(g_mutex_unlock)(GMutex *mutex)
 {
     pthread_mutex_unlock(mutex_of(mutex));
 }

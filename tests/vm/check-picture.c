@@ -25,11 +25,11 @@
 #include <libavcodec/avcodec.h>
 #include <libavutil/pixdesc.h>
 
-#define MIN_LUMA_DB     40.0
-#define MIN_CHROMA_DB   35.0
-#define MAX_LEVELS      3.0
-#define MAX_STREAMS     16
-#define MAX_SIDE        16384
+#define MIN_LUMA_DB 40.0
+#define MIN_CHROMA_DB 35.0
+#define MAX_LEVELS 3.0
+#define MAX_STREAMS 16
+#define MAX_SIDE 16384
 
 typedef struct Unit {
     unsigned stream, number;
@@ -49,12 +49,11 @@ typedef struct Checker {
     int n_decoders;
     AVPacket *packet;
     AVFrame *frame;
-    double luma_db, chroma_db, levels;      /* the worst */
+    double luma_db, chroma_db, levels; /* the worst */
     unsigned units;
 } Checker;
 
-__attribute__((format(printf, 2, 3)))
-static bool complain(const Checker *checker, const char *format, ...)
+__attribute__((format(printf, 2, 3))) static bool complain(const Checker *checker, const char *format, ...)
 {
     va_list arguments;
 
@@ -258,9 +257,10 @@ static bool check_planes(Checker *checker, const Unit *unit)
     checker->luma_db = fmin(checker->luma_db, fmin(y, edge));
     checker->chroma_db = fmin(checker->chroma_db, fmin(cb, cr));
     if (fmin(y, edge) < MIN_LUMA_DB || fmin(cb, cr) < MIN_CHROMA_DB) {
-        return complain(checker, "PSNR Y %.1f (with the repeated edge %.1f), Cb %.1f, Cr %.1f dB; at least %.0f and "
-                        "%.0f (chroma site %s)", y, edge, cb, cr, MIN_LUMA_DB, MIN_CHROMA_DB,
-                        site == CHROMA_LEFT ? "left" : "centre");
+        return complain(checker,
+                        "PSNR Y %.1f (with the repeated edge %.1f), Cb %.1f, Cr %.1f dB; at least %.0f and "
+                        "%.0f (chroma site %s)",
+                        y, edge, cb, cr, MIN_LUMA_DB, MIN_CHROMA_DB, site == CHROMA_LEFT ? "left" : "centre");
     }
     return true;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * exit-preload.c - makes a QEMU under test call exit() on a thread of its own when it gets SIGUSR1, as a vCPU's does where KVM
- * fails: the main loop goes on while and after exit notifiers run, here for a while longer. Preloaded (LD_PRELOAD).
+ * exit-preload.c - makes a QEMU under test call exit() on a thread of its own when it gets SIGUSR1, as a vCPU's does
+ * where KVM fails: the main loop goes on while and after exit notifiers run, here for a while longer. Preloaded
+ * (LD_PRELOAD).
  */
 #include <pthread.h>
 #include <semaphore.h>
@@ -35,12 +36,12 @@ static void linger(void)
     _exit(0);
 }
 
-__attribute__((constructor))
-static void start(void)
+__attribute__((constructor)) static void start(void)
 {
     pthread_t thread;
 
-    if (sem_init(&asked, 0, 0) < 0 || atexit(linger) != 0 || pthread_create(&thread, NULL, exit_when_asked, NULL) != 0) {
+    if (sem_init(&asked, 0, 0) < 0 || atexit(linger) != 0 ||
+        pthread_create(&thread, NULL, exit_when_asked, NULL) != 0) {
         abort();
     }
     pthread_detach(thread);

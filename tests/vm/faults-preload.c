@@ -4,8 +4,8 @@
  * is not to be had, without a line for it in the product: preloaded (LD_PRELOAD), it stands before libavcodec's
  * functions and the C library's allocators.
  *
- * What is to go wrong is said in the file that HELIX_FAULTS names, which both sides map: struct Faults below, written by
- * tests/vm/faultvm.py while QEMU runs. Zero means no fault.
+ * What is to go wrong is said in the file that HELIX_FAULTS names, which both sides map: struct Faults below, written
+ * by tests/vm/faultvm.py while QEMU runs. Zero means no fault.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -23,15 +23,15 @@
 
 typedef struct Faults {
     /* Orders. */
-    _Atomic int32_t width;          /* of the encoders concerned, pixels; 0: all */
-    _Atomic int32_t delay_ms;       /* each frame takes that much longer */
-    _Atomic int32_t fail_frames;    /* so many frames fail, counted down */
-    _Atomic int32_t lose_session;   /* the next encoder that gets a frame fails from then on */
-    _Atomic int32_t fail_opens;     /* so many encoders cannot be opened, counted down */
-    _Atomic int32_t refuse_bytes;   /* allocations of this size and above fail */
+    _Atomic int32_t width;        /* of the encoders concerned, pixels; 0: all */
+    _Atomic int32_t delay_ms;     /* each frame takes that much longer */
+    _Atomic int32_t fail_frames;  /* so many frames fail, counted down */
+    _Atomic int32_t lose_session; /* the next encoder that gets a frame fails from then on */
+    _Atomic int32_t fail_opens;   /* so many encoders cannot be opened, counted down */
+    _Atomic int32_t refuse_bytes; /* allocations of this size and above fail */
     /* What came of them. */
     _Atomic int32_t frames, delayed, failed, refused_opens, refused_allocations;
-    _Atomic int32_t held_kib;       /* what malloc had given out and not got back when the last encoder was closed */
+    _Atomic int32_t held_kib; /* what malloc had given out and not got back when the last encoder was closed */
 } Faults;
 
 static Faults none;
@@ -39,8 +39,7 @@ static Faults *faults = &none;
 
 static _Atomic(AVCodecContext *) lost;
 
-__attribute__((constructor))
-static void map_faults(void)
+__attribute__((constructor)) static void map_faults(void)
 {
     const char *path = getenv("HELIX_FAULTS");
     int fd = path ? open(path, O_RDWR | O_CLOEXEC) : -1;
@@ -112,7 +111,7 @@ int avcodec_send_frame(AVCodecContext *context, const AVFrame *frame)
     faults->frames++;
     if (delay) {
         faults->delayed++;
-        nanosleep(&(struct timespec) { delay / 1000, delay % 1000 * 1000000L }, NULL);
+        nanosleep(&(struct timespec){ delay / 1000, delay % 1000 * 1000000L }, NULL);
     }
     if (take(&faults->lose_session)) {
         lost = context;

@@ -32,8 +32,8 @@ static void chroma_row(const Reference *reference, const uint8_t *rgb, int row, 
             int column = clamp(2 * x + tap - 1, width);
 
             for (int i = 0; i < 2; i++) {
-                const uint8_t *pixel =
-                    rgb + ((size_t)clamp(2 * row + i, reference->height) * (size_t)width + (size_t)column) * 4;
+                const uint8_t *pixel = rgb +
+                    ((size_t)clamp(2 * row + i, reference->height) * (size_t)width + (size_t)column) * 4;
 
                 for (int c = 0; c < 3; c++) {
                     sum[c] += taps[site][tap] / 2 * pixel[c];

@@ -10,14 +10,14 @@
 
 /* Where a chroma sample lies between its two luma columns (H.264, clause E.2.1, chroma_sample_loc_type). */
 typedef enum ChromaSite {
-    CHROMA_LEFT,        /* type 0, also when nothing is said: on the left column, between the rows */
-    CHROMA_CENTRE,      /* type 1: in the middle of the four */
+    CHROMA_LEFT,   /* type 0, also when nothing is said: on the left column, between the rows */
+    CHROMA_CENTRE, /* type 1: in the middle of the four */
 } ChromaSite;
 
 typedef struct Reference {
-    int width, height;          /* of the drawing */
-    int coded_width, coded_height;  /* rounded up to even by repeating the edge */
-    double *y, *cb, *cr;        /* 8-bit code values, not rounded; planes of coded size, chroma halved */
+    int width, height;             /* of the drawing */
+    int coded_width, coded_height; /* rounded up to even by repeating the edge */
+    double *y, *cb, *cr;           /* 8-bit code values, not rounded; planes of coded size, chroma halved */
 } Reference;
 
 /* Y, Cb and Cr code values of one 8-bit RGB colour. */

@@ -48,26 +48,16 @@ typedef struct Trial {
 } Trial;
 
 static const Trial trials[] = {
-    { "right-64x64", FAULT_NONE, 64, 64 },
-    { "right-640x360", FAULT_NONE, 640, 360 },
-    { "right-odd", FAULT_NONE, 641, 361 },
-    { "right-centre", FAULT_CENTRE, 64, 64 },
-    { "turned-over", FAULT_FLIP, 640, 360 },
-    { "mirrored", FAULT_MIRROR, 640, 360 },
-    { "turned-round", FAULT_TURN, 640, 360 },
-    { "red-for-blue", FAULT_SWAP, 640, 360 },
-    { "shifted", FAULT_SHIFT, 640, 360 },
-    { "bt601", FAULT_BT601, 640, 360 },
-    { "full-range", FAULT_RANGE, 640, 360 },
-    { "nothing-said", FAULT_UNTAGGED, 640, 360 },
-    { "missing", FAULT_MISSING, 640, 360 },
-    { "twice", FAULT_TWICE, 640, 360 },
-    { "out-of-order", FAULT_ORDER, 640, 360 },
-    { "key-lie", FAULT_KEY, 640, 360 },
-    { "no-end", FAULT_NO_END, 640, 360 },
-    { "black-edge", FAULT_EDGE, 641, 361 },
-    { "blurred", FAULT_BLURRED, 640, 360 },
-    { "reordering", FAULT_REORDER, 640, 360 },
+    { "right-64x64", FAULT_NONE, 64, 64 },     { "right-640x360", FAULT_NONE, 640, 360 },
+    { "right-odd", FAULT_NONE, 641, 361 },     { "right-centre", FAULT_CENTRE, 64, 64 },
+    { "turned-over", FAULT_FLIP, 640, 360 },   { "mirrored", FAULT_MIRROR, 640, 360 },
+    { "turned-round", FAULT_TURN, 640, 360 },  { "red-for-blue", FAULT_SWAP, 640, 360 },
+    { "shifted", FAULT_SHIFT, 640, 360 },      { "bt601", FAULT_BT601, 640, 360 },
+    { "full-range", FAULT_RANGE, 640, 360 },   { "nothing-said", FAULT_UNTAGGED, 640, 360 },
+    { "missing", FAULT_MISSING, 640, 360 },    { "twice", FAULT_TWICE, 640, 360 },
+    { "out-of-order", FAULT_ORDER, 640, 360 }, { "key-lie", FAULT_KEY, 640, 360 },
+    { "no-end", FAULT_NO_END, 640, 360 },      { "black-edge", FAULT_EDGE, 641, 361 },
+    { "blurred", FAULT_BLURRED, 640, 360 },    { "reordering", FAULT_REORDER, 640, 360 },
 };
 
 static const char *checker;
@@ -111,8 +101,8 @@ static void convert(const Trial *trial, unsigned number, AVFrame *frame)
     av_opt_set_int(sws, "dstw", frame->width, 0);
     av_opt_set_int(sws, "dsth", frame->height, 0);
     av_opt_set_int(sws, "dst_format", AV_PIX_FMT_YUV420P, 0);
-    av_opt_set_int(sws, "sws_flags", (trial->fault == FAULT_CENTRE ? SWS_AREA : SWS_BILINEAR) | SWS_FULL_CHR_H_INP |
-                   SWS_ACCURATE_RND, 0);
+    av_opt_set_int(sws, "sws_flags",
+                   (trial->fault == FAULT_CENTRE ? SWS_AREA : SWS_BILINEAR) | SWS_FULL_CHR_H_INP | SWS_ACCURATE_RND, 0);
     av_opt_set_int(sws, "dst_h_chr_pos", trial->fault == FAULT_CENTRE ? 128 : 0, 0);
     av_opt_set_int(sws, "dst_v_chr_pos", 128, 0);
     sws_setColorspaceDetails(sws, matrix, 1, matrix, trial->fault == FAULT_RANGE, 0, 1 << 16, 1 << 16);
@@ -134,7 +124,7 @@ static AVCodecContext *open_encoder(const Trial *trial, int width, int height)
     context->width = width;
     context->height = height;
     context->pix_fmt = AV_PIX_FMT_YUV420P;
-    context->time_base = (AVRational) { 1, 60 };
+    context->time_base = (AVRational){ 1, 60 };
     context->gop_size = 250;
     context->thread_count = 1;
     if (trial->fault != FAULT_UNTAGGED) {

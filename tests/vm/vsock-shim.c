@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * vsock-shim.c - AF_VSOCK for a program of the host, over the UNIX sockets of helix-vsock: preloaded (LD_PRELOAD), it lets the
- * Linux kernel's vsock_test and vsock_perf be the guest's peer, which know nothing of CONNECT and of paths.
+ * vsock-shim.c - AF_VSOCK for a program of the host, over the UNIX sockets of helix-vsock: preloaded (LD_PRELOAD), it
+ * lets the Linux kernel's vsock_test and vsock_perf be the guest's peer, which know nothing of CONNECT and of paths.
  *
- * HELIX_VSOCK_UDS is the device's uds-path, the guest's CID is 3. Stream sockets only. What AF_UNIX cannot do is left as it is,
- * and tests/vm/vsock_kernel.py says which cases that costs; three things of AF_VSOCK are played here: its socket options, which
- * are kept and given back, SO_RCVLOWAT in poll(), and an address for what has none.
+ * HELIX_VSOCK_UDS is the device's uds-path, the guest's CID is 3. Stream sockets only. What AF_UNIX cannot do is left
+ * as it is, and tests/vm/vsock_kernel.py says which cases that costs; three things of AF_VSOCK are played here: its
+ * socket options, which are kept and given back, SO_RCVLOWAT in poll(), and an address for what has none.
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -21,15 +21,15 @@
 #include <unistd.h>
 #include <linux/vm_sockets.h>
 
-#define GUEST_CID       3u
-#define SOCKETS_MOST    1024
-#define LOOK_AGAIN_MS   2
+#define GUEST_CID 3u
+#define SOCKETS_MOST 1024
+#define LOOK_AGAIN_MS 2
 
 typedef struct Socket {
-    bool ours;                  /* AF_VSOCK for the program */
-    bool listens;               /* has a file at its port's path */
+    bool ours;    /* AF_VSOCK for the program */
+    bool listens; /* has a file at its port's path */
     unsigned port, peer_port;
-    unsigned long long sizes[3];        /* SO_VM_SOCKETS_BUFFER_SIZE, _MIN_SIZE, _MAX_SIZE */
+    unsigned long long sizes[3]; /* SO_VM_SOCKETS_BUFFER_SIZE, _MIN_SIZE, _MAX_SIZE */
     int zero_copy, low_water;
 } Socket;
 
@@ -50,7 +50,7 @@ static int adopt(int fd)
         return -1;
     }
     if (fd >= 0) {
-        sockets[fd] = (Socket) { .ours = true, .sizes = { 262144, 128, 262144 } };
+        sockets[fd] = (Socket){ .ours = true, .sizes = { 262144, 128, 262144 } };
     }
     return fd;
 }
@@ -139,7 +139,8 @@ int accept(int fd, struct sockaddr *address, socklen_t *len)
     return accepted;
 }
 
-/* "CONNECT P", and the host's port from the answer; -1 with errno. One byte at a time, as what follows is the guest's. */
+/* "CONNECT P", and the host's port from the answer; -1 with errno. One byte at a time, as what follows is the guest's.
+ */
 static int ask(int fd, unsigned port, unsigned *host_port)
 {
     char line[64];
@@ -179,11 +180,12 @@ int connect(int fd, const struct sockaddr *address, socklen_t len)
         errno = ENODEV;
         return -1;
     }
-    fresh = NEXT(socket)(AF_UNIX, SOCK_STREAM, 0);      /* a connect() that failed may be tried again */
+    fresh = NEXT(socket)(AF_UNIX, SOCK_STREAM, 0); /* a connect() that failed may be tried again */
     if (fresh < 0) {
         return -1;
     }
-    if (NEXT(connect)(fresh, (const struct sockaddr *)&path, sizeof path) < 0 || ask(fresh, to->svm_port, &host_port) < 0) {
+    if (NEXT(connect)(fresh, (const struct sockaddr *)&path, sizeof path) < 0 ||
+        ask(fresh, to->svm_port, &host_port) < 0) {
         error = errno;
     } else if (dup2(fresh, fd) < 0) {
         error = errno;
@@ -208,7 +210,7 @@ int close(int fd)
         if (self->listens) {
             unlink(path.sun_path);
         }
-        *self = (Socket) { 0 };
+        *self = (Socket){ 0 };
     }
     return NEXT(close)(fd);
 }

@@ -132,7 +132,7 @@ void guest_send(Guest *guest, const HelixVsockHeader *header, const void *payloa
 {
     guint8 bytes[HELIX_VSOCK_HEADER_SIZE], again[HELIX_VSOCK_HEADER_SIZE];
     HelixVsockHeader parsed;
-    guint8 *copy = g_malloc(len);   /* of its exact size, so that a sanitizer sees a read beyond it */
+    guint8 *copy = g_malloc(len); /* of its exact size, so that a sanitizer sees a read beyond it */
 
     if (len) {
         memcpy(copy, payload, len);
@@ -367,7 +367,7 @@ void user_resume(User *user)
     guint n_input = user->n_input;
 
     user->channel->carrier->resume_input(user->channel);
-    g_assert_cmpuint(user->n_input, ==, n_input);   /* never from inside the call */
+    g_assert_cmpuint(user->n_input, ==, n_input); /* never from inside the call */
     while (g_main_context_iteration(NULL, FALSE)) {
     }
 }

@@ -22,31 +22,31 @@ typedef struct Packet {
 
 typedef struct Guest {
     HelixVsock *vsock;
-    GQueue buffers;             /* of GUINT_TO_POINTER(payload room + 1) */
-    GQueue packets;             /* of Packet, from the host */
-    guint notified;             /* rx_notify() calls */
-    guint placed;               /* rx_put() calls */
-    gboolean refuse;            /* accept() says no */
-    HelixHybrid *hybrid;        /* NULL, or who accepts instead of a User; freed by guest_free() */
-    GQueue accepted;            /* of User, in the order of their connections */
-    struct User *next_user;     /* serves the next connection; NULL: a fresh one */
+    GQueue buffers;         /* of GUINT_TO_POINTER(payload room + 1) */
+    GQueue packets;         /* of Packet, from the host */
+    guint notified;         /* rx_notify() calls */
+    guint placed;           /* rx_put() calls */
+    gboolean refuse;        /* accept() says no */
+    HelixHybrid *hybrid;    /* NULL, or who accepts instead of a User; freed by guest_free() */
+    GQueue accepted;        /* of User, in the order of their connections */
+    struct User *next_user; /* serves the next connection; NULL: a fresh one */
 } Guest;
 
 typedef struct User {
-    HelixChannel *channel;      /* NULL: gone */
-    GByteArray *input;          /* consumed so far */
-    gsize appetite;             /* bytes input() still takes */
-    gsize bite;                 /* most that one input() takes; 0: no limit */
-    guint32 port;               /* the guest asked for, or the local one after connect */
+    HelixChannel *channel; /* NULL: gone */
+    GByteArray *input;     /* consumed so far */
+    gsize appetite;        /* bytes input() still takes */
+    gsize bite;            /* most that one input() takes; 0: no limit */
+    guint32 port;          /* the guest asked for, or the local one after connect */
     guint n_input, n_eof, n_writable, n_write_closed, n_closed, n_connected;
-    gboolean takes_write_closed;    /* it is a splice's half, say; writes are dropped otherwise */
-    gboolean resume_inside;     /* call resume_input() inside input() */
-    gboolean close_inside, abort_inside;    /* close inside input() */
-    const guint8 *output;       /* what writable() goes on writing */
+    gboolean takes_write_closed;         /* it is a splice's half, say; writes are dropped otherwise */
+    gboolean resume_inside;              /* call resume_input() inside input() */
+    gboolean close_inside, abort_inside; /* close inside input() */
+    const guint8 *output;                /* what writable() goes on writing */
     gsize output_len;
     gsize written;
-    gboolean writes_on_accept;  /* output goes out from within accept() */
-    gboolean in_callback;       /* to see re-entry */
+    gboolean writes_on_accept; /* output goes out from within accept() */
+    gboolean in_callback;      /* to see re-entry */
 } User;
 
 /* A device of GUEST_CID; 0 takes the defaults. Ends with guest_free(), which asserts that nothing is left. */

@@ -14,8 +14,8 @@
 
 /* ---- a program of the host that acts the moment it sees the end of stream ---- */
 
-static int eager = -1;              /* its end */
-static int eager_wrote;             /* errno of its write; 0: it was taken */
+static int eager = -1;  /* its end */
+static int eager_wrote; /* errno of its write; 0: it was taken */
 
 int shutdown(int fd, int how)
 {
@@ -144,7 +144,7 @@ static void test_guest_closes_behind_data(Fixture *f, gconstpointer data)
     expect_write(peer, EPIPE);
     settle(20);
     g_assert_cmpuint(helix_vsock_n_connections(f->guest->vsock), ==, 1);
-    guest_reset(f->guest);      /* another guest's, by now */
+    guest_reset(f->guest); /* another guest's, by now */
     for (gsize got = 0, before = G_MAXSIZE; got != before; settle(20)) {
         before = got;
         got = host_reads(peer, got);
@@ -189,7 +189,7 @@ static void test_guest_reads_no_more(Fixture *f, gconstpointer data)
     guest_shutdown(f->guest, P, Q, HELIX_VSOCK_SHUTDOWN_RCV);
     expect_write(peer, EPIPE);
     settle(20);
-    guest_data(f->guest, P, Q, "still", 5);         /* the other direction goes on */
+    guest_data(f->guest, P, Q, "still", 5); /* the other direction goes on */
     expect_text(peer, "still");
     guest_expect_nothing(f->guest);
     guest_shutdown(f->guest, P, Q, HELIX_VSOCK_SHUTDOWN_SEND);
@@ -199,7 +199,7 @@ static void test_guest_reads_no_more(Fixture *f, gconstpointer data)
     g_assert_cmpuint(helix_vsock_n_connections(f->guest->vsock), ==, 0);
 
     close(peer);
-    peer = connect_guest(f, P + 1, server);         /* and one whose host goes first */
+    peer = connect_guest(f, P + 1, server); /* and one whose host goes first */
     guest_shutdown(f->guest, P + 1, Q, HELIX_VSOCK_SHUTDOWN_RCV);
     settle(20);
     close(peer);
@@ -209,8 +209,8 @@ static void test_guest_reads_no_more(Fixture *f, gconstpointer data)
 }
 
 /*
- * The guest closes, the host's program reads when it likes: all of it, then the end. What the connection held is the kernel's
- * by then, so its place is free.
+ * The guest closes, the host's program reads when it likes: all of it, then the end. What the connection held is the
+ * kernel's by then, so its place is free.
  */
 static void test_late_reader(Fixture *f, gconstpointer data)
 {
@@ -247,7 +247,7 @@ static void test_guest_is_gone(Fixture *f, gconstpointer data)
             guest_op(f->guest, HELIX_VSOCK_OP_RST, P, Q);
         } else if (how == 1) {
             guest_reset(f->guest);
-        } else {                                    /* the device goes */
+        } else { /* the device goes */
             helix_vsock_free(f->guest->vsock);
             f->guest->vsock = NULL;
         }
@@ -313,7 +313,7 @@ static void test_host_reads_no_more(Fixture *f, gconstpointer data)
     settle(20);
     g_assert_cmpuint(expect_shutdown(f->guest), ==, HELIX_VSOCK_SHUTDOWN_RCV);
     guest_data(f->guest, P, Q, "under way", 9);
-    expect_write(peer, 0);                          /* the other direction goes on */
+    expect_write(peer, 0); /* the other direction goes on */
     settle(20);
     expect_payload(f->guest, "more");
     close(peer);

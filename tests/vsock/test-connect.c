@@ -20,7 +20,7 @@ static void test_host_connects(void)
     guest_expect(guest, HELIX_VSOCK_OP_RW, 0x40000000, 22);
     guest_data(guest, 22, 0x40000000, "ho", 2);
     g_assert_cmpuint(user->input->len, ==, 2);
-    guest_op(guest, HELIX_VSOCK_OP_RESPONSE, 22, 0x40000000);   /* a second one is wrong */
+    guest_op(guest, HELIX_VSOCK_OP_RESPONSE, 22, 0x40000000); /* a second one is wrong */
     guest_expect(guest, HELIX_VSOCK_OP_RST, 0x40000000, 22);
     g_assert_cmpuint(user->n_closed, ==, 1);
     user_free(user);
@@ -34,7 +34,7 @@ static void test_host_is_refused(void)
 
     guest_add_buffers(guest, 8, 4096);
     helix_vsock_connect(guest->vsock, 22, user_connected, user);
-    helix_vsock_connect(guest->vsock, 23, user_connected, user);    /* over the limit: at once */
+    helix_vsock_connect(guest->vsock, 23, user_connected, user); /* over the limit: at once */
     g_assert_cmpuint(user->n_connected, ==, 1);
     guest_expect(guest, HELIX_VSOCK_OP_REQUEST, 0x40000000, 22);
     guest_op(guest, HELIX_VSOCK_OP_RST, 22, 0x40000000);
@@ -42,7 +42,7 @@ static void test_host_is_refused(void)
     g_assert_null(user->channel);
     guest_expect_nothing(guest);
 
-    helix_vsock_connect(guest->vsock, 22, user_connected, user);    /* data before RESPONSE */
+    helix_vsock_connect(guest->vsock, 22, user_connected, user); /* data before RESPONSE */
     guest_expect(guest, HELIX_VSOCK_OP_REQUEST, 0x40000001, 22);
     guest_data(guest, 22, 0x40000001, "x", 1);
     guest_expect(guest, HELIX_VSOCK_OP_RST, 0x40000001, 22);
@@ -92,7 +92,7 @@ static void test_local_port_wraps(void)
     helix_vsock_connect(guest->vsock, 22, user_connected, others);
     guest_expect(guest, HELIX_VSOCK_OP_REQUEST, 0xfffffffe, 22);
     helix_vsock_connect(guest->vsock, 22, user_connected, others);
-    guest_expect(guest, HELIX_VSOCK_OP_REQUEST, 0x40000001, 22);    /* 0x40000000 is taken, 0xffffffff is no port */
+    guest_expect(guest, HELIX_VSOCK_OP_REQUEST, 0x40000001, 22); /* 0x40000000 is taken, 0xffffffff is no port */
     user_close(first, TRUE);
     guest_free(guest);
     g_assert_cmpuint(others->n_connected, ==, 2);

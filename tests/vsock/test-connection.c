@@ -6,14 +6,14 @@
 
 #include "guest.h"
 
-#define P 1024u     /* a port of the guest */
-#define Q 5000u     /* a port of the host */
+#define P 1024u /* a port of the guest */
+#define Q 5000u /* a port of the host */
 
 static void test_header_bytes(void)
 {
     static const guint8 bytes[HELIX_VSOCK_HEADER_SIZE] = {
-        3, 0, 0, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 0, 0, 2, 0x11, 0x22, 0x33, 0x44, 0x88, 0x13, 0, 0, 5, 6, 7, 8,
-        1, 0, 5, 0, 3, 0, 0, 0x80, 0, 0, 4, 0, 0xff, 0xfe, 0xfd, 0xfc,
+        3, 0, 0, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 0,    0, 2, 0x11, 0x22, 0x33, 0x44, 0x88, 0x13,
+        0, 0, 5, 6, 7, 8, 1, 0, 5, 0, 3, 0, 0, 0x80, 0, 0, 4,    0,    0xff, 0xfe, 0xfd, 0xfc,
     };
     guint8 written[HELIX_VSOCK_HEADER_SIZE];
     HelixVsockHeader header;
@@ -35,7 +35,7 @@ static void test_header_bytes(void)
 
 static void test_ring_wraps_and_is_bounded(void)
 {
-    HelixVsockRing ring = {0};
+    HelixVsockRing ring = { 0 };
     guint8 next_in = 0, next_out = 0;
 
     for (guint i = 0; i < 5000; i++) {
@@ -124,7 +124,8 @@ static void test_wrong_cid_or_type_is_reset(void)
         guint64 src, dst;
         guint16 type;
     } wrong[] = {
-        {4, 2, 1}, {3, 3, 1}, {3, 0, 1}, {3, 1, 1}, {3, 0x100000002, 1}, {0x100000003, 2, 1}, {3, 2, 2}, {3, 2, 0},
+        { 4, 2, 1 },           { 3, 3, 1 },           { 3, 0, 1 }, { 3, 1, 1 },
+        { 3, 0x100000002, 1 }, { 0x100000003, 2, 1 }, { 3, 2, 2 }, { 3, 2, 0 },
     };
     Guest *guest = guest_new(0, 0);
 
@@ -145,7 +146,7 @@ static void test_wrong_cid_or_type_is_reset(void)
         g_assert_cmpuint(packet->header.dst_cid, ==, wrong[i].src);
         g_assert_cmpuint(packet->header.type, ==, wrong[i].type);
     }
-    guest_data(guest, P, Q, "x", 1);    /* the real connection never noticed */
+    guest_data(guest, P, Q, "x", 1); /* the real connection never noticed */
     guest_expect_nothing(guest);
     guest_free(guest);
 }
@@ -160,7 +161,7 @@ static void test_unknown_op_resets_connection(void)
     guest_expect(guest, HELIX_VSOCK_OP_RST, Q, P);
     g_assert_cmpuint(user->n_closed, ==, 1);
     user = guest_connect(guest, P, Q);
-    guest_op(guest, HELIX_VSOCK_OP_REQUEST, P, Q);  /* a second one for the same ports */
+    guest_op(guest, HELIX_VSOCK_OP_REQUEST, P, Q); /* a second one for the same ports */
     guest_expect(guest, HELIX_VSOCK_OP_RST, Q, P);
     g_assert_cmpuint(user->n_closed, ==, 1);
     g_assert_cmpuint(helix_vsock_n_connections(guest->vsock), ==, 0);
@@ -176,7 +177,7 @@ static void test_guest_half_close(void)
     user->appetite = 2;
     guest_data(guest, P, Q, "last", 4);
     guest_shutdown(guest, P, Q, HELIX_VSOCK_SHUTDOWN_SEND);
-    g_assert_cmpuint(user->n_eof, ==, 0);       /* not before every byte was consumed */
+    g_assert_cmpuint(user->n_eof, ==, 0); /* not before every byte was consumed */
     user->appetite = G_MAXSIZE;
     user_resume(user);
     g_assert_cmpmem(user->input->data, user->input->len, "last", 4);
@@ -186,7 +187,7 @@ static void test_guest_half_close(void)
     guest_expect(guest, HELIX_VSOCK_OP_RW, Q, P);
     guest_shutdown(guest, P, Q, HELIX_VSOCK_SHUTDOWN_SEND);
     g_assert_cmpuint(user->n_eof, ==, 1);
-    guest_data(guest, P, Q, "more", 4);         /* after it said that there is no more */
+    guest_data(guest, P, Q, "more", 4); /* after it said that there is no more */
     guest_expect(guest, HELIX_VSOCK_OP_RST, Q, P);
     g_assert_cmpuint(user->n_closed, ==, 1);
     guest_free(guest);
@@ -247,11 +248,11 @@ static void test_buffered_input_survives_close(void)
     guest_shutdown(guest, P, Q, HELIX_VSOCK_SHUTDOWN_BOTH);
     guest_expect(guest, HELIX_VSOCK_OP_RST, Q, P);
     g_assert_cmpuint(user->n_closed, ==, 0);
-    again = guest_connect(guest, P, Q);         /* the guest may use the port again */
+    again = guest_connect(guest, P, Q); /* the guest may use the port again */
     g_assert_true(again != user);
     g_assert_cmpuint(user_write(user, "to nobody", 9), ==, 9);
     guest_expect_nothing(guest);
-    guest_reset(guest);            /* not even a reset takes them away */
+    guest_reset(guest); /* not even a reset takes them away */
     g_assert_cmpuint(again->n_closed, ==, 1);
     user->appetite = G_MAXSIZE;
     user_resume(user);
@@ -275,7 +276,7 @@ static void test_guest_stops_reading(void)
     guest_shutdown(guest, P, Q, HELIX_VSOCK_SHUTDOWN_RCV);
     g_assert_cmpuint(user->n_writable, ==, 1);
     g_assert_cmpuint(user->written, ==, 5);
-    guest_data(guest, P, Q, "up", 2);           /* the other direction goes on */
+    guest_data(guest, P, Q, "up", 2); /* the other direction goes on */
     g_assert_cmpuint(user->input->len, ==, 2);
     guest_free(guest);
 }
@@ -293,12 +294,12 @@ static void test_user_closes(void)
     packet = guest_take(guest);
     g_assert_cmpuint(packet->header.op, ==, HELIX_VSOCK_OP_SHUTDOWN);
     g_assert_cmpuint(packet->header.flags, ==, HELIX_VSOCK_SHUTDOWN_BOTH);
-    guest_data(guest, P, Q, "in flight", 9);    /* sent before the guest saw it: no harm */
+    guest_data(guest, P, Q, "in flight", 9); /* sent before the guest saw it: no harm */
     guest_expect_nothing(guest);
     guest_op(guest, HELIX_VSOCK_OP_RST, P, Q);
     guest_expect_nothing(guest);
     g_assert_cmpuint(helix_vsock_n_connections(guest->vsock), ==, 0);
-    g_assert_cmpuint(user->n_closed, ==, 0);    /* it knew */
+    g_assert_cmpuint(user->n_closed, ==, 0); /* it knew */
     guest_free(guest);
 }
 
@@ -340,7 +341,7 @@ static void test_user_aborts(void)
     Guest *guest = guest_new(0, 0);
     User *user = guest_connect(guest, P, Q);
 
-    user_close(user, TRUE);     /* no receive buffer is there: the RST is owed */
+    user_close(user, TRUE); /* no receive buffer is there: the RST is owed */
     g_assert_cmpuint(helix_vsock_n_connections(guest->vsock), ==, 1);
     guest_data(guest, P, Q, "x", 1);
     guest_expect_nothing(guest);
@@ -374,7 +375,7 @@ static void test_device_reset_drops_all(void)
     }
     user_write(users[3], "waits for buffers", 17);
     helix_vsock_connect(guest->vsock, 80, user_connected, connecting);
-    guest_op(guest, HELIX_VSOCK_OP_RW, 9, 9);   /* a RST is owed */
+    guest_op(guest, HELIX_VSOCK_OP_RW, 9, 9); /* a RST is owed */
     guest_reset(guest);
     for (guint i = 0; i < G_N_ELEMENTS(users); i++) {
         g_assert_cmpuint(users[i]->n_closed, ==, 1);
@@ -396,7 +397,7 @@ static void test_close_inside_input(void)
         User *user = guest_connect(guest, P, Q);
 
         guest_add_buffers(guest, 4, 4096);
-        if (how & 2) {          /* from the buffer */
+        if (how & 2) { /* from the buffer */
             user->appetite = 0;
             guest_data(guest, P, Q, "abcdef", 6);
             user->appetite = 3;

@@ -12,7 +12,7 @@ static const guint8 zeros[512 * 1024];
 /* Firecracker CVE-2019-18960: lengths that the guest chooses. */
 static void test_length_beyond_packet(void)
 {
-    static const guint32 lengths[] = {5, 6, 4096, 0x7fffffff, 0x80000000, 0xffffffff};
+    static const guint32 lengths[] = { 5, 6, 4096, 0x7fffffff, 0x80000000, 0xffffffff };
     Guest *guest = guest_new(0, 0);
 
     for (guint i = 0; i < G_N_ELEMENTS(lengths); i++) {
@@ -25,7 +25,7 @@ static void test_length_beyond_packet(void)
         guest_expect(guest, HELIX_VSOCK_OP_RST, Q, P);
         g_assert_cmpuint(user->input->len, ==, 0);
         g_assert_cmpuint(user->n_closed, ==, 1);
-        header.op = HELIX_VSOCK_OP_REQUEST;     /* nor does it begin a connection */
+        header.op = HELIX_VSOCK_OP_REQUEST; /* nor does it begin a connection */
         guest_send(guest, &header, "1234", 4);
         guest_expect(guest, HELIX_VSOCK_OP_RST, Q, P);
     }
@@ -46,7 +46,7 @@ static void test_credit_underflow_on_shrink(void)
     g_assert_cmpuint(user_write(user, zeros, 1), ==, 0);
     guest_credit(guest, P, Q, 0, 10000);
     g_assert_cmpuint(user_write(user, zeros, 1), ==, 0);
-    guest_credit(guest, P, Q, 0xffffffff, 10001);   /* a count of bytes never sent: costs the guest its credit only */
+    guest_credit(guest, P, Q, 0xffffffff, 10001); /* a count of bytes never sent: costs the guest its credit only */
     g_assert_cmpuint(helix_vsock_connection_credit(conn), ==, 0);
     guest_credit(guest, P, Q, 100, 9950);
     g_assert_cmpuint(helix_vsock_connection_credit(conn), ==, 50);
@@ -63,7 +63,7 @@ static void test_huge_buf_alloc_slow_reader(void)
 
     guest_credit(guest, P, Q, 0xffffffff, 0);
     guest_add_buffers(guest, 4, 4096);
-    g_assert_cmpuint(user_write(user, zeros, sizeof zeros), ==, 4 * 4096);  /* what the buffers take, no byte more */
+    g_assert_cmpuint(user_write(user, zeros, sizeof zeros), ==, 4 * 4096); /* what the buffers take, no byte more */
     guest_drop_packets(guest);
 
     user->appetite = 0;
@@ -74,7 +74,7 @@ static void test_huge_buf_alloc_slow_reader(void)
     }
     guest_add_buffers(guest, 1, 4096);
     guest_drop_packets(guest);
-    guest_data(guest, P, Q, zeros, 1);          /* beyond the credit it has */
+    guest_data(guest, P, Q, zeros, 1); /* beyond the credit it has */
     guest_add_buffers(guest, 1, 4096);
     guest_expect(guest, HELIX_VSOCK_OP_RST, Q, P);
     g_assert_cmpuint(user->n_closed, ==, 1);
@@ -94,7 +94,7 @@ static void send_within(Guest *guest, guint32 window, guint32 buf_alloc)
         Packet *packet;
 
         header.len = MIN(window - (sent - fwd_cnt), 64u * 1024);
-        g_assert_cmpuint(header.len, >, 0);     /* 0: the guest would wait for ever */
+        g_assert_cmpuint(header.len, >, 0); /* 0: the guest would wait for ever */
         guest_send(guest, &header, zeros, header.len);
         sent += header.len;
         while ((packet = guest_take(guest))) {
@@ -109,7 +109,7 @@ static void send_within(Guest *guest, guint32 window, guint32 buf_alloc)
 /* libkrun: a guest that fills its credit and waits must hear of freed room, however empty our own buffer is. */
 static void test_credit_update_by_guests_view(void)
 {
-    static const guint32 sizes[] = {1, 7, 4096, 240 * 1024, 256 * 1024};
+    static const guint32 sizes[] = { 1, 7, 4096, 240 * 1024, 256 * 1024 };
 
     for (guint s = 0; s < G_N_ELEMENTS(sizes); s++) {
         Guest *guest = guest_new(sizes[s], 0);
@@ -122,7 +122,7 @@ static void test_credit_update_by_guests_view(void)
 /* A guest whose own buffer is smaller than the host's, and that sends no more ahead than that. */
 static void test_credit_update_of_small_guest(void)
 {
-    static const guint32 sizes[] = {1, 7, 4096, 64 * 1024, 255 * 1024};
+    static const guint32 sizes[] = { 1, 7, 4096, 64 * 1024, 255 * 1024 };
 
     for (guint s = 0; s < G_N_ELEMENTS(sizes); s++) {
         Guest *guest = guest_new(0, 0);
@@ -135,7 +135,7 @@ static void test_credit_update_of_small_guest(void)
 /* What was little for the buffer that it had is all of the one it has now. */
 static void test_credit_update_when_guest_shrinks(void)
 {
-    static const guint32 sizes[] = {128 * 1024, 1, 0};
+    static const guint32 sizes[] = { 128 * 1024, 1, 0 };
 
     for (guint s = 0; s < G_N_ELEMENTS(sizes); s++) {
         Guest *guest = guest_new(0, 0);
@@ -150,7 +150,7 @@ static void test_credit_update_when_guest_shrinks(void)
         g_assert_nonnull(packet);
         g_assert_cmpuint(packet->header.op, ==, HELIX_VSOCK_OP_CREDIT_UPDATE);
         g_assert_cmpuint(packet->header.fwd_cnt, ==, 64 * 1024);
-        guest_credit(guest, P, Q, sizes[s], 0);     /* there is no more news */
+        guest_credit(guest, P, Q, sizes[s], 0); /* there is no more news */
         guest_expect_nothing(guest);
         guest_free(guest);
     }
@@ -226,7 +226,7 @@ static void test_credit_request_always_answered(void)
     guest_expect_nothing(guest);
     guest_add_buffers(guest, 8, 4096);
     guest_expect(guest, HELIX_VSOCK_OP_CREDIT_UPDATE, Q, P);
-    guest_expect_nothing(guest);                /* owed once, however often asked */
+    guest_expect_nothing(guest); /* owed once, however often asked */
     guest_op(guest, HELIX_VSOCK_OP_CREDIT_REQUEST, P, Q);
     guest_expect(guest, HELIX_VSOCK_OP_CREDIT_UPDATE, Q, P);
     guest_free(guest);
@@ -272,7 +272,7 @@ static void test_counters_wrap(void)
     guest_add_buffers(guest, 64, 4096);
     guest_credit(guest, P, Q, 1000, 0xffffffff - 10);
     g_assert_cmpuint(user_write(user, zeros, 2000), ==, 1000);
-    guest_credit(guest, P, Q, 1000, 989);       /* all of it */
+    guest_credit(guest, P, Q, 1000, 989); /* all of it */
     g_assert_cmpuint(helix_vsock_connection_credit(conn), ==, 1000);
     guest_drop_packets(guest);
     user->appetite = 3000;
@@ -280,7 +280,7 @@ static void test_counters_wrap(void)
     g_assert_cmpuint(user->n_closed, ==, 0);
     g_assert_cmpuint(conn->fwd_cnt, ==, 3000 - 11);
     guest_expect(guest, HELIX_VSOCK_OP_CREDIT_UPDATE, Q, P);
-    guest_data(guest, P, Q, zeros, 3001);       /* one beyond */
+    guest_data(guest, P, Q, zeros, 3001); /* one beyond */
     guest_expect(guest, HELIX_VSOCK_OP_RST, Q, P);
     guest_free(guest);
 }

@@ -26,7 +26,7 @@ static void test_guest_reaches_listener(Fixture *f, gconstpointer data)
     expect_payload(f->guest, "to guest");
     guest_shutdown(f->guest, P, Q, HELIX_VSOCK_SHUTDOWN_SEND);
     settle(20);
-    expect_text(peer, "");                      /* end of stream */
+    expect_text(peer, ""); /* end of stream */
     g_assert_cmpint(write(peer, "late", 4), ==, 4);
     close(peer);
     settle(20);
@@ -76,7 +76,7 @@ static void test_host_connects(Fixture *f, gconstpointer data)
     settle(20);
     guest_add_buffers(f->guest, 16, 4096);
     guest_expect(f->guest, HELIX_VSOCK_OP_REQUEST, FIRST_PORT, 22);
-    g_assert_cmpint(recv(client, &byte, 1, MSG_DONTWAIT), ==, -1);  /* no OK before the guest's */
+    g_assert_cmpint(recv(client, &byte, 1, MSG_DONTWAIT), ==, -1); /* no OK before the guest's */
     g_assert_cmpint(errno, ==, EAGAIN);
     guest_op(f->guest, HELIX_VSOCK_OP_RESPONSE, 22, FIRST_PORT);
     settle(20);
@@ -143,15 +143,26 @@ static void test_line_in_pieces(Fixture *f, gconstpointer data)
     guest_expect(f->guest, HELIX_VSOCK_OP_REQUEST, FIRST_PORT, 4294967294u);
     guest_op(f->guest, HELIX_VSOCK_OP_RST, 4294967294u, FIRST_PORT);
     settle(20);
-    expect_text(client, "");                    /* refused: end, and no OK */
+    expect_text(client, ""); /* refused: end, and no OK */
     close(client);
 }
 
 static void test_bad_lines(Fixture *f, gconstpointer data)
 {
     static const char *const lines[] = {
-        "\n", " \r\n", "CONNECT\n", "CONNECT \n", "CONNECT x\n", "CONNECT -1\n", "CONNECT +1\n", "CONNECT 4294967295\n",
-        "CONNECT 22 23\n", "CONNECT22\n", "CONNECT 99999999999999999999\n", "HELLO 22\n", "CONNECTS 22\n",
+        "\n",
+        " \r\n",
+        "CONNECT\n",
+        "CONNECT \n",
+        "CONNECT x\n",
+        "CONNECT -1\n",
+        "CONNECT +1\n",
+        "CONNECT 4294967295\n",
+        "CONNECT 22 23\n",
+        "CONNECT22\n",
+        "CONNECT 99999999999999999999\n",
+        "HELLO 22\n",
+        "CONNECTS 22\n",
         "CONNECT 000000000000000000000000000000000022",
     };
 
@@ -295,7 +306,7 @@ static void test_sigpipe_on_host_socket(Fixture *f, gconstpointer data)
         guest_data(f->guest, P, Q, "into the void", 13);
     }
     settle(20);
-    for (guint flags = 0; flags != HELIX_VSOCK_SHUTDOWN_BOTH; ) {
+    for (guint flags = 0; flags != HELIX_VSOCK_SHUTDOWN_BOTH;) {
         g_autoptr(Packet) packet = guest_take(f->guest);
 
         g_assert_nonnull(packet);

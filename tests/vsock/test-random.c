@@ -11,18 +11,18 @@
 #define Q 5000u
 
 typedef struct Side {
-    guint32 seed;               /* of the bytes this side sends */
-    gsize total, sent, got;     /* bytes to send, sent, and checked at the other side */
+    guint32 seed;           /* of the bytes this side sends */
+    gsize total, sent, got; /* bytes to send, sent, and checked at the other side */
 } Side;
 
 typedef struct Line {
     User *user;
     guint32 port;
-    Side up, down;              /* guest to host, host to guest */
-    guint32 host_fwd_cnt, host_buf_alloc;   /* the guest's view of the host */
-    guint32 buf_alloc, fwd_cnt, told_fwd_cnt;   /* the guest's own */
-    gsize held;                 /* arrived in the guest, not read there */
-    gboolean want_write;        /* the host's user was told to wait */
+    Side up, down;                            /* guest to host, host to guest */
+    guint32 host_fwd_cnt, host_buf_alloc;     /* the guest's view of the host */
+    guint32 buf_alloc, fwd_cnt, told_fwd_cnt; /* the guest's own */
+    gsize held;                               /* arrived in the guest, not read there */
+    gboolean want_write;                      /* the host's user was told to wait */
     guint told_writable;
 } Line;
 
@@ -66,7 +66,7 @@ static void guest_reads_packets(Guest *guest, Line *lines, guint32 buf_alloc)
         g_assert_cmpuint(packet->header.buf_alloc, ==, buf_alloc);
         line->host_fwd_cnt = packet->header.fwd_cnt;
         line->held += packet->payload->len;
-        g_assert_cmpuint(line->held, <=, line->buf_alloc);  /* the host kept to its credit */
+        g_assert_cmpuint(line->held, <=, line->buf_alloc); /* the host kept to its credit */
         check(&line->down, packet->payload->data, packet->payload->len);
         if (packet->header.op == HELIX_VSOCK_OP_CREDIT_REQUEST) {
             guest_credit(guest, line->port, Q, line->buf_alloc, line->told_fwd_cnt = line->fwd_cnt);
@@ -112,11 +112,11 @@ static void host_writes(Line *line, GRand *rand)
     gsize draw = some(rand, sizeof bytes), n = MIN(line->down.total - line->down.sent, draw), taken;
 
     if (line->want_write && line->user->n_writable == line->told_writable) {
-        return;     /* was told to wait, and waits */
+        return; /* was told to wait, and waits */
     }
     line->want_write = FALSE;
     fill(&line->down, bytes, n);
-    line->down.sent += n;       /* so that check() may see them at once */
+    line->down.sent += n; /* so that check() may see them at once */
     taken = n ? user_write(line->user, bytes, n) : 0;
     line->down.sent -= n - taken;
     if (taken < n) {
@@ -151,7 +151,7 @@ static void run_traffic(guint32 seed, guint32 buf_alloc, guint largest_buffer)
 {
     GRand *rand = g_rand_new_with_seed(seed);
     Guest *guest = guest_new(buf_alloc, 0);
-    Line lines[N] = {0};
+    Line lines[N] = { 0 };
     guint rounds = 0;
 
     for (guint i = 0; i < N; i++) {
@@ -165,7 +165,7 @@ static void run_traffic(guint32 seed, guint32 buf_alloc, guint largest_buffer)
         line->host_buf_alloc = buf_alloc;
         line->up = (Side){ .seed = seed + i, .total = some(rand, MIN(40000, 200 * buf_alloc)) };
         line->down = (Side){ .seed = ~seed + i, .total = some(rand, MIN(40000, 200 * largest_buffer)) };
-        if (i & 1) {            /* the counters wrap on the way */
+        if (i & 1) { /* the counters wrap on the way */
             line->fwd_cnt = conn->tx_cnt = conn->peer_fwd_cnt = 0u - (guint32)g_rand_int_range(rand, 0, 30000);
         }
         guest_credit(guest, line->port, Q, line->buf_alloc, line->told_fwd_cnt = line->fwd_cnt);
@@ -174,7 +174,7 @@ static void run_traffic(guint32 seed, guint32 buf_alloc, guint largest_buffer)
     while (!done(lines)) {
         Line *line = &lines[g_rand_int_range(rand, 0, N)];
 
-        g_assert_cmpuint(rounds++, <, 3000000);    /* else it stalled */
+        g_assert_cmpuint(rounds++, <, 3000000); /* else it stalled */
         switch (g_rand_int_range(rand, 0, 6)) {
         case 0:
             guest_sends(guest, line, rand);
@@ -188,7 +188,7 @@ static void run_traffic(guint32 seed, guint32 buf_alloc, guint largest_buffer)
         case 3:
             host_reads(line, rand);
             break;
-        case 4:     /* buffers are scarce, and sometimes too small for a byte */
+        case 4: /* buffers are scarce, and sometimes too small for a byte */
             if (guest->buffers.length < 8) {
                 guest_add_buffers(guest, 1, (guint)g_rand_int_range(rand, 0, (gint)largest_buffer + 1));
             }
@@ -209,7 +209,7 @@ static void test_traffic(void)
         guint32 buf_alloc;
         guint largest_buffer;
     } settings[] = {
-        {1, 5}, {13, 200}, {4096, 1}, {4096, 4096}, {256 * 1024, 4096}, {256 * 1024, 100000},
+        { 1, 5 }, { 13, 200 }, { 4096, 1 }, { 4096, 4096 }, { 256 * 1024, 4096 }, { 256 * 1024, 100000 },
     };
 
     for (guint i = 0; i < G_N_ELEMENTS(settings); i++) {
@@ -238,8 +238,8 @@ static void test_nonsense(void)
             guint src = (guint)g_rand_int_range(rand, 1, 6), dst = (guint)g_rand_int_range(rand, 1, 6);
             HelixVsockHeader header = guest_header(op, src, dst);
             gsize len = (gsize)g_rand_int_range(rand, 0, 300);
-            User *user = g_queue_peek_nth(&guest->accepted, (guint)g_rand_int_range(rand, 0, 20) %
-                                          MAX(1u, guest->accepted.length));
+            User *user = g_queue_peek_nth(&guest->accepted,
+                                          (guint)g_rand_int_range(rand, 0, 20) % MAX(1u, guest->accepted.length));
 
             header.len = (guint32)g_rand_int_range(rand, 0, (gint)len + 2);
             header.flags = (guint32)g_rand_int_range(rand, 0, 5);

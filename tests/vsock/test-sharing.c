@@ -134,7 +134,7 @@ static User *relay_to;
 
 static gsize relay_input(HelixChannel *channel, const guint8 *data, gsize len)
 {
-    channel->carrier->shutdown_write(channel);      /* owed, as this call is not over */
+    channel->carrier->shutdown_write(channel); /* owed, as this call is not over */
     relay_to->written = user_write(relay_to, data, len);
     return len;
 }
@@ -186,7 +186,7 @@ static void test_fair_share(void)
         g_assert_cmpuint(users[i]->written, >=, 3 * 16 * 4096 - 64 * 1024);
         g_assert_cmpuint(users[i]->written, <=, 3 * 16 * 4096 + 64 * 1024);
     }
-    guest_add_buffers(guest, 16 * N, 4096);     /* many at once are shared out as well */
+    guest_add_buffers(guest, 16 * N, 4096); /* many at once are shared out as well */
     guest_drop_packets(guest);
     for (guint i = 0; i < N; i++) {
         g_assert_cmpuint(users[i]->written, >=, (3 + 1) * 16 * 4096 - 64 * 1024);
@@ -194,7 +194,7 @@ static void test_fair_share(void)
     }
     guest_op(guest, HELIX_VSOCK_OP_REQUEST, P + N, Q);
     users[N] = g_queue_peek_tail(&guest->accepted);
-    for (guint i = 0; ; i++) {
+    for (guint i = 0;; i++) {
         g_autoptr(Packet) packet = NULL;
 
         g_assert_cmpuint(i, <=, N + 1);
@@ -266,7 +266,7 @@ static void test_reserved_places(void)
     guest_connect(guest, P + 1, Q);
     guest_op(guest, HELIX_VSOCK_OP_REQUEST, P + 2, Q);
     guest_expect(guest, HELIX_VSOCK_OP_RST, Q, P + 2);
-    guest_op(guest, HELIX_VSOCK_OP_RST, P, Q + 1);      /* a place that is free again can be had again */
+    guest_op(guest, HELIX_VSOCK_OP_RST, P, Q + 1); /* a place that is free again can be had again */
     guest_connect(guest, P, Q + 1);
     guest_free(guest);
     user_free(user);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * test-turn.c - a turn of the main loop stops at its budget, and what is held goes on in later turns, connection by connection. The clock
- * is the test's and goes on with each look.
+ * test-turn.c - a turn of the main loop stops at its budget, and what is held goes on in later turns, connection by
+ * connection. The clock is the test's and goes on with each look.
  */
 #include <string.h>
 
@@ -12,7 +12,9 @@
 #define Q 5000u
 
 #define TICK_NS G_GINT64_CONSTANT(100000)
-#define MOST    (HELIX_TURN_BUDGET_US / 100 + 5u)   /* steps in a turn: one a look, and one more for each who may take one */
+#define MOST \
+    (HELIX_TURN_BUDGET_US / 100 + 5u) /* steps in a turn: one a look, and one more for each who may take one \
+                                       */
 
 static gint64 now_ns;
 
@@ -115,8 +117,8 @@ static void test_output(void)
 }
 
 /*
- * More connections than one turn of the loop closes: until all are, the guest, which may be another one, sees nothing of them,
- * and nothing of the guest's reaches them.
+ * More connections than one turn of the loop closes: until all are, the guest, which may be another one, sees nothing
+ * of them, and nothing of the guest's reaches them.
  */
 static void test_reset(void)
 {
@@ -160,7 +162,7 @@ static void test_reset(void)
         guest_connect(guest, P + 1000 + i, Q);
     }
     g_assert_false(helix_vsock_reset(guest->vsock));
-    guest_free(guest);                          /* in the midst of it */
+    guest_free(guest); /* in the midst of it */
 }
 
 /* The device goes with as many: they are closed in turns too, and nothing of the device is called in them. */
@@ -218,7 +220,7 @@ static void test_timers(void)
     for (guint i = 0; i < N; i++) {
         user_close(users[i], FALSE);
     }
-    g_usleep(100 * 1000);       /* more than close_timeout_ms for each */
+    g_usleep(100 * 1000); /* more than close_timeout_ms for each */
     guest_add_buffers(guest, 4 * N, 4096);
     guest_drop_packets(guest);
     helix_turn_set_clock(tick);

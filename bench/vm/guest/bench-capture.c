@@ -48,7 +48,7 @@ static double own_cpu(void)
 
     getrusage(RUSAGE_SELF, &usage);
     return (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
-           (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
+        (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
 }
 
 /* Seconds that the guest's processors were not idle. */
@@ -57,8 +57,9 @@ static double guest_cpu(void)
     unsigned long long user = 0, nice = 0, system = 0, idle = 0, iowait = 0, irq = 0, softirq = 0;
     FILE *stat = fopen("/proc/stat", "r");
 
-    if (!stat || fscanf(stat, "cpu %llu %llu %llu %llu %llu %llu %llu", &user, &nice, &system, &idle, &iowait, &irq,
-                        &softirq) != 7) {
+    if (!stat ||
+        fscanf(stat, "cpu %llu %llu %llu %llu %llu %llu %llu", &user, &nice, &system, &idle, &iowait, &irq, &softirq) !=
+            7) {
         die("/proc/stat");
     }
     fclose(stat);
@@ -89,7 +90,7 @@ static void on_buffer(GstElement *sink, GstBuffer *buffer, GstPad *pad, gpointer
     if (!arrivals->len) {
         own_begin = own_cpu();
         guest_begin = guest_cpu();
-        g_timeout_add((guint)(length_ns / 1000000), end, NULL);     /* a still screen sends no more */
+        g_timeout_add((guint)(length_ns / 1000000), end, NULL); /* a still screen sends no more */
     }
     if (!arrivals->len || arrival.ns - g_array_index(arrivals, Arrival, 0).ns <= length_ns) {
         own_end = own_cpu();
@@ -163,7 +164,7 @@ int main(int argc, char **argv)
     }
     g_signal_connect(out, "handoff", G_CALLBACK(on_buffer), NULL);
     gst_bus_add_watch(gst_element_get_bus(pipeline), on_message, NULL);
-    g_timeout_add_seconds(START_SECONDS, end_if_nothing_came, NULL);    /* no timer that wakes a still guest */
+    g_timeout_add_seconds(START_SECONDS, end_if_nothing_came, NULL); /* no timer that wakes a still guest */
     gst_element_set_state(pipeline, GST_STATE_PLAYING);
     g_main_loop_run(loop);
     guest_end = guest_cpu();

@@ -18,13 +18,13 @@
 #include "../../../tests/guest/buffer.h"
 #include "../../../tests/guest/wire.h"
 
-#define HOST        "vsock:2:5000"
-#define ECHO_BYTES  64u
-#define WARM_UP     20u
-#define ANSWER_MS   20000
-#define FRAME_NS    16666667
-#define PICTURES    4u
-#define BITRATE     6000000u
+#define HOST "vsock:2:5000"
+#define ECHO_BYTES 64u
+#define WARM_UP 20u
+#define ANSWER_MS 20000
+#define FRAME_NS 16666667
+#define PICTURES 4u
+#define BITRATE 6000000u
 
 static Buffer pictures[PICTURES];
 static int64_t next_pts;
@@ -50,9 +50,15 @@ static void configure(Wire *wire)
 static void ask(Wire *wire, uint8_t flags)
 {
     const Buffer *picture = &pictures[next_pts / FRAME_NS % PICTURES];
-    WireRequest request = { .session = 1, .flags = flags, .resource_id = picture->resource_id, .pts = next_pts,
-                            .width = (uint32_t)picture->width, .height = (uint32_t)picture->height,
-                            .fourcc = picture->fourcc, .stride = picture->stride, .duration = FRAME_NS };
+    WireRequest request = { .session = 1,
+                            .flags = flags,
+                            .resource_id = picture->resource_id,
+                            .pts = next_pts,
+                            .width = (uint32_t)picture->width,
+                            .height = (uint32_t)picture->height,
+                            .fourcc = picture->fourcc,
+                            .stride = picture->stride,
+                            .duration = FRAME_NS };
 
     next_pts += FRAME_NS;
     if (wire_send_request(wire, &request) < 0) {
@@ -74,7 +80,8 @@ static double answered(Wire *wire, bool timing)
             fail("the host did not tell its times");
         }
         encode = (double)(wire_get64(message.payload + message.size - 8) -
-                          wire_get64(message.payload + message.size - 16)) / 1e3;
+                          wire_get64(message.payload + message.size - 16)) /
+            1e3;
     }
     wire_message_clear(&message);
     return encode;

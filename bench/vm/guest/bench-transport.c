@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define WARM_UP 16      /* caches, and the emulator's translated code */
+#define WARM_UP 16 /* caches, and the emulator's translated code */
 
 static double echo(int fd, uint32_t count, uint32_t size, char *buffer)
 {

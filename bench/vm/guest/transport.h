@@ -5,7 +5,8 @@
 
 #include "../wire-end.h"
 
-/* These end the program with what failed. @address: vsock:CID:PORT, tcp:HOST:PORT or file:PATH (a virtio-serial port). */
+/* These end the program with what failed. @address: vsock:CID:PORT, tcp:HOST:PORT or file:PATH (a virtio-serial port).
+ */
 int transport_open(const char *address);
 /* One round trip of @size bytes of an echo job that was begun, in microseconds. */
 double transport_round(int fd, char *buffer, uint32_t size);

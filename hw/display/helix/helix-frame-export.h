@@ -17,7 +17,7 @@ typedef struct HelixChannel HelixChannel;
 #define HELIX_MAX_CONNECTIONS 64
 #define HELIX_MAX_STREAMS 16
 #define HELIX_MAX_IN_FLIGHT 4
-#define HELIX_MAX_ENCODERS 0     /* twice the streams */
+#define HELIX_MAX_ENCODERS 0 /* twice the streams */
 #define HELIX_MAX_MEMORY (1024ull * 1024 * 1024)
 
 /*

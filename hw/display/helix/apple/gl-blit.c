@@ -49,9 +49,9 @@
 
 struct HelixGlBlit {
     EGLDisplay display;
-    EGLContext context;         /* EGL_NO_CONTEXT: not made yet */
+    EGLContext context; /* EGL_NO_CONTEXT: not made yet */
     EGLConfig config;
-    EGLint texture_target;      /* what IOSurfaces are bound to, EGL_TEXTURE_2D or EGL_TEXTURE_RECTANGLE_ANGLE */
+    EGLint texture_target; /* what IOSurfaces are bound to, EGL_TEXTURE_2D or EGL_TEXTURE_RECTANGLE_ANGLE */
     GLuint source_framebuffer;
 };
 
@@ -65,14 +65,14 @@ typedef struct Current {
 
 static Current save_current(void)
 {
-    return (Current) { eglQueryAPI(), eglGetCurrentDisplay(), eglGetCurrentContext(), eglGetCurrentSurface(EGL_DRAW),
-                       eglGetCurrentSurface(EGL_READ) };
+    return (Current){ eglQueryAPI(), eglGetCurrentDisplay(), eglGetCurrentContext(), eglGetCurrentSurface(EGL_DRAW),
+                      eglGetCurrentSurface(EGL_READ) };
 }
 
 static gboolean enter(HelixGlBlit *blit)
 {
     return eglBindAPI(EGL_OPENGL_ES_API) &&
-           eglMakeCurrent(blit->display, EGL_NO_SURFACE, EGL_NO_SURFACE, blit->context);
+        eglMakeCurrent(blit->display, EGL_NO_SURFACE, EGL_NO_SURFACE, blit->context);
 }
 
 static void leave(HelixGlBlit *blit, const Current *saved)
@@ -103,7 +103,8 @@ HelixGlBlit *helix_gl_blit_new(void)
 gboolean helix_gl_blit_usable(GError **error)
 {
     if (!epoxy_has_egl()) {
-        g_set_error_literal(error, HELIX_ERROR, HELIX_CODE_NOT_READABLE, "there is no EGL: the renderer must run on ANGLE");
+        g_set_error_literal(error, HELIX_ERROR, HELIX_CODE_NOT_READABLE,
+                            "there is no EGL: the renderer must run on ANGLE");
         return FALSE;
     }
     return eglGetCurrentContext() != EGL_NO_CONTEXT || failed(error, "the renderer has no EGL context current");
@@ -153,9 +154,21 @@ static gboolean check_display(HelixGlBlit *blit, GError **error)
 static gboolean choose_config(HelixGlBlit *blit, GError **error)
 {
     static const EGLint attributes[] = {
-        EGL_SURFACE_TYPE, EGL_PBUFFER_BIT, EGL_RENDERABLE_TYPE, EGL_OPENGL_ES3_BIT_KHR, EGL_RED_SIZE, 8,
-            EGL_GREEN_SIZE, 8,
-        EGL_BLUE_SIZE, 8, EGL_ALPHA_SIZE, 8, EGL_BIND_TO_TEXTURE_RGBA, EGL_TRUE, EGL_NONE,
+        EGL_SURFACE_TYPE,
+        EGL_PBUFFER_BIT,
+        EGL_RENDERABLE_TYPE,
+        EGL_OPENGL_ES3_BIT_KHR,
+        EGL_RED_SIZE,
+        8,
+        EGL_GREEN_SIZE,
+        8,
+        EGL_BLUE_SIZE,
+        8,
+        EGL_ALPHA_SIZE,
+        8,
+        EGL_BIND_TO_TEXTURE_RGBA,
+        EGL_TRUE,
+        EGL_NONE,
     };
     EGLint n = 0;
 
@@ -199,9 +212,21 @@ static GLenum gl_target(const HelixGlBlit *blit)
 static gboolean prepare_slot(HelixGlBlit *blit, HelixSlot *slot, GError **error)
 {
     const EGLint attributes[] = {
-        EGL_WIDTH, (EGLint)slot->width, EGL_HEIGHT, (EGLint)slot->height, EGL_IOSURFACE_PLANE_ANGLE, 0,
-        EGL_TEXTURE_TARGET, blit->texture_target, EGL_TEXTURE_INTERNAL_FORMAT_ANGLE, GL_BGRA_EXT,
-        EGL_TEXTURE_FORMAT, EGL_TEXTURE_RGBA, EGL_TEXTURE_TYPE_ANGLE, GL_UNSIGNED_BYTE, EGL_NONE,
+        EGL_WIDTH,
+        (EGLint)slot->width,
+        EGL_HEIGHT,
+        (EGLint)slot->height,
+        EGL_IOSURFACE_PLANE_ANGLE,
+        0,
+        EGL_TEXTURE_TARGET,
+        blit->texture_target,
+        EGL_TEXTURE_INTERNAL_FORMAT_ANGLE,
+        GL_BGRA_EXT,
+        EGL_TEXTURE_FORMAT,
+        EGL_TEXTURE_RGBA,
+        EGL_TEXTURE_TYPE_ANGLE,
+        GL_UNSIGNED_BYTE,
+        EGL_NONE,
     };
 
     if (slot->pbuffer != EGL_NO_SURFACE) {
@@ -243,7 +268,8 @@ static gboolean attach(GLenum which, GLuint framebuffer, GLenum target, GLuint t
     glBindFramebuffer(which, framebuffer);
     glFramebufferTexture2D(which, GL_COLOR_ATTACHMENT0, target, texture, 0);
     if (glCheckFramebufferStatus(which) != GL_FRAMEBUFFER_COMPLETE) {
-        g_set_error(error, HELIX_ERROR, HELIX_CODE_NOT_READABLE, "the renderer's texture or the IOSurface can't be "
+        g_set_error(error, HELIX_ERROR, HELIX_CODE_NOT_READABLE,
+                    "the renderer's texture or the IOSurface can't be "
                     "drawn with");
         return FALSE;
     }
@@ -269,19 +295,18 @@ static void copy_all(const HelixBlit *from, const HelixSlot *slot)
     guint32 width = from->source.width, height = from->source.height;
 
     if (slot->width != ((width + 1) & ~1u) || slot->height != ((height + 1) & ~1u)) {
-        copy_rect(from, (HelixRect) { 0, 0, width, height }, (HelixRect) { 0, 0, slot->width, slot->height },
-                  GL_LINEAR);
+        copy_rect(from, (HelixRect){ 0, 0, width, height }, (HelixRect){ 0, 0, slot->width, slot->height }, GL_LINEAR);
         return;
     }
-    copy_rect(from, (HelixRect) { 0, 0, width, height }, (HelixRect) { 0, 0, width, height }, GL_NEAREST);
+    copy_rect(from, (HelixRect){ 0, 0, width, height }, (HelixRect){ 0, 0, width, height }, GL_NEAREST);
     if (slot->width > width) {
-        copy_rect(from, (HelixRect) { width - 1, 0, 1, height }, (HelixRect) { width, 0, 1, height }, GL_NEAREST);
+        copy_rect(from, (HelixRect){ width - 1, 0, 1, height }, (HelixRect){ width, 0, 1, height }, GL_NEAREST);
     }
     if (slot->height > height) {
-        copy_rect(from, (HelixRect) { 0, height - 1, width, 1 }, (HelixRect) { 0, height, width, 1 }, GL_NEAREST);
+        copy_rect(from, (HelixRect){ 0, height - 1, width, 1 }, (HelixRect){ 0, height, width, 1 }, GL_NEAREST);
     }
     if (slot->width > width && slot->height > height) {
-        copy_rect(from, (HelixRect) { width - 1, height - 1, 1, 1 }, (HelixRect) { width, height, 1, 1 }, GL_NEAREST);
+        copy_rect(from, (HelixRect){ width - 1, height - 1, 1, 1 }, (HelixRect){ width, height, 1, 1 }, GL_NEAREST);
     }
 }
 
@@ -298,7 +323,7 @@ static gboolean draw(HelixGlBlit *blit, const HelixBlit *from, HelixSlot *slot, 
         return failed(error, "EGL does not bind the IOSurface to a texture");
     }
     ok = attach(GL_DRAW_FRAMEBUFFER, slot->framebuffer, gl_target(blit), slot->texture, error) &&
-         attach(GL_READ_FRAMEBUFFER, blit->source_framebuffer, GL_TEXTURE_2D, from->texture, error);
+        attach(GL_READ_FRAMEBUFFER, blit->source_framebuffer, GL_TEXTURE_2D, from->texture, error);
     if (ok) {
         copy_all(from, slot);
     }
@@ -343,7 +368,7 @@ EGLSyncKHR helix_gl_blit_begin(HelixGlBlit *blit, const HelixBlit *from, HelixSl
     if (!make_context(blit, error)) {
         return EGL_NO_SYNC_KHR;
     }
-    glFlush();                  /* the renderer's commands reach the GPU before ours */
+    glFlush(); /* the renderer's commands reach the GPU before ours */
     if (enter(blit)) {
         fence = draw_and_fence(blit, from, slot, error);
     } else {

@@ -16,10 +16,10 @@
 
 /* What a picture is and where it goes. */
 typedef struct HelixBlit {
-    GLuint texture;             /* GL_TEXTURE_2D */
+    GLuint texture; /* GL_TEXTURE_2D */
     guint32 texture_height;
     HelixRect source;
-    gboolean bottom_up;         /* the texture's row 0 is the picture's lowest (virgl's Y_0_TOP) */
+    gboolean bottom_up; /* the texture's row 0 is the picture's lowest (virgl's Y_0_TOP) */
 } HelixBlit;
 
 typedef struct HelixGlBlit HelixGlBlit;
@@ -30,8 +30,9 @@ void helix_gl_blit_free(HelixGlBlit *blit);
 void helix_gl_blit_reset(HelixGlBlit *blit);
 
 /*
- * Is EGL there, and a context of it current? FALSE with HELIX_ERROR (HELIX_CODE_NOT_READABLE): a renderer on Core OpenGL has
- * none, and where there is no libEGL at all, epoxy ends the process at the first call into it. Before anything below.
+ * Is EGL there, and a context of it current? FALSE with HELIX_ERROR (HELIX_CODE_NOT_READABLE): a renderer on Core
+ * OpenGL has none, and where there is no libEGL at all, epoxy ends the process at the first call into it. Before
+ * anything below.
  */
 gboolean helix_gl_blit_usable(GError **error);
 

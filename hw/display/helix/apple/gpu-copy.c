@@ -6,18 +6,18 @@
 #include "gpu-copy.h"
 #include "metal-copy.h"
 
-#define POLL_MS     1u
-#define DEAD_US     (2 * G_TIME_SPAN_SECOND)
-#define TRIM_S      5u          /* IOSurfaces that were not used for so long go, after twice that at most */
+#define POLL_MS 1u
+#define DEAD_US (2 * G_TIME_SPAN_SECOND)
+#define TRIM_S 5u /* IOSurfaces that were not used for so long go, after twice that at most */
 
 /* A copy under way. */
 typedef struct Job {
-    HelixSlot *slot;            /* NULL: nothing is copied */
-    HelixSurface *in_place;     /* the renderer's own IOSurface, or NULL */
-    EGLSyncKHR fence;           /* behind a blit, or behind what the renderer draws */
-    id commands;                /* of a Metal copy, else NULL */
+    HelixSlot *slot;        /* NULL: nothing is copied */
+    HelixSurface *in_place; /* the renderer's own IOSurface, or NULL */
+    EGLSyncKHR fence;       /* behind a blit, or behind what the renderer draws */
+    id commands;            /* of a Metal copy, else NULL */
     HelixHostPath path;
-    gint64 begun;               /* us */
+    gint64 begun; /* us */
     HelixResolved done;
     gpointer data;
 } Job;
@@ -27,9 +27,9 @@ struct HelixGpuCopier {
     HelixGlBlit *blit;
     HelixMetalCopy *metal;
     HelixSlotPool *slots;
-    GQueue jobs;                /* Job, the oldest first */
-    GSource *poll;              /* NULL: nothing under way */
-    GSource *trim;              /* NULL: no IOSurface is there to be let go */
+    GQueue jobs;   /* Job, the oldest first */
+    GSource *poll; /* NULL: nothing under way */
+    GSource *trim; /* NULL: no IOSurface is there to be let go */
 };
 
 static void forget_slot(gpointer data, HelixSlot *slot)
@@ -88,7 +88,8 @@ static HelixGpuStatus job_status(HelixGpuCopier *copier, const Job *job)
     return job->commands ? helix_metal_copy_status(job->commands) : helix_gl_blit_status(copier->blit, job->fence);
 }
 
-/* The oldest copy that is over or given up, out of the queue; NULL: none. What the GPU never ends keeps none behind it. */
+/* The oldest copy that is over or given up, out of the queue; NULL: none. What the GPU never ends keeps none behind it.
+ */
 static Job *take_ended(HelixGpuCopier *copier, HelixGpuStatus *status)
 {
     gint64 now = g_get_monotonic_time();
@@ -116,9 +117,10 @@ static gboolean end_jobs(HelixGpuCopier *copier)
         if (status == HELIX_GPU_DONE) {
             finish(copier, job);
         } else {
-            fail(copier, job, g_error_new(HELIX_ERROR, HELIX_CODE_INTERNAL, "the GPU %s",
-                                          status == HELIX_GPU_FAILED ? "failed to draw or copy the picture" :
-                                          "did not draw and copy the picture within two seconds"));
+            fail(copier, job,
+                 g_error_new(HELIX_ERROR, HELIX_CODE_INTERNAL, "the GPU %s",
+                             status == HELIX_GPU_FAILED ? "failed to draw or copy the picture"
+                                                        : "did not draw and copy the picture within two seconds"));
         }
         if (helix_turn_is_over()) {
             return FALSE;
@@ -159,8 +161,10 @@ static void fail_all(HelixGpuCopier *copier)
     Job *job;
 
     while ((job = g_queue_pop_head(&copier->jobs))) {
-        fail(copier, job, g_error_new_literal(HELIX_ERROR, HELIX_CODE_NOT_FOUND, "the GPU was reset: its resources "
-                                              "are gone"));
+        fail(copier, job,
+             g_error_new_literal(HELIX_ERROR, HELIX_CODE_NOT_FOUND,
+                                 "the GPU was reset: its resources "
+                                 "are gone"));
     }
     if (copier->poll) {
         g_source_destroy(copier->poll);
@@ -213,7 +217,7 @@ static void target_size(const HelixPicture *picture, guint32 *width, guint32 *he
 static gboolean is_whole(const HelixTexture *texture, const HelixPicture *picture)
 {
     return picture->crop_x == 0 && picture->crop_y == 0 && picture->width == texture->width &&
-           picture->height == texture->height;
+        picture->height == texture->height;
 }
 
 /* The pixels as they lie are the picture that is to be coded. */
@@ -223,22 +227,26 @@ static gboolean is_plain(const HelixTexture *texture, const HelixPicture *pictur
 
     target_size(picture, &width, &height);
     return texture->metal && !texture->bottom_up && width == picture->width && height == picture->height &&
-           helix_metal_is_bgra(texture->metal) && helix_metal_width(texture->metal) == texture->width &&
-           helix_metal_height(texture->metal) == texture->height;
+        helix_metal_is_bgra(texture->metal) && helix_metal_width(texture->metal) == texture->width &&
+        helix_metal_height(texture->metal) == texture->height;
 }
 
 /* The IOSurface behind the texture, if nothing is to be changed about it. */
 static IOSurfaceRef plain_surface(const HelixTexture *texture, const HelixPicture *picture)
 {
-    IOSurfaceRef surface = is_plain(texture, picture) && is_whole(texture, picture) ?
-        helix_metal_iosurface(texture->metal) : NULL;
+    IOSurfaceRef surface = is_plain(texture, picture) && is_whole(texture, picture)
+        ? helix_metal_iosurface(texture->metal)
+        : NULL;
 
     return surface && IOSurfaceGetWidth(surface) == picture->width && IOSurfaceGetHeight(surface) == picture->height &&
-           IOSurfaceGetPixelFormat(surface) == 0x42475241 ? surface : NULL;         /* 'BGRA' */
+            IOSurfaceGetPixelFormat(surface) == 0x42475241
+        ? surface
+        : NULL; /* 'BGRA' */
 }
 
 /* Used as it lies, once the renderer's GPU work on it is over. Without a fence to say when, it is copied. */
-static gboolean begin_in_place(HelixGpuCopier *copier, const HelixTexture *texture, const HelixPicture *picture, Job *job)
+static gboolean begin_in_place(HelixGpuCopier *copier, const HelixTexture *texture, const HelixPicture *picture,
+                               Job *job)
 {
     IOSurfaceRef surface = plain_surface(texture, picture);
 
@@ -274,7 +282,9 @@ static gboolean begin_blit(HelixGpuCopier *copier, const HelixTexture *texture, 
                            GError **error)
 {
     HelixBlit from = {
-        .texture = texture->tex_id, .texture_height = texture->height, .bottom_up = texture->bottom_up,
+        .texture = texture->tex_id,
+        .texture_height = texture->height,
+        .bottom_up = texture->bottom_up,
         .source = { picture->crop_x, picture->crop_y, picture->width, picture->height },
     };
 

@@ -2,10 +2,10 @@
 /*
  * gpu-copy.h - from a resource's texture to a surface that VideoToolbox reads, without the CPU touching a pixel.
  *
- * In this order: a Metal texture on an IOSurface is used in place, behind a fence; a Metal texture whose rows and size are right
- * already is copied by Metal; every other texture is blitted by GL (crop, scale, turn over), which is the way of a
- * desktop's ScreenCast buffers under UTM. The end of all of them is asked for once a millisecond on the main loop, which never
- * waits for a GPU.
+ * In this order: a Metal texture on an IOSurface is used in place, behind a fence; a Metal texture whose rows and size
+ * are right already is copied by Metal; every other texture is blitted by GL (crop, scale, turn over), which is the way
+ * of a desktop's ScreenCast buffers under UTM. The end of all of them is asked for once a millisecond on the main loop,
+ * which never waits for a GPU.
  */
 #ifndef HELIX_APPLE_GPU_COPY_H
 #define HELIX_APPLE_GPU_COPY_H
@@ -14,11 +14,11 @@
 
 /* What the renderer says of a resource. */
 typedef struct HelixTexture {
-    guint32 id;                 /* the resource's, for messages */
+    guint32 id; /* the resource's, for messages */
     guint32 width, height;
-    guint32 tex_id;             /* GL name; 0: none */
-    gpointer metal;             /* id<MTLTexture>, borrowed for the call; NULL: none */
-    gboolean bottom_up;         /* row 0 is the picture's lowest (virgl's Y_0_TOP) */
+    guint32 tex_id;     /* GL name; 0: none */
+    gpointer metal;     /* id<MTLTexture>, borrowed for the call; NULL: none */
+    gboolean bottom_up; /* row 0 is the picture's lowest (virgl's Y_0_TOP) */
 } HelixTexture;
 
 typedef struct HelixGpuCopier HelixGpuCopier;

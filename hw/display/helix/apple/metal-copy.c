@@ -32,7 +32,7 @@ typedef struct MTLSize {
 } MTLSize;
 
 struct HelixMetalCopy {
-    id device, queue;           /* of the last texture; NULL: none yet */
+    id device, queue; /* of the last texture; NULL: none yet */
 };
 
 void *helix_metal_pool_push(void)
@@ -47,7 +47,7 @@ void helix_metal_pool_pop(void *pool)
 
 static id ask(id object, const char *selector)
 {
-    id (*message)(id, SEL) = (id (*)(id, SEL))objc_msgSend;
+    id (*message)(id, SEL) = (id(*)(id, SEL))objc_msgSend;
 
     return message(object, sel_registerName(selector));
 }
@@ -75,7 +75,7 @@ void helix_metal_release(id object)
 
 IOSurfaceRef helix_metal_iosurface(id texture)
 {
-    IOSurfaceRef (*message)(id, SEL) = (IOSurfaceRef (*)(id, SEL))objc_msgSend;
+    IOSurfaceRef (*message)(id, SEL) = (IOSurfaceRef(*)(id, SEL))objc_msgSend;
 
     return message(texture, sel_registerName("iosurface"));
 }
@@ -113,7 +113,8 @@ void helix_metal_copy_forget(HelixSlot *slot)
     slot->metal = NULL;
 }
 
-/* A queue of our own, on the GPU that has the texture; asked for again with the next copy if there was none to be had. */
+/* A queue of our own, on the GPU that has the texture; asked for again with the next copy if there was none to be had.
+ */
 static gboolean use_device(HelixMetalCopy *copy, id texture)
 {
     id device = ask(texture, "device");
@@ -132,11 +133,11 @@ static gboolean use_device(HelixMetalCopy *copy, id texture)
 
 static gboolean prepare_slot(HelixMetalCopy *copy, HelixSlot *slot)
 {
-    id (*describe)(id, SEL, unsigned long, unsigned long, unsigned long, signed char) =
-        (id (*)(id, SEL, unsigned long, unsigned long, unsigned long, signed char))objc_msgSend;
+    id (*describe)(id, SEL, unsigned long, unsigned long, unsigned long, signed char) = (id(*)(
+        id, SEL, unsigned long, unsigned long, unsigned long, signed char))objc_msgSend;
     void (*set_number)(id, SEL, unsigned long) = (void (*)(id, SEL, unsigned long))objc_msgSend;
-    id (*new_texture)(id, SEL, id, IOSurfaceRef, unsigned long) =
-        (id (*)(id, SEL, id, IOSurfaceRef, unsigned long))objc_msgSend;
+    id (*new_texture)(id, SEL, id, IOSurfaceRef,
+                      unsigned long) = (id(*)(id, SEL, id, IOSurfaceRef, unsigned long))objc_msgSend;
     id descriptor;
 
     if (slot->metal && ask(slot->metal, "device") == copy->device) {
@@ -155,17 +156,15 @@ static gboolean prepare_slot(HelixMetalCopy *copy, HelixSlot *slot)
 static void encode_copy(id commands, id texture, HelixRect source, HelixSlot *slot)
 {
     void (*copy)(id, SEL, id, unsigned long, unsigned long, MTLOrigin, MTLSize, id, unsigned long, unsigned long,
-                 MTLOrigin) =
-        (void (*)(id, SEL, id, unsigned long, unsigned long, MTLOrigin, MTLSize, id, unsigned long, unsigned long,
-                  MTLOrigin))
-        objc_msgSend;
+                 MTLOrigin) = (void (*)(id, SEL, id, unsigned long, unsigned long, MTLOrigin, MTLSize, id,
+                                        unsigned long, unsigned long, MTLOrigin))objc_msgSend;
     id encoder = ask(commands, "blitCommandEncoder");
 
-    copy(encoder, sel_registerName("copyFromTexture:sourceSlice:sourceLevel:sourceOrigin:sourceSize:toTexture:"
-                                   "destinationSlice:destinationLevel:destinationOrigin:"),
-         texture, 0, 0, (MTLOrigin) { source.x, source.y, 0 }, (MTLSize) { source.width, source.height, 1 },
-         slot->metal, 0, 0,
-         (MTLOrigin) { 0, 0, 0 });
+    copy(encoder,
+         sel_registerName("copyFromTexture:sourceSlice:sourceLevel:sourceOrigin:sourceSize:toTexture:"
+                          "destinationSlice:destinationLevel:destinationOrigin:"),
+         texture, 0, 0, (MTLOrigin){ source.x, source.y, 0 }, (MTLSize){ source.width, source.height, 1 }, slot->metal,
+         0, 0, (MTLOrigin){ 0, 0, 0 });
     tell(encoder, "endEncoding");
 }
 
@@ -183,7 +182,8 @@ id helix_metal_copy_begin(HelixMetalCopy *copy, id texture, HelixRect source, id
         encode_copy(commands, texture, source, slot);
         tell(commands, "commit");
     } else {
-        g_set_error_literal(error, HELIX_ERROR, HELIX_CODE_NOT_READABLE, "Metal has no queue, texture or command "
+        g_set_error_literal(error, HELIX_ERROR, HELIX_CODE_NOT_READABLE,
+                            "Metal has no queue, texture or command "
                             "buffer to copy with");
     }
     return commands;

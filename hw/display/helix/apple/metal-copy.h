@@ -10,15 +10,15 @@
 #include "slot.h"
 
 /*
- * Around everything that sends messages: QEMU's main loop has no pool that is emptied, and what Metal puts into none stays
- * for good.
+ * Around everything that sends messages: QEMU's main loop has no pool that is emptied, and what Metal puts into none
+ * stays for good.
  */
 void *helix_metal_pool_push(void);
 void helix_metal_pool_pop(void *pool);
 
 /* What is asked of a texture (id<MTLTexture>). */
-IOSurfaceRef helix_metal_iosurface(id texture);         /* NULL: not on one; borrowed */
-gboolean helix_metal_is_bgra(id texture);               /* MTLPixelFormatBGRA8Unorm: bytes that an encoder takes */
+IOSurfaceRef helix_metal_iosurface(id texture); /* NULL: not on one; borrowed */
+gboolean helix_metal_is_bgra(id texture);       /* MTLPixelFormatBGRA8Unorm: bytes that an encoder takes */
 guint32 helix_metal_width(id texture);
 guint32 helix_metal_height(id texture);
 

@@ -4,18 +4,18 @@
 #include "slot.h"
 
 /* A stream has one picture in the encoder, one before it and one kept: three of each of a dozen streams' sizes. */
-#define MAX_SLOTS   36u
-#define MAX_BYTES   ((guint64)1 << 30)
+#define MAX_SLOTS 36u
+#define MAX_BYTES ((guint64)1 << 30)
 /*
- * So many of one size that count as used: whether a texture on an IOSurface is such a use is the system's affair, and if it is,
- * none would ever be free. The copies' own textures on them are then let go, before they are asked once more.
+ * So many of one size that count as used: whether a texture on an IOSurface is such a use is the system's affair, and
+ * if it is, none would ever be free. The copies' own textures on them are then let go, before they are asked once more.
  */
-#define MAX_HELD    6u
+#define MAX_HELD 6u
 
 struct HelixSlotPool {
     GPtrArray *slots;
-    guint64 taken;              /* counts take() */
-    guint64 trimmed;            /* its count at the last trim() */
+    guint64 taken;   /* counts take() */
+    guint64 trimmed; /* its count at the last trim() */
     void (*forget)(gpointer data, HelixSlot *slot);
     gpointer data;
 };
@@ -75,7 +75,7 @@ gboolean helix_slot_pool_trim(HelixSlotPool *pool)
         HelixSlot *slot = pool->slots->pdata[i];
 
         if (slot->taken <= pool->trimmed && !g_atomic_int_get(&slot->busy)) {
-            remove_at(pool, i);         /* the last one takes its place, and was looked at */
+            remove_at(pool, i); /* the last one takes its place, and was looked at */
         }
     }
     pool->trimmed = pool->taken;
@@ -117,8 +117,8 @@ static guint64 pool_bytes(const HelixSlotPool *pool)
 /* Room for one more, for which idle ones of other sizes go. */
 static gboolean make_room(HelixSlotPool *pool, guint64 bytes)
 {
-    for (guint i = pool->slots->len; i-- > 0 && (pool->slots->len >= MAX_SLOTS ||
-                                                 pool_bytes(pool) + bytes > MAX_BYTES);) {
+    for (guint i = pool->slots->len;
+         i-- > 0 && (pool->slots->len >= MAX_SLOTS || pool_bytes(pool) + bytes > MAX_BYTES);) {
         if (is_idle_alone(pool, pool->slots->pdata[i])) {
             remove_at(pool, i);
         }
@@ -129,7 +129,7 @@ static gboolean make_room(HelixSlotPool *pool, guint64 bytes)
 static IOSurfaceRef create_surface(guint32 width, guint32 height)
 {
     const void *keys[] = { kIOSurfaceWidth, kIOSurfaceHeight, kIOSurfaceBytesPerElement, kIOSurfacePixelFormat };
-    const gint32 numbers[] = { (gint32)width, (gint32)height, 4, 0x42475241 };          /* 'BGRA' */
+    const gint32 numbers[] = { (gint32)width, (gint32)height, 4, 0x42475241 }; /* 'BGRA' */
     const void *values[G_N_ELEMENTS(numbers)];
     CFDictionaryRef properties;
     IOSurfaceRef surface;
@@ -138,8 +138,7 @@ static IOSurfaceRef create_surface(guint32 width, guint32 height)
         values[i] = CFNumberCreate(kCFAllocatorDefault, kCFNumberSInt32Type, &numbers[i]);
     }
     properties = CFDictionaryCreate(kCFAllocatorDefault, keys, values, G_N_ELEMENTS(keys),
-                                    &kCFTypeDictionaryKeyCallBacks,
-                                    &kCFTypeDictionaryValueCallBacks);
+                                    &kCFTypeDictionaryKeyCallBacks, &kCFTypeDictionaryValueCallBacks);
     surface = IOSurfaceCreate(properties);
     CFRelease(properties);
     for (guint i = 0; i < G_N_ELEMENTS(values); i++) {
@@ -172,7 +171,8 @@ static HelixSlot *add_slot(HelixSlotPool *pool, guint32 width, guint32 height, G
     return slot;
 }
 
-/* One of this size to use again, or NULL. One that may still be read is never written: IOSurfaceIsInUse has the last word. */
+/* One of this size to use again, or NULL. One that may still be read is never written: IOSurfaceIsInUse has the last
+ * word. */
 static HelixSlot *find_slot(const HelixSlotPool *pool, guint32 width, guint32 height)
 {
     guint held = 0;

@@ -13,11 +13,11 @@
 #include "../core/surface.h"
 
 typedef struct HelixSlot {
-    gatomicrefcount refs;       /* the pool's, a job's, a HelixSurface's */
-    gint busy;                  /* atomic: a job or a HelixSurface has it */
-    guint64 taken;              /* when last, in counts of the pool's */
+    gatomicrefcount refs; /* the pool's, a job's, a HelixSurface's */
+    gint busy;            /* atomic: a job or a HelixSurface has it */
+    guint64 taken;        /* when last, in counts of the pool's */
     guint32 width, height;
-    IOSurfaceRef surface;       /* BGRA */
+    IOSurfaceRef surface; /* BGRA */
     /* What copies keep with it, made when first needed. */
     gpointer pbuffer;           /* EGLSurface; NULL, which is EGL_NO_SURFACE: none */
     guint texture, framebuffer; /* GL's names */
@@ -44,13 +44,13 @@ void helix_slot_pool_free(HelixSlotPool *pool);
 void helix_slot_pool_clear(HelixSlotPool *pool);
 
 /*
- * A slot that nothing uses by IOSurfaceIsInUse() either, marked busy; the caller gets a reference. NULL with HELIX_ERROR (HELIX_CODE_INTERNAL) if all
- * that the pool may hold are in use, or no IOSurface can be had.
+ * A slot that nothing uses by IOSurfaceIsInUse() either, marked busy; the caller gets a reference. NULL with
+ * HELIX_ERROR (HELIX_CODE_INTERNAL) if all that the pool may hold are in use, or no IOSurface can be had.
  */
 HelixSlot *helix_slot_pool_take(HelixSlotPool *pool, guint32 width, guint32 height, GError **error);
 /*
- * Let go of slots that no job and no HelixSurface has and that were not taken since the call before this one; whoever else
- * holds such an IOSurface keeps it. FALSE: none is left.
+ * Let go of slots that no job and no HelixSurface has and that were not taken since the call before this one; whoever
+ * else holds such an IOSurface keeps it. FALSE: none is left.
  */
 gboolean helix_slot_pool_trim(HelixSlotPool *pool);
 /* Never hand @slot out again: something may still be written into it. The pool lets go of it. */

@@ -6,8 +6,8 @@
 
 #include "virgl-texture.h"
 
-#define Y_0_TOP         1       /* info.flags: row 0 in GL is the picture's lowest row, as QEMU's displays take it */
-#define METAL_TEXTURE   2       /* VIRGL_NATIVE_HANDLE_METAL_TEXTURE of version 1 */
+#define Y_0_TOP 1       /* info.flags: row 0 in GL is the picture's lowest row, as QEMU's displays take it */
+#define METAL_TEXTURE 2 /* VIRGL_NATIVE_HANDLE_METAL_TEXTURE of version 1 */
 
 /*
  * Version 1 as it lies in memory: version 0's last pointer became the native handle, and its type follows. Declared
@@ -26,19 +26,22 @@ typedef struct InfoV1 {
 typedef union Info {
     struct virgl_renderer_resource_info_ext ext;
     InfoV1 v1;
-    uint8_t room[256];          /* a later version may write more */
+    uint8_t room[256]; /* a later version may write more */
 } Info;
 
 gboolean helix_virgl_texture(guint32 resource_id, HelixTexture *texture)
 {
     Info info;
 
-    memset(&info, 0, sizeof(info));     /* what does not apply to a resource is not written */
+    memset(&info, 0, sizeof(info)); /* what does not apply to a resource is not written */
     if (virgl_renderer_resource_get_info_ext((int)resource_id, &info.ext) != 0 || info.v1.base.tex_id == 0) {
         return FALSE;
     }
-    *texture = (HelixTexture) {
-        .id = resource_id, .width = info.v1.base.width, .height = info.v1.base.height, .tex_id = info.v1.base.tex_id,
+    *texture = (HelixTexture){
+        .id = resource_id,
+        .width = info.v1.base.width,
+        .height = info.v1.base.height,
+        .tex_id = info.v1.base.tex_id,
         .metal = info.v1.version >= 1 && info.v1.native_type == METAL_TEXTURE ? info.v1.native_handle : NULL,
         .bottom_up = (info.v1.base.flags & Y_0_TOP) != 0,
     };

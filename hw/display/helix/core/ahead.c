@@ -14,11 +14,13 @@ static gboolean is_fit(const HelixSurface *surface)
     gsize size = helix_picture_size(surface->fourcc, surface->width, surface->height, surface->stride[0], NULL);
 
     return surface->kind == HELIX_SURFACE_MEMORY && surface->data && surface->fourcc != HELIX_FORMAT_NV12 && size > 0 &&
-        size <= surface->size && surface->offset[0] <= surface->size - size && surface->width >= HELIX_CONVERT_RGB_MIN_WIDTH &&
+        size <= surface->size && surface->offset[0] <= surface->size - size &&
+        surface->width >= HELIX_CONVERT_RGB_MIN_WIDTH &&
         (guint64)surface->width * surface->height >= HELIX_BANDS_MIN_PIXELS && helix_convert_rgb_available();
 }
 
-HelixAhead *helix_ahead_begin(HelixSurface *surface, guint32 width, guint32 height, HelixSurfacePool *pool, guint helpers)
+HelixAhead *helix_ahead_begin(HelixSurface *surface, guint32 width, guint32 height, HelixSurfacePool *pool,
+                              guint helpers)
 {
     HelixSurface *to = NULL;
     HelixAhead *ahead;

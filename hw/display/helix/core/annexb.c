@@ -7,7 +7,7 @@ static const guint8 start_code[4] = { 0, 0, 0, 1 };
 
 gboolean helix_annexb_init(HelixAnnexB *annexb, guint length_size, gsize max_bytes, GError **error)
 {
-    *annexb = (HelixAnnexB) { .length_size = length_size, .max_bytes = max_bytes };
+    *annexb = (HelixAnnexB){ .length_size = length_size, .max_bytes = max_bytes };
     if (length_size != 1 && length_size != 2 && length_size != 4) {
         g_set_error(error, HELIX_ERROR, HELIX_CODE_ENCODE, "NAL unit lengths of %u bytes: 1, 2 and 4 exist",
                     length_size);
@@ -20,8 +20,10 @@ gboolean helix_annexb_init(HelixAnnexB *annexb, guint length_size, gsize max_byt
 static gboolean check_room(HelixAnnexB *annexb, guint64 more, GError **error)
 {
     if (more > annexb->max_bytes || annexb->out->len > annexb->max_bytes - more) {
-        g_set_error(error, HELIX_ERROR, HELIX_CODE_ENCODE, "access unit of more than %" G_GSIZE_FORMAT " bytes: lower "
-                    "the bitrate or the size", annexb->max_bytes);
+        g_set_error(error, HELIX_ERROR, HELIX_CODE_ENCODE,
+                    "access unit of more than %" G_GSIZE_FORMAT " bytes: lower "
+                    "the bitrate or the size",
+                    annexb->max_bytes);
         return FALSE;
     }
     return TRUE;
@@ -45,7 +47,7 @@ static gboolean begin_nal(HelixAnnexB *annexb, GError **error)
 {
     annexb->length_got = 0;
     if (annexb->remaining == 0) {
-        return TRUE;            /* an empty NAL unit: nothing to say in a byte stream */
+        return TRUE; /* an empty NAL unit: nothing to say in a byte stream */
     }
     if (!check_room(annexb, sizeof(start_code) + annexb->remaining, error)) {
         return FALSE;
@@ -80,9 +82,10 @@ GBytes *helix_annexb_finish(HelixAnnexB *annexb, GError **error)
     GByteArray *out = g_steal_pointer(&annexb->out);
 
     if (annexb->remaining > 0 || annexb->length_got > 0 || out->len == 0) {
-        g_set_error(error, HELIX_ERROR, HELIX_CODE_ENCODE, "the encoder's data ends %s", annexb->length_got > 0 ?
-                    "inside a NAL unit's length" : annexb->remaining > 0 ? "inside a NAL unit" :
-                    "before the first NAL unit");
+        g_set_error(error, HELIX_ERROR, HELIX_CODE_ENCODE, "the encoder's data ends %s",
+                    annexb->length_got > 0      ? "inside a NAL unit's length"
+                        : annexb->remaining > 0 ? "inside a NAL unit"
+                                                : "before the first NAL unit");
         g_byte_array_unref(out);
         return NULL;
     }

@@ -11,11 +11,11 @@
 #include <glib.h>
 
 typedef struct HelixAnnexB {
-    GByteArray *out;            /* NULL before init and after finish */
-    gsize max_bytes;            /* of the whole byte stream */
-    guint length_size;          /* bytes of a length: 1, 2 or 4 */
-    guint length_got;           /* bytes of the current length seen */
-    guint64 remaining;          /* bytes missing of the current NAL unit */
+    GByteArray *out;   /* NULL before init and after finish */
+    gsize max_bytes;   /* of the whole byte stream */
+    guint length_size; /* bytes of a length: 1, 2 or 4 */
+    guint length_got;  /* bytes of the current length seen */
+    guint64 remaining; /* bytes missing of the current NAL unit */
 } HelixAnnexB;
 
 /*

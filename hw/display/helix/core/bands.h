@@ -11,9 +11,9 @@
 /* The caller's; stays where it is from begin to end, as do the pictures. */
 typedef struct HelixBands {
     HelixRgbPicture picture;
-    guint8 *luma, *chroma;      /* as of helix_convert_rgb(), which must be available */
+    guint8 *luma, *chroma; /* as of helix_convert_rgb(), which must be available */
     gsize stride;
-    HelixShared *work;          /* ours */
+    HelixShared *work; /* ours */
 } HelixBands;
 
 /* Pictures smaller than this are converted sooner than a helper wakes up. */

@@ -29,18 +29,18 @@ typedef struct HelixChannelCarrier {
     /* No more bytes will be written: the peer sees end of stream after those already taken. */
     void (*shutdown_write)(HelixChannel *channel);
     /*
-     * The user reads no more: input that is left and input to come is dropped, neither input() nor input_eof() is called, and
-     * a peer that writes gets an error where the carrier can tell it.
+     * The user reads no more: input that is left and input to come is dropped, neither input() nor input_eof() is
+     * called, and a peer that writes gets an error where the carrier can tell it.
      */
     void (*shutdown_read)(HelixChannel *channel);
     /*
-     * The user can take input again after an input() that consumed less than it was given, or will consume less: it is then
-     * offered the rest in a later turn of the loop.
+     * The user can take input again after an input() that consumed less than it was given, or will consume less: it is
+     * then offered the rest in a later turn of the loop.
      */
     void (*resume_input)(HelixChannel *channel);
     /*
-     * The user is gone. @abort: drop what is not yet sent and reset, so that the peer sees an error where the carrier has one
-     * for it; else send what was taken, then close.
+     * The user is gone. @abort: drop what is not yet sent and reset, so that the peer sees an error where the carrier
+     * has one for it; else send what was taken, then close.
      */
     void (*close)(HelixChannel *channel, gboolean abort);
 } HelixChannelCarrier;
@@ -49,8 +49,9 @@ typedef struct HelixChannelCarrier {
 typedef struct HelixChannelUser {
     /*
      * @len bytes arrived. Returns how many were consumed; the carrier keeps the rest, stops reading from the peer (so
-     * that the peer's credit or socket buffer runs out) and offers it again after resume_input(). The carrier calls it while
-     * the turn's budget lasts (turn.h), and once in a turn at least; the user takes something then, and stops when it is spent.
+     * that the peer's credit or socket buffer runs out) and offers it again after resume_input(). The carrier calls it
+     * while the turn's budget lasts (turn.h), and once in a turn at least; the user takes something then, and stops
+     * when it is spent.
      */
     gsize (*input)(HelixChannel *channel, const guint8 *data, gsize len);
     /* The peer will send nothing more (half-close). Comes after every byte was consumed, once. */
@@ -58,8 +59,8 @@ typedef struct HelixChannelUser {
     /* write() will take bytes again after it took fewer than it was given. */
     void (*writable)(HelixChannel *channel);
     /*
-     * The peer reads no more: write() loses what it takes from now on. Comes once, ahead of the input that is left. May be
-     * NULL: such a user is told with closed() where nothing else is to come, and else its writes are dropped.
+     * The peer reads no more: write() loses what it takes from now on. Comes once, ahead of the input that is left. May
+     * be NULL: such a user is told with closed() where nothing else is to come, and else its writes are dropped.
      */
     void (*write_closed)(HelixChannel *channel);
     /* The channel is gone in both directions; the last call. Without input_eof() before it, input was cut off. */
@@ -68,10 +69,10 @@ typedef struct HelixChannelUser {
 
 struct HelixChannel {
     const HelixChannelCarrier *carrier;
-    const HelixChannelUser *user;   /* NULL: nobody attached, or after close */
+    const HelixChannelUser *user; /* NULL: nobody attached, or after close */
     gpointer user_data;
-    char *peer;                     /* for logs, e.g. "vsock 3:1024"; owned by the carrier */
-    guint32 peer_port;              /* the guest's vsock port; 0 where there is none, as on a UNIX socket */
+    char *peer;        /* for logs, e.g. "vsock 3:1024"; owned by the carrier */
+    guint32 peer_port; /* the guest's vsock port; 0 where there is none, as on a UNIX socket */
 };
 
 /* Attach the user; the carrier may call it from now on (never from inside this call). */

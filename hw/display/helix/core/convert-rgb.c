@@ -30,7 +30,7 @@
 #define IN_ORDER _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7)
 
 typedef struct Factors {
-    __m256i y, cb, cr;          /* a byte each for the four bytes of a pixel */
+    __m256i y, cb, cr; /* a byte each for the four bytes of a pixel */
 } Factors;
 
 static AVX2 __m256i factors_of(gboolean red_first, int red, int green, int blue)
@@ -112,8 +112,8 @@ static inline AVX2 void convert_piece(const guint8 *row, gsize stride, const Fac
 }
 
 /*
- * Two rows of a picture that is not in the cache are two streams too short for the processor to run ahead of: without this
- * it waits for memory twice as long as it computes. Where a piece of the rows after these begins.
+ * Two rows of a picture that is not in the cache are two streams too short for the processor to run ahead of: without
+ * this it waits for memory twice as long as it computes. Where a piece of the rows after these begins.
  */
 static inline AVX2 void fetch_piece(const guint8 *row, gsize stride)
 {

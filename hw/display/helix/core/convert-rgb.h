@@ -13,10 +13,10 @@
 #define HELIX_CONVERT_RGB_MIN_WIDTH 32u
 
 typedef struct HelixRgbPicture {
-    const guint8 *pixels;       /* four bytes a pixel, the fourth is ignored */
-    gsize stride;               /* bytes a row */
-    guint32 width, height;      /* even; width from HELIX_CONVERT_RGB_MIN_WIDTH on */
-    gboolean red_first;         /* else blue is */
+    const guint8 *pixels;  /* four bytes a pixel, the fourth is ignored */
+    gsize stride;          /* bytes a row */
+    guint32 width, height; /* even; width from HELIX_CONVERT_RGB_MIN_WIDTH on */
+    gboolean red_first;    /* else blue is */
 } HelixRgbPicture;
 
 /* FALSE: this processor lacks the instructions (AVX2), or there is no code for its architecture. Any thread. */
@@ -26,9 +26,10 @@ gboolean helix_convert_rgb_available(void);
  * Convert @picture into @luma and @chroma (Cb and Cr interleaved), both of @stride bytes a row. Nothing outside of the
  * pictures is read or written. Chroma is the mean of 2 x 2 pixels. Any thread; only if available.
  *
- * Luma is less than one level from the exact value. Chroma may be further from it: the mean is rounded up in each of two steps (0.44
- * of a level at most), the coefficients are multiples of 1/256 (0.68 for Cb, 0.45 for Cr), and the sum is rounded (0.5), so that
- * Cb is within 1.62 and Cr within 1.39, and at worst, which is rare, two levels from the rounded exact value.
+ * Luma is less than one level from the exact value. Chroma may be further from it: the mean is rounded up in each of
+ * two steps (0.44 of a level at most), the coefficients are multiples of 1/256 (0.68 for Cb, 0.45 for Cr), and the sum
+ * is rounded (0.5), so that Cb is within 1.62 and Cr within 1.39, and at worst, which is rare, two levels from the
+ * rounded exact value.
  */
 void helix_convert_rgb(const HelixRgbPicture *picture, guint8 *luma, guint8 *chroma, gsize stride);
 

@@ -23,27 +23,27 @@
  */
 #define SCALER_FLAGS (SWS_AREA | SWS_FULL_CHR_H_INP)
 
-#define MIN_SCALER_SIDE 4u      /* it weighs the pixels wrongly if chroma has a single row or column */
+#define MIN_SCALER_SIDE 4u /* it weighs the pixels wrongly if chroma has a single row or column */
 
 struct HelixConverter {
-    guint32 width, height;      /* coded */
-    guint8 *out;                /* NV12; NULL until it is needed */
+    guint32 width, height; /* coded */
+    guint8 *out;           /* NV12; NULL until it is needed */
     guint32 stride;
-    guint8 *padded;             /* copy of a picture too close to the end of its memory */
+    guint8 *padded; /* copy of a picture too close to the end of its memory */
     gsize padded_size;
     struct SwsContext *scaler;
-    enum AVPixelFormat scaler_format;   /* what scaler was made for */
+    enum AVPixelFormat scaler_format; /* what scaler was made for */
     guint32 scaler_src[2], scaler_dst[2];
 };
 
 /* Where the pixels to convert are. */
 typedef struct Source {
-    enum AVPixelFormat format;  /* NV12, BGR0 or RGB0: alpha is ignored */
+    enum AVPixelFormat format; /* NV12, BGR0 or RGB0: alpha is ignored */
     guint32 width, height;
     guint n_planes;
     const guint8 *plane[2];
     guint32 stride[2], row_bytes[2], rows[2];
-    guint64 bytes;              /* of the picture itself */
+    guint64 bytes; /* of the picture itself */
 } Source;
 
 static guint32 align_row(guint32 bytes)
@@ -94,7 +94,7 @@ static gboolean describe(const HelixSurface *surface, Source *source)
         width > HELIX_MAX_DIMENSION || height > HELIX_MAX_DIMENSION) {
         return FALSE;
     }
-    *source = (Source) { .width = surface->width, .height = surface->height, .n_planes = 1 };
+    *source = (Source){ .width = surface->width, .height = surface->height, .n_planes = 1 };
     source->rows[0] = surface->height;
     source->row_bytes[0] = surface->width * 4;
     switch (surface->fourcc) {
@@ -127,7 +127,7 @@ static gboolean open_source(const HelixSurface *surface, Source *source, GError 
         guint64 span = (guint64)surface->stride[i] * (source->rows[i] - 1) + source->row_bytes[i];
 
         usable = surface->stride[i] >= source->row_bytes[i] && surface->stride[i] <= G_MAXINT32 &&
-                 span <= surface->size && surface->offset[i] <= surface->size - span;
+            span <= surface->size && surface->offset[i] <= surface->size - span;
         if (usable) {
             source->plane[i] = surface->data + surface->offset[i];
             source->stride[i] = surface->stride[i];
@@ -137,8 +137,8 @@ static gboolean open_source(const HelixSurface *surface, Source *source, GError 
     if (!usable) {
         g_set_error(error, HELIX_ERROR, HELIX_CODE_GEOMETRY,
                     "no %u x %u picture of format 0x%08x fits in the surface's %" G_GSIZE_FORMAT " bytes: sides are "
-                    "from 1 to %u, formats AR24, XR24, AB24, XB24 or NV12", surface->width, surface->height,
-                    surface->fourcc, surface->size, HELIX_MAX_DIMENSION);
+                    "from 1 to %u, formats AR24, XR24, AB24, XB24 or NV12",
+                    surface->width, surface->height, surface->fourcc, surface->size, HELIX_MAX_DIMENSION);
     }
     return usable;
 }
@@ -243,7 +243,8 @@ static gboolean scale(HelixConverter *converter, const Source *source, const gui
         sws_scale(converter->scaler, src, src_stride, 0, (int)src_size[1], dst, dst_stride) != (int)dst_size[1]) {
         g_set_error(error, HELIX_ERROR, HELIX_CODE_ENCODE,
                     "libswscale cannot bring %u x %u to %u x %u: set a coded size closer to "
-                    "the picture's", src_size[0], src_size[1], dst_size[0], dst_size[1]);
+                    "the picture's",
+                    src_size[0], src_size[1], dst_size[0], dst_size[1]);
         return FALSE;
     }
     return TRUE;
@@ -286,7 +287,9 @@ static gboolean is_fast(const Source *source)
 static void convert_fast(HelixConverter *converter, const HelixRgbPicture *picture)
 {
     HelixBands bands = {
-        .picture = *picture, .luma = converter->out, .chroma = converter->out + (gsize)converter->stride * converter->height,
+        .picture = *picture,
+        .luma = converter->out,
+        .chroma = converter->out + (gsize)converter->stride * converter->height,
         .stride = converter->stride,
     };
 
@@ -300,7 +303,10 @@ static gboolean convert_rgb(HelixConverter *converter, const Source *source, GEr
 
     if (is_fast(source)) {
         HelixRgbPicture picture = {
-            .pixels = source->plane[0], .stride = source->stride[0], .width = even[0], .height = even[1],
+            .pixels = source->plane[0],
+            .stride = source->stride[0],
+            .width = even[0],
+            .height = even[1],
             .red_first = source->format == AV_PIX_FMT_RGB0,
         };
 
@@ -351,7 +357,7 @@ gboolean helix_converter_run(HelixConverter *converter, const HelixSurface *surf
     is_nv12 = source.format == AV_PIX_FMT_NV12;
     same = ((source.width + 1) & ~1u) == coded[0] && ((source.height + 1) & ~1u) == coded[1];
     if (is_nv12 && source.width == coded[0] && source.height == coded[1]) {
-        *nv12 = (HelixNv12) {
+        *nv12 = (HelixNv12){
             .plane = { source.plane[0], source.plane[1] },
             .stride = { source.stride[0], source.stride[1] },
             .in_place = TRUE,
@@ -361,7 +367,7 @@ gboolean helix_converter_run(HelixConverter *converter, const HelixSurface *surf
     if (!need_output(converter, error)) {
         return FALSE;
     }
-    *nv12 = (HelixNv12) {
+    *nv12 = (HelixNv12){
         .plane = { converter->out, converter->out + (gsize)converter->stride * converter->height },
         .stride = { converter->stride, converter->stride },
         .cpu_bytes = source.bytes + (guint64)converter->width * converter->height * 3 / 2,
@@ -379,5 +385,5 @@ gboolean helix_converter_run(HelixConverter *converter, const HelixSurface *surf
     if (same) {
         return convert_rgb(converter, &source, error);
     }
-    return scale(converter, &source, (guint32[2]) { source.width, source.height }, coded, error);
+    return scale(converter, &source, (guint32[2]){ source.width, source.height }, coded, error);
 }

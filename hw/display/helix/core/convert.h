@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * convert.h - a surface in host memory as NV12 of the coded size, on the CPU: RGB in BT.709 limited range, NV12 in its own colours.
+ * convert.h - a surface in host memory as NV12 of the coded size, on the CPU: RGB in BT.709 limited range, NV12 in its
+ * own colours.
  *
  * Belongs to one encoder and its thread. Needs libswscale (HELIX_HAVE_LIBAVCODEC).
  *
@@ -16,10 +17,10 @@
 typedef struct HelixConverter HelixConverter;
 
 typedef struct HelixNv12 {
-    const guint8 *plane[2];     /* Y; Cb and Cr interleaved */
-    guint32 stride[2];          /* bytes */
-    gboolean in_place;          /* the planes are the surface's own: valid as long as it is referenced */
-    guint64 cpu_bytes;          /* read and written to get here; 0 in place */
+    const guint8 *plane[2]; /* Y; Cb and Cr interleaved */
+    guint32 stride[2];      /* bytes */
+    gboolean in_place;      /* the planes are the surface's own: valid as long as it is referenced */
+    guint64 cpu_bytes;      /* read and written to get here; 0 in place */
 } HelixNv12;
 
 /* For pictures of @width x @height, even and > 0. */

@@ -13,9 +13,12 @@ gboolean helix_descriptors_reserve(guint count, GError **error)
     struct rlimit limit;
 
     if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY && wanted > limit.rlim_cur) {
-        g_set_error(error, HELIX_ERROR, HELIX_CODE_INVALID, "connections may need %" G_GUINT64_FORMAT " open files, %u for the rest of "
-                    "the program among them, and RLIMIT_NOFILE is %" G_GUINT64_FORMAT ": raise that limit (ulimit -n, systemd's "
-                    "LimitNOFILE=) or allow fewer connections", wanted, HELIX_DESCRIPTORS_OTHER, (guint64)limit.rlim_cur);
+        g_set_error(error, HELIX_ERROR, HELIX_CODE_INVALID,
+                    "connections may need %" G_GUINT64_FORMAT " open files, %u for the rest of "
+                    "the program among them, and RLIMIT_NOFILE is %" G_GUINT64_FORMAT
+                    ": raise that limit (ulimit -n, systemd's "
+                    "LimitNOFILE=) or allow fewer connections",
+                    wanted, HELIX_DESCRIPTORS_OTHER, (guint64)limit.rlim_cur);
         return FALSE;
     }
     reserved += count;

@@ -9,10 +9,10 @@
 #define HELIX_DESCRIPTORS_OTHER 256u
 
 /*
- * Count @count descriptors that are not open yet, beside those counted before. FALSE with HELIX_CODE_INVALID, the sum and the limit
- * if they and HELIX_DESCRIPTORS_OTHER exceed the soft limit of this moment: connections would fail later, and with them whatever
- * else in the process opens a file. Nothing is counted then. The limit itself stays (QEMU raises the soft one to the hard one as
- * it starts). Main loop.
+ * Count @count descriptors that are not open yet, beside those counted before. FALSE with HELIX_CODE_INVALID, the sum
+ * and the limit if they and HELIX_DESCRIPTORS_OTHER exceed the soft limit of this moment: connections would fail later,
+ * and with them whatever else in the process opens a file. Nothing is counted then. The limit itself stays (QEMU raises
+ * the soft one to the hard one as it starts). Main loop.
  */
 gboolean helix_descriptors_reserve(guint count, GError **error);
 /* Give @count back. */

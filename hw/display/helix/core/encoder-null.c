@@ -15,11 +15,11 @@
 #include "encoder.h"
 #include "error.h"
 
-#define LOG2_MAX_FRAME_NUM  4u
-#define N_FRAME_NUMS        (1u << LOG2_MAX_FRAME_NUM)
-#define REF_IDC             1u      /* all are references: poc_type 2 allows no two pictures that are not (7.4.2.1.1) */
-#define SLICE_TYPE_P        5u      /* table 7-6: all slices of the picture are P, */
-#define SLICE_TYPE_I        7u      /* or I */
+#define LOG2_MAX_FRAME_NUM 4u
+#define N_FRAME_NUMS (1u << LOG2_MAX_FRAME_NUM)
+#define REF_IDC 1u      /* all are references: poc_type 2 allows no two pictures that are not (7.4.2.1.1) */
+#define SLICE_TYPE_P 5u /* table 7-6: all slices of the picture are P, */
+#define SLICE_TYPE_I 7u /* or I */
 
 typedef struct NullEncoder {
     HelixEncoder base;
@@ -41,7 +41,7 @@ static void append_aud(GByteArray *out, gboolean intra)
     g_autoptr(GByteArray) rbsp = g_byte_array_new();
     HelixBitWriter writer = { .bytes = rbsp };
 
-    helix_bits_put(&writer, 3, intra ? 0 : 1);  /* primary_pic_type, table 7-5: I, or I and P */
+    helix_bits_put(&writer, 3, intra ? 0 : 1); /* primary_pic_type, table 7-5: I, or I and P */
     helix_bits_put_trailing(&writer);
     helix_h264_append_nal(out, 0, HELIX_NAL_AUD, rbsp->data, rbsp->len);
 }
@@ -50,14 +50,26 @@ static void append_sps(GByteArray *out, const HelixEncoderConfig *config)
 {
     const HelixVui vui = helix_h264_vui_resolve(config->vui);
     HelixSps sps = {
-        .profile_idc = config->profile, .level_idc = config->level, .log2_max_frame_num = LOG2_MAX_FRAME_NUM,
-        .width = config->width, .height = config->height,
-        .vui = TRUE, .sar_width = vui.sar_width, .sar_height = vui.sar_height,
-        .colour_description = TRUE, .full_range = vui.full_range,
-        .primaries = vui.primaries, .transfer = vui.transfer, .matrix = vui.matrix,
-        .chroma_loc = vui.chroma_loc != 0, .chroma_loc_type = (guint8)(vui.chroma_loc ? vui.chroma_loc - 1 : 0),
-        .timing = TRUE, .num_units_in_tick = config->fps_den, .time_scale = config->fps_num * 2,
-        .bitstream_restriction = TRUE, .max_dec_frame_buffering = 1,
+        .profile_idc = config->profile,
+        .level_idc = config->level,
+        .log2_max_frame_num = LOG2_MAX_FRAME_NUM,
+        .width = config->width,
+        .height = config->height,
+        .vui = TRUE,
+        .sar_width = vui.sar_width,
+        .sar_height = vui.sar_height,
+        .colour_description = TRUE,
+        .full_range = vui.full_range,
+        .primaries = vui.primaries,
+        .transfer = vui.transfer,
+        .matrix = vui.matrix,
+        .chroma_loc = vui.chroma_loc != 0,
+        .chroma_loc_type = (guint8)(vui.chroma_loc ? vui.chroma_loc - 1 : 0),
+        .timing = TRUE,
+        .num_units_in_tick = config->fps_den,
+        .time_scale = config->fps_num * 2,
+        .bitstream_restriction = TRUE,
+        .max_dec_frame_buffering = 1,
     };
 
     if (config->profile == HELIX_PROFILE_BASELINE) {
@@ -74,18 +86,18 @@ static void append_pps(GByteArray *out)
     g_autoptr(GByteArray) rbsp = g_byte_array_new();
     HelixBitWriter writer = { .bytes = rbsp };
 
-    helix_bits_put_ue(&writer, 0);      /* pic_parameter_set_id */
-    helix_bits_put_ue(&writer, 0);      /* seq_parameter_set_id */
-    helix_bits_put(&writer, 2, 0);      /* CAVLC, no bottom field order */
-    helix_bits_put_ue(&writer, 0);      /* one slice group */
-    helix_bits_put_ue(&writer, 0);      /* one reference frame in either list */
+    helix_bits_put_ue(&writer, 0); /* pic_parameter_set_id */
+    helix_bits_put_ue(&writer, 0); /* seq_parameter_set_id */
+    helix_bits_put(&writer, 2, 0); /* CAVLC, no bottom field order */
+    helix_bits_put_ue(&writer, 0); /* one slice group */
+    helix_bits_put_ue(&writer, 0); /* one reference frame in either list */
     helix_bits_put_ue(&writer, 0);
-    helix_bits_put(&writer, 3, 0);      /* no weighted prediction */
-    helix_bits_put_se(&writer, 0);      /* pic_init_qp 26 */
-    helix_bits_put_se(&writer, 0);      /* pic_init_qs 26 */
-    helix_bits_put_se(&writer, 0);      /* chroma_qp_index_offset */
-    helix_bits_put(&writer, 1, 1);      /* deblocking_filter_control_present_flag */
-    helix_bits_put(&writer, 2, 0);      /* no constrained intra prediction, no redundant pictures */
+    helix_bits_put(&writer, 3, 0); /* no weighted prediction */
+    helix_bits_put_se(&writer, 0); /* pic_init_qp 26 */
+    helix_bits_put_se(&writer, 0); /* pic_init_qs 26 */
+    helix_bits_put_se(&writer, 0); /* chroma_qp_index_offset */
+    helix_bits_put(&writer, 1, 1); /* deblocking_filter_control_present_flag */
+    helix_bits_put(&writer, 2, 0); /* no constrained intra prediction, no redundant pictures */
     helix_bits_put_trailing(&writer);
     helix_h264_append_nal(out, 3, HELIX_NAL_PPS, rbsp->data, rbsp->len);
 }
@@ -93,16 +105,16 @@ static void append_pps(GByteArray *out)
 /* 7.3.3, up to frame_num. */
 static void put_slice_begin(HelixBitWriter *writer, guint slice_type, guint frame_num)
 {
-    helix_bits_put_ue(writer, 0);       /* first_mb_in_slice */
+    helix_bits_put_ue(writer, 0); /* first_mb_in_slice */
     helix_bits_put_ue(writer, slice_type);
-    helix_bits_put_ue(writer, 0);       /* pic_parameter_set_id */
+    helix_bits_put_ue(writer, 0); /* pic_parameter_set_id */
     helix_bits_put(writer, LOG2_MAX_FRAME_NUM, frame_num);
 }
 
 static void put_slice_end(HelixBitWriter *writer)
 {
-    helix_bits_put_se(writer, 0);       /* slice_qp_delta */
-    helix_bits_put_ue(writer, 1);       /* disable_deblocking_filter_idc: nothing to filter, so spare the decoder */
+    helix_bits_put_se(writer, 0); /* slice_qp_delta */
+    helix_bits_put_ue(writer, 1); /* disable_deblocking_filter_idc: nothing to filter, so spare the decoder */
 }
 
 static GBytes *make_idr(const HelixEncoderConfig *config, guint idr_pic_id)
@@ -119,13 +131,13 @@ static GBytes *make_idr(const HelixEncoderConfig *config, guint idr_pic_id)
     append_pps(out);
     put_slice_begin(&writer, SLICE_TYPE_I, 0);
     helix_bits_put_ue(&writer, idr_pic_id);
-    helix_bits_put(&writer, 2, 0);      /* no_output_of_prior_pics_flag, long_term_reference_flag */
+    helix_bits_put(&writer, 2, 0); /* no_output_of_prior_pics_flag, long_term_reference_flag */
     put_slice_end(&writer);
     for (guint32 i = 0; i < mbs; i++) {
-        helix_bits_put_ue(&writer, 3);  /* mb_type I_16x16_2_0_0, table 7-11: DC prediction, no coefficients but DC */
-        helix_bits_put_ue(&writer, 0);  /* intra_chroma_pred_mode: DC */
-        helix_bits_put_se(&writer, 0);  /* mb_qp_delta */
-        helix_bits_put(&writer, 1, 1);  /* coeff_token of Intra16x16DCLevel, table 9-5, nC 0: none */
+        helix_bits_put_ue(&writer, 3); /* mb_type I_16x16_2_0_0, table 7-11: DC prediction, no coefficients but DC */
+        helix_bits_put_ue(&writer, 0); /* intra_chroma_pred_mode: DC */
+        helix_bits_put_se(&writer, 0); /* mb_qp_delta */
+        helix_bits_put(&writer, 1, 1); /* coeff_token of Intra16x16DCLevel, table 9-5, nC 0: none */
     }
     helix_bits_put_trailing(&writer);
     helix_h264_append_nal(out, REF_IDC, HELIX_NAL_IDR, rbsp->data, rbsp->len);
@@ -142,9 +154,9 @@ static GBytes *make_skip(const HelixEncoderConfig *config, guint frame_num)
         append_aud(out, FALSE);
     }
     put_slice_begin(&writer, SLICE_TYPE_P, frame_num);
-    helix_bits_put(&writer, 3, 0);      /* no more references, their order as it is, no memory management */
+    helix_bits_put(&writer, 3, 0); /* no more references, their order as it is, no memory management */
     put_slice_end(&writer);
-    helix_bits_put_ue(&writer, count_mbs(config));      /* mb_skip_run */
+    helix_bits_put_ue(&writer, count_mbs(config)); /* mb_skip_run */
     helix_bits_put_trailing(&writer);
     helix_h264_append_nal(out, REF_IDC, HELIX_NAL_SLICE, rbsp->data, rbsp->len);
     return g_byte_array_free_to_bytes(out);
@@ -175,8 +187,7 @@ static gboolean null_reconfigure(HelixEncoder *encoder, HelixEncoderConfig *conf
 
     if (config->width != old->width || config->height != old->height || config->fps_num != old->fps_num ||
         config->fps_den != old->fps_den || config->profile != old->profile || config->aud != old->aud ||
-        memcmp(&config->vui, &old->vui, sizeof(config->vui)) != 0 ||
-        helix_encoder_level(config) != old->level) {
+        memcmp(&config->vui, &old->vui, sizeof(config->vui)) != 0 || helix_encoder_level(config) != old->level) {
         return FALSE;
     }
     config->level = old->level;

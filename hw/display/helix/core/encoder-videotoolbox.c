@@ -14,32 +14,32 @@
 #include "error.h"
 
 /* What hardware encodes in real time; a session for more may be had and then fail. */
-#define REALTIME_WIDTH  4096u
+#define REALTIME_WIDTH 4096u
 #define REALTIME_HEIGHT 2304u
 
 /* In software, hardware is asked for again after a second, then after twice as long each time. */
-#define FIRST_RETRY_US  G_TIME_SPAN_SECOND
-#define LAST_RETRY_US   (64 * G_TIME_SPAN_SECOND)
+#define FIRST_RETRY_US G_TIME_SPAN_SECOND
+#define LAST_RETRY_US (64 * G_TIME_SPAN_SECOND)
 
 typedef struct VtEncoder {
     HelixEncoder base;
-    HelixEncoderConfig config;  /* in force */
-    HelixVtSession *session;    /* NULL after a loss that could not be made good */
+    HelixEncoderConfig config; /* in force */
+    HelixVtSession *session;   /* NULL after a loss that could not be made good */
     HelixVtInput *input;
-    gint64 stamp;               /* ns, of the next frame */
+    gint64 stamp; /* ns, of the next frame */
     guint sessions;
-    gboolean idr_due;           /* asked for, and not come out yet */
+    gboolean idr_due; /* asked for, and not come out yet */
     gboolean had_hardware;
-    gint64 retry_us;            /* how long to wait for the next try to have it again; 0: there is no need */
-    gint64 retry_at;            /* g_get_monotonic_time() */
+    gint64 retry_us; /* how long to wait for the next try to have it again; 0: there is no need */
+    gint64 retry_at; /* g_get_monotonic_time() */
 } VtEncoder;
 
 /* What this encoder does not do is said in the answer instead of being promised. */
 static void resolve(HelixEncoderConfig *config)
 {
-    config->max_bitrate = 0;    /* DataRateLimits drops frames in real time, and low latency has none */
+    config->max_bitrate = 0; /* DataRateLimits drops frames in real time, and low latency has none */
     config->rate_control = HELIX_RATE_VBR;
-    config->level = 0;          /* VideoToolbox chooses one for size and rate */
+    config->level = 0; /* VideoToolbox chooses one for size and rate */
     config->slices = 0;
 }
 
@@ -53,7 +53,7 @@ static void use_session(VtEncoder *vt, HelixVtSession *session, gboolean hardwar
 {
     vt->session = session;
     vt->sessions++;
-    vt->idr_due = FALSE;        /* its first frame is one anyway */
+    vt->idr_due = FALSE; /* its first frame is one anyway */
     if (hardware || helix_vt_session_hardware(session)) {
         if (vt->retry_us) {
             g_message("VideoToolbox encodes %u x %u in hardware again", vt->config.width, vt->config.height);
@@ -64,8 +64,9 @@ static void use_session(VtEncoder *vt, HelixVtSession *session, gboolean hardwar
         vt->retry_us = FIRST_RETRY_US;
         vt->retry_at = g_get_monotonic_time() + vt->retry_us;
         if (vt->had_hardware) {
-            g_warning("VideoToolbox lost its hardware encoder: %u x %u is encoded in software until it is to be had again",
-                      vt->config.width, vt->config.height);
+            g_warning(
+                "VideoToolbox lost its hardware encoder: %u x %u is encoded in software until it is to be had again",
+                vt->config.width, vt->config.height);
         } else {
             g_message("VideoToolbox has no hardware for %u x %u: it encodes in software", vt->config.width,
                       vt->config.height);
@@ -79,9 +80,10 @@ static gboolean make_session(VtEncoder *vt, GError **error)
 
     if (!session) {
         if (vt->config.width > REALTIME_WIDTH || vt->config.height > REALTIME_HEIGHT) {
-            g_prefix_error(error, "%u x %u is more than the about %u x %u that H.264 hardware does in real time: set "
-                           "a smaller coded size to have the picture scaled: ", vt->config.width, vt->config.height,
-                           REALTIME_WIDTH, REALTIME_HEIGHT);
+            g_prefix_error(error,
+                           "%u x %u is more than the about %u x %u that H.264 hardware does in real time: set "
+                           "a smaller coded size to have the picture scaled: ",
+                           vt->config.width, vt->config.height, REALTIME_WIDTH, REALTIME_HEIGHT);
         }
         return FALSE;
     }
@@ -95,8 +97,7 @@ static void retry_hardware(VtEncoder *vt)
     HelixEncoderConfig config = vt->config;
     HelixVtSession *session;
 
-    if (!vt->session || !vt->retry_us || g_get_monotonic_time() < vt->retry_at ||
-        helix_vt_sessions_hung() > 0) {
+    if (!vt->session || !vt->retry_us || g_get_monotonic_time() < vt->retry_at || helix_vt_sessions_hung() > 0) {
         return;
     }
     vt->retry_us = MIN(2 * vt->retry_us, LAST_RETRY_US);
@@ -149,14 +150,14 @@ static gboolean vt_reconfigure(HelixEncoder *encoder, HelixEncoderConfig *config
     vt->config = next;
     *config = next;
     if (!vt->session) {
-        return TRUE;            /* the next frame's session gets them */
+        return TRUE; /* the next frame's session gets them */
     }
     status = helix_vt_session_configure(vt->session, &next, &before);
     if (helix_vt_session_lost(status)) {
         forget_session(vt);
         return TRUE;
     }
-    if (status != 0) {          /* as it was: what it took of this it is told back */
+    if (status != 0) { /* as it was: what it took of this it is told back */
         helix_vt_session_configure(vt->session, &before, &next);
         vt->config = before;
     }
@@ -165,8 +166,7 @@ static gboolean vt_reconfigure(HelixEncoder *encoder, HelixEncoderConfig *config
 
 /* One attempt. FALSE with @lost: a new session may do better. */
 static gboolean encode_once(VtEncoder *vt, CVPixelBufferRef buffer, gboolean force_idr, HelixAccessUnit *unit,
-                            gboolean *lost,
-                            GError **error)
+                            gboolean *lost, GError **error)
 {
     gint64 duration = (gint64)vt->config.fps_den * 1000000000 / vt->config.fps_num;
     HelixVtOutput output;
@@ -178,8 +178,9 @@ static gboolean encode_once(VtEncoder *vt, CVPixelBufferRef buffer, gboolean for
     if (output.status != 0) {
         g_set_error(error, HELIX_ERROR, HELIX_CODE_ENCODE, "VideoToolbox failed to encode a frame of %u x %u (%d)%s",
                     vt->config.width, vt->config.height, (int)output.status,
-                    vt->config.width > REALTIME_WIDTH || vt->config.height > REALTIME_HEIGHT ?
-                    ": that is beyond what H.264 hardware does in real time, set a smaller coded size" : "");
+                    vt->config.width > REALTIME_WIDTH || vt->config.height > REALTIME_HEIGHT
+                        ? ": that is beyond what H.264 hardware does in real time, set a smaller coded size"
+                        : "");
         return FALSE;
     }
     if (output.dropped) {
@@ -192,7 +193,8 @@ static gboolean encode_once(VtEncoder *vt, CVPixelBufferRef buffer, gboolean for
         /* Told, and did not: the first frame of a session always is one. */
         *lost = TRUE;
         g_clear_pointer(&unit->data, g_bytes_unref);
-        g_set_error_literal(error, HELIX_ERROR, HELIX_CODE_ENCODE, "VideoToolbox made no IDR of a frame that had to "
+        g_set_error_literal(error, HELIX_ERROR, HELIX_CODE_ENCODE,
+                            "VideoToolbox made no IDR of a frame that had to "
                             "be one");
         return FALSE;
     }
@@ -266,8 +268,14 @@ static gboolean vt_encode(HelixEncoder *encoder, HelixSurface *surface, gboolean
 /* What to try it with: any Mac's encoder takes that. */
 static gboolean vt_available(gboolean hardware_only, GError **error)
 {
-    const HelixEncoderConfig config = { .width = 640, .height = 480, .bitrate = 1000000, .fps_num = 30, .fps_den = 1,
-                                        .profile = 100, .realtime = 1, .hardware_only = hardware_only != FALSE };
+    const HelixEncoderConfig config = { .width = 640,
+                                        .height = 480,
+                                        .bitrate = 1000000,
+                                        .fps_num = 30,
+                                        .fps_den = 1,
+                                        .profile = 100,
+                                        .realtime = 1,
+                                        .hardware_only = hardware_only != FALSE };
     HelixVtSession *session = helix_vt_session_new(&config, error);
 
     helix_vt_session_free(session);
@@ -278,7 +286,7 @@ HelixVideoToolboxInfo helix_videotoolbox_info(const HelixEncoder *encoder)
 {
     const VtEncoder *vt = (const VtEncoder *)encoder;
 
-    return (HelixVideoToolboxInfo) {
+    return (HelixVideoToolboxInfo){
         .hardware = vt->session && helix_vt_session_hardware(vt->session),
         .low_latency = vt->session && helix_vt_session_low_latency(vt->session),
         .sessions = vt->sessions,

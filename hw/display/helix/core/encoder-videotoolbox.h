@@ -13,11 +13,11 @@
 
 /* What a session was made as, and what became of it. */
 typedef struct HelixVideoToolboxInfo {
-    gboolean hardware;          /* VideoToolbox says that hardware encodes */
-    gboolean low_latency;       /* low-latency rate control is on */
-    guint sessions;             /* made since open: more than 1 after a loss */
-    gboolean fallen;            /* in software, and hardware is asked for now and then */
-    guint refused_properties;   /* of the present session, those it can do without */
+    gboolean hardware;        /* VideoToolbox says that hardware encodes */
+    gboolean low_latency;     /* low-latency rate control is on */
+    guint sessions;           /* made since open: more than 1 after a loss */
+    gboolean fallen;          /* in software, and hardware is asked for now and then */
+    guint refused_properties; /* of the present session, those it can do without */
 } HelixVideoToolboxInfo;
 
 /* Of an encoder opened from helix_encoder_videotoolbox. On the thread that encodes. */
@@ -40,8 +40,10 @@ CVPixelBufferRef helix_vt_input_wrap(HelixVtInput *input, HelixSurface *surface,
 /* ---- vt-output.c: from a sample to an access unit ---- */
 
 /*
- * Fill in data and keyframe of @unit, with @config's access unit delimiters and VUI. FALSE with HELIX_ERROR (HELIX_CODE_ENCODE) for a sample that can't be read.
+ * Fill in data and keyframe of @unit, with @config's access unit delimiters and VUI. FALSE with HELIX_ERROR
+ * (HELIX_CODE_ENCODE) for a sample that can't be read.
  */
-gboolean helix_vt_output_read(CMSampleBufferRef sample, const HelixEncoderConfig *config, HelixAccessUnit *unit, GError **error);
+gboolean helix_vt_output_read(CMSampleBufferRef sample, const HelixEncoderConfig *config, HelixAccessUnit *unit,
+                              GError **error);
 
 #endif

@@ -14,38 +14,38 @@
 #include "encoder.h"
 #include "error.h"
 
-#define NO_KEYFRAMES        (1 << 30)   /* x264's "infinite" key frame interval */
-#define DEFAULT_CQP         23u         /* x264's own default quality */
-#define MAX_THREADS         4u          /* more gain little on one picture, and the guest needs cores as well */
-#define MAX_SLICE_THREADS   8u          /* if so many slices are asked for */
-#define MIN_THREADED_MBS    1200u       /* 640 x 480: smaller pictures are coded sooner than threads wake up */
-#define MIN_THREAD_ROWS     4u          /* x264 gives no thread fewer macroblock rows */
+#define NO_KEYFRAMES (1 << 30) /* x264's "infinite" key frame interval */
+#define DEFAULT_CQP 23u        /* x264's own default quality */
+#define MAX_THREADS 4u         /* more gain little on one picture, and the guest needs cores as well */
+#define MAX_SLICE_THREADS 8u   /* if so many slices are asked for */
+#define MIN_THREADED_MBS 1200u /* 640 x 480: smaller pictures are coded sooner than threads wake up */
+#define MIN_THREAD_ROWS 4u     /* x264 gives no thread fewer macroblock rows */
 
 /*
  * How many milliseconds of the bit rate one picture may take at once (the VBV buffer). An IDR needs about ten times the
  * share of a picture at 60 fps, or it is visibly worse than what came before; all of it is delay on a line that only
  * just carries the bit rate.
  */
-#define CBR_BUFFER_MS       250u
-#define VBR_BUFFER_MS       500u
+#define CBR_BUFFER_MS 250u
+#define VBR_BUFFER_MS 500u
 
-#define LAST_PRIMARIES      12u         /* colour_primaries that x264 knows */
+#define LAST_PRIMARIES 12u /* colour_primaries that x264 knows */
 
-#define MAX_SHARES          12u         /* of the frame rate, for one picture: 5 pictures a second at 60; if the buffer holds them */
+#define MAX_SHARES 12u /* of the frame rate, for one picture: 5 pictures a second at 60; if the buffer holds them */
 
 /* x264 counts the bits of the buffer, of a second and of a frame's share in an int each, and rounds: with room. */
-#define MAX_BITS            2000000000u
+#define MAX_BITS 2000000000u
 
 typedef struct X264Encoder {
     HelixEncoder base;
-    HelixEncoderConfig config;  /* in force */
+    HelixEncoderConfig config; /* in force */
     HelixConverter *converter;
     AVCodecContext *codec;
     AVFrame *frame;
-    gint64 pts;                 /* of the next picture: one a frame, in units of 1/fps */
-    gint64 guest_pts_ns;        /* of the last picture, as the guest says */
-    guint gap[4];               /* before the last pictures, in units of 1/fps; 0 not known */
-    guint shares;               /* of the frame rate, that a picture has now; 0: one */
+    gint64 pts;          /* of the next picture: one a frame, in units of 1/fps */
+    gint64 guest_pts_ns; /* of the last picture, as the guest says */
+    guint gap[4];        /* before the last pictures, in units of 1/fps; 0 not known */
+    guint shares;        /* of the frame rate, that a picture has now; 0: one */
 } X264Encoder;
 
 static void free_x264(X264Encoder *x264)
@@ -112,7 +112,7 @@ static void resolve(HelixEncoderConfig *config)
     }
     config->slices = (guint8)MIN(config->slices, rows);
     if (config->vui.primaries > LAST_PRIMARIES) {
-        config->vui.primaries = HELIX_H264_UNSPECIFIED;     /* x264 would write that */
+        config->vui.primaries = HELIX_H264_UNSPECIFIED; /* x264 would write that */
     }
 }
 
@@ -153,7 +153,7 @@ static void set_vui(AVCodecContext *codec, const HelixVui *asked)
 {
     const HelixVui vui = helix_h264_vui_resolve(*asked);
 
-    codec->sample_aspect_ratio = (AVRational) { vui.sar_width, vui.sar_height };
+    codec->sample_aspect_ratio = (AVRational){ vui.sar_width, vui.sar_height };
     codec->color_range = vui.full_range ? AVCOL_RANGE_JPEG : AVCOL_RANGE_MPEG;
     codec->color_primaries = (enum AVColorPrimaries)vui.primaries;
     codec->color_trc = (enum AVColorTransferCharacteristic)vui.transfer;
@@ -167,8 +167,8 @@ static void set_syntax(AVCodecContext *codec, const HelixEncoderConfig *config)
     codec->width = (int)config->width;
     codec->height = (int)config->height;
     codec->pix_fmt = AV_PIX_FMT_NV12;
-    codec->time_base = (AVRational) { (int)config->fps_den, (int)config->fps_num };
-    codec->framerate = (AVRational) { (int)config->fps_num, (int)config->fps_den };
+    codec->time_base = (AVRational){ (int)config->fps_den, (int)config->fps_num };
+    codec->framerate = (AVRational){ (int)config->fps_num, (int)config->fps_den };
     set_vui(codec, &config->vui);
     codec->level = config->level;
     codec->max_b_frames = 0;
@@ -209,7 +209,7 @@ static void set_options(AVCodecContext *codec, const HelixEncoderConfig *config)
     av_opt_set(options, "preset", config->realtime ? "ultrafast" : "superfast", 0);
     av_opt_set(options, "tune", "zerolatency", 0);
     av_opt_set(options, "forced-idr", "1", 0);
-    av_opt_set_int(options, "sc_threshold", 0, 0);          /* IDRs when asked, not when the picture changes */
+    av_opt_set_int(options, "sc_threshold", 0, 0); /* IDRs when asked, not when the picture changes */
     av_opt_set_int(options, "aud", config->aud, 0);
     set_profile(codec, config);
     if (config->rate_control == HELIX_RATE_CQP) {
@@ -252,8 +252,8 @@ static HelixEncoder *x264_open(HelixEncoderConfig *config, GError **error)
     }
     if (result < 0) {
         g_set_error(error, HELIX_ERROR, HELIX_CODE_ENCODE,
-                    "libx264 does not open for %u x %u at %u bit/s, level %u: %s",
-                    config->width, config->height, config->bitrate, x264->config.level, av_err2str(result));
+                    "libx264 does not open for %u x %u at %u bit/s, level %u: %s", config->width, config->height,
+                    config->bitrate, x264->config.level, av_err2str(result));
         free_x264(x264);
         return NULL;
     }
@@ -262,13 +262,14 @@ static HelixEncoder *x264_open(HelixEncoderConfig *config, GError **error)
 }
 
 /*
- * Bounds of what is resident after the worst pictures (tests/encoder/test-x264-memory.c): x264's tables and libswscale's filters;
- * each thread's share; planes with borders, which presets slower than ultrafast have more of, and our NV12; tables of motion
- * vectors, which level 6 lets grow; and the rows that libswscale keeps to bring a high picture down to a low one.
+ * Bounds of what is resident after the worst pictures (tests/encoder/test-x264-memory.c): x264's tables and
+ * libswscale's filters; each thread's share; planes with borders, which presets slower than ultrafast have more of, and
+ * our NV12; tables of motion vectors, which level 6 lets grow; and the rows that libswscale keeps to bring a high
+ * picture down to a low one.
  */
 static guint64 x264_memory(const HelixEncoderConfig *asked)
 {
-    const guint64 mib = 1 << 20, border = 128;     /* of both sides */
+    const guint64 mib = 1 << 20, border = 128; /* of both sides */
     HelixEncoderConfig config = *asked;
     guint64 bytes;
 
@@ -319,7 +320,8 @@ static void release_nothing(void *opaque, uint8_t *data)
 {
 }
 
-/* Shares of the frame rate that the buffer of a constant bit rate holds: x264 makes it larger if one picture may have more. */
+/* Shares of the frame rate that the buffer of a constant bit rate holds: x264 makes it larger if one picture may have
+ * more. */
 static guint most_shares(const HelixEncoderConfig *config)
 {
     guint64 frame = (guint64)config->bitrate * config->fps_den / config->fps_num;
@@ -329,10 +331,11 @@ static guint most_shares(const HelixEncoderConfig *config)
 }
 
 /*
- * x264 counts each picture as one of the frame rate's and gives it that share of the bit rate. A desktop rarely draws so many:
- * each of the few it draws may have the share of those that did not come, as far as the buffer holds it. (x264 can be told the pictures' times instead, but
- * then holds each back until it knows the next one's.) The shortest of the last gaps counts, so that a burst after a pause
- * is not taken for a pause. The guest's times may be anything, and differences wrap.
+ * x264 counts each picture as one of the frame rate's and gives it that share of the bit rate. A desktop rarely draws
+ * so many: each of the few it draws may have the share of those that did not come, as far as the buffer holds it. (x264
+ * can be told the pictures' times instead, but then holds each back until it knows the next one's.) The shortest of the
+ * last gaps counts, so that a burst after a pause is not taken for a pause. The guest's times may be anything, and
+ * differences wrap.
  */
 static void share_rate(X264Encoder *x264, gint64 guest_pts_ns)
 {
@@ -346,7 +349,7 @@ static void share_rate(X264Encoder *x264, gint64 guest_pts_ns)
     for (guint i = 0; i < G_N_ELEMENTS(x264->gap); i++) {
         shares = MIN(shares, x264->gap[i]);
     }
-    shares = CLAMP(shares, 1, most_shares(&x264->config));  /* 1 until all gaps are known */
+    shares = CLAMP(shares, 1, most_shares(&x264->config)); /* 1 until all gaps are known */
     if (x264->config.rate_control == HELIX_RATE_CBR && shares != x264->shares) {
         gint64 rate = (gint64)x264->config.bitrate * shares;
 

@@ -4,15 +4,15 @@
 #include "error.h"
 #include "h264.h"
 
-#define MIN_BITRATE         10000u          /* bit/s; x264 counts in kbit/s and needs a few */
-#define MAX_BITRATE         1000000000u     /* level 6.2 of High */
-#define MIN_AUTO_BITRATE    500000u
-#define MAX_AUTO_BITRATE    100000000u
-#define MAX_FPS             1000u
-#define MAX_FPS_TERM        1000000u        /* twice fps_num is the VUI's time_scale: 32 bits, with room */
-#define DEFAULT_FPS         60u
-#define MAX_QP              51u             /* 7.4.2.2, 8-bit samples */
-#define LOWEST_AUTO_LEVEL   31u
+#define MIN_BITRATE 10000u      /* bit/s; x264 counts in kbit/s and needs a few */
+#define MAX_BITRATE 1000000000u /* level 6.2 of High */
+#define MIN_AUTO_BITRATE 500000u
+#define MAX_AUTO_BITRATE 100000000u
+#define MAX_FPS 1000u
+#define MAX_FPS_TERM 1000000u /* twice fps_num is the VUI's time_scale: 32 bits, with room */
+#define DEFAULT_FPS 60u
+#define MAX_QP 51u /* 7.4.2.2, 8-bit samples */
+#define LOWEST_AUTO_LEVEL 31u
 
 /* Best first. "auto" never takes one whose film is grey: those are asked for by name. */
 static const HelixEncoderClass *const classes[] = {
@@ -31,9 +31,9 @@ static gboolean is_available(guint index, gboolean hardware_only, GError **error
 {
     static struct {
         gboolean asked;
-        GError *missing;        /* NULL: it is */
+        GError *missing; /* NULL: it is */
     } verdicts[G_N_ELEMENTS(classes)][2], *verdict;
-    static GMutex lock;         /* of them */
+    static GMutex lock; /* of them */
     gboolean available;
 
     if (!classes[index]->available) {
@@ -81,9 +81,10 @@ static const HelixEncoderClass *find_best(gboolean hardware_only, GError **error
         g_string_append_printf(why, "%s%s: %s", why->len ? "; " : " (", classes[i]->name, missing->message);
     }
     names = list_names();
-    g_set_error(error, HELIX_ERROR, HELIX_CODE_NO_ENCODER, "no encoder of pictures can be used here%s%s: %s; by name there are: %s",
-                why->str, why->len ? ")" : "", hardware_only ? "allow encoding in software" :
-                "build with libavcodec and install one that has libx264", names);
+    g_set_error(error, HELIX_ERROR, HELIX_CODE_NO_ENCODER,
+                "no encoder of pictures can be used here%s%s: %s; by name there are: %s", why->str, why->len ? ")" : "",
+                hardware_only ? "allow encoding in software" : "build with libavcodec and install one that has libx264",
+                names);
     return NULL;
 }
 
@@ -109,8 +110,8 @@ const HelixEncoderClass *helix_encoder_find(const char *name, gboolean hardware_
         return NULL;
     }
     names = list_names();
-    g_set_error(error, HELIX_ERROR, HELIX_CODE_NO_ENCODER, "there is no encoder \"%s\" in this build; there are: auto, %s",
-                name, names);
+    g_set_error(error, HELIX_ERROR, HELIX_CODE_NO_ENCODER,
+                "there is no encoder \"%s\" in this build; there are: auto, %s", name, names);
     return NULL;
 }
 
@@ -138,7 +139,8 @@ gboolean helix_encoder_check_size(guint32 width, guint32 height, GError **error)
     if (helix_h264_level(width, height, 0, 1, 0, HELIX_PROFILE_HIGH, 0) == 0) {
         g_set_error(error, HELIX_ERROR, HELIX_CODE_GEOMETRY,
                     "coded size %u x %u: H.264 has at most 139264 macroblocks of 16 x 16 "
-                    "(8192 x 4352): scale the picture down, or ask for a smaller coded size in CONFIG_REQ", width, height);
+                    "(8192 x 4352): scale the picture down, or ask for a smaller coded size in CONFIG_REQ",
+                    width, height);
         return FALSE;
     }
     return TRUE;
@@ -252,8 +254,10 @@ static gboolean complete_syntax(HelixEncoderConfig *config, GError **error)
         return invalid(error, "profile_idc %u: 66 Baseline, 77 Main, 100 High, or 0 for automatic", config->profile);
     }
     if (config->level && !helix_h264_level_known(config->level)) {
-        return invalid(error, "level %u: ten times a level of H.264 from 10 (1.0) to 62 (6.2), such as 31, 42 or 51, "
-                       "or 0 for automatic", config->level);
+        return invalid(error,
+                       "level %u: ten times a level of H.264 from 10 (1.0) to 62 (6.2), such as 31, 42 or 51, "
+                       "or 0 for automatic",
+                       config->level);
     }
     return TRUE;
 }
@@ -280,7 +284,8 @@ static gboolean complete_vui(HelixEncoderConfig *config, GError **error)
     const char *fault = helix_h264_vui_fault(&config->vui);
 
     config->vui = helix_h264_vui_resolve(config->vui);
-    return fault ? invalid(error, "what is said of the pictures' colours and shape has no place in an SPS: %s", fault) : TRUE;
+    return fault ? invalid(error, "what is said of the pictures' colours and shape has no place in an SPS: %s", fault)
+                 : TRUE;
 }
 
 gboolean helix_encoder_config_complete(HelixEncoderConfig *config, GError **error)
@@ -302,7 +307,7 @@ guint8 helix_encoder_level(const HelixEncoderConfig *config)
     guint64 bitrate = MAX(config->bitrate, config->max_bitrate);
 
     if (config->rate_control == HELIX_RATE_CQP) {
-        bitrate = 0;            /* says nothing there */
+        bitrate = 0; /* says nothing there */
     }
     return (guint8)helix_h264_level(config->width, config->height, config->fps_num, config->fps_den, bitrate,
                                     config->profile, config->level ? config->level : LOWEST_AUTO_LEVEL);

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* frame.c - a frame's way through its stream: look-up, encoder, a second try, and what a reset of the GPU makes of it. */
+/* frame.c - a frame's way through its stream: look-up, encoder, a second try, and what a reset of the GPU makes of it.
+ */
 #include "error.h"
 #include "session.h"
 #include "stream-private.h"
 
 /* Given to the resolver; the op may be gone when it answers. */
 struct HelixTicket {
-    HelixStream *stream;        /* NULL: it waits no more */
+    HelixStream *stream; /* NULL: it waits no more */
     HelixOp *op;
-    guint *unwanted;            /* the host's count, if it counts there */
+    guint *unwanted; /* the host's count, if it counts there */
 };
 
 void helix_frame_cancel(HelixStream *stream)
@@ -38,16 +39,17 @@ static void log_start(HelixStream *stream, const HelixOp *op)
 
     stream->started_ns = helix_now_ns();
     helix_host_log(stream->host, "stream %" G_GUINT64_FORMAT ".%u started for %s: %u x %u, %s, %s, %u bit/s, %u/%u fps",
-                   helix_session_number(stream->session), stream->id, helix_session_peer(stream->session), config->width,
-                   config->height, stream->encoder->name, helix_host_path_name(op->record.path), config->bitrate,
-                   config->fps_num, config->fps_den);
+                   helix_session_number(stream->session), stream->id, helix_session_peer(stream->session),
+                   config->width, config->height, stream->encoder->name, helix_host_path_name(op->record.path),
+                   config->bitrate, config->fps_num, config->fps_den);
 }
 
 static void send_released(HelixStream *stream, const HelixOp *op)
 {
     if (op->frame.flags & HELIX_REQUEST_RELEASE) {
-        helix_session_send(stream->session, helix_frame_released_new(stream->id, op->frame.pts, op->frame.picture.resource_id),
-                           NULL, NULL);
+        helix_session_send(stream->session,
+                           helix_frame_released_new(stream->id, op->frame.pts, op->frame.picture.resource_id), NULL,
+                           NULL);
     }
 }
 
@@ -83,7 +85,7 @@ void helix_frame_done(HelixStream *stream, HelixOp *op, HelixWorkerResult *resul
     op->error = g_steal_pointer(&result->error);
     helix_stream_op_done(stream, op);
     if (op->error) {
-        op->frame.force_keyframe = FALSE;       /* the worker keeps it, or begins anew, with an IDR */
+        op->frame.force_keyframe = FALSE; /* the worker keeps it, or begins anew, with an IDR */
         return;
     }
     if (result->unit.dropped) {
@@ -123,8 +125,11 @@ gboolean helix_frame_is_lost(const HelixStream *stream, const HelixOp *op)
 
 void helix_frame_lost(HelixStream *stream, HelixOp *op)
 {
-    helix_stream_op_fail(stream, op, g_error_new(HELIX_ERROR, HELIX_CODE_NOT_FOUND, "the GPU was reset and resource %u with it: "
-                                                 "send the picture again", op->frame.picture.resource_id));
+    helix_stream_op_fail(stream, op,
+                         g_error_new(HELIX_ERROR, HELIX_CODE_NOT_FOUND,
+                                     "the GPU was reset and resource %u with it: "
+                                     "send the picture again",
+                                     op->frame.picture.resource_id));
 }
 
 static void resolved(gpointer data, HelixSurface *surface, GError *error)
@@ -180,7 +185,7 @@ void helix_frame_begin(HelixStream *stream, HelixOp *op)
     } else if (!(op->frame.flags & HELIX_REQUEST_REPEAT)) {
         HelixTicket *ticket = g_new(HelixTicket, 1);
 
-        *ticket = (HelixTicket) { .stream = stream, .op = op };
+        *ticket = (HelixTicket){ .stream = stream, .op = op };
         stream->resolving = ticket;
         op->frame.picture.coded_width = stream->coded_width;
         op->frame.picture.coded_height = stream->coded_height;
@@ -189,8 +194,10 @@ void helix_frame_begin(HelixStream *stream, HelixOp *op)
     } else if (stream->last && stream->last_gpu == host->gpu) {
         submit(stream, op, helix_surface_ref(stream->last), HELIX_HOST_PATH_REPEAT);
     } else {
-        helix_stream_op_fail(stream, op, g_error_new(HELIX_ERROR, HELIX_CODE_NOT_FOUND, "this stream has no picture to repeat: "
-                                                     "send one"));
+        helix_stream_op_fail(stream, op,
+                             g_error_new(HELIX_ERROR, HELIX_CODE_NOT_FOUND,
+                                         "this stream has no picture to repeat: "
+                                         "send one"));
     }
 }
 

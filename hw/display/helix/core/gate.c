@@ -2,22 +2,22 @@
 /* gate.c - as many threads at a time as there are processors, a short stay each, in the order in which they came. */
 #include "gate.h"
 
-#define LEAST 2u                /* the other one works while the first one's threads wait for each other */
-#define STAY_US 16000           /* a frame at 60 fps is as long */
-#define REST_US 4000            /* who only waits for an answer before it asks again is back sooner, on a busy machine too */
-#define PATIENCE_US 500000      /* a thread that is at one picture that long hangs: no other waits for it */
+#define LEAST 2u           /* the other one works while the first one's threads wait for each other */
+#define STAY_US 16000      /* a frame at 60 fps is as long */
+#define REST_US 4000       /* who only waits for an answer before it asks again is back sooner, on a busy machine too */
+#define PATIENCE_US 500000 /* a thread that is at one picture that long hangs: no other waits for it */
 
 /* A thread that was at the gate once. */
 typedef struct Guest {
-    GCond turn;                 /* it is inside */
-    gboolean rested;            /* it was away for a while before it came */
-    gint64 in, since;           /* its stay and its picture began, g_get_monotonic_time(); 0: it is not inside */
-    gint64 out;                 /* its last stay ended */
+    GCond turn;       /* it is inside */
+    gboolean rested;  /* it was away for a while before it came */
+    gint64 in, since; /* its stay and its picture began, g_get_monotonic_time(); 0: it is not inside */
+    gint64 out;       /* its last stay ended */
 } Guest;
 
-static GMutex lock;             /* of what follows, and of every Guest */
-static GQueue inside = G_QUEUE_INIT;    /* Guest, by since */
-static GQueue waiting = G_QUEUE_INIT;   /* Guest, in the order in which they came */
+static GMutex lock;                   /* of what follows, and of every Guest */
+static GQueue inside = G_QUEUE_INIT;  /* Guest, by since */
+static GQueue waiting = G_QUEUE_INIT; /* Guest, in the order in which they came */
 
 static void guest_free(gpointer data)
 {
@@ -101,7 +101,7 @@ static void wait_turn(Guest *guest)
         if (first && g_cond_wait_until(&guest->turn, &lock, ((Guest *)first->data)->since + PATIENCE_US)) {
             continue;
         }
-        let_in();               /* one that was at work hangs, or all do */
+        let_in(); /* one that was at work hangs, or all do */
     }
 }
 

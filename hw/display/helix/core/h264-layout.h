@@ -7,11 +7,11 @@
 
 /* Bit positions in the RBSP, counted from the NAL unit's header; all but the first are 0 without a VUI. */
 typedef struct HelixSpsLayout {
-    gsize vui_flag;             /* vui_parameters_present_flag */
-    gsize aspect_end;           /* overscan_info_present_flag */
-    gsize signal_begin, signal_end;     /* video_signal_type_present_flag up to chroma_loc_info_present_flag */
-    gsize chroma_end;           /* timing_info_present_flag */
-    gsize restriction;          /* bitstream_restriction_flag */
+    gsize vui_flag;                 /* vui_parameters_present_flag */
+    gsize aspect_end;               /* overscan_info_present_flag */
+    gsize signal_begin, signal_end; /* video_signal_type_present_flag up to chroma_loc_info_present_flag */
+    gsize chroma_end;               /* timing_info_present_flag */
+    gsize restriction;              /* bitstream_restriction_flag */
     /* motion_vectors_over_pic_boundaries_flag up to max_num_reorder_frames; 0 without */
     gsize limits_begin, limits_end;
 } HelixSpsLayout;

@@ -2,8 +2,9 @@
 /*
  * h264-rewrite.c - a sequence parameter set rewritten for a stream without delay (ITU-T H.264, 7.3.2.1.1 and E.1.1).
  *
- * Bits are copied, not parsed values written back, so that what is not known here cannot be lost: only the places matter where
- * the VUI's aspect ratio, its signal type with the chroma location behind it, and its bitstream_restriction begin and end.
+ * Bits are copied, not parsed values written back, so that what is not known here cannot be lost: only the places
+ * matter where the VUI's aspect ratio, its signal type with the chroma location behind it, and its
+ * bitstream_restriction begin and end.
  */
 #include "h264-layout.h"
 
@@ -58,8 +59,8 @@ static void put_chroma_loc(HelixBitWriter *writer, const HelixVui *vui)
 }
 
 /* Of an SPS that has a VUI, all of that up to the bitstream_restriction. */
-static void put_known_vui(HelixBitWriter *writer, const HelixSps *sps, const HelixSpsLayout *layout, const HelixVui *vui,
-                          const GByteArray *rbsp)
+static void put_known_vui(HelixBitWriter *writer, const HelixSps *sps, const HelixSpsLayout *layout,
+                          const HelixVui *vui, const GByteArray *rbsp)
 {
     put_aspect_ratio(writer, vui);
     copy_bits(writer, rbsp, layout->aspect_end, layout->signal_begin);
@@ -76,14 +77,14 @@ static void put_known_vui(HelixBitWriter *writer, const HelixSps *sps, const Hel
 static void put_new_vui(HelixBitWriter *writer, const HelixSps *sps, const HelixVui *vui)
 {
     put_aspect_ratio(writer, vui);
-    helix_bits_put(writer, 1, 0);                       /* overscan_info_present_flag */
+    helix_bits_put(writer, 1, 0); /* overscan_info_present_flag */
     put_signal_type(writer, sps, vui);
     if (vui->chroma_loc) {
         put_chroma_loc(writer, vui);
     } else {
         helix_bits_put(writer, 1, 0);
     }
-    helix_bits_put(writer, 4, 0);                       /* timing, nal_hrd, vcl_hrd, pic_struct: not present */
+    helix_bits_put(writer, 4, 0); /* timing, nal_hrd, vcl_hrd, pic_struct: not present */
 }
 
 static void put_restriction(HelixBitWriter *writer, const HelixSps *sps, const HelixSpsLayout *layout,
@@ -117,7 +118,7 @@ GByteArray *helix_h264_rewrite_sps(const guint8 *nal, gsize size, const HelixVui
         return NULL;
     }
     rbsp = rbsp_of(nal, size);
-    copy_bits(&writer, rbsp, 8, layout.vui_flag);       /* behind the header, which append_nal writes */
+    copy_bits(&writer, rbsp, 8, layout.vui_flag); /* behind the header, which append_nal writes */
     helix_bits_put(&writer, 1, 1);
     if (sps.vui) {
         put_known_vui(&writer, &sps, &layout, &resolved, rbsp);

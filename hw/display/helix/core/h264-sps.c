@@ -4,17 +4,17 @@
 
 #include "h264-layout.h"
 
-#define UNSPECIFIED_FORMAT 5u   /* video_format, table E-2 */
-#define EXTENDED_SAR 255u       /* aspect_ratio_idc, table E-1 */
+#define UNSPECIFIED_FORMAT 5u /* video_format, table E-2 */
+#define EXTENDED_SAR 255u     /* aspect_ratio_idc, table E-1 */
 
 /* ---- reading bits ---- */
 
 /* Reads a NAL unit's payload past its emulation prevention. An error sticks: read straight through, check once. */
 typedef struct BitReader {
     const guint8 *data, *end;
-    guint bit;                  /* of *data, 0 the most significant */
-    guint zeros;                /* zero bytes just before *data */
-    gsize position;             /* bits read of the RBSP, the NAL unit's header included */
+    guint bit;      /* of *data, 0 the most significant */
+    guint zeros;    /* zero bytes just before *data */
+    gsize position; /* bits read of the RBSP, the NAL unit's header included */
     gboolean failed;
 } BitReader;
 
@@ -103,7 +103,7 @@ static void skip_scaling_list(BitReader *reader, guint size)
         if (next != 0) {
             gint32 delta = get_se(reader);
 
-            if (delta < -128 || delta > 127) {      /* 7.4.2.1.1.1 */
+            if (delta < -128 || delta > 127) { /* 7.4.2.1.1.1 */
                 reader->failed = TRUE;
                 return;
             }
@@ -117,12 +117,12 @@ static void parse_high_fields(BitReader *reader, HelixSps *sps)
 {
     sps->chroma_format_idc = (guint8)get_ue_max(reader, 3);
     if (sps->chroma_format_idc == 3) {
-        get_flag(reader);       /* separate_colour_plane_flag */
+        get_flag(reader); /* separate_colour_plane_flag */
     }
     sps->bit_depth_luma = (guint8)(8 + get_ue_max(reader, 6));
     sps->bit_depth_chroma = (guint8)(8 + get_ue_max(reader, 6));
-    get_flag(reader);           /* qpprime_y_zero_transform_bypass_flag */
-    if (get_flag(reader)) {     /* seq_scaling_matrix_present_flag */
+    get_flag(reader);       /* qpprime_y_zero_transform_bypass_flag */
+    if (get_flag(reader)) { /* seq_scaling_matrix_present_flag */
         guint lists = sps->chroma_format_idc == 3 ? 12 : 8;
 
         for (guint i = 0; i < lists; i++) {
@@ -164,9 +164,9 @@ static void parse_size(BitReader *reader, HelixSps *sps)
     if (!sps->frame_mbs_only) {
         height *= 2;
         unit_y *= 2;
-        get_flag(reader);       /* mb_adaptive_frame_field_flag */
+        get_flag(reader); /* mb_adaptive_frame_field_flag */
     }
-    get_flag(reader);           /* direct_8x8_inference_flag */
+    get_flag(reader); /* direct_8x8_inference_flag */
     if (get_flag(reader)) {
         crop_x = ((guint64)get_ue(reader) + get_ue(reader)) * unit_x;
         crop_y = ((guint64)get_ue(reader) + get_ue(reader)) * unit_y;
@@ -194,8 +194,8 @@ static void skip_hrd(BitReader *reader)
 
 /* By aspect_ratio_idc, table E-1. */
 static const guint8 ratios[17][2] = {
-    { 0, 0 }, { 1, 1 }, { 12, 11 }, { 10, 11 }, { 16, 11 }, { 40, 33 }, { 24, 11 }, { 20, 11 }, { 32, 11 },
-    { 80, 33 }, { 18, 11 }, { 15, 11 }, { 64, 33 }, { 160, 99 }, { 4, 3 }, { 3, 2 }, { 2, 1 },
+    { 0, 0 },   { 1, 1 },   { 12, 11 }, { 10, 11 }, { 16, 11 },  { 40, 33 }, { 24, 11 }, { 20, 11 }, { 32, 11 },
+    { 80, 33 }, { 18, 11 }, { 15, 11 }, { 64, 33 }, { 160, 99 }, { 4, 3 },   { 3, 2 },   { 2, 1 },
 };
 
 static void parse_sar(BitReader *reader, HelixSps *sps)
@@ -231,7 +231,7 @@ static void parse_restriction(BitReader *reader, HelixSps *sps, HelixSpsLayout *
         return;
     }
     layout->limits_begin = reader->position;
-    get_flag(reader);           /* motion_vectors_over_pic_boundaries_flag */
+    get_flag(reader); /* motion_vectors_over_pic_boundaries_flag */
     for (guint i = 0; i < 4; i++) {
         get_ue(reader);
     }
@@ -248,7 +248,7 @@ static void parse_vui(BitReader *reader, HelixSps *sps, HelixSpsLayout *layout)
         parse_sar(reader, sps);
     }
     layout->aspect_end = reader->position;
-    if (get_flag(reader)) {     /* overscan_info_present_flag */
+    if (get_flag(reader)) { /* overscan_info_present_flag */
         get_flag(reader);
     }
     layout->signal_begin = reader->position;
@@ -277,9 +277,9 @@ static void parse_vui(BitReader *reader, HelixSps *sps, HelixSpsLayout *layout)
         skip_hrd(reader);
     }
     if (nal_hrd || vcl_hrd) {
-        get_flag(reader);       /* low_delay_hrd_flag */
+        get_flag(reader); /* low_delay_hrd_flag */
     }
-    get_flag(reader);           /* pic_struct_present_flag */
+    get_flag(reader); /* pic_struct_present_flag */
     parse_restriction(reader, sps, layout);
 }
 
@@ -287,17 +287,22 @@ gboolean helix_h264_scan_sps(const guint8 *nal, gsize size, HelixSps *sps, Helix
 {
     BitReader reader = { 0 };
 
-    *sps = (HelixSps) {
-        .chroma_format_idc = 1, .bit_depth_luma = 8, .bit_depth_chroma = 8, .video_format = UNSPECIFIED_FORMAT,
-        .primaries = HELIX_H264_UNSPECIFIED, .transfer = HELIX_H264_UNSPECIFIED, .matrix = HELIX_H264_UNSPECIFIED,
+    *sps = (HelixSps){
+        .chroma_format_idc = 1,
+        .bit_depth_luma = 8,
+        .bit_depth_chroma = 8,
+        .video_format = UNSPECIFIED_FORMAT,
+        .primaries = HELIX_H264_UNSPECIFIED,
+        .transfer = HELIX_H264_UNSPECIFIED,
+        .matrix = HELIX_H264_UNSPECIFIED,
     };
-    *layout = (HelixSpsLayout) { 0 };
+    *layout = (HelixSpsLayout){ 0 };
     if (size < 4 || (nal[0] & 0x9f) != HELIX_NAL_SPS) {
         return FALSE;
     }
     reader.data = nal;
     reader.end = nal + size;
-    get_bits(&reader, 8);       /* the header */
+    get_bits(&reader, 8); /* the header */
     sps->profile_idc = (guint8)get_bits(&reader, 8);
     sps->constraints = (guint8)get_bits(&reader, 8);
     sps->level_idc = (guint8)get_bits(&reader, 8);
@@ -308,7 +313,7 @@ gboolean helix_h264_scan_sps(const guint8 *nal, gsize size, HelixSps *sps, Helix
     sps->log2_max_frame_num = (guint8)(4 + get_ue_max(&reader, 12));
     parse_poc(&reader, sps);
     sps->max_num_ref_frames = get_ue_max(&reader, 16);
-    get_flag(&reader);          /* gaps_in_frame_num_value_allowed_flag */
+    get_flag(&reader); /* gaps_in_frame_num_value_allowed_flag */
     parse_size(&reader, sps);
     layout->vui_flag = reader.position;
     sps->vui = get_flag(&reader);
@@ -348,7 +353,7 @@ static void put_vui(HelixBitWriter *writer, const HelixSps *sps)
     helix_bits_put(writer, 1, 0);                       /* overscan_info_present_flag */
     helix_bits_put(writer, 1, sps->colour_description); /* video_signal_type_present_flag */
     if (sps->colour_description) {
-        helix_bits_put(writer, 3, UNSPECIFIED_FORMAT);  /* video_format */
+        helix_bits_put(writer, 3, UNSPECIFIED_FORMAT); /* video_format */
         helix_bits_put(writer, 1, sps->full_range);
         helix_bits_put(writer, 1, 1);
         helix_bits_put(writer, 8, sps->primaries);
@@ -366,13 +371,13 @@ static void put_vui(HelixBitWriter *writer, const HelixSps *sps)
         helix_bits_put(writer, 32, sps->time_scale);
         helix_bits_put(writer, 1, sps->fixed_frame_rate);
     }
-    helix_bits_put(writer, 3, 0);                       /* no HRD parameters, no pic_struct */
+    helix_bits_put(writer, 3, 0); /* no HRD parameters, no pic_struct */
     helix_bits_put(writer, 1, sps->bitstream_restriction);
     if (sps->bitstream_restriction) {
-        helix_bits_put(writer, 1, 1);                   /* motion_vectors_over_pic_boundaries_flag */
-        helix_bits_put_ue(writer, 0);                   /* max_bytes_per_pic_denom: no limit */
-        helix_bits_put_ue(writer, 0);                   /* max_bits_per_mb_denom: no limit */
-        helix_bits_put_ue(writer, 16);                  /* log2_max_mv_length_horizontal: what is inferred without */
+        helix_bits_put(writer, 1, 1);  /* motion_vectors_over_pic_boundaries_flag */
+        helix_bits_put_ue(writer, 0);  /* max_bytes_per_pic_denom: no limit */
+        helix_bits_put_ue(writer, 0);  /* max_bits_per_mb_denom: no limit */
+        helix_bits_put_ue(writer, 16); /* log2_max_mv_length_horizontal: what is inferred without */
         helix_bits_put_ue(writer, 16);
         helix_bits_put_ue(writer, sps->max_num_reorder_frames);
         helix_bits_put_ue(writer, sps->max_dec_frame_buffering);
@@ -389,23 +394,23 @@ void helix_h264_append_sps(GByteArray *out, const HelixSps *sps)
     helix_bits_put(&writer, 8, sps->profile_idc);
     helix_bits_put(&writer, 8, sps->constraints);
     helix_bits_put(&writer, 8, sps->level_idc);
-    helix_bits_put_ue(&writer, 0);                      /* seq_parameter_set_id */
+    helix_bits_put_ue(&writer, 0); /* seq_parameter_set_id */
     if (has_chroma_format(sps->profile_idc)) {
-        helix_bits_put_ue(&writer, 1);                  /* chroma_format_idc: 4:2:0 */
-        helix_bits_put_ue(&writer, 0);                  /* 8 bits */
+        helix_bits_put_ue(&writer, 1); /* chroma_format_idc: 4:2:0 */
+        helix_bits_put_ue(&writer, 0); /* 8 bits */
         helix_bits_put_ue(&writer, 0);
-        helix_bits_put(&writer, 2, 0);                  /* no transform bypass, no scaling matrix */
+        helix_bits_put(&writer, 2, 0); /* no transform bypass, no scaling matrix */
     }
     helix_bits_put_ue(&writer, sps->log2_max_frame_num - 4u);
-    helix_bits_put_ue(&writer, 2);                      /* pic_order_cnt_type: output order is decoding order */
-    helix_bits_put_ue(&writer, 1);                      /* max_num_ref_frames */
-    helix_bits_put(&writer, 1, 0);                      /* gaps_in_frame_num_value_allowed_flag */
+    helix_bits_put_ue(&writer, 2); /* pic_order_cnt_type: output order is decoding order */
+    helix_bits_put_ue(&writer, 1); /* max_num_ref_frames */
+    helix_bits_put(&writer, 1, 0); /* gaps_in_frame_num_value_allowed_flag */
     helix_bits_put_ue(&writer, mb_width - 1);
     helix_bits_put_ue(&writer, mb_height - 1);
-    helix_bits_put(&writer, 2, 3);                      /* frame_mbs_only_flag, direct_8x8_inference_flag */
+    helix_bits_put(&writer, 2, 3); /* frame_mbs_only_flag, direct_8x8_inference_flag */
     helix_bits_put(&writer, 1, crop_right || crop_bottom);
     if (crop_right || crop_bottom) {
-        helix_bits_put_ue(&writer, 0);                  /* units of two samples (table 6-1, equation 7-19) */
+        helix_bits_put_ue(&writer, 0); /* units of two samples (table 6-1, equation 7-19) */
         helix_bits_put_ue(&writer, crop_right);
         helix_bits_put_ue(&writer, 0);
         helix_bits_put_ue(&writer, crop_bottom);

@@ -2,7 +2,7 @@
 /* h264-vui.c - what decoders are told of the pictures: which values ITU-T H.264 (08/2021), E.2.1 knows. */
 #include "h264.h"
 
-#define LAST_CHROMA_LOC 6u      /* chroma_sample_loc_type 5, plus 1 */
+#define LAST_CHROMA_LOC 6u /* chroma_sample_loc_type 5, plus 1 */
 
 HelixVui helix_h264_vui_resolve(HelixVui vui)
 {
@@ -36,5 +36,6 @@ const char *helix_h264_vui_fault(const HelixVui *vui)
     if (!is_listed(vui->matrix, 14)) {
         return "matrix_coefficients are 1, 2 or 4 to 14 (table E-5), or 0 for BT.709";
     }
-    return vui->chroma_loc > LAST_CHROMA_LOC ? "a chroma location is 1 to 6, chroma_sample_loc_type plus 1, or 0" : NULL;
+    return vui->chroma_loc > LAST_CHROMA_LOC ? "a chroma location is 1 to 6, chroma_sample_loc_type plus 1, or 0"
+                                             : NULL;
 }

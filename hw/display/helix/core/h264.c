@@ -23,12 +23,14 @@ gboolean helix_h264_next_nal(const guint8 *stream, gsize size, gsize *position, 
         gsize begin = start + 3, next = find_start_code(stream, size, begin), end = next;
 
         while (end > begin && stream[end - 1] == 0) {
-            end--;              /* trailing_zero_8bits, or the first byte of a longer start code */
+            end--; /* trailing_zero_8bits, or the first byte of a longer start code */
         }
         if (end > begin) {
-            *nal = (HelixNal) {
-                .data = stream + begin, .size = end - begin,
-                .type = stream[begin] & 0x1f, .ref_idc = (stream[begin] >> 5) & 3,
+            *nal = (HelixNal){
+                .data = stream + begin,
+                .size = end - begin,
+                .type = stream[begin] & 0x1f,
+                .ref_idc = (stream[begin] >> 5) & 3,
             };
             *position = next;
             return TRUE;
@@ -85,7 +87,7 @@ void helix_bits_put_ue(HelixBitWriter *writer, guint32 value)
 
 void helix_bits_put_se(HelixBitWriter *writer, gint32 value)
 {
-    helix_bits_put_ue(writer, value > 0 ? (guint32)value * 2 - 1 : (guint32)-(gint64)value * 2);
+    helix_bits_put_ue(writer, value > 0 ? (guint32)value * 2 - 1 : (guint32) - (gint64)value * 2);
 }
 
 void helix_bits_put_trailing(HelixBitWriter *writer)
@@ -138,7 +140,7 @@ guint helix_h264_level(guint32 width, guint32 height, guint32 fps_num, guint32 f
                        guint at_least)
 {
     guint64 mb_width = ((guint64)width + 15) / 16, mb_height = ((guint64)height + 15) / 16, mbs = mb_width * mb_height;
-    guint64 bits_per_kbit = profile == HELIX_PROFILE_HIGH ? 1250 : 1000;    /* cpbBrVclFactor, table A-2 */
+    guint64 bits_per_kbit = profile == HELIX_PROFILE_HIGH ? 1250 : 1000; /* cpbBrVclFactor, table A-2 */
     guint fits_size = 0;
 
     for (guint i = 0; i < G_N_ELEMENTS(levels); i++) {

@@ -11,27 +11,27 @@
 #include <glib.h>
 
 /* nal_unit_type, table 7-1 */
-#define HELIX_NAL_SLICE     1u
-#define HELIX_NAL_IDR       5u
-#define HELIX_NAL_SEI       6u
-#define HELIX_NAL_SPS       7u
-#define HELIX_NAL_PPS       8u
-#define HELIX_NAL_AUD       9u
+#define HELIX_NAL_SLICE 1u
+#define HELIX_NAL_IDR 5u
+#define HELIX_NAL_SEI 6u
+#define HELIX_NAL_SPS 7u
+#define HELIX_NAL_PPS 8u
+#define HELIX_NAL_AUD 9u
 
 /* profile_idc, annex A.2 */
-#define HELIX_PROFILE_BASELINE  66u
-#define HELIX_PROFILE_MAIN      77u
-#define HELIX_PROFILE_HIGH      100u
+#define HELIX_PROFILE_BASELINE 66u
+#define HELIX_PROFILE_MAIN 77u
+#define HELIX_PROFILE_HIGH 100u
 
 /* Code points of tables E-3 to E-5 for BT.709, and the three others' "unspecified". */
-#define HELIX_H264_BT709        1u
-#define HELIX_H264_UNSPECIFIED  2u
+#define HELIX_H264_BT709 1u
+#define HELIX_H264_UNSPECIFIED 2u
 
 /* ---- NAL units (annex B, 7.3.1) ---- */
 
 typedef struct HelixNal {
-    const guint8 *data;         /* the NAL unit's header byte, then its payload with emulation prevention in place */
-    gsize size;                 /* > 0; trailing zero bytes are not counted */
+    const guint8 *data; /* the NAL unit's header byte, then its payload with emulation prevention in place */
+    gsize size;         /* > 0; trailing zero bytes are not counted */
     guint8 type, ref_idc;
 } HelixNal;
 
@@ -47,15 +47,15 @@ void helix_h264_append_nal(GByteArray *out, guint8 ref_idc, guint8 type, const g
 /* ---- bits, most significant first (7.2, 9.1) ---- */
 
 typedef struct HelixBitWriter {
-    GByteArray *bytes;          /* whole bytes written so far; the caller's */
-    guint8 partial;             /* bits of the next one, left-aligned */
-    guint n_partial;            /* how many, 0 to 7 */
+    GByteArray *bytes; /* whole bytes written so far; the caller's */
+    guint8 partial;    /* bits of the next one, left-aligned */
+    guint n_partial;   /* how many, 0 to 7 */
 } HelixBitWriter;
 
-void helix_bits_put(HelixBitWriter *writer, guint n, guint32 value);    /* u(n), n <= 32 */
-void helix_bits_put_ue(HelixBitWriter *writer, guint32 value);          /* ue(v), value < 2^32 - 1 */
-void helix_bits_put_se(HelixBitWriter *writer, gint32 value);           /* se(v) */
-void helix_bits_put_trailing(HelixBitWriter *writer);                   /* rbsp_trailing_bits() */
+void helix_bits_put(HelixBitWriter *writer, guint n, guint32 value); /* u(n), n <= 32 */
+void helix_bits_put_ue(HelixBitWriter *writer, guint32 value);       /* ue(v), value < 2^32 - 1 */
+void helix_bits_put_se(HelixBitWriter *writer, gint32 value);        /* se(v) */
+void helix_bits_put_trailing(HelixBitWriter *writer);                /* rbsp_trailing_bits() */
 
 /* ---- what decoders are told of the pictures (E.2.1) ---- */
 
@@ -76,7 +76,7 @@ const char *helix_h264_vui_fault(const HelixVui *vui);
 
 typedef struct HelixSps {
     guint8 profile_idc;
-    guint8 constraints;         /* constraint_set0_flag is bit 7, set5 bit 2 */
+    guint8 constraints; /* constraint_set0_flag is bit 7, set5 bit 2 */
     guint8 level_idc;
     guint8 id;
     guint8 chroma_format_idc, bit_depth_luma, bit_depth_chroma;
@@ -84,16 +84,16 @@ typedef struct HelixSps {
     guint8 poc_type, log2_max_poc_lsb;
     guint32 max_num_ref_frames;
     gboolean frame_mbs_only;
-    guint32 width, height;      /* luma samples after cropping */
+    guint32 width, height; /* luma samples after cropping */
 
-    gboolean vui;               /* vui_parameters_present_flag; what follows is 0 or "unspecified" without it */
-    guint16 sar_width, sar_height;      /* 0: not said */
-    guint8 video_format;        /* 5, unspecified, if not said */
+    gboolean vui;                  /* vui_parameters_present_flag; what follows is 0 or "unspecified" without it */
+    guint16 sar_width, sar_height; /* 0: not said */
+    guint8 video_format;           /* 5, unspecified, if not said */
     gboolean full_range;
     gboolean colour_description;
     guint8 primaries, transfer, matrix;
     gboolean chroma_loc;
-    guint8 chroma_loc_type;     /* 6.2, figure E-1: 0 left, 1 centre */
+    guint8 chroma_loc_type; /* 6.2, figure E-1: 0 left, 1 centre */
     gboolean timing;
     guint32 num_units_in_tick, time_scale;
     gboolean fixed_frame_rate;
@@ -111,11 +111,12 @@ gboolean helix_h264_parse_sps(const guint8 *nal, gsize size, HelixSps *sps);
 void helix_h264_append_sps(GByteArray *out, const HelixSps *sps);
 
 /*
- * The SPS in @nal once more (header byte first, no start code), with the aspect ratio, colour description and chroma location of
- * @vui, and a bitstream_restriction that allows no reordering and buffers as many frames as are referred to; every other element
- * keeps its bits, and so does a video_full_range_flag that is 1. An encoder's SPS
- * without bitstream_restriction (E.2.1) makes a decoder expect pictures out of order and hold back a whole buffer of them.
- * Only for streams whose encoder was told not to reorder. NULL where helix_h264_parse_sps() is FALSE. The caller frees it.
+ * The SPS in @nal once more (header byte first, no start code), with the aspect ratio, colour description and chroma
+ * location of
+ * @vui, and a bitstream_restriction that allows no reordering and buffers as many frames as are referred to; every
+ * other element keeps its bits, and so does a video_full_range_flag that is 1. An encoder's SPS without
+ * bitstream_restriction (E.2.1) makes a decoder expect pictures out of order and hold back a whole buffer of them. Only
+ * for streams whose encoder was told not to reorder. NULL where helix_h264_parse_sps() is FALSE. The caller frees it.
  */
 GByteArray *helix_h264_rewrite_sps(const guint8 *nal, gsize size, const HelixVui *vui);
 

@@ -13,32 +13,32 @@ struct HelixHost {
     gboolean hardware_only;
     guint max_in_flight, max_streams, max_connections, max_encoders;
     gboolean privileged_ports;
-    gint64 idle_timeout, stall_timeout;     /* us */
+    gint64 idle_timeout, stall_timeout; /* us */
     const HelixResolver *resolver;
     gpointer resolver_data;
     const HelixHostHooks *hooks;
     gpointer hooks_data;
 
-    HelixLater *later;          /* of its context */
+    HelixLater *later; /* of its context */
     HelixCrew *crew;
-    HelixSurfacePool *pool;     /* of every picture in host memory */
-    HelixTask free_task;        /* frees what the main loop's thread has let go of it */
+    HelixSurfacePool *pool; /* of every picture in host memory */
+    HelixTask free_task;    /* frees what the main loop's thread has let go of it */
     GList *sessions;
-    GQueue remains;             /* GByteArray, of 16 MiB at most: answers whose session is gone */
-    HelixTask bury;             /* frees them */
+    GQueue remains; /* GByteArray, of 16 MiB at most: answers whose session is gone */
+    HelixTask bury; /* frees them */
     GMainContext *context;
-    GSource *clock;             /* looks for stalled sessions; NULL: there are none at all */
+    GSource *clock; /* looks for stalled sessions; NULL: there are none at all */
     guint n_streams;
-    guint *unwanted;            /* look-ups under way of streams that have ended; g_rc_box, as look-ups may outlive the host */
+    guint *unwanted; /* look-ups under way of streams that have ended; g_rc_box, as look-ups may outlive the host */
     gboolean running;
-    guint64 gpu;                /* counts resets: a request of another one's than its own names nothing */
-    gboolean gpu_lost;          /* helix_host_lose_gpu() came, helix_host_reset() not yet */
+    guint64 gpu;       /* counts resets: a request of another one's than its own names nothing */
+    gboolean gpu_lost; /* helix_host_lose_gpu() came, helix_host_reset() not yet */
     gboolean retired;
-    HelixTask retire;           /* closes what is left */
+    HelixTask retire; /* closes what is left */
     void (*gone)(gpointer data);
     gpointer gone_data;
-    gint64 log_credit;          /* us: lines that may be logged at once */
-    gint64 log_last;            /* g_get_monotonic_time() of the last try */
+    gint64 log_credit; /* us: lines that may be logged at once */
+    gint64 log_last;   /* g_get_monotonic_time() of the last try */
     guint log_left_out;
     HelixStats stats;
 };

@@ -53,8 +53,10 @@ static gboolean check_limit(const char *name, guint64 value, guint64 least, guin
     if (value == 0 || (value >= least && value <= most)) {
         return TRUE;
     }
-    g_set_error(error, HELIX_ERROR, HELIX_CODE_INVALID, "%s=%" G_GUINT64_FORMAT " is out of range: from %" G_GUINT64_FORMAT " to %"
-                G_GUINT64_FORMAT ", or 0 for the default", name, value, least, most);
+    g_set_error(error, HELIX_ERROR, HELIX_CODE_INVALID,
+                "%s=%" G_GUINT64_FORMAT " is out of range: from %" G_GUINT64_FORMAT " to %" G_GUINT64_FORMAT
+                ", or 0 for the default",
+                name, value, least, most);
     return FALSE;
 }
 
@@ -65,7 +67,8 @@ static gboolean check_limits(const HelixHostConfig *config, GError **error)
         check_limit("helix-max-streams", config->max_streams, 1, 256, error) &&
         check_limit("helix-max-connections", config->max_connections, 1, 1024, error) &&
         check_limit("helix-max-encoders", config->max_encoders, 1, 512, error) &&
-        check_limit("helix-max-memory", config->max_memory, G_GUINT64_CONSTANT(1) << 20, G_GUINT64_CONSTANT(1) << 36, error);
+        check_limit("helix-max-memory", config->max_memory, G_GUINT64_CONSTANT(1) << 20, G_GUINT64_CONSTANT(1) << 36,
+                    error);
 }
 
 /* To give the pages of a large one back takes the system half a millisecond. */
@@ -133,8 +136,10 @@ HelixHost *helix_host_new(const HelixHostConfig *config, GError **error)
     host->max_connections = config->max_connections ? config->max_connections : HELIX_DEFAULT_MAX_CONNECTIONS;
     host->max_encoders = config->max_encoders ? config->max_encoders : 2 * host->max_streams;
     host->privileged_ports = config->privileged_ports;
-    host->idle_timeout = (config->idle_timeout_ms ? config->idle_timeout_ms : IDLE_TIMEOUT_MS) * G_TIME_SPAN_MILLISECOND;
-    host->stall_timeout = (config->stall_timeout_ms ? config->stall_timeout_ms : STALL_TIMEOUT_MS) * G_TIME_SPAN_MILLISECOND;
+    host->idle_timeout = (config->idle_timeout_ms ? config->idle_timeout_ms : IDLE_TIMEOUT_MS) *
+        G_TIME_SPAN_MILLISECOND;
+    host->stall_timeout = (config->stall_timeout_ms ? config->stall_timeout_ms : STALL_TIMEOUT_MS) *
+        G_TIME_SPAN_MILLISECOND;
     host->resolver = config->resolver;
     host->resolver_data = config->resolver_data;
     host->hooks = config->hooks;
@@ -175,7 +180,7 @@ void helix_host_free(HelixHost *host)
     helix_later_remove(host->later, &host->retire);
     helix_crew_free(host->crew);
     if (host->sessions) {
-        return;                 /* called from inside of one, at the program's exit: it finds its host, and nothing runs again */
+        return; /* called from inside of one, at the program's exit: it finds its host, and nothing runs again */
     }
     if (host->gone) {
         host->gone(host->gone_data);

@@ -4,14 +4,14 @@
 #include "turn.h"
 
 struct HelixLater {
-    GSource source;             /* first: the queue is its source */
+    GSource source; /* first: the queue is its source */
     GMainContext *context;
-    guint refs;                 /* under the lock */
+    guint refs; /* under the lock */
     GQueue tasks;
 };
 
-static GMutex lock;             /* of all_queues, and of refs */
-static GHashTable *all_queues;  /* GMainContext to HelixLater */
+static GMutex lock;            /* of all_queues, and of refs */
+static GHashTable *all_queues; /* GMainContext to HelixLater */
 
 /* Asked once a turn of the loop. */
 static gboolean prepare(GSource *source, gint *timeout)
@@ -100,7 +100,8 @@ void helix_later_unref(HelixLater *later)
     }
 }
 
-/* The loop's own thread looks before it sleeps; what comes from a timer of QEMU's, or another thread with the BQL, wakes it. */
+/* The loop's own thread looks before it sleeps; what comes from a timer of QEMU's, or another thread with the BQL,
+ * wakes it. */
 void helix_later_add(HelixLater *later, HelixTask *task)
 {
     if (task->link.data) {

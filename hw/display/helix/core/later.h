@@ -2,8 +2,8 @@
 /*
  * later.h - work that goes on in a later turn of the main loop, because a turn's budget (turn.h) is spent.
  *
- * One queue a GMainContext, first in, first out: connections and streams that were cut off take turns. In each turn tasks are run
- * until the budget is spent, and one at least. Main loop only.
+ * One queue a GMainContext, first in, first out: connections and streams that were cut off take turns. In each turn
+ * tasks are run until the budget is spent, and one at least. Main loop only.
  */
 #ifndef HELIX_LATER_H
 #define HELIX_LATER_H
@@ -14,9 +14,10 @@ typedef struct HelixLater HelixLater;
 
 /* Embedded in what has the work; all zero but for run. */
 typedef struct HelixTask {
-    /* Called in a turn's scope, once for each time that it was added. It may add, remove and free its own and other tasks. */
+    /* Called in a turn's scope, once for each time that it was added. It may add, remove and free its own and other
+     * tasks. */
     void (*run)(struct HelixTask *task);
-    GList link;                 /* in the queue if link.data is set */
+    GList link; /* in the queue if link.data is set */
 } HelixTask;
 
 /* The queue of @context, NULL is the default one; a reference, from any thread. */

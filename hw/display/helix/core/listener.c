@@ -2,8 +2,9 @@
 /*
  * listener.c - a UNIX socket that only this user can reach.
  *
- * The folder and those above it are checked first: in one that others may write, the socket could be replaced. The path's lock
- * says that no other program listens there. bind() makes the file with mode 0600 and nobody can connect before listen().
+ * The folder and those above it are checked first: in one that others may write, the socket could be replaced. The
+ * path's lock says that no other program listens there. bind() makes the file with mode 0600 and nobody can connect
+ * before listen().
  */
 #include <errno.h>
 #include <string.h>
@@ -19,17 +20,17 @@
 #include "trusted-path.h"
 #include "turn.h"
 
-#define BACKLOG 128         /* one that does not block gets EAGAIN beyond it */
-#define RETRY_SECONDS 1     /* after running out of descriptors: the event would come again at once */
+#define BACKLOG 128     /* one that does not block gets EAGAIN beyond it */
+#define RETRY_SECONDS 1 /* after running out of descriptors: the event would come again at once */
 
 struct HelixListener {
     GMainContext *context;
     int fd;
     char *path;
     HelixSocketLock *lock;
-    GSource *source;            /* NULL: not ready for another connection */
+    GSource *source; /* NULL: not ready for another connection */
     HelixChannelAccept accept;
-    gboolean (*ready)(gpointer data);   /* may be NULL */
+    gboolean (*ready)(gpointer data); /* may be NULL */
     gpointer data;
 };
 
@@ -49,7 +50,7 @@ static gboolean listen_at(HelixListener *listener, const struct sockaddr_un *add
     if (!helix_socket_prepare(listener->fd, error)) {
         return FALSE;
     }
-    fchmod(listener->fd, S_IRUSR | S_IWUSR);    /* Linux: the mode the file is made with */
+    fchmod(listener->fd, S_IRUSR | S_IWUSR); /* Linux: the mode the file is made with */
     if (bind(listener->fd, (const struct sockaddr *)address, sizeof *address) < 0) {
         return fail(listener, error);
     }
@@ -155,8 +156,8 @@ void helix_listener_resume(HelixListener *listener)
     }
 }
 
-HelixListener *helix_listener_new(GMainContext *context, const char *address, HelixChannelAccept accept_cb, gpointer data,
-                                  GError **error)
+HelixListener *helix_listener_new(GMainContext *context, const char *address, HelixChannelAccept accept_cb,
+                                  gpointer data, GError **error)
 {
     g_autofree char *folder = NULL;
     struct sockaddr_un unix_address;

@@ -19,25 +19,25 @@ typedef enum HelixOpState { HELIX_OP_WAITING, HELIX_OP_RESOLVING, HELIX_OP_ENCOD
 typedef struct HelixOp {
     HelixOpKind kind;
     HelixOpState state;
-    guint64 gpu;                /* the host's when it arrived */
+    guint64 gpu; /* the host's when it arrived */
     guint16 session_id;
     HelixFrameRequest frame;
     HelixConfigRequest config;
-    gboolean wants_answer;      /* CONFIG: with CONFIG_RESP */
-    gboolean resizes;           /* CONFIG: while it is with the encoder the coded size is not known */
-    gboolean handshake;         /* CONFIG: the connection's first of those; its PINGs wait for it */
-    GError *error;              /* set at any time: the answer */
+    gboolean wants_answer; /* CONFIG: with CONFIG_RESP */
+    gboolean resizes;      /* CONFIG: while it is with the encoder the coded size is not known */
+    gboolean handshake;    /* CONFIG: the connection's first of those; its PINGs wait for it */
+    GError *error;         /* set at any time: the answer */
 
-    HelixSurface *surface;      /* FRAME: the pixels that came with it, later the picture being encoded */
-    gboolean retried;           /* dropped once and encoded again */
-    GByteArray *response;       /* FRAME: the answer, prepared; NULL until it is encoded, and in error */
+    HelixSurface *surface; /* FRAME: the pixels that came with it, later the picture being encoded */
+    gboolean retried;      /* dropped once and encoded again */
+    GByteArray *response;  /* FRAME: the answer, prepared; NULL until it is encoded, and in error */
     gboolean keyframe;
     guint64 unit_cpu_bytes;
-    HelixEncoderConfig in_force;    /* CONFIG */
+    HelixEncoderConfig in_force; /* CONFIG */
     HelixFrameRecord record;
 
-    HelixStream *in_flight_of;  /* a reference to whose max_in_flight it counts in, or NULL */
-    HelixSession *session;      /* from the answer until it has left */
+    HelixStream *in_flight_of; /* a reference to whose max_in_flight it counts in, or NULL */
+    HelixSession *session;     /* from the answer until it has left */
 } HelixOp;
 
 HelixOp *helix_op_new(HelixOpKind kind, guint16 session_id);

@@ -23,7 +23,7 @@ void helix_outbox_push(HelixOutbox *outbox, GByteArray *message, HelixOutboxLeft
 {
     Entry *entry = g_new(Entry, 1);
 
-    *entry = (Entry) { .message = message, .left = left, .data = data };
+    *entry = (Entry){ .message = message, .left = left, .data = data };
     g_queue_push_tail(&outbox->messages, entry);
 }
 

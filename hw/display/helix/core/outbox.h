@@ -11,8 +11,8 @@
 
 typedef struct HelixOutbox {
     GQueue messages;
-    gsize offset;               /* bytes of the first message that were taken */
-    guint64 bytes;              /* taken by the carrier in all */
+    gsize offset;  /* bytes of the first message that were taken */
+    guint64 bytes; /* taken by the carrier in all */
 } HelixOutbox;
 
 /* @sent: the last byte was handed to the transport; else the outbox was cleared before. */
@@ -21,7 +21,8 @@ typedef void (*HelixOutboxLeft)(gpointer data, gboolean sent);
 void helix_outbox_init(HelixOutbox *outbox);
 /* Takes @message over. @left may be NULL. */
 void helix_outbox_push(HelixOutbox *outbox, GByteArray *message, HelixOutboxLeft left, gpointer data);
-/* Hand over what the channel takes, until the turn's budget is spent. TRUE: it may take more, so call again in a later turn. */
+/* Hand over what the channel takes, until the turn's budget is spent. TRUE: it may take more, so call again in a later
+ * turn. */
 gboolean helix_outbox_flush(HelixOutbox *outbox, HelixChannel *channel);
 /* Nothing more leaves: messages go to @remains, a queue of GByteArray. */
 void helix_outbox_clear(HelixOutbox *outbox, GQueue *remains);

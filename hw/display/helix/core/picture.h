@@ -14,18 +14,19 @@
  * against the resource; width, height, crop and offsets are as the guest sent them. */
 typedef struct HelixPicture {
     guint32 resource_id;
-    guint32 width, height;      /* after cropping; > 0 */
-    guint32 fourcc;             /* one of HELIX_FORMAT_ */
-    guint32 stride;             /* bytes; says nothing about a texture */
-    guint8 source;              /* HELIX_SOURCE_ */
-    guint8 planes;              /* 0: offset, stride_of and modifier say nothing */
+    guint32 width, height; /* after cropping; > 0 */
+    guint32 fourcc;        /* one of HELIX_FORMAT_ */
+    guint32 stride;        /* bytes; says nothing about a texture */
+    guint8 source;         /* HELIX_SOURCE_ */
+    guint8 planes;         /* 0: offset, stride_of and modifier say nothing */
     guint32 crop_x, crop_y;
-    guint32 res_width, res_height;  /* whole resource; 0: as the picture */
+    guint32 res_width, res_height; /* whole resource; 0: as the picture */
     guint32 offset[3], stride_of[3];
     guint64 modifier;
     /* From the stream, not from the guest: */
-    guint32 coded_width, coded_height;  /* what the picture will be scaled to, so that a GPU copy can do it; 0: its own size */
-    guint surface_kinds;        /* bits 1 << HelixSurfaceKind that the encoder reads; 0: host memory only */
+    guint32 coded_width,
+        coded_height;    /* what the picture will be scaled to, so that a GPU copy can do it; 0: its own size */
+    guint surface_kinds; /* bits 1 << HelixSurfaceKind that the encoder reads; 0: host memory only */
 } HelixPicture;
 
 /* Exactly one of @surface (the callee takes over the reference) and @error (the callee takes it over) is set. */
@@ -34,12 +35,13 @@ typedef void (*HelixResolved)(gpointer data, HelixSurface *surface, GError *erro
 typedef struct HelixResolver {
     /*
      * Find the picture and bring it where an encoder thread can read it. Main loop. Calls @done exactly once, on the
-     * main loop, from inside this call or later (a GPU copy under way). An answer that nobody waits for any more, as the
-     * guest is gone or the GPU was reset, is thrown away, also after helix_host_free().
-     * Errors: HELIX_CODE_NOT_FOUND, NOT_READABLE, GEOMETRY, INTERNAL. Memory comes from @pool, which is there until
+     * main loop, from inside this call or later (a GPU copy under way). An answer that nobody waits for any more, as
+     * the guest is gone or the GPU was reset, is thrown away, also after helix_host_free(). Errors:
+     * HELIX_CODE_NOT_FOUND, NOT_READABLE, GEOMETRY, INTERNAL. Memory comes from @pool, which is there until
      * helix_host_free().
      */
-    void (*resolve)(gpointer self, const HelixPicture *picture, HelixSurfacePool *pool, HelixResolved done, gpointer data);
+    void (*resolve)(gpointer self, const HelixPicture *picture, HelixSurfacePool *pool, HelixResolved done,
+                    gpointer data);
 } HelixResolver;
 
 #endif

@@ -5,8 +5,8 @@
 #include "error.h"
 #include "pixels.h"
 
-gboolean helix_pixel_sink_start(HelixPixelSink *sink, HelixSurfacePool *pool, const HelixPicture *picture, guint64 available,
-                                GError **error)
+gboolean helix_pixel_sink_start(HelixPixelSink *sink, HelixSurfacePool *pool, const HelixPicture *picture,
+                                guint64 available, GError **error)
 {
     guint32 min_stride;
     gsize needed = helix_picture_size(picture->fourcc, picture->width, picture->height, picture->stride, &min_stride);
@@ -18,13 +18,16 @@ gboolean helix_pixel_sink_start(HelixPixelSink *sink, HelixSurfacePool *pool, co
         return FALSE;
     }
     if (needed == 0) {
-        g_set_error(error, HELIX_ERROR, HELIX_CODE_GEOMETRY, "a stride of %u bytes: %u x %u pixels of this format need at least %u",
-                    picture->stride, picture->width, picture->height, min_stride);
+        g_set_error(error, HELIX_ERROR, HELIX_CODE_GEOMETRY,
+                    "a stride of %u bytes: %u x %u pixels of this format need at least %u", picture->stride,
+                    picture->width, picture->height, min_stride);
         return FALSE;
     }
     if (needed > available) {
-        g_set_error(error, HELIX_ERROR, HELIX_CODE_GEOMETRY, "%" G_GUINT64_FORMAT " bytes of pixels: this size, format and stride "
-                    "need %" G_GSIZE_FORMAT, available, needed);
+        g_set_error(error, HELIX_ERROR, HELIX_CODE_GEOMETRY,
+                    "%" G_GUINT64_FORMAT " bytes of pixels: this size, format and stride "
+                    "need %" G_GSIZE_FORMAT,
+                    available, needed);
         return FALSE;
     }
     sink->surface = helix_surface_pool_take_for_wire(pool, picture->fourcc, picture->width, picture->height, error);

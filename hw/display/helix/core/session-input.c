@@ -14,7 +14,8 @@ void helix_session_break_off(HelixSession *session, GError *error)
                    error->code == HELIX_CODE_NOT_PERMITTED ? "is refused" : "broke the protocol", error->message);
     session->broken = TRUE;
     g_hash_table_remove_all(session->streams);
-    helix_session_send(session, helix_error_new(session->header.session_id, HELIX_ERROR_FLAGS_CONNECTION, error), NULL, NULL);
+    helix_session_send(session, helix_error_new(session->header.session_id, HELIX_ERROR_FLAGS_CONNECTION, error), NULL,
+                       NULL);
     g_error_free(error);
 }
 
@@ -39,7 +40,8 @@ static void begin_request(HelixSession *session)
     session->pixels_left = header->payload_size - session->have;
     if (helix_frame_request_parse(&op->frame, header, session->buffer, session->have, &op->error) &&
         (!stream || helix_stream_has_room(stream, &op->error)) && (header->flags & HELIX_REQUEST_PIXEL_DATA)) {
-        helix_pixel_sink_start(&session->sink, session->host->pool, &op->frame.picture, session->pixels_left, &op->error);
+        helix_pixel_sink_start(&session->sink, session->host->pool, &op->frame.picture, session->pixels_left,
+                               &op->error);
     }
     session->state = HELIX_READ_PIXELS;
 }
@@ -70,8 +72,8 @@ static void ping(HelixSession *session)
 
 static void unknown_type(HelixSession *session)
 {
-    g_autoptr(GError) error = g_error_new(HELIX_ERROR, HELIX_CODE_INVALID, "message type 0x%02x is unknown here: it was skipped",
-                                          session->header.type);
+    g_autoptr(GError) error = g_error_new(HELIX_ERROR, HELIX_CODE_INVALID,
+                                          "message type 0x%02x is unknown here: it was skipped", session->header.type);
 
     helix_session_send(session, helix_error_new(session->header.session_id, session->header.type, error), NULL, NULL);
 }
@@ -119,16 +121,21 @@ static void header_complete(HelixSession *session)
     GError *error = NULL;
 
     if (!helix_header_parse(header, session->buffer)) {
-        header->session_id = 0;     /* whatever these bytes are, they name no stream */
-        helix_session_break_off(session, g_error_new(HELIX_ERROR, HELIX_CODE_INVALID, "a message began with the wrong magic: "
-                                                     "0x%08x is the right one", HELIX_WIRE_MAGIC));
+        header->session_id = 0; /* whatever these bytes are, they name no stream */
+        helix_session_break_off(session,
+                                g_error_new(HELIX_ERROR, HELIX_CODE_INVALID,
+                                            "a message began with the wrong magic: "
+                                            "0x%08x is the right one",
+                                            HELIX_WIRE_MAGIC));
         return;
     }
     if (!session->permitted) {
-        helix_session_break_off(session, g_error_new(HELIX_ERROR, HELIX_CODE_NOT_PERMITTED, "requests are taken from vsock ports "
-                                                     "below %u only (helix-privileged-ports=on), this is %u: bind one first, "
-                                                     "for which a program needs CAP_NET_BIND_SERVICE", HELIX_PRIVILEGED_PORTS,
-                                                     session->channel->peer_port));
+        helix_session_break_off(session,
+                                g_error_new(HELIX_ERROR, HELIX_CODE_NOT_PERMITTED,
+                                            "requests are taken from vsock ports "
+                                            "below %u only (helix-privileged-ports=on), this is %u: bind one first, "
+                                            "for which a program needs CAP_NET_BIND_SERVICE",
+                                            HELIX_PRIVILEGED_PORTS, session->channel->peer_port));
         return;
     }
     if (!helix_header_check(header, session->agreed, &error)) {
@@ -184,7 +191,8 @@ static gsize feed(HelixSession *session, const guint8 *data, gsize len)
     return piece;
 }
 
-/* One step at least: the carrier has looked at the turn before. What is left it offers again, as session_leave() resumes input. */
+/* One step at least: the carrier has looked at the turn before. What is left it offers again, as session_leave()
+ * resumes input. */
 gsize helix_session_input(HelixChannel *channel, const guint8 *data, gsize len)
 {
     HelixSession *session = channel->user_data;

@@ -4,8 +4,9 @@
 #include "session-private.h"
 #include "turn.h"
 
-/* Messages of a connection that may wait for their answers; beyond it nothing is read until some have left. Far above what
- * max_in_flight lets wait usefully: it bounds what refused requests cost while they wait for their turn to be answered. */
+/* Messages of a connection that may wait for their answers; beyond it nothing is read until some have left. Far above
+ * what max_in_flight lets wait usefully: it bounds what refused requests cost while they wait for their turn to be
+ * answered. */
 #define MAX_WAITING 1024u
 
 /* ---- life ---- */
@@ -175,7 +176,8 @@ static void make_room(HelixSession *session)
 
     g_hash_table_iter_init(&iter, session->streams);
     while (g_hash_table_iter_next(&iter, &id, (gpointer *)&stream)) {
-        if (helix_stream_is_idle(stream) && (!oldest || helix_stream_last_used(stream) < helix_stream_last_used(oldest))) {
+        if (helix_stream_is_idle(stream) &&
+            (!oldest || helix_stream_last_used(stream) < helix_stream_last_used(oldest))) {
             oldest = stream;
             oldest_id = id;
         }
@@ -197,14 +199,18 @@ static HelixStream *need_stream(HelixSession *session, guint16 id, GError **erro
         make_room(session);
     }
     if (host->n_streams >= host->max_streams) {
-        g_set_error(error, HELIX_ERROR, HELIX_CODE_NO_ENCODER, "%u streams are open, all that helix-max-streams allows: end a "
-                    "program of this guest that encodes, or raise that property of the host's GPU device", host->n_streams);
+        g_set_error(error, HELIX_ERROR, HELIX_CODE_NO_ENCODER,
+                    "%u streams are open, all that helix-max-streams allows: end a "
+                    "program of this guest that encodes, or raise that property of the host's GPU device",
+                    host->n_streams);
         return NULL;
     }
     /* Or a guest could collect them, by streams that end at once. */
     if (*host->unwanted >= host->max_streams) {
-        g_set_error(error, HELIX_ERROR, HELIX_CODE_NO_ENCODER, "%u pictures of streams that have ended are still being read, as many "
-                    "as helix-max-streams: try again later", *host->unwanted);
+        g_set_error(error, HELIX_ERROR, HELIX_CODE_NO_ENCODER,
+                    "%u pictures of streams that have ended are still being read, as many "
+                    "as helix-max-streams: try again later",
+                    *host->unwanted);
         return NULL;
     }
     stream = helix_stream_new(session, id);
@@ -273,9 +279,11 @@ void helix_session_describe(HelixSession *session, GArray *infos)
 /* Whether it owes the rest of a message, or its last words cannot leave, for too long. */
 static gboolean is_stalled(const HelixSession *session)
 {
-    gboolean unfinished = (session->state != HELIX_READ_HEADER || session->have > 0) && !session->stalled && !session->eof;
+    gboolean unfinished = (session->state != HELIX_READ_HEADER || session->have > 0) && !session->stalled &&
+        !session->eof;
 
-    return (session->broken || unfinished) && g_get_monotonic_time() - session->last_input >= session->host->stall_timeout;
+    return (session->broken || unfinished) &&
+        g_get_monotonic_time() - session->last_input >= session->host->stall_timeout;
 }
 
 void helix_session_check_stall(HelixSession *session)
@@ -297,9 +305,11 @@ static void end_stall(HelixSession *session)
         return;
     }
     session->last_input = g_get_monotonic_time();
-    helix_session_break_off(session, g_error_new(HELIX_ERROR, HELIX_CODE_INVALID, "a message was begun and nothing came for %"
-                                                 G_GINT64_FORMAT " s: send it whole, its pixels too",
-                                                 session->host->stall_timeout / G_TIME_SPAN_SECOND));
+    helix_session_break_off(session,
+                            g_error_new(HELIX_ERROR, HELIX_CODE_INVALID,
+                                        "a message was begun and nothing came for %" G_GINT64_FORMAT
+                                        " s: send it whole, its pixels too",
+                                        session->host->stall_timeout / G_TIME_SPAN_SECOND));
 }
 
 static void go_on(HelixTask *task)
@@ -336,7 +346,10 @@ static void on_closed(HelixChannel *channel)
 }
 
 static const HelixChannelUser session_user = {
-    .input = helix_session_input, .input_eof = helix_session_input_eof, .writable = on_writable, .closed = on_closed,
+    .input = helix_session_input,
+    .input_eof = helix_session_input_eof,
+    .writable = on_writable,
+    .closed = on_closed,
 };
 
 HelixSession *helix_session_new(HelixHost *host, HelixChannel *channel)

@@ -3,8 +3,8 @@
  * session.h - one connection: framing, dispatch to its streams, answers on their way out. Main loop only.
  *
  * Whoever calls into a session or its streams from outside does so between enter and leave: what ends the session in
- * between (an answer that was the last one, a dead peer) takes effect at the outermost leave, after which the session may be
- * gone.
+ * between (an answer that was the last one, a dead peer) takes effect at the outermost leave, after which the session
+ * may be gone.
  */
 #ifndef HELIX_SESSION_H
 #define HELIX_SESSION_H
@@ -23,8 +23,8 @@ gboolean helix_session_is_permitted(const HelixSession *session);
 /* Since when the connection has nothing to do at all, g_get_monotonic_time(); 0: it has. */
 gint64 helix_session_idle_since(const HelixSession *session);
 /*
- * Have the connection end soon if it began a message the host's stall_timeout ago or more and says nothing since, or does not
- * read its last words.
+ * Have the connection end soon if it began a message the host's stall_timeout ago or more and says nothing since, or
+ * does not read its last words.
  */
 void helix_session_check_stall(HelixSession *session);
 
@@ -46,7 +46,8 @@ void helix_session_handshake_done(HelixSession *session);
 /* The guest closed this stream and nothing is left of it. */
 void helix_session_stream_ended(HelixSession *session, guint16 id);
 
-/* The VM runs again, or stops: what it could not do meanwhile does not count, and what waited goes on, from the loop. */
+/* The VM runs again, or stops: what it could not do meanwhile does not count, and what waited goes on, from the loop.
+ */
 void helix_session_resume(HelixSession *session);
 /* See helix_host_reset(); from the loop. */
 void helix_session_reset(HelixSession *session);

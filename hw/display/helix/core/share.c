@@ -3,14 +3,14 @@
 #include "share.h"
 #include "threads.h"
 
-#define HELPERS_MOST 3u         /* work is bound by memory soon */
+#define HELPERS_MOST 3u /* work is bound by memory soon */
 
 struct HelixShared {
-    gatomicrefcount refs;       /* the caller, and a helper each */
+    gatomicrefcount refs; /* the caller, and a helper each */
     void (*part)(gpointer data, guint i);
     gpointer data;
     gint n;
-    gint next, left;            /* atomic: the first that nobody has begun; those not done */
+    gint next, left; /* atomic: the first that nobody has begun; those not done */
     GMutex lock;
     GCond done;
 };
@@ -70,7 +70,7 @@ HelixShared *helix_share_begin(void (*part)(gpointer data, guint i), gpointer da
     g_cond_init(&work->done);
     for (guint i = 0; i < calls; i++) {
         g_atomic_ref_count_inc(&work->refs);
-        (void)g_thread_pool_push(pool, work, NULL);     /* FALSE: queued for the threads that are there */
+        (void)g_thread_pool_push(pool, work, NULL); /* FALSE: queued for the threads that are there */
     }
     return work;
 }
@@ -84,5 +84,5 @@ void helix_share_end(HelixShared *work)
         g_cond_wait(&work->done, &work->lock);
     }
     g_mutex_unlock(&work->lock);
-    work_unref(work);  /* NOLINT(clang-analyzer-unix.Malloc): a reference is held */
+    work_unref(work); /* NOLINT(clang-analyzer-unix.Malloc): a reference is held */
 }

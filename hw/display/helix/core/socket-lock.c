@@ -13,15 +13,15 @@
 #include "socket.h"
 #include "socket-lock.h"
 
-#define TRIES_MOST  100u    /* each lost one is another program that ended meanwhile */
+#define TRIES_MOST 100u /* each lost one is another program that ended meanwhile */
 #define RECORD_SIZE 64u
 
 struct HelixSocketLock {
-    char *path;             /* the socket's */
+    char *path; /* the socket's */
     char *lock_path;
-    int fd;                 /* of the lock file, locked; -1 none */
-    gboolean left_behind;   /* the lock file was there already: its program is dead */
-    char record[RECORD_SIZE];   /* of the socket made under the lock; "" none yet */
+    int fd;                   /* of the lock file, locked; -1 none */
+    gboolean left_behind;     /* the lock file was there already: its program is dead */
+    char record[RECORD_SIZE]; /* of the socket made under the lock; "" none yet */
 };
 
 static gboolean fail(GError **error, const char *path, const char *text)
@@ -30,7 +30,8 @@ static gboolean fail(GError **error, const char *path, const char *text)
     return FALSE;
 }
 
-/* Connections do not change a socket's inode number and modification time, nor does chmod(). A restart may change its device. */
+/* Connections do not change a socket's inode number and modification time, nor does chmod(). A restart may change its
+ * device. */
 static gboolean describe(const char *path, char record[RECORD_SIZE])
 {
     struct stat st;
@@ -39,8 +40,8 @@ static gboolean describe(const char *path, char record[RECORD_SIZE])
         return FALSE;
     }
 #ifdef __APPLE__
-    g_snprintf(record, RECORD_SIZE, "%llu %lld.%09ld\n", (unsigned long long)st.st_ino, (long long)st.st_mtimespec.tv_sec,
-               (long)st.st_mtimespec.tv_nsec);
+    g_snprintf(record, RECORD_SIZE, "%llu %lld.%09ld\n", (unsigned long long)st.st_ino,
+               (long long)st.st_mtimespec.tv_sec, (long)st.st_mtimespec.tv_nsec);
 #else
     g_snprintf(record, RECORD_SIZE, "%llu %lld.%09ld\n", (unsigned long long)st.st_ino, (long long)st.st_mtim.tv_sec,
                (long)st.st_mtim.tv_nsec);
@@ -63,7 +64,8 @@ static gboolean is_the_file(int fd, const char *path)
 {
     struct stat opened, named;
 
-    return fstat(fd, &opened) == 0 && lstat(path, &named) == 0 && opened.st_dev == named.st_dev && opened.st_ino == named.st_ino;
+    return fstat(fd, &opened) == 0 && lstat(path, &named) == 0 && opened.st_dev == named.st_dev &&
+        opened.st_ino == named.st_ino;
 }
 
 static gboolean is_lock_file(int fd)
@@ -82,12 +84,15 @@ static gboolean take(HelixSocketLock *lock, GError **error)
             continue;
         }
         if (lock->fd < 0 || !is_lock_file(lock->fd)) {
-            return fail(error, lock->lock_path, lock->fd < 0 && errno != ELOOP ? g_strerror(errno) :
-                        "is no lock file of this user's: choose another path for the socket, or remove it");
+            return fail(error, lock->lock_path,
+                        lock->fd < 0 && errno != ELOOP
+                            ? g_strerror(errno)
+                            : "is no lock file of this user's: choose another path for the socket, or remove it");
         }
         if (flock(lock->fd, LOCK_EX | LOCK_NB) < 0) {
-            return errno == EWOULDBLOCK ? fail(error, lock->path, "is taken, another program listens there: choose another path") :
-                fail(error, lock->lock_path, g_strerror(errno));
+            return errno == EWOULDBLOCK
+                ? fail(error, lock->path, "is taken, another program listens there: choose another path")
+                : fail(error, lock->lock_path, g_strerror(errno));
         }
         if (is_the_file(lock->fd, lock->lock_path)) {
             return TRUE;
@@ -128,7 +133,7 @@ static gboolean clear_path(const HelixSocketLock *lock, GError **error)
     struct stat st;
 
     if (lstat(lock->path, &st) < 0) {
-        return TRUE;        /* not there, or bind() will say why */
+        return TRUE; /* not there, or bind() will say why */
     }
     if (!S_ISSOCK(st.st_mode)) {
         return fail(error, lock->path, "exists and is no socket: choose another path or remove it");
@@ -137,7 +142,8 @@ static gboolean clear_path(const HelixSocketLock *lock, GError **error)
         return fail(error, lock->path, "is taken, another program listens there: choose another path");
     }
     if (!is_left_behind(lock)) {
-        return fail(error, lock->path, "is a socket that another program made: remove it if nothing listens there, or choose another "
+        return fail(error, lock->path,
+                    "is a socket that another program made: remove it if nothing listens there, or choose another "
                     "path");
     }
     return unlink(lock->path) == 0 || fail(error, lock->path, g_strerror(errno));
@@ -151,7 +157,7 @@ HelixSocketLock *helix_socket_lock_new(const char *path, GError **error)
     lock->lock_path = g_strconcat(path, ".lock", NULL);
     if (!take(lock, error)) {
         if (lock->fd >= 0) {
-            close(lock->fd);    /* the lock file is somebody else's */
+            close(lock->fd); /* the lock file is somebody else's */
         }
         lock->fd = -1;
     } else if (clear_path(lock, error)) {

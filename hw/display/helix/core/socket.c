@@ -2,9 +2,9 @@
 /*
  * socket.c - a channel whose carrier is a stream socket.
  *
- * One GSource a socket, on the loop's context. Nothing is buffered on the way out: what the socket does not take stays with
- * the user, and what close() finds taken is the kernel's to deliver. On the way in one buffer holds what the user did not
- * consume, and nothing more is read until it did.
+ * One GSource a socket, on the loop's context. Nothing is buffered on the way out: what the socket does not take stays
+ * with the user, and what close() finds taken is the kernel's to deliver. On the way in one buffer holds what the user
+ * did not consume, and nothing more is read until it did.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -25,32 +25,32 @@
 #define DISCARD_LIMIT ((gsize)1024 * 1024)
 
 /*
- * The kernel's buffer for the rest of a stream whose sender is gone: what a vsock connection holds (256 KiB) fits behind a full
- * buffer of the usual size. Linux doubles the figure, up to twice net.core.wmem_max.
+ * The kernel's buffer for the rest of a stream whose sender is gone: what a vsock connection holds (256 KiB) fits
+ * behind a full buffer of the usual size. Linux doubles the figure, up to twice net.core.wmem_max.
  */
 #define LAST_BUFFER_SIZE (256 * 1024)
 
 typedef struct HelixSocket {
-    GSource source;             /* first: the socket is its source */
+    GSource source; /* first: the socket is its source */
     HelixChannel channel;
-    HelixLater *later;          /* of its context */
-    HelixTask task;             /* waits for a turn that has time; nothing is polled for meanwhile */
-    GIOCondition seen;          /* what poll said before */
+    HelixLater *later; /* of its context */
+    HelixTask task;    /* waits for a turn that has time; nothing is polled for meanwhile */
+    GIOCondition seen; /* what poll said before */
     int fd;
-    gpointer tag;               /* of fd in the source; NULL while there is nothing to wait for */
-    GIOCondition wanted;        /* what tag waits for */
-    gboolean paused;            /* the user takes no input */
-    gboolean resumed;           /* resume_input() was called inside input() */
-    gboolean want_write;        /* the user waits for writable() */
+    gpointer tag;        /* of fd in the source; NULL while there is nothing to wait for */
+    GIOCondition wanted; /* what tag waits for */
+    gboolean paused;     /* the user takes no input */
+    gboolean resumed;    /* resume_input() was called inside input() */
+    gboolean want_write; /* the user waits for writable() */
     gboolean eof;
-    gboolean failed;            /* closed() is due */
+    gboolean failed; /* closed() is due */
     gboolean dispatching;
-    gboolean write_shut;        /* by the user */
-    gboolean read_shut;         /* by the user: it takes no more input */
-    gboolean unread;            /* a write failed: the peer reads no more */
-    gboolean unread_told;       /* write_closed() was called */
+    gboolean write_shut;  /* by the user */
+    gboolean read_shut;   /* by the user: it takes no more input */
+    gboolean unread;      /* a write failed: the peer reads no more */
+    gboolean unread_told; /* write_closed() was called */
     guint8 *buffer;
-    gsize start, end;           /* what was read and not yet consumed */
+    gsize start, end; /* what was read and not yet consumed */
 } HelixSocket;
 
 static HelixSocket *socket_of(HelixChannel *channel)
@@ -68,11 +68,12 @@ gboolean helix_socket_prepare(int fd, GError **error)
     int flags = fcntl(fd, F_GETFL);
 
     if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 || fcntl(fd, F_SETFD, FD_CLOEXEC) < 0) {
-        g_set_error(error, HELIX_ERROR, HELIX_CODE_INTERNAL, "cannot make a socket non-blocking: %s", g_strerror(errno));
+        g_set_error(error, HELIX_ERROR, HELIX_CODE_INTERNAL, "cannot make a socket non-blocking: %s",
+                    g_strerror(errno));
         return FALSE;
     }
 #ifdef SO_NOSIGPIPE
-    setsockopt(fd, SOL_SOCKET, SO_NOSIGPIPE, &(int) { 1 }, sizeof(int));
+    setsockopt(fd, SOL_SOCKET, SO_NOSIGPIPE, &(int){ 1 }, sizeof(int));
 #endif
     return TRUE;
 }
@@ -91,7 +92,7 @@ static void rearm(HelixSocket *self)
             self->tag = NULL;
         }
     } else if (self->tag) {
-        if (wanted != self->wanted) {   /* each change wakes the loop, from which this is mostly called */
+        if (wanted != self->wanted) { /* each change wakes the loop, from which this is mostly called */
             g_source_modify_unix_fd(&self->source, self->tag, wanted);
         }
     } else {
@@ -139,7 +140,7 @@ static gsize carrier_write(HelixChannel *channel, const guint8 *data, gsize len)
             self->want_write = TRUE;
             break;
         } else if (errno != EINTR) {
-            self->unread = TRUE;        /* what the peer sent before may still be here */
+            self->unread = TRUE; /* what the peer sent before may still be here */
             self->want_write = FALSE;
             kick(self);
         }
@@ -154,7 +155,7 @@ static void carrier_shutdown_write(HelixChannel *channel)
 
     shutdown(self->fd, SHUT_WR);
     self->write_shut = TRUE;
-    rearm(self);        /* with both directions shut a hang-up is no news: closing is the user's */
+    rearm(self); /* with both directions shut a hang-up is no news: closing is the user's */
 }
 
 /* The peer's next write fails with EPIPE. The reader of what is left may come late, while its sender is gone. */
@@ -238,7 +239,7 @@ static gboolean offer(HelixSocket *self)
     }
     self->start += used;
     if (self->start == self->end) {
-        helix_later_remove(self->later, &self->task);   /* resumed from inside: there is nothing to wait for */
+        helix_later_remove(self->later, &self->task); /* resumed from inside: there is nothing to wait for */
         return TRUE;
     }
     self->paused = !self->resumed;
@@ -262,7 +263,8 @@ static void tell_unread(HelixSocket *self)
 /* End of stream: with the hang-up, if the peer has closed altogether, so that nothing is written to it in between. */
 static void end_input(HelixSocket *self)
 {
-    struct pollfd seen = { .fd = self->fd, .events = POLLOUT };     /* XNU: POLLIN would see any end of stream as a hang-up */
+    struct pollfd seen = { .fd = self->fd,
+                           .events = POLLOUT }; /* XNU: POLLIN would see any end of stream as a hang-up */
     gboolean gone = poll(&seen, 1, 0) > 0 && (seen.revents & POLLHUP);
 
     self->eof = TRUE;
@@ -302,7 +304,7 @@ static void serve(HelixSocket *self)
 
     self->seen = 0;
     if (!user_is_there(self)) {
-        return;                 /* attached later, or closed */
+        return; /* attached later, or closed */
     }
     if (self->want_write && (seen & (G_IO_OUT | G_IO_ERR | G_IO_HUP))) {
         self->want_write = FALSE;
@@ -314,7 +316,7 @@ static void serve(HelixSocket *self)
     if (user_is_there(self) && !self->paused && !self->eof && !self->read_shut) {
         read_input(self);
     } else if (user_is_there(self) && (self->eof || self->read_shut) && (seen & (G_IO_ERR | G_IO_HUP))) {
-        self->failed = TRUE;            /* nobody is left to read what would be written */
+        self->failed = TRUE; /* nobody is left to read what would be written */
     }
     if (user_is_there(self) && self->failed) {
         const HelixChannelUser *user = self->channel.user;
@@ -349,8 +351,9 @@ static void run(HelixTask *task)
 }
 
 /*
- * The source says that it can recurse, or GLib would take its descriptor out of the loop and put it back around each call,
- * and wake the loop for an empty turn both times. It does not: a loop inside of a callback of ours passes it over.
+ * The source says that it can recurse, or GLib would take its descriptor out of the loop and put it back around each
+ * call, and wake the loop for an empty turn both times. It does not: a loop inside of a callback of ours passes it
+ * over.
  */
 static gboolean dispatch(GSource *source, GSourceFunc callback, gpointer data)
 {
@@ -367,7 +370,7 @@ static gboolean dispatch(GSource *source, GSourceFunc callback, gpointer data)
     } else {
         serve_once(self);
     }
-    return G_SOURCE_CONTINUE;   /* no effect if it was destroyed */
+    return G_SOURCE_CONTINUE; /* no effect if it was destroyed */
 }
 
 static void finalize(GSource *source)
@@ -405,8 +408,10 @@ gboolean helix_socket_address(struct sockaddr_un *address, const char *path, GEr
     memset(address, 0, sizeof *address);
     address->sun_family = AF_UNIX;
     if (len == 0 || len >= sizeof address->sun_path) {
-        g_set_error(error, HELIX_ERROR, HELIX_CODE_INVALID, "the socket path \"%s\" has %zu bytes: 1 to %zu fit a UNIX socket's "
-                    "address", path, len, sizeof address->sun_path - 1);
+        g_set_error(error, HELIX_ERROR, HELIX_CODE_INVALID,
+                    "the socket path \"%s\" has %zu bytes: 1 to %zu fit a UNIX socket's "
+                    "address",
+                    path, len, sizeof address->sun_path - 1);
         return FALSE;
     }
     memcpy(address->sun_path, path, len);

@@ -6,10 +6,10 @@ typedef struct Splice Splice;
 
 typedef struct Half {
     Splice *splice;
-    HelixChannel *channel;      /* NULL: gone */
-    gboolean eof;               /* nothing more comes from it, or goes anywhere */
-    gboolean cut;               /* gone before its end of stream */
-    gboolean stalled;           /* it has input that the other side did not take */
+    HelixChannel *channel; /* NULL: gone */
+    gboolean eof;          /* nothing more comes from it, or goes anywhere */
+    gboolean cut;          /* gone before its end of stream */
+    gboolean stalled;      /* it has input that the other side did not take */
 } Half;
 
 struct Splice {
@@ -23,8 +23,8 @@ static Half *other(Half *half)
 }
 
 /*
- * The pair ends when one side is gone, or when both have said all they will. What was taken is still delivered; input that was
- * cut off ends in an error, not in an end of stream.
+ * The pair ends when one side is gone, or when both have said all they will. What was taken is still delivered; input
+ * that was cut off ends in an error, not in an end of stream.
  */
 static void leave(Splice *splice)
 {
@@ -85,7 +85,8 @@ static void on_writable(HelixChannel *channel)
     leave(splice);
 }
 
-/* The other side's peer learns it too. What is left for this one goes on: the other side may take more of it at once now. */
+/* The other side's peer learns it too. What is left for this one goes on: the other side may take more of it at once
+ * now. */
 static void on_write_closed(HelixChannel *channel)
 {
     Half *half = channel->user_data;
@@ -116,7 +117,10 @@ static void on_closed(HelixChannel *channel)
 }
 
 static const HelixChannelUser splice_user = {
-    .input = on_input, .input_eof = on_input_eof, .writable = on_writable, .write_closed = on_write_closed,
+    .input = on_input,
+    .input_eof = on_input_eof,
+    .writable = on_writable,
+    .write_closed = on_write_closed,
     .closed = on_closed,
 };
 
@@ -124,8 +128,8 @@ void helix_splice(HelixChannel *a, HelixChannel *b)
 {
     Splice *splice = g_new0(Splice, 1);
 
-    splice->half[0] = (Half) { .splice = splice, .channel = a };
-    splice->half[1] = (Half) { .splice = splice, .channel = b };
+    splice->half[0] = (Half){ .splice = splice, .channel = a };
+    splice->half[1] = (Half){ .splice = splice, .channel = b };
     helix_channel_attach(a, &splice_user, &splice->half[0]);
     helix_channel_attach(b, &splice_user, &splice->half[1]);
 }

@@ -3,7 +3,7 @@
 #include "stats.h"
 #include "turn.h"
 
-#define EXACT 32u               /* values below have a bucket each; above, each power of two has this many */
+#define EXACT 32u /* values below have a bucket each; above, each power of two has this many */
 #define EXACT_BITS 5u
 
 static guint bucket_of(guint64 value)
@@ -158,8 +158,8 @@ static void append_stages(GString *json, const HelixStats *stats)
     g_string_append_c(json, '}');
 }
 
-char *helix_stats_json(const HelixStats *stats, const char *encoder, guint connections_now, const HelixStreamInfo *streams,
-                       guint n_streams)
+char *helix_stats_json(const HelixStats *stats, const char *encoder, guint connections_now,
+                       const HelixStreamInfo *streams, guint n_streams)
 {
     GString *json = g_string_new("{\"encoder\":");
 

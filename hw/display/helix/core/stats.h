@@ -11,7 +11,7 @@
 #include "encoder.h"
 #include "host.h"
 
-#define HELIX_HISTOGRAM_BUCKETS 1184u   /* 32 exact ones, then 32 for each power of two up to 2^41 us */
+#define HELIX_HISTOGRAM_BUCKETS 1184u /* 32 exact ones, then 32 for each power of two up to 2^41 us */
 
 typedef struct HelixHistogram {
     guint64 count, max;
@@ -22,17 +22,17 @@ void helix_histogram_add(HelixHistogram *histogram, guint64 value);
 /* The value that @permille of 1000 values do not exceed; 0 without values. */
 guint64 helix_histogram_quantile(const HelixHistogram *histogram, guint permille);
 
-#define HELIX_N_ERRORS 11u              /* -1 to -10, and 0 */
+#define HELIX_N_ERRORS 11u /* -1 to -10, and 0 */
 
 typedef struct HelixStats {
-    guint64 connections, streams;       /* ever */
-    guint64 requests;                   /* FRAME_REQUESTs that arrived whole */
+    guint64 connections, streams; /* ever */
+    guint64 requests;             /* FRAME_REQUESTs that arrived whole */
     guint64 encoded, keyframes, dropped;
-    guint64 errors[HELIX_N_ERRORS];     /* frames answered with an error, by -code; [0] for every other code */
+    guint64 errors[HELIX_N_ERRORS]; /* frames answered with an error, by -code; [0] for every other code */
     guint64 bytes_from_guest, bytes_to_guest;
     guint64 host_paths[HELIX_N_HOST_PATHS];
     guint64 surface_cpu_bytes, unit_cpu_bytes;
-    guint64 picture_bytes;              /* now in the pool */
+    guint64 picture_bytes; /* now in the pool */
     HelixHistogram stage_us[HELIX_N_STAGES];
 } HelixStats;
 
@@ -43,14 +43,14 @@ typedef struct HelixStreamInfo {
     guint16 session_id;
     guint in_flight;
     guint64 encoded;
-    HelixEncoderConfig config;          /* in force; of a size of 0 before the first frame */
+    HelixEncoderConfig config; /* in force; of a size of 0 before the first frame */
 } HelixStreamInfo;
 
 /* A frame was answered. @unit_cpu_bytes: what of record->cpu_bytes the encoder's conversion moved. */
 void helix_stats_frame(HelixStats *stats, const HelixFrameRecord *record, guint64 unit_cpu_bytes);
 
 /* One JSON object; docs/architecture.md lists its members. */
-char *helix_stats_json(const HelixStats *stats, const char *encoder, guint connections_now, const HelixStreamInfo *streams,
-                       guint n_streams);
+char *helix_stats_json(const HelixStats *stats, const char *encoder, guint connections_now,
+                       const HelixStreamInfo *streams, guint n_streams);
 
 #endif

@@ -5,7 +5,7 @@
 #include "stream-private.h"
 #include "turn.h"
 
-#define MAX_ACTIVE 2u           /* one picture in the encoder and one resolved behind it */
+#define MAX_ACTIVE 2u /* one picture in the encoder and one resolved behind it */
 
 static void stream_unref(HelixStream *stream)
 {
@@ -47,8 +47,10 @@ static void end_life(HelixStream *stream)
     if (stream->encoded) {
         double seconds = (double)(helix_now_ns() - stream->started_ns) / 1e9;
 
-        helix_host_log(stream->host, "stream %" G_GUINT64_FORMAT ".%u ended: %" G_GUINT64_FORMAT " frames in %.1f s, %.1f a second, %"
-                       G_GUINT64_FORMAT " dropped", helix_session_number(stream->session), stream->id, stream->encoded, seconds,
+        helix_host_log(stream->host,
+                       "stream %" G_GUINT64_FORMAT ".%u ended: %" G_GUINT64_FORMAT
+                       " frames in %.1f s, %.1f a second, %" G_GUINT64_FORMAT " dropped",
+                       helix_session_number(stream->session), stream->id, stream->encoded, seconds,
                        seconds > 0 ? (double)stream->encoded / seconds : 0.0, stream->dropped);
     }
     helix_frame_cancel(stream);
@@ -137,7 +139,8 @@ gboolean helix_stream_need_worker(HelixStream *stream, GError **error)
         return TRUE;
     }
     if (helix_crew_size(host->crew) >= host->max_encoders) {
-        g_set_error(error, HELIX_ERROR, HELIX_CODE_NO_ENCODER, "%u encoders are open or have not ended yet, all that "
+        g_set_error(error, HELIX_ERROR, HELIX_CODE_NO_ENCODER,
+                    "%u encoders are open or have not ended yet, all that "
                     "helix-max-encoders allows: try again later, or raise that property of the host's GPU device",
                     helix_crew_size(host->crew));
         return FALSE;
@@ -158,8 +161,8 @@ static void pass_key_on(HelixStream *stream, HelixOp *op)
 }
 
 /*
- * It goes to the encoder behind the frame before it, and behind that frame's second try, if there is to be one. Whether it is
- * granted is not known before it is answered: until then nothing is looked up for another size.
+ * It goes to the encoder behind the frame before it, and behind that frame's second try, if there is to be one. Whether
+ * it is granted is not known before it is answered: until then nothing is looked up for another size.
  */
 static gboolean begin_config(HelixStream *stream, HelixOp *op)
 {
@@ -202,7 +205,7 @@ static gboolean begin(HelixStream *stream, HelixOp *op)
         }
         end_life(stream);
         stream->ended = op == g_queue_peek_tail(&stream->ops);
-        stream->host->stats.streams += !stream->ended;  /* what came behind it makes a new one */
+        stream->host->stats.streams += !stream->ended; /* what came behind it makes a new one */
         helix_stream_op_done(stream, op);
         return TRUE;
     }
@@ -259,7 +262,7 @@ void helix_stream_pump(HelixStream *stream)
     }
     stream->pumping = TRUE;
     do {
-        all = answer_done(stream) && begin_all(stream);     /* in this order: a look-up may take its time */
+        all = answer_done(stream) && begin_all(stream); /* in this order: a look-up may take its time */
     } while (all && head_is_done(stream));
     stream->pumping = FALSE;
     if (!all) {
@@ -292,8 +295,8 @@ gboolean helix_stream_has_room(const HelixStream *stream, GError **error)
     if (stream->in_flight < stream->host->max_in_flight) {
         return TRUE;
     }
-    g_set_error(error, HELIX_ERROR, HELIX_CODE_BUSY, "%u requests of this stream are in flight, the limit: wait for an answer",
-                stream->in_flight);
+    g_set_error(error, HELIX_ERROR, HELIX_CODE_BUSY,
+                "%u requests of this stream are in flight, the limit: wait for an answer", stream->in_flight);
     return FALSE;
 }
 
@@ -317,7 +320,7 @@ void helix_stream_push(HelixStream *stream, HelixOp *op)
 
 void helix_stream_force_idr(HelixStream *stream)
 {
-    if (stream->worker) {       /* without one the next frame is the first, and an IDR anyway */
+    if (stream->worker) { /* without one the next frame is the first, and an IDR anyway */
         helix_worker_force_idr(stream->worker);
     }
 }
@@ -340,7 +343,7 @@ gint64 helix_stream_last_used(const HelixStream *stream)
 
 void helix_stream_describe(const HelixStream *stream, HelixStreamInfo *info)
 {
-    *info = (HelixStreamInfo) {
+    *info = (HelixStreamInfo){
         .connection = helix_session_number(stream->session),
         .peer = helix_session_peer(stream->session),
         .session_id = stream->id,

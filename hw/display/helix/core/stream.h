@@ -2,8 +2,8 @@
 /*
  * stream.h - one session_id of one connection: its requests in order, its pictures, its encoder thread. Main loop only.
  *
- * At most two frames are under way at a time: one in the encoder and one resolved behind it; the pictures of later ones are
- * not touched.
+ * At most two frames are under way at a time: one in the encoder and one resolved behind it; the pictures of later ones
+ * are not touched.
  */
 #ifndef HELIX_STREAM_H
 #define HELIX_STREAM_H

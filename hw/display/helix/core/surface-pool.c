@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * surface-pool.c - the memory of pictures on the host: kept for reuse, with a ceiling for all that is handed out, so that a guest
- * cannot grow the host by asking for many pictures.
+ * surface-pool.c - the memory of pictures on the host: kept for reuse, with a ceiling for all that is handed out, so
+ * that a guest cannot grow the host by asking for many pictures.
  *
- * Its lock is taken by the main loop: no memory is allocated or freed under it. And memory that the main loop gives up goes in
- * pieces, as a page costs time to free: 800 MiB take 50 ms.
+ * Its lock is taken by the main loop: no memory is allocated or freed under it. And memory that the main loop gives up
+ * goes in pieces, as a page costs time to free: 800 MiB take 50 ms.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -16,26 +16,26 @@
 #include "threads.h"
 
 typedef struct PooledSurface {
-    HelixSurface surface;       /* first: a HelixSurface of ours is one of these */
-    GList link;                 /* in one of the pool's queues */
+    HelixSurface surface; /* first: a HelixSurface of ours is one of these */
+    GList link;           /* in one of the pool's queues */
     gsize capacity;
-    gsize present;              /* bytes of it, from its begin, whose pages were not given back yet */
+    gsize present; /* bytes of it, from its begin, whose pages were not given back yet */
     gboolean for_wire;
 } PooledSurface;
 
 struct HelixSurfacePool {
-    gatomicrefcount refs;       /* the owner and every surface handed out */
-    GMutex lock;                /* what follows */
-    GQueue idle;                /* PooledSurface, longest idle first */
+    gatomicrefcount refs; /* the owner and every surface handed out */
+    GMutex lock;          /* what follows */
+    GQueue idle;          /* PooledSurface, longest idle first */
     guint keep;
-    guint64 bytes, max_bytes;   /* allocated now, idle ones included */
-    guint64 wire_bytes;         /* of them, handed out for pixels of the wire */
-    gboolean closed;            /* the owner is gone: keep nothing */
-    gboolean trimmed;           /* nobody takes surfaces at the moment: keep nothing either */
+    guint64 bytes, max_bytes; /* allocated now, idle ones included */
+    guint64 wire_bytes;       /* of them, handed out for pixels of the wire */
+    gboolean closed;          /* the owner is gone: keep nothing */
+    gboolean trimmed;         /* nobody takes surfaces at the moment: keep nothing either */
 
-    GQueue given_up;            /* PooledSurface, to be freed in pieces; no longer in bytes */
+    GQueue given_up; /* PooledSurface, to be freed in pieces; no longer in bytes */
     guint64 given_up_bytes;
-    GThread *patient;           /* frees in pieces only; NULL: no thread does */
+    GThread *patient; /* frees in pieces only; NULL: no thread does */
     void (*given)(gpointer data);
     gpointer given_data;
 };
@@ -84,7 +84,8 @@ static gboolean give_back_piece(PooledSurface *pooled)
         pooled->present -= HELIX_SURFACE_PIECE;
         from = page_behind(pooled, pooled->present, page);
         end = end > pooled->capacity ? end - page : end;
-        return madvise(pooled->surface.data + from, end - from, MADV_DONTNEED) == 0;    /* fails for memory that is locked */
+        return madvise(pooled->surface.data + from, end - from, MADV_DONTNEED) ==
+            0; /* fails for memory that is locked */
     }
 #endif
     return FALSE;
@@ -232,8 +233,8 @@ static gpointer free_given_up(gpointer data)
 }
 
 /*
- * There is no later turn for what a patient thread has not freed yet: a thread is made for it, if there is much. Takes over the
- * caller's reference.
+ * There is no later turn for what a patient thread has not freed yet: a thread is made for it, if there is much. Takes
+ * over the caller's reference.
  */
 static void free_rest(HelixSurfacePool *pool, gboolean patient)
 {
@@ -297,14 +298,17 @@ static gboolean reserve(HelixSurfacePool *pool, gsize capacity, GQueue *gone, GE
         take_out(pool, 0, gone);
     }
     if (!has_room(pool, capacity)) {
-        g_set_error(error, HELIX_ERROR, HELIX_CODE_INTERNAL, "a picture of %" G_GSIZE_FORMAT " bytes does not fit beside the %"
-                    G_GUINT64_FORMAT " in use; %" G_GUINT64_FORMAT " is all that helix-max-memory allows: fewer or smaller streams",
+        g_set_error(error, HELIX_ERROR, HELIX_CODE_INTERNAL,
+                    "a picture of %" G_GSIZE_FORMAT " bytes does not fit beside the %" G_GUINT64_FORMAT
+                    " in use; %" G_GUINT64_FORMAT " is all that helix-max-memory allows: fewer or smaller streams",
                     capacity, pool->bytes, pool->max_bytes);
         return FALSE;
     }
     if (pool->given_up_bytes > pool->max_bytes) {
-        g_set_error(error, HELIX_ERROR, HELIX_CODE_INTERNAL, "a picture of %" G_GSIZE_FORMAT " bytes has to wait until some of %"
-                    G_GUINT64_FORMAT " that were given up are free: change the size less often", capacity, pool->given_up_bytes);
+        g_set_error(error, HELIX_ERROR, HELIX_CODE_INTERNAL,
+                    "a picture of %" G_GSIZE_FORMAT " bytes has to wait until some of %" G_GUINT64_FORMAT
+                    " that were given up are free: change the size less often",
+                    capacity, pool->given_up_bytes);
         return FALSE;
     }
     pool->bytes += capacity;
@@ -319,9 +323,12 @@ static gboolean wire_has_room(HelixSurfacePool *pool, gsize capacity, GError **e
     if (capacity <= most && pool->wire_bytes <= most - capacity) {
         return TRUE;
     }
-    g_set_error(error, HELIX_ERROR, HELIX_CODE_INTERNAL, "pixels of %" G_GSIZE_FORMAT " bytes do not fit beside the %" G_GUINT64_FORMAT
-                " that came over the wire or are coming; %" G_GUINT64_FORMAT ", half of helix-max-memory, is the limit: fewer or smaller "
-                "streams, or resources", capacity, pool->wire_bytes, most);
+    g_set_error(error, HELIX_ERROR, HELIX_CODE_INTERNAL,
+                "pixels of %" G_GSIZE_FORMAT " bytes do not fit beside the %" G_GUINT64_FORMAT
+                " that came over the wire or are coming; %" G_GUINT64_FORMAT
+                ", half of helix-max-memory, is the limit: fewer or smaller "
+                "streams, or resources",
+                capacity, pool->wire_bytes, most);
     return FALSE;
 }
 
@@ -336,7 +343,8 @@ static PooledSurface *allocate(HelixSurfacePool *pool, gsize capacity, gboolean 
         pool->bytes -= capacity;
         pool->wire_bytes -= for_wire ? capacity : 0;
         g_mutex_unlock(&pool->lock);
-        g_set_error(error, HELIX_ERROR, HELIX_CODE_INTERNAL, "no memory for a picture of %" G_GSIZE_FORMAT " bytes", capacity);
+        g_set_error(error, HELIX_ERROR, HELIX_CODE_INTERNAL, "no memory for a picture of %" G_GSIZE_FORMAT " bytes",
+                    capacity);
         return NULL;
     }
     pooled = g_new0(PooledSurface, 1);
@@ -370,7 +378,8 @@ static PooledSurface *take_pooled(HelixSurfacePool *pool, gsize capacity, gboole
     return pooled;
 }
 
-static HelixSurface *take(HelixSurfacePool *pool, guint32 fourcc, guint32 width, guint32 height, gboolean for_wire, GError **error)
+static HelixSurface *take(HelixSurfacePool *pool, guint32 fourcc, guint32 width, guint32 height, gboolean for_wire,
+                          GError **error)
 {
     guint64 stride = helix_surface_pool_row(fourcc, width);
     gsize capacity = stride <= G_MAXUINT32 ? helix_picture_size(fourcc, width, height, (guint32)stride, NULL) : 0;
@@ -378,8 +387,10 @@ static HelixSurface *take(HelixSurfacePool *pool, guint32 fourcc, guint32 width,
     HelixSurface *surface;
 
     if (capacity == 0) {
-        g_set_error(error, HELIX_ERROR, HELIX_CODE_GEOMETRY, "no picture can be %u x %u of format 0x%08x: sides are at least 1, "
-                    "formats AR24, XR24, AB24, XB24 or NV12", width, height, fourcc);
+        g_set_error(error, HELIX_ERROR, HELIX_CODE_GEOMETRY,
+                    "no picture can be %u x %u of format 0x%08x: sides are at least 1, "
+                    "formats AR24, XR24, AB24, XB24 or NV12",
+                    width, height, fourcc);
         return NULL;
     }
     pooled = take_pooled(pool, capacity, for_wire, error);
@@ -388,11 +399,17 @@ static HelixSurface *take(HelixSurfacePool *pool, guint32 fourcc, guint32 width,
     }
 
     surface = &pooled->surface;
-    *surface = (HelixSurface) {
-        .kind = HELIX_SURFACE_MEMORY, .width = width, .height = height, .fourcc = fourcc,
+    *surface = (HelixSurface){
+        .kind = HELIX_SURFACE_MEMORY,
+        .width = width,
+        .height = height,
+        .fourcc = fourcc,
         .n_planes = fourcc == HELIX_FORMAT_NV12 ? 2 : 1,
-        .data = surface->data, .size = capacity, .fd = -1,
-        .destroy = pooled_destroy, .destroy_data = pool,
+        .data = surface->data,
+        .size = capacity,
+        .fd = -1,
+        .destroy = pooled_destroy,
+        .destroy_data = pool,
     };
     g_atomic_ref_count_init(&surface->refs);
     for (guint i = 0; i < surface->n_planes; i++) {
@@ -403,12 +420,14 @@ static HelixSurface *take(HelixSurfacePool *pool, guint32 fourcc, guint32 width,
     return surface;
 }
 
-HelixSurface *helix_surface_pool_take(HelixSurfacePool *pool, guint32 fourcc, guint32 width, guint32 height, GError **error)
+HelixSurface *helix_surface_pool_take(HelixSurfacePool *pool, guint32 fourcc, guint32 width, guint32 height,
+                                      GError **error)
 {
     return take(pool, fourcc, width, height, FALSE, error);
 }
 
-HelixSurface *helix_surface_pool_take_for_wire(HelixSurfacePool *pool, guint32 fourcc, guint32 width, guint32 height, GError **error)
+HelixSurface *helix_surface_pool_take_for_wire(HelixSurfacePool *pool, guint32 fourcc, guint32 width, guint32 height,
+                                               GError **error)
 {
     return take(pool, fourcc, width, height, TRUE, error);
 }

@@ -11,14 +11,10 @@
 const char *helix_host_path_name(HelixHostPath path)
 {
     static const char *const names[HELIX_N_HOST_PATHS] = {
-        [HELIX_HOST_PATH_IOSURFACE] = "iosurface",
-        [HELIX_HOST_PATH_METAL_COPY] = "metal-copy",
-        [HELIX_HOST_PATH_GL_BLIT] = "gl-blit",
-        [HELIX_HOST_PATH_READBACK] = "readback",
-        [HELIX_HOST_PATH_PAGES] = "pages",
-        [HELIX_HOST_PATH_PIXEL_DATA] = "pixel-data",
-        [HELIX_HOST_PATH_REPEAT] = "repeat",
-        [HELIX_HOST_PATH_TEXTURE] = "texture",
+        [HELIX_HOST_PATH_IOSURFACE] = "iosurface", [HELIX_HOST_PATH_METAL_COPY] = "metal-copy",
+        [HELIX_HOST_PATH_GL_BLIT] = "gl-blit",     [HELIX_HOST_PATH_READBACK] = "readback",
+        [HELIX_HOST_PATH_PAGES] = "pages",         [HELIX_HOST_PATH_PIXEL_DATA] = "pixel-data",
+        [HELIX_HOST_PATH_REPEAT] = "repeat",       [HELIX_HOST_PATH_TEXTURE] = "texture",
     };
     return (guint)path < HELIX_N_HOST_PATHS ? names[path] : "unknown";
 }
@@ -45,7 +41,7 @@ static guint64 row_bytes(guint32 fourcc, guint32 width)
     case HELIX_FORMAT_XB24:
         return (guint64)width * 4;
     case HELIX_FORMAT_NV12:
-        return ((guint64)width + 1) & ~G_GUINT64_CONSTANT(1);   /* a chroma row has whole pairs */
+        return ((guint64)width + 1) & ~G_GUINT64_CONSTANT(1); /* a chroma row has whole pairs */
     default:
         return 0;
     }

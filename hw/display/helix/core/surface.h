@@ -12,10 +12,10 @@
 #include "helix-wire.h"
 
 typedef enum HelixSurfaceKind {
-    HELIX_SURFACE_MEMORY,       /* host memory: data, offset[], stride[] */
-    HELIX_SURFACE_DMABUF,       /* Linux: fd, offset[], stride[], modifier */
-    HELIX_SURFACE_IOSURFACE,    /* macOS: native is an IOSurfaceRef */
-    HELIX_SURFACE_TEXTURE,      /* the guest's texture, left on the GPU: for the encoder that looks at nothing */
+    HELIX_SURFACE_MEMORY,    /* host memory: data, offset[], stride[] */
+    HELIX_SURFACE_DMABUF,    /* Linux: fd, offset[], stride[], modifier */
+    HELIX_SURFACE_IOSURFACE, /* macOS: native is an IOSurfaceRef */
+    HELIX_SURFACE_TEXTURE,   /* the guest's texture, left on the GPU: for the encoder that looks at nothing */
 } HelixSurfaceKind;
 
 /* How the picture came to where it is; counted per frame in the statistics. */
@@ -40,20 +40,20 @@ typedef struct HelixSurfacePool HelixSurfacePool;
 struct HelixSurface {
     gatomicrefcount refs;
     HelixSurfaceKind kind;
-    guint32 width, height;      /* pixels of the picture */
-    guint32 fourcc;             /* HELIX_FORMAT_ values */
+    guint32 width, height; /* pixels of the picture */
+    guint32 fourcc;        /* HELIX_FORMAT_ values */
     guint n_planes;
-    gsize offset[3];            /* bytes from data, or from the dma-buf's start */
-    guint32 stride[3];          /* bytes a row */
-    guint8 *data;               /* MEMORY; first row of the picture is its top row */
-    gsize size;                 /* bytes at data */
-    int fd;                     /* DMABUF, else -1 */
-    guint64 modifier;           /* DMABUF */
-    gpointer native;            /* IOSURFACE */
+    gsize offset[3];   /* bytes from data, or from the dma-buf's start */
+    guint32 stride[3]; /* bytes a row */
+    guint8 *data;      /* MEMORY; first row of the picture is its top row */
+    gsize size;        /* bytes at data */
+    int fd;            /* DMABUF, else -1 */
+    guint64 modifier;  /* DMABUF */
+    gpointer native;   /* IOSURFACE */
     HelixHostPath path;
-    guint64 cpu_bytes;          /* bytes the host's CPU moved to bring the picture here; 0 for GPU paths */
-    gboolean borrows_guest;     /* the guest's own memory: FRAME_RELEASED only after the encoder is done with it */
-    void (*destroy)(HelixSurface *surface);     /* last reference gone, any thread */
+    guint64 cpu_bytes;      /* bytes the host's CPU moved to bring the picture here; 0 for GPU paths */
+    gboolean borrows_guest; /* the guest's own memory: FRAME_RELEASED only after the encoder is done with it */
+    void (*destroy)(HelixSurface *surface); /* last reference gone, any thread */
     gpointer destroy_data;
 };
 
@@ -80,9 +80,11 @@ guint64 helix_surface_pool_row(guint32 fourcc, guint32 width);
 /* Let idle surfaces go, and those that come back too, until one is taken again. */
 void helix_surface_pool_trim(HelixSurfacePool *pool);
 /*
- * From now on the calling thread, the main loop's, frees no picture by itself: pages cost time. What it lets go is given up, which
- * @given() tells, there and without the lock, and helix_surface_pool_free_piece() frees it. Other threads free what they let go, as
- * all do with @given NULL. The memory is counted no longer when it is given up, but take() fails while that is more than the limit.
+ * From now on the calling thread, the main loop's, frees no picture by itself: pages cost time. What it lets go is
+ * given up, which
+ * @given() tells, there and without the lock, and helix_surface_pool_free_piece() frees it. Other threads free what
+ * they let go, as all do with @given NULL. The memory is counted no longer when it is given up, but take() fails while
+ * that is more than the limit.
  */
 void helix_surface_pool_free_later(HelixSurfacePool *pool, void (*given)(gpointer data), gpointer data);
 /* Free so many bytes at most (on Linux; elsewhere one picture). FALSE: nothing more was given up. */
@@ -93,9 +95,9 @@ guint64 helix_surface_pool_bytes(HelixSurfacePool *pool);
 /* At most @max_bytes in surfaces handed out and idle ones together; beyond that take() fails. Without: no limit. */
 void helix_surface_pool_set_limit(HelixSurfacePool *pool, guint64 max_bytes);
 /*
- * Clear what is beside @rows of plane @plane from row @row on: the ends of the rows up to the next one, and NV12's additional row
- * below an odd height. Encoders read it with the pixels. What writes rows of a pool's surface calls this for them, not sooner: each
- * row of new memory costs a page fault.
+ * Clear what is beside @rows of plane @plane from row @row on: the ends of the rows up to the next one, and NV12's
+ * additional row below an odd height. Encoders read it with the pixels. What writes rows of a pool's surface calls this
+ * for them, not sooner: each row of new memory costs a page fault.
  */
 void helix_surface_clear_edges(HelixSurface *surface, guint plane, guint32 row, guint32 rows);
 /*
@@ -103,11 +105,13 @@ void helix_surface_clear_edges(HelixSurface *surface, guint plane, guint32 row, 
  * (HELIX_CODE_GEOMETRY for an unusable format or size, HELIX_CODE_INTERNAL when memory is short: sizes are chosen by
  * the guest, so this never aborts).
  */
-HelixSurface *helix_surface_pool_take(HelixSurfacePool *pool, guint32 fourcc, guint32 width, guint32 height, GError **error);
+HelixSurface *helix_surface_pool_take(HelixSurfacePool *pool, guint32 fourcc, guint32 width, guint32 height,
+                                      GError **error);
 /*
- * The same for pixels that come over the wire: what a guest announces and is slow to send, or sends and has wait, may take
- * no more than half of the limit, so that look-ups always find room.
+ * The same for pixels that come over the wire: what a guest announces and is slow to send, or sends and has wait, may
+ * take no more than half of the limit, so that look-ups always find room.
  */
-HelixSurface *helix_surface_pool_take_for_wire(HelixSurfacePool *pool, guint32 fourcc, guint32 width, guint32 height, GError **error);
+HelixSurface *helix_surface_pool_take_for_wire(HelixSurfacePool *pool, guint32 fourcc, guint32 width, guint32 height,
+                                               GError **error);
 
 #endif

@@ -20,7 +20,7 @@ static void set_policy(int policy)
 {
     const struct sched_param none = { 0 };
 
-    (void)sched_setscheduler(0, policy, &none);     /* from SCHED_BATCH back it always may */
+    (void)sched_setscheduler(0, policy, &none); /* from SCHED_BATCH back it always may */
 }
 
 #else

@@ -2,8 +2,9 @@
 /*
  * trusted-path.c - can another user of this system put something else in the place of a folder?
  *
- * The path is walked entry by entry, from the root down. Each folder was found trusted before an entry is looked up in it, so
- * nobody else can exchange the entry between two looks, and names may be used where descriptors would be (O_PATH is Linux's).
+ * The path is walked entry by entry, from the root down. Each folder was found trusted before an entry is looked up in
+ * it, so nobody else can exchange the entry between two looks, and names may be used where descriptors would be (O_PATH
+ * is Linux's).
  */
 #include <errno.h>
 #include <string.h>
@@ -13,18 +14,19 @@
 #include "error.h"
 #include "trusted-path.h"
 
-#define LINKS_MOST 40u      /* as Linux follows in one path */
+#define LINKS_MOST 40u /* as Linux follows in one path */
 
 typedef struct Walk {
-    const char *folder;     /* what is walked to, for errors */
-    GString *at;            /* where the walk is: absolute, no symbolic links in it; "" is the root */
-    char *rest;             /* of the path, from here on */
-    guint links;            /* followed */
+    const char *folder; /* what is walked to, for errors */
+    GString *at;        /* where the walk is: absolute, no symbolic links in it; "" is the root */
+    char *rest;         /* of the path, from here on */
+    guint links;        /* followed */
 } Walk;
 
 static gboolean fail(const Walk *walk, int error_number, GError **error)
 {
-    g_set_error(error, HELIX_ERROR, HELIX_CODE_INVALID, "the socket's folder %s: %s", walk->folder, g_strerror(error_number));
+    g_set_error(error, HELIX_ERROR, HELIX_CODE_INVALID, "the socket's folder %s: %s", walk->folder,
+                g_strerror(error_number));
     return FALSE;
 }
 
@@ -55,7 +57,8 @@ static gboolean check_folder(const Walk *walk, gboolean last, struct stat *st, G
     if (is_ours(st) && (!is_shared(st) || (!last && (st->st_mode & S_ISVTX)))) {
         return TRUE;
     }
-    g_set_error(error, HELIX_ERROR, HELIX_CODE_INVALID, "%s %s belongs to uid %u with mode %04o: it must be uid %u's own (or root's) and "
+    g_set_error(error, HELIX_ERROR, HELIX_CODE_INVALID,
+                "%s %s belongs to uid %u with mode %04o: it must be uid %u's own (or root's) and "
                 "not writable by group or others, as mkdir -m 700 makes it",
                 last ? "the socket's folder" : "a folder above the socket's,", place(walk), (unsigned)st->st_uid,
                 (unsigned)(st->st_mode & 07777), (unsigned)geteuid());
@@ -93,8 +96,10 @@ static gboolean enter(Walk *walk, const char *name, GError **error)
         return fail(walk, errno, error);
     }
     if (is_shared(&folder) && !is_ours(&entry)) {
-        g_set_error(error, HELIX_ERROR, HELIX_CODE_INVALID, "%s, above the socket, belongs to uid %u and is in a folder that others may "
-                    "write: it must be uid %u's own (or root's)", path, (unsigned)entry.st_uid, (unsigned)geteuid());
+        g_set_error(error, HELIX_ERROR, HELIX_CODE_INVALID,
+                    "%s, above the socket, belongs to uid %u and is in a folder that others may "
+                    "write: it must be uid %u's own (or root's)",
+                    path, (unsigned)entry.st_uid, (unsigned)geteuid());
         return FALSE;
     }
     if (S_ISLNK(entry.st_mode)) {
@@ -124,7 +129,8 @@ static gboolean step(Walk *walk, const char *name, GError **error)
     if (strcmp(name, "..") == 0) {
         const char *slash = strrchr(walk->at->str, '/');
 
-        g_string_truncate(walk->at, slash ? (gsize)(slash - walk->at->str) : 0);    /* no links in it: this is the parent */
+        g_string_truncate(walk->at,
+                          slash ? (gsize)(slash - walk->at->str) : 0); /* no links in it: this is the parent */
         return TRUE;
     }
     return enter(walk, name, error);
@@ -133,7 +139,9 @@ static gboolean step(Walk *walk, const char *name, GError **error)
 gboolean helix_trusted_folder(const char *folder, GError **error)
 {
     g_autofree char *here = g_path_is_absolute(folder) ? NULL : g_get_current_dir();
-    Walk walk = { .folder = folder, .at = g_string_new(NULL), .rest = g_strconcat(here ? here : "", "/", folder, NULL) };
+    Walk walk = { .folder = folder,
+                  .at = g_string_new(NULL),
+                  .rest = g_strconcat(here ? here : "", "/", folder, NULL) };
     gboolean good = TRUE;
     struct stat st;
 

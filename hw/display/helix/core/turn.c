@@ -12,7 +12,7 @@ typedef struct Turn {
     gint64 paused_from, paused; /* ns of the wall clock, of the guest's own commands in this turn */
     gint64 (*now)(void);        /* the wall clock; NULL: the system's */
     HelixHistogram cpu_us, blocked_us;
-    gint64 cpu_sum, blocked_sum;        /* ns */
+    gint64 cpu_sum, blocked_sum; /* ns */
 } Turn;
 
 static GPrivate turn_of_thread = G_PRIVATE_INIT(g_free);
@@ -32,7 +32,7 @@ static gint64 clock_ns(clockid_t id)
 {
     struct timespec now;
 
-    (void)clock_gettime(id, &now);     /* fails for clocks that are not there only */
+    (void)clock_gettime(id, &now); /* fails for clocks that are not there only */
     return (gint64)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
@@ -96,7 +96,7 @@ void helix_turn_next(void)
     Turn *turn = this_turn();
 
     if (turn->wall == 0 || turn->depth) {
-        return;                 /* nothing was ours, or a loop runs inside of our own callback */
+        return; /* nothing was ours, or a loop runs inside of our own callback */
     }
     helix_histogram_add(&turn->cpu_us, (guint64)turn->cpu / 1000);
     helix_histogram_add(&turn->blocked_us, turn->wall > turn->cpu ? (guint64)(turn->wall - turn->cpu) / 1000 : 0);
@@ -133,11 +133,12 @@ void helix_turn_set_clock(gint64 (*now_ns)(void))
 
 static void append(GString *json, const char *name, const HelixHistogram *histogram, gint64 sum_ns)
 {
-    g_string_append_printf(json, "\"%s\":{\"count\":%" G_GUINT64_FORMAT ",\"p50\":%" G_GUINT64_FORMAT ",\"p99\":%"
-                           G_GUINT64_FORMAT ",\"p999\":%" G_GUINT64_FORMAT ",\"max\":%" G_GUINT64_FORMAT
-                           ",\"sum\":%" G_GINT64_FORMAT "}", name, histogram->count, helix_histogram_quantile(histogram, 500),
-                           helix_histogram_quantile(histogram, 990), helix_histogram_quantile(histogram, 999),
-                           histogram->max, sum_ns / 1000);
+    g_string_append_printf(
+        json,
+        "\"%s\":{\"count\":%" G_GUINT64_FORMAT ",\"p50\":%" G_GUINT64_FORMAT ",\"p99\":%" G_GUINT64_FORMAT
+        ",\"p999\":%" G_GUINT64_FORMAT ",\"max\":%" G_GUINT64_FORMAT ",\"sum\":%" G_GINT64_FORMAT "}",
+        name, histogram->count, helix_histogram_quantile(histogram, 500), helix_histogram_quantile(histogram, 990),
+        helix_histogram_quantile(histogram, 999), histogram->max, sum_ns / 1000);
 }
 
 void helix_turn_append_json(GString *json)

@@ -31,8 +31,8 @@ void helix_turn_next(void);
 gint64 helix_turn_spent_us(void);
 
 /*
- * Whether the budget is spent. What a guest causes stops then, after one step at least, and goes on in a later turn. The
- * guest's own commands count here: the loop was held for them all the same.
+ * Whether the budget is spent. What a guest causes stops then, after one step at least, and goes on in a later turn.
+ * The guest's own commands count here: the loop was held for them all the same.
  */
 gboolean helix_turn_is_over(void);
 

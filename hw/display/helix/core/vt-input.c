@@ -12,9 +12,9 @@
 #include "error.h"
 
 struct HelixVtInput {
-    guint32 width, height;      /* coded */
+    guint32 width, height; /* coded */
     HelixVui vui;
-    CVPixelBufferPoolRef pool;  /* for pictures made to fit; NULL until one is */
+    CVPixelBufferPoolRef pool; /* for pictures made to fit; NULL until one is */
     OSType pool_format;
     VTPixelTransferSessionRef transfer;
 };
@@ -68,8 +68,8 @@ static gboolean planes_fit(const HelixSurface *surface)
 {
     for (guint i = 0; i < surface->n_planes; i++) {
         guint64 rows = i ? ((guint64)surface->height + 1) / 2 : surface->height;
-        guint64 row = surface->fourcc == HELIX_FORMAT_NV12 ? ((guint64)surface->width + 1) & ~1ull :
-            (guint64)surface->width * 4;
+        guint64 row = surface->fourcc == HELIX_FORMAT_NV12 ? ((guint64)surface->width + 1) & ~1ull
+                                                           : (guint64)surface->width * 4;
 
         if (surface->stride[i] < row || surface->offset[i] > surface->size ||
             (rows - 1) * surface->stride[i] + row > surface->size - surface->offset[i]) {
@@ -77,7 +77,7 @@ static gboolean planes_fit(const HelixSurface *surface)
         }
     }
     return surface->width > 0 && surface->height > 0 &&
-           surface->n_planes == (surface->fourcc == HELIX_FORMAT_NV12 ? 2 : 1);
+        surface->n_planes == (surface->fourcc == HELIX_FORMAT_NV12 ? 2 : 1);
 }
 
 static CVReturn wrap_planes(HelixSurface *surface, CVPixelBufferRef *buffer)
@@ -93,8 +93,7 @@ static CVReturn wrap_planes(HelixSurface *surface, CVPixelBufferRef *buffer)
     }
     return CVPixelBufferCreateWithPlanarBytes(kCFAllocatorDefault, surface->width, surface->height,
                                               kCVPixelFormatType_420YpCbCr8BiPlanarVideoRange, NULL, 0, 2, planes,
-                                              width, height,
-                                              stride, release_planar_surface, surface, NULL, buffer);
+                                              width, height, stride, release_planar_surface, surface, NULL, buffer);
 }
 
 static CVPixelBufferRef wrap_memory(HelixSurface *surface, GError **error)
@@ -103,12 +102,13 @@ static CVPixelBufferRef wrap_memory(HelixSurface *surface, GError **error)
     CVReturn result;
 
     if (!planes_fit(surface)) {
-        g_set_error(error, HELIX_ERROR, HELIX_CODE_GEOMETRY, "a picture of %u x %u does not lie within its "
-                    "%" G_GSIZE_FORMAT
-                    " bytes", surface->width, surface->height, surface->size);
+        g_set_error(error, HELIX_ERROR, HELIX_CODE_GEOMETRY,
+                    "a picture of %u x %u does not lie within its "
+                    "%" G_GSIZE_FORMAT " bytes",
+                    surface->width, surface->height, surface->size);
         return NULL;
     }
-    helix_surface_ref(surface);         /* the release callbacks' */
+    helix_surface_ref(surface); /* the release callbacks' */
     if (surface->fourcc == HELIX_FORMAT_NV12) {
         result = wrap_planes(surface, &buffer);
     } else {
@@ -119,8 +119,7 @@ static CVPixelBufferRef wrap_memory(HelixSurface *surface, GError **error)
     if (result != kCVReturnSuccess) {
         helix_surface_unref(surface);
         g_set_error(error, HELIX_ERROR, HELIX_CODE_ENCODE, "CoreVideo makes no pixel buffer of %u x %u (%d)",
-                    surface->width,
-                    surface->height, (int)result);
+                    surface->width, surface->height, (int)result);
         return NULL;
     }
     return buffer;
@@ -146,7 +145,8 @@ static CFDictionaryRef pool_attributes(const HelixVtInput *input)
 {
     gint32 format = (gint32)input->pool_format, width = (gint32)input->width, height = (gint32)input->height;
     CFDictionaryRef empty = CFDictionaryCreate(kCFAllocatorDefault, NULL, NULL, 0, &kCFTypeDictionaryKeyCallBacks,
-                                               &kCFTypeDictionaryValueCallBacks), attributes;
+                                               &kCFTypeDictionaryValueCallBacks),
+                    attributes;
     const void *keys[] = { kCVPixelBufferPixelFormatTypeKey, kCVPixelBufferWidthKey, kCVPixelBufferHeightKey,
                            kCVPixelBufferIOSurfacePropertiesKey };
     const void *values[] = { CFNumberCreate(kCFAllocatorDefault, kCFNumberSInt32Type, &format),
@@ -154,8 +154,7 @@ static CFDictionaryRef pool_attributes(const HelixVtInput *input)
                              CFNumberCreate(kCFAllocatorDefault, kCFNumberSInt32Type, &height), empty };
 
     attributes = CFDictionaryCreate(kCFAllocatorDefault, keys, values, G_N_ELEMENTS(keys),
-                                    &kCFTypeDictionaryKeyCallBacks,
-                                    &kCFTypeDictionaryValueCallBacks);
+                                    &kCFTypeDictionaryKeyCallBacks, &kCFTypeDictionaryValueCallBacks);
     for (guint i = 0; i < G_N_ELEMENTS(values); i++) {
         CFRelease(values[i]);
     }
@@ -185,8 +184,7 @@ static CVPixelBufferRef take_fitting(HelixVtInput *input, OSType format, GError 
     }
     if (result != kCVReturnSuccess) {
         g_set_error(error, HELIX_ERROR, HELIX_CODE_ENCODE, "CoreVideo has no pixel buffer of %u x %u (%d)",
-                    input->width,
-                    input->height, (int)result);
+                    input->width, input->height, (int)result);
         return NULL;
     }
     return buffer;
@@ -213,8 +211,7 @@ static gboolean scale(HelixVtInput *input, CVPixelBufferRef from, CVPixelBufferR
 
 /* Rows of @unit-byte samples, the last sample and the last row repeated until @columns x @rows are there. */
 static void copy_repeating(guint8 *to, gsize to_stride, gsize columns, gsize rows, const guint8 *from,
-                           gsize from_stride,
-                           gsize from_columns, gsize from_rows, gsize unit)
+                           gsize from_stride, gsize from_columns, gsize from_rows, gsize unit)
 {
     for (gsize y = 0; y < rows; y++) {
         const guint8 *source = from + MIN(y, from_rows - 1) * from_stride;
@@ -257,7 +254,7 @@ static CVPixelBufferRef fit(HelixVtInput *input, const HelixSurface *surface, CV
                             GError **error)
 {
     gboolean rounding = surface->kind == HELIX_SURFACE_MEMORY && input->width == ((surface->width + 1) & ~1u) &&
-                        input->height == ((surface->height + 1) & ~1u);
+        input->height == ((surface->height + 1) & ~1u);
     CVPixelBufferRef to = take_fitting(input, pixel_format(surface->fourcc), error);
 
     if (to && !(rounding ? repeat_edges(input, surface, to, cpu_bytes, error) : scale(input, from, to, error))) {
@@ -276,9 +273,9 @@ static void attach(CVPixelBufferRef buffer, CFStringRef key, CFStringRef value)
 }
 
 /*
- * The pixels are the guest's, whose screen is taken to be BT.709 and whose NV12 is what it says: the same as the session is told,
- * so that VideoToolbox converts nothing. NV12 in full range is given as if it were in limited range for the same reason: its samples
- * are coded as they are, and the SPS says the range.
+ * The pixels are the guest's, whose screen is taken to be BT.709 and whose NV12 is what it says: the same as the
+ * session is told, so that VideoToolbox converts nothing. NV12 in full range is given as if it were in limited range
+ * for the same reason: its samples are coded as they are, and the SPS says the range.
  */
 static void set_colour(const HelixVtInput *input, CVPixelBufferRef buffer)
 {

@@ -20,7 +20,7 @@ static const Rung ladder[] = {
 static gboolean rung_applies(const Rung *rung, const HelixEncoderConfig *config)
 {
     if (rung->low_latency && config->profile != 100) {
-        return FALSE;           /* it only has High profiles */
+        return FALSE; /* it only has High profiles */
     }
     return rung->hardware || !config->hardware_only;
 }
@@ -35,7 +35,8 @@ static CFDictionaryRef specification(const Rung *rung, gboolean *low_latency)
         keys[n++] = kVTVideoEncoderSpecification_RequireHardwareAcceleratedVideoEncoder;
     }
     if (rung->low_latency) {
-        IF_MACOS(12.0.1) {
+        IF_MACOS(12.0.1)
+        {
             keys[n++] = kVTVideoEncoderSpecification_EnableLowLatencyRateControl;
             *low_latency = TRUE;
         }
@@ -51,7 +52,8 @@ static gboolean uses_hardware(VTCompressionSessionRef vt)
     gboolean hardware = FALSE;
 
     if (VTSessionCopyProperty(vt, kVTCompressionPropertyKey_UsingHardwareAcceleratedVideoEncoder, kCFAllocatorDefault,
-                              &value) == 0 && value) {
+                              &value) == 0 &&
+        value) {
         hardware = CFBooleanGetValue(value);
         CFRelease(value);
     }

@@ -10,7 +10,7 @@
 #include "error.h"
 #include "h264.h"
 
-#define NAL_TYPE_MASK   0x1f
+#define NAL_TYPE_MASK 0x1f
 #define USUAL_LENGTH_SIZE 4
 /* H.264, 7.4.2.1.1 and 7.4.2.2: 32 sequence and 256 picture parameter sets can be told apart. */
 #define MAX_PARAMETER_SETS (32 + 256)
@@ -34,16 +34,18 @@ static gboolean is_key(CMSampleBufferRef sample)
     return !not_sync || !CFBooleanGetValue(not_sync);
 }
 
-static gboolean add_parameter_set(HelixAnnexB *annexb, const HelixVui *vui, const guint8 *nal, gsize len, GError **error)
+static gboolean add_parameter_set(HelixAnnexB *annexb, const HelixVui *vui, const guint8 *nal, gsize len,
+                                  GError **error)
 {
     g_autoptr(GByteArray) rewritten = NULL;
 
     if (len > 0 && (nal[0] & NAL_TYPE_MASK) == HELIX_NAL_SPS) {
         rewritten = helix_h264_rewrite_sps(nal, len, vui);
         if (!rewritten) {
-            g_set_error(error, HELIX_ERROR, HELIX_CODE_ENCODE, "VideoToolbox's sequence parameter set of "
-                        "%" G_GSIZE_FORMAT
-                        " bytes cannot be read", len);
+            g_set_error(error, HELIX_ERROR, HELIX_CODE_ENCODE,
+                        "VideoToolbox's sequence parameter set of "
+                        "%" G_GSIZE_FORMAT " bytes cannot be read",
+                        len);
             return FALSE;
         }
         nal = rewritten->data;
@@ -53,11 +55,12 @@ static gboolean add_parameter_set(HelixAnnexB *annexb, const HelixVui *vui, cons
 }
 
 /* On some systems the question for their number fails: then all of them, until there is none with the next index. */
-static gboolean add_parameter_sets(HelixAnnexB *annexb, const HelixVui *vui, CMFormatDescriptionRef format, GError **error)
+static gboolean add_parameter_sets(HelixAnnexB *annexb, const HelixVui *vui, CMFormatDescriptionRef format,
+                                   GError **error)
 {
     size_t count = 0;
     gboolean counted = CMVideoFormatDescriptionGetH264ParameterSetAtIndex(format, 0, NULL, NULL, &count, NULL) == 0 &&
-                       count > 0;
+        count > 0;
 
     for (gsize i = 0; i < (counted ? count : MAX_PARAMETER_SETS); i++) {
         const uint8_t *nal = NULL;
@@ -98,9 +101,10 @@ static gboolean add_data(HelixAnnexB *annexb, CMBlockBufferRef block, GError **e
     return TRUE;
 }
 
-gboolean helix_vt_output_read(CMSampleBufferRef sample, const HelixEncoderConfig *config, HelixAccessUnit *unit, GError **error)
+gboolean helix_vt_output_read(CMSampleBufferRef sample, const HelixEncoderConfig *config, HelixAccessUnit *unit,
+                              GError **error)
 {
-    static const guint8 any_slices[] = { HELIX_NAL_AUD, 0xf0 };         /* 7.3.2.4: primary_pic_type 7 */
+    static const guint8 any_slices[] = { HELIX_NAL_AUD, 0xf0 }; /* 7.3.2.4: primary_pic_type 7 */
     CMFormatDescriptionRef format = CMSampleBufferGetFormatDescription(sample);
     CMBlockBufferRef block = CMSampleBufferGetDataBuffer(sample);
     int length_size = 0;
@@ -114,8 +118,7 @@ gboolean helix_vt_output_read(CMSampleBufferRef sample, const HelixEncoderConfig
         length_size = USUAL_LENGTH_SIZE;
     }
     if (!helix_annexb_init(&annexb, length_size,
-                           HELIX_MAX_RESPONSE_PAYLOAD - HELIX_RESPONSE_SIZE - HELIX_TIMING_SIZE - 4,
-                           error)) {
+                           HELIX_MAX_RESPONSE_PAYLOAD - HELIX_RESPONSE_SIZE - HELIX_TIMING_SIZE - 4, error)) {
         return FALSE;
     }
     if ((config->aud && !helix_annexb_add_nal(&annexb, any_slices, sizeof(any_slices), error)) ||

@@ -6,7 +6,7 @@
  */
 #include "vt-session.h"
 
-#define NO_KEYFRAMES    G_MAXINT32
+#define NO_KEYFRAMES G_MAXINT32
 
 /* A session being told, and what it did not take. */
 typedef struct Telling {
@@ -64,7 +64,7 @@ HelixVtColour helix_vt_colour(const HelixVui *vui)
 {
     const HelixVui resolved = helix_h264_vui_resolve(*vui);
 
-    return (HelixVtColour) {
+    return (HelixVtColour){
         .primaries = CVColorPrimariesGetStringForIntegerCodePoint(resolved.primaries),
         .transfer = CVTransferFunctionGetStringForIntegerCodePoint(resolved.transfer),
         .matrix = CVYCbCrMatrixGetStringForIntegerCodePoint(resolved.matrix),
@@ -99,17 +99,18 @@ static OSStatus set_fixed(const Telling *telling, const HelixEncoderConfig *conf
         status = VTSessionSetProperty(telling->vt, kVTCompressionPropertyKey_ProfileLevel,
                                       profile_level(config->profile));
         if (config->profile == 100) {
-            status = optional(telling, status, "High profile");         /* then it is the one it would choose itself */
+            status = optional(telling, status, "High profile"); /* then it is the one it would choose itself */
         }
     }
     if (status == 0) {
         status = set_optional(telling, kVTCompressionPropertyKey_RealTime,
                               config->realtime ? kCFBooleanTrue : kCFBooleanFalse, "RealTime");
     }
-    IF_MACOS(11.0) {
+    IF_MACOS(11.0)
+    {
         if (status == 0) {
-            status = set_optional(telling, kVTCompressionPropertyKey_PrioritizeEncodingSpeedOverQuality,
-                                  kCFBooleanTrue, "PrioritizeEncodingSpeedOverQuality");
+            status = set_optional(telling, kVTCompressionPropertyKey_PrioritizeEncodingSpeedOverQuality, kCFBooleanTrue,
+                                  "PrioritizeEncodingSpeedOverQuality");
         }
     }
     if (status == 0) {
@@ -125,13 +126,17 @@ static OSStatus set_quantisers(const Telling *telling, const HelixEncoderConfig 
     OSStatus status = 0;
 
     if (config->max_qp != (before ? before->max_qp : 0)) {
-        IF_MACOS(12.0) {
-            status = optional(telling, set_number(telling, kVTCompressionPropertyKey_MaxAllowedFrameQP,
-                                                  config->max_qp ? config->max_qp : 51), "MaxAllowedFrameQP");
+        IF_MACOS(12.0)
+        {
+            status = optional(
+                telling,
+                set_number(telling, kVTCompressionPropertyKey_MaxAllowedFrameQP, config->max_qp ? config->max_qp : 51),
+                "MaxAllowedFrameQP");
         }
     }
     if (status == 0 && config->min_qp != (before ? before->min_qp : 0)) {
-        IF_MACOS(13.0) {
+        IF_MACOS(13.0)
+        {
             status = optional(telling, set_number(telling, kVTCompressionPropertyKey_MinAllowedFrameQP, config->min_qp),
                               "MinAllowedFrameQP");
         }
@@ -144,10 +149,11 @@ static OSStatus set_rates(const Telling *telling, const HelixEncoderConfig *conf
 {
     OSStatus status = 0;
 
-    /* Some encoders put nothing out at all without a bit rate and a frame rate; once they have one, an old one will do. */
+    /* Some encoders put nothing out at all without a bit rate and a frame rate; once they have one, an old one will do.
+     */
     if (!before || config->bitrate != before->bitrate) {
-        status = set_number(telling, kVTCompressionPropertyKey_AverageBitRate, (gint32)MIN(config->bitrate,
-                                                                                           G_MAXINT32));
+        status = set_number(telling, kVTCompressionPropertyKey_AverageBitRate,
+                            (gint32)MIN(config->bitrate, G_MAXINT32));
     }
     if (status == 0 && (!before || config->fps_num != before->fps_num || config->fps_den != before->fps_den)) {
         status = set_double(telling, kVTCompressionPropertyKey_ExpectedFrameRate,

@@ -13,41 +13,41 @@
 #include "vt-session.h"
 
 /* Without an answer for so long, a frame is forced out, and after that the session is taken for dead. */
-#define FLUSH_AFTER_US  (250 * G_TIME_SPAN_MILLISECOND)
-#define DEAD_AFTER_US   (2 * G_TIME_SPAN_SECOND)
+#define FLUSH_AFTER_US (250 * G_TIME_SPAN_MILLISECOND)
+#define DEAD_AFTER_US (2 * G_TIME_SPAN_SECOND)
 /* One such frame may be a busy Mac's; so many in a row are the session's way: all others are forced out at once. */
-#define HELD_BY_HABIT   2u
+#define HELD_BY_HABIT 2u
 /* The first session starts the process that encodes. */
-#define OPEN_WITHIN_US  (5 * G_TIME_SPAN_SECOND)
+#define OPEN_WITHIN_US (5 * G_TIME_SPAN_SECOND)
 /* With so many threads that hang in it, VideoToolbox is left alone. */
-#define MAX_HUNG        4u
+#define MAX_HUNG 4u
 
 typedef enum Order { ORDER_NONE, ORDER_OPEN, ORDER_CONFIGURE, ORDER_ENCODE, ORDER_FLUSH } Order;
 
 struct HelixVtSession {
-    gatomicrefcount refs;       /* the owner's, the thread's */
+    gatomicrefcount refs; /* the owner's, the thread's */
     GThread *thread;
 
     /* The thread's while it carries out an order, else the owner's. */
-    HelixVtMade made;           /* vt NULL: none was to be had, or it is gone */
-    CFDictionaryRef force_idr;  /* frame properties */
+    HelixVtMade made;          /* vt NULL: none was to be had, or it is gone */
+    CFDictionaryRef force_idr; /* frame properties */
     gboolean lost;
-    guint held;                 /* the last frames that came only when they were forced out, HELD_BY_HABIT at most */
+    guint held; /* the last frames that came only when they were forced out, HELD_BY_HABIT at most */
     HelixEncoderConfig config, before;
-    GString *tried;             /* rungs of the ladder that did not hold */
-    OSStatus status;            /* what came of an order */
-    CVPixelBufferRef buffer;    /* retained */
-    gint64 stamp, duration;     /* ns */
+    GString *tried;          /* rungs of the ladder that did not hold */
+    OSStatus status;         /* what came of an order */
+    CVPixelBufferRef buffer; /* retained */
+    gint64 stamp, duration;  /* ns */
     gboolean force;
     guint64 number;
     VTEncodeInfoFlags flags;
 
-    GMutex lock;                /* what follows: shared with VideoToolbox's threads too */
+    GMutex lock; /* what follows: shared with VideoToolbox's threads too */
     GCond changed;
-    Order order;                /* ORDER_NONE: done */
-    gboolean hangs;             /* an order was not carried out in time: no other is given */
+    Order order;    /* ORDER_NONE: done */
+    gboolean hangs; /* an order was not carried out in time: no other is given */
     gboolean end, ended, abandoned;
-    guint64 frame;              /* the number of the one waited for; others' answers are thrown away */
+    guint64 frame; /* the number of the one waited for; others' answers are thrown away */
     gboolean done;
     HelixVtOutput output;
 };
@@ -90,8 +90,8 @@ static void add_hung(gint n)
 }
 
 /*
- * Room for a session that may hang as it is made; FALSE if MAX_HUNG hang. Waits while those that others are making could bring them
- * to that many: each is made, fails or counts as hanging within OPEN_WITHIN_US.
+ * Room for a session that may hang as it is made; FALSE if MAX_HUNG hang. Waits while those that others are making
+ * could bring them to that many: each is made, fails or counts as hanging within OPEN_WITHIN_US.
  */
 static gboolean begin_opening(void)
 {
@@ -159,7 +159,7 @@ static void tear_down(HelixVtSession *session)
         /* A time that is no number means all frames. A lost session may never come back from this. */
         VTCompressionSessionCompleteFrames(vt, kCMTimeInvalid);
     }
-    VTCompressionSessionInvalidate(vt);         /* and joins the threads that could still call back */
+    VTCompressionSessionInvalidate(vt); /* and joins the threads that could still call back */
     CFRelease(vt);
     session->made.vt = NULL;
 }
@@ -176,11 +176,10 @@ static void carry_out(HelixVtSession *session, Order order)
                                                   &session->made.refused);
         break;
     case ORDER_ENCODE:
-        session->status = VTCompressionSessionEncodeFrame(session->made.vt, session->buffer,
-                                                          CMTimeMake(session->stamp, 1000000000),
-                                                          CMTimeMake(session->duration, 1000000000),
-                                                          session->force ? session->force_idr : NULL,
-                                                          GSIZE_TO_POINTER(session->number), &session->flags);
+        session->status = VTCompressionSessionEncodeFrame(
+            session->made.vt, session->buffer, CMTimeMake(session->stamp, 1000000000),
+            CMTimeMake(session->duration, 1000000000), session->force ? session->force_idr : NULL,
+            GSIZE_TO_POINTER(session->number), &session->flags);
         CFRelease(session->buffer);
         break;
     default:
@@ -264,17 +263,23 @@ static HelixVtSession *session_new(const HelixEncoderConfig *config, GError **er
     session->thread = g_thread_try_new("helix-vt", session_main, session, &refused);
     helix_threads_end(&before);
     if (!session->thread) {
-        g_set_error(error, HELIX_ERROR, HELIX_CODE_NO_ENCODER, "the host has no thread for another VideoToolbox session: "
-                    "%s; try again later", refused->message);
+        g_set_error(error, HELIX_ERROR, HELIX_CODE_NO_ENCODER,
+                    "the host has no thread for another VideoToolbox session: "
+                    "%s; try again later",
+                    refused->message);
         free_session(session);
         return NULL;
     }
     if (!give(session, ORDER_OPEN, g_get_monotonic_time() + OPEN_WITHIN_US)) {
-        g_set_error(error, HELIX_ERROR, HELIX_CODE_NO_ENCODER, "VideoToolbox made no session for %u x %u within five "
-                    "seconds", config->width, config->height);
+        g_set_error(error, HELIX_ERROR, HELIX_CODE_NO_ENCODER,
+                    "VideoToolbox made no session for %u x %u within five "
+                    "seconds",
+                    config->width, config->height);
     } else if (!session->made.vt) {
-        g_set_error(error, HELIX_ERROR, HELIX_CODE_NO_ENCODER, "VideoToolbox has no H.264 encoder for %u x %u, profile "
-                    "%u: tried %s%s", config->width, config->height, config->profile, session->tried->str,
+        g_set_error(error, HELIX_ERROR, HELIX_CODE_NO_ENCODER,
+                    "VideoToolbox has no H.264 encoder for %u x %u, profile "
+                    "%u: tried %s%s",
+                    config->width, config->height, config->profile, session->tried->str,
                     config->hardware_only ? "; software is forbidden" : "");
     } else {
         return session;
@@ -288,7 +293,8 @@ HelixVtSession *helix_vt_session_new(const HelixEncoderConfig *config, GError **
     HelixVtSession *session;
 
     if (!begin_opening()) {
-        g_set_error(error, HELIX_ERROR, HELIX_CODE_NO_ENCODER, "VideoToolbox does not answer: %u sessions hang in it", MAX_HUNG);
+        g_set_error(error, HELIX_ERROR, HELIX_CODE_NO_ENCODER, "VideoToolbox does not answer: %u sessions hang in it",
+                    MAX_HUNG);
         return NULL;
     }
     session = session_new(config, error);
@@ -358,7 +364,7 @@ static void begin_frame(HelixVtSession *session)
     g_mutex_lock(&session->lock);
     session->number = ++session->frame;
     session->done = FALSE;
-    session->output = (HelixVtOutput) { 0 };
+    session->output = (HelixVtOutput){ 0 };
     g_mutex_unlock(&session->lock);
 }
 
@@ -383,7 +389,7 @@ static HelixVtOutput end_frame(HelixVtSession *session, OSStatus status, gboolea
 
     g_mutex_lock(&session->lock);
     output = session->output;
-    session->output = (HelixVtOutput) { 0 };
+    session->output = (HelixVtOutput){ 0 };
     if (!session->done) {
         output.status = dropped ? 0 : kVTVideoEncoderMalfunctionErr;
         output.dropped = dropped;
@@ -393,7 +399,7 @@ static HelixVtOutput end_frame(HelixVtSession *session, OSStatus status, gboolea
         if (output.sample) {
             CFRelease(output.sample);
         }
-        output = (HelixVtOutput) { .status = status };
+        output = (HelixVtOutput){ .status = status };
     }
     if (!session->hangs) {
         session->lost = helix_vt_session_lost(output.status);
@@ -409,10 +415,10 @@ HelixVtOutput helix_vt_session_encode(HelixVtSession *session, CVPixelBufferRef 
     gboolean hangs;
 
     g_mutex_lock(&session->lock);
-    hangs = session->hangs;     /* the flush of a frame that was answered all the same, say */
+    hangs = session->hangs; /* the flush of a frame that was answered all the same, say */
     g_mutex_unlock(&session->lock);
     if (hangs) {
-        return (HelixVtOutput) { .status = kVTVideoEncoderMalfunctionErr };
+        return (HelixVtOutput){ .status = kVTVideoEncoderMalfunctionErr };
     }
     begin_frame(session);
     session->buffer = (CVPixelBufferRef)CFRetain(buffer);
@@ -435,8 +441,10 @@ HelixVtOutput helix_vt_session_encode(HelixVtSession *session, CVPixelBufferRef 
                session->held < HELD_BY_HABIT) {
         session->held++;
         if (session->held == HELD_BY_HABIT) {
-            g_message("VideoToolbox keeps each frame back until it is told to give it out: from now on it is told so at once, "
-                      "not after %d ms", (int)(FLUSH_AFTER_US / G_TIME_SPAN_MILLISECOND));
+            g_message("VideoToolbox keeps each frame back until it is told to give it out: from now on it is told so "
+                      "at once, "
+                      "not after %d ms",
+                      (int)(FLUSH_AFTER_US / G_TIME_SPAN_MILLISECOND));
         }
     }
     return end_frame(session, 0, FALSE);

@@ -2,11 +2,11 @@
 /*
  * vt-session.h - a VTCompressionSession that nobody waits for longer than he wants to.
  *
- * Any call into VideoToolbox may wait for the process that encodes, which may hang. All of a session's calls are therefore made
- * on a thread of the session's own, and the encoder's thread waits for each of them for a limited time. A session whose
- * call does not come back is lost: it is left to its thread, which ends it when the call does come back. What a
- * callback may touch is the session's memory alone, and that is freed by whoever is later, its owner or its thread
- * behind VTCompressionSessionInvalidate(): no callback can outlive it.
+ * Any call into VideoToolbox may wait for the process that encodes, which may hang. All of a session's calls are
+ * therefore made on a thread of the session's own, and the encoder's thread waits for each of them for a limited time.
+ * A session whose call does not come back is lost: it is left to its thread, which ends it when the call does come
+ * back. What a callback may touch is the session's memory alone, and that is freed by whoever is later, its owner or
+ * its thread behind VTCompressionSessionInvalidate(): no callback can outlive it.
  */
 #ifndef HELIX_VT_SESSION_H
 #define HELIX_VT_SESSION_H
@@ -26,17 +26,17 @@ typedef struct HelixVtSession HelixVtSession;
 
 /* One frame's outcome. */
 typedef struct HelixVtOutput {
-    OSStatus status;            /* 0, or what VideoToolbox said */
-    gboolean dropped;           /* no error and no sample */
-    CMSampleBufferRef sample;   /* the caller's to release; NULL if dropped or failed */
+    OSStatus status;          /* 0, or what VideoToolbox said */
+    gboolean dropped;         /* no error and no sample */
+    CMSampleBufferRef sample; /* the caller's to release; NULL if dropped or failed */
 } HelixVtOutput;
 
 /* All of these: on the thread that encodes; a session made to see whether one is to be had, on whichever asks. */
 
 /*
  * A session for @config by the ladder: hardware with low-latency rate control (High profile only), hardware, and
- * software unless config->hardware_only. NULL with HELIX_ERROR (HELIX_CODE_NO_ENCODER), after five seconds at most, or ten if others
- * are making sessions that hang: no more than four hang in being made, however many threads ask.
+ * software unless config->hardware_only. NULL with HELIX_ERROR (HELIX_CODE_NO_ENCODER), after five seconds at most, or
+ * ten if others are making sessions that hang: no more than four hang in being made, however many threads ask.
  */
 HelixVtSession *helix_vt_session_new(const HelixEncoderConfig *config, GError **error);
 /* Ends it, or after two seconds leaves it to its thread. NULL is taken. */
@@ -65,7 +65,8 @@ HelixVtOutput helix_vt_session_encode(HelixVtSession *session, CVPixelBufferRef 
 /* Is @status one after which only a new session can encode? */
 gboolean helix_vt_session_lost(OSStatus status);
 
-/* CoreVideo's names for what @vui says; NULL where it has none. The SPS says it all the same (vt-output.c). Any thread. */
+/* CoreVideo's names for what @vui says; NULL where it has none. The SPS says it all the same (vt-output.c). Any thread.
+ */
 typedef struct HelixVtColour {
     CFStringRef primaries, transfer, matrix;
 } HelixVtColour;
@@ -76,9 +77,9 @@ HelixVtColour helix_vt_colour(const HelixVui *vui);
 
 typedef struct HelixVtMade {
     VTCompressionSessionRef vt;
-    gboolean hardware;          /* VideoToolbox says that hardware encodes */
+    gboolean hardware; /* VideoToolbox says that hardware encodes */
     gboolean low_latency;
-    guint refused;              /* properties */
+    guint refused; /* properties */
 } HelixVtMade;
 
 /*

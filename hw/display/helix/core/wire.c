@@ -72,8 +72,10 @@ gboolean helix_header_check(const HelixHeader *header, gboolean long_config, GEr
     if (header->payload_size >= min && header->payload_size <= max && (!config || is_a_form(header->payload_size))) {
         return TRUE;
     }
-    g_set_error(error, HELIX_ERROR, HELIX_CODE_INVALID, "a message of type 0x%02x with flags 0x%02x cannot have a payload of %u "
-                "bytes: %u to %u it can%s", header->type, header->flags, header->payload_size, min, max,
+    g_set_error(error, HELIX_ERROR, HELIX_CODE_INVALID,
+                "a message of type 0x%02x with flags 0x%02x cannot have a payload of %u "
+                "bytes: %u to %u it can%s",
+                header->type, header->flags, header->payload_size, min, max,
                 config && long_config ? ", as 28, 44 or 56" : "");
     return FALSE;
 }
@@ -99,15 +101,19 @@ static gboolean ext_parse(HelixPicture *picture, const guint8 *ext, gsize len, G
     guint size = len >= 2 ? helix_get_u16(ext) : 0;
 
     if (size < HELIX_EXT_SIZE || size != len) {
-        g_set_error(error, HELIX_ERROR, HELIX_CODE_INVALID, "an EXT block says that it has %u bytes and there are %" G_GSIZE_FORMAT
-                    " for it: both must be the same and at least %u", size, len, HELIX_EXT_SIZE);
+        g_set_error(error, HELIX_ERROR, HELIX_CODE_INVALID,
+                    "an EXT block says that it has %u bytes and there are %" G_GSIZE_FORMAT
+                    " for it: both must be the same and at least %u",
+                    size, len, HELIX_EXT_SIZE);
         return FALSE;
     }
     picture->source = ext[HELIX_EXT_SOURCE];
     picture->planes = ext[HELIX_EXT_PLANES];
     if (picture->source > HELIX_SOURCE_PAGES || picture->planes > 3) {
-        g_set_error(error, HELIX_ERROR, HELIX_CODE_INVALID, "an EXT block with source %u and %u planes: sources are 0 to %u, planes "
-                    "0 to 3", picture->source, picture->planes, HELIX_SOURCE_PAGES);
+        g_set_error(error, HELIX_ERROR, HELIX_CODE_INVALID,
+                    "an EXT block with source %u and %u planes: sources are 0 to %u, planes "
+                    "0 to 3",
+                    picture->source, picture->planes, HELIX_SOURCE_PAGES);
         return FALSE;
     }
     picture->crop_x = helix_get_u32(ext + HELIX_EXT_CROP_X);
@@ -131,26 +137,30 @@ static gboolean picture_check(const HelixFrameRequest *request, GError **error)
         if (!pixels && picture->resource_id == 0) {
             return TRUE;
         }
-        g_set_error(error, HELIX_ERROR, HELIX_CODE_INVALID, "REPEAT names resource %u%s: it goes with resource 0 and no pixels",
-                    picture->resource_id, pixels ? " and brings pixels" : "");
+        g_set_error(error, HELIX_ERROR, HELIX_CODE_INVALID,
+                    "REPEAT names resource %u%s: it goes with resource 0 and no pixels", picture->resource_id,
+                    pixels ? " and brings pixels" : "");
         return FALSE;
     }
     if (!pixels && picture->resource_id == 0) {
-        g_set_error(error, HELIX_ERROR, HELIX_CODE_NOT_FOUND, "resource 0 is no picture: name a resource, or send the pixels with "
+        g_set_error(error, HELIX_ERROR, HELIX_CODE_NOT_FOUND,
+                    "resource 0 is no picture: name a resource, or send the pixels with "
                     "PIXEL_DATA");
         return FALSE;
     }
     /* The stride here is the least any picture has: whether the real one fits is seen where the pixels are. */
     if (picture->width == 0 || picture->height == 0 || helix_picture_size(picture->fourcc, 1, 1, 4, NULL) == 0) {
-        g_set_error(error, HELIX_ERROR, HELIX_CODE_GEOMETRY, "a picture of %u x %u in format 0x%08x: sides are at least 1, formats "
-                    "AR24, XR24, AB24, XB24 or NV12", picture->width, picture->height, picture->fourcc);
+        g_set_error(error, HELIX_ERROR, HELIX_CODE_GEOMETRY,
+                    "a picture of %u x %u in format 0x%08x: sides are at least 1, formats "
+                    "AR24, XR24, AB24, XB24 or NV12",
+                    picture->width, picture->height, picture->fourcc);
         return FALSE;
     }
     return TRUE;
 }
 
-gboolean helix_frame_request_parse(HelixFrameRequest *request, const HelixHeader *header, const guint8 *payload, gsize len,
-                                   GError **error)
+gboolean helix_frame_request_parse(HelixFrameRequest *request, const HelixHeader *header, const guint8 *payload,
+                                   gsize len, GError **error)
 {
     HelixPicture *picture = &request->picture;
 
@@ -212,16 +222,18 @@ gboolean helix_config_request_parse(HelixConfigRequest *request, const guint8 *p
     }
 
     if (payload[HELIX_CONFIG_CODEC] != 0) {
-        g_set_error(error, HELIX_ERROR, HELIX_CODE_INVALID, "codec %u is unknown: 0 is H.264", payload[HELIX_CONFIG_CODEC]);
+        g_set_error(error, HELIX_ERROR, HELIX_CODE_INVALID, "codec %u is unknown: 0 is H.264",
+                    payload[HELIX_CONFIG_CODEC]);
         return FALSE;
     }
     if (config->fps_num != 0 && config->fps_den == 0) {
-        g_set_error(error, HELIX_ERROR, HELIX_CODE_INVALID, "a frame rate of %u/0: the denominator is at least 1", config->fps_num);
+        g_set_error(error, HELIX_ERROR, HELIX_CODE_INVALID, "a frame rate of %u/0: the denominator is at least 1",
+                    config->fps_num);
         return FALSE;
     }
     if ((config->width == 0) != (config->height == 0)) {
-        g_set_error(error, HELIX_ERROR, HELIX_CODE_INVALID, "a coded size of %u x %u: both sides or none", config->width,
-                    config->height);
+        g_set_error(error, HELIX_ERROR, HELIX_CODE_INVALID, "a coded size of %u x %u: both sides or none",
+                    config->width, config->height);
         return FALSE;
     }
     return TRUE;
@@ -283,7 +295,8 @@ GByteArray *helix_frame_response_prepare(const HelixAccessUnit *unit, GError **e
     size = ENTRY_AT + (data ? ENTRY_HEAD + len : 0) + HELIX_TIMING_SIZE;
     bytes = g_try_malloc(size);
     if (!bytes) {
-        g_set_error(error, HELIX_ERROR, HELIX_CODE_INTERNAL, "no memory for an answer of %" G_GSIZE_FORMAT " bytes", size);
+        g_set_error(error, HELIX_ERROR, HELIX_CODE_INTERNAL, "no memory for an answer of %" G_GSIZE_FORMAT " bytes",
+                    size);
         return NULL;
     }
     memset(bytes, 0, ENTRY_AT);
@@ -301,7 +314,8 @@ gsize helix_frame_response_unit_size(const GByteArray *prepared)
     return entry ? entry - ENTRY_HEAD : 0;
 }
 
-void helix_frame_response_finish(GByteArray *response, guint16 session_id, gint64 pts, gboolean keyframe, const HelixTiming *timing)
+void helix_frame_response_finish(GByteArray *response, guint16 session_id, gint64 pts, gboolean keyframe,
+                                 const HelixTiming *timing)
 {
     gboolean has_unit = helix_frame_response_unit_size(response) > 0;
     guint8 flags = (timing ? HELIX_RESPONSE_TIMING : 0) | (has_unit ? 0 : HELIX_RESPONSE_DROPPED);
@@ -324,7 +338,7 @@ void helix_frame_response_finish(GByteArray *response, guint16 session_id, gint6
 
 static void put_vui(guint8 *to, const HelixVui *vui)
 {
-    to -= HELIX_CONFIG_LONG_SIZE;       /* the offsets are those of a CONFIG_REQ */
+    to -= HELIX_CONFIG_LONG_SIZE; /* the offsets are those of a CONFIG_REQ */
     helix_put_u16(to + HELIX_CONFIG_SAR_WIDTH, vui->sar_width);
     helix_put_u16(to + HELIX_CONFIG_SAR_HEIGHT, vui->sar_height);
     to[HELIX_CONFIG_PRIMARIES] = vui->primaries;

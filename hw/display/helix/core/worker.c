@@ -7,7 +7,7 @@
 #include "turn.h"
 #include "worker.h"
 
-#define CONVERTED_MOST 2u       /* pictures in NV12: one is encoded while one is converted */
+#define CONVERTED_MOST 2u /* pictures in NV12: one is encoded while one is converted */
 
 typedef enum JobKind { JOB_ENCODE, JOB_CONFIGURE, JOB_END } JobKind;
 
@@ -17,23 +17,23 @@ typedef struct Job {
     JobKind kind;
     gpointer tag;
     HelixSurface *surface;
-    HelixAhead *ahead;          /* surface's conversion, begun; or NULL */
+    HelixAhead *ahead; /* surface's conversion, begun; or NULL */
     gboolean force_idr;
     HelixConfigRequest request;
     HelixWorkerResult result;
 } Job;
 
 struct HelixCrew {
-    GSource *source;            /* a CrewSource */
+    GSource *source; /* a CrewSource */
     GMainContext *context;
-    GAsyncQueue *done;          /* Job; shared with the threads */
+    GAsyncQueue *done; /* Job; shared with the threads */
     GList *workers;
     void (*idle)(gpointer data);
     gpointer idle_data;
-    guint64 max_bytes;          /* that open encoders may keep together */
-    GMutex lock;                /* of what follows; the threads use it */
-    guint64 bytes;              /* that they keep */
-    GThread *ended;             /* the last thread that is at its end: the next one joins it, or helix_crew_free() */
+    guint64 max_bytes; /* that open encoders may keep together */
+    GMutex lock;       /* of what follows; the threads use it */
+    guint64 bytes;     /* that they keep */
+    GThread *ended;    /* the last thread that is at its end: the next one joins it, or helix_crew_free() */
 };
 
 typedef struct CrewSource {
@@ -42,29 +42,29 @@ typedef struct CrewSource {
 } CrewSource;
 
 struct HelixWorker {
-    HelixCrew *crew;            /* the thread uses its done, context and bytes, which outlive it */
+    HelixCrew *crew; /* the thread uses its done, context and bytes, which outlive it */
 
     /* Main loop. */
     GThread *thread;
     HelixWorkerDone done;
-    gpointer owner;             /* NULL: retired */
+    gpointer owner; /* NULL: retired */
 
     /* Both. */
-    GMutex lock;                /* of what follows up to busy_height */
+    GMutex lock; /* of what follows up to busy_height */
     GCond arrived;
-    GQueue jobs;                /* Job */
-    guint32 busy_width, busy_height;    /* coded, of an encoder that wants NV12 and is at work at the moment; else 0 */
+    GQueue jobs;                     /* Job */
+    guint32 busy_width, busy_height; /* coded, of an encoder that wants NV12 and is at work at the moment; else 0 */
     HelixSurfacePool *converted;
-    gint retired;               /* atomic */
-    gint want_idr;              /* atomic */
+    gint retired;  /* atomic */
+    gint want_idr; /* atomic */
 
     /* The thread. */
     const HelixEncoderClass *klass;
-    HelixEncoder *encoder;      /* NULL: none open */
-    guint64 bytes;              /* of the crew's, that it keeps */
-    HelixEncoderConfig asked;   /* 0 is automatic */
+    HelixEncoder *encoder;    /* NULL: none open */
+    guint64 bytes;            /* of the crew's, that it keeps */
+    HelixEncoderConfig asked; /* 0 is automatic */
     HelixEncoderConfig in_force;
-    guint32 frame_width, frame_height;  /* of the last frame; 0 before the first */
+    guint32 frame_width, frame_height; /* of the last frame; 0 before the first */
 };
 
 /* ---- the thread ---- */
@@ -99,8 +99,8 @@ static guint64 memory_of(const HelixWorker *worker, const HelixEncoderConfig *co
 }
 
 /*
- * Count @bytes for an encoder to be opened: @beside the one that is open, or in its place if there is no room for both, which
- * then counts no more. FALSE, and nothing has changed, if there is no room at all.
+ * Count @bytes for an encoder to be opened: @beside the one that is open, or in its place if there is no room for both,
+ * which then counts no more. FALSE, and nothing has changed, if there is no room at all.
  */
 static gboolean reserve_memory(HelixWorker *worker, const HelixEncoderConfig *config, guint64 bytes, gboolean *beside,
                                GError **error)
@@ -119,15 +119,19 @@ static gboolean reserve_memory(HelixWorker *worker, const HelixEncoderConfig *co
     }
     g_mutex_unlock(&crew->lock);
     if (!fits) {
-        g_set_error(error, HELIX_ERROR, HELIX_CODE_INTERNAL, "encoder %s for %u x %u needs %" G_GUINT64_FORMAT " bytes, which do not "
-                    "fit beside the %" G_GUINT64_FORMAT " of other encoders; %" G_GUINT64_FORMAT " is all that helix-max-memory allows: "
-                    "fewer or smaller streams", worker->klass->name, config->width, config->height, bytes, others, crew->max_bytes);
+        g_set_error(error, HELIX_ERROR, HELIX_CODE_INTERNAL,
+                    "encoder %s for %u x %u needs %" G_GUINT64_FORMAT " bytes, which do not "
+                    "fit beside the %" G_GUINT64_FORMAT " of other encoders; %" G_GUINT64_FORMAT
+                    " is all that helix-max-memory allows: "
+                    "fewer or smaller streams",
+                    worker->klass->name, config->width, config->height, bytes, others, crew->max_bytes);
     }
     return fits;
 }
 
 /* What @asked comes to for frames of this size. */
-static gboolean complete(const HelixEncoderConfig *asked, guint32 width, guint32 height, HelixEncoderConfig *config, GError **error)
+static gboolean complete(const HelixEncoderConfig *asked, guint32 width, guint32 height, HelixEncoderConfig *config,
+                         GError **error)
 {
     *config = *asked;
     if (config->width == 0) {
@@ -138,8 +142,8 @@ static gboolean complete(const HelixEncoderConfig *asked, guint32 width, guint32
 }
 
 /*
- * The one that is open goes once the new one is there. If that can't be opened nothing has changed; but where there is no memory
- * for both the old one is closed, and opened again with the next frame.
+ * The one that is open goes once the new one is there. If that can't be opened nothing has changed; but where there is
+ * no memory for both the old one is closed, and opened again with the next frame.
  */
 static gboolean open_encoder(HelixWorker *worker, const HelixEncoderConfig *config, GError **error)
 {
@@ -173,8 +177,8 @@ static gboolean ready_for(HelixWorker *worker, const HelixSurface *surface, GErr
     HelixEncoderConfig config;
 
     if (!(worker->klass->surface_kinds & (1u << surface->kind))) {
-        g_set_error(error, HELIX_ERROR, HELIX_CODE_NOT_READABLE, "encoder %s cannot read surfaces of kind %d", worker->klass->name,
-                    surface->kind);
+        g_set_error(error, HELIX_ERROR, HELIX_CODE_NOT_READABLE, "encoder %s cannot read surfaces of kind %d",
+                    worker->klass->name, surface->kind);
         return FALSE;
     }
     worker->frame_width = surface->width;
@@ -187,7 +191,7 @@ static gboolean ready_for(HelixWorker *worker, const HelixSurface *surface, GErr
         return FALSE;
     }
     if (worker->encoder && config.width == worker->in_force.width && config.height == worker->in_force.height) {
-        return TRUE;    /* an odd size and the even one above it are coded alike */
+        return TRUE; /* an odd size and the even one above it are coded alike */
     }
     close_encoder(worker);
     return open_encoder(worker, &config, error);
@@ -236,7 +240,8 @@ static void leave_gate(HelixWorker *worker)
     }
 }
 
-/* Pictures that come once this one has its turn, the time that its conversion takes included, are converted meanwhile. */
+/* Pictures that come once this one has its turn, the time that its conversion takes included, are converted meanwhile.
+ */
 static gboolean encode_picture(HelixWorker *worker, Job *job, gboolean force_idr)
 {
     gboolean good, wants_nv12 = worker->klass->wants_nv12;
@@ -285,18 +290,21 @@ static void encode(HelixWorker *worker, Job *job)
     }
     size = unit->data ? g_bytes_get_size(unit->data) : 0;
     if (!unit->dropped && (size == 0 || size > HELIX_MAX_ACCESS_UNIT)) {
-        g_set_error(error, HELIX_ERROR, HELIX_CODE_ENCODE, "encoder %s made an access unit of %" G_GSIZE_FORMAT " bytes: 1 to %u can "
-                    "be sent; a lower bitrate may help", worker->klass->name, size, HELIX_MAX_ACCESS_UNIT);
+        g_set_error(error, HELIX_ERROR, HELIX_CODE_ENCODE,
+                    "encoder %s made an access unit of %" G_GSIZE_FORMAT " bytes: 1 to %u can "
+                    "be sent; a lower bitrate may help",
+                    worker->klass->name, size, HELIX_MAX_ACCESS_UNIT);
     } else {
         job->result.response = helix_frame_response_prepare(unit, error);
     }
     if (!job->result.response) {
-        close_encoder(worker);  /* the guest misses a reference: start again with an IDR */
+        close_encoder(worker); /* the guest misses a reference: start again with an IDR */
     }
     g_clear_pointer(&unit->data, g_bytes_unref);
 }
 
-/* Bring what is asked for into force. An encoder whose frames' size is not known yet is opened with the first of them. */
+/* Bring what is asked for into force. An encoder whose frames' size is not known yet is opened with the first of them.
+ */
 static gboolean apply(HelixWorker *worker, GError **error)
 {
     gboolean size_known = worker->asked.width != 0 || worker->frame_width != 0;
@@ -351,8 +359,8 @@ static Job *next_job(HelixWorker *worker)
 }
 
 /*
- * The main loop joins no thread: one that has told of its end may be put aside before it is gone. Each joins the one that came to
- * its end before it, which has no more to do than that, and so the last one's end is that of all.
+ * The main loop joins no thread: one that has told of its end may be put aside before it is gone. Each joins the one
+ * that came to its end before it, which has no more to do than that, and so the last one's end is that of all.
  */
 static void join_last(HelixWorker *worker)
 {
@@ -393,14 +401,14 @@ static gpointer worker_main(gpointer data)
             job->result.encoded_ns = g_get_monotonic_time() * 1000;
         }
         /* Before the answer, which says that the picture is read no more. */
-        if (job->ahead) {       /* it was not encoded */
+        if (job->ahead) { /* it was not encoded */
             helix_surface_unref(helix_ahead_end(g_steal_pointer(&job->ahead)));
-            if (!worker->encoder) {     /* it was begun for one that has closed since, and is counted no more */
+            if (!worker->encoder) { /* it was begun for one that has closed since, and is counted no more */
                 helix_surface_pool_trim(worker->converted);
             }
         }
         helix_surface_unref(g_steal_pointer(&job->surface));
-        post(crew, job);        /* of the end: the worker may be freed from here on */
+        post(crew, job); /* of the end: the worker may be freed from here on */
         if (!end && worker->klass->on_cpu) {
             leave_gate(worker);
         }
@@ -542,8 +550,8 @@ static void order(HelixWorker *worker, Job *job)
     g_cond_signal(&worker->arrived);
 }
 
-HelixWorker *helix_worker_new(HelixCrew *crew, const HelixEncoderClass *klass, gboolean hardware_only, HelixWorkerDone done,
-                              gpointer owner, GError **error)
+HelixWorker *helix_worker_new(HelixCrew *crew, const HelixEncoderClass *klass, gboolean hardware_only,
+                              HelixWorkerDone done, gpointer owner, GError **error)
 {
     HelixWorker *worker = g_new0(HelixWorker, 1);
     g_autoptr(GError) refused = NULL;
@@ -564,8 +572,8 @@ HelixWorker *helix_worker_new(HelixCrew *crew, const HelixEncoderClass *klass, g
     worker->thread = g_thread_try_new("helix-encoder", worker_main, worker, &refused);
     helix_threads_end(&before);
     if (!worker->thread) {
-        g_set_error(error, HELIX_ERROR, HELIX_CODE_NO_ENCODER, "the host has no thread for another encoder: %s; try again later",
-                    refused->message);
+        g_set_error(error, HELIX_ERROR, HELIX_CODE_NO_ENCODER,
+                    "the host has no thread for another encoder: %s; try again later", refused->message);
         worker_free(worker);
         return NULL;
     }
@@ -582,8 +590,8 @@ void helix_worker_retire(HelixWorker *worker)
 }
 
 /*
- * If the encoder has a picture and nothing waits, @job's will be next, and is converted meanwhile. One helper is enough: an encode
- * takes longer.
+ * If the encoder has a picture and nothing waits, @job's will be next, and is converted meanwhile. One helper is
+ * enough: an encode takes longer.
  */
 static void convert_ahead(HelixWorker *worker, Job *job)
 {

@@ -19,11 +19,11 @@ typedef struct HelixWorker HelixWorker;
 
 /* What a job came to. */
 typedef struct HelixWorkerResult {
-    GError *error;              /* owned by the receiver, as is response */
-    HelixAccessUnit unit;       /* an encode; its data is in response */
-    GByteArray *response;       /* an encode: prepared, see helix_frame_response_prepare() */
-    HelixEncoderConfig config;  /* in force; of a size of 0 if no encoder is open yet */
-    gint64 encoded_ns;          /* g_get_monotonic_time() * 1000 when the encoder was done */
+    GError *error;             /* owned by the receiver, as is response */
+    HelixAccessUnit unit;      /* an encode; its data is in response */
+    GByteArray *response;      /* an encode: prepared, see helix_frame_response_prepare() */
+    HelixEncoderConfig config; /* in force; of a size of 0 if no encoder is open yet */
+    gint64 encoded_ns;         /* g_get_monotonic_time() * 1000 when the encoder was done */
 } HelixWorkerResult;
 
 /* A job of @owner's was done; @tag is the job's. On the crew's context. */
@@ -31,7 +31,8 @@ typedef void (*HelixWorkerDone)(gpointer owner, gpointer tag, HelixWorkerResult 
 
 /* @context: NULL is the default one. */
 HelixCrew *helix_crew_new(GMainContext *context);
-/* Open encoders keep at most @max_bytes together, by their memory(); one more fails. Before the first worker; else no limit. */
+/* Open encoders keep at most @max_bytes together, by their memory(); one more fails. Before the first worker; else no
+ * limit. */
 void helix_crew_set_limit(HelixCrew *crew, guint64 max_bytes);
 /* Retires every worker and waits for their threads. Nothing is called afterwards. */
 void helix_crew_free(HelixCrew *crew);
@@ -41,8 +42,8 @@ void helix_crew_set_idle(HelixCrew *crew, void (*idle)(gpointer data), gpointer 
 guint helix_crew_size(const HelixCrew *crew);
 
 /* NULL with HELIX_CODE_NO_ENCODER if the system has no thread for it. */
-HelixWorker *helix_worker_new(HelixCrew *crew, const HelixEncoderClass *klass, gboolean hardware_only, HelixWorkerDone done,
-                              gpointer owner, GError **error);
+HelixWorker *helix_worker_new(HelixCrew *crew, const HelixEncoderClass *klass, gboolean hardware_only,
+                              HelixWorkerDone done, gpointer owner, GError **error);
 /* The owner is gone: nothing is called for it again, jobs not begun are dropped, the encoder is closed. */
 void helix_worker_retire(HelixWorker *worker);
 

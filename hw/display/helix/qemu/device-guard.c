@@ -18,8 +18,8 @@
 #define TYPE_PARKING "helix-parking"
 
 typedef struct Parked {
-    struct rcu_head rcu;            /* first, for call_rcu() */
-    DeviceState *dev, *transport;   /* references */
+    struct rcu_head rcu;          /* first, for call_rcu() */
+    DeviceState *dev, *transport; /* references */
     void (*then)(DeviceState *dev);
     QEMUBH *bh;
 } Parked;
@@ -50,7 +50,7 @@ static void unpark(void *opaque)
 {
     Parked *parked = opaque;
 
-    if (parked->transport->mem_reentrancy_guard.engaged_in_io) {    /* a vCPU waits inside, for a reset's bottom half */
+    if (parked->transport->mem_reentrancy_guard.engaged_in_io) { /* a vCPU waits inside, for a reset's bottom half */
         qemu_bh_schedule(parked->bh);
         return;
     }
@@ -67,11 +67,11 @@ void helix_device_keep(DeviceState *dev, void (*then)(DeviceState *dev))
 
     object_ref(OBJECT(dev));
     object_ref(OBJECT(transport));
-    VIRTIO_DEVICE(dev)->broken = true;      /* QEMU's queue functions do nothing from now on */
+    VIRTIO_DEVICE(dev)->broken = true; /* QEMU's queue functions do nothing from now on */
     qdev_set_parent_bus(dev, parking_bus(), &error_abort);
     if (then) {
         parked = g_new(Parked, 1);
-        *parked = (Parked) { .dev = dev, .transport = transport, .then = then };
+        *parked = (Parked){ .dev = dev, .transport = transport, .then = then };
         parked->bh = aio_bh_new(iohandler_get_aio_context(), unpark, parked);
         qemu_bh_schedule(parked->bh);
     }
@@ -84,7 +84,9 @@ static void parking_class_init(ObjectClass *klass, HELIX_CLASS_DATA *data)
 
 static const TypeInfo parking_types[] = {
     { .name = TYPE_PARKING_BUS, .parent = TYPE_VIRTIO_BUS, .instance_size = sizeof(VirtioBusState) },
-    { .name = TYPE_PARKING, .parent = TYPE_DEVICE, .instance_size = sizeof(DeviceState),
+    { .name = TYPE_PARKING,
+      .parent = TYPE_DEVICE,
+      .instance_size = sizeof(DeviceState),
       .class_init = parking_class_init },
 };
 

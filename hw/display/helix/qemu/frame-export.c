@@ -27,13 +27,13 @@
 
 typedef struct FrameExport {
     VirtIOGPU *gpu;
-    char *name;                 /* QOM path of the device */
+    char *name; /* QOM path of the device */
     uint32_t port;
     HelixHost *host;
     HelixListener *listener;
     void (*device_reset)(VirtIODevice *vdev);
     void (*device_unrealize)(DeviceState *dev);
-    bool reset_postponed;       /* the device's own reset is still to come */
+    bool reset_postponed; /* the device's own reset is still to come */
     QEMUBH *reset_bh;
     VMChangeStateEntry *run_state_handler;
     Notifier exit_notifier;
@@ -130,7 +130,7 @@ static void run_state_changed(void *opaque, bool running, RunState state)
     FrameExport *export = opaque;
     HELIX_TURN_SCOPE;
 
-    helix_host_set_running(export->host, running);      /* writes nothing: streams go on from the main loop */
+    helix_host_set_running(export->host, running); /* writes nothing: streams go on from the main loop */
     if (running) {
         helix_resource_resume();
     }
@@ -154,7 +154,7 @@ static void gpu_was_reset(void *opaque)
         export->reset_postponed = false;
         reset_device(export);
     }
-    if (host) {                 /* else another thread than the main loop's has called exit(), and the loop goes on */
+    if (host) { /* else another thread than the main loop's has called exit(), and the loop goes on */
         trace_helix_export_reset(export->name);
         helix_resource_was_reset();
         helix_host_reset(host);
@@ -253,7 +253,7 @@ static void qemu_exits(Notifier *notifier, void *data)
     g_clear_pointer(&export->host, helix_host_free);
     helix_resource_pause();
     helix_resource_plugged(export->gpu, false);
-    helix_resource_reset();     /* now no answer to a look-up begins another */
+    helix_resource_reset(); /* now no answer to a look-up begins another */
 }
 
 /* A session, or work of the GPU's, may be on the stack; or this is a vCPU's thread. Only the socket is closed here. */
@@ -314,7 +314,7 @@ static void watch_device(FrameExport *export)
     klass->reset = watched_reset;
     klass->unrealize = watched_unrealize;
     helix_resource_watch(export->gpu);
-    export->reset_bh = aio_bh_new(iohandler_get_aio_context(), gpu_was_reset, export);  /* look-ups engage the guard */
+    export->reset_bh = aio_bh_new(iohandler_get_aio_context(), gpu_was_reset, export); /* look-ups engage the guard */
     export->run_state_handler = qemu_add_vm_change_state_handler(run_state_changed, export);
     watch_shutdown();
     helix_resource_plugged(export->gpu, true);
@@ -331,8 +331,10 @@ static void fail(Error **errp, const char *property, GError *error)
 static bool check_gpu(VirtIOGPU *g, Error **errp)
 {
     if (virtio_gpu_rutabaga_enabled(g->parent_obj.conf)) {
-        error_setg(errp, "helix-frame-export: frames of %s can't be exported; use virtio-gpu-gl-device or "
-                   "virtio-gpu-device", object_get_typename(OBJECT(g)));
+        error_setg(errp,
+                   "helix-frame-export: frames of %s can't be exported; use virtio-gpu-gl-device or "
+                   "virtio-gpu-device",
+                   object_get_typename(OBJECT(g)));
         return false;
     }
     if (frame_export) {

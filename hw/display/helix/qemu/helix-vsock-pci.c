@@ -7,7 +7,7 @@
 #include "hw/virtio/virtio-pci.h"
 #include "qemu/module.h"
 #if __has_include("hw/core/qdev-properties.h")
-#include "hw/core/qdev-properties.h"        /* QEMU 11 */
+#include "hw/core/qdev-properties.h" /* QEMU 11 */
 #else
 #include "hw/qdev-properties.h"
 #endif
@@ -32,7 +32,7 @@ static const Property helix_vsock_pci_properties[] = {
 
 static void helix_vsock_pci_realize(VirtIOPCIProxy *proxy, Error **errp)
 {
-    virtio_pci_force_virtio_1(proxy);   /* vsock has no legacy form */
+    virtio_pci_force_virtio_1(proxy); /* vsock has no legacy form */
     qdev_realize(DEVICE(&HELIX_VSOCK_PCI(proxy)->vdev), BUS(&proxy->bus), errp);
 }
 

@@ -20,13 +20,13 @@
 #include "../trace.h"
 #include "../vsock/chain.h"
 
-#define RX_QUEUE_SIZE       512     /* of 4 KiB each in Linux: 2 MiB can be on their way to the guest */
-#define TX_QUEUE_SIZE       256
-#define EVENT_QUEUE_SIZE    16
-#define TX_QUEUE            1       /* virtio 1.2, 5.10.2 */
-#define BURST_PACKETS       256     /* at most, before the main loop gets its turn */
-#define TX_NOTICE_US        1000    /* the guest hears that long after at most that its packets were taken */
-#define TX_NOTICE_BYTES     (128 * KiB)     /* and with so much data: a socket of Linux's has 208 KiB on its way at most */
+#define RX_QUEUE_SIZE 512 /* of 4 KiB each in Linux: 2 MiB can be on their way to the guest */
+#define TX_QUEUE_SIZE 256
+#define EVENT_QUEUE_SIZE 16
+#define TX_QUEUE 1                  /* virtio 1.2, 5.10.2 */
+#define BURST_PACKETS 256           /* at most, before the main loop gets its turn */
+#define TX_NOTICE_US 1000           /* the guest hears that long after at most that its packets were taken */
+#define TX_NOTICE_BYTES (128 * KiB) /* and with so much data: a socket of Linux's has 208 KiB on its way at most */
 
 static bool queues_usable(HelixVsockDevice *s)
 {
@@ -76,7 +76,7 @@ static VirtQueueElement *pop_or_arm(HelixVsockDevice *s, VirtQueue *vq)
 
     if (!elem && queues_usable(s)) {
         virtio_queue_set_notification(vq, 1);
-        elem = queues_usable(s) ? virtqueue_pop(vq, sizeof(*elem)) : NULL;  /* it may have come in between */
+        elem = queues_usable(s) ? virtqueue_pop(vq, sizeof(*elem)) : NULL; /* it may have come in between */
     }
     if (elem && queues_usable(s)) {
         virtio_queue_set_notification(vq, 0);
@@ -133,7 +133,7 @@ static void rx_put(gpointer device, const HelixVsockHeader *header, const guint8
     VirtQueueElement *elem;
     size_t size;
 
-    g_assert(s->rx_elem);       /* rx_room() said so, and nothing was written since */
+    g_assert(s->rx_elem); /* rx_room() said so, and nothing was written since */
     if (!enter(s)) {
         return;
     }
@@ -157,7 +157,7 @@ static void rx_notify(gpointer device)
     HelixVsockDevice *s = device;
 
     if (s->in_burst || !enter(s)) {
-        s->rx_dirty = true;     /* at the burst's end, or from the bottom half */
+        s->rx_dirty = true; /* at the burst's end, or from the bottom half */
         return;
     }
     notify(s, s->rx_vq);
@@ -276,7 +276,7 @@ static void in_device(HelixVsockDevice *s)
     if (s->reset_pending) {
         trace_helix_vsock_reset(helix_vsock_n_connections(s->vsock));
         if (!helix_vsock_reset(s->vsock)) {
-            qemu_bh_schedule(s->bh);        /* the rest in the loop's next turn, the guest's packets after it */
+            qemu_bh_schedule(s->bh); /* the rest in the loop's next turn, the guest's packets after it */
             return;
         }
         s->reset_pending = false;
@@ -301,7 +301,7 @@ static void work(void *opaque)
     HELIX_TURN_SCOPE;
 
     if (!s->vsock || !enter(s)) {
-        return;                 /* no protocol: another thread than the main loop's has called exit(), and the loop goes on */
+        return; /* no protocol: another thread than the main loop's has called exit(), and the loop goes on */
     }
     in_device(s);
     leave(s);
@@ -355,14 +355,14 @@ void helix_vsock_queues_add(HelixVsockDevice *s)
     s->event_vq = virtio_add_queue(vdev, EVENT_QUEUE_SIZE, kicked);
     s->payload = g_malloc(HELIX_VSOCK_BUF_ALLOC);
     s->tx_timer = timer_new_us(QEMU_CLOCK_VIRTUAL, tell_taken, s);
-    s->bh = aio_bh_new(iohandler_get_aio_context(), work, s);   /* which engages the guard itself, or comes later */
+    s->bh = aio_bh_new(iohandler_get_aio_context(), work, s); /* which engages the guard itself, or comes later */
 }
 
 void helix_vsock_queues_stop(HelixVsockDevice *s)
 {
     s->unplugged = true;
     timer_del(s->tx_timer);
-    drop_rx_elem(s);            /* QEMU frees the address space that it is mapped in */
+    drop_rx_elem(s); /* QEMU frees the address space that it is mapped in */
 }
 
 void helix_vsock_queues_delete(HelixVsockDevice *s)

@@ -8,7 +8,7 @@
 #include "qemu/main-loop.h"
 #include "qemu/module.h"
 #if __has_include("hw/core/qdev-properties.h")
-#include "hw/core/qdev-properties.h"        /* QEMU 11 */
+#include "hw/core/qdev-properties.h" /* QEMU 11 */
 #else
 #include "hw/qdev-properties.h"
 #endif
@@ -47,7 +47,7 @@ static void vm_changed(void *opaque, bool running, RunState state)
     HelixVsockDevice *s = opaque;
 
     if (running) {
-        qemu_bh_schedule(s->bh);    /* what came meanwhile, from either side */
+        qemu_bh_schedule(s->bh); /* what came meanwhile, from either side */
     }
 }
 
@@ -75,7 +75,7 @@ static gboolean accept_connection(gpointer opaque, guint32 port, HelixChannel *c
 
 static uint64_t get_features(VirtIODevice *vdev, uint64_t features, Error **errp)
 {
-    return features;    /* no feature bit of its own: stream sockets */
+    return features; /* no feature bit of its own: stream sockets */
 }
 
 static void get_config(VirtIODevice *vdev, uint8_t *config)
@@ -240,8 +240,8 @@ static int post_load(void *opaque, int version_id)
 {
     HelixVsockDevice *s = opaque;
 
-    s->event_pending = true;    /* connections do not travel */
-    s->tx_untold = 1;           /* nor does whether the guest was told */
+    s->event_pending = true; /* connections do not travel */
+    s->tx_untold = 1;        /* nor does whether the guest was told */
     return 0;
 }
 
@@ -251,10 +251,7 @@ static const VMStateDescription vmstate_helix_vsock = {
     .minimum_version_id = 1,
     .pre_save = pre_save,
     .post_load = post_load,
-    .fields = (const VMStateField[]) {
-        VMSTATE_VIRTIO_DEVICE,
-        VMSTATE_END_OF_LIST()
-    },
+    .fields = (const VMStateField[]){ VMSTATE_VIRTIO_DEVICE, VMSTATE_END_OF_LIST() },
 };
 
 static const Property helix_vsock_properties[] = {

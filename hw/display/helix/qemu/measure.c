@@ -4,8 +4,8 @@
  * hence their names: QEMU keeps "x-" for what may change at any time.
  *
  *     x-helix-encoder     the encoder that new streams get; may be set while the VM runs
- *     x-helix-readback    reading it reads the texture that was looked up last back, whole, in one call of virglrenderer,
- *                         and says what the main loop paid for it: {"resource", "width", "height", "cpu_us", "wall_us"}
+ *     x-helix-readback    reading it reads the texture that was looked up last back, whole, in one call of
+ * virglrenderer, and says what the main loop paid for it: {"resource", "width", "height", "cpu_us", "wall_us"}
  *     x-helix-threaded    how many textures were read by a thread of its own so far (resource-thread.c)
  */
 #include "qemu/osdep.h"
@@ -59,7 +59,7 @@ static int64_t clock_us(clockid_t id)
 {
     struct timespec now;
 
-    (void)clock_gettime(id, &now);     /* fails for clocks that are not there only */
+    (void)clock_gettime(id, &now); /* fails for clocks that are not there only */
     return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
@@ -83,7 +83,7 @@ static void get_readback(Object *obj, Visitor *v, const char *name, void *opaque
         error_setg(errp, "%s: no memory for %" PRIu32 " x %" PRIu32 " pixels", name, resource.width, resource.height);
         return;
     }
-    memset(pixels, 0, (size_t)resource.width * resource.height * 4);    /* pages that are there, as a pool's are */
+    memset(pixels, 0, (size_t)resource.width * resource.height * 4); /* pages that are there, as a pool's are */
     wall = clock_us(CLOCK_MONOTONIC);
     cpu = clock_us(CLOCK_THREAD_CPUTIME_ID);
     good = helix_texture_reader->read(measure.gpu, &resource, 0, 0, resource.width, resource.height, pixels,
@@ -113,11 +113,11 @@ static void get_threaded(Object *obj, Visitor *v, const char *name, void *opaque
 }
 
 static const char encoder_name[] = "x-helix-encoder", readback_name[] = "x-helix-readback",
-    threaded_name[] = "x-helix-threaded";
+                  threaded_name[] = "x-helix-threaded";
 
 void helix_measure_add(VirtIOGPU *g, HelixHost *host)
 {
-    measure = (Measure) { .gpu = g, .host = host };
+    measure = (Measure){ .gpu = g, .host = host };
     object_property_add(OBJECT(g), encoder_name, "str", get_encoder, set_encoder, NULL, NULL);
     object_property_add(OBJECT(g), readback_name, "HelixReadback", get_readback, NULL, NULL, NULL);
     object_property_add(OBJECT(g), threaded_name, "uint64", get_threaded, NULL, NULL, NULL);
@@ -134,6 +134,6 @@ void helix_measure_remove(VirtIOGPU *g)
     object_property_del(OBJECT(g), readback_name);
     object_property_del(OBJECT(g), threaded_name);
     g_free(measure.encoder);
-    measure = (Measure) { 0 };
+    measure = (Measure){ 0 };
     last_texture = 0;
 }

@@ -2,8 +2,8 @@
 /*
  * resource-fence.c - the guest hears soon that its GPU has finished.
  *
- * QEMU asks virglrenderer for finished fences every 10 ms. A picture waits for its fence before the guest may name it, so
- * with streams open that is asked every millisecond in which a fence is open.
+ * QEMU asks virglrenderer for finished fences every 10 ms. A picture waits for its fence before the guest may name it,
+ * so with streams open that is asked every millisecond in which a fence is open.
  */
 #include "qemu/osdep.h"
 #include "qemu/main-loop.h"
@@ -18,7 +18,7 @@ typedef struct FenceSource {
     GSource source;
     VirtIOGPU *g;
     bool (*wanted)(void);
-    gint64 next;                /* us */
+    gint64 next; /* us */
 } FenceSource;
 
 static FenceSource *fences;
@@ -56,7 +56,7 @@ static gboolean dispatch(GSource *source, GSourceFunc callback, gpointer data)
     FenceSource *fence = (FenceSource *)source;
     MemReentrancyGuard *guard = helix_gpu_enter(fence->g);
 
-    if (guard) {                /* else later: answers are written to where the guest says */
+    if (guard) { /* else later: answers are written to where the guest says */
         uint32_t open = fence->g->inflight;
 
         virtio_gpu_virgl_fence_poll(fence->g);

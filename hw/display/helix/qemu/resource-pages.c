@@ -38,21 +38,24 @@ static bool check_plane(const HelixResource *resource, const HelixPlane *plane, 
     uint64_t end = plane->start + plane->stride * (plane->rows - 1) + plane->row_bytes;
 
     if (plane->stride < width_bytes) {
-        g_set_error(error, HELIX_ERROR, HELIX_CODE_GEOMETRY, "stride %" PRIu64 " of resource %u is less than the %"
-                    PRIu64 " bytes of a row", plane->stride, resource->id, width_bytes);
+        g_set_error(error, HELIX_ERROR, HELIX_CODE_GEOMETRY,
+                    "stride %" PRIu64 " of resource %u is less than the %" PRIu64 " bytes of a row", plane->stride,
+                    resource->id, width_bytes);
         return false;
     }
     if (end > size) {
-        g_set_error(error, HELIX_ERROR, HELIX_CODE_GEOMETRY, "the picture ends at byte %" PRIu64 " of resource %u, "
-                    "which has %" PRIu64, end, resource->id, size);
+        g_set_error(error, HELIX_ERROR, HELIX_CODE_GEOMETRY,
+                    "the picture ends at byte %" PRIu64 " of resource %u, "
+                    "which has %" PRIu64,
+                    end, resource->id, size);
         return false;
     }
     return true;
 }
 
 /*
- * Where iov_to_buf() would start from the first element each row, this goes on from where the last row ended. (It aborts on a
- * start beyond the elements, which no plan has; but a guest's pages shall not end QEMU in any case.)
+ * Where iov_to_buf() would start from the first element each row, this goes on from where the last row ended. (It
+ * aborts on a start beyond the elements, which no plan has; but a guest's pages shall not end QEMU in any case.)
  */
 bool helix_pages_read(const HelixResource *resource, const HelixPlane *plane, uint32_t row, uint32_t rows, uint8_t *to,
                       size_t to_stride)
@@ -94,14 +97,16 @@ static bool check_sides(const HelixResource *resource, const HelixPicture *pictu
     uint64_t height = picture->res_height ? picture->res_height : bottom;
 
     if (width > MAX_SIDE || height > MAX_SIDE) {
-        g_set_error(error, HELIX_ERROR, HELIX_CODE_GEOMETRY, "resource %u can't be %" PRIu64 "x%" PRIu64 ": a side is "
-                    "at most %u", resource->id, width, height, MAX_SIDE);
+        g_set_error(error, HELIX_ERROR, HELIX_CODE_GEOMETRY,
+                    "resource %u can't be %" PRIu64 "x%" PRIu64 ": a side is "
+                    "at most %u",
+                    resource->id, width, height, MAX_SIDE);
         return false;
     }
     if (right > width || bottom > height) {
-        g_set_error(error, HELIX_ERROR, HELIX_CODE_GEOMETRY, "%ux%u at %u,%u is not within the %" PRIu64 "x%" PRIu64
-                    " that the request gives resource %u", picture->width, picture->height, picture->crop_x,
-                    picture->crop_y, width, height, resource->id);
+        g_set_error(error, HELIX_ERROR, HELIX_CODE_GEOMETRY,
+                    "%ux%u at %u,%u is not within the %" PRIu64 "x%" PRIu64 " that the request gives resource %u",
+                    picture->width, picture->height, picture->crop_x, picture->crop_y, width, height, resource->id);
         return false;
     }
     return true;
@@ -133,7 +138,7 @@ unsigned helix_pages_plan(const HelixResource *resource, const HelixPicture *pic
     }
     for (unsigned i = 0; i < n_planes; i++) {
         uint32_t bpp = nv12 ? 1 : 4;
-        uint32_t shift = i;     /* NV12's second plane has half the rows, and pairs of half the columns */
+        uint32_t shift = i; /* NV12's second plane has half the rows, and pairs of half the columns */
         uint64_t offset, width_bytes = (nv12 ? (whole + 1) & ~1ull : whole) * bpp;
 
         plane_place(picture, i, width_bytes, &offset, &planes[i].stride);

@@ -23,28 +23,28 @@ typedef struct Read {
     QTAILQ_ENTRY(Read) next;
     VirtIOGPU *g;
     HelixPicture picture;
-    HelixResource resource;     /* as it was found first; its pages are not to be looked at */
+    HelixResource resource; /* as it was found first; its pages are not to be looked at */
     bool texture;
-    bool replaced;              /* another resource has its id */
+    bool replaced; /* another resource has its id */
     HelixPixelLayout layout;
     HelixPlane planes[2];
-    unsigned n_planes, plane;   /* all, and the one being read */
-    uint32_t row;               /* of it, that comes next */
+    unsigned n_planes, plane; /* all, and the one being read */
+    uint32_t row;             /* of it, that comes next */
     HelixSurface *surface;
-    HelixResolved done;         /* NULL: answered already */
+    HelixResolved done; /* NULL: answered already */
     gpointer data;
 } Read;
 
-static QTAILQ_HEAD(, Read) reads = QTAILQ_HEAD_INITIALIZER(reads);         /* in bands */
-static QTAILQ_HEAD(, Read) threaded = QTAILQ_HEAD_INITIALIZER(threaded);   /* by helix_texture_thread */
+static QTAILQ_HEAD(, Read) reads = QTAILQ_HEAD_INITIALIZER(reads);       /* in bands */
+static QTAILQ_HEAD(, Read) threaded = QTAILQ_HEAD_INITIALIZER(threaded); /* by helix_texture_thread */
 static QEMUBH *band_bh;
 
-/* It may have become another size, texture or backing under the same id; that it was made again resource-watch.c notices. */
+/* It may have become another size, texture or backing under the same id; that it was made again resource-watch.c
+ * notices. */
 static bool same_resource(const HelixResource *a, const HelixResource *b, bool texture)
 {
-    return a->texture_id == b->texture_id && a->width == b->width &&
-        a->height == b->height && a->format == b->format && a->blob_size == b->blob_size &&
-        (texture || a->pages_hash == b->pages_hash);
+    return a->texture_id == b->texture_id && a->width == b->width && a->height == b->height && a->format == b->format &&
+        a->blob_size == b->blob_size && (texture || a->pages_hash == b->pages_hash);
 }
 
 /* Some rows of one plane. */
@@ -59,13 +59,14 @@ static bool read_piece(Read *read, const HelixResource *resource, GError **error
 
     if (!read->texture) {
         if (!helix_pages_read(resource, plane, read->row, rows, to, stride)) {
-            g_set_error(error, HELIX_ERROR, HELIX_CODE_GEOMETRY, "the pages of resource %u end before the picture", resource->id);
+            g_set_error(error, HELIX_ERROR, HELIX_CODE_GEOMETRY, "the pages of resource %u end before the picture",
+                        resource->id);
             return false;
         }
     } else if (resource->image) {
         helix_image_read(resource, picture->crop_x, picture->crop_y + read->row, plane->row_bytes, rows, to, stride);
-    } else if (!helix_texture_read(read->g, resource, picture->crop_x, picture->crop_y + read->row, picture->width, rows, to, stride,
-                                   error)) {
+    } else if (!helix_texture_read(read->g, resource, picture->crop_x, picture->crop_y + read->row, picture->width,
+                                   rows, to, stride, error)) {
         return false;
     }
     helix_surface_clear_edges(surface, read->plane, read->row, rows);
@@ -126,12 +127,14 @@ static void next_band(void *opaque)
     QTAILQ_REMOVE(&reads, read, next);
     if (helix_resource_find(read->g, read->resource.id, !read->texture, &resource, &error) &&
         (read->replaced || !same_resource(&read->resource, &resource, read->texture))) {
-        error = g_error_new(HELIX_ERROR, HELIX_CODE_NOT_FOUND, "resource %u was destroyed while it was read, and another "
-                            "has its id: keep a buffer until FRAME_RELEASED or the answer", resource.id);
+        error = g_error_new(HELIX_ERROR, HELIX_CODE_NOT_FOUND,
+                            "resource %u was destroyed while it was read, and another "
+                            "has its id: keep a buffer until FRAME_RELEASED or the answer",
+                            resource.id);
     }
     /* The hash above is a hint; what is read is within the pages of now. */
-    if (!error && (read->texture ||
-                   helix_pages_plan(&resource, &read->picture, read->layout.fourcc, read->planes, &error))) {
+    if (!error &&
+        (read->texture || helix_pages_plan(&resource, &read->picture, read->layout.fourcc, read->planes, &error))) {
         read_band(read, &resource, &error);
     }
     if (error || whole(read)) {
@@ -161,18 +164,22 @@ void helix_read_replaced(uint32_t id)
 {
     Read *read;
 
-    QTAILQ_FOREACH(read, &reads, next) {
+    QTAILQ_FOREACH(read, &reads, next)
+    {
         mark_replaced(read, id);
     }
-    QTAILQ_FOREACH(read, &threaded, next) {     /* the thread reads the old one's image; the main loop would not */
+    QTAILQ_FOREACH(read, &threaded, next)
+    { /* the thread reads the old one's image; the main loop would not */
         mark_replaced(read, id);
     }
 }
 
 static GError *reset_error(const Read *read)
 {
-    return g_error_new(HELIX_ERROR, HELIX_CODE_NOT_FOUND, "the GPU was reset and resource %u with it: send the picture "
-                       "again", read->resource.id);
+    return g_error_new(HELIX_ERROR, HELIX_CODE_NOT_FOUND,
+                       "the GPU was reset and resource %u with it: send the picture "
+                       "again",
+                       read->resource.id);
 }
 
 /* ---- by another thread ---- */
@@ -189,7 +196,7 @@ static void thread_done(void *data, bool good)
     } else if (good) {
         read->surface->cpu_bytes = (uint64_t)read->planes[0].row_bytes * read->planes[0].rows;
         finish(read, NULL);
-    } else {                    /* then as it always works */
+    } else { /* then as it always works */
         QTAILQ_INSERT_TAIL(&reads, read, next);
         helix_read_continue();
     }
@@ -202,17 +209,24 @@ static bool begin_threaded(Read *read)
     const HelixPlane *plane = &read->planes[0];
     HelixSurface *surface = read->surface;
     HelixTextureOrder order = {
-        .texture = resource->texture_id, .red_first = read->layout.fourcc == HELIX_FORMAT_AB24 ||
-        read->layout.fourcc == HELIX_FORMAT_XB24, .x = read->picture.crop_x, .y = read->picture.crop_y,
-        .width = read->picture.width, .rows = read->picture.height, .to = surface->data + surface->offset[0],
-        .stride = surface->stride[0], .done = thread_done, .data = read,
+        .texture = resource->texture_id,
+        .red_first = read->layout.fourcc == HELIX_FORMAT_AB24 || read->layout.fourcc == HELIX_FORMAT_XB24,
+        .x = read->picture.crop_x,
+        .y = read->picture.crop_y,
+        .width = read->picture.width,
+        .rows = read->picture.height,
+        .to = surface->data + surface->offset[0],
+        .stride = surface->stride[0],
+        .done = thread_done,
+        .data = read,
     };
 
     if (!helix_texture_thread || !read->texture || !resource->texture_id || resource->image || resource->bottom_up ||
         read->layout.byte[0] != 0 || helix_format_is_srgb(resource->format) || read->n_planes != 1 ||
         surface->n_planes != 1 || plane->row_bytes != order.width * 4 || order.stride < plane->row_bytes ||
         order.stride % 4 || surface->offset[0] > surface->size ||
-        (uint64_t)order.stride * order.rows > surface->size - surface->offset[0] || !helix_texture_thread->begin(&order)) {
+        (uint64_t)order.stride * order.rows > surface->size - surface->offset[0] ||
+        !helix_texture_thread->begin(&order)) {
         return false;
     }
     QTAILQ_INSERT_TAIL(&threaded, read, next);
@@ -222,10 +236,11 @@ static bool begin_threaded(Read *read)
 /* The thread may be in the middle of these: they go when it says so. */
 static void disown_threaded(void)
 {
-    g_autoptr(GPtrArray) all = g_ptr_array_new();   /* an answer may begin another, which is not meant */
+    g_autoptr(GPtrArray) all = g_ptr_array_new(); /* an answer may begin another, which is not meant */
     Read *read;
 
-    QTAILQ_FOREACH(read, &threaded, next) {
+    QTAILQ_FOREACH(read, &threaded, next)
+    {
         if (read->done) {
             g_ptr_array_add(all, read);
         }
@@ -248,10 +263,11 @@ void helix_read_reset(void)
     Read *read;
 
     disown_threaded();
-    QTAILQ_FOREACH(read, &reads, next) {
+    QTAILQ_FOREACH(read, &reads, next)
+    {
         left++;
     }
-    for (; left > 0; left--) {      /* an answer may begin another, which comes behind these */
+    for (; left > 0; left--) { /* an answer may begin another, which comes behind these */
         read = QTAILQ_FIRST(&reads);
         QTAILQ_REMOVE(&reads, read, next);
         finish(read, reset_error(read));
@@ -263,9 +279,10 @@ bool helix_read_check_size(const HelixResource *resource, const HelixPicture *pi
     if (picture->width <= HELIX_MAX_DIMENSION && picture->height <= HELIX_MAX_DIMENSION) {
         return true;
     }
-    g_set_error(error, HELIX_ERROR, HELIX_CODE_GEOMETRY, "a picture of %u x %u is too large to be read from resource %u: "
-                "each side is at most %u, ask for a part of it (crop)", picture->width, picture->height, resource->id,
-                HELIX_MAX_DIMENSION);
+    g_set_error(error, HELIX_ERROR, HELIX_CODE_GEOMETRY,
+                "a picture of %u x %u is too large to be read from resource %u: "
+                "each side is at most %u, ask for a part of it (crop)",
+                picture->width, picture->height, resource->id, HELIX_MAX_DIMENSION);
     return false;
 }
 
@@ -281,7 +298,7 @@ static bool plan(Read *read, GError **error)
     read->layout = helix_pixel_layout(resource->format);
     if (!read->texture && (resource->blob_size || helix_pages_hold_nv12(picture))) {
         /* of a blob the host knows no format; everywhere else, but for NV12, the guest's fourcc is a hint */
-        read->layout = (HelixPixelLayout) { picture->fourcc, { 0, 1, 2, 3 } };
+        read->layout = (HelixPixelLayout){ picture->fourcc, { 0, 1, 2, 3 } };
     }
     if (!read->layout.fourcc) {
         helix_set_unreadable(resource, error);
@@ -290,7 +307,7 @@ static bool plan(Read *read, GError **error)
     if (!read->texture) {
         read->n_planes = helix_pages_plan(resource, picture, read->layout.fourcc, read->planes, error);
     } else {
-        read->planes[0] = (HelixPlane) { .row_bytes = picture->width * 4, .rows = picture->height };
+        read->planes[0] = (HelixPlane){ .row_bytes = picture->width * 4, .rows = picture->height };
         read->n_planes = 1;
     }
     return read->n_planes > 0;

@@ -2,9 +2,9 @@
 /*
  * resource-texture.c - rows of a texture by virglrenderer, and proof that it has written them.
  *
- * virgl_renderer_transfer_read_iov() returns 0 also where it wrote less than was asked, or nothing. What it left would be memory
- * of the pool: another client's picture, or what QEMU's heap held. So the rows are filled with a number first, and read again
- * with another one if a pixel has it afterwards.
+ * virgl_renderer_transfer_read_iov() returns 0 also where it wrote less than was asked, or nothing. What it left would
+ * be memory of the pool: another client's picture, or what QEMU's heap held. So the rows are filled with a number
+ * first, and read again with another one if a pixel has it afterwards.
  */
 #include "qemu/osdep.h"
 #include <wchar.h>
@@ -33,8 +33,8 @@ static bool has(const uint8_t *pixels, uint32_t width, uint32_t rows, uint32_t s
     return false;
 }
 
-bool helix_texture_read(VirtIOGPU *g, const HelixResource *resource, uint32_t x, uint32_t y, uint32_t width, uint32_t rows,
-                        uint8_t *to, uint32_t stride, GError **error)
+bool helix_texture_read(VirtIOGPU *g, const HelixResource *resource, uint32_t x, uint32_t y, uint32_t width,
+                        uint32_t rows, uint8_t *to, uint32_t stride, GError **error)
 {
     for (int i = 0; i < TRIES; i++) {
         uint32_t number = g_random_int();
@@ -47,7 +47,9 @@ bool helix_texture_read(VirtIOGPU *g, const HelixResource *resource, uint32_t x,
             return true;
         }
     }
-    g_set_error(error, HELIX_ERROR, HELIX_CODE_NOT_READABLE, "the host's renderer did not read all of resource %u back: copy it "
-                "to a texture of two dimensions and one sample", resource->id);
+    g_set_error(error, HELIX_ERROR, HELIX_CODE_NOT_READABLE,
+                "the host's renderer did not read all of resource %u back: copy it "
+                "to a texture of two dimensions and one sample",
+                resource->id);
     return false;
 }

@@ -3,13 +3,13 @@
  * resource-thread.c - textures read back by a thread with a GL context of its own, so that the main loop neither waits
  * for the GPU nor copies pixels.
  *
- * On the main loop, in virglrenderer's context, the texture is made an EGLImage and a fence is put behind what was drawn:
- * the image keeps the pixels alive whatever the guest does to its resource, and nothing is looked up by a name on the
- * thread. The thread's context shares nothing with any other. It asks GL how large the image is before it reads, and GL
- * writes no more than the rows that were ordered.
+ * On the main loop, in virglrenderer's context, the texture is made an EGLImage and a fence is put behind what was
+ * drawn: the image keeps the pixels alive whatever the guest does to its resource, and nothing is looked up by a name
+ * on the thread. The thread's context shares nothing with any other. It asks GL how large the image is before it reads,
+ * and GL writes no more than the rows that were ordered.
  *
- * It takes EGL with images of textures, fences and contexts without a surface (GTK, egl-headless, SPICE; SDL on X11 uses
- * GLX unless SDL_VIDEO_X11_FORCE_EGL=1). Without, the main loop reads in bands.
+ * It takes EGL with images of textures, fences and contexts without a surface (GTK, egl-headless, SPICE; SDL on X11
+ * uses GLX unless SDL_VIDEO_X11_FORCE_EGL=1). Without, the main loop reads in bands.
  */
 #include "qemu/osdep.h"
 #include "qemu/lockable.h"
@@ -37,25 +37,25 @@ typedef struct Order {
     HelixTextureOrder what;
     EGLImageKHR image;
     EGLSyncKHR drawn;
-    bool usable;                /* the thread can read at all */
+    bool usable; /* the thread can read at all */
     bool good;
 } Order;
 
 static struct {
     QEMUBH *bh;
-    EGLDisplay display;         /* of all orders; set before the thread starts */
-    EGLContext context;         /* the thread's, as above */
+    EGLDisplay display; /* of all orders; set before the thread starts */
+    EGLContext context; /* the thread's, as above */
     uint64_t count;
-    unsigned n_orders;          /* that are out; main loop, as the count */
+    unsigned n_orders; /* that are out; main loop, as the count */
 
-    QemuMutex lock;             /* what follows */
+    QemuMutex lock; /* what follows */
     QemuCond changed;
     QSIMPLEQ_HEAD(, Order) orders, done;
-    bool paused;                /* orders go back unread */
+    bool paused; /* orders go back unread */
     bool in_gl;
 } reader;
 
-static enum { UNKNOWN, RUNNING, PAUSED, UNUSABLE } state;     /* main loop */
+static enum { UNKNOWN, RUNNING, PAUSED, UNUSABLE } state; /* main loop */
 
 /* ---- the thread ---- */
 
@@ -93,7 +93,7 @@ static bool read_image(const Order *order)
         glReadPixels((GLint)what->x, (GLint)what->y, (GLsizei)what->width, (GLsizei)what->rows,
                      what->red_first ? GL_RGBA : GL_BGRA, GL_UNSIGNED_BYTE, what->to);
     }
-    for (int i = 0; i < 8 && glGetError() != GL_NO_ERROR; i++) {    /* a context that is lost says so each time */
+    for (int i = 0; i < 8 && glGetError() != GL_NO_ERROR; i++) { /* a context that is lost says so each time */
         good = false;
     }
     for (uint32_t y = 0; good && y < what->rows; y++) {
@@ -136,7 +136,8 @@ static void *reader_main(void *opaque)
         order->good = usable && !paused && read_image(order);
         eglDestroyImageKHR(reader.display, order->image);
         eglDestroySyncKHR(reader.display, order->drawn);
-        WITH_QEMU_LOCK_GUARD(&reader.lock) {
+        WITH_QEMU_LOCK_GUARD(&reader.lock)
+        {
             QSIMPLEQ_INSERT_TAIL(&reader.done, order, next);
         }
         qemu_bh_schedule(reader.bh);
@@ -241,8 +242,8 @@ static Order *new_order(const HelixTextureOrder *what)
     static const EGLint level[] = { EGL_GL_TEXTURE_LEVEL_KHR, 0, EGL_NONE };
     EGLImageKHR image = eglCreateImageKHR(reader.display, eglGetCurrentContext(), EGL_GL_TEXTURE_2D_KHR,
                                           (EGLClientBuffer)(uintptr_t)what->texture, level);
-    EGLSyncKHR drawn = image == EGL_NO_IMAGE_KHR ? EGL_NO_SYNC_KHR :
-        eglCreateSyncKHR(reader.display, EGL_SYNC_FENCE_KHR, NULL);
+    EGLSyncKHR drawn = image == EGL_NO_IMAGE_KHR ? EGL_NO_SYNC_KHR
+                                                 : eglCreateSyncKHR(reader.display, EGL_SYNC_FENCE_KHR, NULL);
     Order *order;
 
     if (drawn == EGL_NO_SYNC_KHR) {
@@ -264,7 +265,7 @@ static void prepare(VirtIOGPU *g)
 {
     VirtIOGPU *gl = (VirtIOGPU *)object_dynamic_cast(OBJECT(g), TYPE_VIRTIO_GPU_GL);
 
-    if (state == UNKNOWN && gl && VIRTIO_GPU_GL(gl)->fence_poll) {      /* virglrenderer runs */
+    if (state == UNKNOWN && gl && VIRTIO_GPU_GL(gl)->fence_poll) { /* virglrenderer runs */
         virgl_renderer_force_ctx_0();
         if (epoxy_has_egl() && eglGetCurrentContext() != EGL_NO_CONTEXT) {
             start();
@@ -277,8 +278,9 @@ static bool begin(const HelixTextureOrder *what)
     Order *order;
 
     virgl_renderer_force_ctx_0();
-    if (state == UNUSABLE || state == PAUSED || reader.n_orders == MOST_ORDERS || !epoxy_has_egl() || eglGetCurrentContext() == EGL_NO_CONTEXT ||
-        (state == UNKNOWN && !start()) || eglGetCurrentDisplay() != reader.display) {
+    if (state == UNUSABLE || state == PAUSED || reader.n_orders == MOST_ORDERS || !epoxy_has_egl() ||
+        eglGetCurrentContext() == EGL_NO_CONTEXT || (state == UNKNOWN && !start()) ||
+        eglGetCurrentDisplay() != reader.display) {
         return false;
     }
     order = new_order(what);
@@ -286,7 +288,8 @@ static bool begin(const HelixTextureOrder *what)
         return false;
     }
     reader.n_orders++;
-    WITH_QEMU_LOCK_GUARD(&reader.lock) {
+    WITH_QEMU_LOCK_GUARD(&reader.lock)
+    {
         QSIMPLEQ_INSERT_TAIL(&reader.orders, order, next);
     }
     qemu_cond_broadcast(&reader.changed);
@@ -301,7 +304,8 @@ static void pause_thread(void)
 
     if (state == RUNNING) {
         state = PAUSED;
-        WITH_QEMU_LOCK_GUARD(&reader.lock) {
+        WITH_QEMU_LOCK_GUARD(&reader.lock)
+        {
             reader.paused = true;
             while ((reader.in_gl || QSIMPLEQ_FIRST(&reader.orders)) && g_get_monotonic_time() / 1000 < until) {
                 qemu_cond_timedwait(&reader.changed, &reader.lock, 50);
@@ -318,7 +322,8 @@ static void resume_thread(void)
 {
     if (state == PAUSED) {
         state = RUNNING;
-        WITH_QEMU_LOCK_GUARD(&reader.lock) {
+        WITH_QEMU_LOCK_GUARD(&reader.lock)
+        {
             reader.paused = false;
         }
     }
@@ -330,7 +335,11 @@ static uint64_t count(void)
 }
 
 static const HelixTextureThread thread = {
-    .prepare = prepare, .begin = begin, .pause = pause_thread, .resume = resume_thread, .count = count,
+    .prepare = prepare,
+    .begin = begin,
+    .pause = pause_thread,
+    .resume = resume_thread,
+    .count = count,
 };
 
 static void register_thread(void)

@@ -78,10 +78,10 @@ static bool pages_stay_apart(const HelixResource *resource)
 }
 
 /*
- * QEMU hands the pages of a resource to virglrenderer, which has no getter for them: taken off and put on again without a
- * command between, they are the same as before. The array lives until DETACH_BACKING or UNREF, which take it from
- * virglrenderer before they free it. (A reset frees a blob's and leaves virglrenderer's pointer, but its list of resources is
- * empty until virglrenderer is reset too.)
+ * QEMU hands the pages of a resource to virglrenderer, which has no getter for them: taken off and put on again without
+ * a command between, they are the same as before. The array lives until DETACH_BACKING or UNREF, which take it from
+ * virglrenderer before they free it. (A reset frees a blob's and leaves virglrenderer's pointer, but its list of
+ * resources is empty until virglrenderer is reset too.)
  */
 static void find_pages(VirtIOGPU *g, HelixResource *resource)
 {
@@ -135,7 +135,8 @@ static bool bind_2d(const HelixResource *resource)
         good = glGetError() == GL_NO_ERROR;
     }
     glBindTexture(GL_TEXTURE_2D, (GLuint)before);
-    return good && width >= 0 && height >= 0 && (uint32_t)width >= resource->width && (uint32_t)height >= resource->height;
+    return good && width >= 0 && height >= 0 && (uint32_t)width >= resource->width &&
+        (uint32_t)height >= resource->height;
 }
 
 static bool readable(const HelixResource *resource, GError **error)
@@ -143,8 +144,10 @@ static bool readable(const HelixResource *resource, GError **error)
     if (clear_gl_errors() && bind_2d(resource)) {
         return true;
     }
-    g_set_error(error, HELIX_ERROR, HELIX_CODE_NOT_READABLE, "resource %u is no texture of two dimensions and one sample with %u "
-                "x %u pixels: copy it to one", resource->id, resource->width, resource->height);
+    g_set_error(error, HELIX_ERROR, HELIX_CODE_NOT_READABLE,
+                "resource %u is no texture of two dimensions and one sample with %u "
+                "x %u pixels: copy it to one",
+                resource->id, resource->width, resource->height);
     return false;
 }
 
@@ -161,8 +164,7 @@ static bool read_texture(VirtIOGPU *g, const HelixResource *resource, uint32_t x
         return false;
     }
     /* Rows come in the guest's order, turned over if the texture is kept bottom up (Y_0_TOP). */
-    ret = virgl_renderer_transfer_read_iov(resource->id, 0, 0, stride, 0, (struct virgl_box *)&box, 0,
-                                           &iov, 1);
+    ret = virgl_renderer_transfer_read_iov(resource->id, 0, 0, stride, 0, (struct virgl_box *)&box, 0, &iov, 1);
     if (ret) {
         g_set_error(error, HELIX_ERROR, ABS(ret) == ENOMEM ? HELIX_CODE_INTERNAL : HELIX_CODE_NOT_READABLE,
                     "the host's renderer can't read resource %u back (%s)", resource->id, g_strerror(ABS(ret)));
@@ -179,7 +181,9 @@ static bool read_texture(VirtIOGPU *g, const HelixResource *resource, uint32_t x
 }
 
 static const HelixTextureReader reader = {
-    .describe = describe, .find_pages = find_pages, .read = read_texture,
+    .describe = describe,
+    .find_pages = find_pages,
+    .read = read_texture,
 };
 
 static void register_reader(void)

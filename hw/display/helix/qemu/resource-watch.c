@@ -2,16 +2,17 @@
 /*
  * resource-watch.c - what the guest does to its resources while pictures are read from them.
  *
- * Between two bands of a read, a resource may be destroyed and another made under its id. QEMU's structure for the new one is
- * often at the address of the old one, and size, format and pages may be the same, so neither tells them apart. The device's
- * commands are seen through its class, as its reset is: one that makes a resource ends the reads of the id that it gets.
+ * Between two bands of a read, a resource may be destroyed and another made under its id. QEMU's structure for the new
+ * one is often at the address of the old one, and size, format and pages may be the same, so neither tells them apart.
+ * The device's commands are seen through its class, as its reset is: one that makes a resource ends the reads of the id
+ * that it gets.
  */
 #include "qemu/osdep.h"
 #include "resource.h"
 
 static VirtIOGPU *watched;
 static void (*device_process_cmd)(VirtIOGPU *g, struct virtio_gpu_ctrl_command *cmd);
-static unsigned resets;            /* under way */
+static unsigned resets; /* under way */
 
 /* Both devices put a new resource in front of the list. One command makes or destroys one resource at most. */
 static void process_cmd(VirtIOGPU *g, struct virtio_gpu_ctrl_command *cmd)

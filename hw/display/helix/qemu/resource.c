@@ -30,23 +30,23 @@ static const struct {
     uint32_t format;
     HelixPixelLayout layout;
 } pixel_layouts[] = {
-    { 1, { HELIX_FORMAT_AR24, { 0, 1, 2, 3 } } },       /* B8G8R8A8_UNORM */
-    { 2, { HELIX_FORMAT_XR24, { 0, 1, 2, 3 } } },       /* B8G8R8X8_UNORM */
-    { 3, { HELIX_FORMAT_AR24, { 3, 2, 1, 0 } } },       /* A8R8G8B8_UNORM */
-    { 4, { HELIX_FORMAT_XR24, { 3, 2, 1, 0 } } },       /* X8R8G8B8_UNORM */
-    { 67, { HELIX_FORMAT_AB24, { 0, 1, 2, 3 } } },      /* R8G8B8A8_UNORM */
-    { 68, { HELIX_FORMAT_XB24, { 3, 2, 1, 0 } } },      /* X8B8G8R8_UNORM */
-    { 121, { HELIX_FORMAT_AB24, { 3, 2, 1, 0 } } },     /* A8B8G8R8_UNORM */
-    { 134, { HELIX_FORMAT_XB24, { 0, 1, 2, 3 } } },     /* R8G8B8X8_UNORM */
+    { 1, { HELIX_FORMAT_AR24, { 0, 1, 2, 3 } } },   /* B8G8R8A8_UNORM */
+    { 2, { HELIX_FORMAT_XR24, { 0, 1, 2, 3 } } },   /* B8G8R8X8_UNORM */
+    { 3, { HELIX_FORMAT_AR24, { 3, 2, 1, 0 } } },   /* A8R8G8B8_UNORM */
+    { 4, { HELIX_FORMAT_XR24, { 3, 2, 1, 0 } } },   /* X8R8G8B8_UNORM */
+    { 67, { HELIX_FORMAT_AB24, { 0, 1, 2, 3 } } },  /* R8G8B8A8_UNORM */
+    { 68, { HELIX_FORMAT_XB24, { 3, 2, 1, 0 } } },  /* X8B8G8R8_UNORM */
+    { 121, { HELIX_FORMAT_AB24, { 3, 2, 1, 0 } } }, /* A8B8G8R8_UNORM */
+    { 134, { HELIX_FORMAT_XB24, { 0, 1, 2, 3 } } }, /* R8G8B8X8_UNORM */
     /* virgl's sRGB twins: the same bytes, which are what a screen shows */
-    { 98, { HELIX_FORMAT_AB24, { 3, 2, 1, 0 } } },      /* A8B8G8R8_SRGB */
-    { 99, { HELIX_FORMAT_XB24, { 3, 2, 1, 0 } } },      /* X8B8G8R8_SRGB */
-    { 100, { HELIX_FORMAT_AR24, { 0, 1, 2, 3 } } },     /* B8G8R8A8_SRGB */
-    { 101, { HELIX_FORMAT_XR24, { 0, 1, 2, 3 } } },     /* B8G8R8X8_SRGB */
-    { 102, { HELIX_FORMAT_AR24, { 3, 2, 1, 0 } } },     /* A8R8G8B8_SRGB */
-    { 103, { HELIX_FORMAT_XR24, { 3, 2, 1, 0 } } },     /* X8R8G8B8_SRGB */
-    { 104, { HELIX_FORMAT_AB24, { 0, 1, 2, 3 } } },     /* R8G8B8A8_SRGB */
-    { 230, { HELIX_FORMAT_XB24, { 0, 1, 2, 3 } } },     /* R8G8B8X8_SRGB */
+    { 98, { HELIX_FORMAT_AB24, { 3, 2, 1, 0 } } },  /* A8B8G8R8_SRGB */
+    { 99, { HELIX_FORMAT_XB24, { 3, 2, 1, 0 } } },  /* X8B8G8R8_SRGB */
+    { 100, { HELIX_FORMAT_AR24, { 0, 1, 2, 3 } } }, /* B8G8R8A8_SRGB */
+    { 101, { HELIX_FORMAT_XR24, { 0, 1, 2, 3 } } }, /* B8G8R8X8_SRGB */
+    { 102, { HELIX_FORMAT_AR24, { 3, 2, 1, 0 } } }, /* A8R8G8B8_SRGB */
+    { 103, { HELIX_FORMAT_XR24, { 3, 2, 1, 0 } } }, /* X8R8G8B8_SRGB */
+    { 104, { HELIX_FORMAT_AB24, { 0, 1, 2, 3 } } }, /* R8G8B8A8_SRGB */
+    { 230, { HELIX_FORMAT_XB24, { 0, 1, 2, 3 } } }, /* R8G8B8X8_SRGB */
 };
 
 HelixPixelLayout helix_pixel_layout(uint32_t format)
@@ -56,16 +56,19 @@ HelixPixelLayout helix_pixel_layout(uint32_t format)
             return pixel_layouts[i].layout;
         }
     }
-    return (HelixPixelLayout) { 0 };
+    return (HelixPixelLayout){ 0 };
 }
 
 void helix_set_unreadable(const HelixResource *resource, GError **error)
 {
-    g_set_error(error, HELIX_ERROR, HELIX_CODE_NOT_READABLE, "resource %u has format %u of virtio-gpu, which has no "
-                "8-bit RGB pixels: allocate XR24, AR24, XB24 or AB24", resource->id, resource->format);
+    g_set_error(error, HELIX_ERROR, HELIX_CODE_NOT_READABLE,
+                "resource %u has format %u of virtio-gpu, which has no "
+                "8-bit RGB pixels: allocate XR24, AR24, XB24 or AB24",
+                resource->id, resource->format);
 }
 
-bool helix_pixels_reorder(uint8_t *pixels, uint32_t width, uint32_t rows, uint32_t stride, const HelixPixelLayout *layout)
+bool helix_pixels_reorder(uint8_t *pixels, uint32_t width, uint32_t rows, uint32_t stride,
+                          const HelixPixelLayout *layout)
 {
     const uint8_t *from = layout->byte;
 
@@ -153,7 +156,8 @@ static bool find_described(VirtIOGPU *g, uint32_t id, HelixResource *resource, G
     if (!is_plugged(g, id, error)) {
         return false;
     }
-    QTAILQ_FOREACH(res, &g->reslist, next) {
+    QTAILQ_FOREACH(res, &g->reslist, next)
+    {
         if (res->resource_id == id) {
             break;
         }
@@ -161,7 +165,8 @@ static bool find_described(VirtIOGPU *g, uint32_t id, HelixResource *resource, G
     if (res && !helix_resource_resetting()) {
         resource->blob_size = res->blob_size;
         if (is_gl(g)) {
-            /* not res->iov: QEMU's DETACH_BACKING frees that array and leaves the pointer; find_pages() asks virglrenderer */
+            /* not res->iov: QEMU's DETACH_BACKING frees that array and leaves the pointer; find_pages() asks
+             * virglrenderer */
             if (helix_texture_reader && helix_texture_reader->describe(g, resource)) {
                 return true;
             }
@@ -178,8 +183,10 @@ static bool find_described(VirtIOGPU *g, uint32_t id, HelixResource *resource, G
             return true;
         }
     }
-    g_set_error(error, HELIX_ERROR, HELIX_CODE_NOT_FOUND, "no resource %u on this GPU: it takes the res_handle that "
-                "DRM_IOCTL_VIRTGPU_RESOURCE_INFO gives, of a buffer that still exists", id);
+    g_set_error(error, HELIX_ERROR, HELIX_CODE_NOT_FOUND,
+                "no resource %u on this GPU: it takes the res_handle that "
+                "DRM_IOCTL_VIRTGPU_RESOURCE_INFO gives, of a buffer that still exists",
+                id);
     return false;
 }
 
@@ -216,7 +223,8 @@ static bool check_bounds(const HelixResource *resource, const HelixPicture *pict
     return false;
 }
 
-/* A picture of which the host knows no geometry lies where the request says, as far as that can be told without the pages. */
+/* A picture of which the host knows no geometry lies where the request says, as far as that can be told without the
+ * pages. */
 static bool check_place(const HelixResource *resource, const HelixPicture *picture, GError **error)
 {
     const struct iovec boundless = { .iov_len = SIZE_MAX / 2 };
@@ -234,8 +242,10 @@ static bool choose_pages(VirtIOGPU *g, const HelixPicture *picture, HelixResourc
     bool placed_by_request = resource->blob_size || helix_pages_hold_nv12(picture);
 
     if (picture->source == HELIX_SOURCE_TEXTURE) {
-        g_set_error(error, HELIX_ERROR, HELIX_CODE_NOT_READABLE, "resource %u has no texture on the host: ask for "
-                    "source 2, its pages", resource->id);
+        g_set_error(error, HELIX_ERROR, HELIX_CODE_NOT_READABLE,
+                    "resource %u has no texture on the host: ask for "
+                    "source 2, its pages",
+                    resource->id);
         return false;
     }
     if (!helix_read_check_size(resource, picture, error) ||
@@ -267,8 +277,10 @@ static bool choose(VirtIOGPU *g, const HelixPicture *picture, HelixResource *res
         return false;
     }
     if (!drain_control_queue(g)) {
-        g_set_error(error, HELIX_ERROR, HELIX_CODE_NOT_FOUND, "resource %u can't be looked up: the GPU is in the middle of work, "
-                    "a reset for one; send the picture again", picture->resource_id);
+        g_set_error(error, HELIX_ERROR, HELIX_CODE_NOT_FOUND,
+                    "resource %u can't be looked up: the GPU is in the middle of work, "
+                    "a reset for one; send the picture again",
+                    picture->resource_id);
         return false;
     }
     if (!find_described(g, picture->resource_id, resource, error)) {
@@ -317,9 +329,16 @@ static bool leave_there(const HelixResource *resource, const HelixPicture *pictu
         return false;
     }
     surface = g_new0(HelixSurface, 1);
-    *surface = (HelixSurface) {
-        .kind = HELIX_SURFACE_TEXTURE, .width = picture->width, .height = picture->height, .fourcc = picture->fourcc,
-        .n_planes = 1, .fd = -1, .path = HELIX_HOST_PATH_TEXTURE, .borrows_guest = true, .destroy = free_surface,
+    *surface = (HelixSurface){
+        .kind = HELIX_SURFACE_TEXTURE,
+        .width = picture->width,
+        .height = picture->height,
+        .fourcc = picture->fourcc,
+        .n_planes = 1,
+        .fd = -1,
+        .path = HELIX_HOST_PATH_TEXTURE,
+        .borrows_guest = true,
+        .destroy = free_surface,
     };
     g_atomic_ref_count_init(&surface->refs);
     trace_helix_lookup_found(resource->id, surface->width, surface->height, resource->format,
@@ -339,8 +358,8 @@ static void resolve(gpointer self, const HelixPicture *picture, HelixSurfacePool
     if (!choose(self, picture, &resource, &texture, &error)) {
         trace_helix_lookup_failed(picture->resource_id, error->code, error->message);
         done(data, NULL, error);
-    } else if (!texture || !(leave_there(&resource, picture, done, data) ||
-                             copy_by_gpu(&resource, picture, done, data))) {
+    } else if (!texture ||
+               !(leave_there(&resource, picture, done, data) || copy_by_gpu(&resource, picture, done, data))) {
         helix_read_begin(self, &resource, texture, picture, pool, done, data);
     }
 }

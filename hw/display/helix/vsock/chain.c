@@ -7,7 +7,7 @@
 /* Where copying goes on: descriptor and byte of it. */
 typedef struct Cursor {
     const struct iovec *iov;
-    guint left;                 /* descriptors from iov on */
+    guint left; /* descriptors from iov on */
     gsize at;
 } Cursor;
 
@@ -75,7 +75,8 @@ gssize helix_vsock_chain_room(const struct iovec *iov, guint n)
     return size < HELIX_VSOCK_HEADER_SIZE ? -1 : (gssize)(size - HELIX_VSOCK_HEADER_SIZE);
 }
 
-gsize helix_vsock_chain_put(const struct iovec *iov, guint n, const HelixVsockHeader *header, const guint8 *payload, gsize len)
+gsize helix_vsock_chain_put(const struct iovec *iov, guint n, const HelixVsockHeader *header, const guint8 *payload,
+                            gsize len)
 {
     Cursor cursor = { .iov = iov, .left = n };
     guint8 bytes[HELIX_VSOCK_HEADER_SIZE];

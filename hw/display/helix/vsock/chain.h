@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * chain.h - one packet in a chain of descriptors, which may be any number and split anywhere (virtio 1.2, 2.7.4: a driver
- * may lay a message out as it likes).
+ * chain.h - one packet in a chain of descriptors, which may be any number and split anywhere (virtio 1.2, 2.7.4: a
+ * driver may lay a message out as it likes).
  *
  * The descriptors' memory is the guest's and may change at any time: each byte is read once, into memory of ours, and
  * looked at there. Pure functions, any thread.
@@ -16,9 +16,9 @@
 gsize helix_vsock_chain_size(const struct iovec *iov, guint n);
 
 /*
- * Read the packet in a chain of the guest's: @header, and up to @most bytes of payload into @payload. *@len is the payload
- * that is there: header->len, or 0 if that is beyond the chain or beyond @most, which the protocol answers without having
- * seen it. FALSE: the chain is shorter than a header.
+ * Read the packet in a chain of the guest's: @header, and up to @most bytes of payload into @payload. *@len is the
+ * payload that is there: header->len, or 0 if that is beyond the chain or beyond @most, which the protocol answers
+ * without having seen it. FALSE: the chain is shorter than a header.
  */
 gboolean helix_vsock_chain_take(const struct iovec *iov, guint n, HelixVsockHeader *header, guint8 *payload, gsize most,
                                 gsize *len);
@@ -27,6 +27,7 @@ gboolean helix_vsock_chain_take(const struct iovec *iov, guint n, HelixVsockHead
 gssize helix_vsock_chain_room(const struct iovec *iov, guint n);
 
 /* Write a packet of @len bytes of payload, which fits as helix_vsock_chain_room() says; returns the bytes written. */
-gsize helix_vsock_chain_put(const struct iovec *iov, guint n, const HelixVsockHeader *header, const guint8 *payload, gsize len);
+gsize helix_vsock_chain_put(const struct iovec *iov, guint n, const HelixVsockHeader *header, const guint8 *payload,
+                            gsize len);
 
 #endif

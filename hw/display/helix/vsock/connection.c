@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * connection.c - one vsock connection: what the guest sends, input that waits for its user, half-close, reset. send.c has what
- * goes to the guest.
+ * connection.c - one vsock connection: what the guest sends, input that waits for its user, half-close, reset. send.c
+ * has what goes to the guest.
  */
 #include "connection.h"
 #include "../core/turn.h"
@@ -45,7 +45,7 @@ HelixVsockConnection *helix_vsock_connection_ref(HelixVsockConnection *conn)
 
 void helix_vsock_connection_unref(HelixVsockConnection *conn)
 {
-    if (--conn->refs) {     /* NOLINT(clang-analyzer-unix.Malloc): each caller holds a reference */
+    if (--conn->refs) { /* NOLINT(clang-analyzer-unix.Malloc): each caller holds a reference */
         return;
     }
     helix_vsock_ring_clear(&conn->ring);
@@ -136,13 +136,12 @@ void helix_vsock_connection_reset(HelixVsockConnection *conn)
     helix_vsock_connection_unref(conn);
 }
 
-
 /* ---- the guest's data ---- */
 
 /*
  * Tell the guest about freed buffer before it runs dry. What counts is the guest's own view, from the last fwd_cnt it
- * was sent, not how full our buffer is: an empty buffer here can still look full over there. And newer Linux sends no more
- * ahead than it has announced as its own buffer, however large ours is.
+ * was sent, not how full our buffer is: an empty buffer here can still look full over there. And newer Linux sends no
+ * more ahead than it has announced as its own buffer, however large ours is.
  */
 static void check_credit_update(HelixVsockConnection *conn)
 {
@@ -179,8 +178,8 @@ static gsize offer(HelixVsockConnection *conn, const guint8 *data, gsize len)
 }
 
 /*
- * Offer what is buffered until the user stops taking or the turn is over, which does not count if it is the @last chance; then end of
- * stream, if this was it.
+ * Offer what is buffered until the user stops taking or the turn is over, which does not count if it is the @last
+ * chance; then end of stream, if this was it.
  */
 static void deliver(HelixVsockConnection *conn, gboolean last)
 {
@@ -211,7 +210,7 @@ static void deliver(HelixVsockConnection *conn, gboolean last)
         helix_vsock_connection_remove_if_done(conn);
         return;
     }
-    check_credit_update(conn);  /* NOLINT(clang-analyzer-unix.Malloc): a reference is held */
+    check_credit_update(conn); /* NOLINT(clang-analyzer-unix.Malloc): a reference is held */
 }
 
 void helix_vsock_connection_data(HelixVsockConnection *conn, const guint8 *payload, gsize len)
@@ -227,7 +226,7 @@ void helix_vsock_connection_data(HelixVsockConnection *conn, const guint8 *paylo
     conn->rx_cnt += (guint32)len;
     if (conn->host_shut & HELIX_VSOCK_SHUTDOWN_RCV) {
         conn->fwd_cnt += (guint32)len;
-        return;     /* was on its way when the user closed, or read no more */
+        return; /* was on its way when the user closed, or read no more */
     }
     helix_vsock_connection_ref(conn);
     if (takes_input(conn) && !conn->paused && !conn->ring.used && len) {
@@ -241,7 +240,7 @@ void helix_vsock_connection_data(HelixVsockConnection *conn, const guint8 *paylo
     } else {
         deliver(conn, FALSE);
     }
-    helix_vsock_connection_unref(conn);  /* NOLINT(clang-analyzer-unix.Malloc): a reference is held */
+    helix_vsock_connection_unref(conn); /* NOLINT(clang-analyzer-unix.Malloc): a reference is held */
 }
 
 /* The guest reads no more: writes go nowhere from now on, but must not hang. */
@@ -277,10 +276,10 @@ void helix_vsock_connection_shutdown(HelixVsockConnection *conn, guint32 flags)
         helix_vsock_connection_owe(conn, HELIX_VSOCK_OWES_RST);
     }
     if (news & HELIX_VSOCK_SHUTDOWN_RCV) {
-        tell_write_closed(conn);        /* ahead of the end of stream: a program that sees that may write */
+        tell_write_closed(conn); /* ahead of the end of stream: a program that sees that may write */
     }
     deliver(conn, FALSE);
-    helix_vsock_connection_unref(conn);  /* NOLINT(clang-analyzer-unix.Malloc): a reference is held */
+    helix_vsock_connection_unref(conn); /* NOLINT(clang-analyzer-unix.Malloc): a reference is held */
 }
 
 void helix_vsock_connection_forgotten(HelixVsockConnection *conn)
@@ -299,7 +298,7 @@ void helix_vsock_connection_forgotten(HelixVsockConnection *conn)
     if (conn->state != HELIX_VSOCK_DRAINING || !conn->channel.user) {
         helix_vsock_connection_end(conn);
     }
-    helix_vsock_connection_unref(conn);  /* NOLINT(clang-analyzer-unix.Malloc): a reference is held */
+    helix_vsock_connection_unref(conn); /* NOLINT(clang-analyzer-unix.Malloc): a reference is held */
 }
 
 void helix_vsock_connection_note_credit(HelixVsockConnection *conn, const HelixVsockHeader *header)
@@ -312,7 +311,7 @@ void helix_vsock_connection_note_credit(HelixVsockConnection *conn, const HelixV
             helix_vsock_queue(conn);
         }
     }
-    check_credit_update(conn);  /* its own buffer may have become smaller */
+    check_credit_update(conn); /* its own buffer may have become smaller */
 }
 
 /* ---- the carrier's side of the channel ---- */
@@ -353,7 +352,8 @@ static void carrier_shutdown_write(HelixChannel *channel)
 
 static void resume(HelixTask *task)
 {
-    HelixVsockConnection *conn = (HelixVsockConnection *)(gpointer)((guint8 *)task - offsetof(HelixVsockConnection, resume));
+    HelixVsockConnection *conn = (HelixVsockConnection *)(gpointer)((guint8 *)task -
+                                                                    offsetof(HelixVsockConnection, resume));
     HelixVsock *vsock = conn->vsock;
 
     helix_vsock_connection_ref(conn);
@@ -377,7 +377,7 @@ static void carrier_shutdown_read(HelixChannel *channel)
     if (conn->state == HELIX_VSOCK_OPEN) {
         helix_vsock_connection_owe(conn, HELIX_VSOCK_OWES_SHUTDOWN);
     } else if (conn->state == HELIX_VSOCK_DRAINING) {
-        helix_later_add(conn->vsock->later, &conn->resume);     /* nothing is left to drain */
+        helix_later_add(conn->vsock->later, &conn->resume); /* nothing is left to drain */
     }
     helix_vsock_leave(conn->vsock);
 }
@@ -396,7 +396,8 @@ static void carrier_resume_input(HelixChannel *channel)
 
 static void expire(HelixTask *task)
 {
-    HelixVsockConnection *conn = (HelixVsockConnection *)(gpointer)((guint8 *)task - offsetof(HelixVsockConnection, expire));
+    HelixVsockConnection *conn = (HelixVsockConnection *)(gpointer)((guint8 *)task -
+                                                                    offsetof(HelixVsockConnection, expire));
     HelixVsock *vsock = conn->vsock;
 
     helix_vsock_enter(vsock, FALSE);
@@ -426,7 +427,7 @@ static void carrier_close(HelixChannel *channel, gboolean abort)
         helix_vsock_connection_reset(conn);
     } else if (conn->state == HELIX_VSOCK_OPEN) {
         conn->state = HELIX_VSOCK_CLOSING;
-        if (conn->host_shut != HELIX_VSOCK_SHUTDOWN_BOTH) {     /* else it went out, or is owed */
+        if (conn->host_shut != HELIX_VSOCK_SHUTDOWN_BOTH) { /* else it went out, or is owed */
             conn->host_shut = HELIX_VSOCK_SHUTDOWN_BOTH;
             helix_vsock_connection_owe(conn, HELIX_VSOCK_OWES_SHUTDOWN);
         }

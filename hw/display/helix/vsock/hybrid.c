@@ -14,31 +14,31 @@
 #include "../core/error.h"
 #include "../core/host.h"
 
-#define CLIENT_TIMEOUT_SECONDS  10u
-#define SILENT_MS               1000    /* a client that has not asked for so long makes way for one that waits */
-#define LINE_MOST               32u     /* "CONNECT 4294967294" has 18 */
-#define LONGEST_SUFFIX          "_4294967294"
+#define CLIENT_TIMEOUT_SECONDS 10u
+#define SILENT_MS 1000 /* a client that has not asked for so long makes way for one that waits */
+#define LINE_MOST 32u  /* "CONNECT 4294967294" has 18 */
+#define LONGEST_SUFFIX "_4294967294"
 
 struct HelixHybrid {
     GMainContext *context;
     HelixVsock *vsock;
     char *path;
     HelixListener *listener;
-    GHashTable *clients;        /* of Client: those whose "CONNECT" is not through yet */
-    GQueue silent;              /* those of them that have not asked, the first that came first */
-    GSource *full;              /* no client can be accepted before it fires */
+    GHashTable *clients; /* of Client: those whose "CONNECT" is not through yet */
+    GQueue silent;       /* those of them that have not asked, the first that came first */
+    GSource *full;       /* no client can be accepted before it fires */
 };
 
 typedef struct Client {
     HelixHybrid *hybrid;
-    HelixChannel *host;         /* NULL: gone */
-    gboolean host_eof;          /* it has said all it will */
+    HelixChannel *host; /* NULL: gone */
+    gboolean host_eof;  /* it has said all it will */
     char line[LINE_MOST];
     gsize used;
-    gboolean asked;             /* the guest was asked and has not answered */
-    gint64 since;               /* us, when it was accepted */
-    GSource *timer;             /* set while it is in silent */
-    GList link;                 /* in silent */
+    gboolean asked; /* the guest was asked and has not answered */
+    gint64 since;   /* us, when it was accepted */
+    GSource *timer; /* set while it is in silent */
+    GList link;     /* in silent */
 } Client;
 
 static void stop(GSource **timer)
@@ -121,8 +121,8 @@ static void client_connected(gpointer data, HelixChannel *guest, guint32 local_p
 }
 
 /*
- * "CONNECT P", P decimal and not VMADDR_PORT_ANY. As with Firecracker and vhost-device: upper or lower case, blanks (CR among
- * them) before, between and behind the two words.
+ * "CONNECT P", P decimal and not VMADDR_PORT_ANY. As with Firecracker and vhost-device: upper or lower case, blanks (CR
+ * among them) before, between and behind the two words.
  */
 static gboolean parse_line(char *line, guint32 *port)
 {
@@ -260,7 +260,7 @@ gboolean helix_hybrid_accept(HelixHybrid *hybrid, guint32 port, HelixChannel *ch
 
 HelixHybrid *helix_hybrid_new(GMainContext *context, HelixVsock *vsock, const char *path, GError **error)
 {
-    const size_t most = sizeof ((struct sockaddr_un *)0)->sun_path - 1 - strlen(LONGEST_SUFFIX);
+    const size_t most = sizeof((struct sockaddr_un *)0)->sun_path - 1 - strlen(LONGEST_SUFFIX);
     g_autofree char *address = g_strconcat("unix:", path, NULL);
     HelixHybrid *hybrid;
 

@@ -15,7 +15,8 @@ typedef struct HelixHybrid HelixHybrid;
 
 /* Programs of the host in the middle of "CONNECT P" at once; more wait in the socket's backlog. */
 #define HELIX_HYBRID_CLIENTS_MOST 64u
-/* Descriptors beside one for each connection that is not to the frame module: those programs, the socket that listens, its lock. */
+/* Descriptors beside one for each connection that is not to the frame module: those programs, the socket that listens,
+ * its lock. */
 #define HELIX_HYBRID_DESCRIPTORS (HELIX_HYBRID_CLIENTS_MOST + 2u)
 
 /*

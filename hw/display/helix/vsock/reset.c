@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * reset.c - all connections of a device end at once: a reset, an unplug, the end. A guest can cause the first two with a thousand
- * connections open, so they are closed in turns of the main loop.
+ * reset.c - all connections of a device end at once: a reset, an unplug, the end. A guest can cause the first two with
+ * a thousand connections open, so they are closed in turns of the main loop.
  */
 #include "connection.h"
 #include "../core/turn.h"
@@ -102,7 +102,7 @@ void helix_vsock_abandon(HelixVsock *vsock)
         HelixVsockConnection *conn = vsock->forgotten->pdata[i];
 
         if (conn->state == HELIX_VSOCK_REQUESTED) {
-            helix_vsock_connection_end(conn);   /* the one that asked may go with the device */
+            helix_vsock_connection_end(conn); /* the one that asked may go with the device */
         }
     }
     helix_later_remove(vsock->later, &vsock->serve);

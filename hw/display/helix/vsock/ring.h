@@ -10,9 +10,9 @@
 
 typedef struct HelixVsockRing {
     guint8 *data;
-    gsize capacity;             /* bytes at data */
-    gsize start;                /* offset of the oldest byte */
-    gsize used;                 /* bytes held */
+    gsize capacity; /* bytes at data */
+    gsize start;    /* offset of the oldest byte */
+    gsize used;     /* bytes held */
 } HelixVsockRing;
 
 /* Append all of @bytes, or nothing: FALSE if that would pass @limit bytes in all, or if memory is short. */

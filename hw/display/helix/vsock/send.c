@@ -101,5 +101,5 @@ void helix_vsock_connection_serve(HelixVsockConnection *conn, gboolean callbacks
         helix_vsock_queue(conn);
     }
     helix_vsock_connection_remove_if_done(conn);
-    helix_vsock_connection_unref(conn);  /* NOLINT(clang-analyzer-unix.Malloc): a reference is held */
+    helix_vsock_connection_unref(conn); /* NOLINT(clang-analyzer-unix.Malloc): a reference is held */
 }

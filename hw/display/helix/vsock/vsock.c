@@ -5,14 +5,14 @@
 #include "connection.h"
 #include "../core/turn.h"
 
-#define DEFAULT_BUF_ALLOC           (256u * 1024u)
-#define DEFAULT_MAX_CONNECTIONS     1024u
-#define DEFAULT_CONNECT_TIMEOUT_MS  5000u
-#define DEFAULT_CLOSE_TIMEOUT_MS    8000u
+#define DEFAULT_BUF_ALLOC (256u * 1024u)
+#define DEFAULT_MAX_CONNECTIONS 1024u
+#define DEFAULT_CONNECT_TIMEOUT_MS 5000u
+#define DEFAULT_CLOSE_TIMEOUT_MS 8000u
 
 /* Ports of connections the host begins: above those that services use, below VMADDR_PORT_ANY (0xFFFFFFFF). */
-#define PORT_FIRST  0x40000000u
-#define PORT_LAST   0xFFFFFFFEu
+#define PORT_FIRST 0x40000000u
+#define PORT_LAST 0xFFFFFFFEu
 
 #define STRAYS_MOST 256u
 
@@ -90,7 +90,7 @@ gsize helix_vsock_allowance(HelixVsockConnection *conn)
         return vsock->quantum;
     }
     if (conn->owes & ~harmless) {
-        return 0;   /* no data before RESPONSE */
+        return 0; /* no data before RESPONSE */
     }
     return !vsock->queue.length || (vsock->queue.length == 1 && vsock->queue.head->data == conn) ? G_MAXSIZE : 0;
 }
@@ -281,7 +281,7 @@ static void receive_known(HelixVsockConnection *conn, const HelixVsockHeader *he
         if (header->op == HELIX_VSOCK_OP_RST) {
             helix_vsock_connection_forgotten(conn);
         }
-        return;     /* the RST that is owed answers everything else */
+        return; /* the RST that is owed answers everything else */
     }
     helix_vsock_connection_note_credit(conn, header);
     switch (header->op) {
@@ -306,7 +306,7 @@ static void receive_known(HelixVsockConnection *conn, const HelixVsockHeader *he
             helix_vsock_queue(conn);
         }
         break;
-    default:    /* REQUEST for a connection that is there, or an op that is not known */
+    default: /* REQUEST for a connection that is there, or an op that is not known */
         helix_vsock_connection_reset(conn);
         break;
     }
@@ -316,7 +316,7 @@ void helix_vsock_receive(HelixVsock *vsock, const HelixVsockHeader *header, cons
 {
     HelixVsockConnection *conn = NULL;
     gboolean ours = header->src_cid == vsock->config.guest_cid && header->dst_cid == HELIX_VSOCK_HOST_CID &&
-                    header->type == HELIX_VSOCK_TYPE_STREAM;
+        header->type == HELIX_VSOCK_TYPE_STREAM;
 
     if (vsock->forgotten) {
         return;
@@ -326,7 +326,7 @@ void helix_vsock_receive(HelixVsock *vsock, const HelixVsockHeader *header, cons
         conn = find(vsock, header->src_port, header->dst_port);
     }
     if (conn && header->op == HELIX_VSOCK_OP_REQUEST && conn->state == HELIX_VSOCK_CLOSING) {
-        helix_vsock_connection_end(conn);   /* the guest uses the port again, so it is through with the old one */
+        helix_vsock_connection_end(conn); /* the guest uses the port again, so it is through with the old one */
         conn = NULL;
     }
     if (conn && header->len > len) {

@@ -27,17 +27,17 @@ typedef struct HelixVsockHeader {
 #define HELIX_VSOCK_HEADER_SIZE 44u
 
 /* virtio 1.2, 5.10.6: values of type, op and (for SHUTDOWN) flags. */
-#define HELIX_VSOCK_TYPE_STREAM         1u
-#define HELIX_VSOCK_OP_REQUEST          1u
-#define HELIX_VSOCK_OP_RESPONSE         2u
-#define HELIX_VSOCK_OP_RST              3u
-#define HELIX_VSOCK_OP_SHUTDOWN         4u
-#define HELIX_VSOCK_OP_RW               5u
-#define HELIX_VSOCK_OP_CREDIT_UPDATE    6u
-#define HELIX_VSOCK_OP_CREDIT_REQUEST   7u
-#define HELIX_VSOCK_SHUTDOWN_RCV        1u      /* the sender of the packet will receive no more */
-#define HELIX_VSOCK_SHUTDOWN_SEND       2u      /* the sender of the packet will send no more */
-#define HELIX_VSOCK_SHUTDOWN_BOTH       3u
+#define HELIX_VSOCK_TYPE_STREAM 1u
+#define HELIX_VSOCK_OP_REQUEST 1u
+#define HELIX_VSOCK_OP_RESPONSE 2u
+#define HELIX_VSOCK_OP_RST 3u
+#define HELIX_VSOCK_OP_SHUTDOWN 4u
+#define HELIX_VSOCK_OP_RW 5u
+#define HELIX_VSOCK_OP_CREDIT_UPDATE 6u
+#define HELIX_VSOCK_OP_CREDIT_REQUEST 7u
+#define HELIX_VSOCK_SHUTDOWN_RCV 1u  /* the sender of the packet will receive no more */
+#define HELIX_VSOCK_SHUTDOWN_SEND 2u /* the sender of the packet will send no more */
+#define HELIX_VSOCK_SHUTDOWN_BOTH 3u
 
 void helix_vsock_header_parse(HelixVsockHeader *header, const guint8 bytes[HELIX_VSOCK_HEADER_SIZE]);
 void helix_vsock_header_write(const HelixVsockHeader *header, guint8 bytes[HELIX_VSOCK_HEADER_SIZE]);
@@ -57,10 +57,10 @@ typedef struct HelixVsockOps {
 
 typedef struct HelixVsockConfig {
     guint64 guest_cid;
-    guint32 buf_alloc;          /* bytes buffered a connection; 0: 256 KiB */
-    guint max_connections;      /* 0: 1024 */
-    guint connect_timeout_ms;   /* for the guest's answer to helix_vsock_connect(); 0: 5 s */
-    guint close_timeout_ms;     /* for the guest's RST after the host closed; 0: 8 s */
+    guint32 buf_alloc;        /* bytes buffered a connection; 0: 256 KiB */
+    guint max_connections;    /* 0: 1024 */
+    guint connect_timeout_ms; /* for the guest's answer to helix_vsock_connect(); 0: 5 s */
+    guint close_timeout_ms;   /* for the guest's RST after the host closed; 0: 8 s */
     const HelixVsockOps *ops;
     gpointer device;
     /* A guest asked for @port of CID 2. TRUE takes the channel over (attached by then); FALSE resets the connection. */
@@ -68,7 +68,7 @@ typedef struct HelixVsockConfig {
     gpointer accept_data;
     /* So many of max_connections are only for ports of the host that @is_reserved names, whatever the others use up. */
     guint reserved;
-    gboolean (*is_reserved)(gpointer data, guint32 port);   /* accept_data */
+    gboolean (*is_reserved)(gpointer data, guint32 port); /* accept_data */
 } HelixVsockConfig;
 
 typedef struct HelixVsock HelixVsock;
@@ -77,8 +77,8 @@ HelixVsock *helix_vsock_new(const HelixVsockConfig *config);
 /* Closes every channel. Not from inside a callback of the protocol. */
 void helix_vsock_free(HelixVsock *vsock);
 /*
- * As helix_vsock_free(), but what does not fit one turn of the main loop is closed in later ones. Neither the device nor who accepts is
- * called from now on, and who asked to connect is answered before this returns, so both may go.
+ * As helix_vsock_free(), but what does not fit one turn of the main loop is closed in later ones. Neither the device
+ * nor who accepts is called from now on, and who asked to connect is answered before this returns, so both may go.
  */
 void helix_vsock_abandon(HelixVsock *vsock);
 
@@ -100,8 +100,9 @@ void helix_vsock_rx_available(HelixVsock *vsock);
  * Device reset: the guest forgot every connection; close the channels, send nothing. Input of connections that the
  * guest had shut down in both directions before still reaches its user; of the others, what the user takes at once.
  *
- * FALSE: there are more than fit one turn of the loop, call again in a later one. Until TRUE no receive buffer is used and every
- * packet handed in is dropped, so that the guest, which may be another one by now, sees nothing of old connections.
+ * FALSE: there are more than fit one turn of the loop, call again in a later one. Until TRUE no receive buffer is used
+ * and every packet handed in is dropped, so that the guest, which may be another one by now, sees nothing of old
+ * connections.
  */
 gboolean helix_vsock_reset(HelixVsock *vsock);
 
@@ -112,8 +113,8 @@ gboolean helix_vsock_reset(HelixVsock *vsock);
  *
  * What a channel of this carrier does beyond core/channel.h: after the guest said that it receives no more (SHUTDOWN
  * with RCV), write() takes everything and drops it. Data the user has not consumed is bounded by buf_alloc a
- * connection, and kept until the user takes it or closes; data for the guest is never held at all: write() places it in the
- * guest's receive buffers or does not take it.
+ * connection, and kept until the user takes it or closes; data for the guest is never held at all: write() places it in
+ * the guest's receive buffers or does not take it.
  */
 void helix_vsock_connect(HelixVsock *vsock, guint32 port,
                          void (*connected)(gpointer data, HelixChannel *channel, guint32 local_port), gpointer data);

@@ -30,12 +30,9 @@ OSStatus CMBlockBufferGetDataPointer(CMBlockBufferRef the_buffer, size_t offset,
 typedef const struct opaqueCMFormatDescription *CMFormatDescriptionRef;
 typedef uint32_t CMVideoCodecType;
 #define kCMVideoCodecType_H264 0x61766331
-OSStatus CMVideoFormatDescriptionGetH264ParameterSetAtIndex(CMFormatDescriptionRef video_desc,
-                                                            size_t parameter_set_index,
-                                                            const uint8_t **parameter_set_pointer_out,
-                                                            size_t *parameter_set_size_out,
-                                                            size_t *parameter_set_count_out,
-                                                            int *nal_unit_header_length_out);
+OSStatus CMVideoFormatDescriptionGetH264ParameterSetAtIndex(
+    CMFormatDescriptionRef video_desc, size_t parameter_set_index, const uint8_t **parameter_set_pointer_out,
+    size_t *parameter_set_size_out, size_t *parameter_set_count_out, int *nal_unit_header_length_out);
 
 /* from: CoreMedia/CMSampleBuffer.rs */
 typedef struct opaqueCMSampleBuffer *CMSampleBufferRef;

@@ -58,13 +58,11 @@ CVReturn CVPixelBufferCreateWithBytes(CFAllocatorRef allocator, size_t width, si
                                       CVPixelBufferReleaseBytesCallback release_callback, void *release_ref_con,
                                       CFDictionaryRef pixel_buffer_attributes, CVPixelBufferRef *pixel_buffer_out);
 CVReturn CVPixelBufferCreateWithPlanarBytes(CFAllocatorRef allocator, size_t width, size_t height,
-                                            OSType pixel_format_type,
-                                            void *data_ptr, size_t data_size, size_t number_of_planes,
-                                            void **plane_base_address, size_t *plane_width, size_t *plane_height,
-                                            size_t *plane_bytes_per_row,
+                                            OSType pixel_format_type, void *data_ptr, size_t data_size,
+                                            size_t number_of_planes, void **plane_base_address, size_t *plane_width,
+                                            size_t *plane_height, size_t *plane_bytes_per_row,
                                             CVPixelBufferReleasePlanarBytesCallback release_callback,
-                                            void *release_ref_con,
-                                            CFDictionaryRef pixel_buffer_attributes,
+                                            void *release_ref_con, CFDictionaryRef pixel_buffer_attributes,
                                             CVPixelBufferRef *pixel_buffer_out);
 CVReturn CVPixelBufferLockBaseAddress(CVPixelBufferRef pixel_buffer, CVPixelBufferLockFlags lock_flags);
 CVReturn CVPixelBufferUnlockBaseAddress(CVPixelBufferRef pixel_buffer, CVPixelBufferLockFlags unlock_flags);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The part of VideoToolbox that the product uses; see CoreFoundation.h for where declarations come from. The bindings do not
- * say which macOS a name came with: that is from API_AVAILABLE in Apple's headers, or from Apple's documentation of the name.
+ * The part of VideoToolbox that the product uses; see CoreFoundation.h for where declarations come from. The bindings
+ * do not say which macOS a name came with: that is from API_AVAILABLE in Apple's headers, or from Apple's documentation
+ * of the name.
  */
 #ifndef DOUBLE_VIDEO_TOOLBOX_H
 #define DOUBLE_VIDEO_TOOLBOX_H
@@ -64,18 +65,17 @@ typedef struct OpaqueVTCompressionSession *VTCompressionSessionRef;
 typedef void (*VTCompressionOutputCallback)(void *output_callback_ref_con, void *source_frame_ref_con, OSStatus status,
                                             VTEncodeInfoFlags info_flags, CMSampleBufferRef sample_buffer);
 OSStatus VTCompressionSessionCreate(CFAllocatorRef allocator, int32_t width, int32_t height,
-                                    CMVideoCodecType codec_type,
-                                    CFDictionaryRef encoder_specification,
+                                    CMVideoCodecType codec_type, CFDictionaryRef encoder_specification,
                                     CFDictionaryRef source_image_buffer_attributes,
                                     CFAllocatorRef compressed_data_allocator,
-                                    VTCompressionOutputCallback output_callback,
-                                    void *output_callback_ref_con, VTCompressionSessionRef *compression_session_out);
+                                    VTCompressionOutputCallback output_callback, void *output_callback_ref_con,
+                                    VTCompressionSessionRef *compression_session_out);
 void VTCompressionSessionInvalidate(VTCompressionSessionRef session);
 OSStatus VTCompressionSessionPrepareToEncodeFrames(VTCompressionSessionRef session);
 OSStatus VTCompressionSessionEncodeFrame(VTCompressionSessionRef session, CVImageBufferRef image_buffer,
                                          CMTime presentation_time_stamp, CMTime duration,
-                                         CFDictionaryRef frame_properties,
-                                         void *source_frame_refcon, VTEncodeInfoFlags *info_flags_out);
+                                         CFDictionaryRef frame_properties, void *source_frame_refcon,
+                                         VTEncodeInfoFlags *info_flags_out);
 OSStatus VTCompressionSessionCompleteFrames(VTCompressionSessionRef session,
                                             CMTime complete_until_presentation_time_stamp);
 

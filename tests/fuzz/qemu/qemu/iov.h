@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* iov.h - stands in for QEMU's header of this name. As QEMU's, it aborts on a start beyond the elements and comes short at their end. */
+/* iov.h - stands in for QEMU's header of this name. As QEMU's, it aborts on a start beyond the elements and comes short
+ * at their end. */
 #ifndef QEMU_IOV_H
 #define QEMU_IOV_H
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* queue.h - stands in for QEMU's header of this name: its tail queues are those of <sys/queue.h>, under names of its own. */
+/* queue.h - stands in for QEMU's header of this name: its tail queues are those of <sys/queue.h>, under names of its
+ * own. */
 #ifndef QEMU_QUEUE_H
 #define QEMU_QUEUE_H
 

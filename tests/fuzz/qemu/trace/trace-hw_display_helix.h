@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* trace-hw_display_helix.h - stands in for what QEMU makes of hw/display/helix/trace-events: the look-up's, to nowhere. */
+/* trace-hw_display_helix.h - stands in for what QEMU makes of hw/display/helix/trace-events: the look-up's, to nowhere.
+ */
 #ifndef TRACE_HELIX_H
 #define TRACE_HELIX_H
 

@@ -14,7 +14,8 @@ typedef GThread *QemuThread;
 #define qemu_mutex_init(mutex) g_mutex_init(mutex)
 #define qemu_cond_init(cond) g_cond_init(cond)
 #define qemu_cond_wait(cond, mutex) g_cond_wait(cond, mutex)
-#define qemu_cond_timedwait(cond, mutex, ms) g_cond_wait_until(cond, mutex, g_get_monotonic_time() + (ms) * G_GINT64_CONSTANT(1000))
+#define qemu_cond_timedwait(cond, mutex, ms) \
+    g_cond_wait_until(cond, mutex, g_get_monotonic_time() + (ms) * G_GINT64_CONSTANT(1000))
 #define qemu_cond_broadcast(cond) g_cond_broadcast(cond)
 
 static inline void qemu_thread_create(QemuThread *thread, const char *name, void *(*run)(void *), void *data, int mode)

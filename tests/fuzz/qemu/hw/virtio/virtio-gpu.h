@@ -30,7 +30,7 @@ typedef struct VirtIOGPUClass {
 
 struct VirtIOGPU {
     VirtIOGPUClass *klass;
-    bool gl;                    /* is a virtio-gpu-gl-device */
+    bool gl; /* is a virtio-gpu-gl-device */
     bool processing_cmdq;
     VirtQueue *ctrl_vq;
     QTAILQ_HEAD(, virtio_gpu_simple_resource) reslist;

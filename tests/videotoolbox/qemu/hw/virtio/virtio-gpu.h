@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * virtio-gpu.h - stands in for QEMU's header of this name: a GPU with a list of resources, and the few names of QEMU's that the
- * look-up uses on it. That the look-up also fits QEMU's own headers is shown by suite vm-apple-files.
+ * virtio-gpu.h - stands in for QEMU's header of this name: a GPU with a list of resources, and the few names of QEMU's
+ * that the look-up uses on it. That the look-up also fits QEMU's own headers is shown by suite vm-apple-files.
  */
 #ifndef HW_VIRTIO_GPU_H
 #define HW_VIRTIO_GPU_H
@@ -38,15 +38,15 @@ struct VirtIOGPU {
     VirtQueue *ctrl_vq;
     QTAILQ_HEAD(, virtio_gpu_simple_resource) reslist;
     int processing_cmdq;
-    bool gl;                    /* it is a virtio-gpu-gl-device */
+    bool gl; /* it is a virtio-gpu-gl-device */
     RendererState renderer_state;
-    void *fence_poll;           /* QEMU's timer, there once virglrenderer is up */
+    void *fence_poll; /* QEMU's timer, there once virglrenderer is up */
 };
 
-#define OBJECT(g)               (g)
-#define VIRTIO_DEVICE(g)        (g)
-#define TYPE_VIRTIO_GPU_GL      "virtio-gpu-gl-device"
-#define VIRTIO_GPU_GL(g)        (g)
+#define OBJECT(g) (g)
+#define VIRTIO_DEVICE(g) (g)
+#define TYPE_VIRTIO_GPU_GL "virtio-gpu-gl-device"
+#define VIRTIO_GPU_GL(g) (g)
 #define VIRTIO_GPU_GET_CLASS(g) (&(g)->klass)
 
 Object *object_dynamic_cast(Object *object, const char *type);
