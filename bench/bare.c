@@ -4,7 +4,7 @@
 #include <libavutil/opt.h>
 
 #include "bare.h"
-#include "core/convert.h"
+#include "encode/convert.h"
 #include "desktop.h"
 #include "measure.h"
 

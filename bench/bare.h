@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* bare.h - libavcodec's libx264 as one would use it alone, with the settings that core/encoder-x264.c arrives at. */
+/* bare.h - libavcodec's libx264 as one would use it alone, with the settings that encode/x264/encoder-x264.c arrives at. */
 #ifndef HELIX_BENCH_BARE_H
 #define HELIX_BENCH_BARE_H
 
 #include <glib.h>
 #include <libavcodec/avcodec.h>
-#include "core/encoder.h"
+#include "encode/encoder.h"
 
 typedef struct Bare {
     HelixEncoderConfig config; /* in force */
@@ -20,7 +20,7 @@ Bare *bare_new(guint width, guint height);
 gsize bare_encode(Bare *bare, AVFrame *frame);
 void bare_free(Bare *bare);
 
-/* Pictures of desktop.h as frames that libavcodec takes without copying: NV12, made by core/convert.c. */
+/* Pictures of desktop.h as frames that libavcodec takes without copying: NV12, made by encode/convert.c. */
 AVFrame **bare_frames(guint width, guint height);
 
 #endif

@@ -10,8 +10,8 @@
 #include <stdlib.h>
 #include <libyuv/convert_from_argb.h>
 
-#include "core/convert-rgb.h"
-#include "core/surface.h"
+#include "encode/convert-rgb.h"
+#include "frame/surface.h"
 #include "desktop.h"
 #include "measure.h"
 
@@ -21,7 +21,7 @@ typedef struct Work {
     guint8 *out;
 } Work;
 
-/* By one thread, as libyuv does it; the host shares the work among processors (core/share.c). */
+/* By one thread, as libyuv does it; the host shares the work among processors (encode/parallel-for.c). */
 static void ours(Work *work, const HelixSurface *surface)
 {
     HelixRgbPicture picture = {

@@ -4,7 +4,7 @@
 #define HELIX_BENCH_DESKTOP_H
 
 #include <glib.h>
-#include "core/surface.h"
+#include "frame/surface.h"
 
 /* Pictures after which the motion begins again. */
 #define DESKTOP_PICTURES 16u

@@ -3,7 +3,7 @@
 #include <string.h>
 #include <glib/gstdio.h>
 
-#include "core/error.h"
+#include "protocol/error.h"
 #include "desktop.h"
 #include "measure.h"
 #include "served.h"

@@ -6,7 +6,7 @@
 #define HELIX_BENCH_SERVED_H
 
 #include "client.h"
-#include "core/host.h"
+#include "stream/host.h"
 
 typedef struct Served {
     GMainContext *context;

@@ -13,7 +13,7 @@ import arm64
 import build
 from steps import OUT, TREE, Step, host_path, say
 
-SOURCES = ("meson.build", "meson_options.txt", "COPYING.LESSER", "desktop", "hw/display/helix/core/helix-wire.h")
+SOURCES = ("meson.build", "meson_options.txt", "COPYING.LESSER", "desktop", "hw/display/helix/protocol/helix-wire.h")
 ARCHITECTURES = ("amd64", "arm64")
 
 

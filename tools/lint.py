@@ -2,7 +2,7 @@
 """The suite lint: cppcheck and clang-tidy over the host's and the guest's code, and both compilers over what QEMU compiles with flags of its own.
 All must be silent.
 
-.clang-tidy says what clang-tidy looks for and what it does not, and why. Of the files in qemu/ the flags and headers are those of
+.clang-tidy says what clang-tidy looks for and what it does not, and why. Of the files in qemu/ and capture/ the flags and headers are those of
 QEMU's build, which is brought up to date for it; its headers count as other people's.
 """
 
@@ -16,8 +16,9 @@ import build
 import qemu
 from steps import CACHE, TREE, Failed, Step, StepError, locked, say
 
-FOLDERS = ("hw/display/helix/core/", "hw/display/helix/vsock/", "hw/display/helix/apple/", "desktop/")
-IN_QEMU = "hw/display/helix/qemu/"
+FOLDERS = tuple("hw/display/helix/%s/" % room for room in (
+    "protocol", "loop", "transport", "vsock", "frame", "h264", "encode", "stream", "capture/apple")) + ("desktop/",)
+IN_QEMU = ("hw/display/helix/qemu/", "hw/display/helix/capture/")
 CPPCHECK = (
     "cppcheck", "--enable=warning,performance,portability", "--std=c11", "--library=gtk",
     "--check-level=exhaustive", "--quiet", "--error-exitcode=1",
@@ -84,11 +85,13 @@ def run_in_qemu(count, ours):
             entries = json.load(file)
     flags = {}
     for entry in entries:
-        name = os.path.basename(entry["file"])
-        if IN_QEMU in entry["file"] and os.path.exists(os.path.join(TREE, IN_QEMU, name)):
-            flags[os.path.join(TREE, IN_QEMU, name)] = flags_in_qemu(entry)
+        for room in IN_QEMU:
+            path = os.path.join(TREE, room, os.path.basename(entry["file"]))
+            if room in entry["file"] and os.path.exists(path):
+                flags[path] = flags_in_qemu(entry)
     # On a Mac alone; every header it needs is here (see suite vm-apple-files, which compiles it too).
-    flags[os.path.join(TREE, IN_QEMU, "resource-apple.c")] = flags[os.path.join(TREE, IN_QEMU, "resource-virgl.c")]
+    capture = os.path.join(TREE, "hw/display/helix/capture")
+    flags[os.path.join(capture, "resource-apple.c")] = flags[os.path.join(capture, "resource-virgl.c")]
     os.makedirs(ours, exist_ok=True)
     with open(os.path.join(ours, "compile_commands.json"), "w") as file:
         json.dump([{"directory": folder, "file": path, "arguments": ["clang", *flags[path], *CLANG, "-c", path]} for path in flags], file)

@@ -22,11 +22,13 @@ SANITIZERS = {
     "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1",
     "TSAN_OPTIONS": "halt_on_error=1",
 }
-FILES = ("hw/display/helix/apple/", r"hw/display/helix/qemu/resource(-apple)?\.c", "hw/display/helix/core/(annexb|encoder-videotoolbox|vt-|h264)")
+FILES = ("hw/display/helix/capture/apple/", r"hw/display/helix/capture/resource(-apple)?\.c", "hw/display/helix/h264/",
+         "hw/display/helix/encode/videotoolbox/")
 LINES_NEEDED = 90.0
 # Left out of the build where EGL, GLES or pixman's headers are missing, which must not pass for covered.
-FILES_NEEDED = ("apple/gl-blit.c", "apple/gpu-copy.c", "apple/metal-copy.c", "apple/slot.c", "apple/virgl-texture.c",
-                "qemu/resource.c", "qemu/resource-apple.c", "core/encoder-videotoolbox.c", "core/vt-session.c")
+FILES_NEEDED = ("capture/apple/gl-blit.c", "capture/apple/gpu-copy.c", "capture/apple/iosurface-pool.c",
+                "capture/apple/metal-copy.c", "capture/apple/virgl-texture.c", "capture/resource.c",
+                "capture/resource-apple.c", "encode/videotoolbox/encoder-videotoolbox.c", "encode/videotoolbox/vt-session.c")
 
 
 def test(folder, name, suite="videotoolbox"):

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* copier.c - see copier.h. */
-#include "../../hw/display/helix/core/helix-wire.h"
+#include "../../hw/display/helix/protocol/helix-wire.h"
 #include "copier.h"
 #include "memory.h"
 #include "pixels.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* layout.c - see layout.h. */
 #include <string.h>
-#include "../../hw/display/helix/core/helix-wire.h"
+#include "../../hw/display/helix/protocol/helix-wire.h"
 #include "layout.h"
 
 guint32 vsock_fourcc(GstVideoFormat format)

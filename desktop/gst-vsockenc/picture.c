@@ -2,7 +2,7 @@
 /* picture.c - see picture.h. */
 #include <string.h>
 #include <gst/allocators/gstdmabuf.h>
-#include "../../hw/display/helix/core/helix-wire.h"
+#include "../../hw/display/helix/protocol/helix-wire.h"
 #include "picture.h"
 #include "pixels.h"
 

@@ -6,7 +6,7 @@
 #include <sys/ioctl.h>
 #include <linux/dma-buf.h>
 #include <gst/allocators/gstdmabuf.h>
-#include "../../hw/display/helix/core/helix-wire.h"
+#include "../../hw/display/helix/protocol/helix-wire.h"
 #include "memory.h"
 #include "pixels.h"
 

@@ -9,7 +9,7 @@
 #define VSOCKENC_WIRE_H
 
 #include <glib.h>
-#include "../../hw/display/helix/core/helix-wire.h"
+#include "../../hw/display/helix/protocol/helix-wire.h"
 
 /* What the stream's SPS says of the pictures (H.264, E.2.1). All 0: square pixels, BT.709 in limited range. */
 typedef struct VsockVui {

@@ -4,7 +4,7 @@
 
 #include "asker.h"
 #include "client.h"
-#include "core/host-private.h"
+#include "stream/host-private.h"
 #include "scripted.h"
 #include "stat.h"
 

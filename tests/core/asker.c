@@ -4,7 +4,7 @@
 
 #include "asker.h"
 #include "client.h"
-#include "core/bytes.h"
+#include "protocol/bytes.h"
 
 #define PATIENCE (60 * G_TIME_SPAN_SECOND)
 #define MOST_WAITING 20000u /* bytes that a guest has ready */

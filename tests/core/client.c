@@ -14,7 +14,7 @@
 #ifndef MSG_NOSIGNAL
 #define MSG_NOSIGNAL 0
 #endif
-#include "core/bytes.h"
+#include "protocol/bytes.h"
 
 Client *client_new(int fd)
 {

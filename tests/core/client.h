@@ -3,14 +3,14 @@
  * client.h - a guest's end of the protocol, for tests: blocking, with time limits, and able to send what no guest
  * should.
  *
- * Needs GLib, core/helix-wire.h and core/bytes.h only and shares no code with the host, so that both could not be wrong
+ * Needs GLib, protocol/helix-wire.h and protocol/bytes.h only and shares no code with the host, so that both could not be wrong
  * together.
  */
 #ifndef HELIX_TEST_CLIENT_H
 #define HELIX_TEST_CLIENT_H
 
 #include <glib.h>
-#include "core/helix-wire.h"
+#include "protocol/helix-wire.h"
 
 #define CLIENT_TIMEOUT_MS 20000
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* gallery.c - a resolver whose resources are pictures drawn in process. */
-#include "core/error.h"
+#include "protocol/error.h"
 #include "gallery.h"
 
 typedef struct LookUp {

@@ -7,7 +7,7 @@
 #ifndef HELIX_TEST_GALLERY_H
 #define HELIX_TEST_GALLERY_H
 
-#include "core/picture.h"
+#include "frame/picture.h"
 
 #define GALLERY_LAST 9999u
 

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <glib-unix.h>
 
-#include "core/host.h"
+#include "stream/host.h"
 #include "gallery.h"
 #include "scripted.h"
 

@@ -2,8 +2,8 @@
 /* line.c - a connection whose carrier is the test itself. */
 #include <string.h>
 
-#include "core/bytes.h"
-#include "core/helix-wire.h"
+#include "protocol/bytes.h"
+#include "protocol/helix-wire.h"
 #include "line.h"
 
 static Line *line_of(HelixChannel *channel)

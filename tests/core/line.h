@@ -7,8 +7,8 @@
 #ifndef HELIX_TEST_LINE_H
 #define HELIX_TEST_LINE_H
 
-#include "core/channel.h"
-#include "core/host.h"
+#include "transport/channel.h"
+#include "stream/host.h"
 
 typedef struct Line {
     HelixChannel channel;    /* first */

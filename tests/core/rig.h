@@ -7,7 +7,7 @@
 #define HELIX_TEST_RIG_H
 
 #include "client.h"
-#include "core/host.h"
+#include "stream/host.h"
 #include "gallery.h"
 #include "scripted.h"
 

@@ -2,7 +2,7 @@
 /* scripted.c - a real encoder that is slow, drops or fails when told to. */
 #include <string.h>
 
-#include "core/error.h"
+#include "protocol/error.h"
 #include "scripted.h"
 
 #define PATIENCE (20 * G_TIME_SPAN_SECOND)

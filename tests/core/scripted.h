@@ -5,7 +5,7 @@
 #ifndef HELIX_TEST_SCRIPTED_H
 #define HELIX_TEST_SCRIPTED_H
 
-#include "core/encoder.h"
+#include "encode/encoder.h"
 
 typedef struct ScriptedCall {
     guint32 width, height;        /* of the surface */

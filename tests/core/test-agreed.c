@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What is used only after both sides agreed to it: CONFIG_RESP and everything its capabilities name. */
 #include <string.h>
-#include "core/bytes.h"
-#include "core/h264.h"
+#include "protocol/bytes.h"
+#include "h264/h264.h"
 #include "rig.h"
 
 #define FRAME HELIX_MSG_FRAME_REQUEST

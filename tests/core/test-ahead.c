@@ -7,10 +7,10 @@
  */
 #include <string.h>
 
-#include "core/ahead.h"
-#include "core/convert-rgb.h"
-#include "core/error.h"
-#include "core/worker.h"
+#include "encode/pre-convert.h"
+#include "encode/convert-rgb.h"
+#include "protocol/error.h"
+#include "encode/encode-thread.h"
 
 #define WIDTH 1280u
 #define HEIGHT 720u

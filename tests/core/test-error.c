@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* test-error.c - the domain of errors, made by whichever thread needs it first: for the thread sanitizer to see. */
-#include "core/error.h"
+#include "protocol/error.h"
 
 static gpointer domain(gpointer data)
 {

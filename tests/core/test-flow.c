@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Backpressure, limits of a connection, and the statistics. */
 #include <string.h>
-#include "core/bytes.h"
-#include "core/error.h"
+#include "protocol/bytes.h"
+#include "protocol/error.h"
 #include "rig.h"
 
 #define FRAME HELIX_MSG_FRAME_REQUEST

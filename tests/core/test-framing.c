@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What keeps framing and what loses it: sizes, magic, unknown types, pieces of any size, ends in any place. */
 #include <string.h>
-#include "core/bytes.h"
+#include "protocol/bytes.h"
 #include "rig.h"
 
 static const guint8 zeros[HELIX_MAX_REQUEST_PAYLOAD + 1];

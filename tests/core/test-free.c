@@ -9,9 +9,9 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "core/error.h"
-#include "core/host-private.h"
-#include "core/turn.h"
+#include "protocol/error.h"
+#include "stream/host-private.h"
+#include "loop/loop-time.h"
 #include "gallery.h"
 #include "line.h"
 #include "resources.h"

@@ -4,7 +4,7 @@
  * ERROR, takes any message for the answer to its pending frame, and never heard of anything else.
  */
 #include <string.h>
-#include "core/bytes.h"
+#include "protocol/bytes.h"
 #include "rig.h"
 
 /* Bytes written down here, not made by the client: what those guests put on the wire. */

@@ -5,7 +5,7 @@
  * The linker puts the functions below in the place of GLib's: time passes only when the test says so, however busy the
  * machine is, and a thread that waits at the gate is known to wait.
  */
-#include "core/gate.h"
+#include "encode/scheduler.h"
 
 #define STAY_US 16000 /* of the gate */
 #define REST_US 4000

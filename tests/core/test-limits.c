@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include "client.h"
-#include "core/bytes.h"
-#include "core/error.h"
+#include "protocol/bytes.h"
+#include "protocol/error.h"
 #include "gallery.h"
 #include "line.h"
 #include "scripted.h"

@@ -12,9 +12,9 @@
 #include <unistd.h>
 #include <glib/gstdio.h>
 
-#include "core/descriptors.h"
-#include "core/error.h"
-#include "core/host.h"
+#include "transport/descriptors.h"
+#include "protocol/error.h"
+#include "stream/host.h"
 
 #define NOBODY 65534
 

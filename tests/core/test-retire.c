@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* A host that is retired ends by itself, without waiting for its threads, whatever is on the stack. */
-#include "core/error.h"
-#include "core/host-private.h"
+#include "protocol/error.h"
+#include "stream/host-private.h"
 #include "rig.h"
 
 #define PATIENCE (20 * G_TIME_SPAN_SECOND)

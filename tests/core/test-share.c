@@ -12,7 +12,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "core/share.h"
+#include "encode/parallel-for.h"
 
 #define PARTS 4u
 #define TIMES 10000u

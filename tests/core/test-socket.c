@@ -10,9 +10,9 @@
 #include <unistd.h>
 #include <glib/gstdio.h>
 
-#include "core/error.h"
-#include "core/host.h"
-#include "core/socket.h"
+#include "protocol/error.h"
+#include "stream/host.h"
+#include "transport/unix-socket.h"
 
 typedef struct Folder {
     char *folder, *path, *address;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Histograms against sorted values, and the text of the statistics. */
 #include <string.h>
-#include "core/stats.h"
-#include "core/turn.h"
+#include "stream/stats.h"
+#include "loop/loop-time.h"
 
 static void test_empty(void)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Picture layouts as hostile guests would choose them, and the pool's reuse and ceiling. */
 #include <string.h>
-#include "core/error.h"
-#include "core/surface.h"
+#include "protocol/error.h"
+#include "frame/surface.h"
 
 static void test_sizes(void)
 {

@@ -7,9 +7,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "core/share.h"
-#include "core/threads.h"
-#include "core/worker.h"
+#include "encode/parallel-for.h"
+#include "loop/threads.h"
+#include "encode/encode-thread.h"
 
 /* What a thread is like. */
 typedef struct Kind {

@@ -9,11 +9,11 @@
 #include <unistd.h>
 
 #include "client.h"
-#include "core/bytes.h"
-#include "core/error.h"
-#include "core/host-private.h"
-#include "core/socket.h"
-#include "core/turn.h"
+#include "protocol/bytes.h"
+#include "protocol/error.h"
+#include "stream/host-private.h"
+#include "transport/unix-socket.h"
+#include "loop/loop-time.h"
 #include "gallery.h"
 #include "line.h"
 #include "scripted.h"

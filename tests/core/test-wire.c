@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Parsing and layout by themselves: what merges with what, where each pixel goes, whatever the pieces it comes in. */
 #include <string.h>
-#include "core/error.h"
-#include "core/pixels.h"
-#include "core/wire.h"
+#include "protocol/error.h"
+#include "protocol/pixel-upload.h"
+#include "protocol/wire.h"
 
 static void test_merge(void)
 {
@@ -108,7 +108,7 @@ static void test_vui(void)
     g_assert_cmpmem(with->data + HELIX_WIRE_HEADER_SIZE, 84, without->data + HELIX_WIRE_HEADER_SIZE, 84);
 }
 
-/* Where the host may put a byte of the wire's layout, said another way than pixels.c does. */
+/* Where the host may put a byte of the wire's layout, said another way than pixel-upload.c does. */
 static void check_pixels(guint32 fourcc, guint32 width, guint32 height, guint32 stride, gsize excess, gsize piece)
 {
     const HelixPicture picture = { .width = width, .height = height, .fourcc = fourcc, .stride = stride };

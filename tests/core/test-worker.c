@@ -7,7 +7,7 @@
  */
 #include <string.h>
 
-#include "core/worker.h"
+#include "encode/encode-thread.h"
 #include "resources.h"
 #include "scripted.h"
 

@@ -9,7 +9,7 @@
 #define SCRIPT_HOST_H
 
 #include <glib.h>
-#include "../../hw/display/helix/core/helix-wire.h"
+#include "../../hw/display/helix/protocol/helix-wire.h"
 
 /* What the host saw of one FRAME_REQUEST. */
 typedef struct ScriptFrame {

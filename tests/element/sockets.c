@@ -11,7 +11,7 @@
 #include <linux/vm_sockets.h>
 #include <pthread.h>
 #include "../../desktop/gst-vsockenc/bytes.h"
-#include "../../hw/display/helix/core/helix-wire.h"
+#include "../../hw/display/helix/protocol/helix-wire.h"
 #include "sockets.h"
 
 static const char *slow_path; /* atomic */

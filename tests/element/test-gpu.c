@@ -8,7 +8,7 @@
 #include <gst/gst.h>
 #include <xf86drm.h>
 #include <drm/virtgpu_drm.h>
-#include "../../hw/display/helix/core/helix-wire.h"
+#include "../../hw/display/helix/protocol/helix-wire.h"
 #include "../../desktop/gst-vsockenc/picture.h"
 #include "../../desktop/gst-vsockenc/memory.h"
 #include "../../desktop/gst-vsockenc/resource.h"

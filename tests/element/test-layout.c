@@ -6,7 +6,7 @@
 #include <gst/video/video.h>
 #include "../../desktop/gst-vsockenc/layout.h"
 #include "../../desktop/gst-vsockenc/pixels.h"
-#include "../../hw/display/helix/core/helix-wire.h"
+#include "../../hw/display/helix/protocol/helix-wire.h"
 
 GST_DEBUG_CATEGORY(vsockenc_debug);
 

@@ -10,7 +10,7 @@
 #include <gst/app/gstappsrc.h>
 #include <gst/gst.h>
 #include <gst/video/video.h>
-#include "../../hw/display/helix/core/helix-wire.h"
+#include "../../hw/display/helix/protocol/helix-wire.h"
 #include "real-host.h"
 
 typedef struct Scene {

@@ -9,9 +9,9 @@
 #include <glib.h>
 #include <libavcodec/avcodec.h>
 
-#include "core/encoder.h"
-#include "core/error.h"
-#include "core/surface.h"
+#include "encode/encoder.h"
+#include "protocol/error.h"
+#include "frame/surface.h"
 
 typedef struct Rgb {
     guint8 r, g, b;

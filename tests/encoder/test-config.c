@@ -2,8 +2,8 @@
 /* test-config.c - which encoders there are, and configurations completed or refused. */
 #include <string.h>
 
-#include "core/encoder.h"
-#include "core/error.h"
+#include "encode/encoder.h"
+#include "protocol/error.h"
 
 static void test_find(void)
 {

@@ -3,8 +3,8 @@
 #include <string.h>
 
 #include "common.h"
-#include "core/convert.h"
-#include "core/convert-rgb.h"
+#include "encode/convert.h"
+#include "encode/convert-rgb.h"
 
 static const guint32 formats[] = { HELIX_FORMAT_AR24, HELIX_FORMAT_XR24, HELIX_FORMAT_AB24, HELIX_FORMAT_XB24,
                                    HELIX_FORMAT_NV12 };

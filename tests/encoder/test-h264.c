@@ -2,7 +2,7 @@
 /* test-h264.c - NAL units, SPS and levels. */
 #include <string.h>
 
-#include "core/h264.h"
+#include "h264/h264.h"
 
 static void assert_nal(const guint8 *stream, gsize size, gsize *position, guint type, guint ref_idc, gsize offset,
                        gsize length)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* test-null.c - what the null encoder writes is H.264: libavcodec decodes it without complaint. */
 #include "common.h"
-#include "core/h264.h"
+#include "h264/h264.h"
 
 static HelixEncoder *null_open(HelixEncoderConfig *config)
 {

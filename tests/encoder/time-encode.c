@@ -11,7 +11,7 @@
 #include <time.h>
 
 #include "common.h"
-#include "core/convert.h"
+#include "encode/convert.h"
 
 #define DISTINCT 8u /* pictures drawn beforehand */
 

@@ -4,7 +4,7 @@
 #define TEST_ENCODER_X264_H
 
 #include "common.h"
-#include "core/h264.h"
+#include "h264/h264.h"
 
 /* Each aborts the test when the encoder fails. */
 HelixEncoder *x264_open(HelixEncoderConfig *config);

@@ -3,9 +3,9 @@
  * fuzz-h264.c - what comes from an encoder that the operating system runs: AVCC data in pieces to a byte stream,
  * parameter sets read and rewritten. Not the guest's own bytes, but made of its pictures.
  */
-#include "core/annexb.h"
-#include "core/error.h"
-#include "core/h264.h"
+#include "h264/annexb.h"
+#include "protocol/error.h"
+#include "h264/h264.h"
 #include "fuzz.h"
 
 static void check_error(gboolean ok, GError *error)

@@ -6,7 +6,7 @@
  * The input is a list of orders; one of them sends raw bytes, another a message whose header is right, as chance alone
  * finds no second one. At the end all is taken apart, and nothing may be left.
  */
-#include "core/host-private.h"
+#include "stream/host-private.h"
 #include "fuzz.h"
 #include "gallery.h"
 #include "line.h"

@@ -4,7 +4,7 @@
 #include "qemu/main-loop.h"
 #include "system/cpus.h"
 #include "system/runstate.h"
-#include "../../hw/display/helix/core/turn.h"
+#include "../../hw/display/helix/loop/loop-time.h"
 #include "../../hw/display/helix/qemu/measure.h"
 #include "lookup-world.h"
 

@@ -5,7 +5,7 @@
 #define HELIX_LOOKUP_WORLD_H
 
 #include "qemu/osdep.h"
-#include "../../hw/display/helix/qemu/resource.h"
+#include "../../hw/display/helix/capture/resource.h"
 #include "fuzz.h"
 
 #define N_RESOURCES 3u

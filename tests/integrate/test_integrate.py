@@ -153,7 +153,7 @@ class Whole(TreeTest):
         self.assertEqual(snapshot(self.tree), self.before)
         self.succeed()
         self.succeed('--check', status=0)
-        self.put_by_older_version('core/host.h', '/* of an older version */\n')
+        self.put_by_older_version('stream/host.h', '/* of an older version */\n')
         self.assertIn('another version', self.succeed('--check', status=1))
         self.succeed()
         self.succeed('--check', status=0)
@@ -243,14 +243,14 @@ class SmallTree(Whole):
         self.succeed()
         wanted = snapshot(self.tree)
         os.remove(self.path(f'hw/display/helix/{MANIFEST}'))
-        self.write('hw/display/helix/core/host.h', '/* of an older version */\n')
+        self.write('hw/display/helix/stream/host.h', '/* of an older version */\n')
         self.succeed()
         self.assertEqual(snapshot(self.tree), wanted)
 
     def test_unchanged_files_keep_their_time(self):
         self.succeed()
-        self.put_by_older_version('core/host.h', '/* of an older version */\n')
-        names = [name for name in snapshot(self.path('hw/display/helix')) if name not in (MANIFEST, 'core/host.h')]
+        self.put_by_older_version('stream/host.h', '/* of an older version */\n')
+        names = [name for name in snapshot(self.path('hw/display/helix')) if name not in (MANIFEST, 'stream/host.h')]
         times = {name: os.stat(self.path('hw/display/helix/' + name)).st_mtime_ns for name in names}
         self.succeed()
         self.assertEqual({name: os.stat(self.path('hw/display/helix/' + name)).st_mtime_ns for name in names}, times)
@@ -259,11 +259,11 @@ class SmallTree(Whole):
         self.succeed()
         wanted = snapshot(self.tree)
         self.write('hw/display/helix/my-notes.c', 'mine\n')
-        self.write('hw/display/helix/core/host.h', '/* mine */\n')
+        self.write('hw/display/helix/stream/host.h', '/* mine */\n')
         for option in ((), ('--reverse',), ('--check',)):
             said = self.refuse(*option)
             self.assertIn('my-notes.c (added)', said)
-            self.assertIn('core/host.h (changed)', said)
+            self.assertIn('stream/host.h (changed)', said)
             self.assertIn('--discard', said)
         self.succeed('--discard')
         self.assertEqual(snapshot(self.tree), wanted)
@@ -273,11 +273,11 @@ class SmallTree(Whole):
 
     def test_links_of_the_user_to_folders_are_named_and_kept(self):
         self.succeed()
-        os.rename(self.path('hw/display/helix/core'), self.path('my-core'))
-        os.symlink(self.path('my-core'), self.path('hw/display/helix/core'))
+        os.rename(self.path('hw/display/helix/stream'), self.path('my-stream'))
+        os.symlink(self.path('my-stream'), self.path('hw/display/helix/stream'))
         for option in ((), ('--reverse',), ('--check',)):
             self.assertIn('core (added)', self.refuse(*option))
-        self.assertTrue(os.path.islink(self.path('hw/display/helix/core')))
+        self.assertTrue(os.path.islink(self.path('hw/display/helix/stream')))
 
     def test_a_link_in_place_of_the_folder_is_refused(self):
         os.symlink(OVERLAY, self.path('hw/display/helix'))
@@ -335,7 +335,7 @@ class Interrupted(TreeTest):
         super().setUp()
         self.project = tempfile.mkdtemp(prefix='helix-project-')
         self.addCleanup(shutil.rmtree, self.project)
-        for name in ('qemu/edits', 'qemu/plain-meson', 'helix-frame-export.h', 'core/host.h', 'trace.h'):
+        for name in ('qemu/edits', 'qemu/plain-meson', 'helix-frame-export.h', 'stream/host.h', 'trace.h'):
             target = os.path.join(self.project, 'hw/display/helix', name)
             os.makedirs(os.path.dirname(target), exist_ok=True)
             shutil.copy(os.path.join(OVERLAY, name), target)
@@ -487,10 +487,10 @@ class Interrupted(TreeTest):
         self.assertEqual(self.call(), 2)
         self.assertEqual(self.read('hw/display/helix/mine.c'), 'mine\n')
         os.remove(self.path('hw/display/helix/mine.c'))
-        self.write('hw/display/helix/core/host.h', 'mine\n')
+        self.write('hw/display/helix/stream/host.h', 'mine\n')
         self.assertEqual(self.call(), 2)
-        self.assertEqual(self.read('hw/display/helix/core/host.h'), 'mine\n')
-        shutil.copy(os.path.join(OVERLAY, 'core/host.h'), self.path('hw/display/helix/core/host.h'))
+        self.assertEqual(self.read('hw/display/helix/stream/host.h'), 'mine\n')
+        shutil.copy(os.path.join(OVERLAY, 'stream/host.h'), self.path('hw/display/helix/stream/host.h'))
         self.assertEqual(self.call(), 0)
         self.assertEqual(snapshot(self.tree), integrated)
 

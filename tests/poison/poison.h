@@ -10,7 +10,7 @@
 #ifndef HELIX_TEST_POISON_H
 #define HELIX_TEST_POISON_H
 
-#include "core/surface.h"
+#include "frame/surface.h"
 
 /* What one run made, in the order in which it did. */
 typedef struct PoisonSeen PoisonSeen;

@@ -5,10 +5,10 @@
  */
 #include <string.h>
 
-#include "core/ahead.h"
-#include "core/convert.h"
-#include "core/encoder.h"
-#include "core/pixels.h"
+#include "encode/pre-convert.h"
+#include "encode/convert.h"
+#include "encode/encoder.h"
+#include "protocol/pixel-upload.h"
 #include "poison.h"
 
 #define N_PICTURES 3

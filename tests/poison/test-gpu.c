@@ -6,7 +6,7 @@
  */
 #include <string.h>
 
-#include "core/encoder-videotoolbox.h"
+#include "encode/videotoolbox/encoder-videotoolbox.h"
 #include "gpu-rig.h"
 #include "poison.h"
 

@@ -8,10 +8,10 @@
 
 #include <virglrenderer.h>
 
-#include "core/error.h"
-#include "core/turn.h"
+#include "protocol/error.h"
+#include "loop/loop-time.h"
 #include "poison.h"
-#include "qemu/resource.h"
+#include "capture/resource.h"
 #include "virgl-world.h"
 
 #define ID 7u

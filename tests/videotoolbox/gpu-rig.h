@@ -3,7 +3,7 @@
 #ifndef HELIX_TEST_GPU_RIG_H
 #define HELIX_TEST_GPU_RIG_H
 
-#include "apple/gpu-copy.h"
+#include "capture/apple/gpu-copy.h"
 #include "gpu.h"
 #include "streams.h"
 

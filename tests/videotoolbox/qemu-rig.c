@@ -7,7 +7,7 @@
 #include "trace/trace-hw_display_helix.h"
 #include "qemu-rig.h"
 #include "qemu/measure.h"
-#include "qemu/resource.h"
+#include "capture/resource.h"
 
 QemuRig qemu_rig;
 

@@ -2,8 +2,8 @@
 /* rig.c - what the encoder's tests have in common. */
 #include <string.h>
 
-#include "core/error.h"
-#include "core/h264.h"
+#include "protocol/error.h"
+#include "h264/h264.h"
 #include "rig.h"
 #ifndef __APPLE__
 #include "doubles.h"

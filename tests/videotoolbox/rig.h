@@ -3,7 +3,7 @@
 #ifndef HELIX_TEST_VT_RIG_H
 #define HELIX_TEST_VT_RIG_H
 
-#include "core/encoder-videotoolbox.h"
+#include "encode/videotoolbox/encoder-videotoolbox.h"
 #include "streams.h"
 
 #define WIDTH 320u

@@ -2,8 +2,8 @@
 /* test-annexb.c - real streams with lengths for start codes, in pieces of any size, made byte streams again. */
 #include <string.h>
 
-#include "core/annexb.h"
-#include "core/error.h"
+#include "h264/annexb.h"
+#include "protocol/error.h"
 #include "streams.h"
 
 static GByteArray *to_avcc(GBytes *unit, guint length_size)

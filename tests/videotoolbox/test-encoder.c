@@ -5,7 +5,7 @@
  */
 #include <string.h>
 
-#include "core/error.h"
+#include "protocol/error.h"
 #include "rig.h"
 #ifndef __APPLE__
 #include "doubles.h"

@@ -5,7 +5,7 @@
  */
 #include <string.h>
 
-#include "core/error.h"
+#include "protocol/error.h"
 #include "doubles.h"
 #include "rig.h"
 

@@ -5,9 +5,9 @@
  */
 #include <string.h>
 
-#include "core/encoder-videotoolbox.h"
-#include "core/error.h"
-#include "core/turn.h"
+#include "encode/videotoolbox/encoder-videotoolbox.h"
+#include "protocol/error.h"
+#include "loop/loop-time.h"
 #include "gpu-rig.h"
 
 static void test_blit(void)

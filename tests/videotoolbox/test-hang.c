@@ -5,8 +5,8 @@
  */
 #include <string.h>
 
-#include "core/error.h"
-#include "core/worker.h"
+#include "protocol/error.h"
+#include "encode/encode-thread.h"
 #include "doubles.h"
 #include "rig.h"
 

@@ -10,11 +10,11 @@
 #include <virglrenderer.h>
 
 #include "client.h"
-#include "core/encoder-videotoolbox.h"
-#include "core/host.h"
+#include "encode/videotoolbox/encoder-videotoolbox.h"
+#include "stream/host.h"
 #include "gpu-rig.h"
 #include "qemu-rig.h"
-#include "qemu/resource.h"
+#include "capture/resource.h"
 
 #define FRAMES 4u /* of each kind */
 

@@ -5,7 +5,7 @@
  */
 #include <virglrenderer.h>
 
-#include "apple/virgl-texture.h"
+#include "capture/apple/virgl-texture.h"
 #include "gpu.h"
 
 static void test_lookup(void)

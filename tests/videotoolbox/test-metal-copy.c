@@ -7,8 +7,8 @@
 
 #include <objc/runtime.h>
 
-#include "apple/metal-copy.h"
-#include "core/error.h"
+#include "capture/apple/metal-copy.h"
+#include "protocol/error.h"
 #include "rig.h"
 #ifndef __APPLE__
 #include "gpu.h"

@@ -2,7 +2,7 @@
 /*
  * test-metal.c - Metal textures copied by Metal or used in place, and what goes by GL instead.
  */
-#include "core/error.h"
+#include "protocol/error.h"
 #include "gpu-rig.h"
 
 static void test_metal_copy(void)

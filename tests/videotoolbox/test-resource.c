@@ -6,11 +6,11 @@
  */
 #include <string.h>
 
-#include "core/error.h"
-#include "core/turn.h"
+#include "protocol/error.h"
+#include "loop/loop-time.h"
 #include "gpu-rig.h"
 #include "qemu-rig.h"
-#include "qemu/resource.h"
+#include "capture/resource.h"
 
 #define ID 7u
 #define IOSURFACES (1u << HELIX_SURFACE_IOSURFACE)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* test-slots.c - the IOSurfaces that copies go into: when one is used again, how many there may be, and when they go.
  */
-#include "apple/slot.h"
-#include "core/error.h"
+#include "capture/apple/iosurface-pool.h"
+#include "protocol/error.h"
 #include "gpu-rig.h"
 
 /*

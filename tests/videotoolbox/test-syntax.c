@@ -10,7 +10,7 @@
 #include <libavcodec/bsf.h>
 #include <libavutil/opt.h>
 
-#include "core/h264.h"
+#include "h264/h264.h"
 #include "streams.h"
 
 typedef struct Variant {

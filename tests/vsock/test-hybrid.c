@@ -9,7 +9,7 @@
 #include <unistd.h>
 #include <glib/gstdio.h>
 
-#include "core/error.h"
+#include "protocol/error.h"
 #include "sockets.h"
 
 static void test_guest_reaches_listener(Fixture *f, gconstpointer data)

@@ -5,7 +5,7 @@
  */
 #include <string.h>
 
-#include "core/turn.h"
+#include "loop/loop-time.h"
 #include "guest.h"
 
 #define P 1000u

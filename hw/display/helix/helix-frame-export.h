@@ -13,7 +13,7 @@ typedef struct HelixChannel HelixChannel;
 
 /* The port the module answers on if helix-vsock-port= says nothing else. */
 #define HELIX_VSOCK_PORT 5000
-/* What a guest may use of the module if the helix-max-*= properties say nothing else: core/host.h has the ranges. */
+/* What a guest may use of the module if the helix-max-*= properties say nothing else: stream/host.h has the ranges. */
 #define HELIX_MAX_CONNECTIONS 64
 #define HELIX_MAX_STREAMS 16
 #define HELIX_MAX_IN_FLIGHT 4

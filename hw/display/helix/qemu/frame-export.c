@@ -16,14 +16,14 @@
 #include "qobject/qobject.h"
 #include "system/runstate.h"
 #include "system/system.h"
-#include "../core/descriptors.h"
-#include "../core/host.h"
-#include "../core/turn.h"
+#include "../transport/descriptors.h"
+#include "../stream/host.h"
+#include "../loop/loop-time.h"
 #include "../helix-frame-export.h"
 #include "../trace.h"
-#include "device-guard.h"
+#include "../capture/device-guard.h"
 #include "measure.h"
-#include "resource.h"
+#include "../capture/resource.h"
 
 typedef struct FrameExport {
     VirtIOGPU *gpu;

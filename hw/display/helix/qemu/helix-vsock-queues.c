@@ -16,7 +16,7 @@
 #include "standard-headers/linux/virtio_vsock.h"
 
 #include "helix-vsock.h"
-#include "../core/turn.h"
+#include "../loop/loop-time.h"
 #include "../trace.h"
 #include "../vsock/chain.h"
 

@@ -19,7 +19,7 @@
 #include "system/system.h"
 
 #include "helix-vsock.h"
-#include "../core/descriptors.h"
+#include "../transport/descriptors.h"
 #include "../helix-frame-export.h"
 #include "../trace.h"
 

@@ -11,7 +11,7 @@
 #include "qom/object.h"
 #include "../vsock/hybrid.h"
 #include "../vsock/vsock.h"
-#include "device-guard.h"
+#include "../capture/device-guard.h"
 
 /* Credit a connection, and so the longest packet that can be right. */
 #define HELIX_VSOCK_BUF_ALLOC (256 * KiB)

@@ -14,7 +14,7 @@
 #include "qobject/qdict.h"
 #include "system/cpus.h"
 
-#include "../core/host.h"
+#include "../stream/host.h"
 #include "measure.h"
 
 typedef struct Measure {

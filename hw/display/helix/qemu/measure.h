@@ -3,8 +3,8 @@
 #ifndef HELIX_MEASURE_H
 #define HELIX_MEASURE_H
 
-#include "../core/host.h"
-#include "resource.h"
+#include "../stream/host.h"
+#include "../capture/resource.h"
 
 /* Add the properties to the exporting GPU, and take them away. */
 void helix_measure_add(VirtIOGPU *g, HelixHost *host);

@@ -4,7 +4,7 @@
  * has what goes to the guest.
  */
 #include "connection.h"
-#include "../core/turn.h"
+#include "../loop/loop-time.h"
 
 static const HelixChannelCarrier connection_carrier;
 static void resume(HelixTask *task);

@@ -9,7 +9,7 @@
 #ifndef HELIX_VSOCK_CONNECTION_H
 #define HELIX_VSOCK_CONNECTION_H
 
-#include "../core/later.h"
+#include "../loop/deferred.h"
 #include "ring.h"
 #include "vsock.h"
 

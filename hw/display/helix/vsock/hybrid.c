@@ -11,8 +11,8 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
-#include "../core/error.h"
-#include "../core/host.h"
+#include "../protocol/error.h"
+#include "../stream/host.h"
 
 #define CLIENT_TIMEOUT_SECONDS 10u
 #define SILENT_MS 1000 /* a client that has not asked for so long makes way for one that waits */

@@ -4,7 +4,7 @@
  * a thousand connections open, so they are closed in turns of the main loop.
  */
 #include "connection.h"
-#include "../core/turn.h"
+#include "../loop/loop-time.h"
 
 /* Connections closed in one turn, 50 to 75 us each. */
 #define CLOSED_MOST 24u

@@ -3,7 +3,7 @@
  * vsock.c - the table of connections: which packet belongs to whom, and who gets the guest's next receive buffer.
  */
 #include "connection.h"
-#include "../core/turn.h"
+#include "../loop/loop-time.h"
 
 #define DEFAULT_BUF_ALLOC (256u * 1024u)
 #define DEFAULT_MAX_CONNECTIONS 1024u

@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* iosurface-pool.c - a pool of IOSurfaces for GPU copies, and surfaces made of them. */
+#include "../../protocol/error.h"
+#include "iosurface-pool.h"
+
+/* A stream has one picture in the encoder, one before it and one kept: three of each of a dozen streams' sizes. */
+#define MAX_SLOTS 36u
+#define MAX_BYTES ((guint64)1 << 30)
+/*
+ * So many of one size that count as used: whether a texture on an IOSurface is such a use is the system's affair, and
+ * if it is, none would ever be free. The copies' own textures on them are then let go, before they are asked once more.
+ */
+#define MAX_HELD 6u
+
+struct HelixSlotPool {
+    GPtrArray *slots;
+    guint64 taken;   /* counts take() */
+    guint64 trimmed; /* its count at the last trim() */
+    void (*forget)(gpointer data, HelixSlot *slot);
+    gpointer data;
+};
+
+HelixSlotPool *helix_slot_pool_new(void (*forget)(gpointer data, HelixSlot *slot), gpointer data)
+{
+    HelixSlotPool *pool = g_new0(HelixSlotPool, 1);
+
+    pool->slots = g_ptr_array_new();
+    pool->forget = forget;
+    pool->data = data;
+    return pool;
+}
+
+void helix_slot_unref(HelixSlot *slot)
+{
+    if (g_atomic_ref_count_dec(&slot->refs)) {
+        CFRelease(slot->surface);
+        g_free(slot);
+    }
+}
+
+static void remove_at(HelixSlotPool *pool, guint index)
+{
+    HelixSlot *slot = g_ptr_array_remove_index_fast(pool->slots, index);
+
+    pool->forget(pool->data, slot);
+    helix_slot_unref(slot);
+}
+
+void helix_slot_pool_clear(HelixSlotPool *pool)
+{
+    while (pool->slots->len > 0) {
+        remove_at(pool, pool->slots->len - 1);
+    }
+}
+
+void helix_slot_pool_free(HelixSlotPool *pool)
+{
+    helix_slot_pool_clear(pool);
+    g_ptr_array_unref(pool->slots);
+    g_free(pool);
+}
+
+void helix_slot_pool_drop(HelixSlotPool *pool, HelixSlot *slot)
+{
+    guint index;
+
+    if (g_ptr_array_find(pool->slots, slot, &index)) {
+        remove_at(pool, index);
+    }
+}
+
+gboolean helix_slot_pool_trim(HelixSlotPool *pool)
+{
+    for (guint i = pool->slots->len; i-- > 0;) {
+        HelixSlot *slot = pool->slots->pdata[i];
+
+        if (slot->taken <= pool->trimmed && !g_atomic_int_get(&slot->busy)) {
+            remove_at(pool, i); /* the last one takes its place, and was looked at */
+        }
+    }
+    pool->trimmed = pool->taken;
+    return pool->slots->len > 0;
+}
+
+/* VideoToolbox may hold an IOSurface longer than the frame took. */
+static gboolean is_idle(HelixSlot *slot)
+{
+    return !g_atomic_int_get(&slot->busy) && !IOSurfaceIsInUse(slot->surface);
+}
+
+/* The same without what copies keep with it, which goes. */
+static gboolean is_idle_alone(const HelixSlotPool *pool, HelixSlot *slot)
+{
+    if (!g_atomic_int_get(&slot->busy)) {
+        pool->forget(pool->data, slot);
+    }
+    return is_idle(slot);
+}
+
+static guint64 slot_bytes(guint32 width, guint32 height)
+{
+    return (guint64)width * height * 4;
+}
+
+static guint64 pool_bytes(const HelixSlotPool *pool)
+{
+    guint64 bytes = 0;
+
+    for (guint i = 0; i < pool->slots->len; i++) {
+        const HelixSlot *slot = pool->slots->pdata[i];
+
+        bytes += slot_bytes(slot->width, slot->height);
+    }
+    return bytes;
+}
+
+/* Room for one more, for which idle ones of other sizes go. */
+static gboolean make_room(HelixSlotPool *pool, guint64 bytes)
+{
+    for (guint i = pool->slots->len;
+         i-- > 0 && (pool->slots->len >= MAX_SLOTS || pool_bytes(pool) + bytes > MAX_BYTES);) {
+        if (is_idle_alone(pool, pool->slots->pdata[i])) {
+            remove_at(pool, i);
+        }
+    }
+    return pool->slots->len < MAX_SLOTS && pool_bytes(pool) + bytes <= MAX_BYTES;
+}
+
+static IOSurfaceRef create_surface(guint32 width, guint32 height)
+{
+    const void *keys[] = { kIOSurfaceWidth, kIOSurfaceHeight, kIOSurfaceBytesPerElement, kIOSurfacePixelFormat };
+    const gint32 numbers[] = { (gint32)width, (gint32)height, 4, 0x42475241 }; /* 'BGRA' */
+    const void *values[G_N_ELEMENTS(numbers)];
+    CFDictionaryRef properties;
+    IOSurfaceRef surface;
+
+    for (guint i = 0; i < G_N_ELEMENTS(numbers); i++) {
+        values[i] = CFNumberCreate(kCFAllocatorDefault, kCFNumberSInt32Type, &numbers[i]);
+    }
+    properties = CFDictionaryCreate(kCFAllocatorDefault, keys, values, G_N_ELEMENTS(keys),
+                                    &kCFTypeDictionaryKeyCallBacks, &kCFTypeDictionaryValueCallBacks);
+    surface = IOSurfaceCreate(properties);
+    CFRelease(properties);
+    for (guint i = 0; i < G_N_ELEMENTS(values); i++) {
+        CFRelease(values[i]);
+    }
+    return surface;
+}
+
+static HelixSlot *add_slot(HelixSlotPool *pool, guint32 width, guint32 height, GError **error)
+{
+    IOSurfaceRef surface = NULL;
+    HelixSlot *slot;
+
+    if (!make_room(pool, slot_bytes(width, height))) {
+        g_set_error(error, HELIX_ERROR, HELIX_CODE_INTERNAL, "all %u IOSurfaces are in use: fewer or smaller streams",
+                    pool->slots->len);
+        return NULL;
+    }
+    surface = create_surface(width, height);
+    if (!surface) {
+        g_set_error(error, HELIX_ERROR, HELIX_CODE_INTERNAL, "no IOSurface of %u x %u to be had", width, height);
+        return NULL;
+    }
+    slot = g_new0(HelixSlot, 1);
+    g_atomic_ref_count_init(&slot->refs);
+    slot->width = width;
+    slot->height = height;
+    slot->surface = surface;
+    g_ptr_array_add(pool->slots, slot);
+    return slot;
+}
+
+/* One of this size to use again, or NULL. One that may still be read is never written: IOSurfaceIsInUse has the last
+ * word. */
+static HelixSlot *find_slot(const HelixSlotPool *pool, guint32 width, guint32 height)
+{
+    guint held = 0;
+
+    for (guint i = 0; i < pool->slots->len; i++) {
+        HelixSlot *slot = pool->slots->pdata[i];
+
+        if (slot->width == width && slot->height == height) {
+            if (is_idle(slot)) {
+                return slot;
+            }
+            held += !g_atomic_int_get(&slot->busy);
+        }
+    }
+    for (guint i = 0; i < pool->slots->len && held >= MAX_HELD; i++) {
+        HelixSlot *slot = pool->slots->pdata[i];
+
+        if (slot->width == width && slot->height == height && is_idle_alone(pool, slot)) {
+            return slot;
+        }
+    }
+    return NULL;
+}
+
+HelixSlot *helix_slot_pool_take(HelixSlotPool *pool, guint32 width, guint32 height, GError **error)
+{
+    HelixSlot *slot = find_slot(pool, width, height);
+
+    if (!slot) {
+        slot = add_slot(pool, width, height, error);
+    }
+    if (slot) {
+        slot->taken = ++pool->taken;
+        g_atomic_int_set(&slot->busy, TRUE);
+        g_atomic_ref_count_inc(&slot->refs);
+    }
+    return slot;
+}
+
+/* ---- surfaces ---- */
+
+static void surface_destroy(HelixSurface *surface)
+{
+    HelixSlot *slot = surface->destroy_data;
+
+    CFRelease(surface->native);
+    if (slot) {
+        g_atomic_int_set(&slot->busy, FALSE);
+        helix_slot_unref(slot);
+    }
+    g_free(surface);
+}
+
+HelixSurface *helix_iosurface_wrap(IOSurfaceRef io)
+{
+    HelixSurface *surface = g_new0(HelixSurface, 1);
+
+    g_atomic_ref_count_init(&surface->refs);
+    surface->kind = HELIX_SURFACE_IOSURFACE;
+    surface->width = (guint32)IOSurfaceGetWidth(io);
+    surface->height = (guint32)IOSurfaceGetHeight(io);
+    surface->fourcc = HELIX_FORMAT_AR24;
+    surface->fd = -1;
+    surface->native = (gpointer)CFRetain(io);
+    surface->path = HELIX_HOST_PATH_IOSURFACE;
+    surface->borrows_guest = TRUE;
+    surface->destroy = surface_destroy;
+    return surface;
+}
+
+HelixSurface *helix_slot_surface(HelixSlot *slot, HelixHostPath path)
+{
+    HelixSurface *surface = helix_iosurface_wrap(slot->surface);
+
+    surface->path = path;
+    surface->borrows_guest = FALSE;
+    surface->destroy_data = slot;
+    return surface;
+}

@@ -1,0 +1,350 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * resource-thread.c - textures read back by a thread with a GL context of its own, so that the main loop neither waits
+ * for the GPU nor copies pixels.
+ *
+ * On the main loop, in virglrenderer's context, the texture is made an EGLImage and a fence is put behind what was
+ * drawn: the image keeps the pixels alive whatever the guest does to its resource, and nothing is looked up by a name
+ * on the thread. The thread's context shares nothing with any other. It asks GL how large the image is before it reads,
+ * and GL writes no more than the rows that were ordered.
+ *
+ * It takes EGL with images of textures, fences and contexts without a surface (GTK, egl-headless, SPICE; SDL on X11
+ * uses GLX unless SDL_VIDEO_X11_FORCE_EGL=1). Without, the main loop reads in bands.
+ */
+#include "qemu/osdep.h"
+#include "qemu/lockable.h"
+#include "qemu/main-loop.h"
+#include "qemu/queue.h"
+#include "qemu/thread.h"
+#include "../loop/threads.h"
+#include "../loop/loop-time.h"
+#include "../trace.h"
+#include "resource.h"
+
+#include <epoxy/egl.h>
+#include <epoxy/gl.h>
+#include <virglrenderer.h>
+
+/* How long QEMU's shutdown waits for a GPU that does not finish. */
+#define PAUSE_MS 2000
+/* How long the thread waits for what was drawn, before the main loop is left to find out what is wrong. */
+#define DRAWN_NS (5 * UINT64_C(1000000000))
+/* Orders out at a time: each keeps a texture alive that its guest may have destroyed. */
+#define MOST_ORDERS 64
+
+typedef struct Order {
+    QSIMPLEQ_ENTRY(Order) next;
+    HelixTextureOrder what;
+    EGLImageKHR image;
+    EGLSyncKHR drawn;
+    bool usable; /* the thread can read at all */
+    bool good;
+} Order;
+
+static struct {
+    QEMUBH *bh;
+    EGLDisplay display; /* of all orders; set before the thread starts */
+    EGLContext context; /* the thread's, as above */
+    uint64_t count;
+    unsigned n_orders; /* that are out; main loop, as the count */
+
+    QemuMutex lock; /* what follows */
+    QemuCond changed;
+    QSIMPLEQ_HEAD(, Order) orders, done;
+    bool paused; /* orders go back unread */
+    bool in_gl;
+} reader;
+
+static enum { UNKNOWN, RUNNING, PAUSED, UNUSABLE } state; /* main loop */
+
+/* ---- the thread ---- */
+
+static bool large_enough(const HelixTextureOrder *what)
+{
+    GLint width = 0, height = 0;
+
+    glGetTexLevelParameteriv(GL_TEXTURE_2D, 0, GL_TEXTURE_WIDTH, &width);
+    glGetTexLevelParameteriv(GL_TEXTURE_2D, 0, GL_TEXTURE_HEIGHT, &height);
+    return width > 0 && height > 0 && (uint64_t)what->x + what->width <= (uint64_t)width &&
+        (uint64_t)what->y + what->rows <= (uint64_t)height;
+}
+
+static bool read_image(const Order *order)
+{
+    const HelixTextureOrder *what = &order->what;
+    const size_t row = (size_t)what->width * 4;
+    GLuint framebuffer, texture;
+    bool good;
+
+    if (eglClientWaitSyncKHR(reader.display, order->drawn, 0, DRAWN_NS) != EGL_CONDITION_SATISFIED_KHR) {
+        return false;
+    }
+    glGenTextures(1, &texture);
+    glBindTexture(GL_TEXTURE_2D, texture);
+    glEGLImageTargetTexture2DOES(GL_TEXTURE_2D, order->image);
+    glGenFramebuffers(1, &framebuffer);
+    glBindFramebuffer(GL_READ_FRAMEBUFFER, framebuffer);
+    glFramebufferTexture2D(GL_READ_FRAMEBUFFER, GL_COLOR_ATTACHMENT0, GL_TEXTURE_2D, texture, 0);
+    good = glGetError() == GL_NO_ERROR && large_enough(what) &&
+        glCheckFramebufferStatus(GL_READ_FRAMEBUFFER) == GL_FRAMEBUFFER_COMPLETE;
+    if (good) {
+        glPixelStorei(GL_PACK_ALIGNMENT, 4);
+        glPixelStorei(GL_PACK_ROW_LENGTH, (GLint)(what->stride / 4));
+        glReadPixels((GLint)what->x, (GLint)what->y, (GLsizei)what->width, (GLsizei)what->rows,
+                     what->red_first ? GL_RGBA : GL_BGRA, GL_UNSIGNED_BYTE, what->to);
+    }
+    for (int i = 0; i < 8 && glGetError() != GL_NO_ERROR; i++) { /* a context that is lost says so each time */
+        good = false;
+    }
+    for (uint32_t y = 0; good && y < what->rows; y++) {
+        memset(what->to + (size_t)y * what->stride + row, 0, what->stride - row);
+    }
+    glDeleteFramebuffers(1, &framebuffer);
+    glDeleteTextures(1, &texture);
+    return good;
+}
+
+/* Also while paused: what is left then is not read. */
+static Order *next_order(bool *paused)
+{
+    Order *order;
+
+    QEMU_LOCK_GUARD(&reader.lock);
+    reader.in_gl = false;
+    qemu_cond_broadcast(&reader.changed);
+    while (!(order = QSIMPLEQ_FIRST(&reader.orders))) {
+        qemu_cond_wait(&reader.changed, &reader.lock);
+    }
+    QSIMPLEQ_REMOVE_HEAD(&reader.orders, next);
+    reader.in_gl = true;
+    *paused = reader.paused;
+    return order;
+}
+
+/* Never ends: at QEMU's exit it waits for an order, outside of GL, which the display may have closed by then. */
+static void *reader_main(void *opaque)
+{
+    bool current = eglBindAPI(EGL_OPENGL_API) &&
+        eglMakeCurrent(reader.display, EGL_NO_SURFACE, EGL_NO_SURFACE, reader.context);
+    bool usable = current && epoxy_has_gl_extension("GL_OES_EGL_image");
+
+    while (true) {
+        bool paused;
+        Order *order = next_order(&paused);
+
+        order->usable = usable;
+        order->good = usable && !paused && read_image(order);
+        eglDestroyImageKHR(reader.display, order->image);
+        eglDestroySyncKHR(reader.display, order->drawn);
+        WITH_QEMU_LOCK_GUARD(&reader.lock)
+        {
+            QSIMPLEQ_INSERT_TAIL(&reader.done, order, next);
+        }
+        qemu_bh_schedule(reader.bh);
+    }
+    return NULL;
+}
+
+/* ---- the main loop ---- */
+
+/* An order that the thread is through with; NULL: none. */
+static Order *next_done(void)
+{
+    Order *order;
+
+    QEMU_LOCK_GUARD(&reader.lock);
+    order = QSIMPLEQ_FIRST(&reader.done);
+    if (order) {
+        QSIMPLEQ_REMOVE_HEAD(&reader.done, next);
+    }
+    return order;
+}
+
+static void answer(Order *order)
+{
+    reader.count += order->good;
+    reader.n_orders--;
+    if (!order->usable) {
+        state = UNUSABLE;
+    }
+    order->what.done(order->what.data, order->good);
+    g_free(order);
+}
+
+/* One at least. What an answer causes, the next look-up for one, is the guest's. */
+static void answer_some(void *opaque)
+{
+    HELIX_TURN_SCOPE;
+    Order *order;
+
+    while ((order = next_done())) {
+        answer(order);
+        if (helix_turn_is_over()) {
+            qemu_bh_schedule(reader.bh);
+            return;
+        }
+    }
+}
+
+static bool has_extensions(EGLDisplay display)
+{
+    return epoxy_has_egl_extension(display, "EGL_KHR_surfaceless_context") &&
+        epoxy_has_egl_extension(display, "EGL_KHR_fence_sync") &&
+        epoxy_has_egl_extension(display, "EGL_KHR_image_base") &&
+        epoxy_has_egl_extension(display, "EGL_KHR_gl_texture_2D_image");
+}
+
+/* With the configuration of the current context, which draws with virglrenderer. */
+static EGLContext make_context(EGLDisplay display)
+{
+    EGLint id = 0, n = 0, attributes[] = { EGL_CONFIG_ID, 0, EGL_NONE };
+    EGLConfig config = NULL;
+
+    if (!has_extensions(display) || !eglQueryContext(display, eglGetCurrentContext(), EGL_CONFIG_ID, &id)) {
+        return EGL_NO_CONTEXT;
+    }
+    attributes[1] = id;
+    if (id && (!eglChooseConfig(display, attributes, &config, 1, &n) || n != 1)) {
+        return EGL_NO_CONTEXT;
+    }
+    return eglCreateContext(display, config, EGL_NO_CONTEXT, NULL);
+}
+
+static bool start(void)
+{
+    HelixThreadsBefore before;
+    QemuThread thread;
+
+    state = UNUSABLE;
+    if (epoxy_is_desktop_gl() && eglQueryAPI() == EGL_OPENGL_API) {
+        reader.display = eglGetCurrentDisplay();
+        reader.context = make_context(reader.display);
+    }
+    trace_helix_readback_thread(reader.context != EGL_NO_CONTEXT);
+    if (reader.context == EGL_NO_CONTEXT) {
+        return false;
+    }
+    qemu_mutex_init(&reader.lock);
+    qemu_cond_init(&reader.changed);
+    QSIMPLEQ_INIT(&reader.orders);
+    QSIMPLEQ_INIT(&reader.done);
+    reader.bh = aio_bh_new(iohandler_get_aio_context(), answer_some, NULL);
+    reader.in_gl = true;
+    helix_threads_begin(&before, true);
+    qemu_thread_create(&thread, "helix-readback", reader_main, NULL, QEMU_THREAD_DETACHED);
+    helix_threads_end(&before);
+    state = RUNNING;
+    return true;
+}
+
+static Order *new_order(const HelixTextureOrder *what)
+{
+    static const EGLint level[] = { EGL_GL_TEXTURE_LEVEL_KHR, 0, EGL_NONE };
+    EGLImageKHR image = eglCreateImageKHR(reader.display, eglGetCurrentContext(), EGL_GL_TEXTURE_2D_KHR,
+                                          (EGLClientBuffer)(uintptr_t)what->texture, level);
+    EGLSyncKHR drawn = image == EGL_NO_IMAGE_KHR ? EGL_NO_SYNC_KHR
+                                                 : eglCreateSyncKHR(reader.display, EGL_SYNC_FENCE_KHR, NULL);
+    Order *order;
+
+    if (drawn == EGL_NO_SYNC_KHR) {
+        if (image != EGL_NO_IMAGE_KHR) {
+            eglDestroyImageKHR(reader.display, image);
+        }
+        return NULL;
+    }
+    glFlush();
+    order = g_new0(Order, 1);
+    order->what = *what;
+    order->image = image;
+    order->drawn = drawn;
+    return order;
+}
+
+/* A context costs milliseconds: made with the renderer's own, it is there before the first picture. */
+static void prepare(VirtIOGPU *g)
+{
+    VirtIOGPU *gl = (VirtIOGPU *)object_dynamic_cast(OBJECT(g), TYPE_VIRTIO_GPU_GL);
+
+    if (state == UNKNOWN && gl && VIRTIO_GPU_GL(gl)->fence_poll) { /* virglrenderer runs */
+        virgl_renderer_force_ctx_0();
+        if (epoxy_has_egl() && eglGetCurrentContext() != EGL_NO_CONTEXT) {
+            start();
+        }
+    }
+}
+
+static bool begin(const HelixTextureOrder *what)
+{
+    Order *order;
+
+    virgl_renderer_force_ctx_0();
+    if (state == UNUSABLE || state == PAUSED || reader.n_orders == MOST_ORDERS || !epoxy_has_egl() ||
+        eglGetCurrentContext() == EGL_NO_CONTEXT || (state == UNKNOWN && !start()) ||
+        eglGetCurrentDisplay() != reader.display) {
+        return false;
+    }
+    order = new_order(what);
+    if (!order) {
+        return false;
+    }
+    reader.n_orders++;
+    WITH_QEMU_LOCK_GUARD(&reader.lock)
+    {
+        QSIMPLEQ_INSERT_TAIL(&reader.orders, order, next);
+    }
+    qemu_cond_broadcast(&reader.changed);
+    return true;
+}
+
+/* The only time that the main loop waits for the thread. What is still ordered the main loop reads. */
+static void pause_thread(void)
+{
+    int64_t until = g_get_monotonic_time() / 1000 + PAUSE_MS;
+    Order *order;
+
+    if (state == RUNNING) {
+        state = PAUSED;
+        WITH_QEMU_LOCK_GUARD(&reader.lock)
+        {
+            reader.paused = true;
+            while ((reader.in_gl || QSIMPLEQ_FIRST(&reader.orders)) && g_get_monotonic_time() / 1000 < until) {
+                qemu_cond_timedwait(&reader.changed, &reader.lock, 50);
+            }
+        }
+        while ((order = next_done())) {
+            answer(order);
+        }
+    }
+}
+
+/* An order that the thread hangs in holds up those behind it, of which there are MOST_ORDERS at most. */
+static void resume_thread(void)
+{
+    if (state == PAUSED) {
+        state = RUNNING;
+        WITH_QEMU_LOCK_GUARD(&reader.lock)
+        {
+            reader.paused = false;
+        }
+    }
+}
+
+static uint64_t count(void)
+{
+    return reader.count;
+}
+
+static const HelixTextureThread thread = {
+    .prepare = prepare,
+    .begin = begin,
+    .pause = pause_thread,
+    .resume = resume_thread,
+    .count = count,
+};
+
+static void register_thread(void)
+{
+    helix_texture_thread = &thread;
+}
+
+type_init(register_thread)

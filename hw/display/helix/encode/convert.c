@@ -1,0 +1,389 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * convert.c - RGB to NV12 by convert-rgb.c or libswscale, scaling by libswscale, and the odd edge by hand.
+ *
+ * libswscale has no notion of a picture one pixel short: it would stretch it, and moves the chroma of an odd height. So
+ * the even part is converted, and the last column and row are done here by the formula.
+ */
+#include <string.h>
+#include <libavutil/mem.h>
+#include <libavutil/pixfmt.h>
+#include <libswscale/swscale.h>
+
+#include "convert-slices.h"
+#include "convert.h"
+#include "../protocol/error.h"
+
+/* libswscale's vector code reads and writes rows in whole vectors: up to the next multiple of this. */
+#define ROW_ALIGN 64u
+
+/*
+ * Chroma of every column (FULL_CHR_H_INP), averaged with a box (AREA): exactly the 2 x 2 mean, and a box that fits when
+ * scaling down. ACCURATE_RND gains nothing over it but takes half as long again.
+ */
+#define SCALER_FLAGS (SWS_AREA | SWS_FULL_CHR_H_INP)
+
+#define MIN_SCALER_SIDE 4u /* it weighs the pixels wrongly if chroma has a single row or column */
+
+struct HelixConverter {
+    guint32 width, height; /* coded */
+    guint8 *out;           /* NV12; NULL until it is needed */
+    guint32 stride;
+    guint8 *padded; /* copy of a picture too close to the end of its memory */
+    gsize padded_size;
+    struct SwsContext *scaler;
+    enum AVPixelFormat scaler_format; /* what scaler was made for */
+    guint32 scaler_src[2], scaler_dst[2];
+};
+
+/* Where the pixels to convert are. */
+typedef struct Source {
+    enum AVPixelFormat format; /* NV12, BGR0 or RGB0: alpha is ignored */
+    guint32 width, height;
+    guint n_planes;
+    const guint8 *plane[2];
+    guint32 stride[2], row_bytes[2], rows[2];
+    guint64 bytes; /* of the picture itself */
+} Source;
+
+static guint32 align_row(guint32 bytes)
+{
+    return (bytes + ROW_ALIGN - 1) & ~(ROW_ALIGN - 1);
+}
+
+HelixConverter *helix_converter_new(guint32 width, guint32 height)
+{
+    HelixConverter *converter = g_new0(HelixConverter, 1);
+
+    converter->width = width;
+    converter->height = height;
+    converter->stride = align_row(width);
+    return converter;
+}
+
+static gboolean need_output(HelixConverter *converter, GError **error)
+{
+    if (!converter->out) {
+        converter->out = av_mallocz((gsize)converter->stride * converter->height * 3 / 2 + ROW_ALIGN);
+    }
+    if (!converter->out) {
+        g_set_error(error, HELIX_ERROR, HELIX_CODE_ENCODE, "no memory to convert pictures to %u x %u", converter->width,
+                    converter->height);
+    }
+    return converter->out != NULL;
+}
+
+void helix_converter_free(HelixConverter *converter)
+{
+    if (converter) {
+        sws_freeContext(converter->scaler);
+        av_free(converter->padded);
+        av_free(converter->out);
+        g_free(converter);
+    }
+}
+
+/* ---- the source ---- */
+
+static gboolean describe(const HelixSurface *surface, Source *source)
+{
+    guint64 width = surface->width, height = surface->height;
+    guint64 chroma_rows = (height + 1) / 2, chroma_bytes = (width + 1) / 2 * 2;
+
+    if (surface->kind != HELIX_SURFACE_MEMORY || !surface->data || width < 1 || height < 1 ||
+        width > HELIX_MAX_DIMENSION || height > HELIX_MAX_DIMENSION) {
+        return FALSE;
+    }
+    *source = (Source){ .width = surface->width, .height = surface->height, .n_planes = 1 };
+    source->rows[0] = surface->height;
+    source->row_bytes[0] = surface->width * 4;
+    switch (surface->fourcc) {
+    case HELIX_FORMAT_AR24:
+    case HELIX_FORMAT_XR24:
+        source->format = AV_PIX_FMT_BGR0;
+        return TRUE;
+    case HELIX_FORMAT_AB24:
+    case HELIX_FORMAT_XB24:
+        source->format = AV_PIX_FMT_RGB0;
+        return TRUE;
+    case HELIX_FORMAT_NV12:
+        source->format = AV_PIX_FMT_NV12;
+        source->n_planes = 2;
+        source->row_bytes[0] = surface->width;
+        source->row_bytes[1] = (guint32)chroma_bytes;
+        source->rows[1] = (guint32)chroma_rows;
+        return TRUE;
+    default:
+        return FALSE;
+    }
+}
+
+/* Find the planes, each wholly within the surface's memory. */
+static gboolean open_source(const HelixSurface *surface, Source *source, GError **error)
+{
+    gboolean usable = describe(surface, source);
+
+    for (guint i = 0; usable && i < source->n_planes; i++) {
+        guint64 span = (guint64)surface->stride[i] * (source->rows[i] - 1) + source->row_bytes[i];
+
+        usable = surface->stride[i] >= source->row_bytes[i] && surface->stride[i] <= G_MAXINT32 &&
+            span <= surface->size && surface->offset[i] <= surface->size - span;
+        if (usable) {
+            source->plane[i] = surface->data + surface->offset[i];
+            source->stride[i] = surface->stride[i];
+            source->bytes += (guint64)source->row_bytes[i] * source->rows[i];
+        }
+    }
+    if (!usable) {
+        g_set_error(error, HELIX_ERROR, HELIX_CODE_GEOMETRY,
+                    "no %u x %u picture of format 0x%08x fits in the surface's %" G_GSIZE_FORMAT " bytes: sides are "
+                    "from 1 to %u, formats AR24, XR24, AB24, XB24 or NV12",
+                    surface->width, surface->height, surface->fourcc, surface->size, HELIX_MAX_DIMENSION);
+    }
+    return usable;
+}
+
+/* May libswscale read each plane's last row up to the next whole vector? */
+static gboolean has_slack(const HelixSurface *surface, const Source *source)
+{
+    for (guint i = 0; i < source->n_planes; i++) {
+        guint64 last_row = surface->offset[i] + (guint64)source->stride[i] * (source->rows[i] - 1);
+
+        if (last_row + align_row(source->row_bytes[i]) > surface->size) {
+            return FALSE;
+        }
+    }
+    return TRUE;
+}
+
+/* What is between the rows is never read as pixels, but it is read, so it is not left as it was. */
+static void clear_row_ends(guint8 *to, guint32 stride, guint32 bytes, guint32 rows)
+{
+    for (guint32 y = 0; bytes < stride && y < rows; y++) {
+        memset(to + (gsize)y * stride + bytes, 0, stride - bytes);
+    }
+}
+
+static void copy_rows(guint8 *to, guint32 to_stride, const guint8 *from, guint32 from_stride, guint32 bytes,
+                      guint32 rows)
+{
+    for (guint32 y = 0; y < rows; y++) {
+        memcpy(to + (gsize)y * to_stride, from + (gsize)y * from_stride, bytes);
+    }
+}
+
+/* Move @source to memory that may be read beyond its last row. */
+static gboolean pad_source(HelixConverter *converter, Source *source, GError **error)
+{
+    gsize size = 0;
+    guint8 *to;
+
+    for (guint i = 0; i < source->n_planes; i++) {
+        size += (gsize)align_row(source->row_bytes[i]) * source->rows[i];
+    }
+    if (size > converter->padded_size) {
+        av_free(converter->padded);
+        converter->padded = av_malloc(size);
+        converter->padded_size = converter->padded ? size : 0;
+    }
+    if (!converter->padded) {
+        g_set_error(error, HELIX_ERROR, HELIX_CODE_ENCODE, "no memory to copy a %u x %u picture", source->width,
+                    source->height);
+        return FALSE;
+    }
+    to = converter->padded;
+    for (guint i = 0; i < source->n_planes; i++) {
+        guint32 stride = align_row(source->row_bytes[i]);
+
+        copy_rows(to, stride, source->plane[i], source->stride[i], source->row_bytes[i], source->rows[i]);
+        clear_row_ends(to, stride, source->row_bytes[i], source->rows[i]);
+        source->plane[i] = to;
+        source->stride[i] = stride;
+        to += (gsize)stride * source->rows[i];
+    }
+    return TRUE;
+}
+
+/* ---- libswscale ---- */
+
+static gboolean prepare_scaler(HelixConverter *converter, enum AVPixelFormat format, const guint32 src[2],
+                               const guint32 dst[2])
+{
+    const int *bt709 = sws_getCoefficients(SWS_CS_ITU709);
+
+    if (converter->scaler && converter->scaler_format == format &&
+        memcmp(converter->scaler_src, src, 2 * sizeof(*src)) == 0 &&
+        memcmp(converter->scaler_dst, dst, 2 * sizeof(*dst)) == 0) {
+        return TRUE;
+    }
+    sws_freeContext(converter->scaler);
+    converter->scaler = sws_getContext((int)src[0], (int)src[1], format, (int)dst[0], (int)dst[1], AV_PIX_FMT_NV12,
+                                       SCALER_FLAGS, NULL, NULL, NULL);
+    if (converter->scaler && format != AV_PIX_FMT_NV12 &&
+        sws_setColorspaceDetails(converter->scaler, bt709, 1, bt709, 0, 0, 1 << 16, 1 << 16) < 0) {
+        sws_freeContext(converter->scaler);
+        converter->scaler = NULL;
+    }
+    converter->scaler_format = format;
+    memcpy(converter->scaler_src, src, sizeof(converter->scaler_src));
+    memcpy(converter->scaler_dst, dst, sizeof(converter->scaler_dst));
+    return converter->scaler != NULL;
+}
+
+/* The first @src_size pixels of the source into the first @dst_size of the output. */
+static gboolean scale(HelixConverter *converter, const Source *source, const guint32 src_size[2],
+                      const guint32 dst_size[2], GError **error)
+{
+    const guint8 *src[4] = { source->plane[0], source->plane[1] };
+    int src_stride[4] = { (int)source->stride[0], (int)source->stride[1] };
+    guint8 *dst[4] = { converter->out, converter->out + (gsize)converter->stride * converter->height };
+    int dst_stride[4] = { (int)converter->stride, (int)converter->stride };
+
+    if (!prepare_scaler(converter, source->format, src_size, dst_size) ||
+        sws_scale(converter->scaler, src, src_stride, 0, (int)src_size[1], dst, dst_stride) != (int)dst_size[1]) {
+        g_set_error(error, HELIX_ERROR, HELIX_CODE_ENCODE,
+                    "libswscale cannot bring %u x %u to %u x %u: set a coded size closer to "
+                    "the picture's",
+                    src_size[0], src_size[1], dst_size[0], dst_size[1]);
+        return FALSE;
+    }
+    return TRUE;
+}
+
+/* ---- odd edges ---- */
+
+static guint8 to_level(gdouble value)
+{
+    return (guint8)(value + 0.5);
+}
+
+/* The 2 x 2 luma samples and the chroma sample at @x, @y (both even) by BT.709, repeating the picture's edge. */
+static void convert_block(HelixConverter *converter, const Source *source, guint32 x, guint32 y)
+{
+    guint red = source->format == AV_PIX_FMT_RGB0 ? 0 : 2, blue = 2 - red;
+    guint8 *luma = converter->out + (gsize)y * converter->stride + x;
+    guint8 *chroma = converter->out + (gsize)(converter->height + y / 2) * converter->stride + x;
+    gdouble cb = 0, cr = 0;
+
+    for (guint i = 0; i < 4; i++) {
+        guint32 from_x = MIN(x + i % 2, source->width - 1), from_y = MIN(y + i / 2, source->height - 1);
+        const guint8 *pixel = source->plane[0] + (gsize)from_y * source->stride[0] + (gsize)from_x * 4;
+        gdouble full = 0.2126 * pixel[red] + 0.7152 * pixel[1] + 0.0722 * pixel[blue];
+
+        luma[(i / 2) * converter->stride + i % 2] = to_level(16 + full * 219 / 255);
+        cb += (pixel[blue] - full) / 1.8556;
+        cr += (pixel[red] - full) / 1.5748;
+    }
+    chroma[0] = to_level(128 + cb / 4 * 224 / 255);
+    chroma[1] = to_level(128 + cr / 4 * 224 / 255);
+}
+
+/* Does convert-rgb.c take the even part of a picture this wide? */
+static gboolean is_fast(const Source *source)
+{
+    return (source->width & ~1u) >= HELIX_CONVERT_RGB_MIN_WIDTH && helix_convert_rgb_available();
+}
+
+static void convert_fast(HelixConverter *converter, const HelixRgbPicture *picture)
+{
+    HelixBands bands = {
+        .picture = *picture,
+        .luma = converter->out,
+        .chroma = converter->out + (gsize)converter->stride * converter->height,
+        .stride = converter->stride,
+    };
+
+    helix_bands_begin(&bands, G_MAXUINT);
+    helix_bands_end(&bands);
+}
+
+static gboolean convert_rgb(HelixConverter *converter, const Source *source, GError **error)
+{
+    guint32 even[2] = { source->width & ~1u, source->height & ~1u };
+
+    if (is_fast(source)) {
+        HelixRgbPicture picture = {
+            .pixels = source->plane[0],
+            .stride = source->stride[0],
+            .width = even[0],
+            .height = even[1],
+            .red_first = source->format == AV_PIX_FMT_RGB0,
+        };
+
+        convert_fast(converter, &picture);
+    } else if (even[0] < MIN_SCALER_SIDE || even[1] < MIN_SCALER_SIDE) {
+        even[0] = even[1] = 0;
+    } else if (!scale(converter, source, even, even, error)) {
+        return FALSE;
+    }
+    for (guint32 y = 0; y < converter->height; y += 2) {
+        for (guint32 x = y < even[1] ? even[0] : 0; x < converter->width; x += 2) {
+            convert_block(converter, source, x, y);
+        }
+    }
+    return TRUE;
+}
+
+/* An odd NV12 picture has all its chroma; luma lacks a column, a row or both. */
+static void extend_nv12(HelixConverter *converter, const Source *source)
+{
+    guint32 stride = converter->stride;
+    guint8 *luma = converter->out;
+
+    copy_rows(luma, stride, source->plane[0], source->stride[0], source->row_bytes[0], source->rows[0]);
+    copy_rows(luma + (gsize)stride * converter->height, stride, source->plane[1], source->stride[1],
+              source->row_bytes[1], source->rows[1]);
+    if (source->width != converter->width) {
+        for (guint32 y = 0; y < source->height; y++) {
+            luma[(gsize)y * stride + source->width] = luma[(gsize)y * stride + source->width - 1];
+        }
+    }
+    if (source->height != converter->height) {
+        memcpy(luma + (gsize)source->height * stride, luma + (gsize)(source->height - 1) * stride, converter->width);
+    }
+}
+
+/* ---- all of it ---- */
+
+gboolean helix_converter_run(HelixConverter *converter, const HelixSurface *surface, HelixNv12 *nv12, GError **error)
+{
+    const guint32 coded[2] = { converter->width, converter->height };
+    gboolean same, is_nv12;
+    Source source;
+
+    if (!open_source(surface, &source, error)) {
+        return FALSE;
+    }
+    is_nv12 = source.format == AV_PIX_FMT_NV12;
+    same = ((source.width + 1) & ~1u) == coded[0] && ((source.height + 1) & ~1u) == coded[1];
+    if (is_nv12 && source.width == coded[0] && source.height == coded[1]) {
+        *nv12 = (HelixNv12){
+            .plane = { source.plane[0], source.plane[1] },
+            .stride = { source.stride[0], source.stride[1] },
+            .in_place = TRUE,
+        };
+        return TRUE;
+    }
+    if (!need_output(converter, error)) {
+        return FALSE;
+    }
+    *nv12 = (HelixNv12){
+        .plane = { converter->out, converter->out + (gsize)converter->stride * converter->height },
+        .stride = { converter->stride, converter->stride },
+        .cpu_bytes = source.bytes + (guint64)converter->width * converter->height * 3 / 2,
+    };
+    if (is_nv12 && same) {
+        extend_nv12(converter, &source);
+        return TRUE;
+    }
+    if (!(same && is_fast(&source)) && !has_slack(surface, &source)) {
+        if (!pad_source(converter, &source, error)) {
+            return FALSE;
+        }
+        nv12->cpu_bytes += 2 * source.bytes;
+    }
+    if (same) {
+        return convert_rgb(converter, &source, error);
+    }
+    return scale(converter, &source, (guint32[2]){ source.width, source.height }, coded, error);
+}

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * encoder.h - the vtable every H.264 encoder implements, and the list of those compiled in.
+ *
+ * An encoder belongs to one stream and is used from that stream's encoder thread only: opened, fed, reconfigured and
+ * closed there. It sees one frame at a time and answers it before it gets the next (no reordering, no delay).
+ */
+#ifndef HELIX_ENCODER_H
+#define HELIX_ENCODER_H
+
+#include <glib.h>
+#include "../h264/h264.h"
+#include "../frame/surface.h"
+
+/* CONFIG_REQ with every automatic value resolved (see helix_encoder_config_complete). */
+typedef struct HelixEncoderConfig {
+    guint32 width, height; /* coded size, even, > 0 */
+    guint32 bitrate;       /* bit/s */
+    guint32 max_bitrate;   /* bit/s; 0 none */
+    guint32 fps_num, fps_den;
+    guint32 key_int_max; /* frames; 0 none: IDRs on request only */
+    guint8 profile;      /* 66, 77, 100 */
+    guint8 level;        /* times 10; 0 automatic */
+    guint8 realtime;
+    guint8 rate_control;   /* HELIX_RATE_ */
+    guint8 min_qp, max_qp; /* 0 automatic */
+    guint8 slices;         /* 0 automatic */
+    guint8 aud;
+    HelixVui vui;          /* of NV12 pictures: RGB is converted to BT.709, which the guest says by zeros */
+    guint32 hardware_only; /* the host's setting, not the guest's: no encoding in software */
+} HelixEncoderConfig;
+
+typedef struct HelixEncoder HelixEncoder;
+
+/* What one encode() made. Zeroed by the caller before, but for pts_ns. */
+typedef struct HelixAccessUnit {
+    gint64 pts_ns;       /* of the picture, in the guest's time, whatever the guest says: only for rate control */
+    GBytes *data;        /* one access unit, Annex B, SPS and PPS before an IDR; NULL if dropped */
+    gboolean keyframe;   /* an IDR */
+    gboolean dropped;    /* the encoder chose to drop the frame: no data, no error */
+    gint64 submitted_ns; /* g_get_monotonic_time() * 1000 when conversion was done and coding began */
+    guint64 cpu_bytes;   /* bytes the host's CPU read and wrote to convert or scale the picture, coding not counted;
+                            encode() adds */
+} HelixAccessUnit;
+
+typedef struct HelixEncoderClass {
+    const char *name;    /* "x264", "null", "videotoolbox" */
+    guint surface_kinds; /* bits 1 << HelixSurfaceKind it can read */
+    gboolean wants_nv12; /* a picture in host memory is best given as NV12 of the coded size; it takes others too */
+    gboolean on_cpu;     /* it codes with the CPU: streams take turns (scheduler.h), and threads give way (threads.h) */
+    /* Bytes of host memory that an encoder open for a completed @config keeps at most. NULL: none to speak of. Any
+     * thread. */
+    guint64 (*memory)(const HelixEncoderConfig *config);
+    /*
+     * Open for @config; writes the values really in force back into it. NULL with HELIX_ERROR (HELIX_CODE_NO_ENCODER
+     * with what is missing, HELIX_CODE_ENCODE otherwise).
+     */
+    HelixEncoder *(*open)(HelixEncoderConfig *config, GError **error);
+    /*
+     * Change to @config without a new session, writing back what is in force. FALSE without @error set: this needs
+     * open and close (a new SPS and IDR follow). FALSE, with an error or without, leaves the encoder as it was.
+     */
+    gboolean (*reconfigure)(HelixEncoder *encoder, HelixEncoderConfig *config, GError **error);
+    /*
+     * Encode @surface, scaled to the coded size, RGB converted to BT.709 limited range. With @force_idr the access unit
+     * is an IDR. FALSE with HELIX_ERROR (HELIX_CODE_ENCODE; HELIX_CODE_GEOMETRY for a picture that does not lie within
+     * its memory, HELIX_CODE_NO_IOSURFACE for one whose IOSurface can't be read): the stream closes this encoder and
+     * opens a new one for the next frame.
+     */
+    gboolean (*encode)(HelixEncoder *encoder, HelixSurface *surface, gboolean force_idr, HelixAccessUnit *unit,
+                       GError **error);
+    void (*close)(HelixEncoder *encoder);
+    /*
+     * Can this machine run it, and without software if @hardware_only? NULL: always. FALSE with HELIX_ERROR
+     * (HELIX_CODE_NO_ENCODER) and what is missing. May take seconds. Any thread, one at a time.
+     */
+    gboolean (*available)(gboolean hardware_only, GError **error);
+} HelixEncoderClass;
+
+struct HelixEncoder {
+    const HelixEncoderClass *klass;
+};
+
+extern const HelixEncoderClass helix_encoder_null;
+extern const HelixEncoderClass helix_encoder_null_texture;
+extern const HelixEncoderClass helix_encoder_x264;         /* HELIX_HAVE_LIBAVCODEC */
+extern const HelixEncoderClass helix_encoder_videotoolbox; /* HELIX_HAVE_VIDEOTOOLBOX */
+
+/*
+ * The encoder called @name; "auto" or NULL takes the best one of this build that encodes pictures (never `null`) and
+ * can be used here: on a Mac whose VideoToolbox refuses everything that is x264. With @hardware_only none that needs
+ * the CPU to encode. NULL with HELIX_ERROR (HELIX_CODE_NO_ENCODER), why, and a message that lists the names of this
+ * build. What can be used is found out with the first call that needs to know, which takes as long as making a session,
+ * and holds for good. Any thread.
+ */
+const HelixEncoderClass *helix_encoder_find(const char *name, gboolean hardware_only, GError **error);
+
+/*
+ * Fill in what the guest left automatic: bitrate by resolution and frame rate, 60 fps, High profile. Rounds the coded
+ * size up to even. Returns FALSE with HELIX_CODE_INVALID or HELIX_CODE_GEOMETRY for values that can't be used, naming
+ * the range that can.
+ */
+gboolean helix_encoder_config_complete(HelixEncoderConfig *config, GError **error);
+
+/* Whether pictures of this size can be coded as they are. FALSE with HELIX_CODE_GEOMETRY and what can. */
+gboolean helix_encoder_check_size(guint32 width, guint32 height, GError **error);
+
+/*
+ * The level to code a completed @config with, times 10: the one asked for, raised where size, frame rate or bit rate
+ * need a higher one (table A-1). Automatic is 3.1 at least: every decoder in use takes that, and it leaves a small
+ * picture room for a higher bit rate without a new SPS. 6.2 where no level allows the rates.
+ */
+guint8 helix_encoder_level(const HelixEncoderConfig *config);
+
+#endif

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* parallel-for.c - a short piece of work that idle processors help with. */
+#include "parallel-for.h"
+#include "../loop/threads.h"
+
+#define HELPERS_MOST 3u /* work is bound by memory soon */
+
+struct HelixShared {
+    gatomicrefcount refs; /* the caller, and a helper each */
+    void (*part)(gpointer data, guint i);
+    gpointer data;
+    gint n;
+    gint next, left; /* atomic: the first that nobody has begun; those not done */
+    GMutex lock;
+    GCond done;
+};
+
+static void work_unref(HelixShared *work)
+{
+    if (g_atomic_ref_count_dec(&work->refs)) {
+        g_mutex_clear(&work->lock);
+        g_cond_clear(&work->done);
+        g_free(work);
+    }
+}
+
+static void help(gpointer data, gpointer unused)
+{
+    HelixShared *work = data;
+    gint i;
+
+    while ((i = g_atomic_int_add(&work->next, 1)) < work->n) {
+        work->part(work->data, (guint)i);
+        if (g_atomic_int_dec_and_test(&work->left)) {
+            g_mutex_lock(&work->lock);
+            g_cond_signal(&work->done);
+            g_mutex_unlock(&work->lock);
+        }
+    }
+    work_unref(work);
+}
+
+static gpointer make_helpers(gpointer unused)
+{
+    guint processors = g_get_num_processors();
+    GThreadPool *helpers = NULL;
+    HelixThreadsBefore before;
+
+    if (processors > 1) {
+        helix_threads_begin(&before, TRUE);
+        helpers = g_thread_pool_new(help, NULL, (gint)MIN(processors - 1, HELPERS_MOST), TRUE, NULL);
+        helix_threads_end(&before);
+    }
+    return helpers;
+}
+
+HelixShared *helix_share_begin(void (*part)(gpointer data, guint i), gpointer data, guint n, guint helpers)
+{
+    static GOnce once = G_ONCE_INIT;
+    GThreadPool *pool = helpers ? g_once(&once, make_helpers, NULL) : NULL;
+    /* Of those that the host had room for: with none nobody would take what is queued. The caller is one more. */
+    guint calls = pool ? MIN((guint)g_thread_pool_get_num_threads(pool), MIN(helpers, n - 1)) : 0;
+    HelixShared *work = g_new0(HelixShared, 1);
+
+    g_atomic_ref_count_init(&work->refs);
+    work->part = part;
+    work->data = data;
+    work->n = work->left = (gint)n;
+    g_mutex_init(&work->lock);
+    g_cond_init(&work->done);
+    for (guint i = 0; i < calls; i++) {
+        g_atomic_ref_count_inc(&work->refs);
+        (void)g_thread_pool_push(pool, work, NULL); /* FALSE: queued for the threads that are there */
+    }
+    return work;
+}
+
+void helix_share_end(HelixShared *work)
+{
+    g_atomic_ref_count_inc(&work->refs);
+    help(work, NULL);
+    g_mutex_lock(&work->lock);
+    while (g_atomic_int_get(&work->left) > 0) {
+        g_cond_wait(&work->done, &work->lock);
+    }
+    g_mutex_unlock(&work->lock);
+    work_unref(work); /* NOLINT(clang-analyzer-unix.Malloc): a reference is held */
+}

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* pre-convert.c - a picture is converted for its encoder by an idle processor while the one before it is encoded. */
+#include "pre-convert.h"
+#include "convert-slices.h"
+
+struct HelixAhead {
+    HelixSurface *from, *to;
+    HelixBands bands;
+};
+
+/* All of the picture lies within its memory, and is what convert-rgb.c takes. */
+static gboolean is_fit(const HelixSurface *surface)
+{
+    gsize size = helix_picture_size(surface->fourcc, surface->width, surface->height, surface->stride[0], NULL);
+
+    return surface->kind == HELIX_SURFACE_MEMORY && surface->data && surface->fourcc != HELIX_FORMAT_NV12 && size > 0 &&
+        size <= surface->size && surface->offset[0] <= surface->size - size &&
+        surface->width >= HELIX_CONVERT_RGB_MIN_WIDTH &&
+        (guint64)surface->width * surface->height >= HELIX_BANDS_MIN_PIXELS && helix_convert_rgb_available();
+}
+
+HelixAhead *helix_ahead_begin(HelixSurface *surface, guint32 width, guint32 height, HelixSurfacePool *pool,
+                              guint helpers)
+{
+    HelixSurface *to = NULL;
+    HelixAhead *ahead;
+
+    if (surface->width == width && surface->height == height && is_fit(surface)) {
+        to = helix_surface_pool_take(pool, HELIX_FORMAT_NV12, width, height, NULL);
+    }
+    if (!to) {
+        return NULL;
+    }
+    to->path = surface->path;
+    to->cpu_bytes = (guint64)width * height * 4 + (guint64)width * height * 3 / 2;
+    ahead = g_new0(HelixAhead, 1);
+    ahead->from = helix_surface_ref(surface);
+    ahead->to = to;
+    ahead->bands = (HelixBands) {
+        .picture = {
+            .pixels = surface->data + surface->offset[0], .stride = surface->stride[0], .width = width, .height = height,
+            .red_first = surface->fourcc == HELIX_FORMAT_AB24 || surface->fourcc == HELIX_FORMAT_XB24,
+        },
+        .luma = to->data + to->offset[0], .chroma = to->data + to->offset[1], .stride = to->stride[0],
+    };
+    helix_bands_begin(&ahead->bands, helpers);
+    return ahead;
+}
+
+HelixSurface *helix_ahead_end(HelixAhead *ahead)
+{
+    HelixSurface *to = ahead->to;
+
+    helix_bands_end(&ahead->bands);
+    for (guint i = 0; i < to->n_planes; i++) {
+        helix_surface_clear_edges(to, i, 0, i ? to->height / 2 : to->height);
+    }
+    helix_surface_unref(ahead->from);
+    g_free(ahead);
+    return to;
+}

@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * encoder-videotoolbox.c - H.264 by the Mac's own encoder, through VideoToolbox.
+ *
+ * One frame is in VideoToolbox at a time: with more it works on them side by side, and each takes longer. VideoToolbox
+ * is fed timestamps that only count frames at the configured rate, so that its rate control sees a steady stream; the
+ * guest's own travel beside. A session that dies (the encoder lives in another process, which the system may end) is
+ * made anew within the same call, and the frame that met the loss becomes the new one's IDR. Wherever only software is
+ * to be had, at first or since a loss, the log says so and hardware is asked for again from time to time.
+ */
+#include <string.h>
+
+#include "encoder-videotoolbox.h"
+#include "../../protocol/error.h"
+
+/* What hardware encodes in real time; a session for more may be had and then fail. */
+#define REALTIME_WIDTH 4096u
+#define REALTIME_HEIGHT 2304u
+
+/* In software, hardware is asked for again after a second, then after twice as long each time. */
+#define FIRST_RETRY_US G_TIME_SPAN_SECOND
+#define LAST_RETRY_US (64 * G_TIME_SPAN_SECOND)
+
+typedef struct VtEncoder {
+    HelixEncoder base;
+    HelixEncoderConfig config; /* in force */
+    HelixVtSession *session;   /* NULL after a loss that could not be made good */
+    HelixVtInput *input;
+    gint64 stamp; /* ns, of the next frame */
+    guint sessions;
+    gboolean idr_due; /* asked for, and not come out yet */
+    gboolean had_hardware;
+    gint64 retry_us; /* how long to wait for the next try to have it again; 0: there is no need */
+    gint64 retry_at; /* g_get_monotonic_time() */
+} VtEncoder;
+
+/* What this encoder does not do is said in the answer instead of being promised. */
+static void resolve(HelixEncoderConfig *config)
+{
+    config->max_bitrate = 0; /* DataRateLimits drops frames in real time, and low latency has none */
+    config->rate_control = HELIX_RATE_VBR;
+    config->level = 0; /* VideoToolbox chooses one for size and rate */
+    config->slices = 0;
+}
+
+static void forget_session(VtEncoder *vt)
+{
+    g_clear_pointer(&vt->session, helix_vt_session_free);
+}
+
+/* @hardware: it is, whatever it reports. */
+static void use_session(VtEncoder *vt, HelixVtSession *session, gboolean hardware)
+{
+    vt->session = session;
+    vt->sessions++;
+    vt->idr_due = FALSE; /* its first frame is one anyway */
+    if (hardware || helix_vt_session_hardware(session)) {
+        if (vt->retry_us) {
+            g_message("VideoToolbox encodes %u x %u in hardware again", vt->config.width, vt->config.height);
+        }
+        vt->had_hardware = TRUE;
+        vt->retry_us = 0;
+    } else if (!vt->retry_us) {
+        vt->retry_us = FIRST_RETRY_US;
+        vt->retry_at = g_get_monotonic_time() + vt->retry_us;
+        if (vt->had_hardware) {
+            g_warning(
+                "VideoToolbox lost its hardware encoder: %u x %u is encoded in software until it is to be had again",
+                vt->config.width, vt->config.height);
+        } else {
+            g_message("VideoToolbox has no hardware for %u x %u: it encodes in software", vt->config.width,
+                      vt->config.height);
+        }
+    }
+}
+
+static gboolean make_session(VtEncoder *vt, GError **error)
+{
+    HelixVtSession *session = helix_vt_session_new(&vt->config, error);
+
+    if (!session) {
+        if (vt->config.width > REALTIME_WIDTH || vt->config.height > REALTIME_HEIGHT) {
+            g_prefix_error(error,
+                           "%u x %u is more than the about %u x %u that H.264 hardware does in real time: set "
+                           "a smaller coded size to have the picture scaled: ",
+                           vt->config.width, vt->config.height, REALTIME_WIDTH, REALTIME_HEIGHT);
+        }
+        return FALSE;
+    }
+    use_session(vt, session, vt->config.hardware_only != 0);
+    return TRUE;
+}
+
+/* In software: is there hardware by now? Not asked of a VideoToolbox that hangs: the frame waits for the answer. */
+static void retry_hardware(VtEncoder *vt)
+{
+    HelixEncoderConfig config = vt->config;
+    HelixVtSession *session;
+
+    if (!vt->session || !vt->retry_us || g_get_monotonic_time() < vt->retry_at || helix_vt_sessions_hung() > 0) {
+        return;
+    }
+    vt->retry_us = MIN(2 * vt->retry_us, LAST_RETRY_US);
+    config.hardware_only = TRUE;
+    session = helix_vt_session_new(&config, NULL);
+    if (session) {
+        forget_session(vt);
+        use_session(vt, session, TRUE);
+        return;
+    }
+    vt->retry_at = g_get_monotonic_time() + vt->retry_us;
+}
+
+static HelixEncoder *vt_open(HelixEncoderConfig *config, GError **error)
+{
+    VtEncoder *vt = g_new0(VtEncoder, 1);
+
+    vt->base.klass = &helix_encoder_videotoolbox;
+    vt->config = *config;
+    resolve(&vt->config);
+    if (!make_session(vt, error)) {
+        g_free(vt);
+        return NULL;
+    }
+    vt->input = helix_vt_input_new(&vt->config);
+    *config = vt->config;
+    return &vt->base;
+}
+
+static void vt_close(HelixEncoder *encoder)
+{
+    VtEncoder *vt = (VtEncoder *)encoder;
+
+    helix_vt_session_free(vt->session);
+    helix_vt_input_free(vt->input);
+    g_free(vt);
+}
+
+static gboolean vt_reconfigure(HelixEncoder *encoder, HelixEncoderConfig *config, GError **error)
+{
+    VtEncoder *vt = (VtEncoder *)encoder;
+    HelixEncoderConfig next = *config, before = vt->config;
+    OSStatus status;
+
+    resolve(&next);
+    if (next.width != before.width || next.height != before.height || next.profile != before.profile ||
+        next.realtime != before.realtime || memcmp(&next.vui, &before.vui, sizeof(next.vui)) != 0) {
+        return FALSE;
+    }
+    vt->config = next;
+    *config = next;
+    if (!vt->session) {
+        return TRUE; /* the next frame's session gets them */
+    }
+    status = helix_vt_session_configure(vt->session, &next, &before);
+    if (helix_vt_session_lost(status)) {
+        forget_session(vt);
+        return TRUE;
+    }
+    if (status != 0) { /* as it was: what it took of this it is told back */
+        helix_vt_session_configure(vt->session, &before, &next);
+        vt->config = before;
+    }
+    return status == 0;
+}
+
+/* One attempt. FALSE with @lost: a new session may do better. */
+static gboolean encode_once(VtEncoder *vt, CVPixelBufferRef buffer, gboolean force_idr, HelixAccessUnit *unit,
+                            gboolean *lost, GError **error)
+{
+    gint64 duration = (gint64)vt->config.fps_den * 1000000000 / vt->config.fps_num;
+    HelixVtOutput output;
+    gboolean ok;
+
+    output = helix_vt_session_encode(vt->session, buffer, vt->stamp, duration, force_idr);
+    vt->stamp += duration;
+    *lost = helix_vt_session_lost(output.status);
+    if (output.status != 0) {
+        g_set_error(error, HELIX_ERROR, HELIX_CODE_ENCODE, "VideoToolbox failed to encode a frame of %u x %u (%d)%s",
+                    vt->config.width, vt->config.height, (int)output.status,
+                    vt->config.width > REALTIME_WIDTH || vt->config.height > REALTIME_HEIGHT
+                        ? ": that is beyond what H.264 hardware does in real time, set a smaller coded size"
+                        : "");
+        return FALSE;
+    }
+    if (output.dropped) {
+        unit->dropped = TRUE;
+        return TRUE;
+    }
+    ok = helix_vt_output_read(output.sample, &vt->config, unit, error);
+    CFRelease(output.sample);
+    if (ok && force_idr && !unit->keyframe) {
+        /* Told, and did not: the first frame of a session always is one. */
+        *lost = TRUE;
+        g_clear_pointer(&unit->data, g_bytes_unref);
+        g_set_error_literal(error, HELIX_ERROR, HELIX_CODE_ENCODE,
+                            "VideoToolbox made no IDR of a frame that had to "
+                            "be one");
+        return FALSE;
+    }
+    return ok;
+}
+
+static gboolean encode_with_rebuild(VtEncoder *vt, CVPixelBufferRef buffer, gboolean force_idr, HelixAccessUnit *unit,
+                                    GError **error)
+{
+    gboolean lost = FALSE;
+
+    if (vt->session) {
+        g_autoptr(GError) first = NULL;
+
+        if (encode_once(vt, buffer, force_idr, unit, &lost, &first)) {
+            return TRUE;
+        }
+        if (!lost) {
+            g_propagate_error(error, g_steal_pointer(&first));
+            return FALSE;
+        }
+        g_message("%s; making a new session", first->message);
+        forget_session(vt);
+    }
+    if (!make_session(vt, error)) {
+        return FALSE;
+    }
+    if (encode_once(vt, buffer, TRUE, unit, &lost, error)) {
+        return TRUE;
+    }
+    forget_session(vt);
+    return FALSE;
+}
+
+/* A picture not within its memory, or whose IOSurface CoreVideo does not take, is not the encoder's failure. */
+static gboolean encode_failed(GError *failure, GError **error)
+{
+    if (failure->code != HELIX_CODE_GEOMETRY && failure->code != HELIX_CODE_NO_IOSURFACE) {
+        failure->code = HELIX_CODE_ENCODE;
+    }
+    g_propagate_error(error, failure);
+    return FALSE;
+}
+
+static gboolean vt_encode(HelixEncoder *encoder, HelixSurface *surface, gboolean force_idr, HelixAccessUnit *unit,
+                          GError **error)
+{
+    VtEncoder *vt = (VtEncoder *)encoder;
+    GError *failure = NULL;
+    CVPixelBufferRef buffer;
+    gboolean ok;
+
+    buffer = helix_vt_input_wrap(vt->input, surface, &unit->cpu_bytes, &failure);
+    if (!buffer) {
+        return encode_failed(failure, error);
+    }
+    retry_hardware(vt);
+    vt->idr_due |= force_idr;
+    unit->submitted_ns = g_get_monotonic_time() * 1000;
+    ok = encode_with_rebuild(vt, buffer, vt->idr_due, unit, &failure);
+    CFRelease(buffer);
+    if (!ok) {
+        return encode_failed(failure, error);
+    }
+    if (unit->keyframe) {
+        vt->idr_due = FALSE;
+    }
+    return TRUE;
+}
+
+/* What to try it with: any Mac's encoder takes that. */
+static gboolean vt_available(gboolean hardware_only, GError **error)
+{
+    const HelixEncoderConfig config = { .width = 640,
+                                        .height = 480,
+                                        .bitrate = 1000000,
+                                        .fps_num = 30,
+                                        .fps_den = 1,
+                                        .profile = 100,
+                                        .realtime = 1,
+                                        .hardware_only = hardware_only != FALSE };
+    HelixVtSession *session = helix_vt_session_new(&config, error);
+
+    helix_vt_session_free(session);
+    return session != NULL;
+}
+
+HelixVideoToolboxInfo helix_videotoolbox_info(const HelixEncoder *encoder)
+{
+    const VtEncoder *vt = (const VtEncoder *)encoder;
+
+    return (HelixVideoToolboxInfo){
+        .hardware = vt->session && helix_vt_session_hardware(vt->session),
+        .low_latency = vt->session && helix_vt_session_low_latency(vt->session),
+        .sessions = vt->sessions,
+        .fallen = vt->retry_us != 0,
+        .refused_properties = vt->session ? helix_vt_session_refused(vt->session) : 0,
+    };
+}
+
+const HelixEncoderClass helix_encoder_videotoolbox = {
+    .name = "videotoolbox",
+    .surface_kinds = 1 << HELIX_SURFACE_MEMORY | 1 << HELIX_SURFACE_IOSURFACE,
+    .open = vt_open,
+    .reconfigure = vt_reconfigure,
+    .encode = vt_encode,
+    .close = vt_close,
+    .available = vt_available,
+};

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * vt-candidates.c - the best compression session that is to be had: each rung of the ladder asks for less.
+ *
+ * On the session's own thread (vt-session.c).
+ */
+#include "vt-session.h"
+
+typedef struct Rung {
+    const char *name;
+    gboolean low_latency, hardware;
+} Rung;
+
+static const Rung ladder[] = {
+    { "hardware with low-latency rate control", TRUE, TRUE },
+    { "hardware", FALSE, TRUE },
+    { "software", FALSE, FALSE },
+};
+
+static gboolean rung_applies(const Rung *rung, const HelixEncoderConfig *config)
+{
+    if (rung->low_latency && config->profile != 100) {
+        return FALSE; /* it only has High profiles */
+    }
+    return rung->hardware || !config->hardware_only;
+}
+
+static CFDictionaryRef specification(const Rung *rung, gboolean *low_latency)
+{
+    const void *keys[2], *values[2] = { kCFBooleanTrue, kCFBooleanTrue };
+    CFIndex n = 0;
+
+    *low_latency = FALSE;
+    if (rung->hardware) {
+        keys[n++] = kVTVideoEncoderSpecification_RequireHardwareAcceleratedVideoEncoder;
+    }
+    if (rung->low_latency) {
+        IF_MACOS(12.0.1)
+        {
+            keys[n++] = kVTVideoEncoderSpecification_EnableLowLatencyRateControl;
+            *low_latency = TRUE;
+        }
+    }
+    return CFDictionaryCreate(kCFAllocatorDefault, keys, values, n, &kCFTypeDictionaryKeyCallBacks,
+                              &kCFTypeDictionaryValueCallBacks);
+}
+
+/* Without it there is no telling; software is what is then assumed. */
+static gboolean uses_hardware(VTCompressionSessionRef vt)
+{
+    CFBooleanRef value = NULL;
+    gboolean hardware = FALSE;
+
+    if (VTSessionCopyProperty(vt, kVTCompressionPropertyKey_UsingHardwareAcceleratedVideoEncoder, kCFAllocatorDefault,
+                              &value) == 0 &&
+        value) {
+        hardware = CFBooleanGetValue(value);
+        CFRelease(value);
+    }
+    return hardware;
+}
+
+static OSStatus try_rung(const Rung *rung, const HelixEncoderConfig *config, VTCompressionOutputCallback callback,
+                         void *callback_data, HelixVtMade *made)
+{
+    CFDictionaryRef spec = specification(rung, &made->low_latency);
+    OSStatus status;
+
+    status = VTCompressionSessionCreate(kCFAllocatorDefault, (gint32)config->width, (gint32)config->height,
+                                        kCMVideoCodecType_H264, spec, NULL, NULL, callback, callback_data, &made->vt);
+    CFRelease(spec);
+    if (status != 0) {
+        made->vt = NULL;
+        return status;
+    }
+    made->refused = 0;
+    status = helix_vt_set_properties(made->vt, config, NULL, &made->refused);
+    if (status == 0) {
+        status = VTCompressionSessionPrepareToEncodeFrames(made->vt);
+    }
+    if (status == 0) {
+        made->hardware = uses_hardware(made->vt);
+    } else {
+        VTCompressionSessionInvalidate(made->vt);
+        CFRelease(made->vt);
+        made->vt = NULL;
+    }
+    return status;
+}
+
+gboolean helix_vt_climb(const HelixEncoderConfig *config, VTCompressionOutputCallback callback, void *callback_data,
+                        HelixVtMade *made, GString *tried)
+{
+    for (guint i = 0; i < G_N_ELEMENTS(ladder); i++) {
+        OSStatus status;
+
+        if (!rung_applies(&ladder[i], config)) {
+            continue;
+        }
+        status = try_rung(&ladder[i], config, callback, callback_data, made);
+        if (status == 0) {
+            g_info("VideoToolbox session %u x %u: asked for %s, got %s", config->width, config->height, ladder[i].name,
+                   made->hardware ? "hardware" : "software");
+            return TRUE;
+        }
+        g_string_append_printf(tried, "%s%s (%d)", tried->len ? ", " : "", ladder[i].name, (int)status);
+    }
+    return FALSE;
+}

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * surface.h - where a picture is: one refcounted type that resource look-up fills and an encoder reads.
+ *
+ * A surface is made on the main loop and read on an encoder thread; its reference count is atomic and its fields do not
+ * change after it was published. Host memory comes from a pool so that a stream in steady state allocates nothing.
+ */
+#ifndef HELIX_SURFACE_H
+#define HELIX_SURFACE_H
+
+#include <glib.h>
+#include "../protocol/helix-wire.h"
+
+typedef enum HelixSurfaceKind {
+    HELIX_SURFACE_MEMORY,    /* host memory: data, offset[], stride[] */
+    HELIX_SURFACE_DMABUF,    /* Linux: fd, offset[], stride[], modifier */
+    HELIX_SURFACE_IOSURFACE, /* macOS: native is an IOSurfaceRef */
+    HELIX_SURFACE_TEXTURE,   /* the guest's texture, left on the GPU: for the encoder that looks at nothing */
+} HelixSurfaceKind;
+
+/* How the picture came to where it is; counted per frame in the statistics. */
+typedef enum HelixHostPath {
+    HELIX_HOST_PATH_IOSURFACE,  /* used in place, nothing copied */
+    HELIX_HOST_PATH_METAL_COPY, /* copied by the GPU with Metal */
+    HELIX_HOST_PATH_GL_BLIT,    /* copied by the GPU with GL */
+    HELIX_HOST_PATH_READBACK,   /* texture read into host memory */
+    HELIX_HOST_PATH_PAGES,      /* guest pages copied by the CPU inside one main-loop callback */
+    HELIX_HOST_PATH_PIXEL_DATA, /* pixels came over the wire */
+    HELIX_HOST_PATH_REPEAT,     /* the stream's last picture again */
+    HELIX_HOST_PATH_TEXTURE,    /* found and left where it is (encoder null-texture) */
+    HELIX_N_HOST_PATHS
+} HelixHostPath;
+
+/* "readback", "pages", ...: the names used in statistics and documents. */
+const char *helix_host_path_name(HelixHostPath path);
+
+typedef struct HelixSurface HelixSurface;
+typedef struct HelixSurfacePool HelixSurfacePool;
+
+struct HelixSurface {
+    gatomicrefcount refs;
+    HelixSurfaceKind kind;
+    guint32 width, height; /* pixels of the picture */
+    guint32 fourcc;        /* HELIX_FORMAT_ values */
+    guint n_planes;
+    gsize offset[3];   /* bytes from data, or from the dma-buf's start */
+    guint32 stride[3]; /* bytes a row */
+    guint8 *data;      /* MEMORY; first row of the picture is its top row */
+    gsize size;        /* bytes at data */
+    int fd;            /* DMABUF, else -1 */
+    guint64 modifier;  /* DMABUF */
+    gpointer native;   /* IOSURFACE */
+    HelixHostPath path;
+    guint64 cpu_bytes;      /* bytes the host's CPU moved to bring the picture here; 0 for GPU paths */
+    gboolean borrows_guest; /* the guest's own memory: FRAME_RELEASED only after the encoder is done with it */
+    void (*destroy)(HelixSurface *surface); /* last reference gone, any thread */
+    gpointer destroy_data;
+};
+
+HelixSurface *helix_surface_ref(HelixSurface *surface);
+void helix_surface_unref(HelixSurface *surface);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(HelixSurface, helix_surface_unref)
+
+/*
+ * Bytes that a picture of this format needs at this stride (bytes of the first plane's rows), or 0 if format or
+ * geometry is unusable or the sum overflows. NV12's second plane starts at stride * (height rounded up to even).
+ * @min_stride, if not NULL, receives the smallest stride for @width, also when @stride was too small.
+ */
+gsize helix_picture_size(guint32 fourcc, guint32 width, guint32 height, guint32 stride, guint32 *min_stride);
+
+/* A pool that keeps up to @keep idle memory surfaces for reuse. Thread-safe; outlived by the surfaces taken from it. */
+HelixSurfacePool *helix_surface_pool_new(guint keep);
+
+/* The owner's reference. What was given up and not freed yet (helix_surface_pool_free_later()) is freed by a thread. */
+void helix_surface_pool_unref(HelixSurfacePool *pool);
+/* Rows of a pool's pictures begin at multiples of so many bytes. */
+#define HELIX_SURFACE_ALIGN 64u
+/* Bytes from row to row of a pool's pictures, of each plane. */
+guint64 helix_surface_pool_row(guint32 fourcc, guint32 width);
+/* Let idle surfaces go, and those that come back too, until one is taken again. */
+void helix_surface_pool_trim(HelixSurfacePool *pool);
+/*
+ * From now on the calling thread, the main loop's, frees no picture by itself: pages cost time. What it lets go is
+ * given up, which
+ * @given() tells, there and without the lock, and helix_surface_pool_free_piece() frees it. Other threads free what
+ * they let go, as all do with @given NULL. The memory is counted no longer when it is given up, but take() fails while
+ * that is more than the limit.
+ */
+void helix_surface_pool_free_later(HelixSurfacePool *pool, void (*given)(gpointer data), gpointer data);
+/* Free so many bytes at most (on Linux; elsewhere one picture). FALSE: nothing more was given up. */
+#define HELIX_SURFACE_PIECE ((gsize)4 << 20)
+gboolean helix_surface_pool_free_piece(HelixSurfacePool *pool);
+/* Bytes in surfaces handed out and idle ones. */
+guint64 helix_surface_pool_bytes(HelixSurfacePool *pool);
+/* At most @max_bytes in surfaces handed out and idle ones together; beyond that take() fails. Without: no limit. */
+void helix_surface_pool_set_limit(HelixSurfacePool *pool, guint64 max_bytes);
+/*
+ * Clear what is beside @rows of plane @plane from row @row on: the ends of the rows up to the next one, and NV12's
+ * additional row below an odd height. Encoders read it with the pixels. What writes rows of a pool's surface calls this
+ * for them, not sooner: each row of new memory costs a page fault.
+ */
+void helix_surface_clear_edges(HelixSurface *surface, guint plane, guint32 row, guint32 rows);
+/*
+ * A MEMORY surface for this picture with contents undefined, rows padded to 64 bytes. NULL with HELIX_ERROR
+ * (HELIX_CODE_GEOMETRY for an unusable format or size, HELIX_CODE_INTERNAL when memory is short: sizes are chosen by
+ * the guest, so this never aborts).
+ */
+HelixSurface *helix_surface_pool_take(HelixSurfacePool *pool, guint32 fourcc, guint32 width, guint32 height,
+                                      GError **error);
+/*
+ * The same for pixels that come over the wire: what a guest announces and is slow to send, or sends and has wait, may
+ * take no more than half of the limit, so that look-ups always find room.
+ */
+HelixSurface *helix_surface_pool_take_for_wire(HelixSurfacePool *pool, guint32 fourcc, guint32 width, guint32 height,
+                                               GError **error);
+
+#endif

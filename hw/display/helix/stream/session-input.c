@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* session-input.c - messages out of a connection's bytes. */
+#include "../protocol/bytes.h"
+#include "../protocol/error.h"
+#include "session-private.h"
+#include "../loop/loop-time.h"
+
+/* ---- messages ---- */
+
+/* Framing is lost, or nothing will be answered here: say so, and close as soon as that has left. */
+void helix_session_break_off(HelixSession *session, GError *error)
+{
+    helix_host_log(session->host, "connection %" G_GUINT64_FORMAT " of %s %s: %s", session->number, session->peer,
+                   error->code == HELIX_CODE_NOT_PERMITTED ? "is refused" : "broke the protocol", error->message);
+    session->broken = TRUE;
+    g_hash_table_remove_all(session->streams);
+    helix_session_send(session, helix_error_new(session->header.session_id, HELIX_ERROR_FLAGS_CONNECTION, error), NULL,
+                       NULL);
+    g_error_free(error);
+}
+
+static void end_request(HelixSession *session)
+{
+    HelixOp *op = g_steal_pointer(&session->request);
+
+    session->host->stats.requests++;
+    op->surface = helix_pixel_sink_finish(&session->sink);
+    op->record.received_ns = helix_now_ns();
+    helix_session_dispatch(session, op);
+}
+
+/* All of a FRAME_REQUEST is there but its pixels. */
+static void begin_request(HelixSession *session)
+{
+    const HelixHeader *header = &session->header;
+    HelixOp *op = helix_op_new(HELIX_OP_FRAME, header->session_id);
+    HelixStream *stream = helix_session_find_stream(session, header->session_id);
+
+    session->request = op;
+    session->pixels_left = header->payload_size - session->have;
+    if (helix_frame_request_parse(&op->frame, header, session->buffer, session->have, &op->error) &&
+        (!stream || helix_stream_has_room(stream, &op->error)) && (header->flags & HELIX_REQUEST_PIXEL_DATA)) {
+        helix_pixel_sink_start(&session->sink, session->host->pool, &op->frame.picture, session->pixels_left,
+                               &op->error);
+    }
+    session->state = HELIX_READ_PIXELS;
+}
+
+static void config_request(HelixSession *session)
+{
+    HelixOp *op = helix_op_new(HELIX_OP_CONFIG, session->header.session_id);
+
+    op->wants_answer = (session->header.flags & HELIX_CONFIG_ANSWER) != 0;
+    if (op->wants_answer && !session->agreed) {
+        session->agreed = TRUE;
+        session->handshake = op->handshake = TRUE;
+    }
+    helix_config_request_parse(&op->config, session->buffer, session->have, &op->error);
+    helix_session_dispatch(session, op);
+}
+
+static void ping(HelixSession *session)
+{
+    GByteArray *pong = helix_pong_new(session->header.session_id, session->buffer, session->have);
+
+    if (session->handshake || session->held_pongs.length > 0) {
+        g_queue_push_tail(&session->held_pongs, pong);
+    } else {
+        helix_session_send(session, pong, NULL, NULL);
+    }
+}
+
+static void unknown_type(HelixSession *session)
+{
+    g_autoptr(GError) error = g_error_new(HELIX_ERROR, HELIX_CODE_INVALID,
+                                          "message type 0x%02x is unknown here: it was skipped", session->header.type);
+
+    helix_session_send(session, helix_error_new(session->header.session_id, session->header.type, error), NULL, NULL);
+}
+
+/* A message other than a FRAME_REQUEST is complete. */
+static void message(HelixSession *session)
+{
+    HelixStream *stream = helix_session_find_stream(session, session->header.session_id);
+
+    switch (session->header.type) {
+    case HELIX_MSG_KEYFRAME_REQ:
+        if (stream) {
+            helix_stream_force_idr(stream);
+        }
+        break;
+    case HELIX_MSG_CONFIG_REQ:
+        config_request(session);
+        break;
+    case HELIX_MSG_SESSION_CLOSE:
+        if (stream) {
+            helix_stream_push(stream, helix_op_new(HELIX_OP_CLOSE, session->header.session_id));
+        }
+        break;
+    case HELIX_MSG_PING:
+        ping(session);
+        break;
+    default:
+        unknown_type(session);
+        break;
+    }
+}
+
+/* ---- input ---- */
+
+void helix_session_next_message(HelixSession *session)
+{
+    session->state = HELIX_READ_HEADER;
+    session->have = 0;
+    session->need = HELIX_WIRE_HEADER_SIZE;
+}
+
+static void header_complete(HelixSession *session)
+{
+    HelixHeader *header = &session->header;
+    GError *error = NULL;
+
+    if (!helix_header_parse(header, session->buffer)) {
+        header->session_id = 0; /* whatever these bytes are, they name no stream */
+        helix_session_break_off(session,
+                                g_error_new(HELIX_ERROR, HELIX_CODE_INVALID,
+                                            "a message began with the wrong magic: "
+                                            "0x%08x is the right one",
+                                            HELIX_WIRE_MAGIC));
+        return;
+    }
+    if (!session->permitted) {
+        helix_session_break_off(session,
+                                g_error_new(HELIX_ERROR, HELIX_CODE_NOT_PERMITTED,
+                                            "requests are taken from vsock ports "
+                                            "below %u only (helix-privileged-ports=on), this is %u: bind one first, "
+                                            "for which a program needs CAP_NET_BIND_SERVICE",
+                                            HELIX_PRIVILEGED_PORTS, session->channel->peer_port));
+        return;
+    }
+    if (!helix_header_check(header, session->agreed, &error)) {
+        helix_session_break_off(session, error);
+        return;
+    }
+    session->state = HELIX_READ_BODY;
+    session->have = 0;
+    session->need = header->type == HELIX_MSG_FRAME_REQUEST ? helix_frame_request_head(header, session->buffer, 0)
+                                                            : header->payload_size;
+}
+
+/* Everything asked for is in the buffer, which may be nothing: go on as far as that leads. */
+static void advance(HelixSession *session)
+{
+    if (session->state == HELIX_READ_HEADER) {
+        header_complete(session);
+    }
+    if (session->state == HELIX_READ_BODY && !session->broken && session->have == session->need) {
+        if (session->header.type == HELIX_MSG_FRAME_REQUEST) {
+            session->need = helix_frame_request_head(&session->header, session->buffer, session->have);
+            if (session->have < session->need) {
+                return;
+            }
+            begin_request(session);
+        } else {
+            message(session);
+            helix_session_next_message(session);
+        }
+    }
+    if (session->state == HELIX_READ_PIXELS && session->pixels_left == 0) {
+        end_request(session);
+        helix_session_next_message(session);
+    }
+}
+
+static gsize feed(HelixSession *session, const guint8 *data, gsize len)
+{
+    gsize piece;
+
+    if (session->state == HELIX_READ_PIXELS) {
+        piece = (gsize)MIN(len, session->pixels_left);
+        helix_pixel_sink_feed(&session->sink, data, piece);
+        session->pixels_left -= piece;
+    } else {
+        piece = MIN(len, session->need - session->have);
+        memcpy(session->buffer + session->have, data, piece);
+        session->have += piece;
+    }
+    if (session->state == HELIX_READ_PIXELS || session->have == session->need) {
+        advance(session);
+    }
+    return piece;
+}
+
+/* One step at least: the carrier has looked at the turn before. What is left it offers again, as session_leave()
+ * resumes input. */
+gsize helix_session_input(HelixChannel *channel, const guint8 *data, gsize len)
+{
+    HelixSession *session = channel->user_data;
+    gsize used = 0;
+
+    helix_session_enter(session);
+    while (used < len && !session->broken && !helix_session_is_blocked(session)) {
+        used += feed(session, data + used, len - used);
+        if (helix_turn_is_over()) {
+            break;
+        }
+    }
+    if (session->broken) {
+        used = len;
+    }
+    session->host->stats.bytes_from_guest += used;
+    if (used && !session->broken) {
+        session->last_input = g_get_monotonic_time();
+    }
+    session->stalled = used < len;
+    helix_session_leave(session);
+    return used;
+}
+
+void helix_session_input_eof(HelixChannel *channel)
+{
+    HelixSession *session = channel->user_data;
+
+    helix_session_enter(session);
+    if (!session->broken && (session->state != HELIX_READ_HEADER || session->have > 0)) {
+        helix_host_log(session->host, "connection %" G_GUINT64_FORMAT " of %s ended inside a message", session->number,
+                       session->peer);
+    }
+    session->eof = TRUE;
+    helix_session_leave(session);
+}

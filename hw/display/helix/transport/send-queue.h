@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * send-queue.h - messages on their way to a guest, and who wants to know when one has left.
+ *
+ * Bounded by its user: a session takes nothing new from a guest while its outbox waits.
+ */
+#ifndef HELIX_OUTBOX_H
+#define HELIX_OUTBOX_H
+
+#include "channel.h"
+
+typedef struct HelixOutbox {
+    GQueue messages;
+    gsize offset;  /* bytes of the first message that were taken */
+    guint64 bytes; /* taken by the carrier in all */
+} HelixOutbox;
+
+/* @sent: the last byte was handed to the transport; else the outbox was cleared before. */
+typedef void (*HelixOutboxLeft)(gpointer data, gboolean sent);
+
+void helix_outbox_init(HelixOutbox *outbox);
+/* Takes @message over. @left may be NULL. */
+void helix_outbox_push(HelixOutbox *outbox, GByteArray *message, HelixOutboxLeft left, gpointer data);
+/* Hand over what the channel takes, until the turn's budget is spent. TRUE: it may take more, so call again in a later
+ * turn. */
+gboolean helix_outbox_flush(HelixOutbox *outbox, HelixChannel *channel);
+/* Nothing more leaves: messages go to @remains, a queue of GByteArray. */
+void helix_outbox_clear(HelixOutbox *outbox, GQueue *remains);
+
+static inline gboolean helix_outbox_is_empty(const HelixOutbox *outbox)
+{
+    return outbox->messages.length == 0;
+}
+
+#endif

@@ -1,0 +1,446 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * unix-socket.c - a channel whose carrier is a stream socket.
+ *
+ * One GSource a socket, on the loop's context. Nothing is buffered on the way out: what the socket does not take stays
+ * with the user, and what close() finds taken is the kernel's to deliver. On the way in one buffer holds what the user
+ * did not consume, and nothing more is read until it did.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+#include <glib-unix.h>
+
+#include "../protocol/error.h"
+#include "../loop/deferred.h"
+#include "unix-socket.h"
+#include "../loop/loop-time.h"
+
+#define BUFFER_SIZE ((gsize)64 * 1024)
+#define DISCARD_LIMIT ((gsize)1024 * 1024)
+
+/*
+ * The kernel's buffer for the rest of a stream whose sender is gone: what a vsock connection holds (256 KiB) fits
+ * behind a full buffer of the usual size. Linux doubles the figure, up to twice net.core.wmem_max.
+ */
+#define LAST_BUFFER_SIZE (256 * 1024)
+
+typedef struct HelixSocket {
+    GSource source; /* first: the socket is its source */
+    HelixChannel channel;
+    HelixLater *later; /* of its context */
+    HelixTask task;    /* waits for a turn that has time; nothing is polled for meanwhile */
+    GIOCondition seen; /* what poll said before */
+    int fd;
+    gpointer tag;        /* of fd in the source; NULL while there is nothing to wait for */
+    GIOCondition wanted; /* what tag waits for */
+    gboolean paused;     /* the user takes no input */
+    gboolean resumed;    /* resume_input() was called inside input() */
+    gboolean want_write; /* the user waits for writable() */
+    gboolean eof;
+    gboolean failed; /* closed() is due */
+    gboolean dispatching;
+    gboolean write_shut;  /* by the user */
+    gboolean read_shut;   /* by the user: it takes no more input */
+    gboolean unread;      /* a write failed: the peer reads no more */
+    gboolean unread_told; /* write_closed() was called */
+    guint8 *buffer;
+    gsize start, end; /* what was read and not yet consumed */
+} HelixSocket;
+
+static HelixSocket *socket_of(HelixChannel *channel)
+{
+    return (HelixSocket *)(gpointer)((guint8 *)channel - offsetof(HelixSocket, channel));
+}
+
+static HelixSocket *socket_of_task(HelixTask *task)
+{
+    return (HelixSocket *)(gpointer)((guint8 *)task - offsetof(HelixSocket, task));
+}
+
+gboolean helix_socket_prepare(int fd, GError **error)
+{
+    int flags = fcntl(fd, F_GETFL);
+
+    if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 || fcntl(fd, F_SETFD, FD_CLOEXEC) < 0) {
+        g_set_error(error, HELIX_ERROR, HELIX_CODE_INTERNAL, "cannot make a socket non-blocking: %s",
+                    g_strerror(errno));
+        return FALSE;
+    }
+#ifdef SO_NOSIGPIPE
+    setsockopt(fd, SOL_SOCKET, SO_NOSIGPIPE, &(int){ 1 }, sizeof(int));
+#endif
+    return TRUE;
+}
+
+/* Wait for what can be acted on only: a hang-up is reported by poll always, so a socket that waits for nothing is not
+ * polled. After end of stream it is, as the hang-up is then the news. */
+static void rearm(HelixSocket *self)
+{
+    gboolean ended = self->eof || self->read_shut;
+    GIOCondition wanted = (self->want_write ? G_IO_OUT : 0) | (!self->paused && !ended ? G_IO_IN : 0);
+    gboolean poll_it = !self->failed && !self->task.link.data && (wanted != 0 || (ended && !self->write_shut));
+
+    if (!poll_it) {
+        if (self->tag) {
+            g_source_remove_unix_fd(&self->source, self->tag);
+            self->tag = NULL;
+        }
+    } else if (self->tag) {
+        if (wanted != self->wanted) { /* each change wakes the loop, from which this is mostly called */
+            g_source_modify_unix_fd(&self->source, self->tag, wanted);
+        }
+    } else {
+        self->tag = g_source_add_unix_fd(&self->source, self->fd, wanted);
+    }
+    self->wanted = wanted;
+}
+
+/* Have it served in a later turn, behind all that wait. */
+static void serve_later(HelixSocket *self)
+{
+    helix_later_add(self->later, &self->task);
+    rearm(self);
+}
+
+/* Have dispatch() called soon, from the loop. */
+static void kick(HelixSocket *self)
+{
+    g_source_set_ready_time(&self->source, 0);
+}
+
+static void fail(HelixSocket *self)
+{
+    self->failed = TRUE;
+    kick(self);
+}
+
+/* ---- carrier ---- */
+
+static gsize carrier_write(HelixChannel *channel, const guint8 *data, gsize len)
+{
+    HelixSocket *self = socket_of(channel);
+    gsize taken = 0;
+
+    while (taken < len && !self->failed && !self->unread) {
+        ssize_t sent = send(self->fd, data + taken, len - taken,
+#ifdef MSG_NOSIGNAL
+                            MSG_NOSIGNAL);
+#else
+                            0);
+#endif
+        if (sent >= 0) {
+            taken += (gsize)sent;
+        } else if (errno == EAGAIN || errno == EWOULDBLOCK || errno == ENOBUFS) {
+            self->want_write = TRUE;
+            break;
+        } else if (errno != EINTR) {
+            self->unread = TRUE; /* what the peer sent before may still be here */
+            self->want_write = FALSE;
+            kick(self);
+        }
+    }
+    rearm(self);
+    return taken;
+}
+
+static void carrier_shutdown_write(HelixChannel *channel)
+{
+    HelixSocket *self = socket_of(channel);
+
+    shutdown(self->fd, SHUT_WR);
+    self->write_shut = TRUE;
+    rearm(self); /* with both directions shut a hang-up is no news: closing is the user's */
+}
+
+/* The peer's next write fails with EPIPE. The reader of what is left may come late, while its sender is gone. */
+static void carrier_shutdown_read(HelixChannel *channel)
+{
+    HelixSocket *self = socket_of(channel);
+    int size = LAST_BUFFER_SIZE;
+
+    shutdown(self->fd, SHUT_RD);
+    setsockopt(self->fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
+    self->read_shut = TRUE;
+    self->start = self->end = 0;
+    rearm(self);
+}
+
+static void carrier_resume_input(HelixChannel *channel)
+{
+    HelixSocket *self = socket_of(channel);
+
+    self->paused = FALSE;
+    self->resumed = TRUE;
+    if (self->start < self->end) {
+        serve_later(self);
+    } else {
+        kick(self);
+    }
+}
+
+static void end(HelixSocket *self)
+{
+    helix_later_remove(self->later, &self->task);
+    g_source_destroy(&self->source);
+    g_source_unref(&self->source);
+}
+
+static void carrier_close(HelixChannel *channel, gboolean abort_it)
+{
+    HelixSocket *self = socket_of(channel);
+
+    if (!abort_it && !self->failed) {
+        gsize discarded = 0;
+        ssize_t got;
+
+        /* Both directions at once: a program that sees the end of stream must not be able to write to nobody. */
+        shutdown(self->fd, SHUT_RDWR);
+        /* Input left unread would turn the end of stream into a reset, which may overtake the last answer. */
+        while (discarded < DISCARD_LIMIT && (got = recv(self->fd, self->buffer, BUFFER_SIZE, 0)) > 0) {
+            discarded += (gsize)got;
+        }
+    }
+    end(self);
+}
+
+static const HelixChannelCarrier socket_carrier = {
+    .write = carrier_write,
+    .shutdown_write = carrier_shutdown_write,
+    .shutdown_read = carrier_shutdown_read,
+    .resume_input = carrier_resume_input,
+    .close = carrier_close,
+};
+
+/* ---- source ---- */
+
+static gboolean user_is_there(const HelixSocket *self)
+{
+    return self->channel.user != NULL;
+}
+
+/* Offer what was read. Returns FALSE if the user took less than all, or is gone. */
+static gboolean offer(HelixSocket *self)
+{
+    gsize used;
+
+    if (self->start == self->end) {
+        return TRUE;
+    }
+    self->resumed = FALSE;
+    used = self->channel.user->input(&self->channel, self->buffer + self->start, self->end - self->start);
+    if (!user_is_there(self) || self->read_shut) {
+        return FALSE;
+    }
+    self->start += used;
+    if (self->start == self->end) {
+        helix_later_remove(self->later, &self->task); /* resumed from inside: there is nothing to wait for */
+        return TRUE;
+    }
+    self->paused = !self->resumed;
+    return FALSE;
+}
+
+/* The peer reads no more. A user that does not care is told of the end once nothing else is to come. */
+static void tell_unread(HelixSocket *self)
+{
+    if (self->unread_told || !user_is_there(self)) {
+        return;
+    }
+    self->unread_told = TRUE;
+    if (self->channel.user->write_closed) {
+        self->channel.user->write_closed(&self->channel);
+    } else {
+        self->failed = TRUE;
+    }
+}
+
+/* End of stream: with the hang-up, if the peer has closed altogether, so that nothing is written to it in between. */
+static void end_input(HelixSocket *self)
+{
+    struct pollfd seen = { .fd = self->fd,
+                           .events = POLLOUT }; /* XNU: POLLIN would see any end of stream as a hang-up */
+    gboolean gone = poll(&seen, 1, 0) > 0 && (seen.revents & POLLHUP);
+
+    self->eof = TRUE;
+    if (gone && !self->write_shut && self->channel.user->write_closed) {
+        tell_unread(self);
+    }
+    if (user_is_there(self)) {
+        self->channel.user->input_eof(&self->channel);
+    }
+}
+
+static void read_input(HelixSocket *self)
+{
+    ssize_t got;
+
+    if (!offer(self)) {
+        return;
+    }
+    do {
+        got = recv(self->fd, self->buffer, BUFFER_SIZE, 0);
+    } while (got < 0 && errno == EINTR);
+
+    if (got > 0) {
+        self->start = 0;
+        self->end = (gsize)got;
+        offer(self);
+    } else if (got == 0) {
+        end_input(self);
+    } else if (errno != EAGAIN && errno != EWOULDBLOCK) {
+        fail(self);
+    }
+}
+
+static void serve(HelixSocket *self)
+{
+    GIOCondition seen = self->seen;
+
+    self->seen = 0;
+    if (!user_is_there(self)) {
+        return; /* attached later, or closed */
+    }
+    if (self->want_write && (seen & (G_IO_OUT | G_IO_ERR | G_IO_HUP))) {
+        self->want_write = FALSE;
+        self->channel.user->writable(&self->channel);
+    }
+    if (self->unread) {
+        tell_unread(self);
+    }
+    if (user_is_there(self) && !self->paused && !self->eof && !self->read_shut) {
+        read_input(self);
+    } else if (user_is_there(self) && (self->eof || self->read_shut) && (seen & (G_IO_ERR | G_IO_HUP))) {
+        self->failed = TRUE; /* nobody is left to read what would be written */
+    }
+    if (user_is_there(self) && self->failed) {
+        const HelixChannelUser *user = self->channel.user;
+
+        self->channel.user = NULL;
+        user->closed(&self->channel);
+        end(self);
+    } else if (user_is_there(self)) {
+        rearm(self);
+    }
+}
+
+/* Not from inside of its own callbacks, where a loop may run. */
+static void serve_once(HelixSocket *self)
+{
+    g_source_ref(&self->source);
+    self->dispatching = TRUE;
+    serve(self);
+    self->dispatching = FALSE;
+    g_source_unref(&self->source);
+}
+
+static void run(HelixTask *task)
+{
+    HelixSocket *self = socket_of_task(task);
+
+    if (self->dispatching) {
+        helix_later_add(self->later, task);
+    } else {
+        serve_once(self);
+    }
+}
+
+/*
+ * The source says that it can recurse, or GLib would take its descriptor out of the loop and put it back around each
+ * call, and wake the loop for an empty turn both times. It does not: a loop inside of a callback of ours passes it
+ * over.
+ */
+static gboolean dispatch(GSource *source, GSourceFunc callback, gpointer data)
+{
+    HelixSocket *self = (HelixSocket *)source;
+    HELIX_TURN_SCOPE;
+
+    if (self->dispatching) {
+        return G_SOURCE_CONTINUE;
+    }
+    g_source_set_ready_time(source, -1);
+    self->seen |= self->tag ? g_source_query_unix_fd(source, self->tag) : 0;
+    if (self->task.link.data || helix_turn_is_over()) {
+        serve_later(self);
+    } else {
+        serve_once(self);
+    }
+    return G_SOURCE_CONTINUE; /* no effect if it was destroyed */
+}
+
+static void finalize(GSource *source)
+{
+    HelixSocket *self = (HelixSocket *)source;
+
+    close(self->fd);
+    helix_later_unref(self->later);
+    g_free(self->buffer);
+    g_free(self->channel.peer);
+}
+
+static GSourceFuncs socket_funcs = { .dispatch = dispatch, .finalize = finalize };
+
+HelixChannel *helix_socket_new(GMainContext *context, int fd, const char *peer)
+{
+    HelixSocket *self = (HelixSocket *)g_source_new(&socket_funcs, sizeof(HelixSocket));
+
+    self->fd = fd;
+    self->later = helix_later_ref(context);
+    self->task.run = run;
+    self->buffer = g_malloc(BUFFER_SIZE);
+    self->channel.carrier = &socket_carrier;
+    self->channel.peer = g_strdup(peer);
+    rearm(self);
+    g_source_set_can_recurse(&self->source, TRUE);
+    g_source_attach(&self->source, context);
+    return &self->channel;
+}
+
+gboolean helix_socket_address(struct sockaddr_un *address, const char *path, GError **error)
+{
+    size_t len = strlen(path);
+
+    memset(address, 0, sizeof *address);
+    address->sun_family = AF_UNIX;
+    if (len == 0 || len >= sizeof address->sun_path) {
+        g_set_error(error, HELIX_ERROR, HELIX_CODE_INVALID,
+                    "the socket path \"%s\" has %zu bytes: 1 to %zu fit a UNIX socket's "
+                    "address",
+                    path, len, sizeof address->sun_path - 1);
+        return FALSE;
+    }
+    memcpy(address->sun_path, path, len);
+    return TRUE;
+}
+
+HelixChannel *helix_socket_connect(GMainContext *context, const char *path, GError **error)
+{
+    g_autofree char *peer = g_strdup_printf("unix %s", path);
+    struct sockaddr_un address;
+    int fd;
+
+    if (!helix_socket_address(&address, path, error)) {
+        return NULL;
+    }
+    fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    if (fd < 0) {
+        g_set_error(error, HELIX_ERROR, HELIX_CODE_INTERNAL, "cannot make a UNIX socket: %s", g_strerror(errno));
+        return NULL;
+    }
+    if (!helix_socket_prepare(fd, error)) {
+        close(fd);
+        return NULL;
+    }
+    /* A UNIX socket connects at once or not at all: EAGAIN is a full backlog, and no event tells of its end. */
+    if (connect(fd, (const struct sockaddr *)&address, sizeof address) < 0) {
+        g_set_error(error, HELIX_ERROR, HELIX_CODE_NOT_FOUND, "cannot connect to %s: %s", path, g_strerror(errno));
+        close(fd);
+        return NULL;
+    }
+    return helix_socket_new(context, fd, peer);
+}
