@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* bare.h - libavcodec's libx264 as one would use it alone, with the settings that encode/x264/encoder-x264.c arrives at. */
+/* bare.h - libavcodec's libx264 as one would use it alone, with the settings that encode/x264/encoder-x264.c arrives
+ * at. */
 #ifndef HELIX_BENCH_BARE_H
 #define HELIX_BENCH_BARE_H
 

@@ -89,7 +89,7 @@ void asker_check_limits(AskerWorld *world)
     const char *at = json;
 
     g_assert_cmpuint(stat_number(json, "streams.now"), <=, world->host->max_streams);
-    g_assert_cmpuint(helix_crew_size(world->host->crew), <=, world->host->max_encoders);
+    g_assert_cmpuint(helix_encode_pool_size(world->host->encode_pool), <=, world->host->max_encoders);
     while ((at = strstr(at, "\"in_flight\":"))) {
         at += strlen("\"in_flight\":");
         g_assert_cmpuint(g_ascii_strtoull(at, NULL, 10), <=, world->max_in_flight);
@@ -135,7 +135,7 @@ static void check_sums(AskerWorld *world)
 
 void asker_world_end(AskerWorld *world)
 {
-    while (helix_crew_size(world->host->crew)) { /* retired threads end by themselves */
+    while (helix_encode_pool_size(world->host->encode_pool)) { /* retired threads end by themselves */
         g_main_context_iteration(NULL, TRUE);
     }
     check_sums(world);

@@ -3,8 +3,8 @@
  * client.h - a guest's end of the protocol, for tests: blocking, with time limits, and able to send what no guest
  * should.
  *
- * Needs GLib, protocol/helix-wire.h and protocol/bytes.h only and shares no code with the host, so that both could not be wrong
- * together.
+ * Needs GLib, protocol/helix-wire.h and protocol/bytes.h only and shares no code with the host, so that both could not
+ * be wrong together.
  */
 #ifndef HELIX_TEST_CLIENT_H
 #define HELIX_TEST_CLIENT_H

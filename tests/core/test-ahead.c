@@ -3,7 +3,7 @@
  * test-ahead.c - pictures for an encoder that wants NV12: converted, the next one while the encoder has another, and
  * counted.
  *
- * The linker puts a function of the test's in the place of helix_ahead_begin(), which counts who called it.
+ * The linker puts a function of the test's in the place of helix_pre_convert_begin(), which counts who called it.
  */
 #include <string.h>
 
@@ -55,20 +55,20 @@ static void wait_until(const gboolean *what)
 
 static void (*before_loop_begins)(HelixSurfacePool *pool); /* NULL, or the test's */
 
-HelixAhead *__real_helix_ahead_begin(HelixSurface *surface, guint32 width, guint32 height, HelixSurfacePool *pool,
-                                     guint helpers);
-HelixAhead *__wrap_helix_ahead_begin(HelixSurface *surface, guint32 width, guint32 height, HelixSurfacePool *pool,
-                                     guint helpers);
+HelixPreConvert *__real_helix_pre_convert_begin(HelixSurface *surface, guint32 width, guint32 height, HelixSurfacePool *pool,
+                                          guint helpers);
+HelixPreConvert *__wrap_helix_pre_convert_begin(HelixSurface *surface, guint32 width, guint32 height, HelixSurfacePool *pool,
+                                          guint helpers);
 
-HelixAhead *__wrap_helix_ahead_begin(HelixSurface *surface, guint32 width, guint32 height, HelixSurfacePool *pool,
-                                     guint helpers)
+HelixPreConvert *__wrap_helix_pre_convert_begin(HelixSurface *surface, guint32 width, guint32 height, HelixSurfacePool *pool,
+                                          guint helpers)
 {
-    HelixAhead *ahead;
+    HelixPreConvert *ahead;
 
     if (before_loop_begins && g_thread_self() == loop_thread) {
         before_loop_begins(pool);
     }
-    ahead = __real_helix_ahead_begin(surface, width, height, pool, helpers);
+    ahead = __real_helix_pre_convert_begin(surface, width, height, pool, helpers);
     if (ahead && g_thread_self() == loop_thread) {
         g_atomic_int_inc(&begun_by_loop);
     } else if (ahead) {
@@ -162,15 +162,15 @@ static void assert_seen(const HelixSurface *surface)
 /* ---- the worker ---- */
 
 typedef struct World {
-    HelixCrew *crew;
-    HelixWorker *worker;
+    HelixEncodePool *crew;
+    HelixEncodeThread *worker;
     HelixSurfacePool *pool;
     guint done;
     guint64 cpu_bytes; /* of the last picture */
     guint refused;     /* pictures */
 } World;
 
-static void on_done(gpointer owner, gpointer tag, HelixWorkerResult *result)
+static void on_done(gpointer owner, gpointer tag, HelixEncodeResult *result)
 {
     World *world = owner;
 
@@ -186,8 +186,8 @@ static void world_begin(World *world)
 {
     GError *error = NULL;
 
-    *world = (World){ .crew = helix_crew_new(NULL), .pool = helix_surface_pool_new(0) };
-    world->worker = helix_worker_new(world->crew, &test_class, FALSE, on_done, world, &error);
+    *world = (World){ .crew = helix_encode_pool_new(NULL), .pool = helix_surface_pool_new(0) };
+    world->worker = helix_encode_thread_new(world->crew, &test_class, FALSE, on_done, world, &error);
     g_assert_no_error(error);
     begun_by_loop = begun_by_worker = 0;
     hold = hold_conversion = closed = fail = FALSE;
@@ -196,7 +196,7 @@ static void world_begin(World *world)
 
 static void encode(World *world, HelixSurface *surface)
 {
-    helix_worker_encode(world->worker, surface, 0, FALSE, NULL);
+    helix_encode_thread_encode(world->worker, surface, 0, FALSE, NULL);
 }
 
 static void wait_for(World *world, guint done)
@@ -209,7 +209,7 @@ static void wait_for(World *world, guint done)
 static void world_end(World *world)
 {
     g_assert_cmpuint(world->refused, ==, 0);
-    helix_crew_free(world->crew);
+    helix_encode_pool_free(world->crew);
     g_assert_cmpuint(helix_surface_pool_bytes(world->pool), ==, 0);
     helix_surface_pool_unref(world->pool);
 }
@@ -306,7 +306,7 @@ static void test_retired(void)
     g_assert_cmpuint(begun_by_loop, ==, 1);
     helix_surface_unref(surface[0]);
     helix_surface_unref(surface[1]);
-    helix_worker_retire(world.worker);
+    helix_encode_thread_retire(world.worker);
     set_flag(&hold, FALSE);
     world_end(&world);
     g_assert_cmpuint(world.done, ==, 0);
@@ -325,7 +325,7 @@ static void test_other(void)
     encode(&world, small);
     wait_for(&world, 1);
     g_assert_cmphex(seen_fourcc, ==, HELIX_FORMAT_XR24);
-    helix_worker_configure(world.worker, &scaled, NULL);
+    helix_encode_thread_configure(world.worker, &scaled, NULL);
     encode(&world, large);
     wait_for(&world, 3);
     g_assert_cmphex(seen_fourcc, ==, HELIX_FORMAT_XR24);
@@ -344,12 +344,12 @@ static void test_counted(void)
 
     world_begin(&world);
     surface = picture(world.pool, WIDTH + 2, HEIGHT, 1);
-    helix_crew_set_limit(world.crew, bytes - 1);
+    helix_encode_pool_set_limit(world.crew, bytes - 1);
     encode(&world, surface);
     wait_for(&world, 1);
     g_assert_cmpuint(world.refused, ==, 1);
     world.refused = 0;
-    helix_crew_set_limit(world.crew, bytes);
+    helix_encode_pool_set_limit(world.crew, bytes);
     encode(&world, surface);
     wait_for(&world, 2);
     helix_surface_unref(surface);
@@ -357,7 +357,7 @@ static void test_counted(void)
 }
 
 static HelixSurfacePool *converted;
-static HelixCrew *closing;
+static HelixEncodePool *closing;
 
 static void note_pool(HelixSurfacePool *pool)
 {
@@ -401,7 +401,7 @@ static void close_it(HelixSurfacePool *pool)
     converted = pool;
     set_flag(&hold, FALSE);
     wait_until(&closed);
-    helix_crew_set_limit(closing, 1);
+    helix_encode_pool_set_limit(closing, 1);
 }
 
 /* Nothing that is not counted any more stays. */

@@ -309,7 +309,7 @@ static gint64 tick(void)
 /* The last connection ends with pictures of 192 MiB idle: no turn frees more than the looks that its budget has. */
 static void test_host(void)
 {
-    const gsize most = (HELIX_TURN_BUDGET_US / 500 + 2) * HELIX_SURFACE_PIECE;
+    const gsize most = (HELIX_LOOP_BUDGET_US / 500 + 2) * HELIX_SURFACE_PIECE;
     HelixHost *host;
     HelixSurface *surfaces[6];
     Gallery gallery = { 0 };
@@ -328,8 +328,8 @@ static void test_host(void)
     for (guint i = 0; i < G_N_ELEMENTS(surfaces); i++) {
         helix_surface_unref(surfaces[i]);
     }
-    helix_turn_next();
-    helix_turn_set_clock(tick);
+    helix_loop_next_iteration();
+    helix_loop_set_clock(tick);
     freed_since();
     line_free(line);
     g_assert_cmpuint(freed_since(), <=, most);
@@ -342,7 +342,7 @@ static void test_host(void)
         all += turn;
     }
     g_assert_cmpuint(helix_surface_pool_bytes(host->pool), ==, 0);
-    helix_turn_set_clock(NULL);
+    helix_loop_set_clock(NULL);
     watched = NULL;
     helix_host_free(host);
     wait_until_free();

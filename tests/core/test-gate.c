@@ -100,9 +100,9 @@ static gpointer play(gpointer data)
         player->inside = FALSE;
         g_mutex_unlock(&lock);
         if (command == ENTER) {
-            helix_gate_enter();
+            helix_scheduler_enter();
         } else {
-            helix_gate_leave();
+            helix_scheduler_leave();
         }
         count_inside(player, command == ENTER);
     } while (command != END);

@@ -24,7 +24,7 @@ static void count(gpointer data, guint i)
 
 static void share(gint *done)
 {
-    helix_share_end(helix_share_begin(count, done, PARTS, PARTS));
+    helix_parallel_for_end(helix_parallel_for_begin(count, done, PARTS, PARTS));
 }
 
 static void share_often(void)
@@ -48,23 +48,23 @@ static void test_helped(void)
 static void test_begun(void)
 {
     gint done[PARTS] = { 0 };
-    HelixShared *shared;
+    HelixParallelFor *shared;
 
     if (g_get_num_processors() < 2) {
         g_test_skip("there is one processor");
         return;
     }
-    shared = helix_share_begin(count, done, PARTS, 1);
+    shared = helix_parallel_for_begin(count, done, PARTS, 1);
     for (guint i = 0; i < PARTS; i++) {
         while (g_atomic_int_get(&done[i]) == 0) {
             g_usleep(100); /* the test's timeout is the limit */
         }
     }
-    helix_share_end(shared);
+    helix_parallel_for_end(shared);
     for (guint i = 0; i < PARTS; i++) {
         g_assert_cmpint(g_atomic_int_get(&done[i]), ==, 1);
     }
-    helix_share_end(helix_share_begin(count, done, PARTS, 0));
+    helix_parallel_for_end(helix_parallel_for_begin(count, done, PARTS, 0));
     for (guint i = 0; i < PARTS; i++) {
         g_assert_cmpint(g_atomic_int_get(&done[i]), ==, 2);
     }

@@ -123,21 +123,21 @@ static void test_turns(void)
     guint64 turns, blocked, cpu;
     const char *text;
 
-    helix_turn_next();
-    helix_turn_enter();
-    helix_turn_enter();
+    helix_loop_next_iteration();
+    helix_loop_enter();
+    helix_loop_enter();
     for (gint64 end = g_get_monotonic_time() + 5000; g_get_monotonic_time() < end;) {
     }
-    helix_turn_leave();
-    helix_turn_pause();
+    helix_loop_leave();
+    helix_loop_pause();
     g_usleep(50000);
-    helix_turn_resume();
+    helix_loop_resume();
     g_usleep(10000);
-    g_assert_cmpint(helix_turn_spent_us(), >=, 15000);
-    helix_turn_leave();
-    helix_turn_next();
-    helix_turn_next();
-    helix_turn_append_json(json);
+    g_assert_cmpint(helix_loop_spent_us(), >=, 15000);
+    helix_loop_leave();
+    helix_loop_next_iteration();
+    helix_loop_next_iteration();
+    helix_loop_append_json(json);
     text = strstr(json->str, "\"cpu\":{\"count\":");
     g_assert_nonnull(text);
     turns = g_ascii_strtoull(text + strlen("\"cpu\":{\"count\":"), NULL, 10);

@@ -89,7 +89,7 @@ static void test_chosen(void)
 
 /* ---- all threads ---- */
 
-static void done(gpointer owner, gpointer tag, HelixWorkerResult *result)
+static void done(gpointer owner, gpointer tag, HelixEncodeResult *result)
 {
     g_assert_no_error(result->error);
     (*(guint *)owner)++;
@@ -148,22 +148,22 @@ static void check_tasks(gboolean coding, guint least)
 static void check_all(const HelixEncoderClass *klass)
 {
     guint answers = 0, helpers = MIN(g_get_num_processors() - 1, 1u);
-    HelixCrew *crew = helix_crew_new(NULL);
+    HelixEncodePool *crew = helix_encode_pool_new(NULL);
     HelixSurfacePool *pool = helix_surface_pool_new(0);
     HelixSurface *surface = helix_surface_pool_take(pool, HELIX_FORMAT_XR24, 1280, 720, NULL);
-    HelixWorker *worker = helix_worker_new(crew, klass, FALSE, done, &answers, NULL);
+    HelixEncodeThread *worker = helix_encode_thread_new(crew, klass, FALSE, done, &answers, NULL);
 
     g_assert_nonnull(surface);
     g_assert_nonnull(worker);
     memset(surface->data, 0, surface->size);
-    helix_share_end(helix_share_begin(nothing, NULL, 4, 3)); /* its helpers are there from now on */
-    helix_worker_encode(worker, surface, 0, FALSE, NULL);
+    helix_parallel_for_end(helix_parallel_for_begin(nothing, NULL, 4, 3)); /* its helpers are there from now on */
+    helix_encode_thread_encode(worker, surface, 0, FALSE, NULL);
     while (answers == 0) {
         g_main_context_iteration(NULL, TRUE);
     }
     check_tasks(klass->on_cpu, 1 + helpers);
-    helix_worker_retire(worker);
-    helix_crew_free(crew);
+    helix_encode_thread_retire(worker);
+    helix_encode_pool_free(crew);
     helix_surface_unref(surface);
     helix_surface_pool_unref(pool);
 }

@@ -20,7 +20,7 @@
 
 #define TICK_NS G_GINT64_CONSTANT(100000)
 #define MOST \
-    (HELIX_TURN_BUDGET_US / 100 + 5u) /* steps in a turn: one a look, and one more for each who may take one \
+    (HELIX_LOOP_BUDGET_US / 100 + 5u) /* steps in a turn: one a look, and one more for each who may take one \
                                        */
 #define PLENTY 300u                   /* of what is asked for: more than ten turns of it */
 #define BAD (GALLERY_LAST + 1)        /* a resource whose look-up fails */
@@ -35,7 +35,7 @@ static gint64 tick(void)
 /* Time is up whenever somebody looks. */
 static gint64 leap(void)
 {
-    return now_ns += 2 * HELIX_TURN_BUDGET_US * G_GINT64_CONSTANT(1000);
+    return now_ns += 2 * HELIX_LOOP_BUDGET_US * G_GINT64_CONSTANT(1000);
 }
 
 typedef struct World {
@@ -54,14 +54,14 @@ static void world_begin(World *world, HelixHostConfig *config)
     config->max_in_flight = 64;
     world->host = helix_host_new(config, &error);
     g_assert_no_error(error);
-    helix_turn_next();
-    helix_turn_set_clock(tick);
+    helix_loop_next_iteration();
+    helix_loop_set_clock(tick);
 }
 
 static void world_end(World *world)
 {
     scripted_hold(FALSE);
-    helix_turn_set_clock(NULL);
+    helix_loop_set_clock(NULL);
     helix_host_free(world->host);
     world->gallery.closed = TRUE;
     while (world->gallery.waiting.length) {
@@ -137,9 +137,9 @@ static void ask_frame(Line *line, guint16 session, guint32 resource, gint64 pts)
 /* A turn of the loop; what the carrier has to offer comes first in it. */
 static void turn(Line *line)
 {
-    helix_turn_next();
+    helix_loop_next_iteration();
     if (line && line_can_offer(line)) {
-        HELIX_TURN_SCOPE;
+        HELIX_LOOP_SCOPE;
 
         line_offer(line, G_MAXSIZE);
     }
@@ -149,12 +149,12 @@ static void turn(Line *line)
 /* All of it, in a turn that has time for it. */
 static void take_in(Line *line)
 {
-    helix_turn_set_clock(NULL);
+    helix_loop_set_clock(NULL);
     while (line_can_offer(line)) {
         turn(line);
     }
-    helix_turn_next();
-    helix_turn_set_clock(tick);
+    helix_loop_next_iteration();
+    helix_loop_set_clock(tick);
 }
 
 /* Turns, until @n answers are there; none has more than MOST of them, and it takes more than a few. */
@@ -181,7 +181,7 @@ static GArray *answers_new(void)
 
 typedef struct Counted {
     HelixTask task;
-    HelixLater *later;
+    HelixDeferredQueue *later;
     guint runs, again; /* times that it adds itself when it runs */
     GArray *order;     /* of numbers, shared */
     guint number;
@@ -195,24 +195,24 @@ static void count(HelixTask *task)
     g_array_append_val(counted->order, counted->number);
     if (counted->again > 0) {
         counted->again--;
-        helix_later_add(counted->later, task);
+        helix_deferred_add(counted->later, task);
     }
 }
 
 /* In order, each once a turn, one at least when the turn is over before they come, and none that was removed. */
 static void test_queue(void)
 {
-    HelixLater *later = helix_later_ref(NULL);
+    HelixDeferredQueue *later = helix_deferred_ref(NULL);
     g_autoptr(GArray) order = g_array_new(FALSE, FALSE, sizeof(guint));
     Counted tasks[4];
 
     for (guint i = 0; i < 4; i++) {
         tasks[i] = (Counted){ .task.run = count, .later = later, .order = order, .number = i };
-        helix_later_add(later, &tasks[i].task);
-        helix_later_add(later, &tasks[i].task);
+        helix_deferred_add(later, &tasks[i].task);
+        helix_deferred_add(later, &tasks[i].task);
     }
     tasks[0].again = 1;
-    helix_later_remove(later, &tasks[2].task);
+    helix_deferred_remove(later, &tasks[2].task);
     g_main_context_iteration(NULL, FALSE);
     g_assert_cmpuint(order->len, ==, 3);
     g_main_context_iteration(NULL, FALSE);
@@ -221,16 +221,16 @@ static void test_queue(void)
         g_assert_cmpuint(g_array_index(order, guint, i), ==, ((guint[]){ 0, 1, 3, 0 })[i]);
     }
     g_assert_false(g_main_context_iteration(NULL, FALSE));
-    helix_turn_set_clock(leap);
+    helix_loop_set_clock(leap);
     for (guint i = 0; i < 4; i++) {
-        helix_later_add(later, &tasks[i].task);
+        helix_deferred_add(later, &tasks[i].task);
     }
     for (guint i = 1; i <= 4; i++) {
         g_main_context_iteration(NULL, FALSE);
         g_assert_cmpuint(order->len, ==, 4 + i);
     }
-    helix_turn_set_clock(NULL);
-    helix_later_unref(later);
+    helix_loop_set_clock(NULL);
+    helix_deferred_unref(later);
 }
 
 /* There is progress all the same. */
@@ -243,7 +243,7 @@ static void test_no_time_at_all(void)
     world_begin(&world, &(HelixHostConfig){ 0 });
     line = line_new(world.host, 0);
     line->window = G_MAXSIZE;
-    helix_turn_set_clock(leap);
+    helix_loop_set_clock(leap);
     for (guint i = 0; i < PLENTY; i++) {
         ask_frame(line, (guint16)(i % 3), i % 2 ? BAD : 0, i);
         ask_ping(line, i);
@@ -468,9 +468,9 @@ static void test_outbox(void)
     for (guint i = 0; i < 100; i++) {
         turn(line);
     }
-    helix_turn_next();
+    helix_loop_next_iteration();
     {
-        HELIX_TURN_SCOPE;
+        HELIX_LOOP_SCOPE;
 
         line_open(line, G_MAXINT);
     }
@@ -589,7 +589,7 @@ static void test_lost_gpu(void)
     Line *line;
 
     world_begin(&world, &(HelixHostConfig){ 0 });
-    helix_turn_set_clock(NULL);
+    helix_loop_set_clock(NULL);
     line = line_new(world.host, 0);
     line->window = G_MAXSIZE;
     ask_frame(line, 0, 1, 0);
@@ -685,7 +685,7 @@ static void test_stalls(void)
     while (ended < N) {
         guint before = ended;
 
-        helix_turn_next();
+        helix_loop_next_iteration();
         g_main_context_iteration(NULL, TRUE);
         ended = 0;
         for (guint i = 0; i < N; i++) {

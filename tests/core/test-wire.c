@@ -116,16 +116,16 @@ static void check_pixels(guint32 fourcc, guint32 width, guint32 height, guint32 
     g_autofree guint8 *wire = g_malloc(size + excess);
     HelixSurfacePool *pool = helix_surface_pool_new(0);
     g_autoptr(HelixSurface) surface = NULL;
-    HelixPixelSink sink;
+    HelixPixelUpload sink;
 
     for (gsize i = 0; i < size + excess; i++) {
         wire[i] = (guint8)g_test_rand_int();
     }
-    g_assert_true(helix_pixel_sink_start(&sink, pool, &picture, size + excess, NULL));
+    g_assert_true(helix_pixel_upload_start(&sink, pool, &picture, size + excess, NULL));
     for (gsize at = 0; at < size + excess; at += piece) {
-        helix_pixel_sink_feed(&sink, wire + at, MIN(piece, size + excess - at));
+        helix_pixel_upload_feed(&sink, wire + at, MIN(piece, size + excess - at));
     }
-    surface = helix_pixel_sink_finish(&sink);
+    surface = helix_pixel_upload_finish(&sink);
     for (guint32 y = 0; y < height; y++) {
         gsize len = fourcc == HELIX_FORMAT_NV12 ? width : width * 4;
 
@@ -162,12 +162,12 @@ static void test_pixels_refused(void)
     const HelixPicture picture = { .width = 8, .height = 2, .fourcc = HELIX_FORMAT_XR24, .stride = 32 };
     HelixSurfacePool *pool = helix_surface_pool_new(0);
     g_autoptr(GError) error = NULL;
-    HelixPixelSink sink;
+    HelixPixelUpload sink;
 
-    g_assert_false(helix_pixel_sink_start(&sink, pool, &picture, 63, &error));
+    g_assert_false(helix_pixel_upload_start(&sink, pool, &picture, 63, &error));
     g_assert_error(error, HELIX_ERROR, HELIX_CODE_GEOMETRY);
-    helix_pixel_sink_feed(&sink, (const guint8 *)"skipped", 7);
-    g_assert_null(helix_pixel_sink_finish(&sink));
+    helix_pixel_upload_feed(&sink, (const guint8 *)"skipped", 7);
+    g_assert_null(helix_pixel_upload_finish(&sink));
     helix_surface_pool_unref(pool);
 }
 

@@ -27,16 +27,16 @@ gpointer __wrap_g_thread_join(GThread *thread)
     return __real_g_thread_join(thread);
 }
 
-static void on_done(gpointer owner, gpointer tag, HelixWorkerResult *result)
+static void on_done(gpointer owner, gpointer tag, HelixEncodeResult *result)
 {
     g_assert_no_error(result->error);
     (*(guint *)owner)++;
 }
 
 /* The loop until @crew has @size threads. */
-static void wait_for_size(const HelixCrew *crew, guint size)
+static void wait_for_size(const HelixEncodePool *crew, guint size)
 {
-    while (helix_crew_size(crew) > size) {
+    while (helix_encode_pool_size(crew) > size) {
         g_main_context_iteration(NULL, TRUE);
     }
 }
@@ -47,8 +47,8 @@ static void run(gboolean one_hangs)
     const HelixEncoderClass *klass = scripted_wrap(&helix_encoder_null);
     HelixSurfacePool *pool = helix_surface_pool_new(0);
     HelixSurface *surface = helix_surface_pool_take(pool, HELIX_FORMAT_XR24, 64, 64, NULL);
-    HelixWorker *workers[N_WORKERS], *hanging = NULL;
-    HelixCrew *crew = helix_crew_new(NULL);
+    HelixEncodeThread *workers[N_WORKERS], *hanging = NULL;
+    HelixEncodePool *crew = helix_encode_pool_new(NULL);
     guint answers = 0;
 
     memset(surface->data, 0, surface->size);
@@ -56,23 +56,23 @@ static void run(gboolean one_hangs)
     loop_thread = g_thread_self();
     if (one_hangs) {
         scripted_hold(TRUE);
-        hanging = helix_worker_new(crew, klass, FALSE, on_done, &answers, NULL);
-        helix_worker_encode(hanging, surface, 0, FALSE, NULL);
+        hanging = helix_encode_thread_new(crew, klass, FALSE, on_done, &answers, NULL);
+        helix_encode_thread_encode(hanging, surface, 0, FALSE, NULL);
         g_assert_true(scripted_wait_begun(1));
-        helix_worker_retire(hanging);
+        helix_encode_thread_retire(hanging);
     }
     for (guint i = 0; i < N_WORKERS; i++) {
-        workers[i] = helix_worker_new(crew, klass, FALSE, on_done, &answers, NULL);
+        workers[i] = helix_encode_thread_new(crew, klass, FALSE, on_done, &answers, NULL);
         g_assert_nonnull(workers[i]);
         if (!one_hangs) {
-            helix_worker_encode(workers[i], surface, 0, FALSE, NULL);
+            helix_encode_thread_encode(workers[i], surface, 0, FALSE, NULL);
         }
     }
     while (!one_hangs && answers < N_WORKERS) {
         g_main_context_iteration(NULL, TRUE);
     }
     for (guint i = 0; i < N_WORKERS; i++) {
-        helix_worker_retire(workers[i]);
+        helix_encode_thread_retire(workers[i]);
     }
     wait_for_size(crew, one_hangs);
     g_assert_cmpuint(g_atomic_int_get(&joined_by_threads), ==, N_WORKERS - 1);
@@ -82,7 +82,7 @@ static void run(gboolean one_hangs)
         g_assert_cmpuint(g_atomic_int_get(&joined_by_threads), ==, N_WORKERS);
     }
     g_assert_cmpuint(joined_by_loop, ==, 0);
-    helix_crew_free(crew);
+    helix_encode_pool_free(crew);
     g_assert_cmpuint(joined_by_loop, ==, 1);
     loop_thread = NULL;
     helix_surface_unref(surface);
@@ -110,15 +110,15 @@ static void test_hangs(void)
 static void test_freed(void)
 {
     Resources before = resources_now();
-    HelixCrew *crew = helix_crew_new(NULL);
+    HelixEncodePool *crew = helix_encode_pool_new(NULL);
     guint answers = 0;
 
     for (guint i = 0; i < N_WORKERS; i++) {
-        g_assert_nonnull(helix_worker_new(crew, &helix_encoder_null, FALSE, on_done, &answers, NULL));
+        g_assert_nonnull(helix_encode_thread_new(crew, &helix_encoder_null, FALSE, on_done, &answers, NULL));
     }
-    helix_crew_free(crew);
-    crew = helix_crew_new(NULL); /* without a worker at all */
-    helix_crew_free(crew);
+    helix_encode_pool_free(crew);
+    crew = helix_encode_pool_new(NULL); /* without a worker at all */
+    helix_encode_pool_free(crew);
     resources_expect(&before);
 }
 

@@ -50,20 +50,20 @@ static void config_request(const guint8 *payload, gsize len)
 static void pixels(const HelixPicture *picture, guint64 announced, Input *rest)
 {
     HelixSurfacePool *pool = helix_surface_pool_new(1);
-    HelixPixelSink sink;
+    HelixPixelUpload sink;
     GError *error = NULL;
     gboolean ok;
 
     helix_surface_pool_set_limit(pool, 1 << 22);
-    ok = helix_pixel_sink_start(&sink, pool, picture, announced, &error);
+    ok = helix_pixel_upload_start(&sink, pool, picture, announced, &error);
     check_error(ok, error);
     while (rest->size) {
         gsize len;
         g_autofree guint8 *piece = input_bytes(rest, 1 + input_u8(rest), &len);
 
-        helix_pixel_sink_feed(&sink, piece, len);
+        helix_pixel_upload_feed(&sink, piece, len);
     }
-    helix_surface_unref(helix_pixel_sink_finish(&sink));
+    helix_surface_unref(helix_pixel_upload_finish(&sink));
     g_assert_cmpuint(helix_surface_pool_bytes(pool), <=, 1 << 22);
     helix_surface_pool_unref(pool);
 }

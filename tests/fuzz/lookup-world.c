@@ -83,13 +83,13 @@ void helix_measure_looked_up(uint32_t id)
 }
 
 /* The linker puts these two in the place of the real ones: the clock, and the hint that a guest can make useless. */
-gint64 __wrap_helix_turn_spent_us(void);
+gint64 __wrap_helix_loop_spent_us(void);
 uint64_t __wrap_helix_pages_hash(const HelixResource *resource);
 uint64_t __real_helix_pages_hash(const HelixResource *resource);
 
-gint64 __wrap_helix_turn_spent_us(void)
+gint64 __wrap_helix_loop_spent_us(void)
 {
-    return world.spent ? HELIX_TURN_BUDGET_US : 0;
+    return world.spent ? HELIX_LOOP_BUDGET_US : 0;
 }
 
 uint64_t __wrap_helix_pages_hash(const HelixResource *resource)

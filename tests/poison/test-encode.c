@@ -36,9 +36,9 @@ static HelixSurface *receive(HelixSurfacePool *pool, const Case *c, guint n)
     guint32 row = c->fourcc == HELIX_FORMAT_NV12 ? even(c->width) : c->width * 4;
     HelixPicture picture = { .width = c->width, .height = c->height, .fourcc = c->fourcc, .stride = row + 12 };
     gsize size = helix_picture_size(c->fourcc, c->width, c->height, picture.stride, NULL);
-    HelixPixelSink sink;
+    HelixPixelUpload sink;
 
-    g_assert_true(helix_pixel_sink_start(&sink, pool, &picture, size, NULL));
+    g_assert_true(helix_pixel_upload_start(&sink, pool, &picture, size, NULL));
     for (gsize at = 0; at < size;) {
         guint8 bytes[517];
         gsize piece = MIN(size - at, sizeof bytes);
@@ -46,10 +46,10 @@ static HelixSurface *receive(HelixSurfacePool *pool, const Case *c, guint n)
         for (gsize i = 0; i < piece; i++) {
             bytes[i] = (guint8)(((at + i) * 2654435761u + n * 97) >> 9);
         }
-        helix_pixel_sink_feed(&sink, bytes, piece);
+        helix_pixel_upload_feed(&sink, bytes, piece);
         at += piece;
     }
-    return helix_pixel_sink_finish(&sink);
+    return helix_pixel_upload_finish(&sink);
 }
 
 /* ---- what an encoder is handed ---- */
@@ -127,10 +127,10 @@ static void run_ahead(PoisonSeen *seen, gconstpointer data)
 
     for (guint n = 0; n < N_PICTURES; n++) {
         g_autoptr(HelixSurface) surface = receive(pool, c, n);
-        HelixAhead *ahead = helix_ahead_begin(surface, c->coded_width, c->coded_height, converted, 1);
+        HelixPreConvert *ahead = helix_pre_convert_begin(surface, c->coded_width, c->coded_height, converted, 1);
 
         if (ahead) {
-            g_autoptr(HelixSurface) nv12 = helix_ahead_end(ahead);
+            g_autoptr(HelixSurface) nv12 = helix_pre_convert_end(ahead);
 
             poison_see_surface(seen, nv12);
         } else { /* a processor without the instructions */

@@ -45,10 +45,10 @@ static Answer resolve(const HelixPicture *picture)
 {
     Answer answer = { .done = false };
 
-    helix_turn_next();
+    helix_loop_next_iteration();
     helix_resource_resolver.resolve(&gpu, picture, pool, take_answer, &answer);
     while (!answer.done) {
-        helix_turn_next();
+        helix_loop_next_iteration();
         g_main_context_iteration(NULL, TRUE);
     }
     return answer;
@@ -169,7 +169,7 @@ static gint64 leap_ns;
 /* A turn is over whenever somebody looks. */
 static gint64 leap(void)
 {
-    return leap_ns += 2 * HELIX_TURN_BUDGET_US * G_GINT64_CONSTANT(1000);
+    return leap_ns += 2 * HELIX_LOOP_BUDGET_US * G_GINT64_CONSTANT(1000);
 }
 
 static void count_answer(void *data, bool good)
@@ -207,15 +207,15 @@ static void test_answers(void)
     while (__atomic_load_n(&to[N_ORDERS - 1][0], __ATOMIC_RELAXED) != pixels[0]) { /* all others are read by then */
         g_usleep(1000);
     }
-    helix_turn_set_clock(leap);
+    helix_loop_set_clock(leap);
     while (answered < N_ORDERS) {
         guint before = answered;
 
-        helix_turn_next();
+        helix_loop_next_iteration();
         g_main_context_iteration(NULL, TRUE);
         g_assert_cmpuint(answered - before, <=, 1);
     }
-    helix_turn_set_clock(NULL);
+    helix_loop_set_clock(NULL);
     virgl_world_destroy(&gpu, &entry);
 }
 

@@ -138,10 +138,10 @@ static void test_fence(void)
  */
 static void answer_slowly(gpointer data, HelixSurface *surface, GError *error)
 {
-    gint64 spent = helix_turn_spent_us();
+    gint64 spent = helix_loop_spent_us();
 
     g_usleep(2000);
-    g_assert_cmpint(helix_turn_spent_us() - spent, >=, 1000);
+    g_assert_cmpint(helix_loop_spent_us() - spent, >=, 1000);
     gpu_take_answer(data, surface, error);
 }
 
@@ -170,7 +170,7 @@ static gint64 leap_ns;
 /* A turn is over whenever somebody looks. */
 static gint64 leap(void)
 {
-    return leap_ns += 2 * HELIX_TURN_BUDGET_US * G_GINT64_CONSTANT(1000);
+    return leap_ns += 2 * HELIX_LOOP_BUDGET_US * G_GINT64_CONSTANT(1000);
 }
 
 static guint count_done(const GpuAnswer *answers, guint n)
@@ -198,16 +198,16 @@ static void test_answers_in_turns(void)
         g_assert_true(gpu_copy(copier, &texture, &picture, &answers[i], NULL));
     }
     glFinish();
-    helix_turn_set_clock(leap);
+    helix_loop_set_clock(leap);
     while (done < N) {
         guint before = done;
 
-        helix_turn_next();
+        helix_loop_next_iteration();
         g_main_context_iteration(NULL, TRUE);
         done = count_done(answers, N);
         g_assert_cmpuint(done - before, <=, 1);
     }
-    helix_turn_set_clock(NULL);
+    helix_loop_set_clock(NULL);
     for (guint i = 0; i < N; i++) {
         gpu_check_exact(answers[i].surface, 1, 0, 0, WIDTH, HEIGHT);
         helix_surface_unref(answers[i].surface);

@@ -220,7 +220,7 @@ static void test_open_at_once(void)
     rig_close(encoder);
 }
 
-static void not_called(gpointer owner, gpointer tag, HelixWorkerResult *result)
+static void not_called(gpointer owner, gpointer tag, HelixEncodeResult *result)
 {
     g_assert_not_reached();
 }
@@ -240,17 +240,18 @@ static void test_exit(void)
 {
     gint count = 0;
     GLogFunc before = g_log_set_default_handler(count_new_sessions, &count);
-    HelixCrew *crew = helix_crew_new(NULL);
-    HelixWorker *worker = helix_worker_new(crew, &helix_encoder_videotoolbox, FALSE, not_called, &worker, NULL);
+    HelixEncodePool *crew = helix_encode_pool_new(NULL);
+    HelixEncodeThread *worker = helix_encode_thread_new(crew, &helix_encoder_videotoolbox, FALSE, not_called, &worker,
+                                                        NULL);
     HelixSurface *surface = rig_memory_surface(WIDTH, HEIGHT, 0);
 
     double_vt_hang(DOUBLE_VT_HANG_ENCODE);
-    helix_worker_encode(worker, surface, 0, FALSE, NULL);
+    helix_encode_thread_encode(worker, surface, 0, FALSE, NULL);
     helix_surface_unref(surface);
     while (!double_vt_hangs()) {
         g_usleep(1000);
     }
-    helix_crew_free(crew);
+    helix_encode_pool_free(crew);
     g_log_set_default_handler(before, NULL);
     g_assert_cmpint(count, ==, 1);
     g_assert_cmpuint(helix_vt_sessions_hung(), ==, 1);

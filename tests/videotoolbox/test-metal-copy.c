@@ -88,7 +88,7 @@ static void wait_done(id commands)
 }
 
 /* Every pixel of @slot is picture @index's from @source on. */
-static void check_exact(const HelixSlot *slot, guint index, HelixRect source)
+static void check_exact(const HelixPooledIOSurface *slot, guint index, HelixRect source)
 {
     gsize stride = (gsize)WIDTH * 4;
     g_autofree guint8 *pixels = g_malloc(stride * HEIGHT);
@@ -106,7 +106,7 @@ static void check_exact(const HelixSlot *slot, guint index, HelixRect source)
     g_assert_cmpuint(wrong, ==, 0);
 }
 
-static void forget(gpointer data, HelixSlot *slot)
+static void forget(gpointer data, HelixPooledIOSurface *slot)
 {
     helix_metal_copy_forget(slot);
 }
@@ -116,13 +116,13 @@ static void forget(gpointer data, HelixSlot *slot)
 static void test_copy(void)
 {
     static const HelixRect parts[] = { { 0, 0, WIDTH, HEIGHT }, { 31, 10, 120, 80 } };
-    HelixSlotPool *pool = helix_slot_pool_new(forget, NULL);
+    HelixIOSurfacePool *pool = helix_iosurface_pool_new(forget, NULL);
     HelixMetalCopy *copy = helix_metal_copy_new();
     void *messages = helix_metal_pool_push();
 
     for (guint i = 0; i < 2 * G_N_ELEMENTS(parts); i++) {
         HelixRect part = parts[i / 2];
-        HelixSlot *slot = helix_slot_pool_take(pool, part.width, part.height, NULL);
+        HelixPooledIOSurface *slot = helix_iosurface_pool_take(pool, part.width, part.height, NULL);
         id texture = texture_new(i), event = event_new(), commands;
         GError *error = NULL;
 
@@ -141,9 +141,9 @@ static void test_copy(void)
         wait_done(commands);
         check_exact(slot, i, part);
         helix_metal_release(event);
-        helix_surface_unref(helix_slot_surface(slot, HELIX_HOST_PATH_METAL_COPY));
+        helix_surface_unref(helix_pooled_iosurface_surface(slot, HELIX_HOST_PATH_METAL_COPY));
     }
-    helix_slot_pool_free(pool);
+    helix_iosurface_pool_free(pool);
     helix_metal_copy_free(copy);
     helix_metal_pool_pop(messages);
 #ifndef __APPLE__
@@ -157,12 +157,12 @@ static void test_film(void)
 {
     HelixEncoder *encoder = rig_open(rig_config(WIDTH, HEIGHT));
     AVCodecContext *decoder = stream_decoder_new();
-    HelixSlotPool *pool = helix_slot_pool_new(forget, NULL);
+    HelixIOSurfacePool *pool = helix_iosurface_pool_new(forget, NULL);
     HelixMetalCopy *copy = helix_metal_copy_new();
 
     for (guint i = 0; i < 6; i++) {
         void *messages = helix_metal_pool_push();
-        HelixSlot *slot = helix_slot_pool_take(pool, WIDTH, HEIGHT, NULL);
+        HelixPooledIOSurface *slot = helix_iosurface_pool_take(pool, WIDTH, HEIGHT, NULL);
         id texture = texture_new(i), event = event_new();
         id commands = helix_metal_copy_begin(copy, texture, (HelixRect){ 0, 0, WIDTH, HEIGHT }, event, slot, NULL);
         HelixAccessUnit unit;
@@ -172,7 +172,7 @@ static void test_film(void)
         wait_done(commands);
         helix_metal_release(texture);
         helix_metal_release(event);
-        unit = rig_must_encode(encoder, helix_slot_surface(slot, HELIX_HOST_PATH_METAL_COPY), FALSE);
+        unit = rig_must_encode(encoder, helix_pooled_iosurface_surface(slot, HELIX_HOST_PATH_METAL_COPY), FALSE);
         g_assert_true(unit.keyframe == (i == 0));
         g_assert_cmpuint(unit.cpu_bytes, ==, 0);
         rig_check_picture(decoder, unit.data, WIDTH, HEIGHT, i);
@@ -180,7 +180,7 @@ static void test_film(void)
         helix_metal_pool_pop(messages);
     }
     avcodec_free_context(&decoder);
-    helix_slot_pool_free(pool);
+    helix_iosurface_pool_free(pool);
     helix_metal_copy_free(copy);
 #ifndef __APPLE__
     double_metal_idle();

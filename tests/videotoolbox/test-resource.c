@@ -53,7 +53,7 @@ static HelixPicture wanted(void)
 /* In a turn of its own, as a host has it: what is read back is read at once, not in bands after what came before. */
 static void resolve(const HelixPicture *picture, GpuAnswer *answer)
 {
-    helix_turn_next();
+    helix_loop_next_iteration();
     *answer = (GpuAnswer){ .done = FALSE };
     helix_resource_resolver.resolve(&gpu, picture, pool, gpu_take_answer, answer);
 }

@@ -13,7 +13,7 @@
 
 #define TICK_NS G_GINT64_CONSTANT(100000)
 #define MOST \
-    (HELIX_TURN_BUDGET_US / 100 + 5u) /* steps in a turn: one a look, and one more for each who may take one \
+    (HELIX_LOOP_BUDGET_US / 100 + 5u) /* steps in a turn: one a look, and one more for each who may take one \
                                        */
 
 static gint64 now_ns;
@@ -25,7 +25,7 @@ static gint64 tick(void)
 
 static void data(Guest *guest, guint32 port, const guint8 *bytes, gsize len)
 {
-    HELIX_TURN_SCOPE;
+    HELIX_LOOP_SCOPE;
 
     guest_data(guest, port, Q, bytes, len);
 }
@@ -42,7 +42,7 @@ static void test_input(void)
     for (guint i = 0; i < SIZE; i++) {
         bytes[i] = (guint8)(i * 31 / 7);
     }
-    helix_turn_set_clock(tick);
+    helix_loop_set_clock(tick);
     for (guint i = 0; i < 2; i++) {
         users[i]->bite = BITE;
         users[i]->resume_inside = TRUE;
@@ -65,7 +65,7 @@ static void test_input(void)
         g_assert_cmpmem(users[i]->input->data, users[i]->input->len, bytes, SIZE);
         g_assert_cmpuint(guest_connection(guest, P + i, Q)->fwd_cnt, ==, SIZE);
     }
-    helix_turn_set_clock(NULL);
+    helix_loop_set_clock(NULL);
     guest_free(guest);
 }
 
@@ -91,11 +91,11 @@ static void test_output(void)
         users[i]->written = user_write(users[i], bytes, SIZE);
         g_assert_cmpuint(users[i]->written, ==, 0);
     }
-    helix_turn_next();
-    helix_turn_set_clock(tick);
+    helix_loop_next_iteration();
+    helix_loop_set_clock(tick);
     guest_add_buffers_quietly(guest, 2 * N, SIZE);
     {
-        HELIX_TURN_SCOPE;
+        HELIX_LOOP_SCOPE;
 
         helix_vsock_rx_available(guest->vsock);
     }
@@ -111,7 +111,7 @@ static void test_output(void)
         g_assert_cmpuint(++turns, <, 10000);
     }
     g_assert_cmpuint(turns, >=, N / MOST);
-    helix_turn_set_clock(NULL);
+    helix_loop_set_clock(NULL);
     guest_drop_packets(guest);
     guest_free(guest);
 }
@@ -223,7 +223,7 @@ static void test_timers(void)
     g_usleep(100 * 1000); /* more than close_timeout_ms for each */
     guest_add_buffers(guest, 4 * N, 4096);
     guest_drop_packets(guest);
-    helix_turn_set_clock(tick);
+    helix_loop_set_clock(tick);
     while (left > 0) {
         guint before = left;
 
@@ -233,7 +233,7 @@ static void test_timers(void)
         g_assert_cmpuint(++turns, <, 10000);
     }
     g_assert_cmpuint(turns, >=, N / MOST);
-    helix_turn_set_clock(NULL);
+    helix_loop_set_clock(NULL);
     guest_drop_packets(guest);
     guest_free(guest);
 }

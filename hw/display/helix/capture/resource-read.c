@@ -94,7 +94,7 @@ static bool read_band(Read *read, const HelixResource *resource, GError **error)
         if (!read_piece(read, resource, error)) {
             return false;
         }
-    } while (!whole(read) && helix_turn_spent_us() < HELIX_TURN_BUDGET_US);
+    } while (!whole(read) && helix_loop_spent_us() < HELIX_LOOP_BUDGET_US);
     return true;
 }
 
@@ -116,7 +116,7 @@ static void finish(Read *read, GError *error)
 
 static void next_band(void *opaque)
 {
-    HELIX_TURN_SCOPE;
+    HELIX_LOOP_SCOPE;
     Read *read = QTAILQ_FIRST(&reads);
     HelixResource resource;
     GError *error = NULL;
@@ -186,7 +186,7 @@ static GError *reset_error(const Read *read)
 
 static void thread_done(void *data, bool good)
 {
-    HELIX_TURN_SCOPE;
+    HELIX_LOOP_SCOPE;
     Read *read = data;
 
     QTAILQ_REMOVE(&threaded, read, next);
@@ -334,7 +334,7 @@ void helix_read_begin(VirtIOGPU *g, const HelixResource *resource, bool texture,
         if (begin_threaded(read)) {
             return;
         }
-        if (QTAILQ_EMPTY(&reads) && helix_turn_spent_us() < HELIX_TURN_BUDGET_US) {
+        if (QTAILQ_EMPTY(&reads) && helix_loop_spent_us() < HELIX_LOOP_BUDGET_US) {
             read_band(read, &read->resource, &error);
         }
     }

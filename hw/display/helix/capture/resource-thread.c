@@ -174,12 +174,12 @@ static void answer(Order *order)
 /* One at least. What an answer causes, the next look-up for one, is the guest's. */
 static void answer_some(void *opaque)
 {
-    HELIX_TURN_SCOPE;
+    HELIX_LOOP_SCOPE;
     Order *order;
 
     while ((order = next_done())) {
         answer(order);
-        if (helix_turn_is_over()) {
+        if (helix_loop_budget_is_spent()) {
             qemu_bh_schedule(reader.bh);
             return;
         }

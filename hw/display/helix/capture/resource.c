@@ -122,9 +122,9 @@ static bool drain_control_queue(VirtIOGPU *g)
     if (!guard) {
         return false;
     }
-    helix_turn_pause();
+    helix_loop_pause();
     klass->handle_ctrl(VIRTIO_DEVICE(g), g->ctrl_vq);
-    helix_turn_resume();
+    helix_loop_resume();
     helix_gpu_leave(guard);
     return true;
 }

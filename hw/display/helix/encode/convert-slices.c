@@ -6,7 +6,7 @@
 
 static void convert_band(gpointer data, guint n)
 {
-    const HelixBands *bands = data;
+    const HelixConvertSlices *bands = data;
     HelixRgbPicture band = bands->picture;
     gsize first = (gsize)n * BAND_ROWS;
 
@@ -16,16 +16,16 @@ static void convert_band(gpointer data, guint n)
                       bands->stride);
 }
 
-void helix_bands_begin(HelixBands *bands, guint helpers)
+void helix_convert_slices_begin(HelixConvertSlices *bands, guint helpers)
 {
     const HelixRgbPicture *picture = &bands->picture;
-    gboolean small = (guint64)picture->width * picture->height < HELIX_BANDS_MIN_PIXELS;
+    gboolean small = (guint64)picture->width * picture->height < HELIX_CONVERT_SLICES_MIN_PIXELS;
 
-    bands->work = helix_share_begin(convert_band, bands, (picture->height + BAND_ROWS - 1) / BAND_ROWS,
-                                    small ? 0 : helpers);
+    bands->work = helix_parallel_for_begin(convert_band, bands, (picture->height + BAND_ROWS - 1) / BAND_ROWS,
+                                           small ? 0 : helpers);
 }
 
-void helix_bands_end(HelixBands *bands)
+void helix_convert_slices_end(HelixConvertSlices *bands)
 {
-    helix_share_end(g_steal_pointer(&bands->work));
+    helix_parallel_for_end(g_steal_pointer(&bands->work));
 }

@@ -286,15 +286,15 @@ static gboolean is_fast(const Source *source)
 
 static void convert_fast(HelixConverter *converter, const HelixRgbPicture *picture)
 {
-    HelixBands bands = {
+    HelixConvertSlices bands = {
         .picture = *picture,
         .luma = converter->out,
         .chroma = converter->out + (gsize)converter->stride * converter->height,
         .stride = converter->stride,
     };
 
-    helix_bands_begin(&bands, G_MAXUINT);
-    helix_bands_end(&bands);
+    helix_convert_slices_begin(&bands, G_MAXUINT);
+    helix_convert_slices_end(&bands);
 }
 
 static gboolean convert_rgb(HelixConverter *converter, const Source *source, GError **error)

@@ -13,17 +13,17 @@ typedef enum JobKind { JOB_ENCODE, JOB_CONFIGURE, JOB_END } JobKind;
 
 /* Goes to the thread as an order and comes back as the answer. */
 typedef struct Job {
-    HelixWorker *worker;
+    HelixEncodeThread *worker;
     JobKind kind;
     gpointer tag;
     HelixSurface *surface;
-    HelixAhead *ahead; /* surface's conversion, begun; or NULL */
+    HelixPreConvert *ahead; /* surface's conversion, begun; or NULL */
     gboolean force_idr;
     HelixConfigRequest request;
-    HelixWorkerResult result;
+    HelixEncodeResult result;
 } Job;
 
-struct HelixCrew {
+struct HelixEncodePool {
     GSource *source; /* a CrewSource */
     GMainContext *context;
     GAsyncQueue *done; /* Job; shared with the threads */
@@ -33,20 +33,20 @@ struct HelixCrew {
     guint64 max_bytes; /* that open encoders may keep together */
     GMutex lock;       /* of what follows; the threads use it */
     guint64 bytes;     /* that they keep */
-    GThread *ended;    /* the last thread that is at its end: the next one joins it, or helix_crew_free() */
+    GThread *ended;    /* the last thread that is at its end: the next one joins it, or helix_encode_pool_free() */
 };
 
 typedef struct CrewSource {
     GSource source;
-    HelixCrew *crew;
+    HelixEncodePool *crew;
 } CrewSource;
 
-struct HelixWorker {
-    HelixCrew *crew; /* the thread uses its done, context and bytes, which outlive it */
+struct HelixEncodeThread {
+    HelixEncodePool *crew; /* the thread uses its done, context and bytes, which outlive it */
 
     /* Main loop. */
     GThread *thread;
-    HelixWorkerDone done;
+    HelixEncodeDone done;
     gpointer owner; /* NULL: retired */
 
     /* Both. */
@@ -69,14 +69,14 @@ struct HelixWorker {
 
 /* ---- the thread ---- */
 
-static void release_memory(HelixCrew *crew, guint64 bytes)
+static void release_memory(HelixEncodePool *crew, guint64 bytes)
 {
     g_mutex_lock(&crew->lock);
     crew->bytes -= bytes;
     g_mutex_unlock(&crew->lock);
 }
 
-static void close_encoder(HelixWorker *worker)
+static void close_encoder(HelixEncodeThread *worker)
 {
     if (worker->encoder) {
         worker->klass->close(worker->encoder);
@@ -88,7 +88,7 @@ static void close_encoder(HelixWorker *worker)
 }
 
 /* What an encoder of this configuration keeps. The guest chooses the coded size, whatever the size of its pictures. */
-static guint64 memory_of(const HelixWorker *worker, const HelixEncoderConfig *config)
+static guint64 memory_of(const HelixEncodeThread *worker, const HelixEncoderConfig *config)
 {
     guint64 bytes = worker->klass->memory ? worker->klass->memory(config) : 0;
 
@@ -102,10 +102,10 @@ static guint64 memory_of(const HelixWorker *worker, const HelixEncoderConfig *co
  * Count @bytes for an encoder to be opened: @beside the one that is open, or in its place if there is no room for both,
  * which then counts no more. FALSE, and nothing has changed, if there is no room at all.
  */
-static gboolean reserve_memory(HelixWorker *worker, const HelixEncoderConfig *config, guint64 bytes, gboolean *beside,
-                               GError **error)
+static gboolean reserve_memory(HelixEncodeThread *worker, const HelixEncoderConfig *config, guint64 bytes,
+                               gboolean *beside, GError **error)
 {
-    HelixCrew *crew = worker->crew;
+    HelixEncodePool *crew = worker->crew;
     guint64 others;
     gboolean fits;
 
@@ -145,7 +145,7 @@ static gboolean complete(const HelixEncoderConfig *asked, guint32 width, guint32
  * The one that is open goes once the new one is there. If that can't be opened nothing has changed; but where there is
  * no memory for both the old one is closed, and opened again with the next frame.
  */
-static gboolean open_encoder(HelixWorker *worker, const HelixEncoderConfig *config, GError **error)
+static gboolean open_encoder(HelixEncodeThread *worker, const HelixEncoderConfig *config, GError **error)
 {
     const guint64 bytes = memory_of(worker, config);
     HelixEncoderConfig in_force = *config;
@@ -171,7 +171,7 @@ static gboolean open_encoder(HelixWorker *worker, const HelixEncoderConfig *conf
 }
 
 /* An encoder for frames of @surface's size: the open one, or a new one, whose first frame is an IDR by nature. */
-static gboolean ready_for(HelixWorker *worker, const HelixSurface *surface, GError **error)
+static gboolean ready_for(HelixEncodeThread *worker, const HelixSurface *surface, GError **error)
 {
     gboolean same_size = worker->frame_width == surface->width && worker->frame_height == surface->height;
     HelixEncoderConfig config;
@@ -197,7 +197,7 @@ static gboolean ready_for(HelixWorker *worker, const HelixSurface *surface, GErr
     return open_encoder(worker, &config, error);
 }
 
-static void set_busy(HelixWorker *worker, guint32 width, guint32 height)
+static void set_busy(HelixEncodeThread *worker, guint32 width, guint32 height)
 {
     g_mutex_lock(&worker->lock);
     worker->busy_width = width;
@@ -206,7 +206,7 @@ static void set_busy(HelixWorker *worker, guint32 width, guint32 height)
 }
 
 /* The picture as the encoder wants it; a reference. */
-static HelixSurface *picture_of(HelixWorker *worker, Job *job)
+static HelixSurface *picture_of(HelixEncodeThread *worker, Job *job)
 {
     const HelixEncoderConfig *config = &worker->in_force;
     HelixSurface *picture;
@@ -215,18 +215,18 @@ static HelixSurface *picture_of(HelixWorker *worker, Job *job)
         return helix_surface_ref(job->surface);
     }
     if (!job->ahead) {
-        job->ahead = helix_ahead_begin(job->surface, config->width, config->height, worker->converted, G_MAXUINT);
+        job->ahead = helix_pre_convert_begin(job->surface, config->width, config->height, worker->converted, G_MAXUINT);
     }
     if (!job->ahead) {
         return helix_surface_ref(job->surface);
     }
-    picture = helix_ahead_end(g_steal_pointer(&job->ahead));
+    picture = helix_pre_convert_end(g_steal_pointer(&job->ahead));
     job->result.unit.cpu_bytes = picture->cpu_bytes;
     return picture;
 }
 
 /* A stay goes on with the next picture if that is there already. */
-static void leave_gate(HelixWorker *worker)
+static void leave_gate(HelixEncodeThread *worker)
 {
     const Job *next;
     gboolean goes_on;
@@ -236,19 +236,19 @@ static void leave_gate(HelixWorker *worker)
     goes_on = next && next->kind == JOB_ENCODE;
     g_mutex_unlock(&worker->lock);
     if (!goes_on) {
-        helix_gate_leave();
+        helix_scheduler_leave();
     }
 }
 
 /* Pictures that come once this one has its turn, the time that its conversion takes included, are converted meanwhile.
  */
-static gboolean encode_picture(HelixWorker *worker, Job *job, gboolean force_idr)
+static gboolean encode_picture(HelixEncodeThread *worker, Job *job, gboolean force_idr)
 {
     gboolean good, wants_nv12 = worker->klass->wants_nv12;
     HelixSurface *picture;
 
     if (worker->klass->on_cpu) {
-        helix_gate_enter();
+        helix_scheduler_enter();
     }
     if (wants_nv12) {
         set_busy(worker, worker->in_force.width, worker->in_force.height);
@@ -262,7 +262,7 @@ static gboolean encode_picture(HelixWorker *worker, Job *job, gboolean force_idr
     return good;
 }
 
-static void encode(HelixWorker *worker, Job *job)
+static void encode(HelixEncodeThread *worker, Job *job)
 {
     HelixAccessUnit *unit = &job->result.unit;
     GError **error = &job->result.error;
@@ -305,7 +305,7 @@ static void encode(HelixWorker *worker, Job *job)
 
 /* Bring what is asked for into force. An encoder whose frames' size is not known yet is opened with the first of them.
  */
-static gboolean apply(HelixWorker *worker, GError **error)
+static gboolean apply(HelixEncodeThread *worker, GError **error)
 {
     gboolean size_known = worker->asked.width != 0 || worker->frame_width != 0;
     GError *refused = NULL;
@@ -336,7 +336,7 @@ static gboolean apply(HelixWorker *worker, GError **error)
     return open_encoder(worker, &config, error);
 }
 
-static void configure(HelixWorker *worker, Job *job)
+static void configure(HelixEncodeThread *worker, Job *job)
 {
     HelixEncoderConfig before = worker->asked;
 
@@ -346,7 +346,7 @@ static void configure(HelixWorker *worker, Job *job)
     }
 }
 
-static Job *next_job(HelixWorker *worker)
+static Job *next_job(HelixEncodeThread *worker)
 {
     Job *job;
 
@@ -362,9 +362,9 @@ static Job *next_job(HelixWorker *worker)
  * The main loop joins no thread: one that has told of its end may be put aside before it is gone. Each joins the one
  * that came to its end before it, which has no more to do than that, and so the last one's end is that of all.
  */
-static void join_last(HelixWorker *worker)
+static void join_last(HelixEncodeThread *worker)
 {
-    HelixCrew *crew = worker->crew;
+    HelixEncodePool *crew = worker->crew;
     GThread *last;
 
     g_mutex_lock(&crew->lock);
@@ -376,7 +376,7 @@ static void join_last(HelixWorker *worker)
     }
 }
 
-static void post(HelixCrew *crew, Job *job)
+static void post(HelixEncodePool *crew, Job *job)
 {
     g_async_queue_push(crew->done, job);
     g_main_context_wakeup(crew->context);
@@ -384,8 +384,8 @@ static void post(HelixCrew *crew, Job *job)
 
 static gpointer worker_main(gpointer data)
 {
-    HelixWorker *worker = data;
-    HelixCrew *crew = worker->crew;
+    HelixEncodeThread *worker = data;
+    HelixEncodePool *crew = worker->crew;
     gboolean end = FALSE;
 
     while (!end) {
@@ -402,7 +402,7 @@ static gpointer worker_main(gpointer data)
         }
         /* Before the answer, which says that the picture is read no more. */
         if (job->ahead) { /* it was not encoded */
-            helix_surface_unref(helix_ahead_end(g_steal_pointer(&job->ahead)));
+            helix_surface_unref(helix_pre_convert_end(g_steal_pointer(&job->ahead)));
             if (!worker->encoder) { /* it was begun for one that has closed since, and is counted no more */
                 helix_surface_pool_trim(worker->converted);
             }
@@ -426,7 +426,7 @@ static void job_free(Job *job)
     g_free(job);
 }
 
-static void worker_free(HelixWorker *worker)
+static void worker_free(HelixEncodeThread *worker)
 {
     g_mutex_clear(&worker->lock);
     g_cond_clear(&worker->arrived);
@@ -434,7 +434,7 @@ static void worker_free(HelixWorker *worker)
     g_free(worker);
 }
 
-static void reap(HelixWorker *worker)
+static void reap(HelixEncodeThread *worker)
 {
     worker->crew->workers = g_list_remove(worker->crew->workers, worker);
     worker_free(worker);
@@ -455,10 +455,10 @@ static gboolean crew_check(GSource *source)
 
 static gboolean crew_dispatch(GSource *source, GSourceFunc callback, gpointer data)
 {
-    HelixCrew *crew = ((CrewSource *)source)->crew;
+    HelixEncodePool *crew = ((CrewSource *)source)->crew;
     Job *job = g_async_queue_try_pop(crew->done);
     gboolean ended = job && job->kind == JOB_END;
-    HELIX_TURN_SCOPE;
+    HELIX_LOOP_SCOPE;
 
     /* One at a time: what is called may free the crew, and the source then comes again only if it is still there. */
     if (ended) {
@@ -477,9 +477,9 @@ static gboolean crew_dispatch(GSource *source, GSourceFunc callback, gpointer da
 
 static GSourceFuncs crew_funcs = { .prepare = crew_ready, .check = crew_check, .dispatch = crew_dispatch };
 
-HelixCrew *helix_crew_new(GMainContext *context)
+HelixEncodePool *helix_encode_pool_new(GMainContext *context)
 {
-    HelixCrew *crew = g_new0(HelixCrew, 1);
+    HelixEncodePool *crew = g_new0(HelixEncodePool, 1);
 
     crew->context = g_main_context_ref(context ? context : g_main_context_default());
     crew->done = g_async_queue_new();
@@ -491,12 +491,12 @@ HelixCrew *helix_crew_new(GMainContext *context)
     return crew;
 }
 
-void helix_crew_free(HelixCrew *crew)
+void helix_encode_pool_free(HelixEncodePool *crew)
 {
     g_source_destroy(crew->source);
     g_source_unref(crew->source);
     for (GList *link = crew->workers; link; link = link->next) {
-        helix_worker_retire(link->data);
+        helix_encode_thread_retire(link->data);
     }
     while (crew->workers) {
         Job *job = g_async_queue_pop(crew->done);
@@ -515,23 +515,23 @@ void helix_crew_free(HelixCrew *crew)
     g_free(crew);
 }
 
-void helix_crew_set_limit(HelixCrew *crew, guint64 max_bytes)
+void helix_encode_pool_set_limit(HelixEncodePool *crew, guint64 max_bytes)
 {
     crew->max_bytes = max_bytes;
 }
 
-void helix_crew_set_idle(HelixCrew *crew, void (*idle)(gpointer data), gpointer data)
+void helix_encode_pool_set_idle(HelixEncodePool *crew, void (*idle)(gpointer data), gpointer data)
 {
     crew->idle = idle;
     crew->idle_data = data;
 }
 
-guint helix_crew_size(const HelixCrew *crew)
+guint helix_encode_pool_size(const HelixEncodePool *crew)
 {
     return g_list_length(crew->workers);
 }
 
-static Job *job_new(HelixWorker *worker, JobKind kind, gpointer tag)
+static Job *job_new(HelixEncodeThread *worker, JobKind kind, gpointer tag)
 {
     Job *job = g_new0(Job, 1);
 
@@ -542,7 +542,7 @@ static Job *job_new(HelixWorker *worker, JobKind kind, gpointer tag)
 }
 
 /* The thread is woken once the lock is free: with a GAsyncQueue it wakes only to wait for that. */
-static void order(HelixWorker *worker, Job *job)
+static void order(HelixEncodeThread *worker, Job *job)
 {
     g_mutex_lock(&worker->lock);
     g_queue_push_tail(&worker->jobs, job);
@@ -550,10 +550,10 @@ static void order(HelixWorker *worker, Job *job)
     g_cond_signal(&worker->arrived);
 }
 
-HelixWorker *helix_worker_new(HelixCrew *crew, const HelixEncoderClass *klass, gboolean hardware_only,
-                              HelixWorkerDone done, gpointer owner, GError **error)
+HelixEncodeThread *helix_encode_thread_new(HelixEncodePool *crew, const HelixEncoderClass *klass,
+                                           gboolean hardware_only, HelixEncodeDone done, gpointer owner, GError **error)
 {
-    HelixWorker *worker = g_new0(HelixWorker, 1);
+    HelixEncodeThread *worker = g_new0(HelixEncodeThread, 1);
     g_autoptr(GError) refused = NULL;
     HelixThreadsBefore before;
 
@@ -581,7 +581,7 @@ HelixWorker *helix_worker_new(HelixCrew *crew, const HelixEncoderClass *klass, g
     return worker;
 }
 
-void helix_worker_retire(HelixWorker *worker)
+void helix_encode_thread_retire(HelixEncodeThread *worker)
 {
     worker->owner = NULL;
     if (g_atomic_int_compare_and_exchange(&worker->retired, FALSE, TRUE)) {
@@ -593,7 +593,7 @@ void helix_worker_retire(HelixWorker *worker)
  * If the encoder has a picture and nothing waits, @job's will be next, and is converted meanwhile. One helper is
  * enough: an encode takes longer.
  */
-static void convert_ahead(HelixWorker *worker, Job *job)
+static void convert_ahead(HelixEncodeThread *worker, Job *job)
 {
     guint32 width, height;
 
@@ -602,11 +602,12 @@ static void convert_ahead(HelixWorker *worker, Job *job)
     height = worker->busy_height;
     g_mutex_unlock(&worker->lock);
     if (width) {
-        job->ahead = helix_ahead_begin(job->surface, width, height, worker->converted, 1);
+        job->ahead = helix_pre_convert_begin(job->surface, width, height, worker->converted, 1);
     }
 }
 
-void helix_worker_encode(HelixWorker *worker, HelixSurface *surface, gint64 pts_ns, gboolean force_idr, gpointer tag)
+void helix_encode_thread_encode(HelixEncodeThread *worker, HelixSurface *surface, gint64 pts_ns, gboolean force_idr,
+                                gpointer tag)
 {
     Job *job = job_new(worker, JOB_ENCODE, tag);
 
@@ -617,7 +618,7 @@ void helix_worker_encode(HelixWorker *worker, HelixSurface *surface, gint64 pts_
     order(worker, job);
 }
 
-void helix_worker_configure(HelixWorker *worker, const HelixConfigRequest *request, gpointer tag)
+void helix_encode_thread_configure(HelixEncodeThread *worker, const HelixConfigRequest *request, gpointer tag)
 {
     Job *job = job_new(worker, JOB_CONFIGURE, tag);
 
@@ -625,7 +626,7 @@ void helix_worker_configure(HelixWorker *worker, const HelixConfigRequest *reque
     order(worker, job);
 }
 
-void helix_worker_force_idr(HelixWorker *worker)
+void helix_encode_thread_force_idr(HelixEncodeThread *worker)
 {
     g_atomic_int_set(&worker->want_idr, TRUE);
 }

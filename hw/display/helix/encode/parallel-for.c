@@ -5,7 +5,7 @@
 
 #define HELPERS_MOST 3u /* work is bound by memory soon */
 
-struct HelixShared {
+struct HelixParallelFor {
     gatomicrefcount refs; /* the caller, and a helper each */
     void (*part)(gpointer data, guint i);
     gpointer data;
@@ -15,7 +15,7 @@ struct HelixShared {
     GCond done;
 };
 
-static void work_unref(HelixShared *work)
+static void work_unref(HelixParallelFor *work)
 {
     if (g_atomic_ref_count_dec(&work->refs)) {
         g_mutex_clear(&work->lock);
@@ -26,7 +26,7 @@ static void work_unref(HelixShared *work)
 
 static void help(gpointer data, gpointer unused)
 {
-    HelixShared *work = data;
+    HelixParallelFor *work = data;
     gint i;
 
     while ((i = g_atomic_int_add(&work->next, 1)) < work->n) {
@@ -54,13 +54,13 @@ static gpointer make_helpers(gpointer unused)
     return helpers;
 }
 
-HelixShared *helix_share_begin(void (*part)(gpointer data, guint i), gpointer data, guint n, guint helpers)
+HelixParallelFor *helix_parallel_for_begin(void (*part)(gpointer data, guint i), gpointer data, guint n, guint helpers)
 {
     static GOnce once = G_ONCE_INIT;
     GThreadPool *pool = helpers ? g_once(&once, make_helpers, NULL) : NULL;
     /* Of those that the host had room for: with none nobody would take what is queued. The caller is one more. */
     guint calls = pool ? MIN((guint)g_thread_pool_get_num_threads(pool), MIN(helpers, n - 1)) : 0;
-    HelixShared *work = g_new0(HelixShared, 1);
+    HelixParallelFor *work = g_new0(HelixParallelFor, 1);
 
     g_atomic_ref_count_init(&work->refs);
     work->part = part;
@@ -75,7 +75,7 @@ HelixShared *helix_share_begin(void (*part)(gpointer data, guint i), gpointer da
     return work;
 }
 
-void helix_share_end(HelixShared *work)
+void helix_parallel_for_end(HelixParallelFor *work)
 {
     g_atomic_ref_count_inc(&work->refs);
     help(work, NULL);

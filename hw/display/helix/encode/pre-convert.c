@@ -3,9 +3,9 @@
 #include "pre-convert.h"
 #include "convert-slices.h"
 
-struct HelixAhead {
+struct HelixPreConvert {
     HelixSurface *from, *to;
-    HelixBands bands;
+    HelixConvertSlices bands;
 };
 
 /* All of the picture lies within its memory, and is what convert-rgb.c takes. */
@@ -16,14 +16,14 @@ static gboolean is_fit(const HelixSurface *surface)
     return surface->kind == HELIX_SURFACE_MEMORY && surface->data && surface->fourcc != HELIX_FORMAT_NV12 && size > 0 &&
         size <= surface->size && surface->offset[0] <= surface->size - size &&
         surface->width >= HELIX_CONVERT_RGB_MIN_WIDTH &&
-        (guint64)surface->width * surface->height >= HELIX_BANDS_MIN_PIXELS && helix_convert_rgb_available();
+        (guint64)surface->width * surface->height >= HELIX_CONVERT_SLICES_MIN_PIXELS && helix_convert_rgb_available();
 }
 
-HelixAhead *helix_ahead_begin(HelixSurface *surface, guint32 width, guint32 height, HelixSurfacePool *pool,
-                              guint helpers)
+HelixPreConvert *helix_pre_convert_begin(HelixSurface *surface, guint32 width, guint32 height, HelixSurfacePool *pool,
+                                         guint helpers)
 {
     HelixSurface *to = NULL;
-    HelixAhead *ahead;
+    HelixPreConvert *ahead;
 
     if (surface->width == width && surface->height == height && is_fit(surface)) {
         to = helix_surface_pool_take(pool, HELIX_FORMAT_NV12, width, height, NULL);
@@ -33,25 +33,25 @@ HelixAhead *helix_ahead_begin(HelixSurface *surface, guint32 width, guint32 heig
     }
     to->path = surface->path;
     to->cpu_bytes = (guint64)width * height * 4 + (guint64)width * height * 3 / 2;
-    ahead = g_new0(HelixAhead, 1);
+    ahead = g_new0(HelixPreConvert, 1);
     ahead->from = helix_surface_ref(surface);
     ahead->to = to;
-    ahead->bands = (HelixBands) {
+    ahead->bands = (HelixConvertSlices) {
         .picture = {
             .pixels = surface->data + surface->offset[0], .stride = surface->stride[0], .width = width, .height = height,
             .red_first = surface->fourcc == HELIX_FORMAT_AB24 || surface->fourcc == HELIX_FORMAT_XB24,
         },
         .luma = to->data + to->offset[0], .chroma = to->data + to->offset[1], .stride = to->stride[0],
     };
-    helix_bands_begin(&ahead->bands, helpers);
+    helix_convert_slices_begin(&ahead->bands, helpers);
     return ahead;
 }
 
-HelixSurface *helix_ahead_end(HelixAhead *ahead)
+HelixSurface *helix_pre_convert_end(HelixPreConvert *ahead)
 {
     HelixSurface *to = ahead->to;
 
-    helix_bands_end(&ahead->bands);
+    helix_convert_slices_end(&ahead->bands);
     for (guint i = 0; i < to->n_planes; i++) {
         helix_surface_clear_edges(to, i, 0, i ? to->height / 2 : to->height);
     }

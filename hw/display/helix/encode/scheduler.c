@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* scheduler.c - as many threads at a time as there are processors, a short stay each, in the order in which they came. */
+/* scheduler.c - as many threads at a time as there are processors, a short stay each, in the order in which they came.
+ */
 #include "scheduler.h"
 
 #define LEAST 2u           /* the other one works while the first one's threads wait for each other */
@@ -105,7 +106,7 @@ static void wait_turn(Guest *guest)
     }
 }
 
-void helix_gate_enter(void)
+void helix_scheduler_enter(void)
 {
     Guest *self = this_guest();
 
@@ -124,7 +125,7 @@ void helix_gate_enter(void)
     g_mutex_unlock(&lock);
 }
 
-void helix_gate_leave(void)
+void helix_scheduler_leave(void)
 {
     g_mutex_lock(&lock);
     put_out(this_guest());

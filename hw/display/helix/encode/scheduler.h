@@ -10,8 +10,8 @@
  * processors suffice for it. Who is at one picture for half a second hangs, and its place is given to another until it
  * goes on.
  */
-#ifndef HELIX_GATE_H
-#define HELIX_GATE_H
+#ifndef HELIX_SCHEDULER_H
+#define HELIX_SCHEDULER_H
 
 #include <glib.h>
 
@@ -19,8 +19,8 @@
  * One gate a process. Before each picture, by any thread but the main loop's: it waits. Who is inside already may have
  * to go to the end of the queue.
  */
-void helix_gate_enter(void);
+void helix_scheduler_enter(void);
 /* There is no next picture yet. Nothing happens if the caller is not inside. */
-void helix_gate_leave(void);
+void helix_scheduler_leave(void);
 
 #endif

@@ -3,7 +3,7 @@
 #include "deferred.h"
 #include "loop-time.h"
 
-struct HelixLater {
+struct HelixDeferredQueue {
     GSource source; /* first: the queue is its source */
     GMainContext *context;
     guint refs; /* under the lock */
@@ -11,34 +11,34 @@ struct HelixLater {
 };
 
 static GMutex lock;            /* of all_queues, and of refs */
-static GHashTable *all_queues; /* GMainContext to HelixLater */
+static GHashTable *all_queues; /* GMainContext to HelixDeferredQueue */
 
 /* Asked once a turn of the loop. */
 static gboolean prepare(GSource *source, gint *timeout)
 {
     *timeout = -1;
-    helix_turn_next();
-    return ((HelixLater *)source)->tasks.length > 0;
+    helix_loop_next_iteration();
+    return ((HelixDeferredQueue *)source)->tasks.length > 0;
 }
 
 static gboolean check(GSource *source)
 {
-    return ((HelixLater *)source)->tasks.length > 0;
+    return ((HelixDeferredQueue *)source)->tasks.length > 0;
 }
 
 /* What a task adds while it runs is for another turn. */
 static gboolean dispatch(GSource *source, GSourceFunc callback, gpointer data)
 {
-    HelixLater *later = (HelixLater *)source;
+    HelixDeferredQueue *later = (HelixDeferredQueue *)source;
     guint left = later->tasks.length;
-    HELIX_TURN_SCOPE;
+    HELIX_LOOP_SCOPE;
 
     while (left-- > 0 && later->tasks.length > 0) {
         HelixTask *task = later->tasks.head->data;
 
-        helix_later_remove(later, task);
+        helix_deferred_remove(later, task);
         task->run(task);
-        if (helix_turn_is_over()) {
+        if (helix_loop_budget_is_spent()) {
             break;
         }
     }
@@ -47,9 +47,9 @@ static gboolean dispatch(GSource *source, GSourceFunc callback, gpointer data)
 
 static GSourceFuncs later_funcs = { .prepare = prepare, .check = check, .dispatch = dispatch };
 
-static HelixLater *later_new(GMainContext *context)
+static HelixDeferredQueue *later_new(GMainContext *context)
 {
-    HelixLater *later = (HelixLater *)g_source_new(&later_funcs, sizeof(HelixLater));
+    HelixDeferredQueue *later = (HelixDeferredQueue *)g_source_new(&later_funcs, sizeof(HelixDeferredQueue));
 
     later->context = g_main_context_ref(context);
     g_queue_init(&later->tasks);
@@ -57,9 +57,9 @@ static HelixLater *later_new(GMainContext *context)
     return later;
 }
 
-HelixLater *helix_later_ref(GMainContext *context)
+HelixDeferredQueue *helix_deferred_ref(GMainContext *context)
 {
-    HelixLater *later;
+    HelixDeferredQueue *later;
 
     if (!context) {
         context = g_main_context_default();
@@ -78,7 +78,7 @@ HelixLater *helix_later_ref(GMainContext *context)
     return later;
 }
 
-void helix_later_unref(HelixLater *later)
+void helix_deferred_unref(HelixDeferredQueue *later)
 {
     gboolean last;
 
@@ -102,7 +102,7 @@ void helix_later_unref(HelixLater *later)
 
 /* The loop's own thread looks before it sleeps; what comes from a timer of QEMU's, or another thread with the BQL,
  * wakes it. */
-void helix_later_add(HelixLater *later, HelixTask *task)
+void helix_deferred_add(HelixDeferredQueue *later, HelixTask *task)
 {
     if (task->link.data) {
         return;
@@ -114,7 +114,7 @@ void helix_later_add(HelixLater *later, HelixTask *task)
     }
 }
 
-void helix_later_remove(HelixLater *later, HelixTask *task)
+void helix_deferred_remove(HelixDeferredQueue *later, HelixTask *task)
 {
     if (task->link.data) {
         g_queue_unlink(&later->tasks, &task->link);

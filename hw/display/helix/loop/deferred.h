@@ -5,12 +5,12 @@
  * One queue a GMainContext, first in, first out: connections and streams that were cut off take turns. In each turn
  * tasks are run until the budget is spent, and one at least. Main loop only.
  */
-#ifndef HELIX_LATER_H
-#define HELIX_LATER_H
+#ifndef HELIX_DEFERRED_H
+#define HELIX_DEFERRED_H
 
 #include <glib.h>
 
-typedef struct HelixLater HelixLater;
+typedef struct HelixDeferredQueue HelixDeferredQueue;
 
 /* Embedded in what has the work; all zero but for run. */
 typedef struct HelixTask {
@@ -21,12 +21,12 @@ typedef struct HelixTask {
 } HelixTask;
 
 /* The queue of @context, NULL is the default one; a reference, from any thread. */
-HelixLater *helix_later_ref(GMainContext *context);
-void helix_later_unref(HelixLater *later);
+HelixDeferredQueue *helix_deferred_ref(GMainContext *context);
+void helix_deferred_unref(HelixDeferredQueue *later);
 
 /* Have @task run in a later turn, behind all that wait. No effect if it waits already. */
-void helix_later_add(HelixLater *later, HelixTask *task);
+void helix_deferred_add(HelixDeferredQueue *later, HelixTask *task);
 /* It does not wait any longer; before what embeds it is freed. */
-void helix_later_remove(HelixLater *later, HelixTask *task);
+void helix_deferred_remove(HelixDeferredQueue *later, HelixTask *task);
 
 #endif

@@ -53,7 +53,7 @@ static void stop(Turn *turn)
     turn->wall += wall_ns(turn) - turn->wall_from;
 }
 
-void helix_turn_enter(void)
+void helix_loop_enter(void)
 {
     Turn *turn = this_turn();
 
@@ -62,7 +62,7 @@ void helix_turn_enter(void)
     }
 }
 
-void helix_turn_leave(void)
+void helix_loop_leave(void)
 {
     Turn *turn = this_turn();
 
@@ -71,7 +71,7 @@ void helix_turn_leave(void)
     }
 }
 
-void helix_turn_pause(void)
+void helix_loop_pause(void)
 {
     Turn *turn = this_turn();
 
@@ -81,7 +81,7 @@ void helix_turn_pause(void)
     }
 }
 
-void helix_turn_resume(void)
+void helix_loop_resume(void)
 {
     Turn *turn = this_turn();
 
@@ -91,7 +91,7 @@ void helix_turn_resume(void)
     }
 }
 
-void helix_turn_next(void)
+void helix_loop_next_iteration(void)
 {
     Turn *turn = this_turn();
 
@@ -111,19 +111,19 @@ static gint64 spent(const Turn *turn)
     return turn->wall + (turn->depth ? wall_ns(turn) - turn->wall_from : 0);
 }
 
-gint64 helix_turn_spent_us(void)
+gint64 helix_loop_spent_us(void)
 {
     return spent(this_turn()) / 1000;
 }
 
-gboolean helix_turn_is_over(void)
+gboolean helix_loop_budget_is_spent(void)
 {
     const Turn *turn = this_turn();
 
-    return spent(turn) + turn->paused >= HELIX_TURN_BUDGET_US * G_GINT64_CONSTANT(1000);
+    return spent(turn) + turn->paused >= HELIX_LOOP_BUDGET_US * G_GINT64_CONSTANT(1000);
 }
 
-void helix_turn_set_clock(gint64 (*now_ns)(void))
+void helix_loop_set_clock(gint64 (*now_ns)(void))
 {
     Turn *turn = this_turn();
 
@@ -141,7 +141,7 @@ static void append(GString *json, const char *name, const HelixHistogram *histog
         helix_histogram_quantile(histogram, 999), histogram->max, sum_ns / 1000);
 }
 
-void helix_turn_append_json(GString *json)
+void helix_loop_append_json(GString *json)
 {
     const Turn *turn = this_turn();
 

@@ -5,8 +5,8 @@
 #include "error.h"
 #include "pixel-upload.h"
 
-gboolean helix_pixel_sink_start(HelixPixelSink *sink, HelixSurfacePool *pool, const HelixPicture *picture,
-                                guint64 available, GError **error)
+gboolean helix_pixel_upload_start(HelixPixelUpload *sink, HelixSurfacePool *pool, const HelixPicture *picture,
+                                  guint64 available, GError **error)
 {
     guint32 min_stride;
     gsize needed = helix_picture_size(picture->fourcc, picture->width, picture->height, picture->stride, &min_stride);
@@ -56,7 +56,7 @@ static guint8 *row_at(const HelixSurface *surface, guint64 row)
     return chroma_row < luma_rows / 2 ? surface->data + surface->offset[1] + chroma_row * surface->stride[1] : NULL;
 }
 
-void helix_pixel_sink_feed(HelixPixelSink *sink, const guint8 *data, gsize len)
+void helix_pixel_upload_feed(HelixPixelUpload *sink, const guint8 *data, gsize len)
 {
     while (sink->surface && len > 0) {
         guint64 row = sink->position / sink->stride;
@@ -76,7 +76,7 @@ void helix_pixel_sink_feed(HelixPixelSink *sink, const guint8 *data, gsize len)
     }
 }
 
-HelixSurface *helix_pixel_sink_finish(HelixPixelSink *sink)
+HelixSurface *helix_pixel_upload_finish(HelixPixelUpload *sink)
 {
     HelixSurface *surface = g_steal_pointer(&sink->surface);
 

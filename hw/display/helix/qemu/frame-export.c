@@ -128,7 +128,7 @@ static void remove_stats(FrameExport *export)
 static void run_state_changed(void *opaque, bool running, RunState state)
 {
     FrameExport *export = opaque;
-    HELIX_TURN_SCOPE;
+    HELIX_LOOP_SCOPE;
 
     helix_host_set_running(export->host, running); /* writes nothing: streams go on from the main loop */
     if (running) {
@@ -148,7 +148,7 @@ static void gpu_was_reset(void *opaque)
 {
     FrameExport *export = opaque;
     HelixHost *host = export->host;
-    HELIX_TURN_SCOPE;
+    HELIX_LOOP_SCOPE;
 
     if (export->reset_postponed) {
         export->reset_postponed = false;
@@ -233,7 +233,7 @@ static void retire_host(HelixHost *host)
 /* GL's own libraries and the display end before exit notifiers are told: no thread may be in them then. */
 static void qemu_shuts_down(Notifier *notifier, void *data)
 {
-    HELIX_TURN_SCOPE;
+    HELIX_LOOP_SCOPE;
 
     helix_resource_pause();
 }

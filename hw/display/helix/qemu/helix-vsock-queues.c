@@ -224,7 +224,7 @@ static void forget_untold(HelixVsockDevice *s)
 static void tell_taken(void *opaque)
 {
     HelixVsockDevice *s = opaque;
-    HELIX_TURN_SCOPE;
+    HELIX_LOOP_SCOPE;
 
     if (!s->tx_untold || !queues_usable(s) || !enter(s)) {
         return;
@@ -256,7 +256,7 @@ static void receive_all(HelixVsockDevice *s)
     while (queues_usable(s) && helix_vsock_can_receive(s->vsock)) {
         VirtQueueElement *elem;
 
-        if (packets == BURST_PACKETS || (packets && helix_turn_is_over())) {
+        if (packets == BURST_PACKETS || (packets && helix_loop_budget_is_spent())) {
             qemu_bh_schedule(s->bh);
             break;
         }
@@ -298,7 +298,7 @@ static void in_device(HelixVsockDevice *s)
 static void work(void *opaque)
 {
     HelixVsockDevice *s = opaque;
-    HELIX_TURN_SCOPE;
+    HELIX_LOOP_SCOPE;
 
     if (!s->vsock || !enter(s)) {
         return; /* no protocol: another thread than the main loop's has called exit(), and the loop goes on */

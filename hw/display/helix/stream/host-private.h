@@ -19,8 +19,8 @@ struct HelixHost {
     const HelixHostHooks *hooks;
     gpointer hooks_data;
 
-    HelixLater *later; /* of its context */
-    HelixCrew *crew;
+    HelixDeferredQueue *deferred; /* of its context */
+    HelixEncodePool *encode_pool;
     HelixSurfacePool *pool; /* of every picture in host memory */
     HelixTask free_task;    /* frees what the main loop's thread has let go of it */
     GList *sessions;

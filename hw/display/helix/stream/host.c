@@ -78,8 +78,8 @@ static void bury(HelixTask *task)
 
     while (host->remains.length > 0) {
         g_byte_array_unref(g_queue_pop_head(&host->remains));
-        if (helix_turn_is_over()) {
-            helix_later_add(host->later, task);
+        if (helix_loop_budget_is_spent()) {
+            helix_deferred_add(host->deferred, task);
             return;
         }
     }
@@ -90,8 +90,8 @@ static void free_pictures(HelixTask *task)
     HelixHost *host = (HelixHost *)(gpointer)((guint8 *)task - offsetof(HelixHost, free_task));
 
     while (helix_surface_pool_free_piece(host->pool)) {
-        if (helix_turn_is_over()) {
-            helix_later_add(host->later, task);
+        if (helix_loop_budget_is_spent()) {
+            helix_deferred_add(host->deferred, task);
             return;
         }
     }
@@ -101,7 +101,7 @@ static void pictures_given_up(gpointer data)
 {
     HelixHost *host = data;
 
-    helix_later_add(host->later, &host->free_task);
+    helix_deferred_add(host->deferred, &host->free_task);
 }
 
 /* The last thread of the crew has ended; once sessions are closed there are no new ones. */
@@ -145,13 +145,13 @@ HelixHost *helix_host_new(const HelixHostConfig *config, GError **error)
     host->hooks = config->hooks;
     host->hooks_data = config->hooks_data;
     host->context = config->context ? g_main_context_ref(config->context) : NULL;
-    host->later = helix_later_ref(config->context);
-    host->crew = helix_crew_new(config->context);
-    helix_crew_set_idle(host->crew, crew_is_idle, host);
+    host->deferred = helix_deferred_ref(config->context);
+    host->encode_pool = helix_encode_pool_new(config->context);
+    helix_encode_pool_set_idle(host->encode_pool, crew_is_idle, host);
     host->pool = helix_surface_pool_new(POOL_KEEP);
     host->free_task.run = free_pictures;
     helix_surface_pool_set_limit(host->pool, config->max_memory ? config->max_memory : HELIX_DEFAULT_MAX_MEMORY);
-    helix_crew_set_limit(host->crew, config->max_memory ? config->max_memory : HELIX_DEFAULT_MAX_MEMORY);
+    helix_encode_pool_set_limit(host->encode_pool, config->max_memory ? config->max_memory : HELIX_DEFAULT_MAX_MEMORY);
     g_queue_init(&host->remains);
     host->bury.run = bury;
     host->unwanted = g_rc_box_new0(guint);
@@ -177,8 +177,8 @@ void helix_host_free(HelixHost *host)
         return;
     }
     for_each_session(host, helix_session_close);
-    helix_later_remove(host->later, &host->retire);
-    helix_crew_free(host->crew);
+    helix_deferred_remove(host->deferred, &host->retire);
+    helix_encode_pool_free(host->encode_pool);
     if (host->sessions) {
         return; /* called from inside of one, at the program's exit: it finds its host, and nothing runs again */
     }
@@ -186,9 +186,9 @@ void helix_host_free(HelixHost *host)
         host->gone(host->gone_data);
     }
     g_queue_clear_full(&host->remains, (GDestroyNotify)g_byte_array_unref);
-    helix_later_remove(host->later, &host->bury);
-    helix_later_remove(host->later, &host->free_task);
-    helix_later_unref(host->later);
+    helix_deferred_remove(host->deferred, &host->bury);
+    helix_deferred_remove(host->deferred, &host->free_task);
+    helix_deferred_unref(host->deferred);
     helix_surface_pool_unref(host->pool);
     g_clear_pointer(&host->context, g_main_context_unref);
     g_rc_box_release(host->unwanted);
@@ -202,13 +202,13 @@ static void retire(HelixTask *task)
 
     while (host->sessions) {
         helix_session_close(host->sessions->data);
-        if (helix_turn_is_over()) {
+        if (helix_loop_budget_is_spent()) {
             break;
         }
     }
     if (host->sessions) {
-        helix_later_add(host->later, task);
-    } else if (helix_crew_size(host->crew) == 0) {
+        helix_deferred_add(host->deferred, task);
+    } else if (helix_encode_pool_size(host->encode_pool) == 0) {
         helix_host_free(host);
     }
 }
@@ -220,14 +220,14 @@ void helix_host_retire(HelixHost *host, void (*gone)(gpointer data), gpointer da
     host->gone = gone;
     host->gone_data = data;
     host->retire.run = retire;
-    helix_later_add(host->later, &host->retire);
+    helix_deferred_add(host->deferred, &host->retire);
 }
 
 /* Looks a few times in each stall_timeout, while there are connections. Ends none from here. */
 static gboolean look_for_stalls(gpointer data)
 {
     HelixHost *host = data;
-    HELIX_TURN_SCOPE;
+    HELIX_LOOP_SCOPE;
 
     for (GList *link = host->running ? host->sessions : NULL; link; link = link->next) {
         helix_session_check_stall(link->data);

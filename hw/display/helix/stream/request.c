@@ -3,84 +3,84 @@
 #include "../protocol/error.h"
 #include "session.h"
 
-HelixOp *helix_op_new(HelixOpKind kind, guint16 session_id)
+HelixRequest *helix_request_new(HelixRequestKind kind, guint16 session_id)
 {
-    HelixOp *op = g_new0(HelixOp, 1);
+    HelixRequest *request = g_new0(HelixRequest, 1);
 
-    op->kind = kind;
-    op->session_id = session_id;
-    return op;
+    request->kind = kind;
+    request->session_id = session_id;
+    return request;
 }
 
-void helix_op_free(HelixOp *op)
+void helix_request_free(HelixRequest *request)
 {
-    helix_surface_unref(op->surface);
-    g_clear_error(&op->error);
-    g_clear_pointer(&op->response, g_byte_array_unref);
-    if (op->in_flight_of) {
-        helix_stream_landed(op->in_flight_of);
+    helix_surface_unref(request->surface);
+    g_clear_error(&request->error);
+    g_clear_pointer(&request->response, g_byte_array_unref);
+    if (request->in_flight_of) {
+        helix_stream_landed(request->in_flight_of);
     }
-    g_free(op);
+    g_free(request);
 }
 
 static void answer_left(gpointer data, gboolean sent)
 {
-    HelixOp *op = data;
+    HelixRequest *request = data;
 
-    if (sent && op->kind == HELIX_OP_FRAME) {
-        HelixHost *host = helix_session_host(op->session);
+    if (sent && request->kind == HELIX_REQUEST_KIND_FRAME) {
+        HelixHost *host = helix_session_host(request->session);
 
-        op->record.returned_ns = helix_now_ns();
-        helix_stats_frame(&host->stats, &op->record, op->unit_cpu_bytes);
+        request->record.returned_ns = helix_now_ns();
+        helix_stats_frame(&host->stats, &request->record, request->unit_cpu_bytes);
         if (host->hooks && host->hooks->frame) {
-            host->hooks->frame(host->hooks_data, &op->record);
+            host->hooks->frame(host->hooks_data, &request->record);
         }
     }
-    helix_op_free(op);
+    helix_request_free(request);
 }
 
-static GByteArray *frame_answer(HelixOp *op)
+static GByteArray *frame_answer(HelixRequest *request)
 {
-    HelixFrameRecord *record = &op->record;
+    HelixFrameRecord *record = &request->record;
     HelixTiming timing = { record->received_ns, record->resolved_ns, record->submitted_ns, record->encoded_ns };
 
-    if (op->error) {
-        record->error = op->error->domain == HELIX_ERROR ? op->error->code : HELIX_CODE_INTERNAL;
-        return helix_error_new(op->session_id, HELIX_MSG_FRAME_REQUEST, op->error);
+    if (request->error) {
+        record->error = request->error->domain == HELIX_ERROR ? request->error->code : HELIX_CODE_INTERNAL;
+        return helix_error_new(request->session_id, HELIX_MSG_FRAME_REQUEST, request->error);
     }
-    record->bytes = helix_frame_response_unit_size(op->response);
+    record->bytes = helix_frame_response_unit_size(request->response);
     record->dropped = record->bytes == 0;
-    record->keyframe = !record->dropped && op->keyframe;
-    record->cpu_bytes += op->unit_cpu_bytes;
-    helix_frame_response_finish(op->response, op->session_id, op->frame.pts, op->keyframe,
-                                op->frame.flags & HELIX_REQUEST_TIMING ? &timing : NULL);
-    return g_steal_pointer(&op->response);
+    record->keyframe = !record->dropped && request->keyframe;
+    record->cpu_bytes += request->unit_cpu_bytes;
+    helix_frame_response_finish(request->response, request->session_id, request->frame.pts, request->keyframe,
+                                request->frame.flags & HELIX_REQUEST_TIMING ? &timing : NULL);
+    return g_steal_pointer(&request->response);
 }
 
-void helix_op_answer(HelixSession *session, HelixOp *op)
+void helix_request_answer(HelixSession *session, HelixRequest *request)
 {
     HelixHost *host = helix_session_host(session);
     GByteArray *message = NULL;
-    gboolean handshake = op->handshake;
+    gboolean handshake = request->handshake;
 
-    op->session = session;
-    op->record.connection = helix_session_number(session);
-    op->record.session_id = op->session_id;
-    op->record.resource_id = op->frame.picture.resource_id;
-    op->record.pts = op->frame.pts;
+    request->session = session;
+    request->record.connection = helix_session_number(session);
+    request->record.session_id = request->session_id;
+    request->record.resource_id = request->frame.picture.resource_id;
+    request->record.pts = request->frame.pts;
 
-    if (op->kind == HELIX_OP_FRAME) {
-        message = frame_answer(op);
-    } else if (op->error && helix_session_hears_of_config(session, op)) {
-        message = helix_error_new(op->session_id, HELIX_MSG_CONFIG_REQ, op->error);
-    } else if (op->wants_answer && !op->error) {
-        message = helix_config_response_new(op->session_id, &op->in_force, host->max_in_flight, host->encoder->name,
-                                            op->config.has_vui);
+    if (request->kind == HELIX_REQUEST_KIND_FRAME) {
+        message = frame_answer(request);
+    } else if (request->error && helix_session_hears_of_config(session, request)) {
+        message = helix_error_new(request->session_id, HELIX_MSG_CONFIG_REQ, request->error);
+    } else if (request->wants_answer && !request->error) {
+        message = helix_config_response_new(request->session_id, &request->in_force, host->max_in_flight,
+                                            host->encoder->name, request->config.has_vui);
     }
     if (message) {
-        helix_session_send(session, message, answer_left, op);
+        helix_session_send(session, message, answer_left, request);
     } else {
-        helix_op_free(op);
+        helix_request_free(request);
     }
     if (handshake) {
         helix_session_handshake_done(session);

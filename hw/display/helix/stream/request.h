@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * request.h - a message that is answered in order: a frame, a change of configuration, the end of a stream. Main loop only.
+ * request.h - a message that is answered in order: a frame, a change of configuration, the end of a stream. Main loop
+ * only.
  *
- * An op waits in its stream's queue until it is begun, done and answered, then until its answer has left.
+ * A request waits in its stream's queue until it is begun, done and answered, then until its answer has left.
  */
-#ifndef HELIX_OP_H
-#define HELIX_OP_H
+#ifndef HELIX_REQUEST_H
+#define HELIX_REQUEST_H
 
 #include "host.h"
 #include "../protocol/wire.h"
@@ -13,12 +14,21 @@
 typedef struct HelixSession HelixSession;
 typedef struct HelixStream HelixStream;
 
-typedef enum HelixOpKind { HELIX_OP_FRAME, HELIX_OP_CONFIG, HELIX_OP_CLOSE } HelixOpKind;
-typedef enum HelixOpState { HELIX_OP_WAITING, HELIX_OP_RESOLVING, HELIX_OP_ENCODING, HELIX_OP_DONE } HelixOpState;
+typedef enum HelixRequestKind {
+    HELIX_REQUEST_KIND_FRAME,
+    HELIX_REQUEST_KIND_CONFIG,
+    HELIX_REQUEST_KIND_CLOSE
+} HelixRequestKind;
+typedef enum HelixRequestState {
+    HELIX_REQUEST_STATE_WAITING,
+    HELIX_REQUEST_STATE_RESOLVING,
+    HELIX_REQUEST_STATE_ENCODING,
+    HELIX_REQUEST_STATE_DONE
+} HelixRequestState;
 
-typedef struct HelixOp {
-    HelixOpKind kind;
-    HelixOpState state;
+typedef struct HelixRequest {
+    HelixRequestKind kind;
+    HelixRequestState state;
     guint64 gpu; /* the host's when it arrived */
     guint16 session_id;
     HelixFrameRequest frame;
@@ -38,11 +48,11 @@ typedef struct HelixOp {
 
     HelixStream *in_flight_of; /* a reference to whose max_in_flight it counts in, or NULL */
     HelixSession *session;     /* from the answer until it has left */
-} HelixOp;
+} HelixRequest;
 
-HelixOp *helix_op_new(HelixOpKind kind, guint16 session_id);
-void helix_op_free(HelixOp *op);
-/* Send the answer to @op, done or in error, and take it over. */
-void helix_op_answer(HelixSession *session, HelixOp *op);
+HelixRequest *helix_request_new(HelixRequestKind kind, guint16 session_id);
+void helix_request_free(HelixRequest *request);
+/* Send the answer to @request, done or in error, and take it over. */
+void helix_request_answer(HelixSession *session, HelixRequest *request);
 
 #endif

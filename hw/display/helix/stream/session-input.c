@@ -21,42 +21,42 @@ void helix_session_break_off(HelixSession *session, GError *error)
 
 static void end_request(HelixSession *session)
 {
-    HelixOp *op = g_steal_pointer(&session->request);
+    HelixRequest *request = g_steal_pointer(&session->request);
 
     session->host->stats.requests++;
-    op->surface = helix_pixel_sink_finish(&session->sink);
-    op->record.received_ns = helix_now_ns();
-    helix_session_dispatch(session, op);
+    request->surface = helix_pixel_upload_finish(&session->upload);
+    request->record.received_ns = helix_now_ns();
+    helix_session_dispatch(session, request);
 }
 
 /* All of a FRAME_REQUEST is there but its pixels. */
 static void begin_request(HelixSession *session)
 {
     const HelixHeader *header = &session->header;
-    HelixOp *op = helix_op_new(HELIX_OP_FRAME, header->session_id);
+    HelixRequest *request = helix_request_new(HELIX_REQUEST_KIND_FRAME, header->session_id);
     HelixStream *stream = helix_session_find_stream(session, header->session_id);
 
-    session->request = op;
+    session->request = request;
     session->pixels_left = header->payload_size - session->have;
-    if (helix_frame_request_parse(&op->frame, header, session->buffer, session->have, &op->error) &&
-        (!stream || helix_stream_has_room(stream, &op->error)) && (header->flags & HELIX_REQUEST_PIXEL_DATA)) {
-        helix_pixel_sink_start(&session->sink, session->host->pool, &op->frame.picture, session->pixels_left,
-                               &op->error);
+    if (helix_frame_request_parse(&request->frame, header, session->buffer, session->have, &request->error) &&
+        (!stream || helix_stream_has_room(stream, &request->error)) && (header->flags & HELIX_REQUEST_PIXEL_DATA)) {
+        helix_pixel_upload_start(&session->upload, session->host->pool, &request->frame.picture, session->pixels_left,
+                                 &request->error);
     }
     session->state = HELIX_READ_PIXELS;
 }
 
 static void config_request(HelixSession *session)
 {
-    HelixOp *op = helix_op_new(HELIX_OP_CONFIG, session->header.session_id);
+    HelixRequest *request = helix_request_new(HELIX_REQUEST_KIND_CONFIG, session->header.session_id);
 
-    op->wants_answer = (session->header.flags & HELIX_CONFIG_ANSWER) != 0;
-    if (op->wants_answer && !session->agreed) {
+    request->wants_answer = (session->header.flags & HELIX_CONFIG_ANSWER) != 0;
+    if (request->wants_answer && !session->agreed) {
         session->agreed = TRUE;
-        session->handshake = op->handshake = TRUE;
+        session->handshake = request->handshake = TRUE;
     }
-    helix_config_request_parse(&op->config, session->buffer, session->have, &op->error);
-    helix_session_dispatch(session, op);
+    helix_config_request_parse(&request->config, session->buffer, session->have, &request->error);
+    helix_session_dispatch(session, request);
 }
 
 static void ping(HelixSession *session)
@@ -94,7 +94,7 @@ static void message(HelixSession *session)
         break;
     case HELIX_MSG_SESSION_CLOSE:
         if (stream) {
-            helix_stream_push(stream, helix_op_new(HELIX_OP_CLOSE, session->header.session_id));
+            helix_stream_push(stream, helix_request_new(HELIX_REQUEST_KIND_CLOSE, session->header.session_id));
         }
         break;
     case HELIX_MSG_PING:
@@ -178,7 +178,7 @@ static gsize feed(HelixSession *session, const guint8 *data, gsize len)
 
     if (session->state == HELIX_READ_PIXELS) {
         piece = (gsize)MIN(len, session->pixels_left);
-        helix_pixel_sink_feed(&session->sink, data, piece);
+        helix_pixel_upload_feed(&session->upload, data, piece);
         session->pixels_left -= piece;
     } else {
         piece = MIN(len, session->need - session->have);
@@ -201,7 +201,7 @@ gsize helix_session_input(HelixChannel *channel, const guint8 *data, gsize len)
     helix_session_enter(session);
     while (used < len && !session->broken && !helix_session_is_blocked(session)) {
         used += feed(session, data + used, len - used);
-        if (helix_turn_is_over()) {
+        if (helix_loop_budget_is_spent()) {
             break;
         }
     }

@@ -19,9 +19,9 @@ struct HelixSession {
     guint64 number;
     char *peer;
     GHashTable *streams; /* session_id to HelixStream */
-    HelixOutbox outbox;
+    HelixSendQueue send_queue;
     guint depth;   /* of enter */
-    guint waiting; /* ops in the streams' queues */
+    guint waiting; /* requests in the streams' queues */
 
     /* Reading. */
     HelixReadState state;
@@ -29,9 +29,9 @@ struct HelixSession {
     guint8 buffer[HELIX_MAX_REQUEST_PAYLOAD]; /* header, then body */
     gsize have, need;                         /* bytes in it */
     guint64 pixels_left;
-    HelixPixelSink sink;
-    HelixOp *request; /* a FRAME_REQUEST whose pixels arrive */
-    gboolean stalled; /* the carrier waits for resume_input */
+    HelixPixelUpload upload;
+    HelixRequest *request; /* a FRAME_REQUEST whose pixels arrive */
+    gboolean stalled;      /* the carrier waits for resume_input */
     gboolean eof;
     gboolean broken; /* framing lost or not permitted: what comes is thrown away, what waits to leave is the last */
     gboolean permitted;
@@ -51,8 +51,8 @@ struct HelixSession {
 gboolean helix_session_is_blocked(const HelixSession *session);
 /* The stream that @id names; NULL: none is open. */
 HelixStream *helix_session_find_stream(HelixSession *session, guint16 id);
-/* A request is complete; takes @op over. */
-void helix_session_dispatch(HelixSession *session, HelixOp *op);
+/* A request is complete; takes @request over. */
+void helix_session_dispatch(HelixSession *session, HelixRequest *request);
 
 /* ---- session-input.c ---- */
 

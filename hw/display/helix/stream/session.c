@@ -15,16 +15,16 @@ static void session_free(HelixSession *session)
 {
     HelixHost *host = session->host;
 
-    helix_later_remove(host->later, &session->task);
+    helix_deferred_remove(host->deferred, &session->task);
     helix_host_forget(host, session->link);
     g_hash_table_unref(session->streams);
-    helix_outbox_clear(&session->outbox, &host->remains);
-    helix_later_add(host->later, &host->bury);
+    helix_send_queue_clear(&session->send_queue, &host->remains);
+    helix_deferred_add(host->deferred, &host->bury);
     g_queue_clear_full(&session->held_pongs, (GDestroyNotify)g_byte_array_unref);
     if (session->request) {
-        helix_op_free(session->request);
+        helix_request_free(session->request);
     }
-    helix_surface_unref(session->sink.surface);
+    helix_surface_unref(session->upload.surface);
     if (host->n_streams == 0) {
         helix_surface_pool_trim(host->pool);
     }
@@ -36,14 +36,15 @@ static gboolean finished(const HelixSession *session)
 {
     gboolean all_answered = session->waiting == 0 && session->held_pongs.length == 0;
 
-    return helix_outbox_is_empty(&session->outbox) && (session->broken || (session->eof && all_answered));
+    return helix_send_queue_is_empty(&session->send_queue) && (session->broken || (session->eof && all_answered));
 }
 
 /* Input stops while output waits, and while too much waits for its turn. */
 gboolean helix_session_is_blocked(const HelixSession *session)
 {
     return !session->broken &&
-        (!helix_outbox_is_empty(&session->outbox) || session->waiting + session->held_pongs.length >= MAX_WAITING);
+        (!helix_send_queue_is_empty(&session->send_queue) ||
+         session->waiting + session->held_pongs.length >= MAX_WAITING);
 }
 
 void helix_session_enter(HelixSession *session)
@@ -84,7 +85,7 @@ gboolean helix_session_is_permitted(const HelixSession *session)
 gint64 helix_session_idle_since(const HelixSession *session)
 {
     gboolean idle = g_hash_table_size(session->streams) == 0 && session->state == HELIX_READ_HEADER &&
-        helix_outbox_is_empty(&session->outbox);
+        helix_send_queue_is_empty(&session->send_queue);
 
     return idle ? session->last_input : 0;
 }
@@ -108,37 +109,37 @@ const char *helix_session_peer(const HelixSession *session)
 
 static void flush(HelixSession *session)
 {
-    guint64 before = session->outbox.bytes;
+    guint64 before = session->send_queue.bytes;
 
     if (session->channel) {
-        if (helix_outbox_flush(&session->outbox, session->channel)) {
-            helix_later_add(session->host->later, &session->task);
+        if (helix_send_queue_flush(&session->send_queue, session->channel)) {
+            helix_deferred_add(session->host->deferred, &session->task);
         }
-        session->host->stats.bytes_to_guest += session->outbox.bytes - before;
+        session->host->stats.bytes_to_guest += session->send_queue.bytes - before;
     }
 }
 
-void helix_session_send(HelixSession *session, GByteArray *message, HelixOutboxLeft left, gpointer data)
+void helix_session_send(HelixSession *session, GByteArray *message, HelixMessageSent left, gpointer data)
 {
-    gboolean waits = !helix_outbox_is_empty(&session->outbox);
+    gboolean waits = !helix_send_queue_is_empty(&session->send_queue);
 
-    helix_outbox_push(&session->outbox, message, left, data);
+    helix_send_queue_push(&session->send_queue, message, left, data);
     if (!waits) {
         flush(session);
     }
 }
 
-gboolean helix_session_hears_of_config(const HelixSession *session, const HelixOp *op)
+gboolean helix_session_hears_of_config(const HelixSession *session, const HelixRequest *request)
 {
-    return op->wants_answer || session->agreed;
+    return request->wants_answer || session->agreed;
 }
 
-void helix_session_op_queued(HelixSession *session)
+void helix_session_request_queued(HelixSession *session)
 {
     session->waiting++;
 }
 
-void helix_session_op_unqueued(HelixSession *session)
+void helix_session_request_unqueued(HelixSession *session)
 {
     session->waiting--;
 }
@@ -147,8 +148,8 @@ static void send_held_pongs(HelixSession *session)
 {
     while (!session->handshake && session->held_pongs.length > 0) {
         helix_session_send(session, g_queue_pop_head(&session->held_pongs), NULL, NULL);
-        if (session->held_pongs.length > 0 && helix_turn_is_over()) {
-            helix_later_add(session->host->later, &session->task);
+        if (session->held_pongs.length > 0 && helix_loop_budget_is_spent()) {
+            helix_deferred_add(session->host->deferred, &session->task);
             return;
         }
     }
@@ -219,17 +220,17 @@ static HelixStream *need_stream(HelixSession *session, guint16 id, GError **erro
 }
 
 /* A request is complete. What is wrong already opens no stream, but waits for its turn in one that is there. */
-void helix_session_dispatch(HelixSession *session, HelixOp *op)
+void helix_session_dispatch(HelixSession *session, HelixRequest *request)
 {
-    HelixStream *stream = helix_session_find_stream(session, op->session_id);
+    HelixStream *stream = helix_session_find_stream(session, request->session_id);
 
-    if (!stream && !op->error) {
-        stream = need_stream(session, op->session_id, &op->error);
+    if (!stream && !request->error) {
+        stream = need_stream(session, request->session_id, &request->error);
     }
     if (stream) {
-        helix_stream_push(stream, op);
+        helix_stream_push(stream, request);
     } else {
-        helix_op_answer(session, op);
+        helix_request_answer(session, request);
     }
 }
 
@@ -290,7 +291,7 @@ void helix_session_check_stall(HelixSession *session)
 {
     if (is_stalled(session)) {
         session->stall_due = TRUE;
-        helix_later_add(session->host->later, &session->task);
+        helix_deferred_add(session->host->deferred, &session->task);
     }
 }
 
@@ -364,7 +365,7 @@ HelixSession *helix_session_new(HelixHost *host, HelixChannel *channel)
     session->permitted = !host->privileged_ports || channel->peer_port < HELIX_PRIVILEGED_PORTS;
     session->last_input = g_get_monotonic_time();
     session->streams = g_hash_table_new_full(NULL, NULL, NULL, (GDestroyNotify)helix_stream_abandon);
-    helix_outbox_init(&session->outbox);
+    helix_send_queue_init(&session->send_queue);
     g_queue_init(&session->held_pongs);
     helix_session_next_message(session);
     host->sessions = session->link = g_list_prepend(host->sessions, session);

@@ -35,12 +35,13 @@ HelixHost *helix_session_host(const HelixSession *session);
 guint64 helix_session_number(const HelixSession *session);
 const char *helix_session_peer(const HelixSession *session);
 
-void helix_session_send(HelixSession *session, GByteArray *message, HelixOutboxLeft left, gpointer data);
-/* How many ops wait in the streams' queues. */
-void helix_session_op_queued(HelixSession *session);
-void helix_session_op_unqueued(HelixSession *session);
-/* A CONFIG_REQ was refused: is @op's guest told? One that never asked for answers would take it for its frame's. */
-gboolean helix_session_hears_of_config(const HelixSession *session, const HelixOp *op);
+void helix_session_send(HelixSession *session, GByteArray *message, HelixMessageSent left, gpointer data);
+/* How many requests wait in the streams' queues. */
+void helix_session_request_queued(HelixSession *session);
+void helix_session_request_unqueued(HelixSession *session);
+/* A CONFIG_REQ was refused: is @request's guest told? One that never asked for answers would take it for its frame's.
+ */
+gboolean helix_session_hears_of_config(const HelixSession *session, const HelixRequest *request);
 /* The answer that PINGs waited for is out. */
 void helix_session_handshake_done(HelixSession *session);
 /* The guest closed this stream and nothing is left of it. */

@@ -196,7 +196,7 @@ char *helix_stats_json(const HelixStats *stats, const char *encoder, guint conne
     append_number(json, "pictures", stats->picture_bytes, FALSE);
     g_string_append(json, "},");
     append_stages(json, stats);
-    helix_turn_append_json(json);
+    helix_loop_append_json(json);
     g_string_append_c(json, '}');
     return g_string_free(json, FALSE);
 }

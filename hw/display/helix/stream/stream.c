@@ -35,7 +35,7 @@ HelixStream *helix_stream_new(HelixSession *session, guint16 id)
     stream->encoder = stream->host->encoder;
     stream->id = id;
     stream->last_used = g_get_monotonic_time();
-    g_queue_init(&stream->ops);
+    g_queue_init(&stream->requests);
     stream->host->n_streams++;
     stream->host->stats.streams++;
     return stream;
@@ -54,109 +54,111 @@ static void end_life(HelixStream *stream)
                        seconds > 0 ? (double)stream->encoded / seconds : 0.0, stream->dropped);
     }
     helix_frame_cancel(stream);
-    g_clear_pointer(&stream->worker, helix_worker_retire);
+    g_clear_pointer(&stream->encode_thread, helix_encode_thread_retire);
     g_clear_pointer(&stream->last, helix_surface_unref);
     stream->encoded = stream->dropped = 0;
-    stream->owes_key = FALSE;
+    stream->idr_pending = FALSE;
     stream->coded_width = stream->coded_height = stream->resizing = 0;
     memset(&stream->in_force, 0, sizeof stream->in_force);
 }
 
 void helix_stream_abandon(HelixStream *stream)
 {
-    HelixOp *op;
+    HelixRequest *request;
 
     end_life(stream);
-    helix_later_remove(stream->host->later, &stream->task);
-    while ((op = g_queue_pop_head(&stream->ops))) {
-        helix_session_op_unqueued(stream->session);
-        if (op->response) {
-            g_queue_push_tail(&stream->host->remains, g_steal_pointer(&op->response));
-            helix_later_add(stream->host->later, &stream->host->bury);
+    helix_deferred_remove(stream->host->deferred, &stream->task);
+    while ((request = g_queue_pop_head(&stream->requests))) {
+        helix_session_request_unqueued(stream->session);
+        if (request->response) {
+            g_queue_push_tail(&stream->host->remains, g_steal_pointer(&request->response));
+            helix_deferred_add(stream->host->deferred, &stream->host->bury);
         }
-        helix_op_free(op);
+        helix_request_free(request);
     }
     stream->host->n_streams--;
     stream->session = NULL;
     stream_unref(stream);
 }
 
-/* ---- ops ---- */
+/* ---- requests ---- */
 
-void helix_stream_op_done(HelixStream *stream, HelixOp *op)
+void helix_stream_request_done(HelixStream *stream, HelixRequest *request)
 {
-    if (op->kind == HELIX_OP_FRAME && (op->state == HELIX_OP_RESOLVING || op->state == HELIX_OP_ENCODING)) {
+    if (request->kind == HELIX_REQUEST_KIND_FRAME &&
+        (request->state == HELIX_REQUEST_STATE_RESOLVING || request->state == HELIX_REQUEST_STATE_ENCODING)) {
         stream->active--;
     }
-    op->state = HELIX_OP_DONE;
-    g_clear_pointer(&op->surface, helix_surface_unref);
+    request->state = HELIX_REQUEST_STATE_DONE;
+    g_clear_pointer(&request->surface, helix_surface_unref);
 }
 
-void helix_stream_op_fail(HelixStream *stream, HelixOp *op, GError *error)
+void helix_stream_request_fail(HelixStream *stream, HelixRequest *request, GError *error)
 {
-    g_clear_error(&op->error);
-    op->error = error;
-    helix_stream_op_done(stream, op);
+    g_clear_error(&request->error);
+    request->error = error;
+    helix_stream_request_done(stream, request);
 }
 
-static void config_done(HelixStream *stream, HelixOp *op, HelixWorkerResult *result)
+static void config_done(HelixStream *stream, HelixRequest *request, HelixEncodeResult *result)
 {
-    op->error = g_steal_pointer(&result->error);
-    op->in_force = result->config;
-    stream->resizing -= op->resizes;
-    if (!op->error) {
-        stream->coded_width = op->config.config.width;
-        stream->coded_height = op->config.config.height;
+    request->error = g_steal_pointer(&result->error);
+    request->in_force = result->config;
+    stream->resizing -= request->resizes;
+    if (!request->error) {
+        stream->coded_width = request->config.config.width;
+        stream->coded_height = request->config.config.height;
     }
-    helix_stream_op_done(stream, op);
+    helix_stream_request_done(stream, request);
 }
 
-static void worker_done(gpointer owner, gpointer tag, HelixWorkerResult *result)
+static void encode_done(gpointer owner, gpointer tag, HelixEncodeResult *result)
 {
     HelixStream *stream = owner;
     HelixSession *session = stream->session;
-    HelixOp *op = tag;
+    HelixRequest *request = tag;
 
     helix_session_enter(session);
     if (!result->error) {
         stream->in_force = result->config;
     }
-    if (op->kind == HELIX_OP_FRAME) {
-        helix_frame_done(stream, op, result);
+    if (request->kind == HELIX_REQUEST_KIND_FRAME) {
+        helix_frame_done(stream, request, result);
     } else {
-        config_done(stream, op, result);
+        config_done(stream, request, result);
     }
     helix_stream_pump(stream);
     helix_session_leave(session);
 }
 
 /* Encoders that hang keep their threads after their streams: those count too, or a guest could collect them. */
-gboolean helix_stream_need_worker(HelixStream *stream, GError **error)
+gboolean helix_stream_need_encode_thread(HelixStream *stream, GError **error)
 {
     HelixHost *host = stream->host;
 
-    if (stream->worker) {
+    if (stream->encode_thread) {
         return TRUE;
     }
-    if (helix_crew_size(host->crew) >= host->max_encoders) {
+    if (helix_encode_pool_size(host->encode_pool) >= host->max_encoders) {
         g_set_error(error, HELIX_ERROR, HELIX_CODE_NO_ENCODER,
                     "%u encoders are open or have not ended yet, all that "
                     "helix-max-encoders allows: try again later, or raise that property of the host's GPU device",
-                    helix_crew_size(host->crew));
+                    helix_encode_pool_size(host->encode_pool));
         return FALSE;
     }
-    stream->worker = helix_worker_new(host->crew, stream->encoder, host->hardware_only, worker_done, stream, error);
-    return stream->worker != NULL;
+    stream->encode_thread = helix_encode_thread_new(host->encode_pool, stream->encoder, host->hardware_only,
+                                                    encode_done, stream, error);
+    return stream->encode_thread != NULL;
 }
 
 /* ---- the queue ---- */
 
-/* All before @op has begun, so that what it leaves behind reaches the frame after it and none before. */
-static void pass_key_on(HelixStream *stream, HelixOp *op)
+/* All before @request has begun, so that what it leaves behind reaches the frame after it and none before. */
+static void pass_key_on(HelixStream *stream, HelixRequest *request)
 {
-    if (op->state == HELIX_OP_DONE && op->error && op->frame.force_keyframe) {
-        op->frame.force_keyframe = FALSE;
-        stream->owes_key = TRUE;
+    if (request->state == HELIX_REQUEST_STATE_DONE && request->error && request->frame.force_keyframe) {
+        request->frame.force_keyframe = FALSE;
+        stream->idr_pending = TRUE;
     }
 }
 
@@ -164,49 +166,50 @@ static void pass_key_on(HelixStream *stream, HelixOp *op)
  * It goes to the encoder behind the frame before it, and behind that frame's second try, if there is to be one. Whether
  * it is granted is not known before it is answered: until then nothing is looked up for another size.
  */
-static gboolean begin_config(HelixStream *stream, HelixOp *op)
+static gboolean begin_config(HelixStream *stream, HelixRequest *request)
 {
-    const HelixEncoderConfig *asked = &op->config.config;
+    const HelixEncoderConfig *asked = &request->config.config;
     GError *error = NULL;
 
-    if (stream->resolving || (stream->active > 0 && helix_frame_is_last(stream, op))) {
+    if (stream->resolving || (stream->active > 0 && helix_frame_is_last(stream, request))) {
         return FALSE;
     }
-    if (!helix_stream_need_worker(stream, &error)) {
-        helix_stream_op_fail(stream, op, error);
+    if (!helix_stream_need_encode_thread(stream, &error)) {
+        helix_stream_request_fail(stream, request, error);
         return TRUE;
     }
-    op->state = HELIX_OP_ENCODING;
-    op->resizes = stream->resizing > 0 || asked->width != stream->coded_width || asked->height != stream->coded_height;
-    stream->resizing += op->resizes;
-    helix_worker_configure(stream->worker, &op->config, op);
+    request->state = HELIX_REQUEST_STATE_ENCODING;
+    request->resizes = stream->resizing > 0 || asked->width != stream->coded_width ||
+        asked->height != stream->coded_height;
+    stream->resizing += request->resizes;
+    helix_encode_thread_configure(stream->encode_thread, &request->config, request);
     return TRUE;
 }
 
-/* Returns FALSE if @op, and all behind it, must wait. */
-static gboolean begin(HelixStream *stream, HelixOp *op)
+/* Returns FALSE if @request, and all behind it, must wait. */
+static gboolean begin(HelixStream *stream, HelixRequest *request)
 {
-    switch (op->kind) {
-    case HELIX_OP_FRAME:
-        if (helix_frame_is_lost(stream, op)) {
-            helix_frame_lost(stream, op);
+    switch (request->kind) {
+    case HELIX_REQUEST_KIND_FRAME:
+        if (helix_frame_is_lost(stream, request)) {
+            helix_frame_lost(stream, request);
             return TRUE;
         }
         if (!stream->host->running || stream->resolving || stream->resizing || stream->active >= MAX_ACTIVE) {
             return FALSE;
         }
-        helix_frame_begin(stream, op);
+        helix_frame_begin(stream, request);
         return TRUE;
-    case HELIX_OP_CONFIG:
-        return begin_config(stream, op);
+    case HELIX_REQUEST_KIND_CONFIG:
+        return begin_config(stream, request);
     default:
-        if (op != g_queue_peek_head(&stream->ops)) {
+        if (request != g_queue_peek_head(&stream->requests)) {
             return FALSE;
         }
         end_life(stream);
-        stream->ended = op == g_queue_peek_tail(&stream->ops);
+        stream->ended = request == g_queue_peek_tail(&stream->requests);
         stream->host->stats.streams += !stream->ended; /* what came behind it makes a new one */
-        helix_stream_op_done(stream, op);
+        helix_stream_request_done(stream, request);
         return TRUE;
     }
 }
@@ -214,15 +217,15 @@ static gboolean begin(HelixStream *stream, HelixOp *op)
 /* Returns FALSE if the turn is over before all has begun that can. */
 static gboolean begin_all(HelixStream *stream)
 {
-    for (GList *link = stream->ops.head; link; link = link->next) {
-        HelixOp *op = link->data;
-        gboolean waits = op->state == HELIX_OP_WAITING;
+    for (GList *link = stream->requests.head; link; link = link->next) {
+        HelixRequest *request = link->data;
+        gboolean waits = request->state == HELIX_REQUEST_STATE_WAITING;
 
-        if (waits && !begin(stream, op)) {
+        if (waits && !begin(stream, request)) {
             break;
         }
-        pass_key_on(stream, op);
-        if (waits && helix_turn_is_over()) {
+        pass_key_on(stream, request);
+        if (waits && helix_loop_budget_is_spent()) {
             return link->next == NULL;
         }
     }
@@ -231,21 +234,21 @@ static gboolean begin_all(HelixStream *stream)
 
 static gboolean head_is_done(HelixStream *stream)
 {
-    const HelixOp *op = g_queue_peek_head(&stream->ops);
+    const HelixRequest *request = g_queue_peek_head(&stream->requests);
 
-    return op && op->state == HELIX_OP_DONE;
+    return request && request->state == HELIX_REQUEST_STATE_DONE;
 }
 
 /* Returns FALSE if the turn is over before all is answered that can. */
 static gboolean answer_done(HelixStream *stream)
 {
     while (head_is_done(stream)) {
-        HelixOp *op = g_queue_pop_head(&stream->ops);
+        HelixRequest *request = g_queue_pop_head(&stream->requests);
 
-        pass_key_on(stream, op);
-        helix_session_op_unqueued(stream->session);
-        helix_op_answer(stream->session, op);
-        if (helix_turn_is_over()) {
+        pass_key_on(stream, request);
+        helix_session_request_unqueued(stream->session);
+        helix_request_answer(stream->session, request);
+        if (helix_loop_budget_is_spent()) {
             return !head_is_done(stream);
         }
     }
@@ -267,14 +270,14 @@ void helix_stream_pump(HelixStream *stream)
     stream->pumping = FALSE;
     if (!all) {
         helix_stream_pump_later(stream);
-    } else if (stream->ended && stream->ops.length == 0) {
+    } else if (stream->ended && stream->requests.length == 0) {
         helix_session_stream_ended(stream->session, stream->id);
     }
 }
 
 void helix_stream_pump_later(HelixStream *stream)
 {
-    helix_later_add(stream->host->later, &stream->task);
+    helix_deferred_add(stream->host->deferred, &stream->task);
 }
 
 static void go_on(HelixTask *task)
@@ -300,28 +303,29 @@ gboolean helix_stream_has_room(const HelixStream *stream, GError **error)
     return FALSE;
 }
 
-void helix_stream_push(HelixStream *stream, HelixOp *op)
+void helix_stream_push(HelixStream *stream, HelixRequest *request)
 {
     stream->last_used = g_get_monotonic_time();
     stream->ended = FALSE;
-    op->gpu = stream->host->gpu;
-    if (op->kind == HELIX_OP_FRAME && !op->error && helix_stream_has_room(stream, &op->error)) {
+    request->gpu = stream->host->gpu;
+    if (request->kind == HELIX_REQUEST_KIND_FRAME && !request->error &&
+        helix_stream_has_room(stream, &request->error)) {
         stream->in_flight++;
         stream->refs++;
-        op->in_flight_of = stream;
+        request->in_flight_of = stream;
     }
-    if (op->error) {
-        helix_stream_op_done(stream, op);
+    if (request->error) {
+        helix_stream_request_done(stream, request);
     }
-    g_queue_push_tail(&stream->ops, op);
-    helix_session_op_queued(stream->session);
+    g_queue_push_tail(&stream->requests, request);
+    helix_session_request_queued(stream->session);
     helix_stream_pump(stream);
 }
 
 void helix_stream_force_idr(HelixStream *stream)
 {
-    if (stream->worker) { /* without one the next frame is the first, and an IDR anyway */
-        helix_worker_force_idr(stream->worker);
+    if (stream->encode_thread) { /* without one the next frame is the first, and an IDR anyway */
+        helix_encode_thread_force_idr(stream->encode_thread);
     }
 }
 
@@ -333,7 +337,7 @@ void helix_stream_reset(HelixStream *stream)
 
 gboolean helix_stream_is_idle(const HelixStream *stream)
 {
-    return stream->ops.length == 0;
+    return stream->requests.length == 0;
 }
 
 gint64 helix_stream_last_used(const HelixStream *stream)

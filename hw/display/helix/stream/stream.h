@@ -15,8 +15,8 @@ HelixStream *helix_stream_new(HelixSession *session, guint16 id);
 /* The connection is gone or makes room: nothing more is answered. */
 void helix_stream_abandon(HelixStream *stream);
 
-/* A request arrived; takes @op over. */
-void helix_stream_push(HelixStream *stream, HelixOp *op);
+/* A request arrived; takes @request over. */
+void helix_stream_push(HelixStream *stream, HelixRequest *request);
 /* KEYFRAME_REQ. */
 void helix_stream_force_idr(HelixStream *stream);
 /* A request of this stream is in flight no more: its answer has left, or never will. */

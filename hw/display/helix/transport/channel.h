@@ -50,8 +50,8 @@ typedef struct HelixChannelUser {
     /*
      * @len bytes arrived. Returns how many were consumed; the carrier keeps the rest, stops reading from the peer (so
      * that the peer's credit or socket buffer runs out) and offers it again after resume_input(). The carrier calls it
-     * while the turn's budget lasts (loop-time.h), and once in a turn at least; the user takes something then, and stops
-     * when it is spent.
+     * while the turn's budget lasts (loop-time.h), and once in a turn at least; the user takes something then, and
+     * stops when it is spent.
      */
     gsize (*input)(HelixChannel *channel, const guint8 *data, gsize len);
     /* The peer will send nothing more (half-close). Comes after every byte was consumed, once. */

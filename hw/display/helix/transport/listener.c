@@ -116,7 +116,7 @@ static gboolean retry(gpointer data)
 static gboolean on_connection(gint fd, GIOCondition condition, gpointer data)
 {
     HelixListener *listener = data;
-    HELIX_TURN_SCOPE;
+    HELIX_LOOP_SCOPE;
     int accepted;
 
     if (listener->ready && !listener->ready(listener->data)) {

@@ -8,18 +8,18 @@
 
 typedef struct Entry {
     GByteArray *message;
-    HelixOutboxLeft left;
+    HelixMessageSent left;
     gpointer data;
 } Entry;
 
-void helix_outbox_init(HelixOutbox *outbox)
+void helix_send_queue_init(HelixSendQueue *outbox)
 {
     g_queue_init(&outbox->messages);
     outbox->offset = 0;
     outbox->bytes = 0;
 }
 
-void helix_outbox_push(HelixOutbox *outbox, GByteArray *message, HelixOutboxLeft left, gpointer data)
+void helix_send_queue_push(HelixSendQueue *outbox, GByteArray *message, HelixMessageSent left, gpointer data)
 {
     Entry *entry = g_new(Entry, 1);
 
@@ -28,7 +28,7 @@ void helix_outbox_push(HelixOutbox *outbox, GByteArray *message, HelixOutboxLeft
 }
 
 /* Returns the message that is the first no more. */
-static GByteArray *pop(HelixOutbox *outbox, gboolean sent)
+static GByteArray *pop(HelixSendQueue *outbox, gboolean sent)
 {
     Entry *entry = g_queue_pop_head(&outbox->messages);
     GByteArray *message = entry->message;
@@ -41,7 +41,7 @@ static GByteArray *pop(HelixOutbox *outbox, gboolean sent)
     return message;
 }
 
-gboolean helix_outbox_flush(HelixOutbox *outbox, HelixChannel *channel)
+gboolean helix_send_queue_flush(HelixSendQueue *outbox, HelixChannel *channel)
 {
     while (outbox->messages.length > 0) {
         const GByteArray *message = ((Entry *)g_queue_peek_head(&outbox->messages))->message;
@@ -56,14 +56,14 @@ gboolean helix_outbox_flush(HelixOutbox *outbox, HelixChannel *channel)
         if (outbox->offset == message->len) {
             g_byte_array_unref(pop(outbox, TRUE));
         }
-        if (helix_turn_is_over()) {
+        if (helix_loop_budget_is_spent()) {
             return outbox->messages.length > 0;
         }
     }
     return FALSE;
 }
 
-void helix_outbox_clear(HelixOutbox *outbox, GQueue *remains)
+void helix_send_queue_clear(HelixSendQueue *outbox, GQueue *remains)
 {
     while (outbox->messages.length > 0) {
         g_queue_push_tail(remains, pop(outbox, FALSE));

@@ -33,9 +33,9 @@
 typedef struct HelixSocket {
     GSource source; /* first: the socket is its source */
     HelixChannel channel;
-    HelixLater *later; /* of its context */
-    HelixTask task;    /* waits for a turn that has time; nothing is polled for meanwhile */
-    GIOCondition seen; /* what poll said before */
+    HelixDeferredQueue *later; /* of its context */
+    HelixTask task;            /* waits for a turn that has time; nothing is polled for meanwhile */
+    GIOCondition seen;         /* what poll said before */
     int fd;
     gpointer tag;        /* of fd in the source; NULL while there is nothing to wait for */
     GIOCondition wanted; /* what tag waits for */
@@ -104,7 +104,7 @@ static void rearm(HelixSocket *self)
 /* Have it served in a later turn, behind all that wait. */
 static void serve_later(HelixSocket *self)
 {
-    helix_later_add(self->later, &self->task);
+    helix_deferred_add(self->later, &self->task);
     rearm(self);
 }
 
@@ -186,7 +186,7 @@ static void carrier_resume_input(HelixChannel *channel)
 
 static void end(HelixSocket *self)
 {
-    helix_later_remove(self->later, &self->task);
+    helix_deferred_remove(self->later, &self->task);
     g_source_destroy(&self->source);
     g_source_unref(&self->source);
 }
@@ -239,7 +239,7 @@ static gboolean offer(HelixSocket *self)
     }
     self->start += used;
     if (self->start == self->end) {
-        helix_later_remove(self->later, &self->task); /* resumed from inside: there is nothing to wait for */
+        helix_deferred_remove(self->later, &self->task); /* resumed from inside: there is nothing to wait for */
         return TRUE;
     }
     self->paused = !self->resumed;
@@ -344,7 +344,7 @@ static void run(HelixTask *task)
     HelixSocket *self = socket_of_task(task);
 
     if (self->dispatching) {
-        helix_later_add(self->later, task);
+        helix_deferred_add(self->later, task);
     } else {
         serve_once(self);
     }
@@ -358,14 +358,14 @@ static void run(HelixTask *task)
 static gboolean dispatch(GSource *source, GSourceFunc callback, gpointer data)
 {
     HelixSocket *self = (HelixSocket *)source;
-    HELIX_TURN_SCOPE;
+    HELIX_LOOP_SCOPE;
 
     if (self->dispatching) {
         return G_SOURCE_CONTINUE;
     }
     g_source_set_ready_time(source, -1);
     self->seen |= self->tag ? g_source_query_unix_fd(source, self->tag) : 0;
-    if (self->task.link.data || helix_turn_is_over()) {
+    if (self->task.link.data || helix_loop_budget_is_spent()) {
         serve_later(self);
     } else {
         serve_once(self);
@@ -378,7 +378,7 @@ static void finalize(GSource *source)
     HelixSocket *self = (HelixSocket *)source;
 
     close(self->fd);
-    helix_later_unref(self->later);
+    helix_deferred_unref(self->later);
     g_free(self->buffer);
     g_free(self->channel.peer);
 }
@@ -390,7 +390,7 @@ HelixChannel *helix_socket_new(GMainContext *context, int fd, const char *peer)
     HelixSocket *self = (HelixSocket *)g_source_new(&socket_funcs, sizeof(HelixSocket));
 
     self->fd = fd;
-    self->later = helix_later_ref(context);
+    self->later = helix_deferred_ref(context);
     self->task.run = run;
     self->buffer = g_malloc(BUFFER_SIZE);
     self->channel.carrier = &socket_carrier;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * unix-socket.h - a channel whose carrier is a stream socket, and what listener and client share. helix_socket_connect() is
- * in host.h.
+ * unix-socket.h - a channel whose carrier is a stream socket, and what listener and client share.
+ * helix_socket_connect() is in host.h.
  */
-#ifndef HELIX_SOCKET_H
-#define HELIX_SOCKET_H
+#ifndef HELIX_UNIX_SOCKET_H
+#define HELIX_UNIX_SOCKET_H
 
 #include <sys/un.h>
 

@@ -70,7 +70,7 @@ void helix_vsock_connection_stop_timer(HelixVsockConnection *conn)
         g_source_remove(conn->timer);
         conn->timer = 0;
     }
-    helix_later_remove(conn->vsock->later, &conn->expire);
+    helix_deferred_remove(conn->vsock->later, &conn->expire);
 }
 
 /* ---- the end ---- */
@@ -108,7 +108,7 @@ void helix_vsock_connection_end(HelixVsockConnection *conn)
     conn->state = HELIX_VSOCK_DEAD;
     conn->owes = 0;
     helix_vsock_connection_stop_timer(conn);
-    helix_later_remove(conn->vsock->later, &conn->resume);
+    helix_deferred_remove(conn->vsock->later, &conn->resume);
     helix_vsock_ring_clear(&conn->ring);
     helix_vsock_remove(conn);
     tell_gone(conn);
@@ -194,12 +194,12 @@ static void deliver(HelixVsockConnection *conn, gboolean last)
         if (takes_input(conn)) {
             helix_vsock_ring_drop(&conn->ring, consumed);
         }
-        if (!last && helix_turn_is_over()) {
+        if (!last && helix_loop_budget_is_spent()) {
             break;
         }
     }
     if (takes_input(conn) && !conn->paused && conn->ring.used) {
-        helix_later_add(conn->vsock->later, &conn->resume);
+        helix_deferred_add(conn->vsock->later, &conn->resume);
     }
     if (takes_input(conn) && !conn->ring.used && (conn->guest_shut & HELIX_VSOCK_SHUTDOWN_SEND) && !conn->eof_told) {
         conn->eof_told = TRUE;
@@ -377,7 +377,7 @@ static void carrier_shutdown_read(HelixChannel *channel)
     if (conn->state == HELIX_VSOCK_OPEN) {
         helix_vsock_connection_owe(conn, HELIX_VSOCK_OWES_SHUTDOWN);
     } else if (conn->state == HELIX_VSOCK_DRAINING) {
-        helix_later_add(conn->vsock->later, &conn->resume); /* nothing is left to drain */
+        helix_deferred_add(conn->vsock->later, &conn->resume); /* nothing is left to drain */
     }
     helix_vsock_leave(conn->vsock);
 }
@@ -390,7 +390,7 @@ static void carrier_resume_input(HelixChannel *channel)
     conn->paused = FALSE;
     conn->resumed = TRUE;
     if (conn->ring.used && !conn->in_input) {
-        helix_later_add(conn->vsock->later, &conn->resume);
+        helix_deferred_add(conn->vsock->later, &conn->resume);
     }
 }
 
@@ -411,7 +411,7 @@ static gboolean timed_out(gpointer data)
     HelixVsockConnection *conn = data;
 
     conn->timer = 0;
-    helix_later_add(conn->vsock->later, &conn->expire);
+    helix_deferred_add(conn->vsock->later, &conn->expire);
     return G_SOURCE_REMOVE;
 }
 

@@ -79,13 +79,13 @@ struct HelixVsock {
     guint32 next_port;             /* for connections the host begins */
     HelixVsockConnection *serving; /* whose turn it is: may write up to @quantum bytes */
     gsize quantum;
-    guint burst_left;     /* packets that may still go out in the outermost call */
-    gboolean placed;      /* rx_put() was called since the last rx_notify() */
-    gboolean by_user;     /* the outermost call is a user's: no user is called before it is over */
-    guint depth;          /* of calls into the protocol */
-    HelixLater *later;    /* of the default context */
-    HelixTask serve;      /* the queue is served once more, callbacks included */
-    GPtrArray *forgotten; /* connections that the reset under way has yet to close, referenced; NULL: none is */
+    guint burst_left;          /* packets that may still go out in the outermost call */
+    gboolean placed;           /* rx_put() was called since the last rx_notify() */
+    gboolean by_user;          /* the outermost call is a user's: no user is called before it is over */
+    guint depth;               /* of calls into the protocol */
+    HelixDeferredQueue *later; /* of the default context */
+    HelixTask serve;           /* the queue is served once more, callbacks included */
+    GPtrArray *forgotten;      /* connections that the reset under way has yet to close, referenced; NULL: none is */
     struct HelixVsockStray *strays; /* RSTs owed to peers that are in no table: a ring */
     guint stray_first, n_strays;
 };

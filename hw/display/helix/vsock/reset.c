@@ -31,7 +31,7 @@ static gboolean close_some(HelixVsock *vsock, guint most, void (*close)(HelixVso
     vsock->n_strays = 0;
     helix_vsock_enter(vsock, FALSE);
     for (guint i = 0; vsock->forgotten->len && i < most; i++) {
-        if (i && most != G_MAXUINT && helix_turn_is_over()) {
+        if (i && most != G_MAXUINT && helix_loop_budget_is_spent()) {
             break;
         }
         close(vsock->forgotten->pdata[vsock->forgotten->len - 1]);
@@ -63,8 +63,8 @@ static void destroy(HelixVsock *vsock)
 {
     g_ptr_array_unref(vsock->forgotten);
     g_assert(!g_hash_table_size(vsock->all) && !vsock->queue.length);
-    helix_later_remove(vsock->later, &vsock->serve);
-    helix_later_unref(vsock->later);
+    helix_deferred_remove(vsock->later, &vsock->serve);
+    helix_deferred_unref(vsock->later);
     g_hash_table_destroy(vsock->by_key);
     g_hash_table_destroy(vsock->all);
     g_free(vsock->strays);
@@ -87,7 +87,7 @@ static void go_on(HelixTask *task)
     if (close_some(vsock, CLOSED_MOST, close_whole)) {
         destroy(vsock);
     } else {
-        helix_later_add(vsock->later, task);
+        helix_deferred_add(vsock->later, task);
     }
 }
 
@@ -105,7 +105,7 @@ void helix_vsock_abandon(HelixVsock *vsock)
             helix_vsock_connection_end(conn); /* the one that asked may go with the device */
         }
     }
-    helix_later_remove(vsock->later, &vsock->serve);
+    helix_deferred_remove(vsock->later, &vsock->serve);
     vsock->serve.run = go_on;
     go_on(&vsock->serve);
 }

@@ -154,7 +154,7 @@ static void serve_queue(HelixVsock *vsock, gboolean callbacks)
             unqueue(conn);
             helix_vsock_connection_serve(conn, callbacks);
         }
-        if (helix_turn_is_over()) {
+        if (helix_loop_budget_is_spent()) {
             break;
         }
     }
@@ -179,7 +179,7 @@ void helix_vsock_leave(HelixVsock *vsock)
         serve_queue(vsock, !vsock->by_user);
         if ((vsock->n_strays || vsock->queue.length) && device_room(vsock) >= 0) {
             /* Buffers are there, so the device will not call; but this call is a user's, or others wait. */
-            helix_later_add(vsock->later, &vsock->serve);
+            helix_deferred_add(vsock->later, &vsock->serve);
         }
         if (vsock->placed) {
             vsock->placed = FALSE;
@@ -409,7 +409,7 @@ HelixVsock *helix_vsock_new(const HelixVsockConfig *config)
     g_queue_init(&vsock->queue);
     vsock->strays = g_new(HelixVsockStray, STRAYS_MOST);
     vsock->next_port = PORT_FIRST;
-    vsock->later = helix_later_ref(NULL);
+    vsock->later = helix_deferred_ref(NULL);
     vsock->serve.run = serve_again;
     return vsock;
 }

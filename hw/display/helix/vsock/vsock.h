@@ -111,8 +111,8 @@ gboolean helix_vsock_reset(HelixVsock *vsock);
  * NULL if the guest refused, did not answer in time or went away. With every connection in use it is called with NULL
  * before this returns.
  *
- * What a channel of this carrier does beyond transport/channel.h: after the guest said that it receives no more (SHUTDOWN
- * with RCV), write() takes everything and drops it. Data the user has not consumed is bounded by buf_alloc a
+ * What a channel of this carrier does beyond transport/channel.h: after the guest said that it receives no more
+ * (SHUTDOWN with RCV), write() takes everything and drops it. Data the user has not consumed is bounded by buf_alloc a
  * connection, and kept until the user takes it or closes; data for the guest is never held at all: write() places it in
  * the guest's receive buffers or does not take it.
  */

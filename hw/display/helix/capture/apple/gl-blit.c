@@ -209,7 +209,7 @@ static GLenum gl_target(const HelixGlBlit *blit)
     return blit->texture_target == EGL_TEXTURE_RECTANGLE_ANGLE ? GL_TEXTURE_RECTANGLE_ANGLE : GL_TEXTURE_2D;
 }
 
-static gboolean prepare_slot(HelixGlBlit *blit, HelixSlot *slot, GError **error)
+static gboolean prepare_slot(HelixGlBlit *blit, HelixPooledIOSurface *slot, GError **error)
 {
     const EGLint attributes[] = {
         EGL_WIDTH,
@@ -243,7 +243,7 @@ static gboolean prepare_slot(HelixGlBlit *blit, HelixSlot *slot, GError **error)
 }
 
 /* Also without a context, when that is gone: names go with it, the pbuffer is the display's. */
-void helix_gl_blit_forget(HelixGlBlit *blit, HelixSlot *slot)
+void helix_gl_blit_forget(HelixGlBlit *blit, HelixPooledIOSurface *slot)
 {
     Current saved;
 
@@ -290,7 +290,7 @@ static void copy_rect(const HelixBlit *from, HelixRect source, HelixRect to, GLe
                       (GLint)(to.y + to.height), GL_COLOR_BUFFER_BIT, filter);
 }
 
-static void copy_all(const HelixBlit *from, const HelixSlot *slot)
+static void copy_all(const HelixBlit *from, const HelixPooledIOSurface *slot)
 {
     guint32 width = from->source.width, height = from->source.height;
 
@@ -311,7 +311,7 @@ static void copy_all(const HelixBlit *from, const HelixSlot *slot)
 }
 
 /* While it is bound the IOSurface's contents are undefined: released before the fence. */
-static gboolean draw(HelixGlBlit *blit, const HelixBlit *from, HelixSlot *slot, GError **error)
+static gboolean draw(HelixGlBlit *blit, const HelixBlit *from, HelixPooledIOSurface *slot, GError **error)
 {
     gboolean ok;
 
@@ -338,7 +338,7 @@ static gboolean draw(HelixGlBlit *blit, const HelixBlit *from, HelixSlot *slot, 
     return ok;
 }
 
-static EGLSyncKHR draw_and_fence(HelixGlBlit *blit, const HelixBlit *from, HelixSlot *slot, GError **error)
+static EGLSyncKHR draw_and_fence(HelixGlBlit *blit, const HelixBlit *from, HelixPooledIOSurface *slot, GError **error)
 {
     EGLSyncKHR fence;
 
@@ -360,7 +360,7 @@ static EGLSyncKHR draw_and_fence(HelixGlBlit *blit, const HelixBlit *from, Helix
     return fence;
 }
 
-EGLSyncKHR helix_gl_blit_begin(HelixGlBlit *blit, const HelixBlit *from, HelixSlot *slot, GError **error)
+EGLSyncKHR helix_gl_blit_begin(HelixGlBlit *blit, const HelixBlit *from, HelixPooledIOSurface *slot, GError **error)
 {
     EGLSyncKHR fence = EGL_NO_SYNC_KHR;
     Current saved = save_current();

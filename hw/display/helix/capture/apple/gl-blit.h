@@ -46,13 +46,13 @@ EGLSyncKHR helix_gl_blit_fence(HelixGlBlit *blit);
  * Begin to copy into @slot, whole. Returns the fence to ask, or NULL with HELIX_ERROR (HELIX_CODE_NOT_READABLE) if EGL
  * can't do it. A source one column or row smaller than @slot has its edge repeated; any other is scaled.
  */
-EGLSyncKHR helix_gl_blit_begin(HelixGlBlit *blit, const HelixBlit *from, HelixSlot *slot, GError **error);
+EGLSyncKHR helix_gl_blit_begin(HelixGlBlit *blit, const HelixBlit *from, HelixPooledIOSurface *slot, GError **error);
 /* Never waits. */
 HelixGpuStatus helix_gl_blit_status(HelixGlBlit *blit, EGLSyncKHR fence);
 void helix_gl_blit_end(HelixGlBlit *blit, EGLSyncKHR fence);
 
 /* Free what @slot has of GL. */
-void helix_gl_blit_forget(HelixGlBlit *blit, HelixSlot *slot);
+void helix_gl_blit_forget(HelixGlBlit *blit, HelixPooledIOSurface *slot);
 
 /*
  * A Metal event (MTLSharedEvent, the caller's to release) that reaches 1 when the GPU has done what was drawn so far in

@@ -12,10 +12,10 @@
 
 /* A copy under way. */
 typedef struct Job {
-    HelixSlot *slot;        /* NULL: nothing is copied */
-    HelixSurface *in_place; /* the renderer's own IOSurface, or NULL */
-    EGLSyncKHR fence;       /* behind a blit, or behind what the renderer draws */
-    id commands;            /* of a Metal copy, else NULL */
+    HelixPooledIOSurface *slot; /* NULL: nothing is copied */
+    HelixSurface *in_place;     /* the renderer's own IOSurface, or NULL */
+    EGLSyncKHR fence;           /* behind a blit, or behind what the renderer draws */
+    id commands;                /* of a Metal copy, else NULL */
     HelixHostPath path;
     gint64 begun; /* us */
     HelixResolved done;
@@ -26,13 +26,13 @@ struct HelixGpuCopier {
     GMainContext *context;
     HelixGlBlit *blit;
     HelixMetalCopy *metal;
-    HelixSlotPool *slots;
+    HelixIOSurfacePool *slots;
     GQueue jobs;   /* Job, the oldest first */
     GSource *poll; /* NULL: nothing under way */
     GSource *trim; /* NULL: no IOSurface is there to be let go */
 };
 
-static void forget_slot(gpointer data, HelixSlot *slot)
+static void forget_slot(gpointer data, HelixPooledIOSurface *slot)
 {
     HelixGpuCopier *copier = data;
 
@@ -47,7 +47,7 @@ HelixGpuCopier *helix_gpu_copier_new(GMainContext *context)
     copier->context = context;
     copier->blit = helix_gl_blit_new();
     copier->metal = helix_metal_copy_new();
-    copier->slots = helix_slot_pool_new(forget_slot, copier);
+    copier->slots = helix_iosurface_pool_new(forget_slot, copier);
     g_queue_init(&copier->jobs);
     return copier;
 }
@@ -66,7 +66,7 @@ static void end_gpu_part(HelixGpuCopier *copier, Job *job)
 static void finish(HelixGpuCopier *copier, Job *job)
 {
     end_gpu_part(copier, job);
-    job->done(job->data, job->in_place ? job->in_place : helix_slot_surface(job->slot, job->path), NULL);
+    job->done(job->data, job->in_place ? job->in_place : helix_pooled_iosurface_surface(job->slot, job->path), NULL);
     g_free(job);
 }
 
@@ -75,8 +75,8 @@ static void fail(HelixGpuCopier *copier, Job *job, GError *error)
 {
     end_gpu_part(copier, job);
     if (job->slot) {
-        helix_slot_pool_drop(copier->slots, job->slot);
-        helix_slot_unref(job->slot);
+        helix_iosurface_pool_drop(copier->slots, job->slot);
+        helix_pooled_iosurface_unref(job->slot);
     }
     helix_surface_unref(job->in_place);
     job->done(job->data, NULL, error);
@@ -122,7 +122,7 @@ static gboolean end_jobs(HelixGpuCopier *copier)
                              status == HELIX_GPU_FAILED ? "failed to draw or copy the picture"
                                                         : "did not draw and copy the picture within two seconds"));
         }
-        if (helix_turn_is_over()) {
+        if (helix_loop_budget_is_spent()) {
             return FALSE;
         }
     }
@@ -131,7 +131,7 @@ static gboolean end_jobs(HelixGpuCopier *copier)
 
 static gboolean poll_jobs(gpointer data)
 {
-    HELIX_TURN_SCOPE;
+    HELIX_LOOP_SCOPE;
     HelixGpuCopier *copier = data;
     void *pool = helix_metal_pool_push();
     gboolean over = end_jobs(copier);
@@ -177,7 +177,7 @@ void helix_gpu_copier_reset(HelixGpuCopier *copier)
     void *pool = helix_metal_pool_push();
 
     fail_all(copier);
-    helix_slot_pool_clear(copier->slots);
+    helix_iosurface_pool_clear(copier->slots);
     helix_gl_blit_reset(copier->blit);
     helix_metal_pool_pop(pool);
 }
@@ -191,7 +191,7 @@ void helix_gpu_copier_free(HelixGpuCopier *copier)
         g_source_destroy(copier->trim);
         g_source_unref(copier->trim);
     }
-    helix_slot_pool_free(copier->slots);
+    helix_iosurface_pool_free(copier->slots);
     helix_gl_blit_free(copier->blit);
     helix_metal_copy_free(copier->metal);
     helix_metal_pool_pop(pool);
@@ -312,10 +312,10 @@ static gboolean check_bounds(const HelixTexture *texture, const HelixPicture *pi
 
 static gboolean trim_slots(gpointer data)
 {
-    HELIX_TURN_SCOPE;
+    HELIX_LOOP_SCOPE;
     HelixGpuCopier *copier = data;
     void *pool = helix_metal_pool_push();
-    gboolean some = helix_slot_pool_trim(copier->slots);
+    gboolean some = helix_iosurface_pool_trim(copier->slots);
 
     helix_metal_pool_pop(pool);
     if (some) {
@@ -325,13 +325,13 @@ static gboolean trim_slots(gpointer data)
     return G_SOURCE_REMOVE;
 }
 
-static HelixSlot *take_slot(HelixGpuCopier *copier, const HelixPicture *picture, GError **error)
+static HelixPooledIOSurface *take_slot(HelixGpuCopier *copier, const HelixPicture *picture, GError **error)
 {
-    HelixSlot *slot;
+    HelixPooledIOSurface *slot;
     guint32 width, height;
 
     target_size(picture, &width, &height);
-    slot = helix_slot_pool_take(copier->slots, width, height, error);
+    slot = helix_iosurface_pool_take(copier->slots, width, height, error);
     if (slot && !copier->trim) {
         copier->trim = g_timeout_source_new_seconds(TRIM_S);
         g_source_set_callback(copier->trim, trim_slots, copier, NULL);
@@ -349,8 +349,8 @@ static gboolean begin_copy(HelixGpuCopier *copier, const HelixTexture *texture, 
         return FALSE;
     }
     if (!begin_metal(copier, texture, picture, job, NULL) && !begin_blit(copier, texture, picture, job, error)) {
-        helix_slot_pool_drop(copier->slots, job->slot);
-        helix_slot_unref(job->slot);
+        helix_iosurface_pool_drop(copier->slots, job->slot);
+        helix_pooled_iosurface_unref(job->slot);
         return FALSE;
     }
     return TRUE;

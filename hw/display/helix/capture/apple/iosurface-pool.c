@@ -12,17 +12,17 @@
  */
 #define MAX_HELD 6u
 
-struct HelixSlotPool {
+struct HelixIOSurfacePool {
     GPtrArray *slots;
     guint64 taken;   /* counts take() */
     guint64 trimmed; /* its count at the last trim() */
-    void (*forget)(gpointer data, HelixSlot *slot);
+    void (*forget)(gpointer data, HelixPooledIOSurface *slot);
     gpointer data;
 };
 
-HelixSlotPool *helix_slot_pool_new(void (*forget)(gpointer data, HelixSlot *slot), gpointer data)
+HelixIOSurfacePool *helix_iosurface_pool_new(void (*forget)(gpointer data, HelixPooledIOSurface *slot), gpointer data)
 {
-    HelixSlotPool *pool = g_new0(HelixSlotPool, 1);
+    HelixIOSurfacePool *pool = g_new0(HelixIOSurfacePool, 1);
 
     pool->slots = g_ptr_array_new();
     pool->forget = forget;
@@ -30,7 +30,7 @@ HelixSlotPool *helix_slot_pool_new(void (*forget)(gpointer data, HelixSlot *slot
     return pool;
 }
 
-void helix_slot_unref(HelixSlot *slot)
+void helix_pooled_iosurface_unref(HelixPooledIOSurface *slot)
 {
     if (g_atomic_ref_count_dec(&slot->refs)) {
         CFRelease(slot->surface);
@@ -38,29 +38,29 @@ void helix_slot_unref(HelixSlot *slot)
     }
 }
 
-static void remove_at(HelixSlotPool *pool, guint index)
+static void remove_at(HelixIOSurfacePool *pool, guint index)
 {
-    HelixSlot *slot = g_ptr_array_remove_index_fast(pool->slots, index);
+    HelixPooledIOSurface *slot = g_ptr_array_remove_index_fast(pool->slots, index);
 
     pool->forget(pool->data, slot);
-    helix_slot_unref(slot);
+    helix_pooled_iosurface_unref(slot);
 }
 
-void helix_slot_pool_clear(HelixSlotPool *pool)
+void helix_iosurface_pool_clear(HelixIOSurfacePool *pool)
 {
     while (pool->slots->len > 0) {
         remove_at(pool, pool->slots->len - 1);
     }
 }
 
-void helix_slot_pool_free(HelixSlotPool *pool)
+void helix_iosurface_pool_free(HelixIOSurfacePool *pool)
 {
-    helix_slot_pool_clear(pool);
+    helix_iosurface_pool_clear(pool);
     g_ptr_array_unref(pool->slots);
     g_free(pool);
 }
 
-void helix_slot_pool_drop(HelixSlotPool *pool, HelixSlot *slot)
+void helix_iosurface_pool_drop(HelixIOSurfacePool *pool, HelixPooledIOSurface *slot)
 {
     guint index;
 
@@ -69,10 +69,10 @@ void helix_slot_pool_drop(HelixSlotPool *pool, HelixSlot *slot)
     }
 }
 
-gboolean helix_slot_pool_trim(HelixSlotPool *pool)
+gboolean helix_iosurface_pool_trim(HelixIOSurfacePool *pool)
 {
     for (guint i = pool->slots->len; i-- > 0;) {
-        HelixSlot *slot = pool->slots->pdata[i];
+        HelixPooledIOSurface *slot = pool->slots->pdata[i];
 
         if (slot->taken <= pool->trimmed && !g_atomic_int_get(&slot->busy)) {
             remove_at(pool, i); /* the last one takes its place, and was looked at */
@@ -83,13 +83,13 @@ gboolean helix_slot_pool_trim(HelixSlotPool *pool)
 }
 
 /* VideoToolbox may hold an IOSurface longer than the frame took. */
-static gboolean is_idle(HelixSlot *slot)
+static gboolean is_idle(HelixPooledIOSurface *slot)
 {
     return !g_atomic_int_get(&slot->busy) && !IOSurfaceIsInUse(slot->surface);
 }
 
 /* The same without what copies keep with it, which goes. */
-static gboolean is_idle_alone(const HelixSlotPool *pool, HelixSlot *slot)
+static gboolean is_idle_alone(const HelixIOSurfacePool *pool, HelixPooledIOSurface *slot)
 {
     if (!g_atomic_int_get(&slot->busy)) {
         pool->forget(pool->data, slot);
@@ -102,12 +102,12 @@ static guint64 slot_bytes(guint32 width, guint32 height)
     return (guint64)width * height * 4;
 }
 
-static guint64 pool_bytes(const HelixSlotPool *pool)
+static guint64 pool_bytes(const HelixIOSurfacePool *pool)
 {
     guint64 bytes = 0;
 
     for (guint i = 0; i < pool->slots->len; i++) {
-        const HelixSlot *slot = pool->slots->pdata[i];
+        const HelixPooledIOSurface *slot = pool->slots->pdata[i];
 
         bytes += slot_bytes(slot->width, slot->height);
     }
@@ -115,7 +115,7 @@ static guint64 pool_bytes(const HelixSlotPool *pool)
 }
 
 /* Room for one more, for which idle ones of other sizes go. */
-static gboolean make_room(HelixSlotPool *pool, guint64 bytes)
+static gboolean make_room(HelixIOSurfacePool *pool, guint64 bytes)
 {
     for (guint i = pool->slots->len;
          i-- > 0 && (pool->slots->len >= MAX_SLOTS || pool_bytes(pool) + bytes > MAX_BYTES);) {
@@ -147,10 +147,10 @@ static IOSurfaceRef create_surface(guint32 width, guint32 height)
     return surface;
 }
 
-static HelixSlot *add_slot(HelixSlotPool *pool, guint32 width, guint32 height, GError **error)
+static HelixPooledIOSurface *add_slot(HelixIOSurfacePool *pool, guint32 width, guint32 height, GError **error)
 {
     IOSurfaceRef surface = NULL;
-    HelixSlot *slot;
+    HelixPooledIOSurface *slot;
 
     if (!make_room(pool, slot_bytes(width, height))) {
         g_set_error(error, HELIX_ERROR, HELIX_CODE_INTERNAL, "all %u IOSurfaces are in use: fewer or smaller streams",
@@ -162,7 +162,7 @@ static HelixSlot *add_slot(HelixSlotPool *pool, guint32 width, guint32 height, G
         g_set_error(error, HELIX_ERROR, HELIX_CODE_INTERNAL, "no IOSurface of %u x %u to be had", width, height);
         return NULL;
     }
-    slot = g_new0(HelixSlot, 1);
+    slot = g_new0(HelixPooledIOSurface, 1);
     g_atomic_ref_count_init(&slot->refs);
     slot->width = width;
     slot->height = height;
@@ -173,12 +173,12 @@ static HelixSlot *add_slot(HelixSlotPool *pool, guint32 width, guint32 height, G
 
 /* One of this size to use again, or NULL. One that may still be read is never written: IOSurfaceIsInUse has the last
  * word. */
-static HelixSlot *find_slot(const HelixSlotPool *pool, guint32 width, guint32 height)
+static HelixPooledIOSurface *find_slot(const HelixIOSurfacePool *pool, guint32 width, guint32 height)
 {
     guint held = 0;
 
     for (guint i = 0; i < pool->slots->len; i++) {
-        HelixSlot *slot = pool->slots->pdata[i];
+        HelixPooledIOSurface *slot = pool->slots->pdata[i];
 
         if (slot->width == width && slot->height == height) {
             if (is_idle(slot)) {
@@ -188,7 +188,7 @@ static HelixSlot *find_slot(const HelixSlotPool *pool, guint32 width, guint32 he
         }
     }
     for (guint i = 0; i < pool->slots->len && held >= MAX_HELD; i++) {
-        HelixSlot *slot = pool->slots->pdata[i];
+        HelixPooledIOSurface *slot = pool->slots->pdata[i];
 
         if (slot->width == width && slot->height == height && is_idle_alone(pool, slot)) {
             return slot;
@@ -197,9 +197,9 @@ static HelixSlot *find_slot(const HelixSlotPool *pool, guint32 width, guint32 he
     return NULL;
 }
 
-HelixSlot *helix_slot_pool_take(HelixSlotPool *pool, guint32 width, guint32 height, GError **error)
+HelixPooledIOSurface *helix_iosurface_pool_take(HelixIOSurfacePool *pool, guint32 width, guint32 height, GError **error)
 {
-    HelixSlot *slot = find_slot(pool, width, height);
+    HelixPooledIOSurface *slot = find_slot(pool, width, height);
 
     if (!slot) {
         slot = add_slot(pool, width, height, error);
@@ -216,12 +216,12 @@ HelixSlot *helix_slot_pool_take(HelixSlotPool *pool, guint32 width, guint32 heig
 
 static void surface_destroy(HelixSurface *surface)
 {
-    HelixSlot *slot = surface->destroy_data;
+    HelixPooledIOSurface *slot = surface->destroy_data;
 
     CFRelease(surface->native);
     if (slot) {
         g_atomic_int_set(&slot->busy, FALSE);
-        helix_slot_unref(slot);
+        helix_pooled_iosurface_unref(slot);
     }
     g_free(surface);
 }
@@ -243,7 +243,7 @@ HelixSurface *helix_iosurface_wrap(IOSurfaceRef io)
     return surface;
 }
 
-HelixSurface *helix_slot_surface(HelixSlot *slot, HelixHostPath path)
+HelixSurface *helix_pooled_iosurface_surface(HelixPooledIOSurface *slot, HelixHostPath path)
 {
     HelixSurface *surface = helix_iosurface_wrap(slot->surface);
 

@@ -4,15 +4,15 @@
  *
  * A slot belongs to the main loop; the surface made of one may be let go on any thread.
  */
-#ifndef HELIX_APPLE_SLOT_H
-#define HELIX_APPLE_SLOT_H
+#ifndef HELIX_APPLE_IOSURFACE_POOL_H
+#define HELIX_APPLE_IOSURFACE_POOL_H
 
 #include <IOSurface/IOSurface.h>
 #include <objc/message.h>
 
 #include "../../frame/surface.h"
 
-typedef struct HelixSlot {
+typedef struct HelixPooledIOSurface {
     gatomicrefcount refs; /* the pool's, a job's, a HelixSurface's */
     gint busy;            /* atomic: a job or a HelixSurface has it */
     guint64 taken;        /* when last, in counts of the pool's */
@@ -22,9 +22,9 @@ typedef struct HelixSlot {
     gpointer pbuffer;           /* EGLSurface; NULL, which is EGL_NO_SURFACE: none */
     guint texture, framebuffer; /* GL's names */
     id metal;                   /* MTLTexture on the surface, NULL: none */
-} HelixSlot;
+} HelixPooledIOSurface;
 
-typedef struct HelixSlotPool HelixSlotPool;
+typedef struct HelixIOSurfacePool HelixIOSurfacePool;
 
 /* What of a texture is copied into a slot, in the picture's rows, the top one 0. */
 typedef struct HelixRect {
@@ -38,27 +38,28 @@ typedef enum HelixGpuStatus {
 } HelixGpuStatus;
 
 /* @forget takes back what copies keep with a slot, which goes, or is used again without it; on the main loop. */
-HelixSlotPool *helix_slot_pool_new(void (*forget)(gpointer data, HelixSlot *slot), gpointer data);
-void helix_slot_pool_free(HelixSlotPool *pool);
+HelixIOSurfacePool *helix_iosurface_pool_new(void (*forget)(gpointer data, HelixPooledIOSurface *slot), gpointer data);
+void helix_iosurface_pool_free(HelixIOSurfacePool *pool);
 /* Every slot is forgotten, those in use too. */
-void helix_slot_pool_clear(HelixSlotPool *pool);
+void helix_iosurface_pool_clear(HelixIOSurfacePool *pool);
 
 /*
  * A slot that nothing uses by IOSurfaceIsInUse() either, marked busy; the caller gets a reference. NULL with
  * HELIX_ERROR (HELIX_CODE_INTERNAL) if all that the pool may hold are in use, or no IOSurface can be had.
  */
-HelixSlot *helix_slot_pool_take(HelixSlotPool *pool, guint32 width, guint32 height, GError **error);
+HelixPooledIOSurface *helix_iosurface_pool_take(HelixIOSurfacePool *pool, guint32 width, guint32 height,
+                                                GError **error);
 /*
  * Let go of slots that no job and no HelixSurface has and that were not taken since the call before this one; whoever
  * else holds such an IOSurface keeps it. FALSE: none is left.
  */
-gboolean helix_slot_pool_trim(HelixSlotPool *pool);
+gboolean helix_iosurface_pool_trim(HelixIOSurfacePool *pool);
 /* Never hand @slot out again: something may still be written into it. The pool lets go of it. */
-void helix_slot_pool_drop(HelixSlotPool *pool, HelixSlot *slot);
-void helix_slot_unref(HelixSlot *slot);
+void helix_iosurface_pool_drop(HelixIOSurfacePool *pool, HelixPooledIOSurface *slot);
+void helix_pooled_iosurface_unref(HelixPooledIOSurface *slot);
 
 /* The finished picture in @slot as a surface; takes the reference over. */
-HelixSurface *helix_slot_surface(HelixSlot *slot, HelixHostPath path);
+HelixSurface *helix_pooled_iosurface_surface(HelixPooledIOSurface *slot, HelixHostPath path);
 /* A surface on an IOSurface of somebody else's, retained. */
 HelixSurface *helix_iosurface_wrap(IOSurfaceRef surface);
 

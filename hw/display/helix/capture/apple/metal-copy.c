@@ -107,7 +107,7 @@ void helix_metal_copy_free(HelixMetalCopy *copy)
     g_free(copy);
 }
 
-void helix_metal_copy_forget(HelixSlot *slot)
+void helix_metal_copy_forget(HelixPooledIOSurface *slot)
 {
     helix_metal_release(slot->metal);
     slot->metal = NULL;
@@ -131,7 +131,7 @@ static gboolean use_device(HelixMetalCopy *copy, id texture)
     return copy->queue != NULL;
 }
 
-static gboolean prepare_slot(HelixMetalCopy *copy, HelixSlot *slot)
+static gboolean prepare_slot(HelixMetalCopy *copy, HelixPooledIOSurface *slot)
 {
     id (*describe)(id, SEL, unsigned long, unsigned long, unsigned long, signed char) = (id(*)(
         id, SEL, unsigned long, unsigned long, unsigned long, signed char))objc_msgSend;
@@ -153,7 +153,7 @@ static gboolean prepare_slot(HelixMetalCopy *copy, HelixSlot *slot)
     return slot->metal != NULL;
 }
 
-static void encode_copy(id commands, id texture, HelixRect source, HelixSlot *slot)
+static void encode_copy(id commands, id texture, HelixRect source, HelixPooledIOSurface *slot)
 {
     void (*copy)(id, SEL, id, unsigned long, unsigned long, MTLOrigin, MTLSize, id, unsigned long, unsigned long,
                  MTLOrigin) = (void (*)(id, SEL, id, unsigned long, unsigned long, MTLOrigin, MTLSize, id,
@@ -168,7 +168,8 @@ static void encode_copy(id commands, id texture, HelixRect source, HelixSlot *sl
     tell(encoder, "endEncoding");
 }
 
-id helix_metal_copy_begin(HelixMetalCopy *copy, id texture, HelixRect source, id event, HelixSlot *slot, GError **error)
+id helix_metal_copy_begin(HelixMetalCopy *copy, id texture, HelixRect source, id event, HelixPooledIOSurface *slot,
+                          GError **error)
 {
     void (*wait_event)(id, SEL, id, guint64) = (void (*)(id, SEL, id, guint64))objc_msgSend;
     id commands = NULL;

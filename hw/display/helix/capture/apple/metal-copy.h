@@ -31,13 +31,13 @@ void helix_metal_copy_free(HelixMetalCopy *copy);
  * Begin to copy @source, of @slot's size, out of @texture into @slot, after @event has reached 1. Returns what to ask
  * (an id<MTLCommandBuffer>, which keeps the textures), or NULL with HELIX_ERROR (HELIX_CODE_NOT_READABLE).
  */
-id helix_metal_copy_begin(HelixMetalCopy *copy, id texture, HelixRect source, id event, HelixSlot *slot,
+id helix_metal_copy_begin(HelixMetalCopy *copy, id texture, HelixRect source, id event, HelixPooledIOSurface *slot,
                           GError **error);
 HelixGpuStatus helix_metal_copy_status(id command_buffer);
 void helix_metal_copy_end(id command_buffer);
 
 /* Free what @slot has of Metal. */
-void helix_metal_copy_forget(HelixSlot *slot);
+void helix_metal_copy_forget(HelixPooledIOSurface *slot);
 
 void helix_metal_release(id object);
 
