@@ -55,13 +55,13 @@ static void wait_until(const gboolean *what)
 
 static void (*before_loop_begins)(HelixSurfacePool *pool); /* NULL, or the test's */
 
-HelixPreConvert *__real_helix_pre_convert_begin(HelixSurface *surface, guint32 width, guint32 height, HelixSurfacePool *pool,
-                                          guint helpers);
-HelixPreConvert *__wrap_helix_pre_convert_begin(HelixSurface *surface, guint32 width, guint32 height, HelixSurfacePool *pool,
-                                          guint helpers);
+HelixPreConvert *__real_helix_pre_convert_begin(HelixSurface *surface, guint32 width, guint32 height,
+                                                HelixSurfacePool *pool, guint helpers);
+HelixPreConvert *__wrap_helix_pre_convert_begin(HelixSurface *surface, guint32 width, guint32 height,
+                                                HelixSurfacePool *pool, guint helpers);
 
-HelixPreConvert *__wrap_helix_pre_convert_begin(HelixSurface *surface, guint32 width, guint32 height, HelixSurfacePool *pool,
-                                          guint helpers)
+HelixPreConvert *__wrap_helix_pre_convert_begin(HelixSurface *surface, guint32 width, guint32 height,
+                                                HelixSurfacePool *pool, guint helpers)
 {
     HelixPreConvert *ahead;
 

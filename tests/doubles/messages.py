@@ -68,7 +68,8 @@ def messages(code):
     code = re.sub(r'"\s*"', '', code)
     sent, helpers, casts, selectors = [], {}, 0, 0
     for body in re.split(r'^\}', code, flags=re.M):
-        text = ' '.join(body.split())
+        # However the code is formatted: id(*)( id, is id (*)(id,
+        text = re.sub(r'(?<=\w)\(\*', ' (*', ' '.join(body.split())).replace('( ', '(')
         function = re.search(r'(\w+)\(([^()]*)\) \{', text)
         for result, name, parameters, cast_result, cast_parameters in VARIABLE.findall(text):
             shape = (c_shape(cast_result), [c_shape(p) for p in split_parameters(cast_parameters)])

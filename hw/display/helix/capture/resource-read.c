@@ -164,12 +164,10 @@ void helix_read_replaced(uint32_t id)
 {
     Read *read;
 
-    QTAILQ_FOREACH(read, &reads, next)
-    {
+    QTAILQ_FOREACH (read, &reads, next) {
         mark_replaced(read, id);
     }
-    QTAILQ_FOREACH(read, &threaded, next)
-    { /* the thread reads the old one's image; the main loop would not */
+    QTAILQ_FOREACH (read, &threaded, next) { /* the thread reads the old one's image; the main loop would not */
         mark_replaced(read, id);
     }
 }
@@ -239,8 +237,7 @@ static void disown_threaded(void)
     g_autoptr(GPtrArray) all = g_ptr_array_new(); /* an answer may begin another, which is not meant */
     Read *read;
 
-    QTAILQ_FOREACH(read, &threaded, next)
-    {
+    QTAILQ_FOREACH (read, &threaded, next) {
         if (read->done) {
             g_ptr_array_add(all, read);
         }
@@ -263,8 +260,7 @@ void helix_read_reset(void)
     Read *read;
 
     disown_threaded();
-    QTAILQ_FOREACH(read, &reads, next)
-    {
+    QTAILQ_FOREACH (read, &reads, next) {
         left++;
     }
     for (; left > 0; left--) { /* an answer may begin another, which comes behind these */

@@ -136,8 +136,7 @@ static void *reader_main(void *opaque)
         order->good = usable && !paused && read_image(order);
         eglDestroyImageKHR(reader.display, order->image);
         eglDestroySyncKHR(reader.display, order->drawn);
-        WITH_QEMU_LOCK_GUARD(&reader.lock)
-        {
+        WITH_QEMU_LOCK_GUARD (&reader.lock) {
             QSIMPLEQ_INSERT_TAIL(&reader.done, order, next);
         }
         qemu_bh_schedule(reader.bh);
@@ -288,8 +287,7 @@ static bool begin(const HelixTextureOrder *what)
         return false;
     }
     reader.n_orders++;
-    WITH_QEMU_LOCK_GUARD(&reader.lock)
-    {
+    WITH_QEMU_LOCK_GUARD (&reader.lock) {
         QSIMPLEQ_INSERT_TAIL(&reader.orders, order, next);
     }
     qemu_cond_broadcast(&reader.changed);
@@ -304,8 +302,7 @@ static void pause_thread(void)
 
     if (state == RUNNING) {
         state = PAUSED;
-        WITH_QEMU_LOCK_GUARD(&reader.lock)
-        {
+        WITH_QEMU_LOCK_GUARD (&reader.lock) {
             reader.paused = true;
             while ((reader.in_gl || QSIMPLEQ_FIRST(&reader.orders)) && g_get_monotonic_time() / 1000 < until) {
                 qemu_cond_timedwait(&reader.changed, &reader.lock, 50);
@@ -322,8 +319,7 @@ static void resume_thread(void)
 {
     if (state == PAUSED) {
         state = RUNNING;
-        WITH_QEMU_LOCK_GUARD(&reader.lock)
-        {
+        WITH_QEMU_LOCK_GUARD (&reader.lock) {
             reader.paused = false;
         }
     }

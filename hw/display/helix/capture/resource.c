@@ -156,8 +156,7 @@ static bool find_described(VirtIOGPU *g, uint32_t id, HelixResource *resource, G
     if (!is_plugged(g, id, error)) {
         return false;
     }
-    QTAILQ_FOREACH(res, &g->reslist, next)
-    {
+    QTAILQ_FOREACH (res, &g->reslist, next) {
         if (res->resource_id == id) {
             break;
         }

@@ -35,8 +35,7 @@ static CFDictionaryRef specification(const Rung *rung, gboolean *low_latency)
         keys[n++] = kVTVideoEncoderSpecification_RequireHardwareAcceleratedVideoEncoder;
     }
     if (rung->low_latency) {
-        IF_MACOS(12.0.1)
-        {
+        IF_MACOS (12.0.1) {
             keys[n++] = kVTVideoEncoderSpecification_EnableLowLatencyRateControl;
             *low_latency = TRUE;
         }

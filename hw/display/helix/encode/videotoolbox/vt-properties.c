@@ -106,8 +106,7 @@ static OSStatus set_fixed(const Telling *telling, const HelixEncoderConfig *conf
         status = set_optional(telling, kVTCompressionPropertyKey_RealTime,
                               config->realtime ? kCFBooleanTrue : kCFBooleanFalse, "RealTime");
     }
-    IF_MACOS(11.0)
-    {
+    IF_MACOS (11.0) {
         if (status == 0) {
             status = set_optional(telling, kVTCompressionPropertyKey_PrioritizeEncodingSpeedOverQuality, kCFBooleanTrue,
                                   "PrioritizeEncodingSpeedOverQuality");
@@ -126,8 +125,7 @@ static OSStatus set_quantisers(const Telling *telling, const HelixEncoderConfig 
     OSStatus status = 0;
 
     if (config->max_qp != (before ? before->max_qp : 0)) {
-        IF_MACOS(12.0)
-        {
+        IF_MACOS (12.0) {
             status = optional(
                 telling,
                 set_number(telling, kVTCompressionPropertyKey_MaxAllowedFrameQP, config->max_qp ? config->max_qp : 51),
@@ -135,8 +133,7 @@ static OSStatus set_quantisers(const Telling *telling, const HelixEncoderConfig 
         }
     }
     if (status == 0 && config->min_qp != (before ? before->min_qp : 0)) {
-        IF_MACOS(13.0)
-        {
+        IF_MACOS (13.0) {
             status = optional(telling, set_number(telling, kVTCompressionPropertyKey_MinAllowedFrameQP, config->min_qp),
                               "MinAllowedFrameQP");
         }
