@@ -6,9 +6,9 @@
 # make bench              the performance table (docs/performance.md); leaves out/bench.json and out/bench.md
 # make bench ROW=NAME     one row
 # make deb                the guest's element and helix-screencast as Debian packages for amd64 and arm64, in out/
-# make clean              removes out/; the cache folder (see tools/front) stays
+# make clean              removes out/; the cache folder (see tools/run-in-root) stays
 #
-# Nothing needs to be installed first but git, make and a package manager: see tools/front.
+# Nothing needs to be installed first but git, make and a package manager: see tools/run-in-root.
 
 .PHONY: help demo check bench deb clean
 
@@ -16,16 +16,16 @@ help:
 	@sed -n 's/^# \{0,1\}//p' Makefile | sed 1d
 
 demo:
-	@tools/front demo
+	@tools/run-in-root demo
 
 check:
-	@tools/front check $(SUITE)
+	@tools/run-in-root check $(SUITE)
 
 bench:
-	@tools/front bench $(ROW)
+	@tools/run-in-root bench $(ROW)
 
 deb:
-	@tools/front deb
+	@tools/run-in-root deb
 
 clean:
 	rm -rf out

@@ -22,7 +22,7 @@ import qemu
 import videotoolbox
 from steps import CACHE, TREE, Failed, Step, StepError, locked, say
 
-MESON_SUITES = ("core", "soak", "encoder", "vsock", "fuzz", "poison", "videotoolbox", "element", "screencast", "integrate", "front")
+MESON_SUITES = ("core", "soak", "encoder", "vsock", "fuzz", "poison", "videotoolbox", "element", "screencast", "integrate", "run-in-root")
 PROGRAMS = ("fuzz", "lint", "sanitizers")     # modules with run(count, thorough)
 LONG = {"lint", "sanitizers"}
 MESON_PROGRESS = re.compile(rb"^\s*(\d+)/(\d+) ")

@@ -34,11 +34,11 @@ class Guest:
         self.modules = os.path.join(self.folder, "modules")
 
     def make(self):
-        """Make the image from the tar file that tools/front left, unless it is there."""
+        """Make the image from the tar file that tools/run-in-root left, unless it is there."""
         if os.path.isdir(self.folder):
             return
         if not os.path.exists(self.tar):
-            raise StepError("%s is not there, which tools/front makes" % host_path(self.tar))
+            raise StepError("%s is not there, which tools/run-in-root makes" % host_path(self.tar))
         new = os.path.join(CACHE, "new.guest")
         with Step("guest image (once)", "guest-image") as step:
             shutil.rmtree(new, ignore_errors=True)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Runs in the build root: one command of tools/front."""
+"""Runs in the build root: one command of tools/run-in-root."""
 
 import signal
 import sys

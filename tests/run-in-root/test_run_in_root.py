@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The front door (tools/front) and what its runs share: whose cache it takes, locks, commands that are interrupted.
+"""tools/run-in-root and what its runs share: which cache folders it accepts, locks, commands that are interrupted.
 
 As root, which it is in the build root: files are given to another user, and a mount namespace is made.
 """
@@ -13,8 +13,10 @@ import tempfile
 import time
 import unittest
 
+import pycotap
+
 PROJECT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-FRONT = os.path.join(PROJECT, 'tools/front')
+RUN_IN_ROOT = os.path.join(PROJECT, 'tools/run-in-root')
 TOOLS = os.path.join(PROJECT, 'tools')
 OTHER = 65534       # the uid of somebody else
 
@@ -28,7 +30,7 @@ class FolderTest(unittest.TestCase):
     def setUp(self):
         if os.geteuid() != 0:
             self.skipTest('needs root')
-        self.top = tempfile.mkdtemp(prefix='helix-front-')
+        self.top = tempfile.mkdtemp(prefix='helix-run-in-root-')
         self.addCleanup(shutil.rmtree, self.top)
 
     def path(self, *names):
@@ -46,31 +48,31 @@ class Cache(FolderTest):
         os.mkdir(self.root, 0o755)
         os.mkdir(os.path.join(self.cache, 'guest-' + key('guest')), 0o755)
 
-    def front(self, *command, cache=None, mounted=True):
+    def run_in_root(self, *command, cache=None, mounted=True):
         """Its answer to a command. The build root in the cache is, if @mounted, a second view of the one that this is; and so
-        is the system that the front door stands in, for it needs a root that is a mount."""
+        is the system that tools/run-in-root stands in, for it needs a root that is a mount."""
         view = self.path('view')
         os.makedirs(view, exist_ok=True)
         script = ('mount --make-rprivate / 2>/dev/null; view=$1 root=$2; shift 2; mount --rbind / "$view" || exit; '
                   '[ -z "$root" ] || mount --bind / "$view$root" || exit; exec chroot "$view" "$@"')
         return subprocess.run(['unshare', '--mount', '--propagation', 'unchanged', 'sh', '-c', script, 'sh', view,
-                               self.root if mounted else '', FRONT, 'shell', *command], capture_output=True, text=True,
+                               self.root if mounted else '', RUN_IN_ROOT, 'shell', *command], capture_output=True, text=True,
                               env=dict(os.environ, HELIX_CACHE=cache or self.cache), check=False)
 
     def refuse(self, *words, **options):
-        done = self.front('echo', 'it was run', **options)
+        done = self.run_in_root('echo', 'it was run', **options)
         self.assertNotEqual(done.returncode, 0, done.stdout)
         self.assertNotIn('it was run', done.stdout)
         for word in words:
             self.assertIn(word, done.stderr)
 
     def test_a_cache_of_ones_own_is_taken(self):
-        done = self.front('echo', 'it was run')
+        done = self.run_in_root('echo', 'it was run')
         self.assertEqual((done.returncode, done.stdout), (0, 'it was run\n'), done.stderr)
 
     def test_a_link_to_a_cache_of_ones_own_is_taken(self):
         os.symlink(self.cache, self.path('link'))
-        self.assertEqual(self.front('echo', 'it was run', cache=self.path('link')).stdout, 'it was run\n')
+        self.assertEqual(self.run_in_root('echo', 'it was run', cache=self.path('link')).stdout, 'it was run\n')
 
     def test_another_users_cache_is_refused(self):
         os.chown(self.cache, OTHER, OTHER)
@@ -90,7 +92,7 @@ class Cache(FolderTest):
         os.chmod(self.top, 0o777)
         self.refuse(self.top, 'others may write')
         os.chmod(self.top, 0o1777)      # as /tmp is: nobody can rename what is another's there
-        self.assertEqual(self.front('true').returncode, 0)
+        self.assertEqual(self.run_in_root('true').returncode, 0)
 
     def test_a_planted_root_is_not_run(self):
         os.chown(self.root, OTHER, OTHER)
@@ -163,4 +165,4 @@ class Tools(FolderTest):
 
 
 if __name__ == '__main__':
-    unittest.main(verbosity=2)
+    unittest.main(testRunner=pycotap.TAPTestRunner())
