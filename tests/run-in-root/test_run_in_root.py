@@ -13,7 +13,7 @@ import tempfile
 import time
 import unittest
 
-import pycotap
+from pycotap import LogMode, TAPTestRunner
 
 PROJECT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 RUN_IN_ROOT = os.path.join(PROJECT, 'tools/run-in-root')
@@ -165,4 +165,4 @@ class Tools(FolderTest):
 
 
 if __name__ == '__main__':
-    unittest.main(testRunner=pycotap.TAPTestRunner())
+    unittest.main(testRunner=TAPTestRunner(LogMode.LogToError, LogMode.LogToError))
