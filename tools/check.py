@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """make check [SUITE=name]: the project's tests.
 
-Suites without a VM are meson's, in one build folder; VM suites are the scripts tests/vm/NAME.py (see tools/vm.py for
+The suite house looks at the source tree alone (tests/house). Suites without a VM are meson's, in one build folder; VM suites are the scripts tests/vm/NAME.py (see tools/vm.py for
 what one looks like), called vm-NAME. A script with a line "# suite: long" runs only by its name or with SUITE=all; one
 with "# seconds: N" has that long instead of ten minutes. SUITE=faults is all of the scripts faults*.py. Some suites are, or go on
 with, a module of this folder: PROGRAMS.
@@ -24,6 +24,7 @@ from steps import CACHE, TREE, Failed, Step, StepError, locked, say
 
 MESON_SUITES = ("core", "soak", "encoder", "vsock", "fuzz", "poison", "videotoolbox", "element", "screencast", "integrate", "run-in-root")
 PROGRAMS = ("fuzz", "lint", "sanitizers")     # modules with run(count, thorough)
+HOUSE = os.path.join(TREE, "tests", "house", "house.py")    # needs no build
 LONG = {"lint", "sanitizers"}
 MESON_PROGRESS = re.compile(rb"^\s*(\d+)/(\d+) ")
 VM_SECONDS = 600
@@ -183,7 +184,7 @@ def run(arguments):
     wanted = arguments[0] if arguments else ""
     long |= LONG
     programs = [name for name in PROGRAMS if name not in MESON_SUITES]
-    everyone = list(MESON_SUITES) + programs + list(packages) + list(scripts)
+    everyone = ["house"] + list(MESON_SUITES) + programs + list(packages) + list(scripts)
     groups = {"faults": [name for name in scripts if name.startswith("vm-faults")]}
     if wanted == "list":
         for name in everyone:
@@ -197,6 +198,11 @@ def run(arguments):
     else:
         chosen = [wanted] if wanted and wanted != "all" else [name for name in everyone if wanted or name not in long]
     count = Count()
+    if "house" in chosen:
+        try:
+            run_script("house", HOUSE, count)
+        except Failed:
+            count.add(failed=1)
     without_vm = [name for name in chosen if name in MESON_SUITES]
     with_vm = [name for name in chosen if name in scripts]
     if without_vm:
