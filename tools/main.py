@@ -20,11 +20,14 @@ def main(argv):
     elif argv[0] == "check":
         import check
         return check.run(argv[1:])
+    elif argv[0] == "coverage":
+        import coverage
+        return coverage.run(argv[1:])
     elif argv[0] == "bench":
         import bench
         return bench.run(argv[1:])
     else:
-        print("unknown command '%s', not demo, check, bench, deb or build" % argv[0], file=sys.stderr)
+        print("unknown command '%s', not demo, check, coverage, bench, deb or build" % argv[0], file=sys.stderr)
         return 2
     return 0
 

@@ -2,12 +2,11 @@
 """The suite videotoolbox once more, as make check SUITE=videotoolbox and SUITE=all run it: with clang, with each sanitizer, and
 with coverage: less than 90 % of any file's lines fails, and so does a file that no test was built with."""
 
-import glob
 import json
 import os
-import subprocess
 
 import build
+import coverage
 from steps import TREE, Failed, Step, StepError, say
 
 CLANG = {"CC": "ccache clang"}
@@ -75,13 +74,7 @@ def not_enough(files):
 def report_coverage(folder):
     """Print what gcovr found; returns what is not enough of it."""
     path, full = os.path.join(folder, "coverage.json"), os.path.join(folder, "coverage-lines.json")
-    command = ["gcovr", "--root", TREE, "--object-directory", folder, "--json-summary", path, "--json", full,
-               "--merge-mode-functions", "merge-use-line-min"]
-    for pattern in FILES:
-        command += ["--filter", os.path.join(TREE, pattern)]
-    done = subprocess.run(command + [folder], capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise StepError("gcovr ended with %d: %s" % (done.returncode, done.stderr.strip()[-1000:]))
+    coverage.gcovr(folder, full, FILES, "--json-summary", path)
     with open(path) as file:
         summary = json.load(file)
     left = lines_not_run(full)
@@ -106,8 +99,7 @@ def run(count):
     try:
         folder = build.meson("configure: coverage", "videotoolbox-coverage", TREE,
                              *options("-Db_coverage=true", "-Doptimization=0"), compile=False)
-        for path in glob.glob(os.path.join(folder, "**", "*.gcda"), recursive=True):
-            os.unlink(path)             # of an earlier run
+        coverage.forget(folder)
         test(folder, "coverage")
         problems = report_coverage(folder)
         for problem in problems:
