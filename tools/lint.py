@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The suite lint: cppcheck and clang-tidy over the host's and the guest's code, and both compilers over what QEMU compiles with flags of its own.
-All must be silent.
+"""The suite lint: clang-format over all C files, cppcheck and clang-tidy over the host's and the guest's code, and both compilers over what
+QEMU compiles with flags of its own. All must be silent.
 
 .clang-tidy says what clang-tidy looks for and what it does not, and why. Of the files in qemu/ and capture/ the flags and headers are those of
 QEMU's build, which is brought up to date for it; its headers count as other people's.
@@ -104,6 +104,7 @@ def run_in_qemu(count, ours):
 
 
 def run(count, thorough):
+    check("clang-format", {"all": ("python3", os.path.join(TREE, "tests", "house", "house.py"), "test_format")}, count)
     try:
         folder = build.project(tests=True)
     except Failed:
