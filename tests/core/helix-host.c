@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * helix-host - the real host without a VM: listens on a UNIX socket, resources are pictures drawn in process
- * (gallery.h). Says "listening on PATH" on standard output when it is ready, and its statistics as JSON when it is told
- * to end (SIGINT, SIGTERM) or asked (SIGUSR1).
+ * (fake-capture.h). Says "listening on PATH" on standard output when it is ready, and its statistics as JSON when it is
+ * told to end (SIGINT, SIGTERM) or asked (SIGUSR1).
  */
 #include <signal.h>
 #include <stdio.h>
@@ -10,7 +10,7 @@
 #include <glib-unix.h>
 
 #include "stream/host.h"
-#include "gallery.h"
+#include "fake-capture.h"
 #include "scripted.h"
 
 typedef struct Options {
@@ -55,9 +55,9 @@ static GHashTable *parse_ids(const char *text)
         if (*end == '-') {
             last = strtoul(end + 1, &end, 10);
         }
-        if (*end || first == 0 || last < first || last > GALLERY_LAST) {
+        if (*end || first == 0 || last < first || last > FAKE_CAPTURE_LAST) {
             fprintf(stderr, "helix-host: --fail-ids=%s: ids from 1 to %u and ranges of them, as in 3,7-9\n", text,
-                    GALLERY_LAST);
+                    FAKE_CAPTURE_LAST);
             exit(2);
         }
         for (; first <= last; first++) {
@@ -100,19 +100,19 @@ int main(int argc, char **argv)
     Options options = { 0 };
     g_autoptr(GMainLoop) loop = g_main_loop_new(NULL, FALSE);
     g_autoptr(GError) error = NULL;
-    Gallery gallery = { 0 };
+    FakeCapture capture = { 0 };
     const HelixHostHooks hooks = { .log = on_log };
     HelixHostConfig config = {
-        .resolver = &gallery_resolver, .resolver_data = &gallery, .hooks = &hooks, .hooks_data = &options
+        .resolver = &fake_capture_resolver, .resolver_data = &capture, .hooks = &hooks, .hooks_data = &options
     };
     const HelixEncoderClass *encoder;
     HelixListener *listener = NULL;
     HelixHost *host = NULL;
 
     parse_options(&options, argc, argv);
-    gallery.delay_ms = (guint)options.resolve_delay;
-    gallery.borrow = options.borrow;
-    gallery.fail_ids = options.fail_ids ? parse_ids(options.fail_ids) : NULL;
+    capture.delay_ms = (guint)options.resolve_delay;
+    capture.borrow = options.borrow;
+    capture.fail_ids = options.fail_ids ? parse_ids(options.fail_ids) : NULL;
     config.max_in_flight = (guint)options.max_in_flight;
     config.max_streams = (guint)options.max_streams;
     config.max_connections = (guint)options.max_connections;
@@ -142,7 +142,7 @@ int main(int argc, char **argv)
     on_stats(host);
     helix_listener_free(listener);
     helix_host_free(host);
-    g_clear_pointer(&gallery.fail_ids, g_hash_table_unref);
+    g_clear_pointer(&capture.fail_ids, g_hash_table_unref);
     g_free(options.listen);
     g_free(options.encoder);
     g_free(options.fail_ids);

@@ -87,8 +87,8 @@ Rig *rig_new(const RigOptions *options)
     Rig *rig = g_new0(Rig, 1);
     HelixHostConfig config = {
         .encoder_class = scripted_wrap(&helix_encoder_null),
-        .resolver = &gallery_resolver,
-        .resolver_data = &rig->gallery,
+        .resolver = &fake_capture_resolver,
+        .resolver_data = &rig->capture,
         .hooks = &hooks,
         .hooks_data = rig,
     };
@@ -104,7 +104,7 @@ Rig *rig_new(const RigOptions *options)
     g_mutex_init(&rig->lock);
     rig->log = g_string_new(NULL);
     rig->records = g_array_new(FALSE, FALSE, sizeof(HelixFrameRecord));
-    rig->context = config.context = rig->gallery.context = g_main_context_new();
+    rig->context = config.context = rig->capture.context = g_main_context_new();
     rig->loop = g_main_loop_new(rig->context, FALSE);
     rig->folder = g_dir_make_tmp("helix-rig-XXXXXX", &error);
     g_assert_no_error(error);
@@ -133,9 +133,9 @@ void rig_free(Rig *rig)
     g_thread_join(rig->thread);
     helix_listener_free(rig->listener);
     helix_host_free(rig->host);
-    rig->gallery.closed = TRUE;
-    while (rig->gallery.waiting.length) {
-        gallery_release(&rig->gallery); /* answers that nobody waits for any more */
+    rig->capture.closed = TRUE;
+    while (rig->capture.waiting.length) {
+        fake_capture_release(&rig->capture); /* answers that nobody waits for any more */
     }
     g_assert_cmpuint(scripted_n_opened(), ==, scripted_n_closed());
     g_assert_cmpint(g_rmdir(rig->folder), ==, 0);
@@ -181,7 +181,7 @@ void rig_reset(Rig *rig)
 
 static void call_hold(Rig *rig, gpointer data)
 {
-    rig->gallery.hold = GPOINTER_TO_INT(data);
+    rig->capture.hold = GPOINTER_TO_INT(data);
 }
 
 void rig_hold_look_ups(Rig *rig, gboolean hold)
@@ -191,7 +191,7 @@ void rig_hold_look_ups(Rig *rig, gboolean hold)
 
 static void call_release(Rig *rig, gpointer data)
 {
-    gallery_release(&rig->gallery);
+    fake_capture_release(&rig->capture);
 }
 
 void rig_release_look_up(Rig *rig)
@@ -201,7 +201,7 @@ void rig_release_look_up(Rig *rig)
 
 static void call_borrow(Rig *rig, gpointer data)
 {
-    rig->gallery.borrow = GPOINTER_TO_INT(data);
+    rig->capture.borrow = GPOINTER_TO_INT(data);
 }
 
 void rig_borrow(Rig *rig, gboolean borrow)

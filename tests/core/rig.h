@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * rig.h - a real host on a thread of its own, for tests that are its guests: gallery pictures, the scripted encoder
+ * rig.h - a real host on a thread of its own, for tests that are its guests: capture pictures, the scripted encoder
  * over the null one, a UNIX socket in a folder of its own.
  */
 #ifndef HELIX_TEST_RIG_H
@@ -8,7 +8,7 @@
 
 #include "client.h"
 #include "stream/host.h"
-#include "gallery.h"
+#include "fake-capture.h"
 #include "scripted.h"
 
 typedef struct RigOptions {
@@ -22,7 +22,7 @@ typedef struct Rig {
     GThread *thread;
     HelixHost *host; /* used on that thread only */
     HelixListener *listener;
-    Gallery gallery;
+    FakeCapture capture;
     char *folder, *path;
     GMutex lock; /* what follows */
     GString *log;

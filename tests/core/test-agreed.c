@@ -376,7 +376,7 @@ static void test_release(void)
     message_free(expect_frame(client, 2, 2));
     /* What is never read is never released: the error says it all. */
     g_assert_true(client_frame(
-        client, &(FrameRequest){ .session = 2, .resource = GALLERY_LAST + 1, .flags = HELIX_REQUEST_RELEASE }));
+        client, &(FrameRequest){ .session = 2, .resource = FAKE_CAPTURE_LAST + 1, .flags = HELIX_REQUEST_RELEASE }));
     expect_error(client, 2, FRAME, HELIX_CODE_NOT_FOUND);
     expect_quiet(client);
 }
@@ -417,7 +417,7 @@ static void test_repeat(void)
         g_assert_true(message_is_keyframe(message) == (i == 2));
         g_assert_cmphex(scripted_call(i - 1).pixel, ==, scripted_call(0).pixel);
     }
-    g_assert_cmpint(g_atomic_int_get((gint *)&rig->gallery.resolved), ==, 1);
+    g_assert_cmpint(g_atomic_int_get((gint *)&rig->capture.resolved), ==, 1);
     g_assert_cmpuint(rig_stat(rig, "host_paths.repeat"), ==, 2);
     g_assert_true(client_frame(client, &(FrameRequest){ .flags = HELIX_REQUEST_REPEAT, .resource = 7 }));
     expect_error(client, 0, FRAME, HELIX_CODE_INVALID);
@@ -449,7 +449,7 @@ static void test_ext(void)
     ext_write(ext, HELIX_EXT_SIZE, HELIX_SOURCE_TEXTURE, 64, 30, 100, 100);
     g_assert_true(client_frame(client, &request));
     message_free(expect_frame(client, 0, 0));
-    g_assert_cmphex(GUINT32_FROM_LE(scripted_call(0).pixel) & 0xffffff, ==, gallery_pixel(3, 64, 30));
+    g_assert_cmphex(GUINT32_FROM_LE(scripted_call(0).pixel) & 0xffffff, ==, fake_capture_pixel(3, 64, 30));
     g_assert_cmpuint(scripted_call(0).width, ==, 20);
 
     ext_write(ext, HELIX_EXT_SIZE, HELIX_SOURCE_AUTO, 81, 0, 100, 100); /* 81 + 20 > 100 */

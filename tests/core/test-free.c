@@ -12,8 +12,8 @@
 #include "protocol/error.h"
 #include "stream/host-private.h"
 #include "loop/loop-time.h"
-#include "gallery.h"
-#include "line.h"
+#include "fake-capture.h"
+#include "fake-channel.h"
 #include "resources.h"
 
 #define WIDTH 8192u
@@ -312,15 +312,15 @@ static void test_host(void)
     const gsize most = (HELIX_LOOP_BUDGET_US / 500 + 2) * HELIX_SURFACE_PIECE;
     HelixHost *host;
     HelixSurface *surfaces[6];
-    Gallery gallery = { 0 };
+    FakeCapture capture = { 0 };
     gsize all = 0;
-    Line *line;
+    FakeChannel *channel;
 
     host = helix_host_new(
-        &(HelixHostConfig){ .encoder = "null", .resolver = &gallery_resolver, .resolver_data = &gallery }, NULL);
+        &(HelixHostConfig){ .encoder = "null", .resolver = &fake_capture_resolver, .resolver_data = &capture }, NULL);
     g_assert_nonnull(host);
-    line = line_new(host, 0);
-    g_assert_nonnull(line);
+    channel = fake_channel_new(host, 0);
+    g_assert_nonnull(channel);
     watched = host->pool;
     for (guint i = 0; i < G_N_ELEMENTS(surfaces); i++) {
         surfaces[i] = take();
@@ -331,7 +331,7 @@ static void test_host(void)
     helix_loop_next_iteration();
     helix_loop_set_clock(tick);
     freed_since();
-    line_free(line);
+    fake_channel_free(channel);
     g_assert_cmpuint(freed_since(), <=, most);
     while (all < G_N_ELEMENTS(surfaces) * BYTES) {
         gsize turn;

@@ -129,14 +129,14 @@ static void test_errors(void)
     g_autoptr(Rig) rig = rig_new(NULL);
     g_autoptr(Client) client = rig_connect(rig);
 
-    g_assert_true(client_resource(client, 0, GALLERY_LAST + 1, 1));
+    g_assert_true(client_resource(client, 0, FAKE_CAPTURE_LAST + 1, 1));
     expect_error(client, 0, HELIX_MSG_FRAME_REQUEST, HELIX_CODE_NOT_FOUND);
     /* Resource 0 is never the VM's own screen. */
     g_assert_true(client_resource(client, 0, 0, 2));
     expect_error(client, 0, HELIX_MSG_FRAME_REQUEST, HELIX_CODE_NOT_FOUND);
     g_assert_true(client_frame(client, &(FrameRequest){ .resource = 1, .fourcc = HELIX_FOURCC('Y', 'U', '1', '2') }));
     expect_error(client, 0, HELIX_MSG_FRAME_REQUEST, HELIX_CODE_GEOMETRY);
-    g_assert_cmpint(g_atomic_int_get((gint *)&rig->gallery.resolved), ==, 1); /* only the first was looked up */
+    g_assert_cmpint(g_atomic_int_get((gint *)&rig->capture.resolved), ==, 1); /* only the first was looked up */
     g_assert_true(client_resource(client, 0, 1, 3));
     message_free(expect_frame(client, 0, 3));
     expect_quiet(client);
@@ -149,7 +149,7 @@ static void test_formats(void)
     g_autoptr(Client) client = rig_connect(rig);
 
     for (guint i = 0; i < G_N_ELEMENTS(formats); i++) {
-        guint32 rgb = gallery_pixel(9, 0, 0), pixel;
+        guint32 rgb = fake_capture_pixel(9, 0, 0), pixel;
 
         g_assert_true(client_frame(client, &(FrameRequest){ .resource = 9, .fourcc = formats[i], .stride = 3 }));
         message_free(expect_frame(client, 0, 0)); /* a stride says nothing about a texture */

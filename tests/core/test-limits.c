@@ -8,8 +8,8 @@
 #include "client.h"
 #include "protocol/bytes.h"
 #include "protocol/error.h"
-#include "gallery.h"
-#include "line.h"
+#include "fake-capture.h"
+#include "fake-channel.h"
 #include "scripted.h"
 #include "stat.h"
 
@@ -49,7 +49,7 @@ static void start_clock(void)
 /* ---- the world ---- */
 
 typedef struct World {
-    Gallery gallery;
+    FakeCapture capture;
     HelixHost *host;
 } World;
 
@@ -59,8 +59,8 @@ static World *world_new(const HelixHostConfig *wanted)
     HelixHostConfig config = *wanted;
     g_autoptr(GError) error = NULL;
 
-    config.resolver = &gallery_resolver;
-    config.resolver_data = &world->gallery;
+    config.resolver = &fake_capture_resolver;
+    config.resolver_data = &world->capture;
     config.encoder_class = scripted_wrap(&helix_encoder_null);
     world->host = helix_host_new(&config, &error);
     g_assert_no_error(error);
@@ -75,14 +75,14 @@ static void world_free(World *world)
 }
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(World, world_free)
 
-static Line *connect_from(World *world, guint32 port)
+static FakeChannel *connect_from(World *world, guint32 port)
 {
-    Line *line = line_new(world->host, port);
+    FakeChannel *channel = fake_channel_new(world->host, port);
 
-    if (line) {
-        line_open(line, LOTS);
+    if (channel) {
+        fake_channel_open(channel, LOTS);
     }
-    return line;
+    return channel;
 }
 
 static guint connections(World *world)
@@ -92,12 +92,12 @@ static guint connections(World *world)
     return (guint)stat_number(json, "connections.now");
 }
 
-static void ask(Line *line, gint64 pts)
+static void ask(FakeChannel *channel, gint64 pts)
 {
     g_autoptr(GByteArray) bytes = client_frame_bytes(&(FrameRequest){ .resource = 1, .pts = pts });
 
-    g_byte_array_append(line->to_host, bytes->data, bytes->len);
-    line_offer(line, line->to_host->len);
+    g_byte_array_append(channel->to_host, bytes->data, bytes->len);
+    fake_channel_offer(channel, channel->to_host->len);
 }
 
 static void run_until(const gboolean *flag)
@@ -110,30 +110,30 @@ static void run_until(const gboolean *flag)
     }
 }
 
-static void run_until_answer(Line *line)
+static void run_until_answer(FakeChannel *channel)
 {
     gint64 deadline = g_get_monotonic_time() + PATIENCE;
 
-    while (!line->from_host->len) {
+    while (!channel->from_host->len) {
         g_assert_cmpint(g_get_monotonic_time(), <, deadline);
         g_main_context_iteration(NULL, FALSE);
     }
 }
 
-static guint8 answer_type(const Line *line)
+static guint8 answer_type(const FakeChannel *channel)
 {
-    g_assert_cmpuint(line->from_host->len, >=, HELIX_WIRE_HEADER_SIZE);
-    return line->from_host->data[HELIX_WIRE_HEADER_TYPE];
+    g_assert_cmpuint(channel->from_host->len, >=, HELIX_WIRE_HEADER_SIZE);
+    return channel->from_host->data[HELIX_WIRE_HEADER_TYPE];
 }
 
 /* The one ERROR that was sent, about the connection. */
-static void expect_connection_error(const Line *line, int code, const char *text)
+static void expect_connection_error(const FakeChannel *channel, int code, const char *text)
 {
-    const guint8 *payload = line->from_host->data + HELIX_WIRE_HEADER_SIZE;
+    const guint8 *payload = channel->from_host->data + HELIX_WIRE_HEADER_SIZE;
 
-    g_assert_cmpuint(line->from_host->len, ==, HELIX_WIRE_HEADER_SIZE + HELIX_ERROR_SIZE);
-    g_assert_cmphex(answer_type(line), ==, HELIX_MSG_ERROR);
-    g_assert_cmphex(line->from_host->data[HELIX_WIRE_HEADER_FLAGS], ==, HELIX_ERROR_FLAGS_CONNECTION);
+    g_assert_cmpuint(channel->from_host->len, ==, HELIX_WIRE_HEADER_SIZE + HELIX_ERROR_SIZE);
+    g_assert_cmphex(answer_type(channel), ==, HELIX_MSG_ERROR);
+    g_assert_cmphex(channel->from_host->data[HELIX_WIRE_HEADER_FLAGS], ==, HELIX_ERROR_FLAGS_CONNECTION);
     g_assert_cmpint((gint32)helix_get_u32(payload + HELIX_ERROR_CODE), ==, code);
     g_assert_nonnull(strstr((const char *)payload + HELIX_ERROR_MESSAGE, text));
 }
@@ -146,12 +146,12 @@ static void test_privileged(void)
     const guint32 good[] = { 1, 1023, 0 }; /* 0: a UNIX socket, whose peer's uid was checked */
 
     for (guint i = 0; i < G_N_ELEMENTS(good); i++) {
-        Line *line = connect_from(world, good[i]);
+        FakeChannel *channel = connect_from(world, good[i]);
 
-        ask(line, 1);
-        run_until_answer(line);
-        g_assert_cmphex(answer_type(line), ==, HELIX_MSG_FRAME_RESPONSE);
-        line_free(line);
+        ask(channel, 1);
+        run_until_answer(channel);
+        g_assert_cmphex(answer_type(channel), ==, HELIX_MSG_FRAME_RESPONSE);
+        fake_channel_free(channel);
     }
 }
 
@@ -163,25 +163,25 @@ static void test_not_permitted(void)
     const guint8 types[] = { HELIX_MSG_FRAME_REQUEST, HELIX_MSG_PING, HELIX_MSG_CONFIG_REQ };
 
     for (guint i = 0; i < G_N_ELEMENTS(bad); i++) {
-        Line *line = connect_from(world, bad[i]);
+        FakeChannel *channel = connect_from(world, bad[i]);
         guint8 payload[HELIX_REQUEST_SIZE] = { 1 };
         const gsize size[] = { HELIX_REQUEST_SIZE, 4, HELIX_CONFIG_SIZE };
 
-        g_assert_cmpuint(line->from_host->len, ==, 0); /* nothing unasked */
-        line_send(line, types[i], 0, 3, payload, size[i]);
-        line_offer(line, line->to_host->len);
-        expect_connection_error(line, HELIX_CODE_NOT_PERMITTED, "CAP_NET_BIND_SERVICE");
-        g_assert_true(line->closed);
-        line_free(line);
+        g_assert_cmpuint(channel->from_host->len, ==, 0); /* nothing unasked */
+        fake_channel_send(channel, types[i], 0, 3, payload, size[i]);
+        fake_channel_offer(channel, channel->to_host->len);
+        expect_connection_error(channel, HELIX_CODE_NOT_PERMITTED, "CAP_NET_BIND_SERVICE");
+        g_assert_true(channel->closed);
+        fake_channel_free(channel);
     }
-    g_assert_cmpuint(world->gallery.resolved, ==, 0);
+    g_assert_cmpuint(world->capture.resolved, ==, 0);
 }
 
 /* Those that are not permitted, however many and silent, take nobody's place. */
 static void test_not_permitted_apart(void)
 {
     g_autoptr(World) world = world_new(&(HelixHostConfig){ .privileged_ports = TRUE, .max_connections = 2 });
-    Line *bad[HELIX_MAX_NOT_PERMITTED], *good[2];
+    FakeChannel *bad[HELIX_MAX_NOT_PERMITTED], *good[2];
 
     for (guint i = 0; i < HELIX_MAX_NOT_PERMITTED; i++) {
         bad[i] = connect_from(world, 2000 + i);
@@ -194,10 +194,10 @@ static void test_not_permitted_apart(void)
     }
     g_assert_null(connect_from(world, 102));
     for (guint i = 0; i < HELIX_MAX_NOT_PERMITTED; i++) {
-        line_free(bad[i]);
+        fake_channel_free(bad[i]);
     }
     for (guint i = 0; i < G_N_ELEMENTS(good); i++) {
-        line_free(good[i]);
+        fake_channel_free(good[i]);
     }
 }
 
@@ -207,17 +207,17 @@ static void test_not_permitted_apart(void)
 static void test_idle_makes_room(void)
 {
     g_autoptr(World) world = world_new(&(HelixHostConfig){ .max_connections = 4, .idle_timeout_ms = 20 });
-    Line *streaming = connect_from(world, 1), *first = connect_from(world, 2), *second = connect_from(world, 3);
-    Line *writing = connect_from(world, 4), *fresh, *last;
+    FakeChannel *streaming = connect_from(world, 1), *first = connect_from(world, 2), *second = connect_from(world, 3);
+    FakeChannel *writing = connect_from(world, 4), *fresh, *last;
 
     stop_clock();
     ask(streaming, 1);
     run_until_answer(streaming);
-    line_send(writing, HELIX_MSG_PING, 0, 0, "ping", 4);
-    line_offer(writing, HELIX_WIRE_HEADER_SIZE + 2);
+    fake_channel_send(writing, HELIX_MSG_PING, 0, 0, "ping", 4);
+    fake_channel_offer(writing, HELIX_WIRE_HEADER_SIZE + 2);
     pass_time(30000);
-    line_send(first, HELIX_MSG_PING, 0, 0, "ping", 4);
-    line_offer(first, first->to_host->len); /* so that the second is idle for longer */
+    fake_channel_send(first, HELIX_MSG_PING, 0, 0, "ping", 4);
+    fake_channel_offer(first, first->to_host->len); /* so that the second is idle for longer */
     fresh = connect_from(world, 5);
     g_assert_nonnull(fresh);
     g_assert_true(second->closed && !first->closed && !streaming->closed && !writing->closed);
@@ -228,12 +228,12 @@ static void test_idle_makes_room(void)
     g_assert_true(first->closed && !streaming->closed && !writing->closed && !fresh->closed);
     g_assert_cmpuint(connections(world), ==, 4);
     start_clock();
-    line_free(streaming);
-    line_free(first);
-    line_free(second);
-    line_free(writing);
-    line_free(fresh);
-    line_free(last);
+    fake_channel_free(streaming);
+    fake_channel_free(first);
+    fake_channel_free(second);
+    fake_channel_free(writing);
+    fake_channel_free(fresh);
+    fake_channel_free(last);
 }
 
 /* A message that is begun and never finished ends its connection, and what it held is free again. */
@@ -242,20 +242,21 @@ static void test_stall(void)
     g_autoptr(World) world = world_new(&(HelixHostConfig){ .stall_timeout_ms = 50 });
     g_autoptr(GByteArray)
         head = client_frame_bytes(&(FrameRequest){ .flags = HELIX_REQUEST_PIXEL_DATA, .pixels_size = 64 * 48 * 4 });
-    Line *line = connect_from(world, 1), *idle = connect_from(world, 2), *deaf = line_new(world->host, 3);
+    FakeChannel *channel = connect_from(world, 1), *idle = connect_from(world, 2),
+                *deaf = fake_channel_new(world->host, 3);
 
-    g_byte_array_append(line->to_host, head->data, head->len);
-    line_offer(line, line->to_host->len);
+    g_byte_array_append(channel->to_host, head->data, head->len);
+    fake_channel_offer(channel, channel->to_host->len);
     g_byte_array_append(deaf->to_host, (const guint8 *)"half", 4);
-    line_offer(deaf, 4);
-    run_until(&line->closed);
-    expect_connection_error(line, HELIX_CODE_INVALID, "send it whole");
+    fake_channel_offer(deaf, 4);
+    run_until(&channel->closed);
+    expect_connection_error(channel, HELIX_CODE_INVALID, "send it whole");
     run_until(&deaf->closed); /* which never read its error */
     g_assert_cmpuint(deaf->from_host->len, ==, 0);
     g_assert_false(idle->closed); /* nothing begun, nothing owed */
-    line_free(line);
-    line_free(deaf);
-    line_free(idle);
+    fake_channel_free(channel);
+    fake_channel_free(deaf);
+    fake_channel_free(idle);
     g_assert_cmpuint(connections(world), ==, 0);
 }
 
@@ -263,11 +264,11 @@ static void test_stall(void)
 static void test_no_stall_while_stopped(void)
 {
     g_autoptr(World) world = world_new(&(HelixHostConfig){ .stall_timeout_ms = 40 });
-    Line *line = connect_from(world, 1);
+    FakeChannel *channel = connect_from(world, 1);
 
     stop_clock();
-    line_send(line, HELIX_MSG_PING, 0, 0, "ping", 4);
-    line_offer(line, HELIX_WIRE_HEADER_SIZE + 2);
+    fake_channel_send(channel, HELIX_MSG_PING, 0, 0, "ping", 4);
+    fake_channel_offer(channel, HELIX_WIRE_HEADER_SIZE + 2);
     helix_host_set_running(world->host, FALSE);
     for (guint i = 0; i < 10; i++) {
         pass_time(10000);
@@ -275,14 +276,14 @@ static void test_no_stall_while_stopped(void)
         while (g_main_context_iteration(NULL, FALSE)) {
         }
     }
-    g_assert_false(line->closed);
+    g_assert_false(channel->closed);
     helix_host_set_running(world->host, TRUE);
     g_main_context_iteration(NULL, FALSE);
-    g_assert_false(line->closed);
-    line_offer(line, line->to_host->len);
-    g_assert_cmphex(answer_type(line), ==, HELIX_MSG_PONG);
+    g_assert_false(channel->closed);
+    fake_channel_offer(channel, channel->to_host->len);
+    g_assert_cmphex(answer_type(channel), ==, HELIX_MSG_PONG);
     start_clock();
-    line_free(line);
+    fake_channel_free(channel);
 }
 
 /* ---- the limits themselves ---- */
@@ -311,53 +312,54 @@ static void test_ranges(void)
     }
 }
 
-static void expect_no_encoder(const Line *line)
+static void expect_no_encoder(const FakeChannel *channel)
 {
-    g_assert_cmphex(answer_type(line), ==, HELIX_MSG_ERROR);
-    g_assert_cmpint((gint32)helix_get_u32(line->from_host->data + HELIX_WIRE_HEADER_SIZE), ==, HELIX_CODE_NO_ENCODER);
+    g_assert_cmphex(answer_type(channel), ==, HELIX_MSG_ERROR);
+    g_assert_cmpint((gint32)helix_get_u32(channel->from_host->data + HELIX_WIRE_HEADER_SIZE), ==,
+                    HELIX_CODE_NO_ENCODER);
 }
 
 /* Streams that end while their pictures are read leave so many look-ups and no more; a stream that is there goes on. */
 static void test_unwanted(void)
 {
     g_autoptr(World) world = world_new(&(HelixHostConfig){ .max_streams = 4 });
-    Line *steady = connect_from(world, 1), *late;
+    FakeChannel *steady = connect_from(world, 1), *late;
 
     ask(steady, 1);
     run_until_answer(steady);
     g_byte_array_set_size(steady->from_host, 0);
-    world->gallery.hold = TRUE;
+    world->capture.hold = TRUE;
     for (guint i = 0; i < 20; i++) {
-        Line *line = connect_from(world, 2 + i);
+        FakeChannel *channel = connect_from(world, 2 + i);
 
-        ask(line, 1);
-        line_free(line);
+        ask(channel, 1);
+        fake_channel_free(channel);
     }
-    g_assert_cmpuint(world->gallery.waiting.length, ==, 4);
+    g_assert_cmpuint(world->capture.waiting.length, ==, 4);
     late = connect_from(world, 100);
     ask(late, 1);
     expect_no_encoder(late);
     g_byte_array_set_size(late->from_host, 0);
     ask(steady, 2);
-    g_assert_cmpuint(world->gallery.waiting.length, ==, 5);
-    while (world->gallery.waiting.length) {
-        gallery_release(&world->gallery);
+    g_assert_cmpuint(world->capture.waiting.length, ==, 5);
+    while (world->capture.waiting.length) {
+        fake_capture_release(&world->capture);
     }
-    world->gallery.hold = FALSE;
+    world->capture.hold = FALSE;
     run_until_answer(steady);
     g_assert_cmphex(answer_type(steady), ==, HELIX_MSG_FRAME_RESPONSE);
     ask(late, 2);
     run_until_answer(late);
     g_assert_cmphex(answer_type(late), ==, HELIX_MSG_FRAME_RESPONSE);
-    line_free(steady);
-    line_free(late);
+    fake_channel_free(steady);
+    fake_channel_free(late);
 }
 
 /* As many encoders as there may be: the stream over it is told, and gets one when another ends. */
 static void test_encoders(void)
 {
     g_autoptr(World) world = world_new(&(HelixHostConfig){ .max_encoders = 1 });
-    Line *first = connect_from(world, 1), *second = connect_from(world, 2);
+    FakeChannel *first = connect_from(world, 1), *second = connect_from(world, 2);
     gint64 deadline = g_get_monotonic_time() + PATIENCE;
 
     ask(first, 1);
@@ -366,7 +368,7 @@ static void test_encoders(void)
     run_until_answer(second);
     g_assert_cmphex(answer_type(second), ==, HELIX_MSG_ERROR);
     g_assert_cmpint((gint32)helix_get_u32(second->from_host->data + HELIX_WIRE_HEADER_SIZE), ==, HELIX_CODE_NO_ENCODER);
-    line_free(first);
+    fake_channel_free(first);
     do {
         g_assert_cmpint(g_get_monotonic_time(), <, deadline);
         g_usleep(1000);
@@ -375,27 +377,27 @@ static void test_encoders(void)
         ask(second, 2);
         run_until_answer(second);
     } while (answer_type(second) != HELIX_MSG_FRAME_RESPONSE);
-    line_free(second);
+    fake_channel_free(second);
 }
 
 /* A CONFIG_REQ with this coded size, and its answer. */
-static void configure(Line *line, guint32 width, guint32 height)
+static void configure(FakeChannel *channel, guint32 width, guint32 height)
 {
     guint8 payload[HELIX_CONFIG_SIZE] = { 0 };
 
     helix_put_u32(payload + HELIX_CONFIG_WIDTH, width);
     helix_put_u32(payload + HELIX_CONFIG_HEIGHT, height);
-    g_byte_array_set_size(line->from_host, 0);
-    line_send(line, HELIX_MSG_CONFIG_REQ, HELIX_CONFIG_ANSWER, 0, payload, sizeof payload);
-    line_offer(line, line->to_host->len);
-    run_until_answer(line);
+    g_byte_array_set_size(channel->from_host, 0);
+    fake_channel_send(channel, HELIX_MSG_CONFIG_REQ, HELIX_CONFIG_ANSWER, 0, payload, sizeof payload);
+    fake_channel_offer(channel, channel->to_host->len);
+    run_until_answer(channel);
 }
 
-static void expect_refused(const Line *line, const char *text)
+static void expect_refused(const FakeChannel *channel, const char *text)
 {
-    const guint8 *payload = line->from_host->data + HELIX_WIRE_HEADER_SIZE;
+    const guint8 *payload = channel->from_host->data + HELIX_WIRE_HEADER_SIZE;
 
-    g_assert_cmphex(answer_type(line), ==, HELIX_MSG_ERROR);
+    g_assert_cmphex(answer_type(channel), ==, HELIX_MSG_ERROR);
     g_assert_cmpint((gint32)helix_get_u32(payload + HELIX_ERROR_CODE), ==, HELIX_CODE_INTERNAL);
     g_assert_nonnull(strstr((const char *)payload + HELIX_ERROR_MESSAGE, text));
 }
@@ -404,7 +406,7 @@ static void expect_refused(const Line *line, const char *text)
 static void test_encoder_memory(void)
 {
     g_autoptr(World) world = world_new(&(HelixHostConfig){ .max_memory = 1 << 20 });
-    Line *first = connect_from(world, 1), *second = connect_from(world, 2);
+    FakeChannel *first = connect_from(world, 1), *second = connect_from(world, 2);
     gint64 deadline = g_get_monotonic_time() + PATIENCE;
 
     scripted_keep();
@@ -420,12 +422,12 @@ static void test_encoder_memory(void)
     g_assert_cmphex(answer_type(second), ==, HELIX_MSG_CONFIG_RESP);
     configure(first, 256, 256);
     expect_refused(first, "beside the 524288 of other encoders");
-    line_free(second);
+    fake_channel_free(second);
     do { /* its thread closes it, when it comes to that */
         g_assert_cmpint(g_get_monotonic_time(), <, deadline);
         configure(first, 256, 256);
     } while (answer_type(first) != HELIX_MSG_CONFIG_RESP);
-    line_free(first);
+    fake_channel_free(first);
 }
 
 /* ---- what errors leave behind ---- */
@@ -434,74 +436,74 @@ static void test_encoder_memory(void)
 static void test_key_of_a_failed_request(void)
 {
     g_autoptr(World) world = world_new(&(HelixHostConfig){ .max_in_flight = 1 });
-    Line *line = connect_from(world, 1);
+    FakeChannel *channel = connect_from(world, 1);
     const FrameRequest failing[] = {
-        { .resource = GALLERY_LAST + 1, .force_key = 1 }, /* looked up */
-        { .resource = 0, .force_key = 1 },                /* read */
+        { .resource = FAKE_CAPTURE_LAST + 1, .force_key = 1 }, /* looked up */
+        { .resource = 0, .force_key = 1 },                     /* read */
         { .flags = HELIX_REQUEST_REPEAT, .resource = 7, .force_key = 1 },
     };
 
-    ask(line, 0);
-    run_until_answer(line);
+    ask(channel, 0);
+    run_until_answer(channel);
     for (guint i = 0; i < G_N_ELEMENTS(failing); i++) {
         g_autoptr(GByteArray) bytes = client_frame_bytes(&failing[i]);
 
         for (guint frame = 0; frame < 3; frame++) {
-            g_byte_array_set_size(line->from_host, 0);
+            g_byte_array_set_size(channel->from_host, 0);
             if (frame == 0) {
-                g_byte_array_append(line->to_host, bytes->data, bytes->len);
-                line_offer(line, line->to_host->len);
+                g_byte_array_append(channel->to_host, bytes->data, bytes->len);
+                fake_channel_offer(channel, channel->to_host->len);
             } else {
-                ask(line, frame);
+                ask(channel, frame);
             }
-            run_until_answer(line);
+            run_until_answer(channel);
             if (frame == 0) {
-                g_assert_cmphex(answer_type(line), ==, HELIX_MSG_ERROR);
+                g_assert_cmphex(answer_type(channel), ==, HELIX_MSG_ERROR);
             } else {
-                g_assert_cmphex(answer_type(line), ==, HELIX_MSG_FRAME_RESPONSE);
-                g_assert_cmpuint(line->from_host->data[HELIX_WIRE_HEADER_SIZE + HELIX_RESPONSE_IS_KEYFRAME], ==,
+                g_assert_cmphex(answer_type(channel), ==, HELIX_MSG_FRAME_RESPONSE);
+                g_assert_cmpuint(channel->from_host->data[HELIX_WIRE_HEADER_SIZE + HELIX_RESPONSE_IS_KEYFRAME], ==,
                                  frame == 1);
             }
         }
     }
     /* busy: the one before it, which is under way, stays what it is */
-    g_byte_array_set_size(line->from_host, 0);
+    g_byte_array_set_size(channel->from_host, 0);
     scripted_hold(TRUE);
-    ask(line, 10);
+    ask(channel, 10);
     {
         g_autoptr(GByteArray) bytes = client_frame_bytes(&(FrameRequest){ .resource = 1, .force_key = 1, .pts = 11 });
 
-        g_byte_array_append(line->to_host, bytes->data, bytes->len);
-        line_offer(line, line->to_host->len);
+        g_byte_array_append(channel->to_host, bytes->data, bytes->len);
+        fake_channel_offer(channel, channel->to_host->len);
     }
     scripted_hold(FALSE);
-    run_until_answer(line);
-    g_assert_cmpuint(line->from_host->data[HELIX_WIRE_HEADER_SIZE + HELIX_RESPONSE_IS_KEYFRAME], ==, 0);
-    g_byte_array_set_size(line->from_host, 0);
-    ask(line, 12);
-    run_until_answer(line);
-    g_assert_cmpuint(line->from_host->data[HELIX_WIRE_HEADER_SIZE + HELIX_RESPONSE_IS_KEYFRAME], ==, 1);
-    line_free(line);
+    run_until_answer(channel);
+    g_assert_cmpuint(channel->from_host->data[HELIX_WIRE_HEADER_SIZE + HELIX_RESPONSE_IS_KEYFRAME], ==, 0);
+    g_byte_array_set_size(channel->from_host, 0);
+    ask(channel, 12);
+    run_until_answer(channel);
+    g_assert_cmpuint(channel->from_host->data[HELIX_WIRE_HEADER_SIZE + HELIX_RESPONSE_IS_KEYFRAME], ==, 1);
+    fake_channel_free(channel);
 }
 
 /* A guest of frozen messages hears nothing of a refused CONFIG_REQ: it would take it for its frame's answer. */
 static void test_refused_config_is_silent(void)
 {
     g_autoptr(World) world = world_new(&(HelixHostConfig){ 0 });
-    Line *line = connect_from(world, 1);
+    FakeChannel *channel = connect_from(world, 1);
     guint8 payload[HELIX_CONFIG_SIZE] = { 0 };
 
     payload[HELIX_CONFIG_CODEC] = 9;
-    line_send(line, HELIX_MSG_CONFIG_REQ, 0, 0, payload, sizeof payload);
-    line_send(line, HELIX_MSG_PING, 0, 0, "ping", 4);
-    line_offer(line, line->to_host->len);
-    run_until_answer(line);
-    g_assert_cmphex(answer_type(line), ==, HELIX_MSG_PONG);
-    g_byte_array_set_size(line->from_host, 0);
-    ask(line, 1);
-    run_until_answer(line);
-    g_assert_cmphex(answer_type(line), ==, HELIX_MSG_FRAME_RESPONSE);
-    line_free(line);
+    fake_channel_send(channel, HELIX_MSG_CONFIG_REQ, 0, 0, payload, sizeof payload);
+    fake_channel_send(channel, HELIX_MSG_PING, 0, 0, "ping", 4);
+    fake_channel_offer(channel, channel->to_host->len);
+    run_until_answer(channel);
+    g_assert_cmphex(answer_type(channel), ==, HELIX_MSG_PONG);
+    g_byte_array_set_size(channel->from_host, 0);
+    ask(channel, 1);
+    run_until_answer(channel);
+    g_assert_cmphex(answer_type(channel), ==, HELIX_MSG_FRAME_RESPONSE);
+    fake_channel_free(channel);
 }
 
 int main(int argc, char **argv)

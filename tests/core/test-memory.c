@@ -2,13 +2,13 @@
 /*
  * test-memory.c - every allocation whose size a guest can drive, and every thread, is refused once: the first, then the
  * second, and so on until a run has none left to refuse; and again with all after it refused too. Requests are answered
- * all the same, by the rules of asker.h, and what was lost is an error that says so.
+ * all the same, by the rules of random-client.h, and what was lost is an error that says so.
  *
  * The linker puts the functions below in the place of the real ones (--wrap), in the core's own objects.
  */
 #include <stdlib.h>
 
-#include "asker.h"
+#include "random-client.h"
 #include "resources.h"
 
 #define N_LINES 3u
@@ -59,31 +59,31 @@ GThread *__wrap_g_thread_try_new(const char *name, GThreadFunc function, gpointe
  */
 static guint run(gint refuse_at, gboolean all, guint64 *lost)
 {
-    Asker *askers[N_LINES] = { NULL };
-    AskerWorld world;
+    RandomClient *clients[N_LINES] = { NULL };
+    RandomWorld world;
 
     g_atomic_int_set(&all_after, all);
     g_atomic_int_set(&refused, 0);
     g_atomic_int_set(&countdown, refuse_at);
-    asker_world_begin(&world, &(HelixHostConfig){ 0 }, 4711);
+    random_world_begin(&world, &(HelixHostConfig){ 0 }, 4711);
     for (guint i = 0; i < STEPS; i++) {
-        Asker **asker = &askers[asker_some(&world, N_LINES)];
+        RandomClient **client = &clients[random_world_some(&world, N_LINES)];
 
-        if (!*asker) {
-            *asker = asker_new(&world);
-        } else if (!asker_step(*asker)) {
-            *asker = NULL;
+        if (!*client) {
+            *client = random_client_new(&world);
+        } else if (!random_client_step(*client)) {
+            *client = NULL;
         }
         g_usleep(50); /* most requests shall find an encoder that has time */
         g_main_context_iteration(NULL, FALSE);
     }
-    asker_calm(&world);
+    random_world_calm(&world);
     for (guint i = 0; i < N_LINES; i++) {
-        if (askers[i]) {
-            asker_finish(askers[i]);
+        if (clients[i]) {
+            random_client_finish(clients[i]);
         }
     }
-    asker_world_end(&world);
+    random_world_end(&world);
     *lost += world.errors[99] + world.errors[10];
     return (guint)g_atomic_int_get(&refused);
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * test-random.c - every request is answered once: random scripts of messages, faults and encoders' behaviours against
- * the rules (asker.h), a hundred thousand steps of them. Descriptors and threads are afterwards what they were.
+ * the rules (random-client.h), a hundred thousand steps of them. Descriptors and threads are afterwards what they were.
  */
-#include "asker.h"
+#include "random-client.h"
 #include "resources.h"
 
 #define N_LINES 5u
@@ -11,15 +11,15 @@
 #define ENOUGH 20u /* of each kind of answer */
 #define PATIENCE (100 * G_TIME_SPAN_SECOND)
 
-static void vanish_sometimes(AskerWorld *world, Asker **asker)
+static void vanish_sometimes(RandomWorld *world, RandomClient **client)
 {
-    if (*asker && asker_some(world, 300) == 0) {
-        asker_vanish(*asker);
-        *asker = NULL;
+    if (*client && random_world_some(world, 300) == 0) {
+        random_client_vanish(*client);
+        *client = NULL;
     }
 }
 
-static gboolean seen_enough(const AskerWorld *world)
+static gboolean seen_enough(const RandomWorld *world)
 {
     return MIN(MIN(world->idrs, world->drops), MIN(world->busy, world->released)) >= ENOUGH &&
         MIN(world->errors[2], world->errors[5]) >= ENOUGH;
@@ -28,36 +28,36 @@ static gboolean seen_enough(const AskerWorld *world)
 /* At least @steps, and on until there was enough of everything: on a busy machine encoders get fewer frames. */
 static void run(guint32 seed, guint steps, HelixHostConfig *config)
 {
-    Asker *askers[N_LINES] = { NULL };
+    RandomClient *clients[N_LINES] = { NULL };
     gint64 deadline = g_get_monotonic_time() + PATIENCE;
-    AskerWorld world;
+    RandomWorld world;
 
-    asker_world_begin(&world, config, seed);
+    random_world_begin(&world, config, seed);
     for (guint i = 0; i < steps || !seen_enough(&world); i++) {
-        Asker **asker = &askers[asker_some(&world, N_LINES)];
+        RandomClient **client = &clients[random_world_some(&world, N_LINES)];
 
-        if (!*asker) {
-            *asker = asker_new(&world);
-        } else if (!asker_step(*asker)) {
-            *asker = NULL;
+        if (!*client) {
+            *client = random_client_new(&world);
+        } else if (!random_client_step(*client)) {
+            *client = NULL;
         }
-        vanish_sometimes(&world, asker);
-        if (asker_some(&world, 3) == 0) {
-            asker_disturb(&world);
+        vanish_sometimes(&world, client);
+        if (random_world_some(&world, 3) == 0) {
+            random_world_disturb(&world);
         }
         if (i % 64 == 0) {
-            asker_check_limits(&world);
+            random_world_check_limits(&world);
             g_assert_true(i < steps || g_get_monotonic_time() < deadline);
         }
         g_main_context_iteration(NULL, FALSE);
     }
-    asker_calm(&world);
+    random_world_calm(&world);
     for (guint i = 0; i < N_LINES; i++) {
-        if (askers[i]) {
-            asker_finish(askers[i]);
+        if (clients[i]) {
+            random_client_finish(clients[i]);
         }
     }
-    asker_world_end(&world);
+    random_world_end(&world);
     g_test_message("seed %u, %u steps: %" G_GUINT64_FORMAT " frames answered, %" G_GUINT64_FORMAT
                    " IDRs, %" G_GUINT64_FORMAT " dropped, %" G_GUINT64_FORMAT " busy, %" G_GUINT64_FORMAT " released",
                    seed, steps, world.frames, world.idrs, world.drops, world.busy, world.released);

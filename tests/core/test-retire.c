@@ -47,8 +47,8 @@ static void open_next(Rig *rig, gpointer data)
 {
     const HelixHostConfig config = { .context = rig->context,
                                      .encoder_class = &helix_encoder_null,
-                                     .resolver = &gallery_resolver,
-                                     .resolver_data = &rig->gallery };
+                                     .resolver = &fake_capture_resolver,
+                                     .resolver_data = &rig->capture };
     g_autofree char *address = g_strconcat("unix:", rig->path, NULL);
     g_autoptr(GError) error = NULL;
 

@@ -8,7 +8,7 @@
  */
 #include <malloc.h>
 
-#include "asker.h"
+#include "random-client.h"
 #include "resources.h"
 #include "scripted.h"
 
@@ -29,29 +29,29 @@
 #endif
 
 /* Until @frames were answered in all. */
-static void run(AskerWorld *world, Asker **askers, guint64 frames)
+static void run(RandomWorld *world, RandomClient **clients, guint64 frames)
 {
     while (world->frames < frames) {
-        Asker **asker = &askers[asker_some(world, N_LINES)];
+        RandomClient **client = &clients[random_world_some(world, N_LINES)];
 
-        if (!*asker) {
-            *asker = asker_new(world);
-        } else if (!asker_step(*asker)) {
-            *asker = NULL;
-        } else if (asker_some(world, 1000) == 0) {
-            asker_vanish(*asker);
-            *asker = NULL;
+        if (!*client) {
+            *client = random_client_new(world);
+        } else if (!random_client_step(*client)) {
+            *client = NULL;
+        } else if (random_world_some(world, 1000) == 0) {
+            random_client_vanish(*client);
+            *client = NULL;
         }
-        if (asker_some(world, 10) == 0) {
-            asker_disturb(world);
+        if (random_world_some(world, 10) == 0) {
+            random_world_disturb(world);
         }
         g_main_context_iteration(NULL, FALSE);
     }
-    asker_calm(world);
+    random_world_calm(world);
     for (guint i = 0; i < N_LINES; i++) {
-        if (askers[i]) {
-            asker_finish(askers[i]);
-            askers[i] = NULL;
+        if (clients[i]) {
+            random_client_finish(clients[i]);
+            clients[i] = NULL;
         }
     }
 }
@@ -59,20 +59,20 @@ static void run(AskerWorld *world, Asker **askers, guint64 frames)
 static void test_soak(void)
 {
     Resources at_first = resources_now(), warm, after;
-    Asker *askers[N_LINES] = { NULL };
-    AskerWorld world;
+    RandomClient *clients[N_LINES] = { NULL };
+    RandomWorld world;
 
     /* Of what is freed the C library keeps nothing for itself that would hide what is not. */
     mallopt(M_MMAP_THRESHOLD, 128 << 10);
     mallopt(M_TRIM_THRESHOLD, 128 << 10);
-    asker_world_begin(&world, &(HelixHostConfig){ 0 }, (guint32)g_test_rand_int());
+    random_world_begin(&world, &(HelixHostConfig){ 0 }, (guint32)g_test_rand_int());
     scripted_remember(FALSE);
     world.widest = 512;
     scripted_oversize(1); /* the largest there is, once */
-    run(&world, askers, WARM);
+    run(&world, clients, WARM);
     warm = resources_now();
-    run(&world, askers, WARM + FRAMES);
-    asker_world_end(&world);
+    run(&world, clients, WARM + FRAMES);
+    random_world_end(&world);
     after = resources_now();
     g_test_message("%" G_GUINT64_FORMAT " frames, %" G_GUINT64_FORMAT " connections: resident %" G_GSIZE_FORMAT
                    " KiB at first, %" G_GSIZE_FORMAT " after %u frames, %" G_GSIZE_FORMAT " at the end",

@@ -22,7 +22,7 @@ static void test_order(void)
     scripted_hold(TRUE);
     g_assert_true(client_resource(client, 0, 1, 0));
     g_assert_true(client_resource(client, 0, 0, 1));                                       /* wrong in itself */
-    g_assert_true(client_resource(client, 0, GALLERY_LAST + 1, 2));                        /* wrong when looked up */
+    g_assert_true(client_resource(client, 0, FAKE_CAPTURE_LAST + 1, 2));                   /* wrong when looked up */
     g_assert_true(client_config(client, &(ConfigRequest){ .fps_num = 1, .realtime = 1 })); /* 1/0 */
     g_assert_true(client_resource(client, 0, 2, 3));
     g_assert_true(scripted_wait_begun(1));
@@ -46,7 +46,7 @@ static void test_late_look_up(void)
     rig_hold_look_ups(rig, TRUE);
     send_frames(client, 0, 0, 3);
     expect_quiet(client);
-    g_assert_cmpint(g_atomic_int_get((gint *)&rig->gallery.resolved), ==, 1);
+    g_assert_cmpint(g_atomic_int_get((gint *)&rig->capture.resolved), ==, 1);
     for (guint i = 0; i < 3; i++) {
         rig_release_look_up(rig);
         message_free(expect_frame(client, 0, i));
@@ -63,12 +63,12 @@ static void test_two_pictures_at_most(void)
     send_frames(client, 0, 0, 4);
     g_assert_true(scripted_wait_begun(1));
     expect_quiet(client);
-    g_assert_cmpint(g_atomic_int_get((gint *)&rig->gallery.resolved), ==, 2);
+    g_assert_cmpint(g_atomic_int_get((gint *)&rig->capture.resolved), ==, 2);
     scripted_hold(FALSE);
     for (guint i = 0; i < 4; i++) {
         message_free(expect_frame(client, 0, i));
     }
-    g_assert_cmpint(g_atomic_int_get((gint *)&rig->gallery.resolved), ==, 4);
+    g_assert_cmpint(g_atomic_int_get((gint *)&rig->capture.resolved), ==, 4);
 }
 
 static void test_busy(void)
@@ -242,7 +242,7 @@ static void test_uncodable_size(void)
     expect_error(client, 0, FRAME, HELIX_CODE_GEOMETRY);
     send_frames(client, 0, 2, 1);
     message_free(expect_frame(client, 0, 2));
-    g_assert_cmpint(g_atomic_int_get((gint *)&rig->gallery.resolved), ==, 2);
+    g_assert_cmpint(g_atomic_int_get((gint *)&rig->capture.resolved), ==, 2);
 }
 
 static void test_no_encoder(void)
@@ -280,7 +280,7 @@ static void test_size_change(void)
             client, &(FrameRequest){ .resource = 1, .width = steps[i].width, .height = steps[i].height, .pts = i }));
         message = expect_frame(client, 0, i);
         g_assert_true(message_is_keyframe(message) == steps[i].idr);
-        g_assert_cmpuint(g_atomic_int_get(&rig->gallery.coded_width), ==, 0);
+        g_assert_cmpuint(g_atomic_int_get(&rig->capture.coded_width), ==, 0);
         g_assert_cmpuint(rig_stat(rig, "live.width"), ==, steps[i].coded_width);
         g_assert_cmpuint(rig_stat(rig, "live.height"), ==, steps[i].coded_height);
     }
@@ -302,9 +302,9 @@ static void test_fixed_size(void)
         g_assert_true(message_is_keyframe(message) == (i == 0));
         g_assert_cmpuint(rig_stat(rig, "live.width"), ==, 320);
         /* the look-up is told, so that a GPU's copy can scale */
-        g_assert_cmpuint(g_atomic_int_get(&rig->gallery.coded_width), ==, 320);
-        g_assert_cmpuint(g_atomic_int_get(&rig->gallery.coded_height), ==, 200);
-        g_assert_cmpuint(g_atomic_int_get(&rig->gallery.surface_kinds), ==, helix_encoder_null.surface_kinds);
+        g_assert_cmpuint(g_atomic_int_get(&rig->capture.coded_width), ==, 320);
+        g_assert_cmpuint(g_atomic_int_get(&rig->capture.coded_height), ==, 200);
+        g_assert_cmpuint(g_atomic_int_get(&rig->capture.surface_kinds), ==, helix_encoder_null.surface_kinds);
     }
     g_assert_cmpuint(scripted_n_opened(), ==, 1);
 }
@@ -325,7 +325,7 @@ static void expect_unchanged(Rig *rig, Client *client, const Message *before, gi
     send_frames(client, 0, (guint)pts, 1);
     frame = expect_frame(client, 0, pts);
     g_assert_false(message_is_keyframe(frame));
-    g_assert_cmpuint(g_atomic_int_get(&rig->gallery.coded_width), ==, 320);
+    g_assert_cmpuint(g_atomic_int_get(&rig->capture.coded_width), ==, 320);
     g_assert_cmpuint(rig_stat(rig, "live.width"), ==, 320);
     g_assert_cmpuint(scripted_n_opened(), ==, 1);
     configure(client, 320, 0);
@@ -410,7 +410,7 @@ static void test_look_up_behind_config(void)
         configure(client, 640, 0);
         send_frames(client, 0, 2 * i + 1, 1);
         expect_quiet(client);
-        g_assert_cmpint(g_atomic_int_get((gint *)&rig->gallery.resolved), ==, 2 * i + 1);
+        g_assert_cmpint(g_atomic_int_get((gint *)&rig->capture.resolved), ==, 2 * i + 1);
         scripted_hold(FALSE);
         message_free(expect_frame(client, 0, 2 * i));
         if (refused) {
@@ -419,7 +419,7 @@ static void test_look_up_behind_config(void)
             message_free(expect_message(client, HELIX_MSG_CONFIG_RESP, 0));
         }
         message_free(expect_frame(client, 0, 2 * i + 1));
-        g_assert_cmpuint(g_atomic_int_get(&rig->gallery.coded_width), ==, refused ? 320 : 640);
+        g_assert_cmpuint(g_atomic_int_get(&rig->capture.coded_width), ==, refused ? 320 : 640);
         g_assert_cmpuint(scripted_call(2 * i + 1).coded_width, ==, refused ? 320 : 640);
     }
     /* The same size again is no change of size: nothing waits. */
@@ -429,7 +429,7 @@ static void test_look_up_behind_config(void)
     configure(client, 640, 1000000);
     send_frames(client, 0, 5, 1);
     expect_quiet(client);
-    g_assert_cmpint(g_atomic_int_get((gint *)&rig->gallery.resolved), ==, 6);
+    g_assert_cmpint(g_atomic_int_get((gint *)&rig->capture.resolved), ==, 6);
     scripted_hold(FALSE);
     message_free(expect_frame(client, 0, 4));
     message_free(expect_message(client, HELIX_MSG_CONFIG_RESP, 0));
@@ -476,7 +476,7 @@ static void test_no_retry_behind_config(void)
     g_assert_true(scripted_wait_begun(1));
     rig_set_running(rig, FALSE);
     configure(client, 0, 1000000);
-    g_assert_true(client_resource(client, 0, GALLERY_LAST + 1, 1));
+    g_assert_true(client_resource(client, 0, FAKE_CAPTURE_LAST + 1, 1));
     expect_quiet(client); /* the change is with the encoder */
     rig_set_running(rig, TRUE);
     expect_quiet(client); /* and the frame behind it has failed */
@@ -502,7 +502,7 @@ static void test_pause(void)
     scripted_hold(FALSE);
     message_free(expect_frame(client, 0, 0));
     expect_quiet(client);
-    g_assert_cmpint(g_atomic_int_get((gint *)&rig->gallery.resolved), ==, 1);
+    g_assert_cmpint(g_atomic_int_get((gint *)&rig->capture.resolved), ==, 1);
     rig_set_running(rig, TRUE);
     message_free(expect_frame(client, 0, 1));
     message_free(expect_frame(client, 0, 2));
@@ -520,7 +520,7 @@ static void test_reset(void)
     rig_hold_look_ups(rig, TRUE);
     send_frames(client, 0, 1, 2);
     expect_quiet(client);
-    g_assert_cmpint(g_atomic_int_get((gint *)&rig->gallery.resolved), ==, 2);
+    g_assert_cmpint(g_atomic_int_get((gint *)&rig->capture.resolved), ==, 2);
     rig_reset(rig);
     scripted_hold(FALSE);
     message_free(expect_frame(client, 0, 0));

@@ -14,8 +14,8 @@
 #include "stream/host-private.h"
 #include "transport/unix-socket.h"
 #include "loop/loop-time.h"
-#include "gallery.h"
-#include "line.h"
+#include "fake-capture.h"
+#include "fake-channel.h"
 #include "scripted.h"
 
 #define TICK_NS G_GINT64_CONSTANT(100000)
@@ -23,7 +23,7 @@
     (HELIX_LOOP_BUDGET_US / 100 + 5u) /* steps in a turn: one a look, and one more for each who may take one \
                                        */
 #define PLENTY 300u                   /* of what is asked for: more than ten turns of it */
-#define BAD (GALLERY_LAST + 1)        /* a resource whose look-up fails */
+#define BAD (FAKE_CAPTURE_LAST + 1)   /* a resource whose look-up fails */
 
 static gint64 now_ns;
 
@@ -40,7 +40,7 @@ static gint64 leap(void)
 
 typedef struct World {
     HelixHost *host;
-    Gallery gallery;
+    FakeCapture capture;
 } World;
 
 static void world_begin(World *world, HelixHostConfig *config)
@@ -49,8 +49,8 @@ static void world_begin(World *world, HelixHostConfig *config)
 
     memset(world, 0, sizeof *world);
     config->encoder_class = scripted_wrap(&helix_encoder_null);
-    config->resolver = &gallery_resolver;
-    config->resolver_data = &world->gallery;
+    config->resolver = &fake_capture_resolver;
+    config->resolver_data = &world->capture;
     config->max_in_flight = 64;
     world->host = helix_host_new(config, &error);
     g_assert_no_error(error);
@@ -63,9 +63,9 @@ static void world_end(World *world)
     scripted_hold(FALSE);
     helix_loop_set_clock(NULL);
     helix_host_free(world->host);
-    world->gallery.closed = TRUE;
-    while (world->gallery.waiting.length) {
-        gallery_release(&world->gallery);
+    world->capture.closed = TRUE;
+    while (world->capture.waiting.length) {
+        fake_capture_release(&world->capture);
     }
 }
 
@@ -118,54 +118,54 @@ static Answer at(const GArray *answers, guint i)
 
 /* ---- what is asked for ---- */
 
-static void ask_ping(Line *line, guint64 number)
+static void ask_ping(FakeChannel *channel, guint64 number)
 {
     guint8 payload[8];
 
     helix_put_u64(payload, number);
-    line_send(line, HELIX_MSG_PING, 0, 0, payload, sizeof payload);
+    fake_channel_send(channel, HELIX_MSG_PING, 0, 0, payload, sizeof payload);
 }
 
-static void ask_frame(Line *line, guint16 session, guint32 resource, gint64 pts)
+static void ask_frame(FakeChannel *channel, guint16 session, guint32 resource, gint64 pts)
 {
     g_autoptr(GByteArray)
         bytes = client_frame_bytes(&(FrameRequest){ .session = session, .resource = resource, .pts = pts });
 
-    g_byte_array_append(line->to_host, bytes->data, bytes->len);
+    g_byte_array_append(channel->to_host, bytes->data, bytes->len);
 }
 
 /* A turn of the loop; what the carrier has to offer comes first in it. */
-static void turn(Line *line)
+static void turn(FakeChannel *channel)
 {
     helix_loop_next_iteration();
-    if (line && line_can_offer(line)) {
+    if (channel && fake_channel_can_offer(channel)) {
         HELIX_LOOP_SCOPE;
 
-        line_offer(line, G_MAXSIZE);
+        fake_channel_offer(channel, G_MAXSIZE);
     }
     g_main_context_iteration(NULL, FALSE);
 }
 
 /* All of it, in a turn that has time for it. */
-static void take_in(Line *line)
+static void take_in(FakeChannel *channel)
 {
     helix_loop_set_clock(NULL);
-    while (line_can_offer(line)) {
-        turn(line);
+    while (fake_channel_can_offer(channel)) {
+        turn(channel);
     }
     helix_loop_next_iteration();
     helix_loop_set_clock(tick);
 }
 
 /* Turns, until @n answers are there; none has more than MOST of them, and it takes more than a few. */
-static void expect_spread(Line *line, GArray *answers, guint n)
+static void expect_spread(FakeChannel *channel, GArray *answers, guint n)
 {
     guint turns = 0;
 
-    g_assert_cmpuint(take_answers(line->from_host, answers), <=, MOST);
+    g_assert_cmpuint(take_answers(channel->from_host, answers), <=, MOST);
     while (answers->len < n) {
-        turn(line);
-        g_assert_cmpuint(take_answers(line->from_host, answers), <=, MOST);
+        turn(channel);
+        g_assert_cmpuint(take_answers(channel->from_host, answers), <=, MOST);
         g_assert_cmpuint(++turns, <, 100000);
     }
     g_assert_cmpuint(answers->len, ==, n);
@@ -238,22 +238,22 @@ static void test_no_time_at_all(void)
 {
     g_autoptr(GArray) answers = answers_new();
     World world;
-    Line *line;
+    FakeChannel *channel;
 
     world_begin(&world, &(HelixHostConfig){ 0 });
-    line = line_new(world.host, 0);
-    line->window = G_MAXSIZE;
+    channel = fake_channel_new(world.host, 0);
+    channel->window = G_MAXSIZE;
     helix_loop_set_clock(leap);
     for (guint i = 0; i < PLENTY; i++) {
-        ask_frame(line, (guint16)(i % 3), i % 2 ? BAD : 0, i);
-        ask_ping(line, i);
+        ask_frame(channel, (guint16)(i % 3), i % 2 ? BAD : 0, i);
+        ask_ping(channel, i);
     }
     for (guint turns = 0; answers->len < 2 * PLENTY; turns++) {
-        turn(line);
-        g_assert_cmpuint(take_answers(line->from_host, answers), <=, 5);
+        turn(channel);
+        g_assert_cmpuint(take_answers(channel->from_host, answers), <=, 5);
         g_assert_cmpuint(turns, <, 100000);
     }
-    line_free(line);
+    fake_channel_free(channel);
     world_end(&world);
 }
 
@@ -264,24 +264,24 @@ static void test_input(void)
 {
     g_autoptr(GArray) answers = answers_new();
     World world;
-    Line *line;
+    FakeChannel *channel;
 
     world_begin(&world, &(HelixHostConfig){ 0 });
-    line = line_new(world.host, 0);
-    line->window = G_MAXSIZE;
+    channel = fake_channel_new(world.host, 0);
+    channel->window = G_MAXSIZE;
     for (guint i = 0; i < PLENTY; i++) {
-        ask_ping(line, i);
-        ask_frame(line, 0, i % 2 ? BAD : 0, i);
+        ask_ping(channel, i);
+        ask_frame(channel, 0, i % 2 ? BAD : 0, i);
     }
-    turn(line);
-    g_assert_cmpuint(line->to_host->len, >, 0);
-    g_assert_false(line->paused); /* the rest is to be offered again, though nothing more comes */
-    expect_spread(line, answers, 2 * PLENTY);
+    turn(channel);
+    g_assert_cmpuint(channel->to_host->len, >, 0);
+    g_assert_false(channel->paused); /* the rest is to be offered again, though nothing more comes */
+    expect_spread(channel, answers, 2 * PLENTY);
     for (guint i = 0; i < PLENTY; i++) {
         g_assert_cmpint(at(answers, 2 * i).number, ==, i);
         g_assert_cmpint(at(answers, 2 * i + 1).code, ==, HELIX_CODE_NOT_FOUND);
     }
-    line_free(line);
+    fake_channel_free(channel);
     world_end(&world);
 }
 
@@ -412,16 +412,16 @@ static void test_many_sockets(void)
 /* ---- answers ---- */
 
 /* One in the encoder, refused ones behind it, and the encoder comes back. */
-static void fill_up(World *world, Line *line, guint n)
+static void fill_up(World *world, FakeChannel *channel, guint n)
 {
     scripted_hold(TRUE);
-    ask_frame(line, 0, 1, 1);
+    ask_frame(channel, 0, 1, 1);
     for (guint i = 1; i < n; i++) {
-        ask_frame(line, 0, 0, i);
+        ask_frame(channel, 0, 0, i);
     }
-    take_in(line);
+    take_in(channel);
     g_assert_true(scripted_wait_begun(1));
-    g_assert_cmpuint(line->from_host->len, ==, 0);
+    g_assert_cmpuint(channel->from_host->len, ==, 0);
     g_assert_cmpuint(world->host->n_streams, ==, 1);
 }
 
@@ -437,16 +437,16 @@ static void test_answers(void)
 {
     g_autoptr(GArray) answers = answers_new();
     World world;
-    Line *line;
+    FakeChannel *channel;
 
     world_begin(&world, &(HelixHostConfig){ 0 });
-    line = line_new(world.host, 0);
-    line->window = G_MAXSIZE;
-    fill_up(&world, line, PLENTY);
+    channel = fake_channel_new(world.host, 0);
+    channel->window = G_MAXSIZE;
+    fill_up(&world, channel, PLENTY);
     scripted_hold(FALSE);
-    expect_spread(line, answers, PLENTY);
+    expect_spread(channel, answers, PLENTY);
     expect_filled(answers, PLENTY);
-    line_free(line);
+    fake_channel_free(channel);
     world_end(&world);
 }
 
@@ -455,28 +455,28 @@ static void test_outbox(void)
 {
     g_autoptr(GArray) answers = answers_new();
     World world;
-    Line *line;
+    FakeChannel *channel;
 
     world_begin(&world, &(HelixHostConfig){ 0 });
-    line = line_new(world.host, 0);
-    fill_up(&world, line, PLENTY);
+    channel = fake_channel_new(world.host, 0);
+    fill_up(&world, channel, PLENTY);
     scripted_hold(FALSE);
-    for (guint i = 0; i < 1000 && !line->wants_write; i++) {
+    for (guint i = 0; i < 1000 && !channel->wants_write; i++) {
         g_usleep(1000);
-        turn(line);
+        turn(channel);
     }
     for (guint i = 0; i < 100; i++) {
-        turn(line);
+        turn(channel);
     }
     helix_loop_next_iteration();
     {
         HELIX_LOOP_SCOPE;
 
-        line_open(line, G_MAXINT);
+        fake_channel_open(channel, G_MAXINT);
     }
-    expect_spread(line, answers, PLENTY);
+    expect_spread(channel, answers, PLENTY);
     expect_filled(answers, PLENTY);
-    line_free(line);
+    fake_channel_free(channel);
     world_end(&world);
 }
 
@@ -486,34 +486,34 @@ static void test_held_pongs(void)
     g_autoptr(GArray) answers = answers_new();
     guint8 config[HELIX_CONFIG_SIZE] = { 0 };
     World world;
-    Line *line;
+    FakeChannel *channel;
 
     world_begin(&world, &(HelixHostConfig){ 0 });
-    line = line_new(world.host, 0);
-    line->window = G_MAXSIZE;
+    channel = fake_channel_new(world.host, 0);
+    channel->window = G_MAXSIZE;
     scripted_hold(TRUE);
-    ask_frame(line, 0, 1, 1);
-    line_send(line, HELIX_MSG_CONFIG_REQ, HELIX_CONFIG_ANSWER, 0, config, sizeof config);
+    ask_frame(channel, 0, 1, 1);
+    fake_channel_send(channel, HELIX_MSG_CONFIG_REQ, HELIX_CONFIG_ANSWER, 0, config, sizeof config);
     for (guint i = 0; i < PLENTY; i++) {
-        ask_ping(line, i);
+        ask_ping(channel, i);
     }
-    take_in(line);
+    take_in(channel);
     g_assert_true(scripted_wait_begun(1));
-    g_assert_cmpuint(line->from_host->len, ==, 0);
+    g_assert_cmpuint(channel->from_host->len, ==, 0);
     scripted_hold(FALSE);
     while (answers->len < 3) {
-        turn(line);
-        g_assert_cmpuint(take_answers(line->from_host, answers), <=, MOST);
+        turn(channel);
+        g_assert_cmpuint(take_answers(channel->from_host, answers), <=, MOST);
     }
-    ask_ping(line, PLENTY);
-    expect_spread(line, answers, PLENTY + 3);
+    ask_ping(channel, PLENTY);
+    expect_spread(channel, answers, PLENTY + 3);
     g_assert_cmpuint(at(answers, 0).type, ==, HELIX_MSG_FRAME_RESPONSE);
     g_assert_cmpuint(at(answers, 1).type, ==, HELIX_MSG_CONFIG_RESP);
     for (guint i = 0; i <= PLENTY; i++) {
         g_assert_cmpuint(at(answers, i + 2).type, ==, HELIX_MSG_PONG);
         g_assert_cmpint(at(answers, i + 2).number, ==, i);
     }
-    line_free(line);
+    fake_channel_free(channel);
     world_end(&world);
 }
 
@@ -523,22 +523,22 @@ static void test_run_again(void)
     enum { STREAMS = 10, EACH = 50 };
     g_autoptr(GArray) answers = answers_new();
     World world;
-    Line *line;
+    FakeChannel *channel;
 
     world_begin(&world, &(HelixHostConfig){ 0 });
-    line = line_new(world.host, 0);
-    line->window = G_MAXSIZE;
+    channel = fake_channel_new(world.host, 0);
+    channel->window = G_MAXSIZE;
     helix_host_set_running(world.host, FALSE);
     for (guint i = 0; i < STREAMS * EACH; i++) {
-        ask_frame(line, (guint16)(i % STREAMS), BAD, i);
+        ask_frame(channel, (guint16)(i % STREAMS), BAD, i);
     }
-    take_in(line);
-    g_assert_cmpuint(line->from_host->len, ==, 0);
+    take_in(channel);
+    g_assert_cmpuint(channel->from_host->len, ==, 0);
     helix_host_set_running(world.host, TRUE);
-    g_assert_cmpuint(line->from_host->len, ==, 0);
-    expect_spread(line, answers, STREAMS * EACH);
-    g_assert_cmpint(world.gallery.resolved, ==, STREAMS * EACH);
-    line_free(line);
+    g_assert_cmpuint(channel->from_host->len, ==, 0);
+    expect_spread(channel, answers, STREAMS * EACH);
+    g_assert_cmpint(world.capture.resolved, ==, STREAMS * EACH);
+    fake_channel_free(channel);
     world_end(&world);
 }
 
@@ -549,33 +549,33 @@ static void test_reset(void)
 {
     g_autoptr(GArray) answers = answers_new();
     World world;
-    Line *line;
+    FakeChannel *channel;
     guint first;
 
     world_begin(&world, &(HelixHostConfig){ 0 });
-    line = line_new(world.host, 0);
-    line->window = G_MAXSIZE;
-    world.gallery.hold = TRUE;
+    channel = fake_channel_new(world.host, 0);
+    channel->window = G_MAXSIZE;
+    world.capture.hold = TRUE;
     for (guint i = 0; i < PLENTY; i++) {
-        ask_frame(line, 0, 1, i); /* 64 in flight, the others are busy */
+        ask_frame(channel, 0, 1, i); /* 64 in flight, the others are busy */
     }
-    take_in(line);
-    g_assert_cmpint(world.gallery.resolved, ==, 1);
-    world.gallery.hold = FALSE; /* what is looked up from now on would be found */
+    take_in(channel);
+    g_assert_cmpint(world.capture.resolved, ==, 1);
+    world.capture.hold = FALSE; /* what is looked up from now on would be found */
     helix_host_reset(world.host);
-    g_assert_cmpuint(line->from_host->len, ==, 0);
-    turn(line);
-    first = take_answers(line->from_host, answers);
+    g_assert_cmpuint(channel->from_host->len, ==, 0);
+    turn(channel);
+    first = take_answers(channel->from_host, answers);
     g_assert_cmpuint(first, >, 0);
     g_assert_cmpuint(first, <=, MOST);
-    ask_frame(line, 0, 2, 1000); /* came after it, while those of before are not all answered */
-    expect_spread(line, answers, PLENTY + 1);
+    ask_frame(channel, 0, 2, 1000); /* came after it, while those of before are not all answered */
+    expect_spread(channel, answers, PLENTY + 1);
     for (guint i = 0; i < PLENTY; i++) {
         g_assert_cmpint(at(answers, i).code, ==, i < 64 ? HELIX_CODE_NOT_FOUND : HELIX_CODE_BUSY);
     }
     g_assert_cmpint(at(answers, PLENTY).number, ==, 1000);
-    g_assert_cmpint(world.gallery.resolved, ==, 2);
-    line_free(line);
+    g_assert_cmpint(world.capture.resolved, ==, 2);
+    fake_channel_free(channel);
     world_end(&world);
 }
 
@@ -586,49 +586,49 @@ static void test_lost_gpu(void)
     g_autoptr(GArray) answers = answers_new();
     g_autoptr(GByteArray) repeat = client_frame_bytes(&(FrameRequest){ .flags = HELIX_REQUEST_REPEAT, .pts = 9 });
     World world;
-    Line *line;
+    FakeChannel *channel;
 
     world_begin(&world, &(HelixHostConfig){ 0 });
     helix_loop_set_clock(NULL);
-    line = line_new(world.host, 0);
-    line->window = G_MAXSIZE;
-    ask_frame(line, 0, 1, 0);
-    while (take_answers(line->from_host, answers) == 0) {
-        turn(line);
+    channel = fake_channel_new(world.host, 0);
+    channel->window = G_MAXSIZE;
+    ask_frame(channel, 0, 1, 0);
+    while (take_answers(channel->from_host, answers) == 0) {
+        turn(channel);
     }
-    world.gallery.hold = TRUE;
+    world.capture.hold = TRUE;
     for (guint i = 1; i <= 3; i++) {
-        ask_frame(line, 0, 1, i);
+        ask_frame(channel, 0, 1, i);
     }
-    turn(line);
-    g_assert_cmpint(world.gallery.resolved, ==, 2);
-    world.gallery.hold = FALSE;
+    turn(channel);
+    g_assert_cmpint(world.capture.resolved, ==, 2);
+    world.capture.hold = FALSE;
     helix_host_lose_gpu(world.host);
-    g_byte_array_append(line->to_host, repeat->data, repeat->len);
-    turn(line);
-    gallery_release(&world.gallery); /* begun before the reset, and found: it is not there any longer */
+    g_byte_array_append(channel->to_host, repeat->data, repeat->len);
+    turn(channel);
+    fake_capture_release(&world.capture); /* begun before the reset, and found: it is not there any longer */
     while (answers->len < 5) {
-        turn(line);
-        take_answers(line->from_host, answers);
+        turn(channel);
+        take_answers(channel->from_host, answers);
     }
     for (guint i = 1; i < 5; i++) {
         g_assert_cmpint(at(answers, i).code, ==, HELIX_CODE_NOT_FOUND);
     }
-    ask_frame(line, 0, 1, 10);
+    ask_frame(channel, 0, 1, 10);
     while (answers->len < 6) {
-        turn(line);
-        take_answers(line->from_host, answers);
+        turn(channel);
+        take_answers(channel->from_host, answers);
     }
     g_assert_cmpint(at(answers, 5).number, ==, 10);
-    g_assert_cmpint(world.gallery.resolved, ==, 3);
+    g_assert_cmpint(world.capture.resolved, ==, 3);
     helix_host_reset(world.host); /* of which all was said */
-    ask_frame(line, 0, 1, 11);
+    ask_frame(channel, 0, 1, 11);
     while (answers->len < 7) {
-        turn(line);
-        take_answers(line->from_host, answers);
+        turn(channel);
+        take_answers(channel->from_host, answers);
     }
     g_assert_cmpint(at(answers, 6).number, ==, 11);
-    line_free(line);
+    fake_channel_free(channel);
     world_end(&world);
 }
 
@@ -638,21 +638,21 @@ static void test_lost_gpu(void)
 static void test_remains(void)
 {
     World world;
-    Line *line;
+    FakeChannel *channel;
     guint left, turns = 0;
 
     world_begin(&world, &(HelixHostConfig){ 0 });
-    line = line_new(world.host, 0);
-    fill_up(&world, line, PLENTY);
+    channel = fake_channel_new(world.host, 0);
+    fill_up(&world, channel, PLENTY);
     scripted_hold(FALSE);
-    for (guint i = 0; i < 1000 && !line->wants_write; i++) {
+    for (guint i = 0; i < 1000 && !channel->wants_write; i++) {
         g_usleep(1000);
-        turn(line);
+        turn(channel);
     }
     for (guint i = 0; i < 100; i++) {
-        turn(line);
+        turn(channel);
     }
-    line_free(line);
+    fake_channel_free(channel);
     left = world.host->remains.length;
     g_assert_cmpuint(left, ==, PLENTY);
     while (left > 0) {
@@ -669,7 +669,7 @@ static void test_remains(void)
 static void test_stalls(void)
 {
     enum { N = 100 };
-    Line *lines[N];
+    FakeChannel *lines[N];
     World world;
     guint ended = 0;
 
@@ -677,10 +677,10 @@ static void test_stalls(void)
     for (guint i = 0; i < N; i++) {
         static const guint8 begun[] = { 0 };
 
-        lines[i] = line_new(world.host, 0);
+        lines[i] = fake_channel_new(world.host, 0);
         lines[i]->window = G_MAXSIZE;
         g_byte_array_append(lines[i]->to_host, begun, sizeof begun);
-        line_offer(lines[i], 1);
+        fake_channel_offer(lines[i], 1);
     }
     while (ended < N) {
         guint before = ended;
@@ -694,7 +694,7 @@ static void test_stalls(void)
         g_assert_cmpuint(ended - before, <=, MOST);
     }
     for (guint i = 0; i < N; i++) {
-        line_free(lines[i]);
+        fake_channel_free(lines[i]);
     }
     world_end(&world);
 }

@@ -8,32 +8,32 @@
  */
 #include "stream/host-private.h"
 #include "fuzz.h"
-#include "gallery.h"
-#include "line.h"
+#include "fake-capture.h"
+#include "fake-channel.h"
 #include "scripted.h"
 
 #define N_LINES 2u
 #define MOST_MESSAGE 6000u
 
-static Gallery gallery;
+static FakeCapture capture;
 
-static void order(HelixHost *host, Line **lines, Input *input)
+static void order(HelixHost *host, FakeChannel **lines, Input *input)
 {
     guint8 what = input_u8(input);
-    Line **line = &lines[what >> 7];
+    FakeChannel **channel = &lines[what >> 7];
     gsize len;
 
-    if (!*line) {
-        *line = line_new(host, (what >> 6) & 1 ? 1023 : 1024);
+    if (!*channel) {
+        *channel = fake_channel_new(host, (what >> 6) & 1 ? 1023 : 1024);
     }
-    if (!*line) {
+    if (!*channel) {
         return;
     }
     switch (what & 15) {
     case 0: {
         g_autofree guint8 *bytes = input_bytes(input, input_u8(input), &len);
 
-        g_byte_array_append((*line)->to_host, bytes, (guint)len);
+        g_byte_array_append((*channel)->to_host, bytes, (guint)len);
         break;
     }
     case 1:
@@ -41,24 +41,24 @@ static void order(HelixHost *host, Line **lines, Input *input)
         guint8 type = input_u8(input), flags = input_u8(input), session = input_u8(input) & 3;
         g_autofree guint8 *bytes = input_bytes(input, input_u16(input) % MOST_MESSAGE, &len);
 
-        line_send(*line, type, flags, session, bytes, len);
+        fake_channel_send(*channel, type, flags, session, bytes, len);
         break;
     }
     case 3:
-        line_offer(*line, 1 + input_u8(input));
+        fake_channel_offer(*channel, 1 + input_u8(input));
         break;
     case 4:
-        line_offer(*line, (*line)->to_host->len);
+        fake_channel_offer(*channel, (*channel)->to_host->len);
         break;
     case 5:
-        line_open(*line, input_u16(input));
+        fake_channel_open(*channel, input_u16(input));
         break;
     case 6:
-        (*line)->ends = TRUE;
+        (*channel)->ends = TRUE;
         break;
     case 7:
-        line_free(*line);
-        *line = NULL;
+        fake_channel_free(*channel);
+        *channel = NULL;
         break;
     case 8:
         helix_host_reset(host);
@@ -67,10 +67,10 @@ static void order(HelixHost *host, Line **lines, Input *input)
         helix_host_set_running(host, (what >> 5) & 1);
         break;
     case 10:
-        gallery.hold = (what >> 5) & 1;
+        capture.hold = (what >> 5) & 1;
         break;
     case 11:
-        gallery_release(&gallery);
+        fake_capture_release(&capture);
         break;
     case 12:
         scripted_fail((what >> 5) & 1);
@@ -79,14 +79,14 @@ static void order(HelixHost *host, Line **lines, Input *input)
         scripted_drop((what >> 4) & 3);
         break;
     case 14:
-        gallery.borrow = (what >> 5) & 1;
+        capture.borrow = (what >> 5) & 1;
         break;
     default:
         g_main_context_iteration(NULL, FALSE);
         break;
     }
-    if (*line) {
-        g_byte_array_set_size((*line)->from_host, 0); /* other tests look at what is answered */
+    if (*channel) {
+        g_byte_array_set_size((*channel)->from_host, 0); /* other tests look at what is answered */
     }
 }
 
@@ -95,17 +95,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     Input input = { data, size };
     guint8 settings = input_u8(&input);
     HelixHostConfig config = {
-        .resolver = &gallery_resolver,
-        .resolver_data = &gallery,
+        .resolver = &fake_capture_resolver,
+        .resolver_data = &capture,
         .max_memory = 1 << 22,
         .max_streams = 3,
         .max_in_flight = 1 + (settings & 3),
         .privileged_ports = settings >> 7,
     };
-    Line *lines[N_LINES] = { NULL };
+    FakeChannel *lines[N_LINES] = { NULL };
     HelixHost *host;
 
-    gallery = (Gallery){ 0 };
+    capture = (FakeCapture){ 0 };
     config.encoder_class = scripted_wrap(&helix_encoder_null);
     scripted_remember(FALSE);
     host = helix_host_new(&config, NULL);
@@ -114,14 +114,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         g_main_context_iteration(NULL, FALSE);
     }
     for (guint i = 0; i < N_LINES; i++) {
-        g_clear_pointer(&lines[i], line_free);
+        g_clear_pointer(&lines[i], fake_channel_free);
     }
     g_assert_null(host->sessions);
     g_assert_cmpuint(host->n_streams, ==, 0);
     helix_host_free(host);
-    gallery.closed = TRUE;
-    while (gallery.waiting.length) {
-        gallery_release(&gallery); /* answers that nobody waits for any more */
+    capture.closed = TRUE;
+    while (capture.waiting.length) {
+        fake_capture_release(&capture); /* answers that nobody waits for any more */
     }
     g_assert_cmpuint(scripted_n_opened(), ==, scripted_n_closed());
     return 0;

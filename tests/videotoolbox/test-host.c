@@ -196,7 +196,7 @@ static void test_host(void)
     g_autofree char *folder = g_dir_make_tmp("helix-host-XXXXXX", NULL),
                     *path = g_build_filename(folder, "socket", NULL);
     g_autofree char *address = g_strconcat("unix:", path, NULL), *json = NULL;
-    Guest asker = { path, g_main_loop_new(NULL, FALSE) };
+    Guest client = { path, g_main_loop_new(NULL, FALSE) };
     struct virtio_gpu_simple_resource resources[N_KINDS];
     HelixListener *listener;
     HelixHost *host;
@@ -212,8 +212,8 @@ static void test_host(void)
     host = helix_host_new(&config, NULL);
     listener = helix_listener_new(NULL, address, helix_host_accept, host, NULL);
     g_assert_nonnull(listener);
-    thread = g_thread_new("guest", guest_main, &asker);
-    g_main_loop_run(asker.loop);
+    thread = g_thread_new("guest", guest_main, &client);
+    g_main_loop_run(client.loop);
     g_thread_join(thread);
 
     json = helix_host_stats_json(host);
@@ -230,7 +230,7 @@ static void test_host(void)
     g_assert_cmpuint(qemu_rig.looked_up, ==, N_KINDS * FRAMES);
     helix_resource_reset();
     gpu_check_clear();
-    g_main_loop_unref(asker.loop);
+    g_main_loop_unref(client.loop);
     g_string_free(log_lines, TRUE);
     g_assert_cmpint(g_rmdir(folder), ==, 0);
 }

@@ -97,11 +97,11 @@ def main():
     tap = Tap()
     try:
         with VM(gpu="virtio-gpu-pci", encoder="null", gpu_options="helix-privileged-ports=on") as vm:
-            vm.run(["sh", "-c", "cp $(readlink -f /usr/bin/python3) /tmp/asker && chmod 755 /tmp/asker"])
+            vm.run(["sh", "-c", "cp $(readlink -f /usr/bin/python3) /tmp/probe && chmod 755 /tmp/probe"])
             vm.run(["sh", "-c", "cat > /tmp/ask.py && chmod 644 /tmp/ask.py"], stdin=ASK.encode())
 
             def ask(port, *before):
-                done = vm.run([*before, "/tmp/asker", "/tmp/ask.py", str(port)], check=False)
+                done = vm.run([*before, "/tmp/probe", "/tmp/ask.py", str(port)], check=False)
                 return " ".join((done.out + done.err).decode(errors="replace").split())
 
             nobody = NOBODY
@@ -113,10 +113,10 @@ def main():
             tap.check("not permitted" in got, "another user cannot bind port 900: the kernel says so", got)
             got = ask(2000, *nobody)
             tap.check(got == "0xff -9 end", "nor is it answered from a port it can bind", got)
-            vm.run(["setcap", "cap_net_bind_service+ep", "/tmp/asker"])
+            vm.run(["setcap", "cap_net_bind_service+ep", "/tmp/probe"])
             got = ask(900, *nobody)
             tap.check(got == "0x11", "with CAP_NET_BIND_SERVICE on its program it is answered", got)
-            vm.run(["setcap", "-r", "/tmp/asker"])
+            vm.run(["setcap", "-r", "/tmp/probe"])
             element = ["env", "GST_PLUGIN_PATH=/helix/gst", "GST_REGISTRY_FORK=no", *ELEMENT]
             done = vm.run(element, check=False)
             tap.check(done.rc == 0, "vsockenc run by root takes such a port by itself", done.err[-300:])

@@ -15,7 +15,7 @@ typedef struct Side {
     gsize total, sent, got; /* bytes to send, sent, and checked at the other side */
 } Side;
 
-typedef struct Line {
+typedef struct Flow {
     User *user;
     guint32 port;
     Side up, down;                            /* guest to host, host to guest */
@@ -24,7 +24,7 @@ typedef struct Line {
     gsize held;                               /* arrived in the guest, not read there */
     gboolean want_write;                      /* the host's user was told to wait */
     guint told_writable;
-} Line;
+} Flow;
 
 static guint8 byte_at(guint32 seed, gsize position)
 {
@@ -54,82 +54,82 @@ static void check(Side *side, const guint8 *bytes, gsize len)
 }
 
 /* What the host put into the guest's buffers. */
-static void guest_reads_packets(Guest *guest, Line *lines, guint32 buf_alloc)
+static void guest_reads_packets(Guest *guest, Flow *flows, guint32 buf_alloc)
 {
     Packet *packet;
 
     while ((packet = guest_take(guest))) {
-        Line *line = &lines[packet->header.dst_port % N];
+        Flow *flow = &flows[packet->header.dst_port % N];
 
-        g_assert_cmpuint(packet->header.dst_port, ==, line->port);
+        g_assert_cmpuint(packet->header.dst_port, ==, flow->port);
         g_assert_cmpuint(packet->header.op, !=, HELIX_VSOCK_OP_RST);
         g_assert_cmpuint(packet->header.buf_alloc, ==, buf_alloc);
-        line->host_fwd_cnt = packet->header.fwd_cnt;
-        line->held += packet->payload->len;
-        g_assert_cmpuint(line->held, <=, line->buf_alloc); /* the host kept to its credit */
-        check(&line->down, packet->payload->data, packet->payload->len);
+        flow->host_fwd_cnt = packet->header.fwd_cnt;
+        flow->held += packet->payload->len;
+        g_assert_cmpuint(flow->held, <=, flow->buf_alloc); /* the host kept to its credit */
+        check(&flow->down, packet->payload->data, packet->payload->len);
         if (packet->header.op == HELIX_VSOCK_OP_CREDIT_REQUEST) {
-            guest_credit(guest, line->port, Q, line->buf_alloc, line->told_fwd_cnt = line->fwd_cnt);
+            guest_credit(guest, flow->port, Q, flow->buf_alloc, flow->told_fwd_cnt = flow->fwd_cnt);
         }
         packet_free(packet);
     }
 }
 
-static void guest_sends(Guest *guest, Line *line, GRand *rand)
+static void guest_sends(Guest *guest, Flow *flow, GRand *rand)
 {
     guint8 bytes[3000];
-    gsize room = line->host_buf_alloc - ((guint32)line->up.sent - line->host_fwd_cnt);
-    gsize draw = some(rand, sizeof bytes), n = MIN(MIN(room, line->up.total - line->up.sent), draw);
-    HelixVsockHeader header = guest_header(HELIX_VSOCK_OP_RW, line->port, Q);
+    gsize room = flow->host_buf_alloc - ((guint32)flow->up.sent - flow->host_fwd_cnt);
+    gsize draw = some(rand, sizeof bytes), n = MIN(MIN(room, flow->up.total - flow->up.sent), draw);
+    HelixVsockHeader header = guest_header(HELIX_VSOCK_OP_RW, flow->port, Q);
 
     if (!n) {
         return;
     }
-    fill(&line->up, bytes, n);
+    fill(&flow->up, bytes, n);
     header.len = (guint32)n;
-    header.buf_alloc = line->buf_alloc;
-    header.fwd_cnt = line->told_fwd_cnt = line->fwd_cnt;
-    line->up.sent += n;
+    header.buf_alloc = flow->buf_alloc;
+    header.fwd_cnt = flow->told_fwd_cnt = flow->fwd_cnt;
+    flow->up.sent += n;
     guest_send(guest, &header, bytes, n);
-    g_assert_cmpuint(line->user->n_closed, ==, 0);
+    g_assert_cmpuint(flow->user->n_closed, ==, 0);
 }
 
-static void guest_consumes(Guest *guest, Line *line, GRand *rand)
+static void guest_consumes(Guest *guest, Flow *flow, GRand *rand)
 {
-    gsize draw = some(rand, 9000), n = MIN(line->held, draw);
+    gsize draw = some(rand, 9000), n = MIN(flow->held, draw);
 
-    line->held -= n;
-    line->fwd_cnt += (guint32)n;
+    flow->held -= n;
+    flow->fwd_cnt += (guint32)n;
     /* As Linux does: an update when its buffer ran empty, or when much was freed. */
-    if (line->fwd_cnt != line->told_fwd_cnt && (!line->held || g_rand_int_range(rand, 0, 4) == 0)) {
-        guest_credit(guest, line->port, Q, line->buf_alloc, line->told_fwd_cnt = line->fwd_cnt);
+    if (flow->fwd_cnt != flow->told_fwd_cnt && (!flow->held || g_rand_int_range(rand, 0, 4) == 0)) {
+        guest_credit(guest, flow->port, Q, flow->buf_alloc, flow->told_fwd_cnt = flow->fwd_cnt);
     }
 }
 
-static void host_writes(Line *line, GRand *rand)
+static void host_writes(Flow *flow, GRand *rand)
 {
     guint8 bytes[7000];
-    gsize draw = some(rand, sizeof bytes), n = MIN(line->down.total - line->down.sent, draw), taken;
+    gsize draw = some(rand, sizeof bytes), n = MIN(flow->down.total - flow->down.sent, draw), taken;
 
-    if (line->want_write && line->user->n_writable == line->told_writable) {
+    if (flow->want_write && flow->user->n_writable == flow->told_writable) {
         return; /* was told to wait, and waits */
     }
-    line->want_write = FALSE;
-    fill(&line->down, bytes, n);
-    line->down.sent += n; /* so that check() may see them at once */
-    taken = n ? user_write(line->user, bytes, n) : 0;
-    line->down.sent -= n - taken;
+    flow->want_write = FALSE;
+    fill(&flow->down, bytes, n);
+    flow->down.sent += n; /* so that check() may see them at once */
+    taken = n ? user_write(flow->user, bytes, n) : 0;
+    flow->down.sent -= n - taken;
     if (taken < n) {
-        line->want_write = TRUE;
-        line->told_writable = line->user->n_writable;
+        flow->want_write = TRUE;
+        flow->told_writable = flow->user->n_writable;
     }
 }
 
-static void host_reads(Line *line, GRand *rand)
+static void host_reads(Flow *flow, GRand *rand)
 {
-    User *user = line->user;
+    User *user = flow->user;
 
-    check(&line->up, user->input->data, user->input->len);
+    check(&flow->up, user->input->data, user->input->len);
     g_byte_array_set_size(user->input, 0);
     user->appetite = (gsize)g_rand_int_range(rand, 0, 6000);
     if (user->appetite) {
@@ -137,10 +137,10 @@ static void host_reads(Line *line, GRand *rand)
     }
 }
 
-static gboolean done(Line *lines)
+static gboolean done(Flow *flows)
 {
     for (guint i = 0; i < N; i++) {
-        if (lines[i].up.got < lines[i].up.total || lines[i].down.got < lines[i].down.total) {
+        if (flows[i].up.got < flows[i].up.total || flows[i].down.got < flows[i].down.total) {
             return FALSE;
         }
     }
@@ -151,42 +151,42 @@ static void run_traffic(guint32 seed, guint32 buf_alloc, guint largest_buffer)
 {
     GRand *rand = g_rand_new_with_seed(seed);
     Guest *guest = guest_new(buf_alloc, 0);
-    Line lines[N] = { 0 };
+    Flow flows[N] = { 0 };
     guint rounds = 0;
 
     for (guint i = 0; i < N; i++) {
-        Line *line = &lines[i];
+        Flow *flow = &flows[i];
         HelixVsockConnection *conn;
 
-        line->port = 1200 + i;
-        line->user = guest_connect(guest, line->port, Q);
-        conn = guest_connection(guest, line->port, Q);
-        line->buf_alloc = (guint32)g_rand_int_range(rand, 1, 20000);
-        line->host_buf_alloc = buf_alloc;
-        line->up = (Side){ .seed = seed + i, .total = some(rand, MIN(40000, 200 * buf_alloc)) };
-        line->down = (Side){ .seed = ~seed + i, .total = some(rand, MIN(40000, 200 * largest_buffer)) };
+        flow->port = 1200 + i;
+        flow->user = guest_connect(guest, flow->port, Q);
+        conn = guest_connection(guest, flow->port, Q);
+        flow->buf_alloc = (guint32)g_rand_int_range(rand, 1, 20000);
+        flow->host_buf_alloc = buf_alloc;
+        flow->up = (Side){ .seed = seed + i, .total = some(rand, MIN(40000, 200 * buf_alloc)) };
+        flow->down = (Side){ .seed = ~seed + i, .total = some(rand, MIN(40000, 200 * largest_buffer)) };
         if (i & 1) { /* the counters wrap on the way */
-            line->fwd_cnt = conn->tx_cnt = conn->peer_fwd_cnt = 0u - (guint32)g_rand_int_range(rand, 0, 30000);
+            flow->fwd_cnt = conn->tx_cnt = conn->peer_fwd_cnt = 0u - (guint32)g_rand_int_range(rand, 0, 30000);
         }
-        guest_credit(guest, line->port, Q, line->buf_alloc, line->told_fwd_cnt = line->fwd_cnt);
-        line->user->appetite = 0;
+        guest_credit(guest, flow->port, Q, flow->buf_alloc, flow->told_fwd_cnt = flow->fwd_cnt);
+        flow->user->appetite = 0;
     }
-    while (!done(lines)) {
-        Line *line = &lines[g_rand_int_range(rand, 0, N)];
+    while (!done(flows)) {
+        Flow *flow = &flows[g_rand_int_range(rand, 0, N)];
 
         g_assert_cmpuint(rounds++, <, 3000000); /* else it stalled */
         switch (g_rand_int_range(rand, 0, 6)) {
         case 0:
-            guest_sends(guest, line, rand);
+            guest_sends(guest, flow, rand);
             break;
         case 1:
-            guest_consumes(guest, line, rand);
+            guest_consumes(guest, flow, rand);
             break;
         case 2:
-            host_writes(line, rand);
+            host_writes(flow, rand);
             break;
         case 3:
-            host_reads(line, rand);
+            host_reads(flow, rand);
             break;
         case 4: /* buffers are scarce, and sometimes too small for a byte */
             if (guest->buffers.length < 8) {
@@ -194,7 +194,7 @@ static void run_traffic(guint32 seed, guint32 buf_alloc, guint largest_buffer)
             }
             break;
         default:
-            guest_reads_packets(guest, lines, buf_alloc);
+            guest_reads_packets(guest, flows, buf_alloc);
             break;
         }
         g_assert_false(g_main_context_iteration(NULL, FALSE));

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* gallery.c - a resolver whose resources are pictures drawn in process. */
+/* fake-capture.c - a resolver whose resources are pictures drawn in process. */
 #include "protocol/error.h"
-#include "gallery.h"
+#include "fake-capture.h"
 
 typedef struct LookUp {
-    Gallery *gallery;
+    FakeCapture *capture;
     HelixPicture picture;
     HelixSurfacePool *pool;
     HelixResolved done;
     gpointer data;
 } LookUp;
 
-guint32 gallery_pixel(guint32 resource, guint32 x, guint32 y)
+guint32 fake_capture_pixel(guint32 resource, guint32 x, guint32 y)
 {
     guint32 red = resource * 37 % 192, green = resource * 91 % 192, blue = resource * 53 % 192;
 
@@ -31,7 +31,7 @@ static void draw_rgb(HelixSurface *surface, const HelixPicture *picture)
         guint8 *row = surface->data + (gsize)y * surface->stride[0];
 
         for (guint32 x = 0; x < surface->width; x++) {
-            guint32 rgb = gallery_pixel(picture->resource_id, picture->crop_x + x, picture->crop_y + y);
+            guint32 rgb = fake_capture_pixel(picture->resource_id, picture->crop_x + x, picture->crop_y + y);
 
             row[4 * x + (red_first ? 0 : 2)] = (guint8)(rgb >> 16);
             row[4 * x + 1] = (guint8)(rgb >> 8);
@@ -41,17 +41,17 @@ static void draw_rgb(HelixSurface *surface, const HelixPicture *picture)
     }
 }
 
-static HelixSurface *draw(Gallery *gallery, const HelixPicture *picture, HelixSurfacePool *pool, GError **error)
+static HelixSurface *draw(FakeCapture *capture, const HelixPicture *picture, HelixSurfacePool *pool, GError **error)
 {
     guint64 right = (guint64)picture->crop_x + picture->width, bottom = (guint64)picture->crop_y + picture->height;
     HelixSurface *surface;
 
-    if (gallery->closed || picture->resource_id > GALLERY_LAST) {
+    if (capture->closed || picture->resource_id > FAKE_CAPTURE_LAST) {
         g_set_error(error, HELIX_ERROR, HELIX_CODE_NOT_FOUND, "no resource %u: there are 1 to %u", picture->resource_id,
-                    GALLERY_LAST);
+                    FAKE_CAPTURE_LAST);
         return NULL;
     }
-    if (gallery->fail_ids && g_hash_table_contains(gallery->fail_ids, GUINT_TO_POINTER(picture->resource_id))) {
+    if (capture->fail_ids && g_hash_table_contains(capture->fail_ids, GUINT_TO_POINTER(picture->resource_id))) {
         g_set_error(error, HELIX_ERROR, HELIX_CODE_NOT_READABLE, "resource %u was told to fail", picture->resource_id);
         return NULL;
     }
@@ -61,7 +61,7 @@ static HelixSurface *draw(Gallery *gallery, const HelixPicture *picture, HelixSu
         return NULL;
     }
     if (picture->fourcc == HELIX_FORMAT_NV12) {
-        g_set_error(error, HELIX_ERROR, HELIX_CODE_GEOMETRY, "the gallery draws RGB only");
+        g_set_error(error, HELIX_ERROR, HELIX_CODE_GEOMETRY, "the capture draws RGB only");
         return NULL;
     }
     surface = helix_surface_pool_take(pool, picture->fourcc, picture->width, picture->height, error);
@@ -69,7 +69,7 @@ static HelixSurface *draw(Gallery *gallery, const HelixPicture *picture, HelixSu
         draw_rgb(surface, picture);
         surface->path = HELIX_HOST_PATH_READBACK;
         surface->cpu_bytes = surface->size;
-        surface->borrows_guest = gallery->borrow;
+        surface->borrows_guest = capture->borrow;
     }
     return surface;
 }
@@ -78,7 +78,7 @@ static gboolean answer(gpointer data)
 {
     LookUp *look_up = data;
     GError *error = NULL;
-    HelixSurface *surface = draw(look_up->gallery, &look_up->picture, look_up->pool, &error);
+    HelixSurface *surface = draw(look_up->capture, &look_up->picture, look_up->pool, &error);
 
     look_up->done(look_up->data, surface, error);
     g_free(look_up);
@@ -88,32 +88,32 @@ static gboolean answer(gpointer data)
 static void resolve(gpointer self, const HelixPicture *picture, HelixSurfacePool *pool, HelixResolved done,
                     gpointer data)
 {
-    Gallery *gallery = self;
+    FakeCapture *capture = self;
     LookUp *look_up = g_new(LookUp, 1);
 
-    *look_up = (LookUp){ .gallery = gallery, .picture = *picture, .pool = pool, .done = done, .data = data };
-    g_atomic_int_set(&gallery->coded_width, picture->coded_width);
-    g_atomic_int_set(&gallery->coded_height, picture->coded_height);
-    g_atomic_int_set(&gallery->surface_kinds, picture->surface_kinds);
-    g_atomic_int_inc(&gallery->resolved);
-    if (gallery->hold) {
-        g_queue_push_tail(&gallery->waiting, look_up);
-    } else if (gallery->delay_ms) {
-        GSource *timer = g_timeout_source_new(gallery->delay_ms);
+    *look_up = (LookUp){ .capture = capture, .picture = *picture, .pool = pool, .done = done, .data = data };
+    g_atomic_int_set(&capture->coded_width, picture->coded_width);
+    g_atomic_int_set(&capture->coded_height, picture->coded_height);
+    g_atomic_int_set(&capture->surface_kinds, picture->surface_kinds);
+    g_atomic_int_inc(&capture->resolved);
+    if (capture->hold) {
+        g_queue_push_tail(&capture->waiting, look_up);
+    } else if (capture->delay_ms) {
+        GSource *timer = g_timeout_source_new(capture->delay_ms);
 
         g_source_set_callback(timer, answer, look_up, NULL);
-        g_source_attach(timer, gallery->context);
+        g_source_attach(timer, capture->context);
         g_source_unref(timer);
     } else {
         answer(look_up);
     }
 }
 
-const HelixResolver gallery_resolver = { .resolve = resolve };
+const HelixResolver fake_capture_resolver = { .resolve = resolve };
 
-void gallery_release(Gallery *gallery)
+void fake_capture_release(FakeCapture *capture)
 {
-    LookUp *look_up = g_queue_pop_head(&gallery->waiting);
+    LookUp *look_up = g_queue_pop_head(&capture->waiting);
 
     if (look_up) {
         answer(look_up);

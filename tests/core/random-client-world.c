@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* asker-world.c - what the guests of asker.c share: a host, what goes wrong, and sums. */
+/* random-client-world.c - what the guests of random-client.c share: a host, what goes wrong, and sums. */
 #include <string.h>
 
-#include "asker.h"
+#include "random-client.h"
 #include "client.h"
 #include "stream/host-private.h"
 #include "scripted.h"
 #include "stat.h"
 
-guint asker_some(AskerWorld *world, guint below)
+guint random_world_some(RandomWorld *world, guint below)
 {
     return (guint)g_rand_int_range(world->rand, 0, (gint32)below);
 }
 
-void asker_world_begin(AskerWorld *world, HelixHostConfig *config, guint32 seed)
+void random_world_begin(RandomWorld *world, HelixHostConfig *config, guint32 seed)
 {
     g_autoptr(GError) error = NULL;
 
@@ -21,56 +21,56 @@ void asker_world_begin(AskerWorld *world, HelixHostConfig *config, guint32 seed)
     world->rand = g_rand_new_with_seed(seed);
     world->widest = 32;
     world->max_in_flight = config->max_in_flight ? config->max_in_flight : HELIX_DEFAULT_MAX_IN_FLIGHT;
-    config->resolver = &gallery_resolver;
-    config->resolver_data = &world->gallery;
+    config->resolver = &fake_capture_resolver;
+    config->resolver_data = &world->capture;
     config->encoder_class = scripted_wrap(&helix_encoder_null);
     world->host = helix_host_new(config, &error);
     g_assert_no_error(error);
 }
 
-void asker_disturb(AskerWorld *world)
+void random_world_disturb(RandomWorld *world)
 {
-    switch (asker_some(world, 60)) {
+    switch (random_world_some(world, 60)) {
     case 0:
         helix_host_reset(world->host);
         break;
     case 1:
     case 2:
-        helix_host_set_running(world->host, asker_some(world, 2));
+        helix_host_set_running(world->host, random_world_some(world, 2));
         break;
     case 3:
-        world->gallery.hold = !world->gallery.hold;
+        world->capture.hold = !world->capture.hold;
         break;
     case 4:
-        world->gallery.borrow = !world->gallery.borrow;
+        world->capture.borrow = !world->capture.borrow;
         break;
     case 5:
         scripted_fail(1);
         break;
     case 6:
-        scripted_drop(asker_some(world, 4));
+        scripted_drop(random_world_some(world, 4));
         break;
     case 7:
         scripted_fail_open(1);
         break;
     case 8:
-        world->held = asker_some(world, 2);
+        world->held = random_world_some(world, 2);
         scripted_hold(world->held);
         break;
     case 9:
-        scripted_delay_ms(asker_some(world, 50) == 0 ? 1 : 0);
+        scripted_delay_ms(random_world_some(world, 50) == 0 ? 1 : 0);
         break;
     case 10:
-        scripted_oversize(asker_some(world, 60) == 0 ? 1 : 0);
+        scripted_oversize(random_world_some(world, 60) == 0 ? 1 : 0);
         break;
     default:
-        gallery_release(&world->gallery);
+        fake_capture_release(&world->capture);
     }
 }
 
-void asker_calm(AskerWorld *world)
+void random_world_calm(RandomWorld *world)
 {
-    world->gallery.hold = FALSE;
+    world->capture.hold = FALSE;
     scripted_hold(FALSE);
     scripted_delay_ms(0);
     scripted_drop(0);
@@ -78,12 +78,12 @@ void asker_calm(AskerWorld *world)
     scripted_fail_open(0);
     scripted_oversize(0);
     helix_host_set_running(world->host, TRUE);
-    while (world->gallery.waiting.length) {
-        gallery_release(&world->gallery);
+    while (world->capture.waiting.length) {
+        fake_capture_release(&world->capture);
     }
 }
 
-void asker_check_limits(AskerWorld *world)
+void random_world_check_limits(RandomWorld *world)
 {
     g_autofree char *json = helix_host_stats_json(world->host);
     const char *at = json;
@@ -109,7 +109,7 @@ static guint64 sum_of_host_paths(const char *json)
 }
 
 /* A frame is counted when its answer has left, and that is when its guest has it. */
-static void check_sums(AskerWorld *world)
+static void check_sums(RandomWorld *world)
 {
     g_autofree char *json = helix_host_stats_json(world->host);
 
@@ -133,7 +133,7 @@ static void check_sums(AskerWorld *world)
     }
 }
 
-void asker_world_end(AskerWorld *world)
+void random_world_end(RandomWorld *world)
 {
     while (helix_encode_pool_size(world->host->encode_pool)) { /* retired threads end by themselves */
         g_main_context_iteration(NULL, TRUE);
