@@ -1,14 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * cast.c - which way a ScreenCast is opened, and what both ways share: the session object and its end.
+ * cast.c - the session object of a ScreenCast and its end, which both backends share.
  */
-#include <stdio.h>
 #include <unistd.h>
 #include "bus.h"
 #include "cast.h"
-#include "screen.h"
-
-G_DEFINE_QUARK(helix - screencast - error - quark, cast_error)
 
 static void closed_because(Cast *cast, const char *why)
 {
@@ -100,39 +96,13 @@ gboolean cast_wait(Cast *cast, const gboolean *done, guint ms, GCancellable *can
     return FALSE;
 }
 
-/* The portal asks the user; Mutter's own API asks nobody and takes a monitor's name; windows it knows by numbers. */
-void cast_choose(GDBusConnection *bus, Options *options, GCancellable *cancellable)
+Cast *cast_new(GDBusConnection *bus)
 {
-    if (options->backend != BACKEND_AUTO) {
-        return;
-    }
-    options->backend = options->monitor || (!options->window && bus_has(bus, MUTTER_NAME, cancellable))
-        ? BACKEND_MUTTER
-        : BACKEND_PORTAL;
-}
+    Cast *cast = g_new0(Cast, 1);
 
-Cast *cast_open(GDBusConnection *bus, const Options *options, GCancellable *cancellable, GError **error)
-{
-    gboolean mutter = options->backend == BACKEND_MUTTER;
-    /* A portal that is asked meanwhile spends the restore token, and puts its question behind the lock. */
-    const char *hidden = mutter ? NULL : screen_hidden(bus, cancellable);
-    g_autoptr(Cast) cast = NULL;
-
-    if (hidden) {
-        g_set_error_literal(error, CAST_ERROR, CAST_ERROR_HIDDEN, hidden);
-        return NULL;
-    }
-    cast = g_new0(Cast, 1);
     cast->bus = g_object_ref(bus);
     cast->fd = -1;
-    if (!(mutter ? mutter_open : portal_open)(cast, options, cancellable, error)) {
-        return NULL;
-    }
-    if (cast->closed) {
-        g_set_error_literal(error, CAST_ERROR, CAST_ERROR_CLOSED, cast->closed);
-        return NULL;
-    }
-    return g_steal_pointer(&cast);
+    return cast;
 }
 
 void cast_free(Cast *cast)
@@ -158,24 +128,4 @@ void cast_free(Cast *cast)
     g_free(cast->closed);
     g_object_unref(cast->bus);
     g_free(cast);
-}
-
-gboolean cast_list(GDBusConnection *bus, GCancellable *cancellable, GError **error)
-{
-    g_autoptr(GError) no_mutter = NULL, no_portal = NULL;
-    gboolean mutter = mutter_list(bus, cancellable, &no_mutter);
-    gboolean portal = portal_list(bus, cancellable, &no_portal);
-
-    if (!mutter && !portal) {
-        g_set_error(error, CAST_ERROR, CAST_ERROR_UNAVAILABLE, "nothing can be captured here: %s; %s",
-                    no_mutter->message, no_portal->message);
-        return FALSE;
-    }
-    if (!mutter) {
-        printf("mutter: %s\n", no_mutter->message);
-    }
-    if (!portal) {
-        printf("portal: %s\n", no_portal->message);
-    }
-    return TRUE;
 }

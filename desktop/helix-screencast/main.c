@@ -5,8 +5,9 @@
 #include <gst/gst.h>
 #include <locale.h>
 #include <stdio.h>
+#include "backend.h"
 #include "bus.h"
-#include "cast.h"
+#include "mutter.h"
 #include "pipeline.h"
 #include "screen.h"
 #include "signals.h"

@@ -5,7 +5,7 @@
  */
 #include <stdio.h>
 #include "bus.h"
-#include "cast.h"
+#include "mutter.h"
 
 #define SCREENCAST_PATH "/org/gnome/Mutter/ScreenCast"
 #define SESSION MUTTER_NAME ".Session"

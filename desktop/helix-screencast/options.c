@@ -3,7 +3,8 @@
  * options.c - the command line of helix-screencast.
  */
 #include <gst/gst.h>
-#include "cast.h"
+#include "error.h"
+#include "options.h"
 
 static const char *const summary =
     "Opens a ScreenCast of this desktop, keeps it open, and runs a GStreamer pipeline on it.\n"

@@ -20,7 +20,7 @@ typedef enum Cursor {
 } Cursor;
 
 typedef struct Options {
-    Backend backend; /* BACKEND_AUTO until cast_choose() */
+    Backend backend; /* BACKEND_AUTO until cast_choose() (backend.h) */
     Cursor cursor;
     char *monitor;    /* connector; NULL: the first */
     gboolean window;  /* let the user choose a window instead of a monitor */

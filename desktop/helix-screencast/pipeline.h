@@ -8,6 +8,7 @@
 
 #include <gst/gst.h>
 #include "cast.h"
+#include "options.h"
 
 /* Make the pipeline of @options, its source without a node yet. NULL with CAST_ERROR_NOT_MADE and what GStreamer says
  * of it. Unref it. */

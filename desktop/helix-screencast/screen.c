@@ -4,7 +4,7 @@
  */
 #include <unistd.h>
 #include "bus.h"
-#include "cast.h"
+#include "mutter.h"
 #include "screen.h"
 
 #define SHIELD_NAME "org.gnome.Shell.ScreenShield" /* GNOME Shell itself; SAVER_NAME is a proxy that D-Bus starts */

@@ -8,6 +8,7 @@
 
 #include <gst/gst.h>
 #include "cast.h"
+#include "options.h"
 
 #define SOURCE_NAME "screencast"
 
