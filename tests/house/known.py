@@ -57,7 +57,7 @@ WORDS = {
     "HelixPixels|helix_pixels": 3,
     r"\bturns? of (?:the|QEMU's) (?:main )?loop": 32,
     r"\bin_force\b": 24,
-    r"\bagreement_|_agreement\b": 8,
+    r"\bagreement_|_agreement\b": 9,
     r"(?i)\bfor ever\b": 23,
     r"(?i)\bany more\b": 17,
     r"(?i)\bputs? aside\b": 3,
