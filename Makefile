@@ -1,36 +1,35 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# make demo               build everything, stream a VM's desktop, leave out/demo.mp4, out/demo.png and out/demo.json
-# make check              the tests that CI runs
-# make check SUITE=NAME   one suite (make check SUITE=list names them); SUITE=all: the long ones too
-# make coverage           lines and branches of the product that the suites without a VM run; leaves out/coverage.json
-# make coverage BASE=FILE the same, and what fewer ran than in FILE, an earlier run's out/coverage.json
-# make bench              the performance table (docs/performance.md); leaves out/bench.json and out/bench.md
-# make bench ROW=NAME     one row
-# make deb                the guest's element and helix-screencast as Debian packages for amd64 and arm64, in out/
-# make clean              removes out/; the cache folder (see tools/run-in-root) stays
-#
-# Nothing needs to be installed first but git, make and a package manager: see tools/run-in-root.
+# Nothing needs to be installed first but git, make and a package manager: tools/run-in-root makes a Debian 13 root file system
+# in a cache folder and runs everything else in it. `make help` prints each target with the text behind its "##".
 
-.PHONY: help demo check coverage bench deb clean
+.PHONY: help demo check coverage bench deb site clean
 
-help:
-	@sed -n 's/^# \{0,1\}//p' Makefile | sed 1d
+help: ## print this list
+	@sed -n 's/^\([a-z][a-z-]*\):[^#]*## \(.*\)/make \1|\2/p' Makefile | awk -F'|' '{ printf "%-15s %s\n", $$1, $$2 }'
+	@echo
+	@echo 'make check SUITE=NAME             one suite; SUITE=list names them; SUITE=all runs the long ones too'
+	@echo 'make check SUITE=NAME TEST=NAME   one test program of a suite without a VM'
+	@echo 'make coverage BASE=FILE           also branches that FILE, an earlier out/coverage.json, had and this has not'
+	@echo 'make bench ROW=NAME               one row of the table, or several: ROW=overhead,convert'
 
-demo:
+demo: ## build everything, stream a desktop of a VM; leaves out/demo.mp4, .png and .json
 	@tools/run-in-root demo
 
-check:
-	@tools/run-in-root check $(SUITE)
+check: ## run the tests that CI runs
+	@tools/run-in-root check $(SUITE) $(TEST)
 
-coverage:
+coverage: ## count lines and branches that suites without a VM run, per folder; leaves out/coverage.json
 	@tools/run-in-root coverage $(BASE)
 
-bench:
+bench: ## measure the performance table (docs/performance.md); leaves out/bench.json and .md
 	@tools/run-in-root bench $(ROW)
 
-deb:
+deb: ## build the guest's Debian packages for amd64 and arm64 in out/
 	@tools/run-in-root deb
 
-clean:
+site: ## build the documents as a static site in out/site, and docs/rooms.svg
+	@tools/run-in-root site
+
+clean: ## remove out/; the cache folder stays
 	rm -rf out

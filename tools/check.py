@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""make check [SUITE=name]: the project's tests.
+"""make check [SUITE=name [TEST=name]]: the project's tests.
 
 The suite house looks at the source tree alone (tests/house). Suites without a VM are meson's, in one build folder; VM suites are the scripts tests/vm/NAME.py (see tools/vm.py for
 what one looks like), called vm-NAME. A script with a line "# suite: long" runs only by its name or with SUITE=all; one
 with "# seconds: N" has that long instead of ten minutes. SUITE=faults is all of the scripts faults*.py. Some suites are, or go on
 with, a module of this folder: PROGRAMS.
-The last line says how many tests passed, failed and were skipped.
+TEST=name runs one test program of a suite without a VM. The last line says how many tests passed, failed and were skipped.
 """
 
 import glob
@@ -75,12 +75,15 @@ def run_meson_suite(folder, suite, count, title=None, log=None, arguments=(), en
     base = "suite-" + (log or suite)
     with build.in_use(folder), Step(title or "suite " + suite, base) as step:
         bad = False
+        report = os.path.join(folder, "meson-logs", base + ".junit.xml")
+        if os.path.exists(report):
+            os.unlink(report)       # of a run before: this one may end without one
         try:
             step.run(["meson", "test", "-C", folder, "--no-rebuild", "--suite", suite, "--print-errorlogs", "--logbase",
                       base, *arguments], progress=MESON_PROGRESS, env=environment)
         except StepError:
             bad = True
-        passed, failed, skipped = junit_count(os.path.join(folder, "meson-logs", base + ".junit.xml"))
+        passed, failed, skipped = junit_count(report) if os.path.exists(report) else (0, 0, 0)
         if bad and not failed:      # crashed or ran out of time outside of any test case
             failed = 1
         count.add(passed, failed, skipped)
@@ -89,14 +92,14 @@ def run_meson_suite(folder, suite, count, title=None, log=None, arguments=(), en
             step.show_log(60)
 
 
-def run_meson_suites(suites, count, thorough):
+def run_meson_suites(suites, count, thorough, tests=()):
     folder = build.project(tests=True)
     if "integrate" in suites:
         with locked(os.path.join(CACHE, "lock"), "the cache"):
             os.environ["HELIX_QEMU_TREES"] = os.path.join(qemu.folder_of(qemu.source()), "src")
     for suite in suites:
         try:
-            run_meson_suite(folder, suite, count)
+            run_meson_suite(folder, suite, count, arguments=tests)
         except StepError as error:
             say("FAILED: suite %s: %s" % (suite, error))
             count.add(failed=1)
@@ -181,7 +184,7 @@ def run(arguments):
     scripts, long = scripts_in("vm", "vm-")
     packages, long_packages = scripts_in("package", "")
     long |= long_packages
-    wanted = arguments[0] if arguments else ""
+    wanted, tests = arguments[0] if arguments else "", tuple(arguments[1:])
     long |= LONG
     programs = [name for name in PROGRAMS if name not in MESON_SUITES]
     everyone = ["house"] + list(MESON_SUITES) + programs + list(packages) + list(scripts)
@@ -192,6 +195,9 @@ def run(arguments):
         return 0
     if wanted and wanted != "all" and wanted not in everyone and wanted not in groups:
         say("there is no suite '%s'; there are: %s, all" % (wanted, ", ".join(everyone + list(groups))))
+        return 2
+    if tests and wanted not in MESON_SUITES:
+        say("TEST=%s needs one of the suites without a VM: SUITE=%s" % (tests[0], ", SUITE=".join(MESON_SUITES)))
         return 2
     if wanted in groups:
         chosen = groups[wanted]
@@ -207,10 +213,10 @@ def run(arguments):
     with_vm = [name for name in chosen if name in scripts]
     if without_vm:
         try:
-            run_meson_suites(without_vm, count, thorough=len(chosen) > 1)
-            if wanted in ("all", "videotoolbox"):
+            run_meson_suites(without_vm, count, len(chosen) > 1, tests)
+            if wanted in ("all", "videotoolbox") and not tests:
                 videotoolbox.run(count)
-            if wanted in ("all", "element"):
+            if wanted in ("all", "element") and not tests:
                 element.run(count)
         except Failed:
             count.add(failed=1)
