@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""bench_table.py: put the figures of the last `make bench` (out/bench.json) into README.md and docs/performance.md.
+"""bench_table.py: put the figures of the last `make bench` (out/bench.json) into docs/performance.md.
 
-Between the lines <!-- bench --> and <!-- end of bench -->: in README.md a line for each row, with the figure that is closest to
-its goal or farthest beyond it, in docs/performance.md every figure. Needs nothing but Python.
+Between the lines <!-- rows --> and <!-- end of rows --> a line for each row, with the figure that is closest to its goal or farthest
+beyond it; between <!-- bench --> and <!-- end of bench --> every figure. Needs nothing but Python.
 """
 
 import json
@@ -12,7 +12,6 @@ import re
 import sys
 
 TREE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-BEGIN, END = "<!-- bench -->", "<!-- end of bench -->"
 
 
 def shown(value):
@@ -67,14 +66,15 @@ def full(rows):
     return lines + ([""] + notes if notes else [])
 
 
-def put(path, lines):
+def put(path, name, lines):
+    begin, end = "<!-- %s -->" % name, "<!-- end of %s -->" % name
     with open(path) as file:
         text = file.read()
-    found = re.search(re.escape(BEGIN) + ".*?" + re.escape(END), text, re.S)
+    found = re.search(re.escape(begin) + ".*?" + re.escape(end), text, re.S)
     if not found:
-        sys.exit("%s has no lines %s and %s" % (path, BEGIN, END))
+        sys.exit("%s has no lines %s and %s" % (path, begin, end))
     with open(path, "w") as file:
-        file.write(text[:found.start()] + "\n".join([BEGIN] + lines + [END]) + text[found.end():])
+        file.write(text[:found.start()] + "\n".join([begin] + lines + [end]) + text[found.end():])
 
 
 def main():
@@ -82,8 +82,9 @@ def main():
         data = json.load(file)
     about = "`%s` on %s; %s, load %.1f before it began." % (data["command"], data["machine"], data["date"],
                                                            data["load_before"])
-    put(os.path.join(TREE, "docs", "performance.md"), [about, ""] + full(data["rows"]))
-    put(os.path.join(TREE, "README.md"), [about, ""] + short(data["rows"]))
+    path = os.path.join(TREE, "docs", "performance.md")
+    put(path, "rows", [about, ""] + short(data["rows"]))
+    put(path, "bench", [about, ""] + full(data["rows"]))
 
 
 if __name__ == "__main__":

@@ -13,7 +13,8 @@ import arm64
 import build
 from steps import OUT, TREE, Step, host_path, say
 
-SOURCES = ("meson.build", "meson_options.txt", "COPYING.LESSER", "desktop", "hw/display/helix/protocol/helix-wire.h")
+SOURCES = ("meson.build", "meson_options.txt", "COPYING.LESSER", "desktop", "hw/display/helix/protocol/helix-wire.h",
+           *("docs/%s.md" % page for page in ("guest", "pipelines", "screencast", "troubleshooting", "vsockenc")))
 ARCHITECTURES = ("amd64", "arm64")
 
 

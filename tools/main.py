@@ -17,6 +17,9 @@ def main(argv):
     elif argv[0] == "deb":
         import deb
         deb.run()
+    elif argv[0] == "site":
+        import docs
+        docs.run()
     elif argv[0] == "check":
         import check
         return check.run(argv[1:])
@@ -27,7 +30,7 @@ def main(argv):
         import bench
         return bench.run(argv[1:])
     else:
-        print("unknown command '%s', not demo, check, coverage, bench, deb or build" % argv[0], file=sys.stderr)
+        print("unknown command '%s', not demo, check, coverage, bench, deb, site or build" % argv[0], file=sys.stderr)
         return 2
     return 0
 

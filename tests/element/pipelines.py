@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Run the pipelines of desktop/gst-vsockenc/PIPELINES.md as they stand there, against the real host.
+"""Run the pipelines of docs/pipelines.md as they stand there, against the real host.
 
 What is put in: a moving picture for the desktop, the host's UNIX socket for vsock, free ports, a folder for films, and in
 viewers a counter for the window. HELIX_HOST is the host's program; the plugin is found by GST_PLUGIN_PATH. Then once more
@@ -17,7 +17,7 @@ import threading
 import time
 
 TREE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-PAGE = os.path.join(TREE, "desktop", "gst-vsockenc", "PIPELINES.md")
+PAGE = os.path.join(TREE, "docs", "pipelines.md")
 SECONDS = 60
 CAPS = "video/x-raw,format=BGRx,width=320,height=240,framerate=30/1"
 PICTURE = "videotestsrc is-live=true pattern=ball ! %s" % CAPS

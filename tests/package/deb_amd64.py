@@ -14,8 +14,9 @@ from tap import Tap
 
 MACHINE = "x86_64-linux-gnu"
 FILES = {"usr/bin/helix-screencast", "usr/lib/%s/gstreamer-1.0/libgstvsockenc.so",
-         "usr/lib/systemd/user/helix-screencast.service", "usr/share/doc/helix-guest/README.md",
-         "usr/share/doc/helix-guest/PIPELINES.md", "usr/share/doc/helix-guest/changelog.gz",
+         "usr/lib/systemd/user/helix-screencast.service", "usr/share/doc/helix-guest/guest.md",
+         "usr/share/doc/helix-guest/pipelines.md", "usr/share/doc/helix-guest/screencast.md",
+         "usr/share/doc/helix-guest/troubleshooting.md", "usr/share/doc/helix-guest/changelog.gz",
          "usr/share/doc/helix-guest/copyright", "usr/share/doc/helix-guest/environment.example",
          "usr/share/doc/helix-guest/vsockenc.md", "usr/share/man/man1/helix-screencast.1.gz"}
 DEPENDS = {"gstreamer1.0-pipewire", "libc6", "libdrm2", "libglib2.0-0t64", "libgstreamer-plugins-base1.0-0",

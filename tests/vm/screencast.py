@@ -130,7 +130,7 @@ def test_mutter(tap, vm):
 
 def test_sway(tap, vm):
     """System memory only: xdg-desktop-portal-wlr 0.7.1 can't allocate DMA-BUFs on virgl. See
-    desktop/helix-screencast/README.md."""
+    docs/screencast.md."""
     vm.desktop(WIDTH, HEIGHT, "sway")
     environment = {"WAYLAND_DISPLAY": "wayland-1"}
     title, options = "sway, by the portal", ["--backend=portal"]

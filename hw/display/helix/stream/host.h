@@ -138,7 +138,7 @@ void helix_host_lose_gpu(HelixHost *host);
 void helix_host_reset(HelixHost *host);
 
 /*
- * Statistics as one JSON object (docs/architecture.md lists its members): streams and connections now and in all,
+ * Statistics as one JSON object (docs/statistics.md lists its members): streams and connections now and in all,
  * frames, bytes, host_paths, cpu bytes, and p50/p99/max microseconds a stage. Freed by the caller.
  */
 char *helix_host_stats_json(HelixHost *host);

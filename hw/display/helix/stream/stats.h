@@ -49,7 +49,7 @@ typedef struct HelixStreamInfo {
 /* A frame was answered. @unit_cpu_bytes: what of record->cpu_bytes the encoder's conversion moved. */
 void helix_stats_frame(HelixStats *stats, const HelixFrameRecord *record, guint64 unit_cpu_bytes);
 
-/* One JSON object; docs/architecture.md lists its members. */
+/* One JSON object; docs/statistics.md lists its members. */
 char *helix_stats_json(const HelixStats *stats, const char *encoder, guint connections_now,
                        const HelixStreamInfo *streams, guint n_streams);
 
