@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What is used only after both sides agreed to it: CONFIG_RESP and everything its capabilities name. */
 #include <string.h>
+#include "cases.h"
 #include "protocol/bytes.h"
 #include "h264/h264.h"
 #include "rig.h"
@@ -23,7 +24,7 @@ static Message *configure(Client *client, const ConfigRequest *request)
 }
 
 /* CONFIG_REQ and a PING behind it: CONFIG_RESP comes first, however long the encoder takes to open. */
-static void test_agreement(void)
+TEST("/agreed/agreement", test_agreement)
 {
     g_autoptr(Rig) rig = rig_new(NULL);
 
@@ -44,7 +45,7 @@ static void test_agreement(void)
 }
 
 /* Also where the first CONFIG_REQ is refused: the guest may not wait for ever. */
-static void test_agreement_refused(void)
+TEST("/agreed/agreement-refused", test_agreement_refused)
 {
     g_autoptr(Rig) rig = rig_new(&(RigOptions){ .max_streams = 1 });
     g_autoptr(Client) first = rig_connect(rig);
@@ -60,7 +61,7 @@ static void test_agreement_refused(void)
     expect_error(client, 0, HELIX_MSG_CONFIG_REQ, HELIX_CODE_NO_ENCODER);
 }
 
-static void test_values_in_force(void)
+TEST("/agreed/values-in-force", test_values_in_force)
 {
     g_autoptr(Rig) rig = rig_new(&(RigOptions){ .max_in_flight = 7 });
     g_autoptr(Client) client = rig_connect(rig);
@@ -110,7 +111,7 @@ static void test_values_in_force(void)
 }
 
 /* A CONFIG_REQ that is refused changes nothing. */
-static void test_config_errors(void)
+TEST("/agreed/config-errors", test_config_errors)
 {
     static const ConfigRequest wrong[] = {
         { .fps_num = 30, .realtime = 1 },
@@ -145,7 +146,7 @@ static void test_config_errors(void)
 }
 
 /* A new bit rate between two frames takes effect between them, without a new SPS where the encoder can. */
-static void test_live_change(void)
+TEST("/agreed/live-change", test_live_change)
 {
     g_autoptr(Rig) rig = rig_new(NULL);
     g_autoptr(Client) client = rig_connect(rig);
@@ -172,7 +173,7 @@ static void test_live_change(void)
     g_assert_cmpuint(rig_stat(rig, "live.bitrate"), ==, 4000000);
 }
 
-static void test_long_config(void)
+TEST("/agreed/long-config", test_long_config)
 {
     g_autoptr(Rig) rig = rig_new(NULL);
     g_autoptr(Client) client = rig_connect(rig);
@@ -233,7 +234,7 @@ static HelixSps sps_of(const Message *frame)
 }
 
 /* Aspect ratio and colours: in the SPS from the next frame on, and said to be in force where they were asked for. */
-static void test_vui(void)
+TEST("/agreed/vui", test_vui)
 {
     static const guint8 in_force[12] = { 64, 0, 33, 0, 9, 14, 9, 1, 3 };
     ConfigRequest request = { .has_vui = TRUE,
@@ -284,7 +285,7 @@ static void test_vui(void)
 }
 
 /* What no SPS can say is refused, and what was in force stays so. */
-static void test_vui_errors(void)
+TEST("/agreed/vui-errors", test_vui_errors)
 {
     static const ConfigRequest wrong[] = {
         { .sar_width = 1 }, { .sar_height = 1 }, { .primaries = 3 }, { .primaries = 13 }, { .primaries = 255 },
@@ -311,7 +312,7 @@ static void test_vui_errors(void)
     g_assert_cmpmem(before->payload, before->size, after->payload, after->size);
 }
 
-static void test_timing(void)
+TEST("/agreed/timing", test_timing)
 {
     g_autoptr(Rig) rig = rig_new(NULL);
     g_autoptr(Client) client = rig_connect(rig);
@@ -356,7 +357,7 @@ static void expect_released(Client *client, guint16 session, gint64 pts, guint32
 }
 
 /* The host has a copy: the guest hears of it while the encoder is still at work, once. */
-static void test_release(void)
+TEST("/agreed/release", test_release)
 {
     g_autoptr(Rig) rig = rig_new(NULL);
     g_autoptr(Client) client = rig_connect(rig);
@@ -382,7 +383,7 @@ static void test_release(void)
 }
 
 /* Read where the guest keeps it: released when the encoder is done with it, and not kept for REPEAT. */
-static void test_release_borrowed(void)
+TEST("/agreed/release-borrowed", test_release_borrowed)
 {
     g_autoptr(Rig) rig = rig_new(NULL);
     g_autoptr(Client) client = rig_connect(rig);
@@ -399,7 +400,7 @@ static void test_release_borrowed(void)
     expect_error(client, 0, FRAME, HELIX_CODE_NOT_FOUND);
 }
 
-static void test_repeat(void)
+TEST("/agreed/repeat", test_repeat)
 {
     g_autoptr(Rig) rig = rig_new(NULL);
     g_autoptr(Client) client = rig_connect(rig);
@@ -437,7 +438,7 @@ static void ext_write(guint8 *ext, guint16 size, guint8 source, guint32 crop_x, 
     helix_put_u32(ext + HELIX_EXT_RES_HEIGHT, height);
 }
 
-static void test_ext(void)
+TEST("/agreed/ext", test_ext)
 {
     g_autoptr(Rig) rig = rig_new(NULL);
     g_autoptr(Client) client = rig_connect(rig);
@@ -463,7 +464,7 @@ static void test_ext(void)
 }
 
 /* A block that contradicts itself is the request's error; framing is not lost. */
-static void test_ext_errors(void)
+TEST("/agreed/ext-errors", test_ext_errors)
 {
     static const struct {
         guint16 says;
@@ -514,7 +515,7 @@ static void test_ext_errors(void)
 }
 
 /* SESSION_CLOSE takes its place in order, frees the encoder, and the number may be used again for a new stream. */
-static void test_session_close(void)
+TEST("/agreed/session-close", test_session_close)
 {
     g_autoptr(Rig) rig = rig_new(&(RigOptions){ .max_streams = 2 });
     g_autoptr(Client) client = rig_connect(rig);
@@ -543,7 +544,7 @@ static void test_session_close(void)
     expect_error(client, 0, FRAME, HELIX_CODE_NOT_FOUND);
 }
 
-static void test_stream_limit(void)
+TEST("/agreed/stream-limit", test_stream_limit)
 {
     g_autoptr(Rig) rig = rig_new(&(RigOptions){ .max_streams = 2 });
     g_autoptr(Client) client = rig_connect(rig);
@@ -565,26 +566,4 @@ static void test_stream_limit(void)
     expect_quiet(client);
     g_assert_true(client_resource(other, 0, 1, 0));
     message_free(expect_frame(other, 0, 0));
-}
-
-int main(int argc, char **argv)
-{
-    g_test_init(&argc, &argv, NULL);
-    g_test_add_func("/agreed/agreement", test_agreement);
-    g_test_add_func("/agreed/agreement-refused", test_agreement_refused);
-    g_test_add_func("/agreed/values-in-force", test_values_in_force);
-    g_test_add_func("/agreed/config-errors", test_config_errors);
-    g_test_add_func("/agreed/live-change", test_live_change);
-    g_test_add_func("/agreed/long-config", test_long_config);
-    g_test_add_func("/agreed/vui", test_vui);
-    g_test_add_func("/agreed/vui-errors", test_vui_errors);
-    g_test_add_func("/agreed/timing", test_timing);
-    g_test_add_func("/agreed/release", test_release);
-    g_test_add_func("/agreed/release-borrowed", test_release_borrowed);
-    g_test_add_func("/agreed/repeat", test_repeat);
-    g_test_add_func("/agreed/ext", test_ext);
-    g_test_add_func("/agreed/ext-errors", test_ext_errors);
-    g_test_add_func("/agreed/session-close", test_session_close);
-    g_test_add_func("/agreed/stream-limit", test_stream_limit);
-    return g_test_run();
 }

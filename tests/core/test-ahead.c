@@ -7,6 +7,7 @@
  */
 #include <string.h>
 
+#include "cases.h"
 #include "encode/pre-convert.h"
 #include "encode/convert-rgb.h"
 #include "protocol/error.h"
@@ -223,7 +224,7 @@ static gboolean can_run(void)
     return TRUE;
 }
 
-static void test_idle(void)
+TEST("/ahead/idle", test_idle)
 {
     HelixSurface *surface;
     World world;
@@ -244,7 +245,7 @@ static void test_idle(void)
 }
 
 /* The second picture is begun while the first is encoded, the third when it is its turn. */
-static void test_busy(void)
+TEST("/ahead/busy", test_busy)
 {
     HelixSurface *surface[3];
     World world;
@@ -287,7 +288,7 @@ static void test_busy(void)
 }
 
 /* What was begun for a stream that ends is finished, and nothing of it is left. */
-static void test_retired(void)
+TEST("/ahead/retired", test_retired)
 {
     HelixSurface *surface[2];
     World world;
@@ -313,7 +314,7 @@ static void test_retired(void)
 }
 
 /* Too small to be worth it, or to be scaled: the encoder gets it as it is. */
-static void test_other(void)
+TEST("/ahead/other", test_other)
 {
     HelixConfigRequest scaled = { .config = { .width = WIDTH / 2, .height = HEIGHT / 2, .realtime = 1 } };
     HelixSurface *small, *large;
@@ -336,7 +337,7 @@ static void test_other(void)
 }
 
 /* What the pictures in NV12 take is the encoder's, with what fills their rows up to 64 bytes. */
-static void test_counted(void)
+TEST("/ahead/counted", test_counted)
 {
     const guint64 bytes = (guint64)(WIDTH + 64) * HEIGHT * 3;
     HelixSurface *surface;
@@ -366,7 +367,7 @@ static void note_pool(HelixSurfacePool *pool)
 
 /* One is encoded while one is converted, again and again: the memory of both is kept, and none is allocated after the
  * first two. */
-static void test_kept(void)
+TEST("/ahead/kept", test_kept)
 {
     HelixSurface *surface[2];
     World world;
@@ -405,7 +406,7 @@ static void close_it(HelixSurfacePool *pool)
 }
 
 /* Nothing that is not counted any more stays. */
-static void test_closed(void)
+TEST("/ahead/closed", test_closed)
 {
     HelixSurface *surface;
     World world;
@@ -430,17 +431,4 @@ static void test_closed(void)
     g_assert_cmpuint(helix_surface_pool_bytes(converted), ==, 0);
     helix_surface_unref(surface);
     world_end(&world);
-}
-
-int main(int argc, char **argv)
-{
-    g_test_init(&argc, &argv, NULL);
-    g_test_add_func("/ahead/idle", test_idle);
-    g_test_add_func("/ahead/busy", test_busy);
-    g_test_add_func("/ahead/retired", test_retired);
-    g_test_add_func("/ahead/other", test_other);
-    g_test_add_func("/ahead/counted", test_counted);
-    g_test_add_func("/ahead/kept", test_kept);
-    g_test_add_func("/ahead/closed", test_closed);
-    return g_test_run();
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Backpressure, limits of a connection, and the statistics. */
 #include <string.h>
+#include "cases.h"
 #include "protocol/bytes.h"
 #include "protocol/error.h"
 #include "rig.h"
@@ -23,7 +24,7 @@ static guint stuff_pings(Client *client)
 }
 
 /* It is not read from, not cut off, and nobody else notices; when it reads again, everything is there. */
-static void test_guest_does_not_read(void)
+TEST("/flow/guest-does-not-read", test_guest_does_not_read)
 {
     g_autoptr(Rig) rig = rig_new(NULL);
     g_autoptr(Client) client = rig_connect(rig);
@@ -46,7 +47,7 @@ static void test_guest_does_not_read(void)
 }
 
 /* A guest in that state that goes away is noticed. */
-static void test_guest_does_not_read_and_goes(void)
+TEST("/flow/guest-does-not-read-and-goes", test_guest_does_not_read_and_goes)
 {
     g_autoptr(Rig) rig = rig_new(NULL);
     Client *client = rig_connect(rig);
@@ -57,7 +58,7 @@ static void test_guest_does_not_read_and_goes(void)
 }
 
 /* A request is in flight until its answer has left: unread answers count. */
-static void test_in_flight_until_left(void)
+TEST("/flow/in-flight-until-left", test_in_flight_until_left)
 {
     enum { WIDTH = 3840, HEIGHT = 2160 }; /* the null encoder's IDR of this has tens of kilobytes */
     g_autoptr(Rig) rig = rig_new(&(RigOptions){ .max_in_flight = 2 });
@@ -88,7 +89,7 @@ static void test_in_flight_until_left(void)
 }
 
 /* Requests far beyond the limit behind a hung encoder: refused in order, and not collected without end. */
-static void test_flood(void)
+TEST("/flow/flood", test_flood)
 {
     g_autoptr(Rig) rig = rig_new(NULL);
     g_autoptr(Client) client = rig_connect(rig);
@@ -114,7 +115,7 @@ static void test_flood(void)
     }
 }
 
-static void test_connection_limit(void)
+TEST("/flow/connection-limit", test_connection_limit)
 {
     g_autoptr(Rig) rig = rig_new(&(RigOptions){ .max_connections = 2 });
     g_autoptr(Client) a = rig_connect(rig);
@@ -135,7 +136,7 @@ static void test_connection_limit(void)
 }
 
 /* Pictures in host memory have a ceiling: who asks beyond it gets an error, and service when there is room again. */
-static void test_memory_limit(void)
+TEST("/flow/memory-limit", test_memory_limit)
 {
     enum { SIDE = 8192, GUESTS = 5 }; /* 256 MiB each, asked for before the pixels arrive, which they never do */
     static const guint8 pixels[64 * 48 * 4];
@@ -168,7 +169,7 @@ static void test_memory_limit(void)
 }
 
 /* A limit of a user's own; what is over it is an error that says so. */
-static void test_own_memory_limit(void)
+TEST("/flow/own-memory-limit", test_own_memory_limit)
 {
     g_autoptr(Rig) rig = rig_new(&(RigOptions){ .max_memory = 1 << 20 });
     g_autoptr(Client) client = rig_connect(rig);
@@ -181,7 +182,7 @@ static void test_own_memory_limit(void)
 }
 
 /* The host ends with guests, frames and look-ups in every state: it waits for its encoders and for nothing else. */
-static void test_host_ends(void)
+TEST("/flow/host-ends", test_host_ends)
 {
     Rig *rig = rig_new(NULL);
     g_autoptr(Client) client = rig_connect(rig);
@@ -203,7 +204,7 @@ static void test_host_ends(void)
     expect_end(idle);
 }
 
-static void test_log_is_bounded(void)
+TEST("/flow/log-is-bounded", test_log_is_bounded)
 {
     g_autoptr(Rig) rig = rig_new(NULL);
     guint lines = 0;
@@ -224,7 +225,7 @@ static void test_log_is_bounded(void)
     g_assert_cmpuint(lines, <, 250);
 }
 
-static void test_stats(void)
+TEST("/flow/stats", test_stats)
 {
     static const guint8 pixels[64 * 48 * 4];
     g_autoptr(Rig) rig = rig_new(NULL);
@@ -284,7 +285,7 @@ static void set_encoder(Rig *rig, gpointer name)
 }
 
 /* Another encoder is for streams that begin later; those that are there keep theirs. */
-static void test_other_encoder(void)
+TEST("/flow/other-encoder", test_other_encoder)
 {
     g_autoptr(Rig) rig = rig_new(NULL);
     g_autoptr(Client) client = rig_connect(rig);
@@ -301,21 +302,4 @@ static void test_other_encoder(void)
     g_assert_true(client_resource(client, 1, 1, 2));
     message_free(expect_frame(client, 1, 2));
     g_assert_cmpuint(scripted_n_calls(), ==, calls + 1);
-}
-
-int main(int argc, char **argv)
-{
-    g_test_init(&argc, &argv, NULL);
-    g_test_add_func("/flow/guest-does-not-read", test_guest_does_not_read);
-    g_test_add_func("/flow/guest-does-not-read-and-goes", test_guest_does_not_read_and_goes);
-    g_test_add_func("/flow/in-flight-until-left", test_in_flight_until_left);
-    g_test_add_func("/flow/flood", test_flood);
-    g_test_add_func("/flow/connection-limit", test_connection_limit);
-    g_test_add_func("/flow/memory-limit", test_memory_limit);
-    g_test_add_func("/flow/own-memory-limit", test_own_memory_limit);
-    g_test_add_func("/flow/host-ends", test_host_ends);
-    g_test_add_func("/flow/log-is-bounded", test_log_is_bounded);
-    g_test_add_func("/flow/stats", test_stats);
-    g_test_add_func("/flow/other-encoder", test_other_encoder);
-    return g_test_run();
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What keeps framing and what loses it: sizes, magic, unknown types, pieces of any size, ends in any place. */
 #include <string.h>
+#include "cases.h"
 #include "protocol/bytes.h"
 #include "rig.h"
 
@@ -24,7 +25,7 @@ static void expect_break(guint8 type, guint8 flags, guint32 payload_size)
     g_assert_true(rig_log_has(rig, "broke the protocol"));
 }
 
-static void test_wrong_sizes(void)
+TEST("/framing/wrong-sizes", test_wrong_sizes)
 {
     expect_break(HELIX_MSG_FRAME_REQUEST, 0, HELIX_REQUEST_SIZE - 1);
     expect_break(HELIX_MSG_FRAME_REQUEST, 0, HELIX_REQUEST_SIZE + 1);
@@ -43,7 +44,7 @@ static void test_wrong_sizes(void)
     expect_break(0x42, 0, HELIX_MAX_REQUEST_PAYLOAD + 1);
 }
 
-static void test_wrong_magic(void)
+TEST("/framing/wrong-magic", test_wrong_magic)
 {
     g_autoptr(Rig) rig = rig_new(NULL);
     g_autoptr(Client) client = rig_connect(rig);
@@ -57,7 +58,7 @@ static void test_wrong_magic(void)
 }
 
 /* Answers asked for before framing was lost that had not been given end with the connection; the host lives on. */
-static void test_break_during_encode(void)
+TEST("/framing/break-during-encode", test_break_during_encode)
 {
     g_autoptr(Rig) rig = rig_new(NULL);
     g_autoptr(Client) client = rig_connect(rig);
@@ -76,7 +77,7 @@ static void test_break_during_encode(void)
     message_free(expect_frame(other, 0, 1));
 }
 
-static void test_unknown_type(void)
+TEST("/framing/unknown-type", test_unknown_type)
 {
     static const guint8 types[] = { 0x00, 0x02, 0x05, 0x06, 0x08, 0x11, 0x20, 0x31, 0x42, 0xff };
     g_autoptr(Rig) rig = rig_new(NULL);
@@ -92,7 +93,7 @@ static void test_unknown_type(void)
 }
 
 /* Every message of a conversation, a byte at a time. */
-static void test_byte_by_byte(void)
+TEST("/framing/byte-by-byte", test_byte_by_byte)
 {
     static const guint8 pixels[16 * 9 * 4 + 7];
     guint8 ext[HELIX_EXT_SIZE + 12] = { 0 };
@@ -133,7 +134,7 @@ static void test_byte_by_byte(void)
 }
 
 /* Ten messages in one write. */
-static void test_together(void)
+TEST("/framing/together", test_together)
 {
     g_autoptr(Rig) rig = rig_new(&(RigOptions){ .max_in_flight = 10 });
     g_autoptr(Client) client = rig_connect(rig);
@@ -151,7 +152,7 @@ static void test_together(void)
 }
 
 /* A guest that says no more is still answered everything, then the host closes. */
-static void test_half_close(void)
+TEST("/framing/half-close", test_half_close)
 {
     g_autoptr(Rig) rig = rig_new(NULL);
     g_autoptr(Client) client = rig_connect(rig);
@@ -175,7 +176,7 @@ static void test_half_close(void)
     g_assert_true(rig_wait_stat(rig, "connections.now", 0));
 }
 
-static void test_half_close_idle(void)
+TEST("/framing/half-close-idle", test_half_close_idle)
 {
     g_autoptr(Rig) rig = rig_new(NULL);
     g_autoptr(Client) client = rig_connect(rig);
@@ -184,7 +185,7 @@ static void test_half_close_idle(void)
     expect_end(client);
 }
 
-static void test_end_inside_message(void)
+TEST("/framing/end-inside-message", test_end_inside_message)
 {
     static const guint8 pixels[100];
     g_autoptr(Rig) rig = rig_new(NULL);
@@ -201,7 +202,7 @@ static void test_end_inside_message(void)
 }
 
 /* Gone without a word, in the middle of everything. */
-static void test_vanish(void)
+TEST("/framing/vanish", test_vanish)
 {
     g_autoptr(Rig) rig = rig_new(NULL);
 
@@ -221,7 +222,7 @@ static void test_vanish(void)
 
 /* A conversation with bytes changed, left out or doubled anywhere: whatever comes of it, the host is there for the
  * next. */
-static void test_noise(void)
+TEST("/framing/noise", test_noise)
 {
     enum { ROUNDS = 300 };
     g_autoptr(Rig) rig = rig_new(NULL);
@@ -274,21 +275,4 @@ static void test_noise(void)
     }
     expect_quiet(witness);
     g_assert_true(rig_wait_stat(rig, "connections.now", 1));
-}
-
-int main(int argc, char **argv)
-{
-    g_test_init(&argc, &argv, NULL);
-    g_test_add_func("/framing/wrong-sizes", test_wrong_sizes);
-    g_test_add_func("/framing/wrong-magic", test_wrong_magic);
-    g_test_add_func("/framing/break-during-encode", test_break_during_encode);
-    g_test_add_func("/framing/unknown-type", test_unknown_type);
-    g_test_add_func("/framing/byte-by-byte", test_byte_by_byte);
-    g_test_add_func("/framing/together", test_together);
-    g_test_add_func("/framing/half-close", test_half_close);
-    g_test_add_func("/framing/half-close-idle", test_half_close_idle);
-    g_test_add_func("/framing/end-inside-message", test_end_inside_message);
-    g_test_add_func("/framing/vanish", test_vanish);
-    g_test_add_func("/framing/noise", test_noise);
-    return g_test_run();
 }

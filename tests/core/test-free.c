@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "cases.h"
 #include "protocol/error.h"
 #include "stream/host-private.h"
 #include "loop/loop-time.h"
@@ -172,7 +173,7 @@ static void end(void)
 }
 
 /* No thread is patient: what is let go is freed at once, but not under the lock. */
-static void test_at_once(void)
+TEST("/free/at-once", test_at_once)
 {
     HelixSurface *a, *b;
 
@@ -190,7 +191,7 @@ static void test_at_once(void)
 }
 
 /* All that is given up, by piece; whatever else is called meanwhile frees nothing. */
-static void test_pieces(void)
+TEST("/free/pieces", test_pieces)
 {
     HelixSurface *surfaces[3];
     guint given = 0, n = 0;
@@ -231,7 +232,7 @@ static gpointer unref_surface(gpointer surface)
 }
 
 /* An encoder's thread frees by itself. */
-static void test_other_thread(void)
+TEST("/free/other-thread", test_other_thread)
 {
     guint given = 0;
 
@@ -244,7 +245,7 @@ static void test_other_thread(void)
 }
 
 /* What was given up makes room at once, but not without end. */
-static void test_room(void)
+TEST("/free/room", test_room)
 {
     g_autoptr(GError) error = NULL;
     guint given = 0;
@@ -271,7 +272,7 @@ static void test_room(void)
 }
 
 /* The owner goes before all was freed: the thread that is patient does not do it. */
-static void test_owner_gone(void)
+TEST("/free/owner-gone", test_owner_gone)
 {
     HelixSurfacePool *pool;
     guint given = 0;
@@ -307,7 +308,7 @@ static gint64 tick(void)
 }
 
 /* The last connection ends with pictures of 192 MiB idle: no turn frees more than the looks that its budget has. */
-static void test_host(void)
+TEST("/free/host", test_host)
 {
     const gsize most = (HELIX_LOOP_BUDGET_US / 500 + 2) * HELIX_SURFACE_PIECE;
     HelixHost *host;
@@ -352,11 +353,6 @@ int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     alarm(HANG_SECONDS);
-    g_test_add_func("/free/at-once", test_at_once);
-    g_test_add_func("/free/pieces", test_pieces);
-    g_test_add_func("/free/other-thread", test_other_thread);
-    g_test_add_func("/free/room", test_room);
-    g_test_add_func("/free/owner-gone", test_owner_gone);
-    g_test_add_func("/free/host", test_host);
+    test_cases_add();
     return g_test_run();
 }

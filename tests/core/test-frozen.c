@@ -4,11 +4,12 @@
  * ERROR, takes any message for the answer to its pending frame, and never heard of anything else.
  */
 #include <string.h>
+#include "cases.h"
 #include "protocol/bytes.h"
 #include "rig.h"
 
 /* Bytes written down here, not made by the client: what those guests put on the wire. */
-static void test_bytes(void)
+TEST("/frozen/bytes", test_bytes)
 {
     static const guint8 request[] = {
         0x48, 0x58, 0x46, 0x52, 0x01, 0x00, 0x07, 0x00, 44,  0, 0, 0, 5, 0,    0,    0,    64,   0,    0,
@@ -38,7 +39,7 @@ static void test_bytes(void)
 }
 
 /* No CONFIG_REQ at all: configured from the first frame, at 60 fps. */
-static void test_unconfigured(void)
+TEST("/frozen/unconfigured", test_unconfigured)
 {
     g_autoptr(Rig) rig = rig_new(NULL);
     g_autoptr(Client) client = rig_connect(rig);
@@ -63,7 +64,7 @@ static void test_unconfigured(void)
     expect_quiet(client);
 }
 
-static void test_config_is_not_answered(void)
+TEST("/frozen/config-is-not-answered", test_config_is_not_answered)
 {
     g_autoptr(Rig) rig = rig_new(NULL);
     g_autoptr(Client) client = rig_connect(rig);
@@ -85,7 +86,7 @@ static void test_config_is_not_answered(void)
     expect_quiet(client);
 }
 
-static void test_keyframe_request(void)
+TEST("/frozen/keyframe-request", test_keyframe_request)
 {
     g_autoptr(Rig) rig = rig_new(NULL);
     g_autoptr(Client) client = rig_connect(rig);
@@ -111,7 +112,7 @@ static void test_keyframe_request(void)
     expect_quiet(client);
 }
 
-static void test_ping(void)
+TEST("/frozen/ping", test_ping)
 {
     g_autoptr(Rig) rig = rig_new(NULL);
     g_autoptr(Client) client = rig_connect(rig);
@@ -124,7 +125,7 @@ static void test_ping(void)
     expect_pong(client, 1, payload, sizeof payload);
 }
 
-static void test_errors(void)
+TEST("/frozen/errors", test_errors)
 {
     g_autoptr(Rig) rig = rig_new(NULL);
     g_autoptr(Client) client = rig_connect(rig);
@@ -142,7 +143,7 @@ static void test_errors(void)
     expect_quiet(client);
 }
 
-static void test_formats(void)
+TEST("/frozen/formats", test_formats)
 {
     static const guint32 formats[] = { HELIX_FORMAT_AR24, HELIX_FORMAT_XR24, HELIX_FORMAT_AB24, HELIX_FORMAT_XB24 };
     g_autoptr(Rig) rig = rig_new(NULL);
@@ -159,7 +160,7 @@ static void test_formats(void)
 }
 
 /* The pixels themselves, in every format, with padding in the rows and excess behind. */
-static void test_pixel_data(void)
+TEST("/frozen/pixel-data", test_pixel_data)
 {
     static const struct {
         guint32 fourcc, width, height, stride, excess;
@@ -197,7 +198,7 @@ static void test_pixel_data(void)
     expect_quiet(client);
 }
 
-static void test_pixel_data_errors(void)
+TEST("/frozen/pixel-data-errors", test_pixel_data_errors)
 {
     static const struct {
         guint32 width, height, stride;
@@ -232,7 +233,7 @@ static void test_pixel_data_errors(void)
 }
 
 /* Frozen guests number their streams as they like and never close one: idle ones make room. */
-static void test_streams_without_end(void)
+TEST("/frozen/streams-without-end", test_streams_without_end)
 {
     g_autoptr(Rig) rig = rig_new(&(RigOptions){ .max_streams = 3 });
     g_autoptr(Client) client = rig_connect(rig);
@@ -251,20 +252,4 @@ static void test_streams_without_end(void)
     g_assert_true(client_resource(client, 19, 1, 7));
     message_free(expect_frame(client, 19, 7));
     g_assert_cmpuint(scripted_n_opened(), ==, 20); /* the one used last was not among them */
-}
-
-int main(int argc, char **argv)
-{
-    g_test_init(&argc, &argv, NULL);
-    g_test_add_func("/frozen/bytes", test_bytes);
-    g_test_add_func("/frozen/unconfigured", test_unconfigured);
-    g_test_add_func("/frozen/config-is-not-answered", test_config_is_not_answered);
-    g_test_add_func("/frozen/keyframe-request", test_keyframe_request);
-    g_test_add_func("/frozen/ping", test_ping);
-    g_test_add_func("/frozen/errors", test_errors);
-    g_test_add_func("/frozen/formats", test_formats);
-    g_test_add_func("/frozen/pixel-data", test_pixel_data);
-    g_test_add_func("/frozen/pixel-data-errors", test_pixel_data_errors);
-    g_test_add_func("/frozen/streams-without-end", test_streams_without_end);
-    return g_test_run();
 }

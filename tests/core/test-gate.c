@@ -5,6 +5,7 @@
  * The linker puts the functions below in the place of GLib's: time passes only when the test says so, however busy the
  * machine is, and a thread that waits at the gate is known to wait.
  */
+#include "cases.h"
 #include "encode/scheduler.h"
 
 #define STAY_US 16000 /* of the gate */
@@ -203,7 +204,7 @@ static void players_free(Player *players, guint count)
 
 /* As many as fit are in, the others come in the order in which they asked, and none is taken to hang that leaves in
  * time. */
-static void test_width(void)
+TEST("/gate/width", test_width)
 {
     guint count = 8 * width();
     Player *players = players_new(count);
@@ -227,7 +228,7 @@ static void test_width(void)
 }
 
 /* As many hang as fit; others pass all the same, and when all is over the gate is as wide as before. */
-static void test_hanging(void)
+TEST("/gate/hanging", test_hanging)
 {
     guint count = width() + 8;
     Player *players = players_new(count);
@@ -250,7 +251,7 @@ static void test_hanging(void)
 /* ---- stays ---- */
 
 /* Those who always have another picture stay for several, and then take turns. */
-static void test_stay(void)
+TEST("/gate/stay", test_stay)
 {
     guint count = 2 * width();
     Player *players = players_new(count);
@@ -283,7 +284,7 @@ static void test_stay(void)
 }
 
 /* A thread that was away for a while waits for one picture of each thread before it, not for their whole stays. */
-static void test_rested(void)
+TEST("/gate/rested", test_rested)
 {
     guint count = 2 * width();
     Player *players = players_new(count + 1), *others = players + width(), *rested = players + count;
@@ -320,7 +321,7 @@ static void test_rested(void)
 
 /* Those who seemed to hang go on, and always have another picture: the gate is not wider for them, though nobody waits.
  */
-static void test_resumed(void)
+TEST("/gate/resumed", test_resumed)
 {
     guint count = 2 * width();
     Player *players = players_new(count), *others = players + width();
@@ -344,15 +345,4 @@ static void test_resumed(void)
     }
     g_assert_cmpuint(most, ==, width());
     players_free(players, count);
-}
-
-int main(int argc, char **argv)
-{
-    g_test_init(&argc, &argv, NULL);
-    g_test_add_func("/gate/width", test_width);
-    g_test_add_func("/gate/hanging", test_hanging);
-    g_test_add_func("/gate/stay", test_stay);
-    g_test_add_func("/gate/rested", test_rested);
-    g_test_add_func("/gate/resumed", test_resumed);
-    return g_test_run();
 }

@@ -5,6 +5,7 @@
  */
 #include <string.h>
 
+#include "cases.h"
 #include "client.h"
 #include "protocol/bytes.h"
 #include "protocol/error.h"
@@ -140,7 +141,7 @@ static void expect_connection_error(const FakeChannel *channel, int code, const 
 
 /* ---- privileged ports ---- */
 
-static void test_privileged(void)
+TEST("/limits/privileged-ports", test_privileged)
 {
     g_autoptr(World) world = world_new(&(HelixHostConfig){ .privileged_ports = TRUE });
     const guint32 good[] = { 1, 1023, 0 }; /* 0: a UNIX socket, whose peer's uid was checked */
@@ -156,7 +157,7 @@ static void test_privileged(void)
 }
 
 /* Whatever is asked first: one ERROR that says what would be right, a clean close, and nothing was looked up. */
-static void test_not_permitted(void)
+TEST("/limits/not-permitted", test_not_permitted)
 {
     g_autoptr(World) world = world_new(&(HelixHostConfig){ .privileged_ports = TRUE });
     const guint32 bad[] = { 1024, 5000, G_MAXUINT32 - 1 };
@@ -178,7 +179,7 @@ static void test_not_permitted(void)
 }
 
 /* Those that are not permitted, however many and silent, take nobody's place. */
-static void test_not_permitted_apart(void)
+TEST("/limits/not-permitted-count-apart", test_not_permitted_apart)
 {
     g_autoptr(World) world = world_new(&(HelixHostConfig){ .privileged_ports = TRUE, .max_connections = 2 });
     FakeChannel *bad[HELIX_MAX_NOT_PERMITTED], *good[2];
@@ -204,7 +205,7 @@ static void test_not_permitted_apart(void)
 /* ---- connections ---- */
 
 /* The one idle longest makes room; one with a stream, one in the middle of a message and one just come do not. */
-static void test_idle_makes_room(void)
+TEST("/limits/idle-makes-room", test_idle_makes_room)
 {
     g_autoptr(World) world = world_new(&(HelixHostConfig){ .max_connections = 4, .idle_timeout_ms = 20 });
     FakeChannel *streaming = connect_from(world, 1), *first = connect_from(world, 2), *second = connect_from(world, 3);
@@ -237,7 +238,7 @@ static void test_idle_makes_room(void)
 }
 
 /* A message that is begun and never finished ends its connection, and what it held is free again. */
-static void test_stall(void)
+TEST("/limits/unfinished-message", test_stall)
 {
     g_autoptr(World) world = world_new(&(HelixHostConfig){ .stall_timeout_ms = 50 });
     g_autoptr(GByteArray)
@@ -261,7 +262,7 @@ static void test_stall(void)
 }
 
 /* A stopped VM sends nothing, and that is not its guests' fault. */
-static void test_no_stall_while_stopped(void)
+TEST("/limits/stopped-is-no-stall", test_no_stall_while_stopped)
 {
     g_autoptr(World) world = world_new(&(HelixHostConfig){ .stall_timeout_ms = 40 });
     FakeChannel *channel = connect_from(world, 1);
@@ -288,7 +289,7 @@ static void test_no_stall_while_stopped(void)
 
 /* ---- the limits themselves ---- */
 
-static void test_ranges(void)
+TEST("/limits/ranges", test_ranges)
 {
     static const struct {
         HelixHostConfig config;
@@ -320,7 +321,7 @@ static void expect_no_encoder(const FakeChannel *channel)
 }
 
 /* Streams that end while their pictures are read leave so many look-ups and no more; a stream that is there goes on. */
-static void test_unwanted(void)
+TEST("/limits/unwanted-look-ups", test_unwanted)
 {
     g_autoptr(World) world = world_new(&(HelixHostConfig){ .max_streams = 4 });
     FakeChannel *steady = connect_from(world, 1), *late;
@@ -356,7 +357,7 @@ static void test_unwanted(void)
 }
 
 /* As many encoders as there may be: the stream over it is told, and gets one when another ends. */
-static void test_encoders(void)
+TEST("/limits/encoders", test_encoders)
 {
     g_autoptr(World) world = world_new(&(HelixHostConfig){ .max_encoders = 1 });
     FakeChannel *first = connect_from(world, 1), *second = connect_from(world, 2);
@@ -403,7 +404,7 @@ static void expect_refused(const FakeChannel *channel, const char *text)
 }
 
 /* The coded size is the guest's, whatever the size of its pictures: what encoders keep together is limited. */
-static void test_encoder_memory(void)
+TEST("/limits/encoder-memory", test_encoder_memory)
 {
     g_autoptr(World) world = world_new(&(HelixHostConfig){ .max_memory = 1 << 20 });
     FakeChannel *first = connect_from(world, 1), *second = connect_from(world, 2);
@@ -433,7 +434,7 @@ static void test_encoder_memory(void)
 /* ---- what errors leave behind ---- */
 
 /* An IDR asked for with a request that fails is the next frame's, wherever the failure was seen. */
-static void test_key_of_a_failed_request(void)
+TEST("/limits/key-of-a-failed-request", test_key_of_a_failed_request)
 {
     g_autoptr(World) world = world_new(&(HelixHostConfig){ .max_in_flight = 1 });
     FakeChannel *channel = connect_from(world, 1);
@@ -487,7 +488,7 @@ static void test_key_of_a_failed_request(void)
 }
 
 /* A guest of frozen messages hears nothing of a refused CONFIG_REQ: it would take it for its frame's answer. */
-static void test_refused_config_is_silent(void)
+TEST("/limits/refused-config-is-silent", test_refused_config_is_silent)
 {
     g_autoptr(World) world = world_new(&(HelixHostConfig){ 0 });
     FakeChannel *channel = connect_from(world, 1);
@@ -504,22 +505,4 @@ static void test_refused_config_is_silent(void)
     run_until_answer(channel);
     g_assert_cmphex(answer_type(channel), ==, HELIX_MSG_FRAME_RESPONSE);
     fake_channel_free(channel);
-}
-
-int main(int argc, char **argv)
-{
-    g_test_init(&argc, &argv, NULL);
-    g_test_add_func("/limits/privileged-ports", test_privileged);
-    g_test_add_func("/limits/not-permitted", test_not_permitted);
-    g_test_add_func("/limits/not-permitted-count-apart", test_not_permitted_apart);
-    g_test_add_func("/limits/idle-makes-room", test_idle_makes_room);
-    g_test_add_func("/limits/unfinished-message", test_stall);
-    g_test_add_func("/limits/stopped-is-no-stall", test_no_stall_while_stopped);
-    g_test_add_func("/limits/ranges", test_ranges);
-    g_test_add_func("/limits/unwanted-look-ups", test_unwanted);
-    g_test_add_func("/limits/encoders", test_encoders);
-    g_test_add_func("/limits/encoder-memory", test_encoder_memory);
-    g_test_add_func("/limits/key-of-a-failed-request", test_key_of_a_failed_request);
-    g_test_add_func("/limits/refused-config-is-silent", test_refused_config_is_silent);
-    return g_test_run();
 }

@@ -12,6 +12,7 @@
 #include <unistd.h>
 #include <glib/gstdio.h>
 
+#include "cases.h"
 #include "transport/descriptors.h"
 #include "protocol/error.h"
 #include "stream/host.h"
@@ -106,7 +107,7 @@ static char *in_shared(const Folder *f, mode_t mode)
     return g_build_filename(vm, "s", NULL);
 }
 
-static void test_open_above(Folder *f, gconstpointer data)
+TEST_WITH(Folder, folder_up, folder_down, "/listener/open-above", test_open_above)
 {
     g_autofree char *path = in_shared(f, 0777), *shared = g_build_filename(f->folder, "shared", NULL);
 
@@ -117,7 +118,7 @@ static void test_open_above(Folder *f, gconstpointer data)
     expect_taken(path);
 }
 
-static void test_open_far_above(Folder *f, gconstpointer data)
+TEST_WITH(Folder, folder_up, folder_down, "/listener/open-far-above", test_open_far_above)
 {
     g_autofree char *shared = make_folder(f->folder, "shared", 0777), *one = make_folder(shared, "one", 0700);
     g_autofree char *two = make_folder(one, "two", 0700), *path = g_build_filename(two, "s", NULL);
@@ -126,7 +127,7 @@ static void test_open_far_above(Folder *f, gconstpointer data)
 }
 
 /* In a sticky folder nobody can rename what is ours: it may be above, but not hold the socket itself. */
-static void test_sticky_above(Folder *f, gconstpointer data)
+TEST_WITH(Folder, folder_up, folder_down, "/listener/sticky-above", test_sticky_above)
 {
     g_autofree char *path = in_shared(f, 01777), *inside = g_build_filename(f->folder, "shared", "s", NULL);
 
@@ -134,7 +135,7 @@ static void test_sticky_above(Folder *f, gconstpointer data)
     expect_refused(inside, "mode 1777");
 }
 
-static void test_another_users(Folder *f, gconstpointer data)
+TEST_WITH(Folder, folder_up, folder_down, "/listener/another-users", test_another_users)
 {
     g_autofree char *path = in_shared(f, 01777), *shared = g_build_filename(f->folder, "shared", NULL);
     g_autofree char *vm = g_build_filename(shared, "vm", NULL), *deep = make_folder(vm, "deep", 0700);
@@ -165,7 +166,7 @@ static char *make_link(const char *above, const char *name, const char *target)
 }
 
 /* A symbolic link is as good as the folder it is in and all that it leads through. */
-static void test_links(Folder *f, gconstpointer data)
+TEST_WITH(Folder, folder_up, folder_down, "/listener/links", test_links)
 {
     g_autofree char *real = make_folder(f->folder, "real", 0700), *open = make_folder(f->folder, "open", 0777);
     g_autofree char *sticky = make_folder(f->folder, "sticky", 01777), *inner = make_folder(open, "inner", 0700);
@@ -200,7 +201,7 @@ static void test_links(Folder *f, gconstpointer data)
     }
 }
 
-static void test_no_folder(Folder *f, gconstpointer data)
+TEST_WITH(Folder, folder_up, folder_down, "/listener/no-folder", test_no_folder)
 {
     g_autofree char *missing = g_build_filename(f->folder, "none", "s", NULL),
                     *file = g_build_filename(f->folder, "file", NULL);
@@ -212,7 +213,7 @@ static void test_no_folder(Folder *f, gconstpointer data)
 }
 
 /* A relative path begins where the program is, and so does its check. */
-static void test_relative(Folder *f, gconstpointer data)
+TEST_WITH(Folder, folder_up, folder_down, "/listener/relative", test_relative)
 {
     g_autofree char *path = in_shared(f, 0777), *vm = g_path_get_dirname(path), *before = g_get_current_dir();
 
@@ -252,7 +253,7 @@ static void die_listening(const char *path, void (*also)(const char *path))
     g_assert_true(WIFSIGNALED(status));
 }
 
-static void test_left_behind(Folder *f, gconstpointer data)
+TEST_WITH(Folder, folder_up, folder_down, "/listener/left-behind", test_left_behind)
 {
     for (guint i = 0; i < 3; i++) {
         die_listening(f->path, NULL);
@@ -269,14 +270,14 @@ static void empty_lock(const char *path)
 }
 
 /* It died before it could note its socket, or the note did not reach the disk. */
-static void test_left_behind_early(Folder *f, gconstpointer data)
+TEST_WITH(Folder, folder_up, folder_down, "/listener/left-behind-early", test_left_behind_early)
 {
     die_listening(f->path, empty_lock);
     expect_taken(f->path);
 }
 
 /* A connection is refused by a program that is about to listen too, and on XNU by one whose backlog is full. */
-static void test_refused_is_no_proof(Folder *f, gconstpointer data)
+TEST_WITH(Folder, folder_up, folder_down, "/listener/refused-is-no-proof", test_refused_is_no_proof)
 {
     int fd = bind_at(f->path);
 
@@ -298,7 +299,7 @@ static void test_refused_is_no_proof(Folder *f, gconstpointer data)
 }
 
 /* The program that holds the lock listens: a removed socket lets no other one in. */
-static void test_lock_is_held(Folder *f, gconstpointer data)
+TEST_WITH(Folder, folder_up, folder_down, "/listener/lock-is-held", test_lock_is_held)
 {
     HelixListener *first = try_listen(f->path, NULL);
 
@@ -309,7 +310,7 @@ static void test_lock_is_held(Folder *f, gconstpointer data)
     expect_taken(f->path);
 }
 
-static void test_lock_files(Folder *f, gconstpointer data)
+TEST_WITH(Folder, folder_up, folder_down, "/listener/lock-files", test_lock_files)
 {
     g_autofree char *other = make_link(f->folder, "s.lock", "/dev/null");
     int fd;
@@ -333,7 +334,7 @@ static void test_lock_files(Folder *f, gconstpointer data)
 }
 
 /* Programs that start at once on the path of a dead one: each round one of them listens. */
-static void test_many_at_once(Folder *f, gconstpointer data)
+TEST_WITH(Folder, folder_up, folder_down, "/listener/many-at-once", test_many_at_once)
 {
     enum { PROGRAMS = 4, ROUNDS = 50 };
 
@@ -375,7 +376,7 @@ static void test_many_at_once(Folder *f, gconstpointer data)
 /* ---- open files ---- */
 
 /* What all that may listen can need together fits the limit, or is refused with both figures. */
-static void test_open_files(Folder *f, gconstpointer data)
+TEST_WITH(Folder, folder_up, folder_down, "/listener/open-files", test_open_files)
 {
     struct rlimit before, low;
     g_autoptr(GError) error = NULL;
@@ -397,26 +398,4 @@ static void test_open_files(Folder *f, gconstpointer data)
     helix_descriptors_release(100);
     g_assert_false(helix_descriptors_reserve(G_MAXUINT, NULL));
     g_assert_cmpint(setrlimit(RLIMIT_NOFILE, &before), ==, 0);
-}
-
-#define ADD(name, function) g_test_add(name, Folder, NULL, folder_up, function, folder_down)
-
-int main(int argc, char **argv)
-{
-    g_test_init(&argc, &argv, NULL);
-    ADD("/listener/open-above", test_open_above);
-    ADD("/listener/open-far-above", test_open_far_above);
-    ADD("/listener/sticky-above", test_sticky_above);
-    ADD("/listener/another-users", test_another_users);
-    ADD("/listener/links", test_links);
-    ADD("/listener/no-folder", test_no_folder);
-    ADD("/listener/relative", test_relative);
-    ADD("/listener/left-behind", test_left_behind);
-    ADD("/listener/left-behind-early", test_left_behind_early);
-    ADD("/listener/refused-is-no-proof", test_refused_is_no_proof);
-    ADD("/listener/lock-is-held", test_lock_is_held);
-    ADD("/listener/lock-files", test_lock_files);
-    ADD("/listener/many-at-once", test_many_at_once);
-    ADD("/listener/open-files", test_open_files);
-    return g_test_run();
 }

@@ -8,6 +8,7 @@
  */
 #include <stdlib.h>
 
+#include "cases.h"
 #include "random-client.h"
 #include "resources.h"
 
@@ -105,20 +106,12 @@ static void run_until_clean(gboolean all)
     resources_expect(&before);
 }
 
-static void test_one(void)
+TEST("/memory/one-refused", test_one)
 {
     run_until_clean(FALSE);
 }
 
-static void test_all_after(void)
+TEST("/memory/all-after-refused", test_all_after)
 {
     run_until_clean(TRUE);
-}
-
-int main(int argc, char **argv)
-{
-    g_test_init(&argc, &argv, NULL);
-    g_test_add_func("/memory/one-refused", test_one);
-    g_test_add_func("/memory/all-after-refused", test_all_after);
-    return g_test_run();
 }

@@ -3,6 +3,7 @@
  * test-random.c - every request is answered once: random scripts of messages, faults and encoders' behaviours against
  * the rules (random-client.h), a hundred thousand steps of them. Descriptors and threads are afterwards what they were.
  */
+#include "cases.h"
 #include "random-client.h"
 #include "resources.h"
 
@@ -63,7 +64,7 @@ static void run(guint32 seed, guint steps, HelixHostConfig *config)
                    seed, steps, world.frames, world.idrs, world.drops, world.busy, world.released);
 }
 
-static void test_traffic(void)
+TEST("/random/traffic", test_traffic)
 {
     Resources before = resources_now();
 
@@ -72,7 +73,7 @@ static void test_traffic(void)
 }
 
 /* So few of everything that requests meet the limits at every turn. */
-static void test_tight(void)
+TEST("/random/tight", test_tight)
 {
     Resources before = resources_now();
 
@@ -86,12 +87,4 @@ static void test_tight(void)
             .idle_timeout_ms = 1,
         });
     resources_expect(&before);
-}
-
-int main(int argc, char **argv)
-{
-    g_test_init(&argc, &argv, NULL);
-    g_test_add_func("/random/traffic", test_traffic);
-    g_test_add_func("/random/tight", test_tight);
-    return g_test_run();
 }

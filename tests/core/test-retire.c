@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* A host that is retired ends by itself, without waiting for its threads, whatever is on the stack. */
+#include "cases.h"
 #include "protocol/error.h"
 #include "stream/host-private.h"
 #include "rig.h"
@@ -59,7 +60,7 @@ static void open_next(Rig *rig, gpointer data)
 }
 
 /* The loop goes on, connections end, another host takes the socket and serves; the thread's end is the first host's. */
-static void test_busy(void)
+TEST("/retire/busy", test_busy)
 {
     g_autoptr(Rig) rig = rig_new(NULL);
     g_autoptr(Client) client = busy_client(rig);
@@ -82,7 +83,7 @@ static void test_busy(void)
     g_assert_cmpuint(scripted_n_closed(), ==, 1);
 }
 
-static void test_idle(void)
+TEST("/retire/idle", test_idle)
 {
     g_autoptr(Rig) rig = rig_new(NULL);
     g_autoptr(Client) client = rig_connect(rig);
@@ -113,7 +114,7 @@ static void set_resolver(Rig *rig, gpointer data)
 }
 
 /* The request is answered still, and none after it is looked up. */
-static void test_inside(void)
+TEST("/retire/inside", test_inside)
 {
     g_autoptr(Rig) rig = rig_new(NULL);
     g_autoptr(Client) client = rig_connect(rig);
@@ -149,7 +150,7 @@ static gpointer let_encoder_go(gpointer data)
 }
 
 /* Freed after all: waits, and is gone once. */
-static void test_freed(void)
+TEST("/retire/freed", test_freed)
 {
     g_autoptr(Rig) rig = rig_new(NULL);
     g_autoptr(Client) client = busy_client(rig);
@@ -164,14 +165,4 @@ static void test_freed(void)
     g_thread_join(thread);
     g_assert_cmpint(g_atomic_int_get(&gone), ==, 1);
     g_assert_cmpuint(scripted_n_closed(), ==, 1);
-}
-
-int main(int argc, char **argv)
-{
-    g_test_init(&argc, &argv, NULL);
-    g_test_add_func("/retire/busy", test_busy);
-    g_test_add_func("/retire/idle", test_idle);
-    g_test_add_func("/retire/inside", test_inside);
-    g_test_add_func("/retire/freed", test_freed);
-    return g_test_run();
 }

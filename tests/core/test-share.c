@@ -12,6 +12,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "cases.h"
 #include "encode/parallel-for.h"
 
 #define PARTS 4u
@@ -39,13 +40,13 @@ static void share_often(void)
     }
 }
 
-static void test_helped(void)
+TEST("/share/helped", test_helped)
 {
     share_often();
 }
 
 /* Helpers alone do all of it, if nobody comes to help them. */
-static void test_begun(void)
+TEST("/share/begun", test_begun)
 {
     gint done[PARTS] = { 0 };
     HelixParallelFor *shared;
@@ -90,7 +91,7 @@ static gboolean refuse_threads(void)
 }
 
 /* In a process of its own, whose helpers nobody has made yet. (GLib may make a pool without threads, or none.) */
-static void test_alone(void)
+TEST("/share/alone", test_alone)
 {
     if (g_test_subprocess()) {
         g_autoptr(GError) error = NULL;
@@ -109,13 +110,4 @@ static void test_alone(void)
     }
     g_test_trap_subprocess(NULL, 0, G_TEST_SUBPROCESS_DEFAULT);
     g_test_trap_assert_passed();
-}
-
-int main(int argc, char **argv)
-{
-    g_test_init(&argc, &argv, NULL);
-    g_test_add_func("/share/helped", test_helped);
-    g_test_add_func("/share/begun", test_begun);
-    g_test_add_func("/share/alone", test_alone);
-    return g_test_run();
 }

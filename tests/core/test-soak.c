@@ -8,6 +8,7 @@
  */
 #include <malloc.h>
 
+#include "cases.h"
 #include "random-client.h"
 #include "resources.h"
 #include "scripted.h"
@@ -56,7 +57,7 @@ static void run(RandomWorld *world, RandomClient **clients, guint64 frames)
     }
 }
 
-static void test_soak(void)
+TEST("/soak/frames", test_soak)
 {
     Resources at_first = resources_now(), warm, after;
     RandomClient *clients[N_LINES] = { NULL };
@@ -80,11 +81,4 @@ static void test_soak(void)
                    after.resident >> 10);
     resources_expect(&at_first);
     g_assert_true(!JUDGE_MEMORY || after.resident <= warm.resident + ALLOWED);
-}
-
-int main(int argc, char **argv)
-{
-    g_test_init(&argc, &argv, NULL);
-    g_test_add_func("/soak/frames", test_soak);
-    return g_test_run();
 }

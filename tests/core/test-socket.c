@@ -10,6 +10,7 @@
 #include <unistd.h>
 #include <glib/gstdio.h>
 
+#include "cases.h"
 #include "protocol/error.h"
 #include "stream/host.h"
 #include "transport/unix-socket.h"
@@ -76,7 +77,7 @@ static int connect_to(const char *path)
     return fd;
 }
 
-static void test_listener(Folder *f, gconstpointer data)
+TEST_WITH(Folder, folder_up, folder_down, "/socket/listener", test_listener)
 {
     HelixListener *listener = listen_at(f);
     struct stat st;
@@ -96,7 +97,7 @@ static void test_listener(Folder *f, gconstpointer data)
     g_assert_cmpint(access(f->path, F_OK), !=, 0);
 }
 
-static void test_refusals(Folder *f, gconstpointer data)
+TEST_WITH(Folder, folder_up, folder_down, "/socket/refusals", test_refusals)
 {
     g_autofree char *long_name = g_strnfill(200, 'x'), *long_address = NULL, *missing = NULL;
 
@@ -119,7 +120,7 @@ static void test_refusals(Folder *f, gconstpointer data)
 }
 
 /* Another program took the path over meanwhile: its socket stays. */
-static void test_removes_only_its_own(Folder *f, gconstpointer data)
+TEST_WITH(Folder, folder_up, folder_down, "/socket/removes-only-its-own", test_removes_only_its_own)
 {
     struct sockaddr_un address = { .sun_family = AF_UNIX };
     int fd = socket(AF_UNIX, SOCK_STREAM, 0);
@@ -134,7 +135,7 @@ static void test_removes_only_its_own(Folder *f, gconstpointer data)
     close(fd);
 }
 
-static void test_other_user(Folder *f, gconstpointer data)
+TEST_WITH(Folder, folder_up, folder_down, "/socket/other-user", test_other_user)
 {
     HelixListener *listener;
     char byte;
@@ -159,7 +160,7 @@ static void test_other_user(Folder *f, gconstpointer data)
     helix_listener_free(listener);
 }
 
-static void test_connect(Folder *f, gconstpointer data)
+TEST_WITH(Folder, folder_up, folder_down, "/socket/connect", test_connect)
 {
     g_autoptr(GError) error = NULL;
     HelixListener *listener = listen_at(f);
@@ -184,7 +185,7 @@ static void test_connect(Folder *f, gconstpointer data)
 }
 
 /* Without a descriptor for it a connection waits; the loop does not spin, and takes it when there is one. */
-static void test_out_of_descriptors(Folder *f, gconstpointer data)
+TEST_WITH(Folder, folder_up, folder_down, "/socket/out-of-descriptors", test_out_of_descriptors)
 {
     HelixListener *listener = listen_at(f);
     int fd = connect_to(f->path), next = dup(fd);
@@ -252,7 +253,7 @@ static void pair(int fds[2])
     g_assert_true(helix_socket_prepare(fds[1], NULL));
 }
 
-static void test_partial_input(void)
+TEST("/socket/partial-input", test_partial_input)
 {
     Sink sink = { .input = g_byte_array_new(), .take = 3 };
     HelixChannel *channel;
@@ -278,7 +279,7 @@ static void test_partial_input(void)
     g_byte_array_unref(sink.input);
 }
 
-static void test_half_close(void)
+TEST("/socket/half-close", test_half_close)
 {
     Sink sink = { .input = g_byte_array_new(), .take = 100 };
     HelixChannel *channel;
@@ -303,7 +304,7 @@ static void test_half_close(void)
     g_byte_array_unref(sink.input);
 }
 
-static void test_write_to_nobody(void)
+TEST("/socket/write-to-nobody", test_write_to_nobody)
 {
     Sink sink = { .input = g_byte_array_new(), .take = 100 };
     HelixChannel *channel;
@@ -320,7 +321,7 @@ static void test_write_to_nobody(void)
     g_byte_array_unref(sink.input);
 }
 
-static void test_full(void)
+TEST("/socket/full", test_full)
 {
     Sink sink = { .input = g_byte_array_new(), .take = 100 };
     static guint8 block[65536];
@@ -367,7 +368,7 @@ static void splice_up(Spliced *s)
 }
 
 /* Both ways at once, far more than the sockets hold, with a reader that is slower than the writer. */
-static void test_splice(void)
+TEST("/splice/both-ways", test_splice)
 {
     enum { TOTAL = 8 * 1024 * 1024 };
     g_autofree guint8 *data = g_malloc(TOTAL), *back[2] = { g_malloc(TOTAL), g_malloc(TOTAL) };
@@ -398,7 +399,7 @@ static void test_splice(void)
     settle();
 }
 
-static void test_splice_half_close(void)
+TEST("/splice/half-close", test_splice_half_close)
 {
     char text[8];
     Spliced s;
@@ -420,7 +421,7 @@ static void test_splice_half_close(void)
 }
 
 /* One side reads no more: the other one's writes fail, and the other direction goes on. */
-static void test_splice_reads_no_more(void)
+TEST("/splice/reads-no-more", test_splice_reads_no_more)
 {
     char text[8];
     Spliced s;
@@ -442,7 +443,7 @@ static void test_splice_reads_no_more(void)
 }
 
 /* One side goes with bytes under way: they arrive, and then the end. */
-static void test_splice_one_goes(void)
+TEST("/splice/one-goes", test_splice_one_goes)
 {
     char text[8];
     Spliced s;
@@ -455,26 +456,4 @@ static void test_splice_one_goes(void)
     g_assert_cmpint(recv(s.fds[1], text, sizeof text, 0), ==, 0);
     close(s.fds[1]);
     settle();
-}
-
-#define ADD(name, function) g_test_add(name, Folder, NULL, folder_up, function, folder_down)
-
-int main(int argc, char **argv)
-{
-    g_test_init(&argc, &argv, NULL);
-    ADD("/socket/listener", test_listener);
-    ADD("/socket/refusals", test_refusals);
-    ADD("/socket/removes-only-its-own", test_removes_only_its_own);
-    ADD("/socket/other-user", test_other_user);
-    ADD("/socket/connect", test_connect);
-    ADD("/socket/out-of-descriptors", test_out_of_descriptors);
-    g_test_add_func("/socket/partial-input", test_partial_input);
-    g_test_add_func("/socket/half-close", test_half_close);
-    g_test_add_func("/socket/write-to-nobody", test_write_to_nobody);
-    g_test_add_func("/socket/full", test_full);
-    g_test_add_func("/splice/both-ways", test_splice);
-    g_test_add_func("/splice/half-close", test_splice_half_close);
-    g_test_add_func("/splice/reads-no-more", test_splice_reads_no_more);
-    g_test_add_func("/splice/one-goes", test_splice_one_goes);
-    return g_test_run();
 }

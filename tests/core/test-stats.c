@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Histograms against sorted values, and the text of the statistics. */
 #include <string.h>
+#include "cases.h"
 #include "stream/stats.h"
 #include "loop/loop-time.h"
 
-static void test_empty(void)
+TEST("/stats/empty", test_empty)
 {
     g_autofree HelixHistogram *histogram = g_new0(HelixHistogram, 1);
 
@@ -12,7 +13,7 @@ static void test_empty(void)
     g_assert_cmpuint(helix_histogram_quantile(histogram, 990), ==, 0);
 }
 
-static void test_exact_and_extreme(void)
+TEST("/stats/exact-and-extreme", test_exact_and_extreme)
 {
     g_autofree HelixHistogram *histogram = g_new0(HelixHistogram, 1);
 
@@ -34,7 +35,7 @@ static int compare(gconstpointer a, gconstpointer b)
 }
 
 /* Within 3.2 % above the sorted values' own quantiles, and never below. */
-static void test_against_sorting(void)
+TEST("/stats/against-sorting", test_against_sorting)
 {
     enum { N = 5000 };
     g_autofree HelixHistogram *histogram = g_new0(HelixHistogram, 1);
@@ -53,7 +54,7 @@ static void test_against_sorting(void)
     }
 }
 
-static void test_text(void)
+TEST("/stats/text", test_text)
 {
     g_autofree HelixStats *stats = g_new0(HelixStats, 1);
     const HelixStreamInfo stream = {
@@ -89,7 +90,7 @@ static void test_text(void)
 
 /* The stages are what the documentation says, for the trace as for the statistics, and what a frame did not come to
  * takes no time. */
-static void test_stages(void)
+TEST("/stats/stages", test_stages)
 {
     const HelixFrameRecord whole = {
         .received_ns = 1000000,
@@ -117,7 +118,7 @@ static void test_stages(void)
 }
 
 /* Sleeping is blocked time, work is CPU time, what is paused is neither, and a turn without a scope is none. */
-static void test_turns(void)
+TEST("/stats/turns", test_turns)
 {
     g_autoptr(GString) json = g_string_new(NULL);
     guint64 turns, blocked, cpu;
@@ -153,16 +154,4 @@ static void test_turns(void)
     g_assert_cmpuint(cpu, <, 15000);
     g_assert_cmpuint(blocked, >=, 10000);
     g_assert_cmpuint(cpu + blocked, >=, 15000);
-}
-
-int main(int argc, char **argv)
-{
-    g_test_init(&argc, &argv, NULL);
-    g_test_add_func("/stats/empty", test_empty);
-    g_test_add_func("/stats/exact-and-extreme", test_exact_and_extreme);
-    g_test_add_func("/stats/against-sorting", test_against_sorting);
-    g_test_add_func("/stats/text", test_text);
-    g_test_add_func("/stats/stages", test_stages);
-    g_test_add_func("/stats/turns", test_turns);
-    return g_test_run();
 }

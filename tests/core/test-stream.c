@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* One stream's rules: order, limits in flight, drops, keyframes, failures, pause, reset, and its end. */
+#include "cases.h"
 #include "rig.h"
 
 #define FRAME HELIX_MSG_FRAME_REQUEST
@@ -12,7 +13,7 @@ static void send_frames(Client *client, guint16 session, guint first, guint n)
 }
 
 /* Errors found at once wait for the frames before them; other streams do not. */
-static void test_order(void)
+TEST("/stream/order", test_order)
 {
     g_autoptr(Rig) rig = rig_new(NULL);
     g_autoptr(Client) client = rig_connect(rig);
@@ -38,7 +39,7 @@ static void test_order(void)
 }
 
 /* Look-ups that answer later keep the order too, and only one is under way at a time. */
-static void test_late_look_up(void)
+TEST("/stream/late-look-up", test_late_look_up)
 {
     g_autoptr(Rig) rig = rig_new(NULL);
     g_autoptr(Client) client = rig_connect(rig);
@@ -54,7 +55,7 @@ static void test_late_look_up(void)
 }
 
 /* One picture in the encoder and one resolved behind it; the rest is not touched. */
-static void test_two_pictures_at_most(void)
+TEST("/stream/two-pictures-at-most", test_two_pictures_at_most)
 {
     g_autoptr(Rig) rig = rig_new(NULL);
     g_autoptr(Client) client = rig_connect(rig);
@@ -71,7 +72,7 @@ static void test_two_pictures_at_most(void)
     g_assert_cmpint(g_atomic_int_get((gint *)&rig->capture.resolved), ==, 4);
 }
 
-static void test_busy(void)
+TEST("/stream/busy", test_busy)
 {
     static const guint8 pixels[64 * 48 * 4];
     g_autoptr(Rig) rig = rig_new(&(RigOptions){ .max_in_flight = 2 });
@@ -108,7 +109,7 @@ static void test_busy(void)
     message_free(expect_frame(client, 0, 10));
 }
 
-static void test_ping_during_encode(void)
+TEST("/stream/ping-during-encode", test_ping_during_encode)
 {
     g_autoptr(Rig) rig = rig_new(NULL);
     g_autoptr(Client) client = rig_connect(rig);
@@ -124,7 +125,7 @@ static void test_ping_during_encode(void)
 }
 
 /* A dropped frame with a newer one behind it is answered so; the IDR that was due moves on to the next. */
-static void test_keyframe_survives_drop(void)
+TEST("/stream/keyframe-survives-drop", test_keyframe_survives_drop)
 {
     g_autoptr(Rig) rig = rig_new(NULL);
     g_autoptr(Client) client = rig_connect(rig);
@@ -148,7 +149,7 @@ static void test_keyframe_survives_drop(void)
 }
 
 /* KEYFRAME_REQ while a frame is in the encoder is for the next one, dropped or not. */
-static void test_keyframe_request_survives_drop(void)
+TEST("/stream/keyframe-request-survives-drop", test_keyframe_request_survives_drop)
 {
     g_autoptr(Rig) rig = rig_new(NULL);
     g_autoptr(Client) client = rig_connect(rig);
@@ -173,7 +174,7 @@ static void test_keyframe_request_survives_drop(void)
 }
 
 /* The last picture before silence arrives: dropped, it is encoded once more, still as the IDR it was to be. */
-static void test_last_frame_is_retried(void)
+TEST("/stream/last-frame-is-retried", test_last_frame_is_retried)
 {
     g_autoptr(Rig) rig = rig_new(NULL);
     g_autoptr(Client) client = rig_connect(rig);
@@ -194,7 +195,7 @@ static void test_last_frame_is_retried(void)
     g_assert_cmpuint(scripted_n_calls(), ==, 5);
 }
 
-static void test_encoder_failure(void)
+TEST("/stream/encoder-failure", test_encoder_failure)
 {
     g_autoptr(Rig) rig = rig_new(NULL);
     g_autoptr(Client) client = rig_connect(rig);
@@ -213,7 +214,7 @@ static void test_encoder_failure(void)
 }
 
 /* What no message can carry is an error, and as the guest misses that picture the next one is an IDR. */
-static void test_oversized_unit(void)
+TEST("/stream/oversized-unit", test_oversized_unit)
 {
     g_autoptr(Rig) rig = rig_new(NULL);
     g_autoptr(Client) client = rig_connect(rig);
@@ -229,7 +230,7 @@ static void test_oversized_unit(void)
 }
 
 /* Sizes H.264 has not: the frame's error before anything is looked up, and the next one is coded. */
-static void test_uncodable_size(void)
+TEST("/stream/uncodable-size", test_uncodable_size)
 {
     g_autoptr(Rig) rig = rig_new(NULL);
     g_autoptr(Client) client = rig_connect(rig);
@@ -245,7 +246,7 @@ static void test_uncodable_size(void)
     g_assert_cmpint(g_atomic_int_get((gint *)&rig->capture.resolved), ==, 2);
 }
 
-static void test_no_encoder(void)
+TEST("/stream/no-encoder", test_no_encoder)
 {
     g_autoptr(Rig) rig = rig_new(NULL);
     g_autoptr(Client) client = rig_connect(rig);
@@ -261,7 +262,7 @@ static void test_no_encoder(void)
 }
 
 /* 0 follows the frames: another size starts a new SPS and IDR; odd ones are coded as the even one above. */
-static void test_size_change(void)
+TEST("/stream/size-change", test_size_change)
 {
     g_autoptr(Rig) rig = rig_new(NULL);
     g_autoptr(Client) client = rig_connect(rig);
@@ -287,7 +288,7 @@ static void test_size_change(void)
 }
 
 /* A size that was asked for stays, whatever the frames'. */
-static void test_fixed_size(void)
+TEST("/stream/fixed-size", test_fixed_size)
 {
     g_autoptr(Rig) rig = rig_new(NULL);
     g_autoptr(Client) client = rig_connect(rig);
@@ -334,7 +335,7 @@ static void expect_unchanged(Rig *rig, Client *client, const Message *before, gi
 }
 
 /* A CONFIG_REQ that is refused changes nothing, refused by the message's checks, the worker or the encoder. */
-static void test_refused_config(void)
+TEST("/stream/refused-config", test_refused_config)
 {
     g_autoptr(Rig) rig = rig_new(&(RigOptions){ .max_memory = 16 << 20 });
     g_autoptr(Client) client = rig_connect(rig);
@@ -369,7 +370,7 @@ static void test_refused_config(void)
 
 /* Where two encoders do not fit beside each other the old one goes first; refused, the stream is back with the next
  * frame. */
-static void test_refused_config_tight(void)
+TEST("/stream/refused-config-tight", test_refused_config_tight)
 {
     g_autoptr(Rig) rig = rig_new(&(RigOptions){ .max_memory = 16 << 20 });
     g_autoptr(Client) client = rig_connect(rig);
@@ -393,7 +394,7 @@ static void test_refused_config_tight(void)
 
 /* What a GPU's copy is scaled to is known once the encoder has granted it: look-ups behind a change of size wait for
  * that. */
-static void test_look_up_behind_config(void)
+TEST("/stream/look-up-behind-config", test_look_up_behind_config)
 {
     g_autoptr(Rig) rig = rig_new(NULL);
     g_autoptr(Client) client = rig_connect(rig);
@@ -437,7 +438,7 @@ static void test_look_up_behind_config(void)
 }
 
 /* A dropped frame is encoded once more before a change that was sent behind it, as it is answered before. */
-static void test_retry_before_config(void)
+TEST("/stream/retry-before-config", test_retry_before_config)
 {
     g_autoptr(Rig) rig = rig_new(NULL);
     g_autoptr(Client) client = rig_connect(rig);
@@ -463,7 +464,7 @@ static void test_retry_before_config(void)
 
 /* A frame came behind the change, so the one before it was not the last, and then that frame fails: it is too late for
  * the first. */
-static void test_no_retry_behind_config(void)
+TEST("/stream/no-retry-behind-config", test_no_retry_behind_config)
 {
     g_autoptr(Rig) rig = rig_new(NULL);
     g_autoptr(Client) client = rig_connect(rig);
@@ -488,7 +489,7 @@ static void test_no_retry_behind_config(void)
 }
 
 /* No look-up begins while the VM is stopped; what is in the encoder is answered. */
-static void test_pause(void)
+TEST("/stream/pause", test_pause)
 {
     g_autoptr(Rig) rig = rig_new(NULL);
     g_autoptr(Client) client = rig_connect(rig);
@@ -509,7 +510,7 @@ static void test_pause(void)
 }
 
 /* Frames not yet resolved are answered, the one in the encoder is finished, and the last picture is forgotten. */
-static void test_reset(void)
+TEST("/stream/reset", test_reset)
 {
     g_autoptr(Rig) rig = rig_new(NULL);
     g_autoptr(Client) client = rig_connect(rig);
@@ -535,7 +536,7 @@ static void test_reset(void)
 }
 
 /* A guest that goes while its encoder hangs holds nobody up; the thread ends when the encoder comes back. */
-static void test_close_while_encoder_hangs(void)
+TEST("/stream/close-while-encoder-hangs", test_close_while_encoder_hangs)
 {
     g_autoptr(Rig) rig = rig_new(NULL);
     g_autoptr(Client) other = rig_connect(rig);
@@ -555,7 +556,7 @@ static void test_close_while_encoder_hangs(void)
 }
 
 /* Encoders that hang count after their streams too, so that a guest cannot collect threads. */
-static void test_hung_encoders_are_limited(void)
+TEST("/stream/hung-encoders-are-limited", test_hung_encoders_are_limited)
 {
     g_autoptr(Rig) rig = rig_new(&(RigOptions){ .max_streams = 2 });
     g_autoptr(Client) last = NULL;
@@ -587,7 +588,7 @@ static void test_hung_encoders_are_limited(void)
     }
 }
 
-static void test_log(void)
+TEST("/stream/log", test_log)
 {
     g_autoptr(Rig) rig = rig_new(NULL);
     Client *client = rig_connect(rig);
@@ -601,34 +602,4 @@ static void test_log(void)
     client_free(client);
     g_assert_true(rig_wait_stat(rig, "connections.now", 0));
     g_assert_true(rig_log_has(rig, "stream 1.6 ended: 3 frames"));
-}
-
-int main(int argc, char **argv)
-{
-    g_test_init(&argc, &argv, NULL);
-    g_test_add_func("/stream/order", test_order);
-    g_test_add_func("/stream/late-look-up", test_late_look_up);
-    g_test_add_func("/stream/two-pictures-at-most", test_two_pictures_at_most);
-    g_test_add_func("/stream/busy", test_busy);
-    g_test_add_func("/stream/ping-during-encode", test_ping_during_encode);
-    g_test_add_func("/stream/keyframe-survives-drop", test_keyframe_survives_drop);
-    g_test_add_func("/stream/keyframe-request-survives-drop", test_keyframe_request_survives_drop);
-    g_test_add_func("/stream/last-frame-is-retried", test_last_frame_is_retried);
-    g_test_add_func("/stream/encoder-failure", test_encoder_failure);
-    g_test_add_func("/stream/oversized-unit", test_oversized_unit);
-    g_test_add_func("/stream/uncodable-size", test_uncodable_size);
-    g_test_add_func("/stream/no-encoder", test_no_encoder);
-    g_test_add_func("/stream/size-change", test_size_change);
-    g_test_add_func("/stream/fixed-size", test_fixed_size);
-    g_test_add_func("/stream/refused-config", test_refused_config);
-    g_test_add_func("/stream/refused-config-tight", test_refused_config_tight);
-    g_test_add_func("/stream/look-up-behind-config", test_look_up_behind_config);
-    g_test_add_func("/stream/retry-before-config", test_retry_before_config);
-    g_test_add_func("/stream/no-retry-behind-config", test_no_retry_behind_config);
-    g_test_add_func("/stream/pause", test_pause);
-    g_test_add_func("/stream/reset", test_reset);
-    g_test_add_func("/stream/close-while-encoder-hangs", test_close_while_encoder_hangs);
-    g_test_add_func("/stream/hung-encoders-are-limited", test_hung_encoders_are_limited);
-    g_test_add_func("/stream/log", test_log);
-    return g_test_run();
 }

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Picture layouts as hostile guests would choose them, and the pool's reuse and ceiling. */
 #include <string.h>
+#include "cases.h"
 #include "protocol/error.h"
 #include "frame/surface.h"
 
-static void test_sizes(void)
+TEST("/surface/sizes", test_sizes)
 {
     guint32 min;
 
@@ -20,7 +21,7 @@ static void test_sizes(void)
     g_assert_cmpuint(helix_picture_size(HELIX_FORMAT_AR24, 4, 0, 64, NULL), ==, 0);
 }
 
-static void test_overflow(void)
+TEST("/surface/overflow", test_overflow)
 {
     guint32 min = 1;
 
@@ -32,7 +33,7 @@ static void test_overflow(void)
     g_assert_cmpuint(helix_picture_size(HELIX_FORMAT_NV12, 2, G_MAXUINT32, G_MAXUINT32, NULL), <=, G_MAXSSIZE);
 }
 
-static void test_pool_reuses(void)
+TEST("/surface/pool/reuses", test_pool_reuses)
 {
     HelixSurfacePool *pool = helix_surface_pool_new(2);
     HelixSurface *a = helix_surface_pool_take(pool, HELIX_FORMAT_XR24, 33, 7, NULL);
@@ -53,7 +54,7 @@ static void test_pool_reuses(void)
     helix_surface_unref(a);
 }
 
-static void test_pool_planes(void)
+TEST("/surface/pool/planes", test_pool_planes)
 {
     HelixSurfacePool *pool = helix_surface_pool_new(0);
     g_autoptr(HelixSurface) a = helix_surface_pool_take(pool, HELIX_FORMAT_NV12, 65, 5, NULL);
@@ -66,7 +67,7 @@ static void test_pool_planes(void)
     helix_surface_pool_unref(pool);
 }
 
-static void test_pool_refuses(void)
+TEST("/surface/pool/refuses", test_pool_refuses)
 {
     HelixSurfacePool *pool = helix_surface_pool_new(2);
     g_autoptr(GError) error = NULL;
@@ -93,15 +94,4 @@ static void test_pool_refuses(void)
     helix_surface_unref(a);
     helix_surface_unref(b);
     helix_surface_pool_unref(pool);
-}
-
-int main(int argc, char **argv)
-{
-    g_test_init(&argc, &argv, NULL);
-    g_test_add_func("/surface/sizes", test_sizes);
-    g_test_add_func("/surface/overflow", test_overflow);
-    g_test_add_func("/surface/pool/reuses", test_pool_reuses);
-    g_test_add_func("/surface/pool/planes", test_pool_planes);
-    g_test_add_func("/surface/pool/refuses", test_pool_refuses);
-    return g_test_run();
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cases.h"
 #include "encode/parallel-for.h"
 #include "loop/threads.h"
 #include "encode/encode-thread.h"
@@ -40,7 +41,7 @@ static Kind kind_of_new(void)
 }
 
 /* A thread made in between is one, and the caller is none after it. */
-static void test_made(void)
+TEST("/threads/made", test_made)
 {
     HelixThreadsBefore before;
     Kind made, own;
@@ -76,7 +77,7 @@ static gpointer make_idly(gpointer kinds)
 }
 
 /* Another policy was chosen by who runs the program. */
-static void test_chosen(void)
+TEST("/threads/chosen", test_chosen)
 {
     Kind kinds[2];
 
@@ -168,12 +169,12 @@ static void check_all(const HelixEncoderClass *klass)
     helix_surface_pool_unref(pool);
 }
 
-static void test_null(void)
+TEST("/threads/null", test_null)
 {
     check_all(&helix_encoder_null);
 }
 
-static void test_x264(void)
+TEST("/threads/x264", test_x264)
 {
     const HelixEncoderClass *klass = helix_encoder_find("x264", FALSE, NULL);
 
@@ -200,9 +201,6 @@ int main(int argc, char **argv)
         printf("1..0 # SKIP the policy of threads is not free to choose here\n");
         return 0;
     }
-    g_test_add_func("/threads/made", test_made);
-    g_test_add_func("/threads/chosen", test_chosen);
-    g_test_add_func("/threads/null", test_null);
-    g_test_add_func("/threads/x264", test_x264);
+    test_cases_add();
     return g_test_run();
 }

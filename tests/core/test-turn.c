@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "cases.h"
 #include "client.h"
 #include "protocol/bytes.h"
 #include "protocol/error.h"
@@ -200,7 +201,7 @@ static void count(HelixTask *task)
 }
 
 /* In order, each once a turn, one at least when the turn is over before they come, and none that was removed. */
-static void test_queue(void)
+TEST("/turn/queue", test_queue)
 {
     HelixDeferredQueue *later = helix_deferred_ref(NULL);
     g_autoptr(GArray) order = g_array_new(FALSE, FALSE, sizeof(guint));
@@ -234,7 +235,7 @@ static void test_queue(void)
 }
 
 /* There is progress all the same. */
-static void test_no_time_at_all(void)
+TEST("/turn/no-time-at-all", test_no_time_at_all)
 {
     g_autoptr(GArray) answers = answers_new();
     World world;
@@ -260,7 +261,7 @@ static void test_no_time_at_all(void)
 /* ---- input ---- */
 
 /* PINGs, and requests that are wrong in themselves or when they are looked up, in one read. */
-static void test_input(void)
+TEST("/turn/input", test_input)
 {
     g_autoptr(GArray) answers = answers_new();
     World world;
@@ -339,7 +340,7 @@ static void peer_send_frames(Peer *peer, guint n)
 
 /* Three flood the host in one read each; a connection that asks for little is answered meanwhile, wherever it is in the
  * loop. */
-static void test_sockets_take_turns(void)
+TEST("/turn/sockets-take-turns", test_sockets_take_turns)
 {
     Peer peers[5];
     World world;
@@ -378,7 +379,7 @@ static void test_sockets_take_turns(void)
 }
 
 /* Little of each, but of many. */
-static void test_many_sockets(void)
+TEST("/turn/many-sockets", test_many_sockets)
 {
     enum { N = 200 };
     Peer peers[N];
@@ -433,7 +434,7 @@ static void expect_filled(const GArray *answers, guint n)
     }
 }
 
-static void test_answers(void)
+TEST("/turn/answers", test_answers)
 {
     g_autoptr(GArray) answers = answers_new();
     World world;
@@ -451,7 +452,7 @@ static void test_answers(void)
 }
 
 /* Answers that nobody took yet, and then they are all taken. */
-static void test_outbox(void)
+TEST("/turn/outbox", test_outbox)
 {
     g_autoptr(GArray) answers = answers_new();
     World world;
@@ -481,7 +482,7 @@ static void test_outbox(void)
 }
 
 /* PONGs that waited for the first CONFIG_RESP; one whose PING comes meanwhile is behind them. */
-static void test_held_pongs(void)
+TEST("/turn/held-pongs", test_held_pongs)
 {
     g_autoptr(GArray) answers = answers_new();
     guint8 config[HELIX_CONFIG_SIZE] = { 0 };
@@ -518,7 +519,7 @@ static void test_held_pongs(void)
 }
 
 /* The VM runs again, and many streams have requests whose look-ups fail. */
-static void test_run_again(void)
+TEST("/turn/run-again", test_run_again)
 {
     enum { STREAMS = 10, EACH = 50 };
     g_autoptr(GArray) answers = answers_new();
@@ -545,7 +546,7 @@ static void test_run_again(void)
 /* ---- a reset of the GPU ---- */
 
 /* A look-up is under way, good requests wait behind it, and behind those what was refused. */
-static void test_reset(void)
+TEST("/turn/reset", test_reset)
 {
     g_autoptr(GArray) answers = answers_new();
     World world;
@@ -581,7 +582,7 @@ static void test_reset(void)
 
 /* From the reset on, before the loop has come to tell of it: neither a look-up nor the last picture is the new GPU's.
  */
-static void test_lost_gpu(void)
+TEST("/turn/lost-gpu", test_lost_gpu)
 {
     g_autoptr(GArray) answers = answers_new();
     g_autoptr(GByteArray) repeat = client_frame_bytes(&(FrameRequest){ .flags = HELIX_REQUEST_REPEAT, .pts = 9 });
@@ -635,7 +636,7 @@ static void test_lost_gpu(void)
 /* ---- the end of connections ---- */
 
 /* A guest goes whose answers, which may be large, have not left: they are freed bit by bit. */
-static void test_remains(void)
+TEST("/turn/remains", test_remains)
 {
     World world;
     FakeChannel *channel;
@@ -666,7 +667,7 @@ static void test_remains(void)
 }
 
 /* Many have begun a message and do not go on. */
-static void test_stalls(void)
+TEST("/turn/stalls", test_stalls)
 {
     enum { N = 100 };
     FakeChannel *lines[N];
@@ -697,23 +698,4 @@ static void test_stalls(void)
         fake_channel_free(lines[i]);
     }
     world_end(&world);
-}
-
-int main(int argc, char **argv)
-{
-    g_test_init(&argc, &argv, NULL);
-    g_test_add_func("/turn/queue", test_queue);
-    g_test_add_func("/turn/no-time-at-all", test_no_time_at_all);
-    g_test_add_func("/turn/input", test_input);
-    g_test_add_func("/turn/sockets-take-turns", test_sockets_take_turns);
-    g_test_add_func("/turn/many-sockets", test_many_sockets);
-    g_test_add_func("/turn/answers", test_answers);
-    g_test_add_func("/turn/outbox", test_outbox);
-    g_test_add_func("/turn/held-pongs", test_held_pongs);
-    g_test_add_func("/turn/run-again", test_run_again);
-    g_test_add_func("/turn/reset", test_reset);
-    g_test_add_func("/turn/lost-gpu", test_lost_gpu);
-    g_test_add_func("/turn/remains", test_remains);
-    g_test_add_func("/turn/stalls", test_stalls);
-    return g_test_run();
 }

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Parsing and layout by themselves: what merges with what, where each pixel goes, whatever the pieces it comes in. */
 #include <string.h>
+#include "cases.h"
 #include "protocol/error.h"
 #include "protocol/pixel-upload.h"
 #include "protocol/wire.h"
 
-static void test_merge(void)
+TEST("/wire/merge", test_merge)
 {
     HelixEncoderConfig before = {
         .width = 640,
@@ -67,7 +68,7 @@ static void test_merge(void)
 }
 
 /* Which sizes a CONFIG_REQ may have. */
-static void test_config_sizes(void)
+TEST("/wire/config-sizes", test_config_sizes)
 {
     HelixHeader header = { .type = HELIX_MSG_CONFIG_REQ };
 
@@ -81,7 +82,7 @@ static void test_config_sizes(void)
 }
 
 /* The 12 bytes behind the longer form, there and back. */
-static void test_vui(void)
+TEST("/wire/vui", test_vui)
 {
     static const guint8 bytes[12] = { 0x40, 1, 11, 0, 9, 14, 10, 1, 3 };
     guint8 payload[HELIX_CONFIG_VUI_SIZE] = { 0 };
@@ -144,7 +145,7 @@ static void check_pixels(guint32 fourcc, guint32 width, guint32 height, guint32 
     helix_surface_pool_unref(pool);
 }
 
-static void test_pixels(void)
+TEST("/wire/pixels", test_pixels)
 {
     static const gsize pieces[] = { 1, 2, 3, 7, 64, 65, 1000, 1000000 };
 
@@ -157,7 +158,7 @@ static void test_pixels(void)
     }
 }
 
-static void test_pixels_refused(void)
+TEST("/wire/pixels-refused", test_pixels_refused)
 {
     const HelixPicture picture = { .width = 8, .height = 2, .fourcc = HELIX_FORMAT_XR24, .stride = 32 };
     HelixSurfacePool *pool = helix_surface_pool_new(0);
@@ -172,7 +173,7 @@ static void test_pixels_refused(void)
 }
 
 /* An error's text is cut, never its end: the last byte stays a NUL. */
-static void test_long_error(void)
+TEST("/wire/long-error", test_long_error)
 {
     g_autofree char *text = g_strnfill(1000, 'e');
     g_autoptr(GError) error = g_error_new_literal(HELIX_ERROR, HELIX_CODE_ENCODE, text);
@@ -182,16 +183,4 @@ static void test_long_error(void)
     g_assert_cmpuint(message->data[message->len - 1], ==, 0);
     g_assert_cmpuint(strlen((const char *)message->data + HELIX_WIRE_HEADER_SIZE + 4), ==,
                      HELIX_ERROR_MESSAGE_SIZE - 1);
-}
-
-int main(int argc, char **argv)
-{
-    g_test_init(&argc, &argv, NULL);
-    g_test_add_func("/wire/merge", test_merge);
-    g_test_add_func("/wire/config-sizes", test_config_sizes);
-    g_test_add_func("/wire/vui", test_vui);
-    g_test_add_func("/wire/pixels", test_pixels);
-    g_test_add_func("/wire/pixels-refused", test_pixels_refused);
-    g_test_add_func("/wire/long-error", test_long_error);
-    return g_test_run();
 }

@@ -7,6 +7,7 @@
  */
 #include <string.h>
 
+#include "cases.h"
 #include "encode/encode-thread.h"
 #include "resources.h"
 #include "scripted.h"
@@ -89,7 +90,7 @@ static void run(gboolean one_hangs)
     helix_surface_pool_unref(pool);
 }
 
-static void test_ends(void)
+TEST("/worker/ends", test_ends)
 {
     Resources before = resources_now();
 
@@ -98,7 +99,7 @@ static void test_ends(void)
 }
 
 /* One that hangs in its encoder keeps none of the others. */
-static void test_hangs(void)
+TEST("/worker/hangs", test_hangs)
 {
     Resources before = resources_now();
 
@@ -107,7 +108,7 @@ static void test_hangs(void)
 }
 
 /* A crew that is freed with its workers at work waits for all of them, by itself. */
-static void test_freed(void)
+TEST("/worker/freed", test_freed)
 {
     Resources before = resources_now();
     HelixEncodePool *crew = helix_encode_pool_new(NULL);
@@ -120,13 +121,4 @@ static void test_freed(void)
     crew = helix_encode_pool_new(NULL); /* without a worker at all */
     helix_encode_pool_free(crew);
     resources_expect(&before);
-}
-
-int main(int argc, char **argv)
-{
-    g_test_init(&argc, &argv, NULL);
-    g_test_add_func("/worker/ends", test_ends);
-    g_test_add_func("/worker/hangs", test_hangs);
-    g_test_add_func("/worker/freed", test_freed);
-    return g_test_run();
 }

@@ -2,10 +2,11 @@
 /* test-config.c - which encoders there are, and configurations completed or refused. */
 #include <string.h>
 
+#include "cases.h"
 #include "encode/encoder.h"
 #include "protocol/error.h"
 
-static void test_find(void)
+TEST("/config/find", test_find)
 {
     g_autoptr(GError) error = NULL, none = NULL;
     const HelixEncoderClass *best = helix_encoder_find(NULL, FALSE, &none);
@@ -34,7 +35,7 @@ static void test_find(void)
 }
 
 /* Without software: what needs the CPU is refused by name, and "auto" says why there is nothing left. */
-static void test_find_hardware(void)
+TEST("/config/find/hardware", test_find_hardware)
 {
     const HelixEncoderClass *best;
     GError *error = NULL;
@@ -70,7 +71,7 @@ static HelixEncoderConfig complete(HelixEncoderConfig config)
     return config;
 }
 
-static void test_automatic(void)
+TEST("/config/automatic", test_automatic)
 {
     HelixEncoderConfig asked = { .width = 1919, .height = 1079, .realtime = 7, .aud = 9 };
     HelixEncoderConfig slower = { .width = 1920, .height = 1080, .fps_num = 30, .fps_den = 1 };
@@ -98,7 +99,7 @@ static void test_automatic(void)
                      ==, 3000000);
 }
 
-static void test_frame_rates(void)
+TEST("/config/frame-rates", test_frame_rates)
 {
     static const guint32 rates[][4] = {
         { 60000, 1001, 60000, 1001 },
@@ -122,7 +123,7 @@ static void test_frame_rates(void)
     }
 }
 
-static void test_refused(void)
+TEST("/config/refused", test_refused)
 {
     static const struct {
         HelixEncoderConfig config;
@@ -163,7 +164,7 @@ static void test_refused(void)
     }
 }
 
-static void test_level(void)
+TEST("/config/level", test_level)
 {
     HelixEncoderConfig config = complete((HelixEncoderConfig){ .width = 320, .height = 240 });
 
@@ -178,16 +179,4 @@ static void test_level(void)
     g_assert_cmpuint(helix_encoder_level(&config), ==, 21);
     config = complete((HelixEncoderConfig){ .width = 1920, .height = 1080, .level = 30 });
     g_assert_cmpuint(helix_encoder_level(&config), ==, 42);
-}
-
-int main(int argc, char **argv)
-{
-    g_test_init(&argc, &argv, NULL);
-    g_test_add_func("/config/find", test_find);
-    g_test_add_func("/config/find/hardware", test_find_hardware);
-    g_test_add_func("/config/automatic", test_automatic);
-    g_test_add_func("/config/frame-rates", test_frame_rates);
-    g_test_add_func("/config/refused", test_refused);
-    g_test_add_func("/config/level", test_level);
-    return g_test_run();
 }

@@ -2,6 +2,7 @@
 /* test-convert.c - the CPU conversion against BT.709 in double arithmetic. */
 #include <string.h>
 
+#include "cases.h"
 #include "common.h"
 #include "encode/convert.h"
 #include "encode/convert-rgb.h"
@@ -63,7 +64,7 @@ static void check_same_size(guint32 fourcc, guint width, guint height, guint str
     }
 }
 
-static void test_same_size(void)
+TEST("/convert/same-size", test_same_size)
 {
     static const guint sizes[][2] = { { 64, 48 },   { 65, 49 },   { 66, 49 },  { 65, 50 },
                                       { 322, 242 }, { 641, 361 }, { 8192, 3 }, { 1, 8192 } };
@@ -80,7 +81,7 @@ static void test_same_size(void)
     }
 }
 
-static void test_small(void)
+TEST("/convert/small", test_small)
 {
     for (guint width = 1; width <= 20; width++) {
         for (guint height = 1; height <= 20; height++) {
@@ -92,7 +93,7 @@ static void test_small(void)
 
 /* The vector code by itself, at every width around its pieces: exact to a level, and nothing written outside of the
  * picture. */
-static void test_vectors(void)
+TEST("/convert/vectors", test_vectors)
 {
     if (!helix_convert_rgb_available()) {
         g_test_skip("this processor has no AVX2");
@@ -150,7 +151,7 @@ static void measure_block(Distance *far, const guint8 *pixels, gsize stride, con
 
 /* Any pixels, or neighbours that differ a little, near the ends of the range too, where roundings add up: as far as the
  * header says. */
-static void test_exactness(void)
+TEST("/convert/exactness", test_exactness)
 {
     enum { WIDTH = 512, TIMES = 1500 };
     static guint8 pixels[2 * WIDTH * 4], luma[2 * WIDTH], chroma[WIDTH];
@@ -186,7 +187,7 @@ static void test_exactness(void)
 }
 
 /* The primaries, their pairs, black, white and greys, by the formula and by the codes everyone knows. */
-static void test_flat(void)
+TEST("/convert/flat", test_flat)
 {
     static const struct {
         guint colour;
@@ -215,7 +216,7 @@ static void test_flat(void)
 }
 
 /* Scaled down by two in each direction: the mean of each 2 x 2, so chroma of 4 x 4. */
-static void test_halved(void)
+TEST("/convert/halved", test_halved)
 {
     g_autoptr(HelixSurface) surface = surface_paint(HELIX_FORMAT_XR24, 256, 128, 0, 0, paint_figure, 1);
     g_autoptr(Yuv) full = yuv_reference(paint_figure, 256, 128, 1);
@@ -231,7 +232,7 @@ static void test_halved(void)
     }
 }
 
-static void test_scaled(void)
+TEST("/convert/scaled", test_scaled)
 {
     static const guint sizes[][4] = { { 640, 480, 320, 240 }, { 321, 241, 640, 480 }, { 1000, 300, 512, 512 },
                                       { 37, 91, 128, 64 },    { 320, 240, 322, 242 }, { 320, 240, 318, 240 },
@@ -254,7 +255,7 @@ static void test_scaled(void)
 }
 
 /* A 1 x 1 picture and the largest factors: a picture or an error, never a crash. */
-static void test_extremes(void)
+TEST("/convert/extremes", test_extremes)
 {
     static const guint sizes[][4] = {
         { 1, 1, 640, 480 }, { 2, 1, 8192, 2 }, { 8192, 2, 2, 2 }, { 2, 8192, 2, 2 }, { 8191, 3, 640, 2 }
@@ -278,7 +279,7 @@ static void test_extremes(void)
 }
 
 /* One converter through pictures of changing size and format. */
-static void test_reuse(void)
+TEST("/convert/reuse", test_reuse)
 {
     g_autoptr(GError) error = NULL;
     HelixConverter *converter = helix_converter_new(320, 240);
@@ -347,7 +348,7 @@ static void spoil_size(HelixSurface *surface)
 }
 
 /* What the converter is handed is checked against the memory it lies in, without overflow. */
-static void test_bad_surfaces(void)
+TEST("/convert/bad-surfaces", test_bad_surfaces)
 {
     static const Spoil spoils[] = { spoil_kind,   spoil_data,       spoil_format, spoil_width,
                                     spoil_height, spoil_huge,       spoil_stride, spoil_big_stride,
@@ -364,20 +365,4 @@ static void test_bad_surfaces(void)
         g_assert_error(error, HELIX_ERROR, HELIX_CODE_GEOMETRY);
         helix_converter_free(converter);
     }
-}
-
-int main(int argc, char **argv)
-{
-    g_test_init(&argc, &argv, NULL);
-    g_test_add_func("/convert/same-size", test_same_size);
-    g_test_add_func("/convert/small", test_small);
-    g_test_add_func("/convert/vectors", test_vectors);
-    g_test_add_func("/convert/exactness", test_exactness);
-    g_test_add_func("/convert/flat", test_flat);
-    g_test_add_func("/convert/halved", test_halved);
-    g_test_add_func("/convert/scaled", test_scaled);
-    g_test_add_func("/convert/extremes", test_extremes);
-    g_test_add_func("/convert/reuse", test_reuse);
-    g_test_add_func("/convert/bad-surfaces", test_bad_surfaces);
-    return g_test_run();
 }

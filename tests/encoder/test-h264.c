@@ -2,6 +2,7 @@
 /* test-h264.c - NAL units, SPS and levels. */
 #include <string.h>
 
+#include "cases.h"
 #include "h264/h264.h"
 
 static void assert_nal(const guint8 *stream, gsize size, gsize *position, guint type, guint ref_idc, gsize offset,
@@ -16,7 +17,7 @@ static void assert_nal(const guint8 *stream, gsize size, gsize *position, guint 
     g_assert_cmpuint(nal.size, ==, length);
 }
 
-static void test_walk(void)
+TEST("/h264/walk", test_walk)
 {
     static const guint8 stream[] = {
         0xaa, 0,    0, 0,    1,    0x67, 0x11, 0x22,    /* junk, then an SPS behind four bytes */
@@ -42,7 +43,7 @@ static void test_walk(void)
     }
 }
 
-static void test_emulation_prevention(void)
+TEST("/h264/emulation-prevention", test_emulation_prevention)
 {
     static const guint8 rbsp[] = { 0, 0, 0, 0, 0, 1, 0, 0, 2, 0, 0, 3, 0, 0, 4, 9 };
     static const guint8 expected[] = { 0, 0, 0, 1, 0x65, 0, 0, 3, 0, 0, 3, 0, 1, 0, 0, 3, 2, 0, 0, 3, 3, 0, 0, 4, 9 };
@@ -53,7 +54,7 @@ static void test_emulation_prevention(void)
 }
 
 /* Table 9-2 and 9-3's first rows, and the largest code. */
-static void test_golomb(void)
+TEST("/h264/golomb", test_golomb)
 {
     g_autoptr(GByteArray) bytes = g_byte_array_new();
     HelixBitWriter writer = { .bytes = bytes };
@@ -101,7 +102,7 @@ static const HelixSps sample = {
     .max_dec_frame_buffering = 1,
 };
 
-static void test_sps_round_trip(void)
+TEST("/h264/sps-round-trip", test_sps_round_trip)
 {
     static const guint8 profiles[] = { 66, 77, 100 };
 
@@ -143,7 +144,7 @@ static void test_sps_round_trip(void)
 }
 
 /* Whatever is cut short is refused, damage never crashes. Each is a copy, so that a sanitizer sees where it ends. */
-static void test_sps_hostile(void)
+TEST("/h264/sps-hostile", test_sps_hostile)
 {
     g_autoptr(GByteArray) out = g_byte_array_new();
     guint accepted = 0;
@@ -171,7 +172,7 @@ static void test_sps_hostile(void)
     g_assert_cmpuint(accepted, <, 20000);
 }
 
-static void test_levels(void)
+TEST("/h264/levels", test_levels)
 {
     g_assert_cmpuint(helix_h264_level(176, 144, 15, 1, 64000, 66, 0), ==, 10);
     g_assert_cmpuint(helix_h264_level(176, 144, 15, 1, 64001, 66, 0), ==, 11);
@@ -190,16 +191,4 @@ static void test_levels(void)
     g_assert_true(helix_h264_level_known(31));
     g_assert_false(helix_h264_level_known(33));
     g_assert_false(helix_h264_level_known(9));
-}
-
-int main(int argc, char **argv)
-{
-    g_test_init(&argc, &argv, NULL);
-    g_test_add_func("/h264/walk", test_walk);
-    g_test_add_func("/h264/emulation-prevention", test_emulation_prevention);
-    g_test_add_func("/h264/golomb", test_golomb);
-    g_test_add_func("/h264/sps-round-trip", test_sps_round_trip);
-    g_test_add_func("/h264/sps-hostile", test_sps_hostile);
-    g_test_add_func("/h264/levels", test_levels);
-    return g_test_run();
 }

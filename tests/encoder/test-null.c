@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* test-null.c - what the null encoder writes is H.264: libavcodec decodes it without complaint. */
+#include "cases.h"
 #include "common.h"
 #include "h264/h264.h"
 
@@ -74,7 +75,7 @@ static void check_stream(guint width, guint height, guint profile, guint aud, gu
     encoder->klass->close(encoder);
 }
 
-static void test_decodes(void)
+TEST("/null/decodes", test_decodes)
 {
     check_stream(16, 16, 100, 0, 0);
     check_stream(2, 2, 66, 0, 0);
@@ -83,7 +84,7 @@ static void test_decodes(void)
     check_stream(1920, 1080, 100, 0, 0);
 }
 
-static void test_syntax(void)
+TEST("/null/syntax", test_syntax)
 {
     HelixEncoderConfig config = config_for(1278, 718);
     HelixEncoder *encoder = null_open(&config);
@@ -110,7 +111,7 @@ static void test_syntax(void)
 }
 
 /* Neighbouring IDR pictures differ in idr_pic_id (7.4.3), or a decoder may take them for one. */
-static void test_neighbouring_idrs(void)
+TEST("/null/neighbouring-idrs", test_neighbouring_idrs)
 {
     HelixEncoderConfig config = config_for(64, 64);
     HelixEncoder *encoder = null_open(&config);
@@ -127,7 +128,7 @@ static void test_neighbouring_idrs(void)
 
 /* Every picture is a reference, so frame_num counts each one up, modulo 16 (7.4.3). libavcodec does not insist on it.
  */
-static void test_frame_num(void)
+TEST("/null/frame-num", test_frame_num)
 {
     HelixEncoderConfig config = config_for(64, 64);
     HelixEncoder *encoder = null_open(&config);
@@ -151,7 +152,7 @@ static void test_frame_num(void)
     encoder->klass->close(encoder);
 }
 
-static void test_reconfigure(void)
+TEST("/null/reconfigure", test_reconfigure)
 {
     HelixEncoderConfig config = config_for(640, 480), wanted;
     HelixEncoder *encoder = null_open(&config);
@@ -165,15 +166,4 @@ static void test_reconfigure(void)
     g_assert_false(encoder->klass->reconfigure(encoder, &wanted, &error));
     g_assert_no_error(error);
     encoder->klass->close(encoder);
-}
-
-int main(int argc, char **argv)
-{
-    g_test_init(&argc, &argv, NULL);
-    g_test_add_func("/null/decodes", test_decodes);
-    g_test_add_func("/null/syntax", test_syntax);
-    g_test_add_func("/null/neighbouring-idrs", test_neighbouring_idrs);
-    g_test_add_func("/null/frame-num", test_frame_num);
-    g_test_add_func("/null/reconfigure", test_reconfigure);
-    return g_test_run();
 }

@@ -3,6 +3,7 @@
  * stream. */
 #include <string.h>
 
+#include "cases.h"
 #include "common.h"
 #include "x264.h"
 
@@ -16,7 +17,7 @@ static const HelixVui cases[] = {
     { .sar_width = 1000, .sar_height = 999, .primaries = 2, .transfer = 2, .matrix = 2, .full_range = 1 },
 };
 
-static void test_complete(void)
+TEST("/vui/complete", test_complete)
 {
     HelixEncoderConfig config = { .width = WIDTH, .height = HEIGHT };
 
@@ -30,7 +31,7 @@ static void test_complete(void)
     }
 }
 
-static void test_refused(void)
+TEST("/vui/refused", test_refused)
 {
     static const struct {
         HelixVui vui;
@@ -133,12 +134,12 @@ static void check_encoder(const HelixEncoderClass *klass, gboolean pictures)
     }
 }
 
-static void test_null(void)
+TEST("/vui/null", test_null)
 {
     check_encoder(&helix_encoder_null, FALSE);
 }
 
-static void test_x264(void)
+TEST("/vui/x264", test_x264)
 {
     HelixEncoderConfig config = config_for(WIDTH, HEIGHT);
     g_autoptr(GBytes) unit = NULL;
@@ -156,14 +157,4 @@ static void test_x264(void)
     unit = encode_painted(encoder, WIDTH, HEIGHT, paint_figure, 0, FALSE);
     check_sps(unit, &config.vui);
     encoder->klass->close(encoder);
-}
-
-int main(int argc, char **argv)
-{
-    g_test_init(&argc, &argv, NULL);
-    g_test_add_func("/vui/complete", test_complete);
-    g_test_add_func("/vui/refused", test_refused);
-    g_test_add_func("/vui/null", test_null);
-    g_test_add_func("/vui/x264", test_x264);
-    return g_test_run();
 }

@@ -2,6 +2,7 @@
 /* test-x264-rate.c - bit rates and quantisers of the x264 encoder, and what can change while it runs. */
 #include <string.h>
 
+#include "cases.h"
 #include "common.h"
 #include "x264.h"
 
@@ -22,7 +23,7 @@ static guint64 encode_many(HelixEncoder *encoder, guint first, guint n, guint *n
 }
 
 /* A constant bit rate is kept, changes while the stream runs, without a new SPS, and bounds every picture. */
-static void test_constant_rate(void)
+TEST("/x264/constant-rate", test_constant_rate)
 {
     HelixEncoderConfig config = config_for(640, 360), wanted;
     HelixEncoder *encoder;
@@ -79,7 +80,7 @@ static guint64 encode_timed(HelixEncoder *encoder, guint first, guint n, guint f
  * A desktop draws now 60, now 10 pictures a second: the bit rate is for those there are, and is kept when there are
  * more again. (And the guest's times may wrap.)
  */
-static void test_few_pictures(void)
+TEST("/x264/few-pictures", test_few_pictures)
 {
     HelixEncoderConfig config = config_for(640, 360);
     guint64 now = G_MAXINT64 - 1000000000ull, few, many;
@@ -126,7 +127,7 @@ static gsize largest_noise(HelixEncoderConfig config, guint n, guint frames, gsi
 
 /* However far apart they are, a picture's share of the rate is one that the buffer holds: 250 ms, or two frames' if
  * that is more. */
-static void test_few_pictures_fit_the_buffer(void)
+TEST("/x264/few-pictures-fit-the-buffer", test_few_pictures_fit_the_buffer)
 {
     static const guint rates[][2] = { { 60, 1 }, { 47, 1 }, { 30, 1 }, { 24000, 1001 }, { 10, 1 }, { 3, 1 }, { 1, 2 } };
 
@@ -147,7 +148,7 @@ static void test_few_pictures_fit_the_buffer(void)
 
 /* x264 counts the bits of a frame and of the buffer in an int: what is more than that is what the int holds, not
  * nothing. */
-static void test_huge_share(void)
+TEST("/x264/huge-share", test_huge_share)
 {
     static const guint rates[][2] = { { 20000000, 12 }, { 199000000, 1 }, { 199000000, 12 }, { 215000000, 1 },
                                       { 300000000, 1 }, { 430000000, 3 }, { 1000000000, 1 }, { 1000000000, 12 } };
@@ -169,7 +170,7 @@ static void test_huge_share(void)
     }
 }
 
-static void test_variable_rate(void)
+TEST("/x264/variable-rate", test_variable_rate)
 {
     HelixEncoderConfig config = config_for(640, 360), wanted;
     HelixEncoder *encoder;
@@ -194,7 +195,7 @@ static void test_variable_rate(void)
 }
 
 /* The smaller the quantiser, the better and larger; no bit rate holds it. */
-static void test_constant_quality(void)
+TEST("/x264/constant-quality", test_constant_quality)
 {
     static const guint8 qps[] = { 1, 18, 30, 51 };
     double better = 1000;
@@ -224,7 +225,7 @@ static void test_constant_quality(void)
 }
 
 /* A floor under the quantiser keeps a generous rate from being used up. */
-static void test_qp_range(void)
+TEST("/x264/qp-range", test_qp_range)
 {
     gsize sizes[2] = { 0, 0 };
 
@@ -244,7 +245,7 @@ static void test_qp_range(void)
 }
 
 /* What x264 cannot change under way is refused without an error, and the encoder goes on as before. */
-static void test_reopen_needed(void)
+TEST("/x264/reopen-needed", test_reopen_needed)
 {
     HelixEncoderConfig config = config_for(640, 360);
     HelixEncoder *encoder = x264_open(&config);
@@ -299,13 +300,6 @@ int main(int argc, char **argv)
     if (!helix_encoder_x264.available(FALSE, NULL)) {
         return 77; /* this libavcodec has no libx264 */
     }
-    g_test_add_func("/x264/constant-rate", test_constant_rate);
-    g_test_add_func("/x264/few-pictures", test_few_pictures);
-    g_test_add_func("/x264/few-pictures-fit-the-buffer", test_few_pictures_fit_the_buffer);
-    g_test_add_func("/x264/huge-share", test_huge_share);
-    g_test_add_func("/x264/variable-rate", test_variable_rate);
-    g_test_add_func("/x264/constant-quality", test_constant_quality);
-    g_test_add_func("/x264/qp-range", test_qp_range);
-    g_test_add_func("/x264/reopen-needed", test_reopen_needed);
+    test_cases_add();
     return g_test_run();
 }

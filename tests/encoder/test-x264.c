@@ -2,6 +2,7 @@
 /* test-x264.c - pictures through the x264 encoder and back, and the syntax of what it writes. */
 #include <string.h>
 
+#include "cases.h"
 #include "common.h"
 #include "x264.h"
 
@@ -49,7 +50,7 @@ static void check_picture(guint32 fourcc, guint width, guint height, guint strid
     encoder->klass->close(encoder);
 }
 
-static void test_pictures(void)
+TEST("/x264/pictures", test_pictures)
 {
     static const guint32 formats[] = { HELIX_FORMAT_AR24, HELIX_FORMAT_XR24, HELIX_FORMAT_AB24, HELIX_FORMAT_XB24,
                                        HELIX_FORMAT_NV12 };
@@ -62,7 +63,7 @@ static void test_pictures(void)
     check_picture(HELIX_FORMAT_XR24, 1920, 1080, 0);
 }
 
-static void test_flat(void)
+TEST("/x264/flat", test_flat)
 {
     static const guint colours[] = { 0x000000, 0xffffff, 0xff0000, 0x00ff00, 0x0000ff, 0x336699, 0xc0ffee };
     HelixEncoderConfig config = config_for(320, 240);
@@ -82,7 +83,7 @@ static void test_flat(void)
 }
 
 /* A picture of another size is scaled to the coded one, also when the size changes under way. */
-static void test_scaled(void)
+TEST("/x264/scaled", test_scaled)
 {
     HelixEncoderConfig config = config_for(640, 360);
     HelixEncoder *encoder = x264_open(&config);
@@ -111,7 +112,7 @@ static guint read_number(const Yuv *yuv)
 }
 
 /* Access unit N gives picture N: the decoder needs no later one. Threads and slices as they come. */
-static void test_no_delay(void)
+TEST("/x264/no-delay", test_no_delay)
 {
     static const guint8 profiles[] = { 66, 77, 100 };
 
@@ -134,7 +135,7 @@ static void test_no_delay(void)
 }
 
 /* What is not copied on the way in is not kept either: the surface is free when encode() returns. */
-static void test_lets_go(void)
+TEST("/x264/lets-go", test_lets_go)
 {
     HelixEncoderConfig config = config_for(320, 240);
     HelixEncoder *encoder = x264_open(&config);
@@ -158,7 +159,7 @@ static void test_lets_go(void)
 /* ---- syntax ---- */
 
 /* IDRs come when asked, at once, with their parameter sets, and at no other time, whatever the picture does. */
-static void test_idr(void)
+TEST("/x264/idr", test_idr)
 {
     HelixEncoderConfig config = config_for(640, 360);
     HelixEncoder *encoder;
@@ -184,7 +185,7 @@ static void test_idr(void)
     encoder->klass->close(encoder);
 }
 
-static void test_key_int_max(void)
+TEST("/x264/key-int-max", test_key_int_max)
 {
     static const guint intervals[] = { 1, 2, 7 };
 
@@ -247,7 +248,7 @@ static void check_sps(guint width, guint height, guint profile, guint level, gui
     encoder->klass->close(encoder);
 }
 
-static void test_sps(void)
+TEST("/x264/sps", test_sps)
 {
     check_sps(640, 480, 66, 0, 1, 60, 1);
     check_sps(640, 480, 77, 0, 1, 30000, 1001);
@@ -258,7 +259,7 @@ static void test_sps(void)
     check_sps(1920, 1080, 100, 30, 1, 60, 1);
 }
 
-static void test_aud_and_slices(void)
+TEST("/x264/aud-and-slices", test_aud_and_slices)
 {
     HelixEncoderConfig config = config_for(1280, 720);
     HelixEncoder *encoder;
@@ -307,7 +308,7 @@ static void test_aud_and_slices(void)
 
 /* ---- sizes and failures ---- */
 
-static void test_sizes(void)
+TEST("/x264/sizes", test_sizes)
 {
     static const guint sizes[][2] = { { 1, 1 },   { 2, 2 },    { 16, 16 },    { 17, 33 },
                                       { 2, 720 }, { 1280, 2 }, { 3840, 2160 } };
@@ -329,7 +330,7 @@ static void test_sizes(void)
 }
 
 /* Sizes that never went through helix_encoder_config_complete() do not open, and say for what. */
-static void test_open_fails(void)
+TEST("/x264/open-fails", test_open_fails)
 {
     static const guint sizes[][2] = { { 641, 360 }, { 640, 361 }, { 40000, 40 } };
 
@@ -353,7 +354,7 @@ static void test_open_fails(void)
 }
 
 /* A surface that cannot be read is an error of that picture. */
-static void test_bad_surface(void)
+TEST("/x264/bad-surface", test_bad_surface)
 {
     HelixEncoderConfig config = config_for(64, 64);
     HelixEncoder *encoder = x264_open(&config);
@@ -374,17 +375,6 @@ int main(int argc, char **argv)
     if (!helix_encoder_x264.available(FALSE, NULL)) {
         return 77; /* this libavcodec has no libx264 */
     }
-    g_test_add_func("/x264/pictures", test_pictures);
-    g_test_add_func("/x264/flat", test_flat);
-    g_test_add_func("/x264/scaled", test_scaled);
-    g_test_add_func("/x264/no-delay", test_no_delay);
-    g_test_add_func("/x264/lets-go", test_lets_go);
-    g_test_add_func("/x264/idr", test_idr);
-    g_test_add_func("/x264/key-int-max", test_key_int_max);
-    g_test_add_func("/x264/sps", test_sps);
-    g_test_add_func("/x264/aud-and-slices", test_aud_and_slices);
-    g_test_add_func("/x264/sizes", test_sizes);
-    g_test_add_func("/x264/open-fails", test_open_fails);
-    g_test_add_func("/x264/bad-surface", test_bad_surface);
+    test_cases_add();
     return g_test_run();
 }

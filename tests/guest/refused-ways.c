@@ -6,6 +6,7 @@
  */
 #include <unistd.h>
 #include <gst/allocators/gstdmabuf.h>
+#include "cases.h"
 #include "../element/fixture.h"
 #include "buffer.h"
 #include "foreign.h"
@@ -82,28 +83,28 @@ static void check_refused(guint refused, gint32 code)
     tear_down(&f);
 }
 
-static void test_none(void)
+TEST("/none", test_none)
 {
     check_refused(0, 0);
 }
 
-static void test_one(void)
+TEST("/one", test_one)
 {
     check_refused(1, HELIX_CODE_NOT_FOUND);
 }
 
-static void test_two(void)
+TEST("/two", test_two)
 {
     check_refused(2, HELIX_CODE_NOT_READABLE);
 }
 
-static void test_all(void)
+TEST("/all", test_all)
 {
     check_refused(3, HELIX_CODE_GEOMETRY);
 }
 
 /* A host of the first days knows textures only. */
-static void test_frozen_only(void)
+TEST("/frozen-only", test_frozen_only)
 {
     Script script = SCRIPT_DEFAULT;
     ScriptFrame frame;
@@ -122,7 +123,7 @@ static void test_frozen_only(void)
 }
 
 /* NV12 has no texture: such a host gets pixels. */
-static void test_frozen_nv12(void)
+TEST("/frozen-nv12", test_frozen_nv12)
 {
     Script script = SCRIPT_DEFAULT;
     Fixture f;
@@ -138,7 +139,7 @@ static void test_frozen_nv12(void)
 }
 
 /* A host that dies with a picture on trial, or while it is stopped, ends it like any other. */
-static void test_dying(void)
+TEST("/dying", test_dying)
 {
     Script script = SCRIPT_DEFAULT;
     Fixture f;
@@ -150,7 +151,7 @@ static void test_dying(void)
     tear_down(&f);
 }
 
-static void test_stopped(void)
+TEST("/stopped", test_stopped)
 {
     Script script = SCRIPT_DEFAULT;
     GThread *push;
@@ -166,7 +167,7 @@ static void test_stopped(void)
 }
 
 /* A live source's picture on trial does not wait for ever for a host that does not answer, nor does EOS behind it. */
-static void test_silent_live(void)
+TEST("/silent-live", test_silent_live)
 {
     Script script = SCRIPT_DEFAULT;
     gint64 before = g_get_monotonic_time();
@@ -201,7 +202,7 @@ static GstBuffer *dmabuf_picture(Fixture *f, Gpu *gpu, Buffer *buffer)
  * A way is proven by the access unit of the picture on trial alone: not by one that comes meanwhile of a picture before
  * it, here a DMA-BUF. The trial itself is dropped, so the next picture is one too, and may be refused.
  */
-static void test_other_unit(void)
+TEST("/other-unit", test_other_unit)
 {
     Script script = SCRIPT_DEFAULT;
     GThread *push;
@@ -249,7 +250,7 @@ static gboolean both_there(GstBufferPool *pool)
 
 /* With reconnect=true a picture is kept for the host that comes back, but no buffer of a pool of two: when the host has
  * read it, both are there. */
-static void test_two_buffers(void)
+TEST("/two-buffers", test_two_buffers)
 {
     Script script = SCRIPT_DEFAULT;
     GstBufferPool *pool = gst_buffer_pool_new();
@@ -300,7 +301,7 @@ static void test_two_buffers(void)
 }
 
 /* A picture that somebody never finishes is not waited for for ever, and those after it come out. */
-static void test_unfinished(void)
+TEST("/unfinished", test_unfinished)
 {
     Script script = SCRIPT_DEFAULT;
     g_autoptr(GstAllocator) allocator = gst_dmabuf_allocator_new();
@@ -350,7 +351,7 @@ static void push_and_pull(Fixture *f)
 }
 
 /* What one host refuses, the one that comes after it may read. */
-static void test_next_takes(void)
+TEST("/next-takes", test_next_takes)
 {
     Script script = SCRIPT_DEFAULT;
     Fixture f;
@@ -372,7 +373,7 @@ static void test_next_takes(void)
 }
 
 /* The other way round: a refusal by the next host is no error of the stream's either. */
-static void test_next_refuses(void)
+TEST("/next-refuses", test_next_refuses)
 {
     Script script = SCRIPT_DEFAULT;
     Fixture f;
@@ -412,7 +413,7 @@ static void check_pixels_next(Fixture *f, guint refused)
 
 /* A live source's picture goes before a host has agreed that takes long, and may be refused then: its pixels come out.
  */
-static void test_late_refused(void)
+TEST("/late-refused", test_late_refused)
 {
     Script script = SCRIPT_DEFAULT;
     Fixture f;
@@ -428,7 +429,7 @@ static void test_late_refused(void)
 }
 
 /* The same where the host turns out to be one of the first days, which does not know what the picture was made for. */
-static void test_late_frozen(void)
+TEST("/late-frozen", test_late_frozen)
 {
     Script script = SCRIPT_DEFAULT;
     GstBuffer *out;
@@ -447,7 +448,7 @@ static void test_late_frozen(void)
 }
 
 /* The same for the picture that a host which came back is given, as the screen stands still. */
-static void test_still_refused(void)
+TEST("/still-refused", test_still_refused)
 {
     Script script = SCRIPT_DEFAULT;
     Fixture f;
@@ -467,22 +468,6 @@ int main(int argc, char **argv)
 {
     gst_init(&argc, &argv);
     g_test_init(&argc, &argv, NULL);
-    g_test_add_func("/none", test_none);
-    g_test_add_func("/one", test_one);
-    g_test_add_func("/two", test_two);
-    g_test_add_func("/all", test_all);
-    g_test_add_func("/frozen-only", test_frozen_only);
-    g_test_add_func("/frozen-nv12", test_frozen_nv12);
-    g_test_add_func("/dying", test_dying);
-    g_test_add_func("/stopped", test_stopped);
-    g_test_add_func("/silent-live", test_silent_live);
-    g_test_add_func("/other-unit", test_other_unit);
-    g_test_add_func("/two-buffers", test_two_buffers);
-    g_test_add_func("/unfinished", test_unfinished);
-    g_test_add_func("/next-takes", test_next_takes);
-    g_test_add_func("/next-refuses", test_next_refuses);
-    g_test_add_func("/late-refused", test_late_refused);
-    g_test_add_func("/late-frozen", test_late_frozen);
-    g_test_add_func("/still-refused", test_still_refused);
+    test_cases_add();
     return g_test_run();
 }

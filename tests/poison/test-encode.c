@@ -5,6 +5,7 @@
  */
 #include <string.h>
 
+#include "cases.h"
 #include "encode/pre-convert.h"
 #include "encode/convert.h"
 #include "encode/encoder.h"
@@ -229,23 +230,23 @@ static void each_film(const Case *c)
     compare("film", run_film, &film);
 }
 
-static void test_wire(void)
+TEST("/poison/wire", test_wire)
 {
     for_each_case(each_wire);
 }
 
-static void test_converted(void)
+TEST("/poison/converted", test_converted)
 {
     for_each_case(each_converted);
 }
 
-static void test_ahead(void)
+TEST("/poison/ahead", test_ahead)
 {
     compare("ahead", run_ahead, &(Case){ HELIX_FORMAT_XR24, 642, 362, 642, 362, 1, TRUE });
     compare("ahead", run_ahead, &(Case){ HELIX_FORMAT_AB24, 1030, 578, 1030, 578, 1, TRUE });
 }
 
-static void test_films(void)
+TEST("/poison/films", test_films)
 {
     for_each_case(each_film);
 }
@@ -254,9 +255,6 @@ int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/poison/itself", poison_test_itself);
-    g_test_add_func("/poison/wire", test_wire);
-    g_test_add_func("/poison/converted", test_converted);
-    g_test_add_func("/poison/ahead", test_ahead);
-    g_test_add_func("/poison/films", test_films);
+    test_cases_add();
     return g_test_run();
 }

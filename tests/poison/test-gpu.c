@@ -6,6 +6,7 @@
  */
 #include <string.h>
 
+#include "cases.h"
 #include "encode/videotoolbox/encoder-videotoolbox.h"
 #include "gpu-rig.h"
 #include "poison.h"
@@ -60,7 +61,7 @@ static void run_copy(PoisonSeen *seen, gconstpointer data)
     double_cv.fill = 0;
 }
 
-static void test_copy(void)
+TEST("/poison/copy", test_copy)
 {
     for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
         poison_compare("copied by the GPU", run_copy, &cases[i]);
@@ -130,7 +131,7 @@ static void run_nv12(PoisonSeen *seen, gconstpointer data)
     run_memory(seen, HELIX_FORMAT_NV12, data);
 }
 
-static void test_memory(void)
+TEST("/poison/memory", test_memory)
 {
     for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
         poison_compare("RGB in host memory", run_rgb, &cases[i]);
@@ -143,7 +144,6 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     gpu_start_renderer();
     g_test_add_func("/poison/itself", poison_test_itself);
-    g_test_add_func("/poison/copy", test_copy);
-    g_test_add_func("/poison/memory", test_memory);
+    test_cases_add();
     return g_test_run();
 }

@@ -4,6 +4,7 @@
  * pages, blobs, the 2D device's image, in odd sizes and parts. No byte that nobody wrote reaches an encoder, and a
  * resource that virglrenderer or GL does not read is error -3, whatever they say of it.
  */
+#include "cases.h"
 #include "qemu/osdep.h"
 
 #include <virglrenderer.h>
@@ -152,7 +153,7 @@ static void run_texture(PoisonSeen *seen, gconstpointer data)
     virgl_world_destroy(&gpu, &entry);
 }
 
-static void test_textures(void)
+TEST("/poison/textures", test_textures)
 {
     for (guint i = 0; i < G_N_ELEMENTS(textures); i++) {
         poison_compare(textures[i].what, run_texture, &textures[i]);
@@ -179,7 +180,7 @@ static void count_answer(void *data, bool good)
 }
 
 /* Many textures are read before the main loop looks: no turn of it takes more answers than its budget has time for. */
-static void test_answers(void)
+TEST("/poison/answers", test_answers)
 {
     static const VirglWanted wanted = { TEXTURE_2D, BGRA, 16, 2 };
     static guint8 to[N_ORDERS][16 * 2 * 4];
@@ -256,7 +257,7 @@ static void run_unreadable(PoisonSeen *seen, gconstpointer data)
     virgl_world_destroy(&gpu, &entry);
 }
 
-static void test_unreadable(void)
+TEST("/poison/unreadable", test_unreadable)
 {
     struct virtio_gpu_simple_resource other;
 
@@ -297,7 +298,7 @@ static void run_wrong(PoisonSeen *seen, gconstpointer data)
     virgl_world_destroy(&gpu, &entry);
 }
 
-static void test_wrong(void)
+TEST("/poison/wrong", test_wrong)
 {
     poison_compare("readings that go wrong", run_wrong, NULL);
 }
@@ -382,7 +383,7 @@ static void run_pages(PoisonSeen *seen, gconstpointer data)
     gpu.gl = true;
 }
 
-static void test_pages(void)
+TEST("/poison/pages", test_pages)
 {
     for (guint i = 0; i < G_N_ELEMENTS(pages); i++) {
         poison_compare(pages[i].what, run_pages, &pages[i]);
@@ -409,7 +410,7 @@ static void run_image(PoisonSeen *seen, gconstpointer data)
     gpu.gl = true;
 }
 
-static void test_image(void)
+TEST("/poison/image", test_image)
 {
     poison_compare("the 2D device's image", run_image, NULL);
 }
@@ -427,12 +428,7 @@ int main(int argc, char **argv)
     pool = helix_surface_pool_new(2);
     the_thread = helix_texture_thread;
     g_test_add_func("/poison/itself", poison_test_itself);
-    g_test_add_func("/poison/textures", test_textures);
-    g_test_add_func("/poison/answers", test_answers);
-    g_test_add_func("/poison/unreadable", test_unreadable);
-    g_test_add_func("/poison/wrong", test_wrong);
-    g_test_add_func("/poison/pages", test_pages);
-    g_test_add_func("/poison/image", test_image);
+    test_cases_add();
     status = g_test_run();
     helix_resource_pause();
     helix_surface_pool_unref(pool);

@@ -11,6 +11,11 @@
 
 #include "streams.h"
 
+__attribute__((constructor)) static void only_errors(void)
+{
+    av_log_set_level(AV_LOG_ERROR);
+}
+
 static guint8 shade(guint x, guint y, guint index, guint plane)
 {
     return (guint8)(x * (3 + plane) + y * (5 - plane) + index * 11 + plane * 60 + (x / 16 + y / 16 * 3) * 8);

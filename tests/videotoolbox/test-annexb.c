@@ -2,6 +2,7 @@
 /* test-annexb.c - real streams with lengths for start codes, in pieces of any size, made byte streams again. */
 #include <string.h>
 
+#include "cases.h"
 #include "h264/annexb.h"
 #include "protocol/error.h"
 #include "streams.h"
@@ -61,7 +62,7 @@ static void assert_same_nals(GBytes *a, GBytes *b)
     }
 }
 
-static void test_avcc(void)
+TEST("/avcc", test_avcc)
 {
     g_autoptr(GPtrArray) big = stream_x264("profile=high,x264-params=slices=3", AV_PIX_FMT_YUV420P, 320, 240, 4);
     g_autoptr(GPtrArray)
@@ -86,7 +87,7 @@ static void test_avcc(void)
     g_rand_free(rand);
 }
 
-static void test_avcc_refused(void)
+TEST("/avcc/refused", test_avcc_refused)
 {
     static const guint8 cut_length[] = { 0, 0, 0 }, cut_nal[] = { 0, 0, 0, 3, 0x65, 1 }, empty[] = { 0, 0, 0, 0 };
     static const guint8 two[] = { 0, 0, 0, 0, 0, 0, 0, 2, 0x65, 1 }, huge[] = { 255, 255, 255, 255, 0x65 };
@@ -129,13 +130,4 @@ static void test_avcc_refused(void)
     g_assert_no_error(error);
     g_assert_cmpmem(g_bytes_get_data(out, NULL), g_bytes_get_size(out), "\0\0\0\1\x09\xf0\0\0\0\1\x65\1", 12);
     helix_annexb_clear(&annexb);
-}
-
-int main(int argc, char **argv)
-{
-    g_test_init(&argc, &argv, NULL);
-    av_log_set_level(AV_LOG_ERROR);
-    g_test_add_func("/avcc", test_avcc);
-    g_test_add_func("/avcc/refused", test_avcc_refused);
-    return g_test_run();
 }

@@ -5,13 +5,14 @@
  */
 #include <string.h>
 
+#include "cases.h"
 #include "protocol/error.h"
 #include "rig.h"
 #ifndef __APPLE__
 #include "doubles.h"
 #endif
 
-static void test_memory(void)
+TEST("/memory", test_memory)
 {
     HelixEncoderConfig config = rig_config(WIDTH, HEIGHT);
     HelixEncoder *encoder = rig_open(config);
@@ -35,7 +36,7 @@ static void test_memory(void)
     rig_close(encoder);
 }
 
-static void test_iosurface(void)
+TEST("/iosurface", test_iosurface)
 {
     HelixEncoderConfig config = rig_config(WIDTH, HEIGHT);
     HelixEncoder *encoder;
@@ -58,7 +59,7 @@ static void test_iosurface(void)
 }
 
 /* Pictures of other sizes than the coded one: scaled, or their edges repeated. */
-static void test_sizes(void)
+TEST("/sizes", test_sizes)
 {
     static const guint sizes[][2] = {
         { 640, 384 }, { 200, 120 }, { WIDTH - 1, HEIGHT }, { WIDTH, HEIGHT - 1 }, { WIDTH - 1, HEIGHT - 1 }
@@ -81,7 +82,7 @@ static void test_sizes(void)
 }
 
 /* NV12 in other colours: its samples are coded as they are, and the SPS says what they are. */
-static void test_vui(void)
+TEST("/vui", test_vui)
 {
     HelixEncoderConfig config = rig_config(WIDTH, HEIGHT), next;
     AVCodecContext *decoder = stream_decoder_new();
@@ -131,7 +132,7 @@ static void test_vui(void)
     rig_close(encoder);
 }
 
-static void test_formats(void)
+TEST("/formats", test_formats)
 {
     HelixEncoder *encoder = rig_open(rig_config(WIDTH, HEIGHT));
     AVCodecContext *decoder = stream_decoder_new();
@@ -171,7 +172,7 @@ static void test_formats(void)
     rig_close(encoder);
 }
 
-static void test_geometry(void)
+TEST("/geometry", test_geometry)
 {
     HelixEncoder *encoder = rig_open(rig_config(WIDTH, HEIGHT));
 
@@ -201,7 +202,7 @@ static void test_geometry(void)
     rig_close(encoder);
 }
 
-static void test_profiles(void)
+TEST("/profiles", test_profiles)
 {
     static const guint8 profiles[] = { 66, 77, 100 };
 
@@ -223,7 +224,7 @@ static void test_profiles(void)
 }
 
 /* Bit rate and frame rate change within a session; size and profile do not. */
-static void test_reconfigure(void)
+TEST("/reconfigure", test_reconfigure)
 {
     HelixEncoderConfig config = rig_config(WIDTH, HEIGHT), next;
     HelixEncoder *encoder;
@@ -283,19 +284,4 @@ static void test_reconfigure(void)
     g_assert_false(helix_encoder_videotoolbox.reconfigure(encoder, &next, &error));
     avcodec_free_context(&decoder);
     rig_close(encoder);
-}
-
-int main(int argc, char **argv)
-{
-    g_test_init(&argc, &argv, NULL);
-    av_log_set_level(AV_LOG_ERROR);
-    g_test_add_func("/memory", test_memory);
-    g_test_add_func("/iosurface", test_iosurface);
-    g_test_add_func("/sizes", test_sizes);
-    g_test_add_func("/vui", test_vui);
-    g_test_add_func("/formats", test_formats);
-    g_test_add_func("/geometry", test_geometry);
-    g_test_add_func("/profiles", test_profiles);
-    g_test_add_func("/reconfigure", test_reconfigure);
-    return g_test_run();
 }

@@ -5,11 +5,12 @@
  */
 #include <string.h>
 
+#include "cases.h"
 #include "protocol/error.h"
 #include "doubles.h"
 #include "rig.h"
 
-static void test_properties(void)
+TEST("/properties", test_properties)
 {
     HelixEncoder *encoder = rig_open(rig_config(WIDTH, HEIGHT));
     char *text = NULL;
@@ -63,7 +64,7 @@ static void check_no_encoder(HelixEncoderConfig config, const char *part)
     g_error_free(error);
 }
 
-static void test_ladder(void)
+TEST("/ladder", test_ladder)
 {
     HelixEncoderConfig large = rig_config(5120, 2880), small = rig_config(WIDTH, HEIGHT);
 
@@ -84,7 +85,7 @@ static void test_ladder(void)
 }
 
 /* Which properties an encoder can do without. */
-static void test_refused(void)
+TEST("/refused", test_refused)
 {
     static const char *const optional[] = {
         "kVTCompressionPropertyKey_RealTime",           "kVTCompressionPropertyKey_PrioritizeEncodingSpeedOverQuality",
@@ -128,7 +129,7 @@ static void test_refused(void)
 }
 
 /* What it refuses to be told it does not keep for its next session either. */
-static void test_refused_is_forgotten(void)
+TEST("/reconfigure/refused-is-forgotten", test_refused_is_forgotten)
 {
     HelixEncoderConfig before = rig_config(WIDTH, HEIGHT), config = before;
     HelixEncoder *encoder = rig_open(before);
@@ -154,7 +155,7 @@ static void test_refused_is_forgotten(void)
     rig_close(encoder);
 }
 
-static void test_reconfigure_refused(void)
+TEST("/reconfigure/refused", test_reconfigure_refused)
 {
     HelixEncoderConfig config = rig_config(WIDTH, HEIGHT);
     HelixEncoder *encoder = rig_open(config);
@@ -192,7 +193,7 @@ static void test_reconfigure_refused(void)
 }
 
 /* A session lost in any way: a new one, an IDR, and no frame missing. */
-static void test_lost(void)
+TEST("/lost", test_lost)
 {
     static const OSStatus reasons[] = { kVTInvalidSessionErr, kVTVideoEncoderMalfunctionErr, kVTSessionMalfunctionErr,
                                         kVTVideoEncoderNotAvailableNowErr };
@@ -231,7 +232,7 @@ static void test_lost(void)
 }
 
 /* Lost again at once, or no new one to be had: an error, and the next frame tries again. */
-static void test_lost_for_good(void)
+TEST("/lost/for-good", test_lost_for_good)
 {
     HelixEncoder *encoder = rig_open(rig_config(WIDTH, HEIGHT));
     HelixAccessUnit unit;
@@ -276,7 +277,7 @@ static void encode_to(HelixEncoder *encoder, AVCodecContext *decoder, guint inde
  * Hardware is lost and only software to be had: that is said aloud, no frame is missing, and hardware is used again as
  * soon as there is some.
  */
-static void test_fallen(void)
+TEST("/lost/fallen", test_fallen)
 {
     HelixEncoder *encoder = rig_open(rig_config(WIDTH, HEIGHT));
     AVCodecContext *decoder = stream_decoder_new();
@@ -324,7 +325,7 @@ static void encode_until_hardware(HelixEncoder *encoder)
 }
 
 /* An encoder that is opened while there is no hardware, the stream's second one or its first, asks for it again too. */
-static void test_opened_in_software(void)
+TEST("/lost/opened-in-software", test_opened_in_software)
 {
     HelixEncoder *encoder = rig_open(rig_config(WIDTH, HEIGHT));
 
@@ -346,7 +347,7 @@ static void test_opened_in_software(void)
 }
 
 /* Hardware that does not say that it is: what was made with nothing else allowed is taken for it, once. */
-static void test_unreported_hardware(void)
+TEST("/lost/unreported-hardware", test_unreported_hardware)
 {
     HelixEncoder *encoder;
 
@@ -379,7 +380,7 @@ GThread *__wrap_g_thread_try_new(const char *name, GThreadFunc function, gpointe
 }
 
 /* The host has no thread left for a session: an error, QEMU goes on, and the next try may do better. */
-static void test_no_thread(void)
+TEST("/no-thread", test_no_thread)
 {
     HelixEncoder *encoder;
     HelixAccessUnit unit;
@@ -404,7 +405,7 @@ static void test_no_thread(void)
 }
 
 /* A session for a size beyond the hardware is made, and its frames fail: the guest hears what would be right. */
-static void test_too_large(void)
+TEST("/too-large", test_too_large)
 {
     HelixEncoder *encoder = rig_open(rig_config(4096, 2560));
     HelixAccessUnit unit;
@@ -426,7 +427,7 @@ static void test_too_large(void)
 }
 
 /* What "auto" asks before it takes VideoToolbox. */
-static void test_available(void)
+TEST("/available", test_available)
 {
     GError *error = NULL;
 
@@ -444,7 +445,7 @@ static void test_available(void)
     rig_check_clear();
 }
 
-static void test_close_unused(void)
+TEST("/close-unused", test_close_unused)
 {
     HelixEncoderConfig config = rig_config(WIDTH, HEIGHT);
     HelixEncoder *encoder = rig_open(config);
@@ -455,25 +456,4 @@ static void test_close_unused(void)
     config.bitrate /= 2;
     g_assert_true(helix_encoder_videotoolbox.reconfigure(encoder, &config, NULL));
     rig_close(encoder); /* its session is gone already */
-}
-
-int main(int argc, char **argv)
-{
-    g_test_init(&argc, &argv, NULL);
-    av_log_set_level(AV_LOG_ERROR);
-    g_test_add_func("/properties", test_properties);
-    g_test_add_func("/ladder", test_ladder);
-    g_test_add_func("/refused", test_refused);
-    g_test_add_func("/reconfigure/refused", test_reconfigure_refused);
-    g_test_add_func("/reconfigure/refused-is-forgotten", test_refused_is_forgotten);
-    g_test_add_func("/lost", test_lost);
-    g_test_add_func("/lost/for-good", test_lost_for_good);
-    g_test_add_func("/lost/fallen", test_fallen);
-    g_test_add_func("/lost/opened-in-software", test_opened_in_software);
-    g_test_add_func("/lost/unreported-hardware", test_unreported_hardware);
-    g_test_add_func("/no-thread", test_no_thread);
-    g_test_add_func("/too-large", test_too_large);
-    g_test_add_func("/available", test_available);
-    g_test_add_func("/close-unused", test_close_unused);
-    return g_test_run();
 }

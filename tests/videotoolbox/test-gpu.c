@@ -5,12 +5,13 @@
  */
 #include <string.h>
 
+#include "cases.h"
 #include "encode/videotoolbox/encoder-videotoolbox.h"
 #include "protocol/error.h"
 #include "loop/loop-time.h"
 #include "gpu-rig.h"
 
-static void test_blit(void)
+TEST("/blit", test_blit)
 {
     HelixGpuCopier *copier = helix_gpu_copier_new(NULL);
 
@@ -48,7 +49,7 @@ static void test_blit(void)
 }
 
 /* Scaled to the coded size, both ways up; what is bright at the top left stays there. */
-static void test_scale(void)
+TEST("/scale", test_scale)
 {
     static const guint sizes[][2] = { { 160, 96 }, { 640, 384 }, { 200, 200 } };
     HelixGpuCopier *copier = helix_gpu_copier_new(NULL);
@@ -90,7 +91,7 @@ static gboolean count_turn(gpointer turns)
     return G_SOURCE_CONTINUE;
 }
 
-static void test_fence(void)
+TEST("/fence", test_fence)
 {
     HelixGpuCopier *copier = helix_gpu_copier_new(NULL);
     HelixTexture texture = { .id = 7, .width = WIDTH, .height = HEIGHT };
@@ -145,7 +146,7 @@ static void answer_slowly(gpointer data, HelixSurface *surface, GError *error)
     gpu_take_answer(data, surface, error);
 }
 
-static void test_turn(void)
+TEST("/turn", test_turn)
 {
     HelixGpuCopier *copier = helix_gpu_copier_new(NULL);
     HelixTexture texture = { .id = 7, .width = WIDTH, .height = HEIGHT };
@@ -184,7 +185,7 @@ static guint count_done(const GpuAnswer *answers, guint n)
 }
 
 /* Many copies are over at once: no turn of the main loop takes more answers than its budget has time for. */
-static void test_answers_in_turns(void)
+TEST("/turn/answers", test_answers_in_turns)
 {
     enum { N = 8 };
     HelixGpuCopier *copier = helix_gpu_copier_new(NULL);
@@ -226,7 +227,7 @@ static void expect_refused(HelixGpuCopier *copier, const HelixTexture *texture, 
     g_clear_error(&error);
 }
 
-static void test_refused(void)
+TEST("/refused", test_refused)
 {
     static const DoubleEglOrders orders[] = {
         { .hide_extension = "EGL_ANGLE_iosurface_client_buffer" },
@@ -284,7 +285,7 @@ static void test_refused(void)
 }
 
 /* Core OpenGL: no EGL at all, so no call into it, and the texture is read back. */
-static void test_no_egl(void)
+TEST("/no-egl", test_no_egl)
 {
     HelixGpuCopier *copier = helix_gpu_copier_new(NULL);
     HelixTexture texture = { .id = 7, .width = WIDTH, .height = HEIGHT, .tex_id = 1 };
@@ -304,7 +305,7 @@ static void test_no_egl(void)
 }
 
 /* A 5K desktop is scaled by the GPU to what hardware encodes in real time. */
-static void test_5k(void)
+TEST("/5k", test_5k)
 {
     HelixEncoderConfig config = { .width = 4096,
                                   .height = 2304,
@@ -346,7 +347,7 @@ static void test_5k(void)
 }
 
 /* A GPU that fails or never ends, and one that is reset: answered, and the slot is not used again. */
-static void test_gpu_lost(void)
+TEST("/gpu-lost", test_gpu_lost)
 {
     static const int codes[] = { HELIX_CODE_INTERNAL, HELIX_CODE_INTERNAL, HELIX_CODE_NOT_FOUND, HELIX_CODE_NOT_FOUND };
 
@@ -379,7 +380,7 @@ static void test_gpu_lost(void)
 }
 
 /* From a texture to a decoded picture. */
-static void test_whole_way(void)
+TEST("/whole-way", test_whole_way)
 {
     HelixEncoderConfig config = { .width = WIDTH,
                                   .height = HEIGHT,
@@ -435,17 +436,7 @@ static void test_whole_way(void)
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
-    av_log_set_level(AV_LOG_ERROR);
     gpu_start_renderer();
-    g_test_add_func("/blit", test_blit);
-    g_test_add_func("/scale", test_scale);
-    g_test_add_func("/fence", test_fence);
-    g_test_add_func("/turn", test_turn);
-    g_test_add_func("/turn/answers", test_answers_in_turns);
-    g_test_add_func("/refused", test_refused);
-    g_test_add_func("/no-egl", test_no_egl);
-    g_test_add_func("/5k", test_5k);
-    g_test_add_func("/gpu-lost", test_gpu_lost);
-    g_test_add_func("/whole-way", test_whole_way);
+    test_cases_add();
     return g_test_run();
 }

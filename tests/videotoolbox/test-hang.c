@@ -5,6 +5,7 @@
  */
 #include <string.h>
 
+#include "cases.h"
 #include "protocol/error.h"
 #include "encode/encode-thread.h"
 #include "doubles.h"
@@ -35,7 +36,7 @@ static void must_encode_idr(HelixEncoder *encoder, guint index, gboolean lost)
 }
 
 /* In the call that takes a frame, and in the one that is to bring it out: the frame comes from another session. */
-static void test_frame(void)
+TEST("/hang/frame", test_frame)
 {
     static const DoubleVtHang calls[] = { DOUBLE_VT_HANG_ENCODE, DOUBLE_VT_HANG_COMPLETE };
 
@@ -61,7 +62,7 @@ static void test_frame(void)
 /*
  * The frame's answer comes when its session was given up long ago: to memory that is still there, and nobody counts it.
  */
-static void test_answer_too_late(void)
+TEST("/hang/answer-too-late", test_answer_too_late)
 {
     HelixEncoder *encoder = rig_open(rig_config(WIDTH, HEIGHT));
 
@@ -76,7 +77,7 @@ static void test_answer_too_late(void)
 }
 
 /* The frame is answered while the call that is to bring it out hangs: it counts, and the next one has a new session. */
-static void test_answer_in_flush(void)
+TEST("/hang/answer-in-flush", test_answer_in_flush)
 {
     HelixEncoder *encoder = rig_open(rig_config(WIDTH, HEIGHT));
 
@@ -95,7 +96,7 @@ static void test_answer_in_flush(void)
 }
 
 /* Hardware is not asked for again while a session hangs: each try could hang too, and the frame waits for it. */
-static void test_no_retry(void)
+TEST("/hang/no-retry", test_no_retry)
 {
     HelixEncoderConfig config = rig_config(WIDTH, HEIGHT);
     HelixEncoder *software, *hanging;
@@ -119,7 +120,7 @@ static void test_no_retry(void)
 }
 
 /* Ending it waits for a limited time, whichever call hangs. */
-static void test_end(void)
+TEST("/hang/end", test_end)
 {
     static const DoubleVtHang calls[] = { DOUBLE_VT_HANG_COMPLETE, DOUBLE_VT_HANG_INVALIDATE };
 
@@ -135,7 +136,7 @@ static void test_end(void)
     }
 }
 
-static void test_reconfigure(void)
+TEST("/hang/reconfigure", test_reconfigure)
 {
     HelixEncoderConfig config = rig_config(WIDTH, HEIGHT);
     HelixEncoder *encoder = rig_open(config);
@@ -151,7 +152,7 @@ static void test_reconfigure(void)
 }
 
 /* Also a session that is made hangs. With too many that do, no more are made: the guest gets an error at once. */
-static void test_open(void)
+TEST("/hang/open", test_open)
 {
     HelixEncoderConfig config = rig_config(WIDTH, HEIGHT);
     HelixEncoder *encoders[4];
@@ -199,7 +200,7 @@ static gpointer try_open(gpointer refusals)
 }
 
 /* Many streams begin at once, and every session hangs as it is made: four do, and the others' are not even tried. */
-static void test_open_at_once(void)
+TEST("/hang/open-at-once", test_open_at_once)
 {
     GThread *threads[10];
     HelixEncoder *encoder;
@@ -236,7 +237,7 @@ static void count_new_sessions(const char *domain, GLogLevelFlags level, const c
 }
 
 /* QEMU exits while a frame's call hangs: its encoder threads end. */
-static void test_exit(void)
+TEST("/hang/exit", test_exit)
 {
     gint count = 0;
     GLogFunc before = g_log_set_default_handler(count_new_sessions, &count);
@@ -257,20 +258,4 @@ static void test_exit(void)
     g_assert_cmpuint(helix_vt_sessions_hung(), ==, 1);
     let_go();
     rig_check_clear();
-}
-
-int main(int argc, char **argv)
-{
-    g_test_init(&argc, &argv, NULL);
-    av_log_set_level(AV_LOG_ERROR);
-    g_test_add_func("/hang/frame", test_frame);
-    g_test_add_func("/hang/answer-too-late", test_answer_too_late);
-    g_test_add_func("/hang/answer-in-flush", test_answer_in_flush);
-    g_test_add_func("/hang/no-retry", test_no_retry);
-    g_test_add_func("/hang/end", test_end);
-    g_test_add_func("/hang/reconfigure", test_reconfigure);
-    g_test_add_func("/hang/open", test_open);
-    g_test_add_func("/hang/open-at-once", test_open_at_once);
-    g_test_add_func("/hang/exit", test_exit);
-    return g_test_run();
 }

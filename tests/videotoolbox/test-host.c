@@ -9,6 +9,7 @@
 
 #include <virglrenderer.h>
 
+#include "cases.h"
 #include "client.h"
 #include "encode/videotoolbox/encoder-videotoolbox.h"
 #include "stream/host.h"
@@ -186,7 +187,7 @@ static void expect_stat(const char *json, const char *text)
     }
 }
 
-static void test_host(void)
+TEST("/host", test_host)
 {
     static const HelixResolver resolver = { .resolve = resolve };
     static const HelixHostHooks hooks = { .log = on_log };
@@ -238,8 +239,7 @@ static void test_host(void)
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
-    av_log_set_level(AV_LOG_ERROR);
     gpu_start_renderer();
-    g_test_add_func("/host", test_host);
+    test_cases_add();
     return g_test_run();
 }

@@ -5,10 +5,11 @@
  */
 #include <virglrenderer.h>
 
+#include "cases.h"
 #include "capture/apple/virgl-texture.h"
 #include "gpu.h"
 
-static void test_lookup(void)
+TEST("/lookup", test_lookup)
 {
     char metal;
     HelixTexture texture;
@@ -41,6 +42,6 @@ int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_assert_cmpint(VIRGL_RENDERER_RESOURCE_INFO_EXT_VERSION, ==, HEADER_VERSION);
-    g_test_add_func("/lookup", test_lookup);
+    test_cases_add();
     return g_test_run();
 }

@@ -196,7 +196,6 @@ static void test_none(void)
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
-    av_log_set_level(AV_LOG_ERROR);
     device = MTLCreateSystemDefaultDevice();
     g_test_add_func("/metal-copy/pixels", device ? test_copy : test_none);
     g_test_add_func("/metal-copy/film", device ? test_film : test_none);

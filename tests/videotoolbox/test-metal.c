@@ -2,10 +2,11 @@
 /*
  * test-metal.c - Metal textures copied by Metal or used in place, and what goes by GL instead.
  */
+#include "cases.h"
 #include "protocol/error.h"
 #include "gpu-rig.h"
 
-static void test_metal_copy(void)
+TEST("/metal/copy", test_metal_copy)
 {
     HelixGpuCopier *copier = helix_gpu_copier_new(NULL);
     HelixTexture texture = { .id = 7, .width = WIDTH, .height = HEIGHT };
@@ -46,7 +47,7 @@ static void test_metal_copy(void)
 }
 
 /* An IOSurface behind the texture: nothing is copied, if nothing is to be changed. */
-static void test_in_place(void)
+TEST("/metal/in-place", test_in_place)
 {
     const void *keys[] = { kIOSurfaceWidth, kIOSurfaceHeight, kIOSurfaceBytesPerElement, kIOSurfacePixelFormat };
     const gint32 numbers[] = { WIDTH, HEIGHT, 4, kCVPixelFormatType_32BGRA };
@@ -117,7 +118,7 @@ static void test_in_place(void)
 }
 
 /* What Metal's copy can't do is blitted; so is everything if Metal or its event is not to be had. */
-static void test_metal_not(void)
+TEST("/metal/not", test_metal_not)
 {
     for (guint i = 0; i < 9; i++) {
         HelixGpuCopier *copier = helix_gpu_copier_new(NULL);
@@ -153,7 +154,7 @@ static void test_metal_not(void)
     }
 }
 
-static void test_metal_fails(void)
+TEST("/metal/fails", test_metal_fails)
 {
     HelixGpuCopier *copier = helix_gpu_copier_new(NULL);
     HelixTexture texture = { .id = 7, .width = WIDTH, .height = HEIGHT };
@@ -204,7 +205,7 @@ static gboolean pass_stuck(HelixGpuCopier *copier)
 }
 
 /* A machine so busy that nothing ran for two seconds, when the stuck one is given up, gets another try. */
-static void test_metal_stuck(void)
+TEST("/metal/stuck", test_metal_stuck)
 {
     HelixGpuCopier *copier = helix_gpu_copier_new(NULL);
     gboolean passed = FALSE;
@@ -219,12 +220,7 @@ static void test_metal_stuck(void)
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
-    av_log_set_level(AV_LOG_ERROR);
     gpu_start_renderer();
-    g_test_add_func("/metal/copy", test_metal_copy);
-    g_test_add_func("/metal/in-place", test_in_place);
-    g_test_add_func("/metal/not", test_metal_not);
-    g_test_add_func("/metal/fails", test_metal_fails);
-    g_test_add_func("/metal/stuck", test_metal_stuck);
+    test_cases_add();
     return g_test_run();
 }

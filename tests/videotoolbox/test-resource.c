@@ -6,6 +6,7 @@
  */
 #include <string.h>
 
+#include "cases.h"
 #include "protocol/error.h"
 #include "loop/loop-time.h"
 #include "gpu-rig.h"
@@ -114,7 +115,7 @@ static void must_read_back(const HelixPicture *picture, guint index, const char 
 
 /* By the GPU, from no current context and from another one; virglrenderer's is current afterwards, with all that was
  * bound. */
-static void test_copy(void)
+TEST("/resource/copy", test_copy)
 {
     static const EGLint version[] = { EGL_CONTEXT_CLIENT_VERSION, 3, EGL_NONE };
     EGLContext other = eglCreateContext(gpu_display, EGL_NO_CONFIG_KHR, EGL_NO_CONTEXT, version);
@@ -153,7 +154,7 @@ static void test_copy(void)
 
 /* The GPU does not take it, for whatever reason: it is read back, what is wrong is traced, and the next one is copied
  * again. */
-static void test_not_copied(void)
+TEST("/resource/not-copied", test_not_copied)
 {
     static const struct {
         DoubleEglOrders egl;
@@ -202,7 +203,7 @@ static void test_not_copied(void)
     end();
 }
 
-static void test_refused(void)
+TEST("/resource/refused", test_refused)
 {
     HelixPicture picture = wanted();
     GError *error = NULL;
@@ -242,7 +243,7 @@ static void test_refused(void)
 }
 
 /* The GPU is reset, or fails, while it copies: whoever asked is told, and what comes then is copied by a new copier. */
-static void test_reset(void)
+TEST("/resource/reset", test_reset)
 {
     HelixPicture picture = wanted();
     GpuAnswer answers[2];
@@ -295,7 +296,7 @@ static void check_sizes_first(const HelixPicture *good)
 }
 
 /* Where there is no texture, or the guest says so, its pages are read. */
-static void test_pages(void)
+TEST("/resource/pages", test_pages)
 {
     g_autofree guint8 *bytes = g_malloc0(WIDTH * HEIGHT * 4);
     struct iovec pages = { bytes, WIDTH * HEIGHT * 4 };
@@ -350,7 +351,7 @@ static void count_pause(void)
 }
 
 /* The 2D device's image is no texture of the GPU's; the encoder that only measures leaves a texture where it is. */
-static void test_others(void)
+TEST("/resource/others", test_others)
 {
     HelixPicture picture = wanted();
     HelixSurface *surface;
@@ -392,15 +393,9 @@ int main(int argc, char **argv)
     GLint unused;
 
     g_test_init(&argc, &argv, NULL);
-    av_log_set_level(AV_LOG_ERROR);
     gpu_start_renderer();
     (void)glGetString(GL_VERSION); /* epoxy asks EGL where a function is when it is called first */
     glGetTexLevelParameteriv(GL_TEXTURE_2D, 0, GL_TEXTURE_WIDTH, &unused);
-    g_test_add_func("/resource/copy", test_copy);
-    g_test_add_func("/resource/not-copied", test_not_copied);
-    g_test_add_func("/resource/refused", test_refused);
-    g_test_add_func("/resource/reset", test_reset);
-    g_test_add_func("/resource/pages", test_pages);
-    g_test_add_func("/resource/others", test_others);
+    test_cases_add();
     return g_test_run();
 }

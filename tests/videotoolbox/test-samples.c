@@ -5,12 +5,13 @@
  */
 #include <string.h>
 
+#include "cases.h"
 #include "protocol/error.h"
 #include "doubles.h"
 #include "rig.h"
 
 /* A dropped frame is no error, and does not swallow the IDR that was asked for. */
-static void test_dropped(void)
+TEST("/dropped", test_dropped)
 {
     for (guint how = 0; how < 3; how++) {
         HelixEncoder *encoder = rig_open(rig_config(WIDTH, HEIGHT));
@@ -37,7 +38,7 @@ static void test_dropped(void)
 }
 
 /* An encoder that sits on each frame until told to give it out: waited for twice, said once, and then known. */
-static void test_holding(void)
+TEST("/holding", test_holding)
 {
     HelixEncoder *encoder = rig_open(rig_config(WIDTH, HEIGHT));
     AVCodecContext *decoder = stream_decoder_new();
@@ -67,7 +68,7 @@ static void test_holding(void)
 
 /* An encoder that sits on one frame until told to give it out; one that never answers; answers for frames of the past.
  */
-static void test_slow(void)
+TEST("/slow", test_slow)
 {
     HelixEncoder *encoder = rig_open(rig_config(WIDTH, HEIGHT));
     AVCodecContext *decoder = stream_decoder_new();
@@ -98,7 +99,7 @@ static void test_slow(void)
 }
 
 /* Told to make an IDR and did not. */
-static void test_force_ignored(void)
+TEST("/force-ignored", test_force_ignored)
 {
     HelixEncoder *encoder = rig_open(rig_config(WIDTH, HEIGHT));
     HelixAccessUnit unit = rig_must_encode(encoder, rig_memory_surface(WIDTH, HEIGHT, 0), FALSE);
@@ -147,7 +148,7 @@ static guint count_nals(GBytes *unit, guint type)
 }
 
 /* Samples in every shape they come in. */
-static void test_samples(void)
+TEST("/samples", test_samples)
 {
     for (guint i = 0; i < G_N_ELEMENTS(shapes); i++) {
         gboolean tiny = shapes[i].orders.length_size == 1;
@@ -182,7 +183,7 @@ static void test_samples(void)
     }
 }
 
-static void test_bad_samples(void)
+TEST("/samples/bad", test_bad_samples)
 {
     for (guint i = 0; i < 9; i++) {
         HelixEncoder *encoder = rig_open(rig_config(WIDTH, HEIGHT));
@@ -237,7 +238,7 @@ static HelixSurface *io(void)
 }
 
 /* CoreVideo and pixel transfer fail. */
-static void test_input_fails(void)
+TEST("/input-fails", test_input_fails)
 {
     static const InputFailure failures[] = {
         { memory, { .wrap_bytes = kCVReturnInvalidArgument }, HELIX_CODE_ENCODE },
@@ -272,18 +273,4 @@ static void test_input_fails(void)
     }
     double_vt = (DoubleVtOrders){ 0 };
     rig_close(encoder);
-}
-
-int main(int argc, char **argv)
-{
-    g_test_init(&argc, &argv, NULL);
-    av_log_set_level(AV_LOG_ERROR);
-    g_test_add_func("/dropped", test_dropped);
-    g_test_add_func("/holding", test_holding);
-    g_test_add_func("/slow", test_slow);
-    g_test_add_func("/force-ignored", test_force_ignored);
-    g_test_add_func("/samples", test_samples);
-    g_test_add_func("/samples/bad", test_bad_samples);
-    g_test_add_func("/input-fails", test_input_fails);
-    return g_test_run();
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* test-slots.c - the IOSurfaces that copies go into: when one is used again, how many there may be, and when they go.
  */
+#include "cases.h"
 #include "capture/apple/iosurface-pool.h"
 #include "protocol/error.h"
 #include "gpu-rig.h"
@@ -9,7 +10,7 @@
  * VideoToolbox holds on to IOSurfaces, to more than it should: they are not drawn into. When it lets go they are, and
  * not before that is there a limit.
  */
-static void test_held(void)
+TEST("/slots/held", test_held)
 {
     HelixGpuCopier *copier = helix_gpu_copier_new(NULL);
     HelixTexture texture = { .id = 7, .width = WIDTH, .height = HEIGHT };
@@ -57,7 +58,7 @@ static void test_held(void)
 
 /* A system on which an IOSurface with a texture counts as used: a few go round, and one that is held besides is not
  * drawn into. */
-static void test_texture_counts(void)
+TEST("/slots/texture-counts", test_texture_counts)
 {
     HelixGpuCopier *copier = helix_gpu_copier_new(NULL);
     HelixTexture texture = { .id = 7, .width = WIDTH, .height = HEIGHT };
@@ -90,7 +91,7 @@ static void test_texture_counts(void)
 }
 
 /* As many as the pool may hold, then an error; sizes no longer used make room. */
-static void test_pool(void)
+TEST("/slots/pool", test_pool)
 {
     HelixGpuCopier *copier = helix_gpu_copier_new(NULL);
     HelixTexture texture = { .id = 7, .width = WIDTH, .height = HEIGHT };
@@ -136,7 +137,7 @@ static gboolean pass_time(HelixGpuCopier *copier)
 }
 
 /* IOSurfaces that nobody uses any more go after a while, whatever the system says of them; what somebody has stays. */
-static void test_idle(void)
+TEST("/slots/idle", test_idle)
 {
     HelixGpuCopier *copier = helix_gpu_copier_new(NULL);
     HelixTexture texture = { .id = 7, .width = WIDTH, .height = HEIGHT };
@@ -171,9 +172,6 @@ int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     gpu_start_renderer();
-    g_test_add_func("/slots/held", test_held);
-    g_test_add_func("/slots/texture-counts", test_texture_counts);
-    g_test_add_func("/slots/pool", test_pool);
-    g_test_add_func("/slots/idle", test_idle);
+    test_cases_add();
     return g_test_run();
 }

@@ -10,6 +10,7 @@
 #include <libavcodec/bsf.h>
 #include <libavutil/opt.h>
 
+#include "cases.h"
 #include "h264/h264.h"
 #include "streams.h"
 
@@ -307,7 +308,7 @@ static void test_x264(gconstpointer data)
 }
 
 /* What hardware encoders wrote, as people have put it on record; size 0 where they did not say. */
-static void test_hardware(void)
+TEST("/sps/hardware", test_hardware)
 {
     static const struct {
         const char *hex;
@@ -342,7 +343,7 @@ static void test_hardware(void)
 }
 
 /* The same set after FFmpeg's writer has changed it: elements that x264 never writes. */
-static void test_written_by_ffmpeg(void)
+TEST("/sps/ffmpeg", test_written_by_ffmpeg)
 {
     static const char *const options[] = {
         "crop_left=2:crop_right=4:crop_top=2:crop_bottom=6",
@@ -431,7 +432,7 @@ static GPtrArray *openh264_stream(EUsageType usage, EProfileIdc profile, guint w
     return units;
 }
 
-static void test_openh264(void)
+TEST("/sps/openh264", test_openh264)
 {
     static const EProfileIdc profiles[] = { PRO_BASELINE, PRO_MAIN, PRO_HIGH };
 
@@ -454,7 +455,7 @@ static void put_sps(HelixBitWriter *writer, guint8 profile)
     helix_bits_put_ue(writer, 0);
 }
 
-static void test_rare_elements(void)
+TEST("/sps/rare", test_rare_elements)
 {
     g_autoptr(GByteArray) nal = NULL, bits = g_byte_array_new();
     HelixBitWriter writer = { .bytes = bits };
@@ -506,7 +507,7 @@ static void expect_refused(const guint8 *nal, gsize len)
 }
 
 /* Element by element up to one that is not allowed. */
-static void test_refused_values(void)
+TEST("/sps/refused", test_refused_values)
 {
     for (guint which = 0; which < 8; which++) {
         g_autoptr(GByteArray) nal = NULL, bits = g_byte_array_new();
@@ -539,7 +540,7 @@ static void test_refused_values(void)
     }
 }
 
-static void test_cut_and_damaged(void)
+TEST("/sps/damaged", test_cut_and_damaged)
 {
     g_autoptr(GPtrArray)
         units = stream_x264("profile=high,b=1M,maxrate=1M,bufsize=1M,x264-params=nal-hrd=vbr:sar=1000/999",
@@ -578,19 +579,11 @@ static void test_cut_and_damaged(void)
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
-    av_log_set_level(AV_LOG_ERROR);
     for (guint i = 0; i < G_N_ELEMENTS(variants); i++) {
         g_autofree char *path = g_strdup_printf("/sps/x264/%s", variants[i].name);
 
         g_test_add_data_func(path, &variants[i], test_x264);
     }
-    g_test_add_func("/sps/ffmpeg", test_written_by_ffmpeg);
-    g_test_add_func("/sps/hardware", test_hardware);
-#ifdef HELIX_HAVE_OPENH264
-    g_test_add_func("/sps/openh264", test_openh264);
-#endif
-    g_test_add_func("/sps/rare", test_rare_elements);
-    g_test_add_func("/sps/refused", test_refused_values);
-    g_test_add_func("/sps/damaged", test_cut_and_damaged);
+    test_cases_add();
     return g_test_run();
 }

@@ -10,6 +10,7 @@
 #include <unistd.h>
 #include <glib-unix.h>
 
+#include "cases.h"
 #include "sockets.h"
 
 /* ---- a program of the host that acts the moment it sees the end of stream ---- */
@@ -116,7 +117,7 @@ static gsize host_reads(int fd, gsize position)
 
 /* ---- the guest ends it ---- */
 
-static void test_guest_closes(Fixture *f, gconstpointer data)
+TEST_WITH(Fixture, setup, teardown, "/vsock/close/guest-closes", test_guest_closes)
 {
     int server = server_new(f, Q, 4);
 
@@ -130,7 +131,7 @@ static void test_guest_closes(Fixture *f, gconstpointer data)
 }
 
 /* The end of stream waits for a slow reader; that the guest reads no more does not. */
-static void test_guest_closes_behind_data(Fixture *f, gconstpointer data)
+TEST_WITH(Fixture, setup, teardown, "/vsock/close/guest-closes-behind-data", test_guest_closes_behind_data)
 {
     int server = server_new(f, Q, 4), peer;
     gsize sent;
@@ -158,7 +159,7 @@ static void test_guest_closes_behind_data(Fixture *f, gconstpointer data)
 }
 
 /* A program that never reads keeps it, without a turn of the loop, until it closes. */
-static void test_nobody_reads(Fixture *f, gconstpointer data)
+TEST_WITH(Fixture, setup, teardown, "/vsock/close/nobody-reads", test_nobody_reads)
 {
     int server = server_new(f, Q, 4), peer;
 
@@ -177,7 +178,7 @@ static void test_nobody_reads(Fixture *f, gconstpointer data)
     stingy = FALSE;
 }
 
-static void test_guest_reads_no_more(Fixture *f, gconstpointer data)
+TEST_WITH(Fixture, setup, teardown, "/vsock/close/guest-reads-no-more", test_guest_reads_no_more)
 {
     int server = server_new(f, Q, 4), peer;
 
@@ -212,7 +213,7 @@ static void test_guest_reads_no_more(Fixture *f, gconstpointer data)
  * The guest closes, the host's program reads when it likes: all of it, then the end. What the connection held is the
  * kernel's by then, so its place is free.
  */
-static void test_late_reader(Fixture *f, gconstpointer data)
+TEST_WITH(Fixture, setup, teardown, "/vsock/close/late-reader", test_late_reader)
 {
     enum { SIZE = 420000 };
     int server = server_new(f, Q, 4), peer;
@@ -231,7 +232,7 @@ static void test_late_reader(Fixture *f, gconstpointer data)
 }
 
 /* A guest that crashes, or says RST: what it sent before is there. */
-static void test_guest_is_gone(Fixture *f, gconstpointer data)
+TEST_WITH(Fixture, setup, teardown, "/vsock/close/guest-is-gone", test_guest_is_gone)
 {
     enum { SIZE = 420000 };
     int server = server_new(f, Q, 4);
@@ -258,7 +259,7 @@ static void test_guest_is_gone(Fixture *f, gconstpointer data)
 }
 
 /* What the host's program wrote never reached the guest: it gets an error, behind all that the guest had sent. */
-static void test_guest_cuts(Fixture *f, gconstpointer data)
+TEST_WITH(Fixture, setup, teardown, "/vsock/close/guest-cuts", test_guest_cuts)
 {
     static const guint8 zeros[150000];
     int server = server_new(f, Q, 4), peer;
@@ -282,7 +283,7 @@ static void test_guest_cuts(Fixture *f, gconstpointer data)
 /* ---- the host's program ends it ---- */
 
 /* The first that the guest hears is that nobody reads what it sends. */
-static void test_host_closes(Fixture *f, gconstpointer data)
+TEST_WITH(Fixture, setup, teardown, "/vsock/close/host-closes", test_host_closes)
 {
     int server = server_new(f, Q, 4), peer;
 
@@ -302,7 +303,7 @@ static void test_host_closes(Fixture *f, gconstpointer data)
     server_free(f, Q, server);
 }
 
-static void test_host_reads_no_more(Fixture *f, gconstpointer data)
+TEST_WITH(Fixture, setup, teardown, "/vsock/close/host-reads-no-more", test_host_reads_no_more)
 {
     int server = server_new(f, Q, 4), peer;
 
@@ -324,7 +325,7 @@ static void test_host_reads_no_more(Fixture *f, gconstpointer data)
 }
 
 /* It closes with more to be sent than the guest takes, and the guest talks meanwhile: all arrives. */
-static void test_host_closes_behind_data(Fixture *f, gconstpointer data)
+TEST_WITH(Fixture, setup, teardown, "/vsock/close/host-closes-behind-data", test_host_closes_behind_data)
 {
     static guint8 bytes[200000];
     int server = server_new(f, Q, 4), peer;
@@ -359,7 +360,7 @@ static void test_host_closes_behind_data(Fixture *f, gconstpointer data)
 }
 
 /* printf 'CONNECT 1111\ntest\n', and gone before the guest has answered. */
-static void test_last_words(Fixture *f, gconstpointer data)
+TEST_WITH(Fixture, setup, teardown, "/vsock/close/last-words", test_last_words)
 {
     int client = client_connect(f, "CONNECT 1111\ntest\n");
     guint32 flags = 0;
@@ -387,7 +388,7 @@ static void test_last_words(Fixture *f, gconstpointer data)
 }
 
 /* It goes without having read what the guest sent: for the guest the connection is reset. */
-static void test_host_cuts(Fixture *f, gconstpointer data)
+TEST_WITH(Fixture, setup, teardown, "/vsock/close/host-cuts", test_host_cuts)
 {
     int server = server_new(f, Q, 4), peer;
 
@@ -401,27 +402,4 @@ static void test_host_cuts(Fixture *f, gconstpointer data)
     guest_expect(f->guest, HELIX_VSOCK_OP_RST, Q, P);
     g_assert_cmpuint(helix_vsock_n_connections(f->guest->vsock), ==, 0);
     server_free(f, Q, server);
-}
-
-static void add(const char *name, void (*test)(Fixture *f, gconstpointer data))
-{
-    g_test_add(name, Fixture, NULL, setup, test, teardown);
-}
-
-int main(int argc, char **argv)
-{
-    g_test_init(&argc, &argv, NULL);
-    add("/vsock/close/guest-closes", test_guest_closes);
-    add("/vsock/close/guest-closes-behind-data", test_guest_closes_behind_data);
-    add("/vsock/close/nobody-reads", test_nobody_reads);
-    add("/vsock/close/guest-reads-no-more", test_guest_reads_no_more);
-    add("/vsock/close/late-reader", test_late_reader);
-    add("/vsock/close/guest-is-gone", test_guest_is_gone);
-    add("/vsock/close/guest-cuts", test_guest_cuts);
-    add("/vsock/close/host-closes", test_host_closes);
-    add("/vsock/close/host-reads-no-more", test_host_reads_no_more);
-    add("/vsock/close/host-closes-behind-data", test_host_closes_behind_data);
-    add("/vsock/close/last-words", test_last_words);
-    add("/vsock/close/host-cuts", test_host_cuts);
-    return g_test_run();
 }

@@ -2,9 +2,10 @@
 /*
  * test-connect.c - connections that the host begins, and their ports.
  */
+#include "cases.h"
 #include "guest.h"
 
-static void test_host_connects(void)
+TEST("/vsock/host-connects", test_host_connects)
 {
     Guest *guest = guest_new(0, 0);
     User *user = user_new();
@@ -27,7 +28,7 @@ static void test_host_connects(void)
     guest_free(guest);
 }
 
-static void test_host_is_refused(void)
+TEST("/vsock/host-is-refused", test_host_is_refused)
 {
     Guest *guest = guest_new(0, 1);
     User *user = user_new();
@@ -52,7 +53,7 @@ static void test_host_is_refused(void)
     guest_free(guest);
 }
 
-static void test_host_connect_times_out(void)
+TEST("/vsock/host-connect-times-out", test_host_connect_times_out)
 {
     for (guint buffers = 0; buffers < 3; buffers++) {
         Guest *guest = guest_new(0, 0);
@@ -78,7 +79,7 @@ static void test_host_connect_times_out(void)
 }
 
 /* vhost-device: ports of the host run out or are used twice after 2^30 connections. */
-static void test_local_port_wraps(void)
+TEST("/vsock/local-port-wraps", test_local_port_wraps)
 {
     Guest *guest = guest_new(0, 0);
     User *first = user_new(), *others = user_new();
@@ -98,14 +99,4 @@ static void test_local_port_wraps(void)
     g_assert_cmpuint(others->n_connected, ==, 2);
     user_free(first);
     user_free(others);
-}
-
-int main(int argc, char **argv)
-{
-    g_test_init(&argc, &argv, NULL);
-    g_test_add_func("/vsock/host-connects", test_host_connects);
-    g_test_add_func("/vsock/host-is-refused", test_host_is_refused);
-    g_test_add_func("/vsock/host-connect-times-out", test_host_connect_times_out);
-    g_test_add_func("/vsock/local-port-wraps", test_local_port_wraps);
-    return g_test_run();
 }

@@ -4,12 +4,13 @@
  */
 #include <string.h>
 
+#include "cases.h"
 #include "guest.h"
 
 #define P 1024u /* a port of the guest */
 #define Q 5000u /* a port of the host */
 
-static void test_header_bytes(void)
+TEST("/vsock/header-bytes", test_header_bytes)
 {
     static const guint8 bytes[HELIX_VSOCK_HEADER_SIZE] = {
         3, 0, 0, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 0,    0, 2, 0x11, 0x22, 0x33, 0x44, 0x88, 0x13,
@@ -33,7 +34,7 @@ static void test_header_bytes(void)
     g_assert_cmpmem(bytes, sizeof bytes, written, sizeof written);
 }
 
-static void test_ring_wraps_and_is_bounded(void)
+TEST("/vsock/ring-wraps-and-is-bounded", test_ring_wraps_and_is_bounded)
 {
     HelixVsockRing ring = { 0 };
     guint8 next_in = 0, next_out = 0;
@@ -63,7 +64,7 @@ static void test_ring_wraps_and_is_bounded(void)
     g_assert_null(ring.data);
 }
 
-static void test_echo_and_peer_name(void)
+TEST("/vsock/echo-and-peer-name", test_echo_and_peer_name)
 {
     Guest *guest = guest_new(0, 0);
     User *user = guest_connect(guest, P, Q);
@@ -86,7 +87,7 @@ static void test_echo_and_peer_name(void)
     guest_free(guest);
 }
 
-static void test_refused_port_is_reset(void)
+TEST("/vsock/refused-port-is-reset", test_refused_port_is_reset)
 {
     Guest *guest = guest_new(0, 0);
 
@@ -100,7 +101,7 @@ static void test_refused_port_is_reset(void)
 }
 
 /* Every op but RST, to a connection that is not there, is answered with RST; RST with nothing. */
-static void test_unknown_is_reset(void)
+TEST("/vsock/unknown-is-reset", test_unknown_is_reset)
 {
     Guest *guest = guest_new(0, 0);
 
@@ -118,7 +119,7 @@ static void test_unknown_is_reset(void)
     guest_free(guest);
 }
 
-static void test_wrong_cid_or_type_is_reset(void)
+TEST("/vsock/wrong-cid-or-type-is-reset", test_wrong_cid_or_type_is_reset)
 {
     static const struct {
         guint64 src, dst;
@@ -151,7 +152,7 @@ static void test_wrong_cid_or_type_is_reset(void)
     guest_free(guest);
 }
 
-static void test_unknown_op_resets_connection(void)
+TEST("/vsock/unknown-op-resets-connection", test_unknown_op_resets_connection)
 {
     Guest *guest = guest_new(0, 0);
     User *user = guest_connect(guest, P, Q);
@@ -168,7 +169,7 @@ static void test_unknown_op_resets_connection(void)
     guest_free(guest);
 }
 
-static void test_guest_half_close(void)
+TEST("/vsock/guest-half-close", test_guest_half_close)
 {
     Guest *guest = guest_new(0, 0);
     User *user = guest_connect(guest, P, Q);
@@ -193,7 +194,7 @@ static void test_guest_half_close(void)
     guest_free(guest);
 }
 
-static void test_host_half_close(void)
+TEST("/vsock/host-half-close", test_host_half_close)
 {
     Guest *guest = guest_new(0, 0);
     User *user = guest_connect(guest, P, Q);
@@ -218,7 +219,7 @@ static void test_host_half_close(void)
 }
 
 /* Two SHUTDOWNs, one direction each, count as both; RST comes at once, for Linux lingers 8 s without it. */
-static void test_shutdown_flags_add_up(void)
+TEST("/vsock/shutdown-flags-add-up", test_shutdown_flags_add_up)
 {
     Guest *guest = guest_new(0, 0);
     User *user = guest_connect(guest, P, Q);
@@ -237,7 +238,7 @@ static void test_shutdown_flags_add_up(void)
 }
 
 /* The guest closes with bytes still in our buffer: RST at once, and the user gets them all the same. */
-static void test_buffered_input_survives_close(void)
+TEST("/vsock/buffered-input-survives-close", test_buffered_input_survives_close)
 {
     Guest *guest = guest_new(0, 0);
     User *user = guest_connect(guest, P, Q), *again;
@@ -264,7 +265,7 @@ static void test_buffered_input_survives_close(void)
 }
 
 /* The guest reads no more: what waits to be written must not wait for ever. */
-static void test_guest_stops_reading(void)
+TEST("/vsock/guest-stops-reading", test_guest_stops_reading)
 {
     Guest *guest = guest_new(0, 0);
     User *user = guest_connect(guest, P, Q);
@@ -281,7 +282,7 @@ static void test_guest_stops_reading(void)
     guest_free(guest);
 }
 
-static void test_user_closes(void)
+TEST("/vsock/user-closes", test_user_closes)
 {
     Guest *guest = guest_new(0, 0);
     User *user = guest_connect(guest, P, Q);
@@ -304,7 +305,7 @@ static void test_user_closes(void)
 }
 
 /* The user closed, and before its RST comes the guest connects from the same port again. */
-static void test_port_used_again_while_closing(void)
+TEST("/vsock/port-used-again-while-closing", test_port_used_again_while_closing)
 {
     Guest *guest = guest_new(0, 0);
     User *user = guest_connect(guest, P, Q), *again;
@@ -321,7 +322,7 @@ static void test_port_used_again_while_closing(void)
 }
 
 /* A guest that never answers a SHUTDOWN does not keep the connection: RST after a while. */
-static void test_close_times_out(void)
+TEST("/vsock/close-times-out", test_close_times_out)
 {
     Guest *guest = guest_new(0, 0);
     User *user = guest_connect(guest, P, Q);
@@ -336,7 +337,7 @@ static void test_close_times_out(void)
     guest_free(guest);
 }
 
-static void test_user_aborts(void)
+TEST("/vsock/user-aborts", test_user_aborts)
 {
     Guest *guest = guest_new(0, 0);
     User *user = guest_connect(guest, P, Q);
@@ -352,7 +353,7 @@ static void test_user_aborts(void)
     guest_free(guest);
 }
 
-static void test_guest_resets(void)
+TEST("/vsock/guest-resets", test_guest_resets)
 {
     Guest *guest = guest_new(0, 0);
     User *user = guest_connect(guest, P, Q);
@@ -365,7 +366,7 @@ static void test_guest_resets(void)
     guest_free(guest);
 }
 
-static void test_device_reset_drops_all(void)
+TEST("/vsock/device-reset-drops-all", test_device_reset_drops_all)
 {
     Guest *guest = guest_new(0, 0);
     User *users[20], *connecting = user_new();
@@ -390,7 +391,7 @@ static void test_device_reset_drops_all(void)
     guest_free(guest);
 }
 
-static void test_close_inside_input(void)
+TEST("/vsock/close-inside-input", test_close_inside_input)
 {
     for (guint how = 0; how < 4; how++) {
         Guest *guest = guest_new(0, 0);
@@ -414,29 +415,4 @@ static void test_close_inside_input(void)
         g_assert_cmpuint(user->n_input, ==, how & 2 ? 2 : 1);
         guest_free(guest);
     }
-}
-
-int main(int argc, char **argv)
-{
-    g_test_init(&argc, &argv, NULL);
-    g_test_add_func("/vsock/header-bytes", test_header_bytes);
-    g_test_add_func("/vsock/ring-wraps-and-is-bounded", test_ring_wraps_and_is_bounded);
-    g_test_add_func("/vsock/echo-and-peer-name", test_echo_and_peer_name);
-    g_test_add_func("/vsock/refused-port-is-reset", test_refused_port_is_reset);
-    g_test_add_func("/vsock/unknown-is-reset", test_unknown_is_reset);
-    g_test_add_func("/vsock/wrong-cid-or-type-is-reset", test_wrong_cid_or_type_is_reset);
-    g_test_add_func("/vsock/unknown-op-resets-connection", test_unknown_op_resets_connection);
-    g_test_add_func("/vsock/guest-half-close", test_guest_half_close);
-    g_test_add_func("/vsock/host-half-close", test_host_half_close);
-    g_test_add_func("/vsock/shutdown-flags-add-up", test_shutdown_flags_add_up);
-    g_test_add_func("/vsock/buffered-input-survives-close", test_buffered_input_survives_close);
-    g_test_add_func("/vsock/guest-stops-reading", test_guest_stops_reading);
-    g_test_add_func("/vsock/user-closes", test_user_closes);
-    g_test_add_func("/vsock/port-used-again-while-closing", test_port_used_again_while_closing);
-    g_test_add_func("/vsock/close-times-out", test_close_times_out);
-    g_test_add_func("/vsock/user-aborts", test_user_aborts);
-    g_test_add_func("/vsock/guest-resets", test_guest_resets);
-    g_test_add_func("/vsock/device-reset-drops-all", test_device_reset_drops_all);
-    g_test_add_func("/vsock/close-inside-input", test_close_inside_input);
-    return g_test_run();
 }

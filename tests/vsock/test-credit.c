@@ -2,6 +2,7 @@
 /*
  * test-credit.c - credit, both ways. Several of these were somebody's bug once; the comment says whose.
  */
+#include "cases.h"
 #include "guest.h"
 
 #define P 1024u
@@ -10,7 +11,7 @@
 static const guint8 zeros[512 * 1024];
 
 /* Firecracker CVE-2019-18960: lengths that the guest chooses. */
-static void test_length_beyond_packet(void)
+TEST("/vsock/length-beyond-packet", test_length_beyond_packet)
 {
     static const guint32 lengths[] = { 5, 6, 4096, 0x7fffffff, 0x80000000, 0xffffffff };
     Guest *guest = guest_new(0, 0);
@@ -33,7 +34,7 @@ static void test_length_beyond_packet(void)
 }
 
 /* Linux CVE-2026-23069: buf_alloc shrinks below what is in flight. */
-static void test_credit_underflow_on_shrink(void)
+TEST("/vsock/credit-underflow-on-shrink", test_credit_underflow_on_shrink)
 {
     Guest *guest = guest_new(0, 0);
     User *user = guest_connect(guest, P, Q);
@@ -55,7 +56,7 @@ static void test_credit_underflow_on_shrink(void)
 }
 
 /* Linux CVE-2026-23086: a guest that says it has 4 GiB and reads nothing gets no host memory, in neither direction. */
-static void test_huge_buf_alloc_slow_reader(void)
+TEST("/vsock/huge-buf-alloc-slow-reader", test_huge_buf_alloc_slow_reader)
 {
     Guest *guest = guest_new(0, 0);
     User *user = guest_connect(guest, P, Q);
@@ -107,7 +108,7 @@ static void send_within(Guest *guest, guint32 window, guint32 buf_alloc)
 }
 
 /* libkrun: a guest that fills its credit and waits must hear of freed room, however empty our own buffer is. */
-static void test_credit_update_by_guests_view(void)
+TEST("/vsock/credit-update-by-guests-view", test_credit_update_by_guests_view)
 {
     static const guint32 sizes[] = { 1, 7, 4096, 240 * 1024, 256 * 1024 };
 
@@ -120,7 +121,7 @@ static void test_credit_update_by_guests_view(void)
 }
 
 /* A guest whose own buffer is smaller than the host's, and that sends no more ahead than that. */
-static void test_credit_update_of_small_guest(void)
+TEST("/vsock/credit-update-of-small-guest", test_credit_update_of_small_guest)
 {
     static const guint32 sizes[] = { 1, 7, 4096, 64 * 1024, 255 * 1024 };
 
@@ -133,7 +134,7 @@ static void test_credit_update_of_small_guest(void)
 }
 
 /* What was little for the buffer that it had is all of the one it has now. */
-static void test_credit_update_when_guest_shrinks(void)
+TEST("/vsock/credit-update-when-guest-shrinks", test_credit_update_when_guest_shrinks)
 {
     static const guint32 sizes[] = { 128 * 1024, 1, 0 };
 
@@ -157,7 +158,7 @@ static void test_credit_update_when_guest_shrinks(void)
 }
 
 /* The same with a user that takes its time: the update comes when it has consumed, though no packet arrives. */
-static void test_credit_update_after_resume(void)
+TEST("/vsock/credit-update-after-resume", test_credit_update_after_resume)
 {
     Guest *guest = guest_new(4096, 0);
     User *user = guest_connect(guest, P, Q);
@@ -177,7 +178,7 @@ static void test_credit_update_after_resume(void)
     guest_free(guest);
 }
 
-static void test_resume_inside_input(void)
+TEST("/vsock/resume-inside-input", test_resume_inside_input)
 {
     Guest *guest = guest_new(0, 0);
     User *user = guest_connect(guest, P, Q);
@@ -191,7 +192,7 @@ static void test_resume_inside_input(void)
 }
 
 /* Several devices kept one fwd_cnt for all connections. */
-static void test_fwd_cnt_per_connection(void)
+TEST("/vsock/fwd-cnt-per-connection", test_fwd_cnt_per_connection)
 {
     Guest *guest = guest_new(0, 0);
     Packet *packet;
@@ -216,7 +217,7 @@ static void test_fwd_cnt_per_connection(void)
 }
 
 /* hyperkit: a CREDIT_REQUEST when nothing changed or nothing can be sent yet. */
-static void test_credit_request_always_answered(void)
+TEST("/vsock/credit-request-always-answered", test_credit_request_always_answered)
 {
     Guest *guest = guest_new(0, 0);
 
@@ -233,7 +234,7 @@ static void test_credit_request_always_answered(void)
 }
 
 /* Out of credit, the host asks once, and writes on when credit comes. */
-static void test_host_waits_for_credit(void)
+TEST("/vsock/host-waits-for-credit", test_host_waits_for_credit)
 {
     Guest *guest = guest_new(0, 0);
     User *user = guest_connect(guest, P, Q);
@@ -261,7 +262,7 @@ static void test_host_waits_for_credit(void)
     guest_free(guest);
 }
 
-static void test_counters_wrap(void)
+TEST("/vsock/counters-wrap", test_counters_wrap)
 {
     Guest *guest = guest_new(4096, 0);
     User *user = guest_connect(guest, P, Q);
@@ -286,7 +287,7 @@ static void test_counters_wrap(void)
 }
 
 /* A user that eats everything is no reason to take more than the guest was promised. */
-static void test_more_than_credit(void)
+TEST("/vsock/more-than-credit", test_more_than_credit)
 {
     Guest *guest = guest_new(1000, 0);
     User *user = guest_connect(guest, P, Q);
@@ -299,23 +300,4 @@ static void test_more_than_credit(void)
     guest_expect(guest, HELIX_VSOCK_OP_RST, Q, P);
     g_assert_cmpuint(user->input->len, ==, 1000);
     guest_free(guest);
-}
-
-int main(int argc, char **argv)
-{
-    g_test_init(&argc, &argv, NULL);
-    g_test_add_func("/vsock/length-beyond-packet", test_length_beyond_packet);
-    g_test_add_func("/vsock/credit-underflow-on-shrink", test_credit_underflow_on_shrink);
-    g_test_add_func("/vsock/huge-buf-alloc-slow-reader", test_huge_buf_alloc_slow_reader);
-    g_test_add_func("/vsock/credit-update-by-guests-view", test_credit_update_by_guests_view);
-    g_test_add_func("/vsock/credit-update-of-small-guest", test_credit_update_of_small_guest);
-    g_test_add_func("/vsock/credit-update-when-guest-shrinks", test_credit_update_when_guest_shrinks);
-    g_test_add_func("/vsock/credit-update-after-resume", test_credit_update_after_resume);
-    g_test_add_func("/vsock/resume-inside-input", test_resume_inside_input);
-    g_test_add_func("/vsock/fwd-cnt-per-connection", test_fwd_cnt_per_connection);
-    g_test_add_func("/vsock/credit-request-always-answered", test_credit_request_always_answered);
-    g_test_add_func("/vsock/host-waits-for-credit", test_host_waits_for_credit);
-    g_test_add_func("/vsock/counters-wrap", test_counters_wrap);
-    g_test_add_func("/vsock/more-than-credit", test_more_than_credit);
-    return g_test_run();
 }

@@ -9,10 +9,11 @@
 #include <unistd.h>
 #include <glib/gstdio.h>
 
+#include "cases.h"
 #include "protocol/error.h"
 #include "sockets.h"
 
-static void test_guest_reaches_listener(Fixture *f, gconstpointer data)
+TEST_WITH(Fixture, setup, teardown, "/vsock/hybrid/guest-reaches-listener", test_guest_reaches_listener)
 {
     int server = server_new(f, Q, 4), peer;
 
@@ -39,7 +40,7 @@ static void test_guest_reaches_listener(Fixture *f, gconstpointer data)
     server_free(f, Q, server);
 }
 
-static void test_nobody_listens(Fixture *f, gconstpointer data)
+TEST_WITH(Fixture, setup, teardown, "/vsock/hybrid/nobody-listens", test_nobody_listens)
 {
     guest_add_buffers(f->guest, 4, 4096);
     guest_op(f->guest, HELIX_VSOCK_OP_REQUEST, P, Q);
@@ -48,7 +49,7 @@ static void test_nobody_listens(Fixture *f, gconstpointer data)
 }
 
 /* A UNIX socket's full backlog gives EAGAIN and no event later: the guest is told at once. */
-static void test_full_backlog(Fixture *f, gconstpointer data)
+TEST_WITH(Fixture, setup, teardown, "/vsock/hybrid/full-backlog", test_full_backlog)
 {
     int server = server_new(f, Q, 0);
     guint refused = 0;
@@ -67,7 +68,7 @@ static void test_full_backlog(Fixture *f, gconstpointer data)
 }
 
 /* Data and end of stream that come with the CONNECT line wait for the guest's answer. */
-static void test_host_connects(Fixture *f, gconstpointer data)
+TEST_WITH(Fixture, setup, teardown, "/vsock/hybrid/host-connects", test_host_connects)
 {
     int client = client_connect(f, "CONNECT 22\nearly");
     char byte;
@@ -93,7 +94,7 @@ static void test_host_connects(Fixture *f, gconstpointer data)
 }
 
 /* The client's end of stream comes while nothing else is unread: it must not get lost either. */
-static void test_host_connects_and_ends(Fixture *f, gconstpointer data)
+TEST_WITH(Fixture, setup, teardown, "/vsock/hybrid/host-connects-and-ends", test_host_connects_and_ends)
 {
     int client = client_connect(f, "CONNECT 22\n");
 
@@ -112,7 +113,7 @@ static void test_host_connects_and_ends(Fixture *f, gconstpointer data)
 }
 
 /* The guest talks, and half-closes, right behind its RESPONSE. */
-static void test_guest_talks_first(Fixture *f, gconstpointer data)
+TEST_WITH(Fixture, setup, teardown, "/vsock/hybrid/guest-talks-first", test_guest_talks_first)
 {
     int client = client_connect(f, "CONNECT 22\n");
 
@@ -130,7 +131,7 @@ static void test_guest_talks_first(Fixture *f, gconstpointer data)
     close(client);
 }
 
-static void test_line_in_pieces(Fixture *f, gconstpointer data)
+TEST_WITH(Fixture, setup, teardown, "/vsock/hybrid/line-in-pieces", test_line_in_pieces)
 {
     static const char line[] = "CONNECT 4294967294\n";
     int client = client_connect(f, "");
@@ -147,7 +148,7 @@ static void test_line_in_pieces(Fixture *f, gconstpointer data)
     close(client);
 }
 
-static void test_bad_lines(Fixture *f, gconstpointer data)
+TEST_WITH(Fixture, setup, teardown, "/vsock/hybrid/bad-lines", test_bad_lines)
 {
     static const char *const lines[] = {
         "\n",
@@ -178,7 +179,7 @@ static void test_bad_lines(Fixture *f, gconstpointer data)
 }
 
 /* What Firecracker and vhost-device take too: lower case, CR, several blanks. */
-static void test_other_spellings(Fixture *f, gconstpointer data)
+TEST_WITH(Fixture, setup, teardown, "/vsock/hybrid/other-spellings", test_other_spellings)
 {
     static const char *const lines[] = {
         "connect 22\n", "Connect 22\n", "CONNECT 22\r\n", "CONNECT   22\n", "  CONNECT\t22 \n", "CONNECT 022\n",
@@ -203,7 +204,7 @@ static gboolean is_closed(int fd)
 }
 
 /* More clients that say nothing than are waited for: the first of them makes way, and only for one that waits. */
-static void test_silent_clients(Fixture *f, gconstpointer data)
+TEST_WITH(Fixture, setup, teardown, "/vsock/hybrid/silent-clients", test_silent_clients)
 {
     int silent[64], client;
 
@@ -230,7 +231,7 @@ static void test_silent_clients(Fixture *f, gconstpointer data)
 }
 
 /* More at once than are asked for at once: the others wait in the backlog, and each gets its answer. */
-static void test_many_clients(Fixture *f, gconstpointer data)
+TEST_WITH(Fixture, setup, teardown, "/vsock/hybrid/many-clients", test_many_clients)
 {
     int clients[150];
     guint answered = 0;
@@ -260,7 +261,7 @@ static void test_many_clients(Fixture *f, gconstpointer data)
 }
 
 /* The client is gone when the guest answers, and nobody has noticed yet: the guest sees a connection that ends. */
-static void test_client_leaves_unnoticed(Fixture *f, gconstpointer data)
+TEST_WITH(Fixture, setup, teardown, "/vsock/hybrid/client-leaves-unnoticed", test_client_leaves_unnoticed)
 {
     int client = client_connect(f, "CONNECT 22\n");
 
@@ -275,7 +276,7 @@ static void test_client_leaves_unnoticed(Fixture *f, gconstpointer data)
     g_assert_cmpuint(helix_vsock_n_connections(f->guest->vsock), ==, 0);
 }
 
-static void test_client_leaves_early(Fixture *f, gconstpointer data)
+TEST_WITH(Fixture, setup, teardown, "/vsock/hybrid/client-leaves-early", test_client_leaves_early)
 {
     int client = client_connect(f, "CONNECT 22\n");
 
@@ -294,7 +295,7 @@ static void test_client_leaves_early(Fixture *f, gconstpointer data)
 }
 
 /* libkrun: the host's program is gone and the guest still sends: no signal, and the guest learns of it. */
-static void test_sigpipe_on_host_socket(Fixture *f, gconstpointer data)
+TEST_WITH(Fixture, setup, teardown, "/vsock/hybrid/sigpipe-on-host-socket", test_sigpipe_on_host_socket)
 {
     int server = server_new(f, Q, 4), peer;
 
@@ -317,7 +318,7 @@ static void test_sigpipe_on_host_socket(Fixture *f, gconstpointer data)
 }
 
 /* Firecracker, vhost-device: a host that has much to say to a guest that gives no buffers: the loop rests. */
-static void test_no_spin_on_host_input(Fixture *f, gconstpointer data)
+TEST_WITH(Fixture, setup, teardown, "/vsock/hybrid/no-spin-on-host-input", test_no_spin_on_host_input)
 {
     g_autofree char *much = g_malloc0(1 << 20);
     int server = server_new(f, Q, 4), peer;
@@ -344,7 +345,7 @@ static void test_no_spin_on_host_input(Fixture *f, gconstpointer data)
 }
 
 /* The guest sends and the host's program does not read: credit runs out, nothing spins, then all arrives. */
-static void test_slow_host(Fixture *f, gconstpointer data)
+TEST_WITH(Fixture, setup, teardown, "/vsock/hybrid/slow-host", test_slow_host)
 {
     static guint8 chunk[4096], back[65536];
     int server = server_new(f, Q, 4), peer;
@@ -386,7 +387,7 @@ static void test_slow_host(Fixture *f, gconstpointer data)
     server_free(f, Q, server);
 }
 
-static void test_socket_is_private(Fixture *f, gconstpointer data)
+TEST_WITH(Fixture, setup, teardown, "/vsock/hybrid/socket-is-private", test_socket_is_private)
 {
     GStatBuf st;
 
@@ -394,7 +395,7 @@ static void test_socket_is_private(Fixture *f, gconstpointer data)
     g_assert_cmpint(st.st_mode & 07777, ==, 0600);
 }
 
-static void test_unusable_paths(Fixture *f, gconstpointer data)
+TEST_WITH(Fixture, setup, teardown, "/vsock/hybrid/unusable-paths", test_unusable_paths)
 {
     g_autofree char *name = g_strnfill(120, 'x');
     g_autofree char *longest = g_strdup_printf("%s/%s", f->folder, name);
@@ -409,33 +410,4 @@ static void test_unusable_paths(Fixture *f, gconstpointer data)
     g_assert_null(helix_hybrid_new(NULL, f->guest->vsock, second, &error));
     g_assert_error(error, HELIX_ERROR, HELIX_CODE_INVALID);
     g_chmod(f->folder, 0700);
-}
-
-static void add(const char *name, void (*test)(Fixture *f, gconstpointer data))
-{
-    g_test_add(name, Fixture, NULL, setup, test, teardown);
-}
-
-int main(int argc, char **argv)
-{
-    g_test_init(&argc, &argv, NULL);
-    add("/vsock/hybrid/guest-reaches-listener", test_guest_reaches_listener);
-    add("/vsock/hybrid/nobody-listens", test_nobody_listens);
-    add("/vsock/hybrid/full-backlog", test_full_backlog);
-    add("/vsock/hybrid/host-connects", test_host_connects);
-    add("/vsock/hybrid/host-connects-and-ends", test_host_connects_and_ends);
-    add("/vsock/hybrid/guest-talks-first", test_guest_talks_first);
-    add("/vsock/hybrid/line-in-pieces", test_line_in_pieces);
-    add("/vsock/hybrid/bad-lines", test_bad_lines);
-    add("/vsock/hybrid/other-spellings", test_other_spellings);
-    add("/vsock/hybrid/silent-clients", test_silent_clients);
-    add("/vsock/hybrid/many-clients", test_many_clients);
-    add("/vsock/hybrid/client-leaves-unnoticed", test_client_leaves_unnoticed);
-    add("/vsock/hybrid/client-leaves-early", test_client_leaves_early);
-    add("/vsock/hybrid/sigpipe-on-host-socket", test_sigpipe_on_host_socket);
-    add("/vsock/hybrid/no-spin-on-host-input", test_no_spin_on_host_input);
-    add("/vsock/hybrid/slow-host", test_slow_host);
-    add("/vsock/hybrid/socket-is-private", test_socket_is_private);
-    add("/vsock/hybrid/unusable-paths", test_unusable_paths);
-    return g_test_run();
 }

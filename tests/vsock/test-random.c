@@ -5,6 +5,7 @@
  */
 #include <string.h>
 
+#include "cases.h"
 #include "guest.h"
 
 #define N 12
@@ -203,7 +204,7 @@ static void run_traffic(guint32 seed, guint32 buf_alloc, guint largest_buffer)
     g_rand_free(rand);
 }
 
-static void test_traffic(void)
+TEST("/vsock/random/traffic", test_traffic)
 {
     static const struct {
         guint32 buf_alloc;
@@ -222,7 +223,7 @@ static void test_traffic(void)
 }
 
 /* Any packet in any state, users that close when they like: no crash, no leak, bounded. */
-static void test_nonsense(void)
+TEST("/vsock/random/nonsense", test_nonsense)
 {
     GRand *rand = g_rand_new_with_seed(4711);
     guint8 payload[2000];
@@ -316,12 +317,4 @@ static void test_nonsense(void)
         user_free(connecting);
     }
     g_rand_free(rand);
-}
-
-int main(int argc, char **argv)
-{
-    g_test_init(&argc, &argv, NULL);
-    g_test_add_func("/vsock/random/traffic", test_traffic);
-    g_test_add_func("/vsock/random/nonsense", test_nonsense);
-    return g_test_run();
 }

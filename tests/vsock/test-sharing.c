@@ -2,6 +2,7 @@
 /*
  * test-sharing.c - the guest's receive buffers: scarce, tiny, none at all, and shared between connections.
  */
+#include "cases.h"
 #include "guest.h"
 
 #define P 1024u
@@ -10,7 +11,7 @@
 static const guint8 zeros[512 * 1024];
 
 /* Firecracker, vhost-device: no receive buffer must mean no event at all, not a loop of them. */
-static void test_no_spin_without_buffers(void)
+TEST("/vsock/no-spin-without-buffers", test_no_spin_without_buffers)
 {
     Guest *guest = guest_new(0, 0);
     User *user = guest_connect(guest, P, Q);
@@ -31,7 +32,7 @@ static void test_no_spin_without_buffers(void)
 }
 
 /* Buffers with room for a header only must not stop data for ever. */
-static void test_tiny_buffers(void)
+TEST("/vsock/tiny-buffers", test_tiny_buffers)
 {
     Guest *guest = guest_new(0, 0);
     User *user = guest_connect(guest, P, Q);
@@ -48,7 +49,7 @@ static void test_tiny_buffers(void)
  * A guest whose vCPU refills the ring faster than the host fills it, with buffers that hold a byte or nothing: the main
  * loop must get its turn between bursts, whoever's call began them, and what waits must go on by itself.
  */
-static void test_endless_buffers(void)
+TEST("/vsock/endless-buffers", test_endless_buffers)
 {
     enum { BURST = 4096 };
     Guest *guest = guest_new(0, 0);
@@ -73,7 +74,7 @@ static void test_endless_buffers(void)
     guest_free(guest);
 }
 
-static void test_notified_once_a_burst(void)
+TEST("/vsock/notified-once-a-burst", test_notified_once_a_burst)
 {
     Guest *guest = guest_new(0, 0);
     User *user = guest_connect(guest, P, Q);
@@ -90,7 +91,7 @@ static void test_notified_once_a_burst(void)
 }
 
 /* Nothing goes before RESPONSE, even if the user writes from within accept. */
-static void test_response_first(void)
+TEST("/vsock/response-first", test_response_first)
 {
     Guest *guest = guest_new(0, 0);
     User *user = user_new();
@@ -108,7 +109,7 @@ static void test_response_first(void)
 }
 
 /* A RST owed to a stranger gets its buffer though a connection could fill them all. */
-static void test_strays_get_a_turn(void)
+TEST("/vsock/strays-get-a-turn", test_strays_get_a_turn)
 {
     Guest *guest = guest_new(0, 0);
     User *user = guest_connect(guest, P, Q);
@@ -140,7 +141,7 @@ static gsize relay_input(HelixChannel *channel, const guint8 *data, gsize len)
 }
 
 /* A user's call on one connection writes to another one: what did not fit goes on by itself. */
-static void test_nested_write_goes_on(void)
+TEST("/vsock/nested-write-goes-on", test_nested_write_goes_on)
 {
     Guest *guest = guest_new(0, 0);
     User *from = guest_connect(guest, P, Q);
@@ -163,7 +164,7 @@ static void test_nested_write_goes_on(void)
 }
 
 /* Ten connections with all the data in the world share scarce buffers evenly, and a newcomer is not passed over. */
-static void test_fair_share(void)
+TEST("/vsock/fair-share", test_fair_share)
 {
     enum { N = 10 };
     Guest *guest = guest_new(0, 0);
@@ -208,7 +209,7 @@ static void test_fair_share(void)
 }
 
 /* Firecracker: 100,000 connections and strays with no buffer to answer: bounded, and the one that works works on. */
-static void test_connection_storm(void)
+TEST("/vsock/connection-storm", test_connection_storm)
 {
     Guest *guest = guest_new(0, 64);
     User *user = guest_connect(guest, P, Q);
@@ -246,7 +247,7 @@ static gboolean is_own_port(gpointer data, guint32 port)
 }
 
 /* Other ports, whoever began, cannot use up the places of the host's own one; nor can it have more than there are. */
-static void test_reserved_places(void)
+TEST("/vsock/reserved-places", test_reserved_places)
 {
     Guest *guest = guest_new(0, 8);
     User *user = user_new();
@@ -270,20 +271,4 @@ static void test_reserved_places(void)
     guest_connect(guest, P, Q + 1);
     guest_free(guest);
     user_free(user);
-}
-
-int main(int argc, char **argv)
-{
-    g_test_init(&argc, &argv, NULL);
-    g_test_add_func("/vsock/no-spin-without-buffers", test_no_spin_without_buffers);
-    g_test_add_func("/vsock/tiny-buffers", test_tiny_buffers);
-    g_test_add_func("/vsock/endless-buffers", test_endless_buffers);
-    g_test_add_func("/vsock/notified-once-a-burst", test_notified_once_a_burst);
-    g_test_add_func("/vsock/response-first", test_response_first);
-    g_test_add_func("/vsock/strays-get-a-turn", test_strays_get_a_turn);
-    g_test_add_func("/vsock/nested-write-goes-on", test_nested_write_goes_on);
-    g_test_add_func("/vsock/fair-share", test_fair_share);
-    g_test_add_func("/vsock/connection-storm", test_connection_storm);
-    g_test_add_func("/vsock/reserved-places", test_reserved_places);
-    return g_test_run();
 }

@@ -5,6 +5,7 @@
  */
 #include <string.h>
 
+#include "cases.h"
 #include "loop/loop-time.h"
 #include "guest.h"
 
@@ -31,7 +32,7 @@ static void data(Guest *guest, guint32 port, const guint8 *bytes, gsize len)
 }
 
 /* Two packets whose users take a little at a time: each turn has time for some, and both go on. */
-static void test_input(void)
+TEST("/vsock/turn/input", test_input)
 {
     enum { SIZE = 6000, BITE = 10 };
     Guest *guest = guest_new(0, 0);
@@ -70,7 +71,7 @@ static void test_input(void)
 }
 
 /* Many connections wait for receive buffers, and then there are enough for all. */
-static void test_output(void)
+TEST("/vsock/turn/output", test_output)
 {
     enum { N = 100, SIZE = 1000 };
     static const guint8 bytes[SIZE];
@@ -120,7 +121,7 @@ static void test_output(void)
  * More connections than one turn of the loop closes: until all are, the guest, which may be another one, sees nothing
  * of them, and nothing of the guest's reaches them.
  */
-static void test_reset(void)
+TEST("/vsock/turn/reset", test_reset)
 {
     enum { N = 200, CLOSED_MOST = 32 };
     Guest *guest = guest_new(0, 0);
@@ -166,7 +167,7 @@ static void test_reset(void)
 }
 
 /* The device goes with as many: they are closed in turns too, and nothing of the device is called in them. */
-static void test_unplug(void)
+TEST("/vsock/turn/unplug", test_unplug)
 {
     enum { N = 200, CLOSED_MOST = 32 };
     Guest *guest = guest_new(0, 0);
@@ -207,7 +208,7 @@ static void test_unplug(void)
 }
 
 /* The guest does not answer the ends of as many, and all of their timers are due at once. */
-static void test_timers(void)
+TEST("/vsock/turn/timers", test_timers)
 {
     enum { N = 100 };
     Guest *guest = guest_new(0, 0);
@@ -236,15 +237,4 @@ static void test_timers(void)
     helix_loop_set_clock(NULL);
     guest_drop_packets(guest);
     guest_free(guest);
-}
-
-int main(int argc, char **argv)
-{
-    g_test_init(&argc, &argv, NULL);
-    g_test_add_func("/vsock/turn/input", test_input);
-    g_test_add_func("/vsock/turn/output", test_output);
-    g_test_add_func("/vsock/turn/reset", test_reset);
-    g_test_add_func("/vsock/turn/unplug", test_unplug);
-    g_test_add_func("/vsock/turn/timers", test_timers);
-    return g_test_run();
 }
