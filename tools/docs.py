@@ -37,13 +37,17 @@ def draw():
         file.write(drawn.replace("<svg ", mark + "<svg ", 1))
 
 
-def check_offline():
-    """A page that loads anything from the web is no page for a machine without it. (Links that a reader follows are text.)"""
-    for path in glob.glob(os.path.join(SITE, "**", "*.html"), recursive=True):
+def command(site):
+    """mkdocs into the folder @site. (With --quiet it counts no warnings, and --strict would let all pass.)"""
+    return ["mkdocs", "build", "--strict", "--config-file", os.path.join(TREE, "mkdocs.yml"), "--site-dir", site]
+
+
+def loaded_from_web(site):
+    """"page: element" for each element of a page that is loaded from the web: a machine without it would not see the page."""
+    for path in sorted(glob.glob(os.path.join(site, "**", "*.html"), recursive=True)):
         with open(path, encoding="utf-8") as file:
-            loaded = re.findall(r'<(?:script|img|iframe)[^>]* src="(?:https?:)?//[^"]*|<link[^>]* href="(?:https?:)?//[^"]*', file.read())
-        if loaded:
-            raise StepError("%s loads %s" % (host_path(path), loaded[0]))
+            for found in re.findall(r'<(?:script|img|iframe|link)\b[^>]*\b(?:src|href)="(?:https?:)?//[^"]*', file.read()):
+                yield "%s: %s" % (os.path.relpath(path, site), found)
 
 
 def run():
@@ -51,7 +55,7 @@ def run():
         draw()
     with Step("site of the documents", "site") as step:
         shutil.rmtree(SITE, ignore_errors=True)
-        # (With --quiet mkdocs counts no warnings, and --strict lets all pass.)
-        step.run(["mkdocs", "build", "--strict", "--config-file", os.path.join(TREE, "mkdocs.yml"), "--site-dir", SITE])
-        check_offline()
+        step.run(command(SITE))
+        for found in loaded_from_web(SITE):
+            raise StepError("loaded from the web: " + found)
     say("   " + host_path(os.path.join(SITE, "index.html")))
