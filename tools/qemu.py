@@ -129,10 +129,10 @@ def source():
 
 
 def compile_tree(name, log, folder, options, targets):
-    """Integrate the overlay into @folder's tree and build @targets there with these configure options."""
+    """Integrate the overlay, with what benches and tests measure by, into @folder's tree; configure and build @targets there."""
     tree, out = os.path.join(folder, "src"), os.path.join(folder, "build")
     with Step("%s: integrate" % name, log + "-integrate", quiet=True) as step:
-        step.run([os.path.join(TREE, "qemu", "integrate"), tree])
+        step.run([os.path.join(TREE, "qemu", "integrate"), tree, "--measure"])
     configured = os.path.join(out, "configured")
     if not os.path.exists(configured):
         with Step("%s: configure (once)" % name, log + "-configure") as step:

@@ -5,7 +5,7 @@
 #include "system/cpus.h"
 #include "system/runstate.h"
 #include "../../hw/display/helix/loop/loop-time.h"
-#include "../../hw/display/helix/qemu/measure.h"
+#include "../../hw/display/helix/measure/measure.h"
 #include "lookup-world.h"
 
 #define MOST_ELEMENTS 4u
@@ -76,10 +76,6 @@ void world_guest_inside(bool inside)
 {
     g_assert_true(transport.mem_reentrancy_guard.engaged_in_io == world.guest_inside && !helix_gpu_entered());
     world.guest_inside = transport.mem_reentrancy_guard.engaged_in_io = inside;
-}
-
-void helix_measure_looked_up(uint32_t id)
-{
 }
 
 /* The linker puts these two in the place of the real ones: the clock, and the hint that a guest can make useless. */
@@ -389,6 +385,7 @@ void world_begin(Input *input)
     world.scale = (settings & IS_LARGE) == IS_LARGE ? LARGE : 1;
     world.taken_away = g_ptr_array_new_with_free_func(g_free);
     helix_texture_reader = &reader;
+    helix_texture_filter = helix_measure_texture;
     helix_texture_thread = settings & 16 && world.gpu.gl ? &thread : NULL;
 }
 

@@ -121,7 +121,26 @@ class Whole(TreeTest):
         self.assertIn(MANIFEST, copied)
         del copied[MANIFEST]
         ours = {name: data for name, data in snapshot(OVERLAY).items() if '__pycache__' not in name}
+        users = {name: data for name, data in ours.items() if not name.startswith('measure/')}
+        self.assertEqual(copied, users)
+        self.succeed('--check')
+        self.succeed('--measure', '--check', status=1)
+        self.succeed('--measure')
+        self.succeed('--measure', '--check')
+        copied = snapshot(self.path('hw/display/helix'))
+        del copied[MANIFEST]
         self.assertEqual(copied, ours)
+        self.succeed()
+        self.assertFalse(os.path.exists(self.path('hw/display/helix/measure')))
+
+    def test_leaves_out_what_only_measures(self):
+        self.succeed()
+        for name, (_, data) in snapshot(self.path('hw/display/helix')).items():
+            for word in (b'x-helix-', b'"null-texture"'):
+                self.assertNotIn(word, data, name)
+        self.succeed('--measure')
+        with open(self.path('hw/display/helix/measure/measure.c'), 'rb') as file:
+            self.assertIn(b'x-helix-', file.read())
 
     def test_inserts_lines_and_takes_none_away(self):
         self.succeed()

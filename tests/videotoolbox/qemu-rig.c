@@ -6,7 +6,6 @@
 #include "system/runstate.h"
 #include "trace/trace-hw_display_helix.h"
 #include "qemu-rig.h"
-#include "qemu/measure.h"
 #include "capture/resource.h"
 
 QemuRig qemu_rig;
@@ -52,11 +51,6 @@ void qemu_rig_add(VirtIOGPU *g, struct virtio_gpu_simple_resource *resource, uin
 {
     *resource = (struct virtio_gpu_simple_resource){ .resource_id = id };
     QTAILQ_INSERT_TAIL(&g->reslist, resource, next);
-}
-
-void helix_measure_looked_up(uint32_t id)
-{
-    qemu_rig.looked_up++;
 }
 
 /* ---- the main loop ---- */

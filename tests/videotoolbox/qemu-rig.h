@@ -14,7 +14,6 @@ typedef struct QemuRig {
     bool vcpu_thread, stopped; /* orders: the caller is a CPU's thread; the VM does not run */
     void (*guest)(void);       /* what the guest had queued: carried out when its control queue is drained */
     unsigned drained;          /* so often it was */
-    unsigned looked_up;        /* calls of helix_measure_looked_up() */
     char no_copy[256];         /* why the GPU did not copy, as traced last; "" if it did */
 } QemuRig;
 

@@ -2,7 +2,8 @@
 # suite: long
 """The two other ways to build the QEMU that is run: with modules, and by plain meson with qemu/linux-native.ini.
 
-Not all of QEMU is built, but what the integration touches, and the modules that it goes into.
+Not all of QEMU is built, but what the integration touches, and the modules that it goes into. These are trees as users make
+them: nothing that only measures (hw/display/helix/measure/) may be in their objects.
 """
 
 import os

@@ -83,6 +83,18 @@ def compile_touched(build, log, more=()):
     return len(objects) if objects and run(ninja + objects + list(more), log) else 0
 
 
+def only_measures(build):
+    """Built files that hold the names of what only measures."""
+    found = []
+    for folder, _, files in os.walk(build):
+        for name in files:
+            if name.endswith((".o", ".so")):
+                with open(os.path.join(folder, name), "rb") as file:
+                    data = file.read()
+                found += [name for word in (b"x-helix-", b"null-texture", b"helix_measure") if word in data]
+    return found
+
+
 def check_build(tap, title, tree, setup, log, more=()):
     build = os.path.join(WORK, "build")
     shutil.rmtree(build, ignore_errors=True)
@@ -90,6 +102,8 @@ def check_build(tap, title, tree, setup, log, more=()):
     if tap.check(run(setup(tree, build), log, cwd=build), title + ": configured", tail(log)):
         count = compile_touched(build, log, more)
         tap.check(count > 20, "%s: %d touched objects compile" % (title, count), tail(log))
+        found = only_measures(build)
+        tap.check(not found, title + ": nothing that only measures was built", found[:20])
 
 
 def by_configure(*options):

@@ -11,7 +11,6 @@
 #include "qemu/error-report.h"
 #include "system/cpus.h"
 #include "device-guard.h"
-#include "../qemu/measure.h"
 #include "resource.h"
 #include "../loop/loop-time.h"
 #include "../trace.h"
@@ -19,6 +18,7 @@
 const HelixTextureReader *helix_texture_reader;
 const HelixTextureCopier *helix_texture_copier;
 const HelixTextureThread *helix_texture_thread;
+HelixTextureFilter helix_texture_filter;
 void (*helix_fence_watch)(VirtIOGPU *g, bool (*wanted)(void));
 
 static const char gl_type[] = "virtio-gpu-gl-device";
@@ -289,7 +289,6 @@ static bool choose(VirtIOGPU *g, const HelixPicture *picture, HelixResource *res
     if (!*texture) {
         return choose_pages(g, picture, resource, error);
     }
-    helix_measure_looked_up(resource->id);
     return check_bounds(resource, picture, error);
 }
 
@@ -314,38 +313,6 @@ static bool copy_by_gpu(const HelixResource *resource, const HelixPicture *pictu
     return false;
 }
 
-static void free_surface(HelixSurface *surface)
-{
-    g_free(surface);
-}
-
-/* For the encoder that only measures: nothing is copied, and the guest must not draw there until it has its answer. */
-static bool leave_there(const HelixResource *resource, const HelixPicture *picture, HelixResolved done, gpointer data)
-{
-    HelixSurface *surface;
-
-    if (!(picture->surface_kinds & (1u << HELIX_SURFACE_TEXTURE)) || resource->image) {
-        return false;
-    }
-    surface = g_new0(HelixSurface, 1);
-    *surface = (HelixSurface){
-        .kind = HELIX_SURFACE_TEXTURE,
-        .width = picture->width,
-        .height = picture->height,
-        .fourcc = picture->fourcc,
-        .n_planes = 1,
-        .fd = -1,
-        .path = HELIX_HOST_PATH_TEXTURE,
-        .borrows_guest = true,
-        .destroy = free_surface,
-    };
-    g_atomic_ref_count_init(&surface->refs);
-    trace_helix_lookup_found(resource->id, surface->width, surface->height, resource->format,
-                             helix_host_path_name(surface->path));
-    done(data, surface, NULL);
-    return true;
-}
-
 static void resolve(gpointer self, const HelixPicture *picture, HelixSurfacePool *pool, HelixResolved done,
                     gpointer data)
 {
@@ -358,7 +325,8 @@ static void resolve(gpointer self, const HelixPicture *picture, HelixSurfacePool
         trace_helix_lookup_failed(picture->resource_id, error->code, error->message);
         done(data, NULL, error);
     } else if (!texture ||
-               !(leave_there(&resource, picture, done, data) || copy_by_gpu(&resource, picture, done, data))) {
+               !((helix_texture_filter && helix_texture_filter(&resource, picture, done, data)) ||
+                 copy_by_gpu(&resource, picture, done, data))) {
         helix_read_begin(self, &resource, texture, picture, pool, done, data);
     }
 }

@@ -111,6 +111,15 @@ typedef struct HelixTextureCopier {
 
 extern const HelixTextureCopier *helix_texture_copier;
 
+/*
+ * Is offered each texture before it is copied or read back: @resource has one, and @picture lies within it. True: it
+ * has called @done, once. NULL but in builds that measure (measure/).
+ */
+typedef bool (*HelixTextureFilter)(const HelixResource *resource, const HelixPicture *picture, HelixResolved done,
+                                   gpointer data);
+
+extern HelixTextureFilter helix_texture_filter;
+
 /* The resolver of the exporting GPU; its self is the VirtIOGPU. */
 extern const HelixResolver helix_resource_resolver;
 

@@ -6,9 +6,6 @@
  * the coded size: every access unit there can be is written once at open. The IDR's macroblocks are Intra_16x16 with DC
  * prediction and no residual (without neighbours that predicts 128, 8.3.3.3); all others are one run of skipped
  * macroblocks.
- *
- * "null" has pictures brought to host memory like an encoder that reads them there; "null-texture" has textures left
- * where they are, as an encoder on the GPU would.
  */
 #include <string.h>
 
@@ -235,16 +232,6 @@ static void null_close(HelixEncoder *encoder)
 const HelixEncoderClass helix_encoder_null = {
     .name = "null",
     .surface_kinds = 1u << HELIX_SURFACE_MEMORY | 1u << HELIX_SURFACE_DMABUF | 1u << HELIX_SURFACE_IOSURFACE,
-    .open = null_open,
-    .reconfigure = null_reconfigure,
-    .encode = null_encode,
-    .close = null_close,
-};
-
-const HelixEncoderClass helix_encoder_null_texture = {
-    .name = "null-texture",
-    .surface_kinds = 1u << HELIX_SURFACE_MEMORY | 1u << HELIX_SURFACE_DMABUF | 1u << HELIX_SURFACE_IOSURFACE |
-        1u << HELIX_SURFACE_TEXTURE,
     .open = null_open,
     .reconfigure = null_reconfigure,
     .encode = null_encode,

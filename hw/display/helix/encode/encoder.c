@@ -23,7 +23,9 @@ static const HelixEncoderClass *const classes[] = {
     &helix_encoder_x264,
 #endif
     &helix_encoder_null,
+#ifdef HELIX_MEASURE
     &helix_encoder_null_texture,
+#endif
 };
 
 /* Asked once a program: VideoToolbox makes a session to know, and whoever asks may hold QEMU's big lock. */

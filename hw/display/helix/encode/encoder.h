@@ -82,7 +82,7 @@ struct HelixEncoder {
 };
 
 extern const HelixEncoderClass helix_encoder_null;
-extern const HelixEncoderClass helix_encoder_null_texture;
+extern const HelixEncoderClass helix_encoder_null_texture; /* HELIX_MEASURE */
 extern const HelixEncoderClass helix_encoder_x264;         /* HELIX_HAVE_LIBAVCODEC */
 extern const HelixEncoderClass helix_encoder_videotoolbox; /* HELIX_HAVE_VIDEOTOOLBOX */
 

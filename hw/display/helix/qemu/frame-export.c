@@ -22,8 +22,8 @@
 #include "../helix-frame-export.h"
 #include "../trace.h"
 #include "../capture/device-guard.h"
-#include "measure.h"
 #include "../capture/resource.h"
+#include "frame-export.h"
 
 typedef struct FrameExport {
     VirtIOGPU *gpu;
@@ -38,6 +38,8 @@ typedef struct FrameExport {
     VMChangeStateEntry *run_state_handler;
     Notifier exit_notifier;
 } FrameExport;
+
+const HelixExportExtension *helix_export_extension;
 
 /* Set when whole. */
 static FrameExport *frame_export;
@@ -108,7 +110,9 @@ static void add_stats(FrameExport *export)
 {
     Object *gpu = OBJECT(export->gpu);
 
-    helix_measure_add(export->gpu, export->host);
+    if (helix_export_extension) {
+        helix_export_extension->added(export->gpu, export->host);
+    }
     object_property_add(gpu, stats_name, "HelixStats", get_stats, NULL, NULL, export);
     object_property_set_description(gpu, stats_name, "Counters and times of the exported frames");
     if (proxy(export)) {
@@ -122,7 +126,9 @@ static void remove_stats(FrameExport *export)
         object_property_del(proxy(export), stats_name);
     }
     object_property_del(OBJECT(export->gpu), stats_name);
-    helix_measure_remove(export->gpu);
+    if (helix_export_extension) {
+        helix_export_extension->removed(export->gpu);
+    }
 }
 
 static void run_state_changed(void *opaque, bool running, RunState state)
@@ -249,7 +255,9 @@ static void qemu_exits(Notifier *notifier, void *data)
     BQL_LOCK_GUARD();
     g_clear_pointer(&export->run_state_handler, qemu_del_vm_change_state_handler);
     close_listener(export);
-    helix_measure_host_gone();
+    if (helix_export_extension) {
+        helix_export_extension->host_freed();
+    }
     g_clear_pointer(&export->host, helix_host_free);
     helix_resource_pause();
     helix_resource_plugged(export->gpu, false);

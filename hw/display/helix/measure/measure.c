@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * measure.c - what `make bench` needs to know of a running QEMU, as properties of the exporting GPU. Nobody else does,
- * hence their names: QEMU keeps "x-" for what may change at any time.
+ * measure.c - properties of the exporting GPU for `make bench` and the tests in a VM. QEMU reserves the prefix "x-" for
+ * unstable names.
  *
- *     x-helix-encoder     the encoder that new streams get; may be set while the VM runs
- *     x-helix-readback    reading it reads the texture that was looked up last back, whole, in one call of
- * virglrenderer, and says what the main loop paid for it: {"resource", "width", "height", "cpu_us", "wall_us"}
- *     x-helix-threaded    how many textures were read by a thread of its own so far (resource-thread.c)
+ *     x-helix-encoder     name of the encoder of new streams; may be set while the VM runs
+ *     x-helix-readback    reading it reads the last texture back, whole, by one call of virglrenderer, and returns what
+ *                         the main loop spent on it: {"resource", "width", "height", "cpu_us", "wall_us"}
+ *     x-helix-threaded    textures read back so far by the read-back thread
  */
 #include "qemu/osdep.h"
 #include "qapi/error.h"
@@ -14,7 +14,7 @@
 #include "qobject/qdict.h"
 #include "system/cpus.h"
 
-#include "../stream/host.h"
+#include "../qemu/frame-export.h"
 #include "measure.h"
 
 typedef struct Measure {
@@ -24,12 +24,6 @@ typedef struct Measure {
 } Measure;
 
 static Measure measure;
-static uint32_t last_texture;
-
-void helix_measure_looked_up(uint32_t id)
-{
-    last_texture = id;
-}
 
 static void get_encoder(Object *obj, Visitor *v, const char *name, void *opaque, Error **errp)
 {
@@ -59,7 +53,7 @@ static int64_t clock_us(clockid_t id)
 {
     struct timespec now;
 
-    (void)clock_gettime(id, &now); /* fails for clocks that are not there only */
+    (void)clock_gettime(id, &now); /* fails for unknown clocks only */
     return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
@@ -67,14 +61,15 @@ static void get_readback(Object *obj, Visitor *v, const char *name, void *opaque
 {
     g_autoptr(GError) error = NULL;
     g_autofree uint8_t *pixels = NULL;
+    uint32_t id = helix_measure_last_texture();
     HelixResource resource;
     QObject *result;
     QDict *dict;
     int64_t cpu, wall;
     bool good;
 
-    if (qemu_in_vcpu_thread() || !helix_texture_reader || !last_texture ||
-        !helix_resource_find(measure.gpu, last_texture, false, &resource, &error) || !resource.texture_id) {
+    if (qemu_in_vcpu_thread() || !helix_texture_reader || !id ||
+        !helix_resource_find(measure.gpu, id, false, &resource, &error) || !resource.texture_id) {
         error_setg(errp, "%s: no texture was looked up yet, or it is gone", name);
         return;
     }
@@ -83,7 +78,7 @@ static void get_readback(Object *obj, Visitor *v, const char *name, void *opaque
         error_setg(errp, "%s: no memory for %" PRIu32 " x %" PRIu32 " pixels", name, resource.width, resource.height);
         return;
     }
-    memset(pixels, 0, (size_t)resource.width * resource.height * 4); /* pages that are there, as a pool's are */
+    memset(pixels, 0, (size_t)resource.width * resource.height * 4); /* touch the pages, as the pool's are */
     wall = clock_us(CLOCK_MONOTONIC);
     cpu = clock_us(CLOCK_THREAD_CPUTIME_ID);
     good = helix_texture_reader->read(measure.gpu, &resource, 0, 0, resource.width, resource.height, pixels,
@@ -115,7 +110,7 @@ static void get_threaded(Object *obj, Visitor *v, const char *name, void *opaque
 static const char encoder_name[] = "x-helix-encoder", readback_name[] = "x-helix-readback",
                   threaded_name[] = "x-helix-threaded";
 
-void helix_measure_add(VirtIOGPU *g, HelixHost *host)
+static void add_properties(VirtIOGPU *g, HelixHost *host)
 {
     measure = (Measure){ .gpu = g, .host = host };
     object_property_add(OBJECT(g), encoder_name, "str", get_encoder, set_encoder, NULL, NULL);
@@ -123,12 +118,12 @@ void helix_measure_add(VirtIOGPU *g, HelixHost *host)
     object_property_add(OBJECT(g), threaded_name, "uint64", get_threaded, NULL, NULL, NULL);
 }
 
-void helix_measure_host_gone(void)
+static void forget_host(void)
 {
     measure.host = NULL;
 }
 
-void helix_measure_remove(VirtIOGPU *g)
+static void remove_properties(VirtIOGPU *g)
 {
     object_property_del(OBJECT(g), encoder_name);
     object_property_del(OBJECT(g), readback_name);
@@ -137,3 +132,17 @@ void helix_measure_remove(VirtIOGPU *g)
     measure = (Measure){ 0 };
     last_texture = 0;
 }
+
+static const HelixExportExtension extension = {
+    .added = add_properties,
+    .host_freed = forget_host,
+    .removed = remove_properties,
+};
+
+static void register_extension(void)
+{
+    helix_export_extension = &extension;
+    helix_texture_filter = helix_measure_texture;
+}
+
+type_init(register_extension)
