@@ -130,7 +130,6 @@ static void remove_properties(VirtIOGPU *g)
     object_property_del(OBJECT(g), threaded_name);
     g_free(measure.encoder);
     measure = (Measure){ 0 };
-    last_texture = 0;
 }
 
 static const HelixExportExtension extension = {
