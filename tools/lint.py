@@ -91,7 +91,7 @@ def run_in_qemu(count, ours):
                 flags[path] = flags_in_qemu(entry)
     # On a Mac alone; every header it needs is here (see suite vm-apple-files, which compiles it too).
     capture = os.path.join(TREE, "hw/display/helix/capture")
-    flags[os.path.join(capture, "resource-apple.c")] = flags[os.path.join(capture, "resource-virgl.c")]
+    flags[os.path.join(capture, "texture-copy-apple.c")] = flags[os.path.join(capture, "virgl-resource.c")]
     os.makedirs(ours, exist_ok=True)
     with open(os.path.join(ours, "compile_commands.json"), "w") as file:
         json.dump([{"directory": folder, "file": path, "arguments": ["clang", *flags[path], *CLANG, "-c", path]} for path in flags], file)

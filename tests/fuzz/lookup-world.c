@@ -25,7 +25,7 @@ struct QEMUBH {
 
 LookupWorld world;
 
-static QEMUBH bottom_half; /* resource-read.c keeps the only one */
+static QEMUBH bottom_half; /* readback.c keeps the only one */
 static Held *created;
 static guint8 pattern[MOST_BYTES + MOST_VERSIONS * STEP];
 
@@ -251,7 +251,7 @@ void resource_create(guint index, Input *input)
     world.gpu.klass->process_cmd(&world.gpu, NULL);
 }
 
-/* ---- virglrenderer, as resource-virgl.c asks it ---- */
+/* ---- virglrenderer, as virgl-resource.c asks it ---- */
 
 static bool describe(VirtIOGPU *g, HelixResource *resource)
 {

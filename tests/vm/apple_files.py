@@ -20,7 +20,7 @@ def main():
     lines = [line for line in done.stdout.splitlines() if line.startswith(("ok - ", "not ok - "))]
     for line in lines:
         tap.check(line.startswith("ok"), line.split(" - ", 1)[1] + " compiles")
-    tap.check(done.returncode == 0 and "1..%d\n" % len(lines) in done.stdout and "resource-apple.c" in done.stdout,
+    tap.check(done.returncode == 0 and "1..%d\n" % len(lines) in done.stdout and "texture-copy-apple.c" in done.stdout,
               "all were compiled", done.stdout + done.stderr)
     return tap.end()
 

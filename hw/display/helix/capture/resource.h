@@ -2,9 +2,9 @@
 /*
  * resource.h - from a virtio-gpu resource id to a surface: what the look-up's parts know of each other.
  *
- * resource.c finds the resource and decides what is read; resource-read.c reads it, a band in each turn of the main
- * loop, or has resource-thread.c read it, which has a thread and a GL context for that; resource-pages.c copies guest
- * pages and QEMU's own 2D images; resource-virgl.c, which may be in a module, asks virglrenderer; resource-watch.c
+ * resource-lookup.c finds the resource and decides what is read; readback.c reads it, a band in each turn of the main
+ * loop, or has readback-thread.c read it, which has a thread and a GL context for that; guest-pages.c copies guest
+ * pages and QEMU's own 2D images; virgl-resource-lookup.c, which may be in a module, asks virglrenderer; resource-lifetime.c
  * notices what is made and reset meanwhile. All else is on the main loop with the BQL held, and nothing of the guest's
  * is referenced after the call that read it.
  */
@@ -43,7 +43,7 @@ typedef struct HelixPlane {
     uint32_t row_bytes, rows;
 } HelixPlane;
 
-/* What the GL device adds; registered by resource-virgl.c when it is loaded. */
+/* What the GL device adds; registered by virgl-resource-lookup.c when it is loaded. */
 typedef struct HelixTextureReader {
     /* Fill in what virglrenderer knows. FALSE: the renderer is not up, or knows no such resource. */
     bool (*describe)(VirtIOGPU *g, HelixResource *resource);
@@ -71,7 +71,7 @@ typedef struct HelixTextureOrder {
     void *data;
 } HelixTextureOrder;
 
-/* Where the host's GL allows it; registered by resource-thread.c. Called on the main loop. */
+/* Where the host's GL allows it; registered by readback-thread.c. Called on the main loop. */
 typedef struct HelixTextureThread {
     /* The renderer of @g may be there now: what takes time is done before there is a picture. */
     void (*prepare)(VirtIOGPU *g);
@@ -92,12 +92,12 @@ extern const HelixTextureThread *helix_texture_thread;
 
 /*
  * See to it that the fences of @g, a GL device, are noticed soon while @wanted(); NULL: no more. Main loop. Registered
- * by resource-fence.c.
+ * by fence-poll.c.
  */
 extern void (*helix_fence_watch)(VirtIOGPU *g, bool (*wanted)(void));
 
 /* What a host adds whose GPU brings a texture to the encoder by itself; NULL where there is none. On macOS:
- * resource-apple.c. */
+ * texture-copy-apple.c. */
 typedef struct HelixTextureCopier {
     /*
      * Begin to bring @picture out of the texture of resource @id. True: @done is or will be called, as HelixResolver

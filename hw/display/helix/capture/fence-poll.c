@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * resource-fence.c - the guest hears soon that its GPU has finished.
+ * fence-poll.c - the guest hears soon that its GPU has finished.
  *
  * QEMU asks virglrenderer for finished fences every 10 ms. A picture waits for its fence before the guest may name it,
  * so with streams open that is asked every millisecond in which a fence is open.

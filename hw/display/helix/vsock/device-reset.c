@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * reset.c - all connections of a device end at once: a reset, an unplug, the end. A guest can cause the first two with
+ * device-reset.c - all connections of a device end at once: a reset, an unplug, the end. A guest can cause the first two with
  * a thousand connections open, so they are closed in turns of the main loop.
  */
 #include "connection.h"

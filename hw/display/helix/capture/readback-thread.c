@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * resource-thread.c - textures read back by a thread with a GL context of its own, so that the main loop neither waits
+ * readback-thread.c - textures read back by a thread with a GL context of its own, so that the main loop neither waits
  * for the GPU nor copies pixels.
  *
  * On the main loop, in virglrenderer's context, the texture is made an EGLImage and a fence is put behind what was

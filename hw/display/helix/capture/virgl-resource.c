@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * resource-virgl.c - the GL device's resources, which virglrenderer keeps.
+ * virgl-resource.c - the GL device's resources, which virglrenderer keeps.
  *
  * virglrenderer has no locks and draws with whatever GL context is current: it is called on the main loop only, and
  * every call that touches GL comes after virgl_renderer_force_ctx_0(), as QEMU does it before each command.

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * resource-apple.c - a GL device's texture to an IOSurface by the GPU, on macOS.
+ * texture-copy-apple.c - a GL device's texture to an IOSurface by the GPU, on macOS.
  *
  * The renderer's context is made current first, as QEMU does it before each command: the copy's own context shares its
  * objects, and puts it back.

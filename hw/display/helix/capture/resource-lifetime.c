@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * resource-watch.c - what the guest does to its resources while pictures are read from them.
+ * resource-lifetime.c - what the guest does to its resources while pictures are read from them.
  *
  * Between two bands of a read, a resource may be destroyed and another made under its id. QEMU's structure for the new
  * one is often at the address of the old one, and size, format and pages may be the same, so neither tells them apart.

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * packet.c - the 44-byte header of a virtio-vsock packet, between its bytes and host byte order.
+ * packet-header.c - the 44-byte header of a virtio-vsock packet, between its bytes and host byte order.
  */
 #include "vsock.h"
 

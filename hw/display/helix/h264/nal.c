@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* h264.c - NAL units, bits and levels of ITU-T H.264 (08/2021). */
+/* nal.c - NAL units, bits and levels of ITU-T H.264 (08/2021). */
 #include "h264.h"
 
 /* ---- NAL units ---- */

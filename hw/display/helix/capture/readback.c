@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * resource-read.c - pictures that the CPU brings into host memory, in bands: the main loop is never held for the whole
+ * readback.c - pictures that the CPU brings into host memory, in bands: the main loop is never held for the whole
  * of a large one.
  *
  * In each turn of the loop pieces are copied until the turn's budget is spent; pictures that are under way at the same
@@ -39,7 +39,7 @@ static QTAILQ_HEAD(, Read) reads = QTAILQ_HEAD_INITIALIZER(reads);       /* in b
 static QTAILQ_HEAD(, Read) threaded = QTAILQ_HEAD_INITIALIZER(threaded); /* by helix_texture_thread */
 static QEMUBH *band_bh;
 
-/* It may have become another size, texture or backing under the same id; that it was made again resource-watch.c
+/* It may have become another size, texture or backing under the same id; that it was made again resource-lifetime.c
  * notices. */
 static bool same_resource(const HelixResource *a, const HelixResource *b, bool texture)
 {

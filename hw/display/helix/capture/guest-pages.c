@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * resource-pages.c - pictures in memory: a resource's guest pages, a blob, the 2D device's own image.
+ * guest-pages.c - pictures in memory: a resource's guest pages, a blob, the 2D device's own image.
  *
  * Guest pages are unmapped at once on DETACH_BACKING, UNREF and reset, and the guest then uses them for something else:
  * they are copied inside the main-loop callback that found them, and no pointer to them is kept.

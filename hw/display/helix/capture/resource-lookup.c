@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * resource.c - HelixResolver on a virtio-gpu: from a resource id to a surface that an encoder thread can read.
+ * resource-lookup.c - HelixResolver on a virtio-gpu: from a resource id to a surface that an encoder thread can read.
  *
  * Which of its two places a resource is read from is the request's `source` (docs/protocol.md): a classic resource
  * has a host texture and guest pages, and only one of them is right. The host's own choice is the texture where there

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * resource-texture.c - rows of a texture by virglrenderer, and proof that it has written them.
+ * texture-read.c - rows of a texture by virglrenderer, and proof that it has written them.
  *
  * virgl_renderer_transfer_read_iov() returns 0 also where it wrote less than was asked, or nothing. What it left would
  * be memory of the pool: another client's picture, or what QEMU's heap held. So the rows are filled with a number

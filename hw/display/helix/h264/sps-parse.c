@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* sps.c - sequence parameter sets of ITU-T H.264 (08/2021), read and written. */
+/* sps-parse.c - sequence parameter sets of ITU-T H.264 (08/2021), read and written. */
 #include <string.h>
 
 #include "sps-layout.h"
