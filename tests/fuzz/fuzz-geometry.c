@@ -6,7 +6,7 @@
  */
 #include "qemu/osdep.h"
 #include "qemu/iov.h"
-#include "../../hw/display/helix/capture/resource.h"
+#include "../../hw/display/helix/capture/guest-pages.h"
 #include "fuzz.h"
 
 #define MOST_ELEMENTS 12u

@@ -216,7 +216,7 @@ static void step(Input *input)
         helix_resource_reset_begins();
         resource_destroy_all();
         helix_resource_reset_ends();
-        helix_resource_reset();
+        helix_resource_cancel_all();
         break;
     case 9:
         world.stopped = true;

@@ -297,12 +297,12 @@ static const HelixTextureReader reader = { .describe = describe, .find_pages = f
 
 /* An order keeps the texture's pixels, whatever becomes of its resource. */
 static struct {
-    HelixTextureOrder what;
+    HelixReadbackOrder what;
     guint pixels;
 } orders[MOST_ORDERS];
 static guint n_orders;
 
-static bool begin(const HelixTextureOrder *order)
+static bool begin(const HelixReadbackOrder *order)
 {
     const Held *held = &world.held[world.asking - 1];
 
@@ -318,7 +318,7 @@ static bool begin(const HelixTextureOrder *order)
 
 bool world_thread_turn(bool good)
 {
-    HelixTextureOrder order = orders[0].what;
+    HelixReadbackOrder order = orders[0].what;
     guint pixels = orders[0].pixels;
 
     if (!n_orders) {
@@ -352,7 +352,7 @@ static uint64_t count(void)
     return 0;
 }
 
-static const HelixTextureThread thread = {
+static const HelixReadbackThread thread = {
     .begin = begin, .pause = pause_thread, .resume = resume_thread, .count = count
 };
 
@@ -386,7 +386,7 @@ void world_begin(Input *input)
     world.taken_away = g_ptr_array_new_with_free_func(g_free);
     helix_texture_reader = &reader;
     helix_texture_filter = helix_measure_texture;
-    helix_texture_thread = settings & 16 && world.gpu.gl ? &thread : NULL;
+    helix_readback_thread = settings & 16 && world.gpu.gl ? &thread : NULL;
 }
 
 void world_end(void)

@@ -5,7 +5,10 @@
 #define HELIX_LOOKUP_WORLD_H
 
 #include "qemu/osdep.h"
-#include "../../hw/display/helix/capture/resource.h"
+#include "../../hw/display/helix/capture/guest-pages.h"
+#include "../../hw/display/helix/capture/pixel-layout.h"
+#include "../../hw/display/helix/capture/readback.h"
+#include "../../hw/display/helix/capture/texture-hooks.h"
 #include "fuzz.h"
 
 #define N_RESOURCES 3u

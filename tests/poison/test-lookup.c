@@ -12,7 +12,7 @@
 #include "protocol/error.h"
 #include "loop/loop-time.h"
 #include "poison.h"
-#include "capture/resource.h"
+#include "capture/texture-hooks.h"
 #include "virgl-world.h"
 
 #define ID 7u
@@ -24,7 +24,7 @@
 
 static VirtIOGPU gpu;
 static HelixSurfacePool *pool;
-static const HelixTextureThread *the_thread;
+static const HelixReadbackThread *the_thread;
 
 /* ---- one look-up ---- */
 
@@ -145,7 +145,7 @@ static void run_texture(PoisonSeen *seen, gconstpointer data)
 
     picture.crop_x = texture->crop_x;
     picture.crop_y = texture->crop_y;
-    helix_texture_thread = texture->thread ? the_thread : NULL;
+    helix_readback_thread = texture->thread ? the_thread : NULL;
     g_assert_true(virgl_world_create(&gpu, &entry, ID, wanted));
     virgl_world_write(ID, wanted->width, wanted->height, pixels);
     see_twice(seen, &picture, HELIX_HOST_PATH_READBACK, wanted->format != BGRX);
@@ -158,7 +158,7 @@ TEST("/poison/textures", test_textures)
     for (guint i = 0; i < G_N_ELEMENTS(textures); i++) {
         poison_compare(textures[i].what, run_texture, &textures[i]);
     }
-    helix_texture_thread = the_thread;
+    helix_readback_thread = the_thread;
 }
 
 /* ---- the thread's answers ---- */
@@ -189,13 +189,13 @@ TEST("/poison/answers", test_answers)
     HelixResource resource;
     guint answered = 0;
 
-    helix_texture_thread = the_thread;
+    helix_readback_thread = the_thread;
     g_assert_true(virgl_world_create(&gpu, &entry, ID, &wanted));
     virgl_world_write(ID, wanted.width, wanted.height, pixels);
     g_assert_true(helix_resource_find(&gpu, ID, false, &resource, NULL));
     for (guint i = 0; i < N_ORDERS; i++) {
         to[i][0] = (guint8)~pixels[0];
-        g_assert_true(the_thread->begin(&(HelixTextureOrder){
+        g_assert_true(the_thread->begin(&(HelixReadbackOrder){
             .texture = resource.texture_id,
             .width = wanted.width,
             .rows = wanted.height,
@@ -242,7 +242,7 @@ static void run_unreadable(PoisonSeen *seen, gconstpointer data)
     HelixPicture picture = whole(64, texture->wanted.height);
     struct virtio_gpu_simple_resource entry;
 
-    helix_texture_thread = texture->thread ? the_thread : NULL;
+    helix_readback_thread = texture->thread ? the_thread : NULL;
     g_assert_true(virgl_world_create(&gpu, &entry, ID, &texture->wanted));
     for (guint8 source = HELIX_SOURCE_AUTO; source <= HELIX_SOURCE_PAGES; source++) {
         Answer answer;
@@ -281,7 +281,7 @@ static void run_wrong(PoisonSeen *seen, gconstpointer data)
     HelixPicture picture = whole(wanted.width, wanted.height);
     struct virtio_gpu_simple_resource entry;
 
-    helix_texture_thread = NULL;
+    helix_readback_thread = NULL;
     g_assert_true(virgl_world_create(&gpu, &entry, ID, &wanted));
     for (guint i = 0; i <= G_N_ELEMENTS(rows); i++) {
         Answer answer;
@@ -426,7 +426,7 @@ int main(int argc, char **argv)
     }
     qemu_rig_start(&gpu, true);
     pool = helix_surface_pool_new(2);
-    the_thread = helix_texture_thread;
+    the_thread = helix_readback_thread;
     g_test_add_func("/poison/itself", poison_test_itself);
     test_cases_add();
     status = g_test_run();

@@ -6,7 +6,7 @@
 #include "system/runstate.h"
 #include "trace/trace-hw_display_helix.h"
 #include "qemu-rig.h"
-#include "capture/resource.h"
+#include "capture/texture-hooks.h"
 
 QemuRig qemu_rig;
 

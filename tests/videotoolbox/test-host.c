@@ -15,7 +15,7 @@
 #include "stream/host.h"
 #include "gpu-rig.h"
 #include "qemu-rig.h"
-#include "capture/resource.h"
+#include "capture/texture-hooks.h"
 
 #define FRAMES 4u /* of each kind */
 
@@ -228,7 +228,7 @@ TEST("/host", test_host)
     helix_listener_free(listener);
     helix_host_free(host);
     g_assert_cmpuint(qemu_rig.drained, ==, N_KINDS * FRAMES);
-    helix_resource_reset();
+    helix_resource_cancel_all();
     gpu_check_clear();
     g_main_loop_unref(client.loop);
     g_string_free(log_lines, TRUE);

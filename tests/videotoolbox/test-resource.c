@@ -11,7 +11,7 @@
 #include "loop/loop-time.h"
 #include "gpu-rig.h"
 #include "qemu-rig.h"
-#include "capture/resource.h"
+#include "capture/texture-hooks.h"
 
 #define ID 7u
 #define IOSURFACES (1u << HELIX_SURFACE_IOSURFACE)
@@ -37,7 +37,7 @@ static void start(guint index)
 
 static void end(void)
 {
-    helix_resource_reset();
+    helix_resource_cancel_all();
     glDeleteTextures(1, &double_virgl.tex_id);
     helix_surface_pool_unref(pool);
     gpu_check_clear();
@@ -170,7 +170,7 @@ TEST("/resource/not-copied", test_not_copied)
 
     start(5);
     for (guint i = 0; i < G_N_ELEMENTS(orders); i++) {
-        helix_resource_reset(); /* what one copy leaves for the next is gone */
+        helix_resource_cancel_all(); /* what one copy leaves for the next is gone */
         double_egl = orders[i].egl;
         must_read_back(&picture, 5, orders[i].why);
         g_assert_true(qemu_rig.no_copy[0] != 0);
@@ -253,7 +253,7 @@ TEST("/resource/reset", test_reset)
     resolve(&picture, &answers[1]);
     g_assert_false(answers[0].done || answers[1].done);
     g_assert_true(eglMakeCurrent(gpu_display, EGL_NO_SURFACE, EGL_NO_SURFACE, EGL_NO_CONTEXT)); /* as QEMU may exit */
-    helix_resource_reset();
+    helix_resource_cancel_all();
     g_assert_true(eglGetCurrentContext() == EGL_NO_CONTEXT);
     for (guint i = 0; i < 2; i++) {
         g_assert_true(answers[i].done);
@@ -261,7 +261,7 @@ TEST("/resource/reset", test_reset)
         g_clear_error(&answers[i].error);
     }
     g_assert_cmpuint(double_egl_seen.pbuffers, ==, 0);
-    helix_resource_reset(); /* nothing is there to be reset, or to go on with */
+    helix_resource_cancel_all(); /* nothing is there to be reset, or to go on with */
     helix_resource_resume();
     double_egl.pending_polls = 0;
     double_egl.no_status = TRUE;
@@ -375,9 +375,9 @@ TEST("/resource/others", test_others)
     end();
     /* A Mac has no thread that reads textures; where there is one it waits while QEMU may exit. */
     helix_resource_pause();
-    helix_texture_thread = &(const HelixTextureThread){ .pause = count_pause };
+    helix_readback_thread = &(const HelixReadbackThread){ .pause = count_pause };
     helix_resource_pause();
-    helix_texture_thread = NULL;
+    helix_readback_thread = NULL;
     g_assert_cmpuint(paused, ==, 1);
 }
 

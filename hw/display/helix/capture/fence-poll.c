@@ -9,7 +9,7 @@
 #include "qemu/main-loop.h"
 #include "qemu/queue.h"
 #include "system/runstate.h"
-#include "resource.h"
+#include "texture-hooks.h"
 #include "../trace.h"
 
 #define INTERVAL_US 1000

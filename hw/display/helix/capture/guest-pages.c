@@ -7,7 +7,7 @@
  */
 #include "qemu/osdep.h"
 #include "qemu/iov.h"
-#include "resource.h"
+#include "guest-pages.h"
 
 /* No side of a resource is longer, and with 32-bit strides and offsets no sum below leaves 64 bits. */
 #define MAX_SIDE (1u << 20)
@@ -150,15 +150,4 @@ unsigned helix_pages_plan(const HelixResource *resource, const HelixPicture *pic
         }
     }
     return n_planes;
-}
-
-void helix_image_read(const HelixResource *resource, uint32_t x, uint32_t y, uint32_t row_bytes, uint32_t rows,
-                      uint8_t *to, size_t to_stride)
-{
-    size_t stride = pixman_image_get_stride(resource->image);
-    const uint8_t *from = (const uint8_t *)pixman_image_get_data(resource->image) + y * stride + (size_t)x * 4;
-
-    for (; rows > 0; rows--, from += stride, to += to_stride) {
-        memcpy(to, from, row_bytes);
-    }
 }

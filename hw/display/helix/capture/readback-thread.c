@@ -19,7 +19,7 @@
 #include "../loop/threads.h"
 #include "../loop/loop-time.h"
 #include "../trace.h"
-#include "resource.h"
+#include "texture-hooks.h"
 
 #include <epoxy/egl.h>
 #include <epoxy/gl.h>
@@ -34,7 +34,7 @@
 
 typedef struct Order {
     QSIMPLEQ_ENTRY(Order) next;
-    HelixTextureOrder what;
+    HelixReadbackOrder what;
     EGLImageKHR image;
     EGLSyncKHR drawn;
     bool usable; /* the thread can read at all */
@@ -59,7 +59,7 @@ static enum { UNKNOWN, RUNNING, PAUSED, UNUSABLE } state; /* main loop */
 
 /* ---- the thread ---- */
 
-static bool large_enough(const HelixTextureOrder *what)
+static bool large_enough(const HelixReadbackOrder *what)
 {
     GLint width = 0, height = 0;
 
@@ -71,7 +71,7 @@ static bool large_enough(const HelixTextureOrder *what)
 
 static bool read_image(const Order *order)
 {
-    const HelixTextureOrder *what = &order->what;
+    const HelixReadbackOrder *what = &order->what;
     const size_t row = (size_t)what->width * 4;
     GLuint framebuffer, texture;
     bool good;
@@ -236,7 +236,7 @@ static bool start(void)
     return true;
 }
 
-static Order *new_order(const HelixTextureOrder *what)
+static Order *new_order(const HelixReadbackOrder *what)
 {
     static const EGLint level[] = { EGL_GL_TEXTURE_LEVEL_KHR, 0, EGL_NONE };
     EGLImageKHR image = eglCreateImageKHR(reader.display, eglGetCurrentContext(), EGL_GL_TEXTURE_2D_KHR,
@@ -272,7 +272,7 @@ static void prepare(VirtIOGPU *g)
     }
 }
 
-static bool begin(const HelixTextureOrder *what)
+static bool begin(const HelixReadbackOrder *what)
 {
     Order *order;
 
@@ -330,7 +330,7 @@ static uint64_t count(void)
     return reader.count;
 }
 
-static const HelixTextureThread thread = {
+static const HelixReadbackThread thread = {
     .prepare = prepare,
     .begin = begin,
     .pause = pause_thread,
@@ -340,7 +340,7 @@ static const HelixTextureThread thread = {
 
 static void register_thread(void)
 {
-    helix_texture_thread = &thread;
+    helix_readback_thread = &thread;
 }
 
 type_init(register_thread)

@@ -12,7 +12,10 @@
 #include "qemu/main-loop.h"
 #include "qemu/queue.h"
 #include "system/runstate.h"
-#include "resource.h"
+#include "guest-pages.h"
+#include "pixel-layout.h"
+#include "readback.h"
+#include "texture-hooks.h"
 #include "../loop/loop-time.h"
 #include "../trace.h"
 
@@ -36,7 +39,7 @@ typedef struct Read {
 } Read;
 
 static QTAILQ_HEAD(, Read) reads = QTAILQ_HEAD_INITIALIZER(reads);       /* in bands */
-static QTAILQ_HEAD(, Read) threaded = QTAILQ_HEAD_INITIALIZER(threaded); /* by helix_texture_thread */
+static QTAILQ_HEAD(, Read) threaded = QTAILQ_HEAD_INITIALIZER(threaded); /* by helix_readback_thread */
 static QEMUBH *band_bh;
 
 /* It may have become another size, texture or backing under the same id; that it was made again resource-lifetime.c
@@ -45,6 +48,17 @@ static bool same_resource(const HelixResource *a, const HelixResource *b, bool t
 {
     return a->texture_id == b->texture_id && a->width == b->width && a->height == b->height && a->format == b->format &&
         a->blob_size == b->blob_size && (texture || a->pages_hash == b->pages_hash);
+}
+
+static void read_image(const HelixResource *resource, uint32_t x, uint32_t y, uint32_t row_bytes, uint32_t rows,
+                       uint8_t *to, size_t to_stride)
+{
+    size_t stride = pixman_image_get_stride(resource->image);
+    const uint8_t *from = (const uint8_t *)pixman_image_get_data(resource->image) + y * stride + (size_t)x * 4;
+
+    for (; rows > 0; rows--, from += stride, to += to_stride) {
+        memcpy(to, from, row_bytes);
+    }
 }
 
 /* Some rows of one plane. */
@@ -64,7 +78,7 @@ static bool read_piece(Read *read, const HelixResource *resource, GError **error
             return false;
         }
     } else if (resource->image) {
-        helix_image_read(resource, picture->crop_x, picture->crop_y + read->row, plane->row_bytes, rows, to, stride);
+        read_image(resource, picture->crop_x, picture->crop_y + read->row, plane->row_bytes, rows, to, stride);
     } else if (!helix_texture_read(read->g, resource, picture->crop_x, picture->crop_y + read->row, picture->width,
                                    rows, to, stride, error)) {
         return false;
@@ -142,10 +156,10 @@ static void next_band(void *opaque)
     } else {
         QTAILQ_INSERT_TAIL(&reads, read, next);
     }
-    helix_read_continue();
+    helix_readback_continue();
 }
 
-void helix_read_continue(void)
+void helix_readback_continue(void)
 {
     if (!QTAILQ_EMPTY(&reads) && runstate_is_running()) {
         if (!band_bh) {
@@ -160,7 +174,7 @@ static void mark_replaced(Read *read, uint32_t id)
     read->replaced |= !id || read->resource.id == id;
 }
 
-void helix_read_replaced(uint32_t id)
+void helix_readback_invalidate(uint32_t id)
 {
     Read *read;
 
@@ -196,7 +210,7 @@ static void thread_done(void *data, bool good)
         finish(read, NULL);
     } else { /* then as it always works */
         QTAILQ_INSERT_TAIL(&reads, read, next);
-        helix_read_continue();
+        helix_readback_continue();
     }
 }
 
@@ -206,7 +220,7 @@ static bool begin_threaded(Read *read)
     const HelixResource *resource = &read->resource;
     const HelixPlane *plane = &read->planes[0];
     HelixSurface *surface = read->surface;
-    HelixTextureOrder order = {
+    HelixReadbackOrder order = {
         .texture = resource->texture_id,
         .red_first = read->layout.fourcc == HELIX_FORMAT_AB24 || read->layout.fourcc == HELIX_FORMAT_XB24,
         .x = read->picture.crop_x,
@@ -219,12 +233,12 @@ static bool begin_threaded(Read *read)
         .data = read,
     };
 
-    if (!helix_texture_thread || !read->texture || !resource->texture_id || resource->image || resource->bottom_up ||
+    if (!helix_readback_thread || !read->texture || !resource->texture_id || resource->image || resource->bottom_up ||
         read->layout.byte[0] != 0 || helix_format_is_srgb(resource->format) || read->n_planes != 1 ||
         surface->n_planes != 1 || plane->row_bytes != order.width * 4 || order.stride < plane->row_bytes ||
         order.stride % 4 || surface->offset[0] > surface->size ||
         (uint64_t)order.stride * order.rows > surface->size - surface->offset[0] ||
-        !helix_texture_thread->begin(&order)) {
+        !helix_readback_thread->begin(&order)) {
         return false;
     }
     QTAILQ_INSERT_TAIL(&threaded, read, next);
@@ -254,7 +268,7 @@ static void disown_threaded(void)
 
 /* ---- all of it ---- */
 
-void helix_read_reset(void)
+void helix_readback_cancel_all(void)
 {
     unsigned left = 0;
     Read *read;
@@ -270,7 +284,7 @@ void helix_read_reset(void)
     }
 }
 
-bool helix_read_check_size(const HelixResource *resource, const HelixPicture *picture, GError **error)
+bool helix_readback_check_size(const HelixResource *resource, const HelixPicture *picture, GError **error)
 {
     if (picture->width <= HELIX_MAX_DIMENSION && picture->height <= HELIX_MAX_DIMENSION) {
         return true;
@@ -282,13 +296,21 @@ bool helix_read_check_size(const HelixResource *resource, const HelixPicture *pi
     return false;
 }
 
+static void set_unreadable(const HelixResource *resource, GError **error)
+{
+    g_set_error(error, HELIX_ERROR, HELIX_CODE_NOT_READABLE,
+                "resource %u has format %u of virtio-gpu, which has no "
+                "8-bit RGB pixels: allocate XR24, AR24, XB24 or AB24",
+                resource->id, resource->format);
+}
+
 /* What of @resource is the picture; all sizes are checked here, before anything is read or allocated. */
 static bool plan(Read *read, GError **error)
 {
     const HelixResource *resource = &read->resource;
     const HelixPicture *picture = &read->picture;
 
-    if (!helix_read_check_size(resource, picture, error)) {
+    if (!helix_readback_check_size(resource, picture, error)) {
         return false;
     }
     read->layout = helix_pixel_layout(resource->format);
@@ -297,7 +319,7 @@ static bool plan(Read *read, GError **error)
         read->layout = (HelixPixelLayout){ picture->fourcc, { 0, 1, 2, 3 } };
     }
     if (!read->layout.fourcc) {
-        helix_set_unreadable(resource, error);
+        set_unreadable(resource, error);
         return false;
     }
     if (!read->texture) {
@@ -309,8 +331,8 @@ static bool plan(Read *read, GError **error)
     return read->n_planes > 0;
 }
 
-void helix_read_begin(VirtIOGPU *g, const HelixResource *resource, bool texture, const HelixPicture *picture,
-                      HelixSurfacePool *pool, HelixResolved done, gpointer data)
+void helix_readback_begin(VirtIOGPU *g, const HelixResource *resource, bool texture, const HelixPicture *picture,
+                          HelixSurfacePool *pool, HelixResolved done, gpointer data)
 {
     Read *read = g_new0(Read, 1);
     GError *error = NULL;
@@ -339,5 +361,5 @@ void helix_read_begin(VirtIOGPU *g, const HelixResource *resource, bool texture,
         return;
     }
     QTAILQ_INSERT_TAIL(&reads, read, next);
-    helix_read_continue();
+    helix_readback_continue();
 }

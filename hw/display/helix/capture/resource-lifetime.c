@@ -8,6 +8,7 @@
  * that it gets.
  */
 #include "qemu/osdep.h"
+#include "readback.h"
 #include "resource.h"
 
 static VirtIOGPU *watched;
@@ -22,7 +23,7 @@ static void process_cmd(VirtIOGPU *g, struct virtio_gpu_ctrl_command *cmd)
     device_process_cmd(g, cmd);
     now = QTAILQ_FIRST(&g->reslist);
     if (g == watched && now && now != first && QTAILQ_NEXT(now, next) == first) {
-        helix_read_replaced(now->resource_id);
+        helix_readback_invalidate(now->resource_id);
     }
 }
 
@@ -44,7 +45,7 @@ void helix_resource_unwatch(void)
 void helix_resource_reset_begins(void)
 {
     resets++;
-    helix_read_replaced(0);
+    helix_readback_invalidate(0);
 }
 
 void helix_resource_reset_ends(void)

@@ -6,7 +6,7 @@
  * objects, and puts it back.
  */
 #include "qemu/osdep.h"
-#include "resource.h"
+#include "texture-hooks.h"
 
 #include <virglrenderer.h>
 

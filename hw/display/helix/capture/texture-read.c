@@ -8,7 +8,8 @@
  */
 #include "qemu/osdep.h"
 #include <wchar.h>
-#include "resource.h"
+#include "readback.h"
+#include "texture-hooks.h"
 
 /* A picture that is noise has any number among its pixels once in a thousand times. */
 #define TRIES 3

@@ -6,7 +6,8 @@
  * every call that touches GL comes after virgl_renderer_force_ctx_0(), as QEMU does it before each command.
  */
 #include "qemu/osdep.h"
-#include "resource.h"
+#include "pixel-layout.h"
+#include "texture-hooks.h"
 
 #include <epoxy/gl.h>
 #include <virglrenderer.h>

@@ -102,7 +102,7 @@ static void get_readback(Object *obj, Visitor *v, const char *name, void *opaque
 
 static void get_threaded(Object *obj, Visitor *v, const char *name, void *opaque, Error **errp)
 {
-    uint64_t value = helix_texture_thread ? helix_texture_thread->count() : 0;
+    uint64_t value = helix_readback_thread ? helix_readback_thread->count() : 0;
 
     visit_type_uint64(v, name, &value, errp);
 }

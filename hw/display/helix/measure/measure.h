@@ -3,7 +3,7 @@
 #ifndef HELIX_MEASURE_H
 #define HELIX_MEASURE_H
 
-#include "../capture/resource.h"
+#include "../capture/texture-hooks.h"
 
 /*
  * A helix_texture_filter: remembers @resource's id, and answers with a surface without pixels if the encoder takes

@@ -22,7 +22,7 @@
 #include "../helix-frame-export.h"
 #include "../trace.h"
 #include "../capture/device-guard.h"
-#include "../capture/resource.h"
+#include "../capture/texture-hooks.h"
 #include "frame-export.h"
 
 typedef struct FrameExport {
@@ -162,7 +162,7 @@ static void gpu_was_reset(void *opaque)
     }
     if (host) { /* else another thread than the main loop's has called exit(), and the loop goes on */
         trace_helix_export_reset(export->name);
-        helix_resource_was_reset();
+        helix_resource_cancel_copies();
         helix_host_reset(host);
     }
 }
@@ -261,7 +261,7 @@ static void qemu_exits(Notifier *notifier, void *data)
     g_clear_pointer(&export->host, helix_host_free);
     helix_resource_pause();
     helix_resource_plugged(export->gpu, false);
-    helix_resource_reset(); /* now no answer to a look-up begins another */
+    helix_resource_cancel_all(); /* now no answer to a look-up begins another */
 }
 
 /* A session, or work of the GPU's, may be on the stack; or this is a vCPU's thread. Only the socket is closed here. */
@@ -439,8 +439,8 @@ void helix_frame_export_init(VirtIOGPU *g, int port)
     if (helix_fence_watch) {
         helix_fence_watch(g, has_streams);
     }
-    if (helix_texture_thread) {
-        helix_texture_thread->prepare(g);
+    if (helix_readback_thread) {
+        helix_readback_thread->prepare(g);
     }
     trace_helix_export_ready(frame_export->name);
 }
