@@ -10,7 +10,6 @@ INCLUDES = {
     ("desktop/gst-vsockenc/picture.c", "pixels.h"),
     ("desktop/gst-vsockenc/pixels.c", "../../hw/display/helix/protocol/helix-wire.h"),
     ("desktop/gst-vsockenc/wire.h", "../../hw/display/helix/protocol/helix-wire.h"),
-    ("hw/display/helix/capture/resource.c", "../qemu/measure.h"),
     ("hw/display/helix/frame/surface-pool.c", "../loop/threads.h"),
     ("hw/display/helix/loop/loop-time.c", "../stream/stats.h"),
     ("hw/display/helix/protocol/pixel-upload.h", "../frame/picture.h"),

@@ -16,7 +16,7 @@ HOST, GUEST = "hw/display/helix", "desktop"
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*([<"])([^">]+)[">]', re.M)
 
 # Rooms that are built by QEMU alone: they may include QEMU's headers, and the headers that lie in HOST beside the rooms.
-IN_QEMU = {"capture", "qemu"}
+IN_QEMU = {"capture", "qemu", "measure"}
 # What only some rooms may know, by the beginning of a header's name.
 LIBRARIES = {
     "gst/": {"desktop/gst-vsockenc", "desktop/helix-screencast"},
@@ -192,7 +192,7 @@ class Arrows(HouseTest):
 
     def test_header_beside_the_rooms_is_found(self):
         self.assertFound(self.planted(**{HOST + "/low/low.c": '#include "../beside.h"\n'}),
-                         ("low.c:1:", "is for capture and qemu"))
+                         ("low.c:1:", "is for capture and measure and qemu"))
 
     def test_room_in_header_beside_the_rooms_is_found(self):
         self.assertFound(self.planted(**{HOST + "/beside.h": '#include "low/low.h"\n'}),

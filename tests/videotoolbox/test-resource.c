@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * test-resource.c - QEMU's look-up on a Mac, hw/display/helix/capture/resource-lookup.c as it is: what the GPU copies, what is
- * read back instead and says why, what is refused; whatever context was current before, virglrenderer's is afterwards,
- * as it was.
+ * test-resource.c - QEMU's look-up on a Mac, hw/display/helix/capture/resource-lookup.c as it is: what the GPU copies,
+ * what is read back instead and says why, what is refused; whatever context was current before, virglrenderer's is
+ * afterwards, as it was.
  */
 #include <string.h>
 
