@@ -183,7 +183,7 @@ TEST("/vsock/turn/unplug", test_unplug)
     helix_vsock_connect(guest->vsock, 80, user_connected, connecting);
     guest_add_buffers(guest, 100, 4096);
     placed = guest->placed;
-    helix_vsock_abandon(guest->vsock);
+    helix_vsock_free_deferred(guest->vsock);
     guest->vsock = NULL;
     g_assert_cmpuint(connecting->n_connected, ==, 1);
     while (closed < N) {

@@ -204,7 +204,7 @@ static void free_parts(DeviceState *dev)
     HelixVsockDevice *s = HELIX_VSOCK(dev);
 
     qemu_remove_exit_notifier(&s->exit_notifier);
-    g_clear_pointer(&s->vsock, helix_vsock_abandon);
+    g_clear_pointer(&s->vsock, helix_vsock_free_deferred);
     close_host_side(s);
     helix_vsock_queues_delete(s);
 }

@@ -25,87 +25,87 @@ static GPtrArray *reference_all(HelixVsock *vsock)
 /* Of those that were open when this was begun. TRUE: it was the last of them. */
 static gboolean close_some(HelixVsock *vsock, guint most, void (*close)(HelixVsockConnection *conn))
 {
-    if (!vsock->forgotten) {
-        vsock->forgotten = reference_all(vsock);
+    if (!vsock->closing) {
+        vsock->closing = reference_all(vsock);
     }
-    vsock->n_strays = 0;
+    vsock->n_unmatched = 0;
     helix_vsock_enter(vsock, FALSE);
-    for (guint i = 0; vsock->forgotten->len && i < most; i++) {
+    for (guint i = 0; vsock->closing->len && i < most; i++) {
         if (i && most != G_MAXUINT && helix_loop_budget_is_spent()) {
             break;
         }
-        close(vsock->forgotten->pdata[vsock->forgotten->len - 1]);
-        g_ptr_array_set_size(vsock->forgotten, (gint)vsock->forgotten->len - 1);
+        close(vsock->closing->pdata[vsock->closing->len - 1]);
+        g_ptr_array_set_size(vsock->closing, (gint)vsock->closing->len - 1);
     }
     helix_vsock_leave(vsock);
-    return vsock->forgotten->len == 0;
+    return vsock->closing->len == 0;
 }
 
 gboolean helix_vsock_reset(HelixVsock *vsock)
 {
-    if (!close_some(vsock, CLOSED_MOST, helix_vsock_connection_forgotten)) {
+    if (!close_some(vsock, CLOSED_MOST, helix_vsock_connection_peer_reset)) {
         return FALSE;
     }
-    g_clear_pointer(&vsock->forgotten, g_ptr_array_unref);
+    g_clear_pointer(&vsock->closing, g_ptr_array_unref);
     return TRUE;
 }
 
 /* As in a reset, but nothing stays for a user that takes what is left later. */
-static void close_whole(HelixVsockConnection *conn)
+static void close_at_once(HelixVsockConnection *conn)
 {
     helix_vsock_connection_ref(conn);
-    helix_vsock_connection_forgotten(conn);
+    helix_vsock_connection_peer_reset(conn);
     helix_vsock_connection_end(conn);
     helix_vsock_connection_unref(conn);
 }
 
 static void destroy(HelixVsock *vsock)
 {
-    g_ptr_array_unref(vsock->forgotten);
+    g_ptr_array_unref(vsock->closing);
     g_assert(!g_hash_table_size(vsock->all) && !vsock->queue.length);
-    helix_deferred_remove(vsock->later, &vsock->serve);
-    helix_deferred_unref(vsock->later);
+    helix_deferred_remove(vsock->deferred, &vsock->serve);
+    helix_deferred_unref(vsock->deferred);
     g_hash_table_destroy(vsock->by_key);
     g_hash_table_destroy(vsock->all);
-    g_free(vsock->strays);
+    g_free(vsock->unmatched);
     g_free(vsock);
 }
 
 void helix_vsock_free(HelixVsock *vsock)
 {
     if (vsock) {
-        g_clear_pointer(&vsock->forgotten, g_ptr_array_unref);
-        close_some(vsock, G_MAXUINT, close_whole);
+        g_clear_pointer(&vsock->closing, g_ptr_array_unref);
+        close_some(vsock, G_MAXUINT, close_at_once);
         destroy(vsock);
     }
 }
 
-static void go_on(HelixTask *task)
+static void close_more(HelixTask *task)
 {
     HelixVsock *vsock = (HelixVsock *)(gpointer)((guint8 *)task - offsetof(HelixVsock, serve));
 
-    if (close_some(vsock, CLOSED_MOST, close_whole)) {
+    if (close_some(vsock, CLOSED_MOST, close_at_once)) {
         destroy(vsock);
     } else {
-        helix_deferred_add(vsock->later, task);
+        helix_deferred_add(vsock->deferred, task);
     }
 }
 
-void helix_vsock_abandon(HelixVsock *vsock)
+void helix_vsock_free_deferred(HelixVsock *vsock)
 {
     if (!vsock) {
         return;
     }
-    g_clear_pointer(&vsock->forgotten, g_ptr_array_unref);
-    vsock->forgotten = reference_all(vsock);
-    for (guint i = 0; i < vsock->forgotten->len; i++) {
-        HelixVsockConnection *conn = vsock->forgotten->pdata[i];
+    g_clear_pointer(&vsock->closing, g_ptr_array_unref);
+    vsock->closing = reference_all(vsock);
+    for (guint i = 0; i < vsock->closing->len; i++) {
+        HelixVsockConnection *conn = vsock->closing->pdata[i];
 
         if (conn->state == HELIX_VSOCK_REQUESTED) {
             helix_vsock_connection_end(conn); /* the one that asked may go with the device */
         }
     }
-    helix_deferred_remove(vsock->later, &vsock->serve);
-    vsock->serve.run = go_on;
-    go_on(&vsock->serve);
+    helix_deferred_remove(vsock->deferred, &vsock->serve);
+    vsock->serve.run = close_more;
+    close_more(&vsock->serve);
 }

@@ -12,11 +12,10 @@
 /* Bytes a connection writes in its turn while others wait for receive buffers. */
 #define QUANTUM ((gsize)64 * 1024)
 
-guint32 helix_vsock_connection_credit(const HelixVsockConnection *conn)
+void helix_vsock_connection_send_control(HelixVsockConnection *conn, guint bits)
 {
-    guint32 in_flight = conn->tx_cnt - conn->peer_fwd_cnt;
-
-    return in_flight < conn->peer_buf_alloc ? conn->peer_buf_alloc - in_flight : 0;
+    conn->pending |= bits;
+    helix_vsock_enqueue(conn);
 }
 
 gsize helix_vsock_connection_place(HelixVsockConnection *conn, const guint8 *data, gsize len)
@@ -33,13 +32,13 @@ gsize helix_vsock_connection_place(HelixVsockConnection *conn, const guint8 *dat
         if (!credit) {
             if (!conn->credit_requested) {
                 conn->credit_requested = TRUE;
-                helix_vsock_connection_owe(conn, HELIX_VSOCK_OWES_CREDIT_REQUEST);
+                helix_vsock_connection_send_control(conn, HELIX_VSOCK_SEND_CREDIT_REQUEST);
             }
             break;
         }
         room = allowance ? helix_vsock_room(vsock) : -1;
         if (room < 0) {
-            helix_vsock_queue(conn);
+            helix_vsock_enqueue(conn);
             break;
         }
         n = MIN(MIN(len - taken, credit), MIN((gsize)room, MIN(allowance, PACKET_LARGEST)));
@@ -58,18 +57,18 @@ gsize helix_vsock_connection_place(HelixVsockConnection *conn, const guint8 *dat
     return taken;
 }
 
-static guint owed_op(guint bit)
+static guint packet_op(guint bit)
 {
     switch (bit) {
-    case HELIX_VSOCK_OWES_REQUEST:
+    case HELIX_VSOCK_SEND_REQUEST:
         return HELIX_VSOCK_OP_REQUEST;
-    case HELIX_VSOCK_OWES_RESPONSE:
+    case HELIX_VSOCK_SEND_RESPONSE:
         return HELIX_VSOCK_OP_RESPONSE;
-    case HELIX_VSOCK_OWES_CREDIT_UPDATE:
+    case HELIX_VSOCK_SEND_CREDIT_UPDATE:
         return HELIX_VSOCK_OP_CREDIT_UPDATE;
-    case HELIX_VSOCK_OWES_CREDIT_REQUEST:
+    case HELIX_VSOCK_SEND_CREDIT_REQUEST:
         return HELIX_VSOCK_OP_CREDIT_REQUEST;
-    case HELIX_VSOCK_OWES_SHUTDOWN:
+    case HELIX_VSOCK_SEND_SHUTDOWN:
         return HELIX_VSOCK_OP_SHUTDOWN;
     default:
         return HELIX_VSOCK_OP_RST;
@@ -81,24 +80,24 @@ void helix_vsock_connection_serve(HelixVsockConnection *conn, gboolean callbacks
     HelixVsock *vsock = conn->vsock;
 
     helix_vsock_connection_ref(conn);
-    while (conn->owes && helix_vsock_room(vsock) >= 0) {
-        guint bit = conn->owes & -conn->owes;
+    while (conn->pending && helix_vsock_room(vsock) >= 0) {
+        guint bit = conn->pending & -conn->pending;
 
-        conn->owes &= ~bit;
-        helix_vsock_send(conn, owed_op(bit), bit == HELIX_VSOCK_OWES_SHUTDOWN ? conn->host_shut : 0, NULL, 0);
-        if (bit == HELIX_VSOCK_OWES_RST) {
+        conn->pending &= ~bit;
+        helix_vsock_send(conn, packet_op(bit), bit == HELIX_VSOCK_SEND_SHUTDOWN ? conn->host_shut : 0, NULL, 0);
+        if (bit == HELIX_VSOCK_SEND_RST) {
             helix_vsock_unlist(conn);
         }
     }
-    if (callbacks && !conn->owes && conn->wants_write && conn->channel.user && helix_vsock_connection_credit(conn)) {
+    if (callbacks && !conn->pending && conn->wants_write && conn->channel.user && helix_vsock_connection_credit(conn)) {
         conn->wants_write = FALSE;
         vsock->serving = conn;
         vsock->quantum = QUANTUM;
         conn->channel.user->writable(&conn->channel);
         vsock->serving = NULL;
     }
-    if (conn->owes || (conn->wants_write && helix_vsock_connection_credit(conn))) {
-        helix_vsock_queue(conn);
+    if (conn->pending || (conn->wants_write && helix_vsock_connection_credit(conn))) {
+        helix_vsock_enqueue(conn);
     }
     helix_vsock_connection_remove_if_done(conn);
     helix_vsock_connection_unref(conn); /* NOLINT(clang-analyzer-unix.Malloc): a reference is held */

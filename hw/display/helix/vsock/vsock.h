@@ -80,7 +80,7 @@ void helix_vsock_free(HelixVsock *vsock);
  * As helix_vsock_free(), but what does not fit one turn of the main loop is closed in later ones. Neither the device
  * nor who accepts is called from now on, and who asked to connect is answered before this returns, so both may go.
  */
-void helix_vsock_abandon(HelixVsock *vsock);
+void helix_vsock_free_deferred(HelixVsock *vsock);
 
 /*
  * One packet from the guest; @len bytes of payload are there, in memory that the guest cannot reach. Whatever is

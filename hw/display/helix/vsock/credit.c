@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * credit.c - credit-based flow control in both directions (virtio 1.2, 5.10.6.3).
+ */
+#include "connection.h"
+
+guint32 helix_vsock_connection_credit(const HelixVsockConnection *conn)
+{
+    guint32 in_flight = conn->tx_cnt - conn->peer_fwd_cnt;
+
+    return in_flight < conn->peer_buf_alloc ? conn->peer_buf_alloc - in_flight : 0;
+}
+
+/*
+ * Tell the guest about freed buffer before it runs dry. What counts is the guest's own view, from the last fwd_cnt it
+ * was sent, not how full our buffer is: an empty buffer here can still look full over there. And newer Linux sends no
+ * more ahead than it has announced as its own buffer, however large ours is.
+ */
+void helix_vsock_connection_check_credit_update(HelixVsockConnection *conn)
+{
+    guint32 window = MIN(conn->vsock->config.buf_alloc, conn->peer_buf_alloc);
+    guint32 unacknowledged = conn->rx_cnt - conn->told_fwd_cnt;
+
+    if (conn->state == HELIX_VSOCK_OPEN && !(conn->guest_shut & HELIX_VSOCK_SHUTDOWN_SEND) &&
+        conn->fwd_cnt != conn->told_fwd_cnt && unacknowledged >= window - window / 2) {
+        helix_vsock_connection_send_control(conn, HELIX_VSOCK_SEND_CREDIT_UPDATE);
+    }
+}
+
+void helix_vsock_connection_update_credit(HelixVsockConnection *conn, const HelixVsockHeader *header)
+{
+    conn->peer_buf_alloc = header->buf_alloc;
+    conn->peer_fwd_cnt = header->fwd_cnt;
+    if (helix_vsock_connection_credit(conn)) {
+        conn->credit_requested = FALSE;
+        if (conn->wants_write) {
+            helix_vsock_enqueue(conn);
+        }
+    }
+    helix_vsock_connection_check_credit_update(conn); /* its own buffer may have become smaller */
+}
