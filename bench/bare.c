@@ -12,7 +12,7 @@
 static HelixEncoderConfig config_in_force(guint width, guint height)
 {
     HelixEncoderConfig config = { .width = width, .height = height, .realtime = 1 };
-    HelixEncoder *encoder = helix_encoder_config_complete(&config, NULL) ? helix_encoder_x264.open(&config, NULL)
+    HelixEncoder *encoder = helix_encoder_config_complete(&config, NULL) ? helix_encoder_x264.open(&config, FALSE, NULL)
                                                                          : NULL;
 
     if (!encoder) {

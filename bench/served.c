@@ -10,8 +10,8 @@
 
 /* ---- pictures ---- */
 
-static void resolve(gpointer self, const HelixPicture *picture, HelixSurfacePool *pool, HelixResolved done,
-                    gpointer data)
+static void resolve(gpointer self, const HelixPicture *picture, const HelixCaptureTarget *target,
+                    HelixSurfacePool *pool, HelixResolved done, gpointer data)
 {
     Served *served = self;
     HelixSurface *drawn = served->pictures[(picture->resource_id - 1) % DESKTOP_PICTURES], *copy;

@@ -85,16 +85,16 @@ static gboolean answer(gpointer data)
     return G_SOURCE_REMOVE;
 }
 
-static void resolve(gpointer self, const HelixPicture *picture, HelixSurfacePool *pool, HelixResolved done,
-                    gpointer data)
+static void resolve(gpointer self, const HelixPicture *picture, const HelixCaptureTarget *target,
+                    HelixSurfacePool *pool, HelixResolved done, gpointer data)
 {
     FakeCapture *capture = self;
     LookUp *look_up = g_new(LookUp, 1);
 
     *look_up = (LookUp){ .capture = capture, .picture = *picture, .pool = pool, .done = done, .data = data };
-    g_atomic_int_set(&capture->coded_width, picture->coded_width);
-    g_atomic_int_set(&capture->coded_height, picture->coded_height);
-    g_atomic_int_set(&capture->surface_kinds, picture->surface_kinds);
+    g_atomic_int_set(&capture->coded_width, target->coded_width);
+    g_atomic_int_set(&capture->coded_height, target->coded_height);
+    g_atomic_int_set(&capture->surface_kinds, target->surface_kinds);
     g_atomic_int_inc(&capture->resolved);
     if (capture->hold) {
         g_queue_push_tail(&capture->waiting, look_up);

@@ -9,7 +9,7 @@
 #ifndef HELIX_TEST_FAKE_CAPTURE_H
 #define HELIX_TEST_FAKE_CAPTURE_H
 
-#include "frame/picture.h"
+#include "frame/resolver.h"
 
 #define FAKE_CAPTURE_LAST 9999u
 

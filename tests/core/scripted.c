@@ -23,7 +23,7 @@ static gboolean held, remember;
 static GArray *calls;
 static HelixEncoderConfig last_config;
 
-static HelixEncoder *scripted_open(HelixEncoderConfig *config, GError **error)
+static HelixEncoder *scripted_open(HelixEncoderConfig *config, gboolean hardware_only, GError **error)
 {
     Scripted *scripted;
     HelixEncoder *inner;
@@ -38,7 +38,7 @@ static HelixEncoder *scripted_open(HelixEncoderConfig *config, GError **error)
         g_set_error(error, HELIX_ERROR, HELIX_CODE_NO_ENCODER, "scripted to fail at open");
         return NULL;
     }
-    inner = inner_class->open(config, error);
+    inner = inner_class->open(config, hardware_only, error);
     if (!inner) {
         return NULL;
     }

@@ -85,7 +85,7 @@ static gboolean fail; /* and do not encode */
 static guint32 seen_fourcc;
 static guint8 seen[NV12_BYTES];
 
-static HelixEncoder *test_open(HelixEncoderConfig *config, GError **error);
+static HelixEncoder *test_open(HelixEncoderConfig *config, gboolean hardware_only, GError **error);
 
 static gboolean test_reconfigure(HelixEncoder *encoder, HelixEncoderConfig *config, GError **error)
 {
@@ -130,7 +130,7 @@ static const HelixEncoderClass test_class = {
     .close = test_close,
 };
 
-static HelixEncoder *test_open(HelixEncoderConfig *config, GError **error)
+static HelixEncoder *test_open(HelixEncoderConfig *config, gboolean hardware_only, GError **error)
 {
     HelixEncoder *encoder = g_new0(HelixEncoder, 1);
 

@@ -99,8 +99,8 @@ TEST("/retire/idle", test_idle)
 
 static Rig *looked_up_in;
 
-static void resolve_and_retire(gpointer data, const HelixPicture *picture, HelixSurfacePool *pool, HelixResolved done,
-                               gpointer done_data)
+static void resolve_and_retire(gpointer data, const HelixPicture *picture, const HelixCaptureTarget *target,
+                               HelixSurfacePool *pool, HelixResolved done, gpointer done_data)
 {
     retire(looked_up_in, NULL);
     done(done_data, NULL, g_error_new(HELIX_ERROR, HELIX_CODE_NOT_FOUND, "the GPU was unplugged"));

@@ -3,12 +3,12 @@
 #include <string.h>
 #include "cases.h"
 #include "protocol/error.h"
-#include "protocol/pixel-upload.h"
+#include "frame/pixel-upload.h"
 #include "protocol/wire.h"
 
 TEST("/wire/merge", test_merge)
 {
-    HelixEncoderConfig before = {
+    HelixStreamConfig before = {
         .width = 640,
         .height = 480,
         .bitrate = 1000000,
@@ -26,7 +26,7 @@ TEST("/wire/merge", test_merge)
         .aud = 1,
     };
     HelixConfigRequest request = { .config = { .realtime = 1 } };
-    HelixEncoderConfig merged = helix_config_request_merge(&before, &request);
+    HelixStreamConfig merged = helix_config_request_merge(&before, &request);
 
     g_assert_cmpuint(merged.width, ==, 0); /* follows the frames: the one 0 that says something */
     g_assert_cmpuint(merged.bitrate, ==, 1000000);
@@ -44,7 +44,7 @@ TEST("/wire/merge", test_merge)
     g_assert_cmpuint(merged.max_bitrate, ==, 0);
     g_assert_cmpuint(merged.aud, ==, 0);
 
-    request.config = (HelixEncoderConfig){
+    request.config = (HelixStreamConfig){
         .width = 2, .height = 4, .bitrate = 6, .fps_num = 8, .fps_den = 10, .profile = 66, .level = 31
     };
     merged = helix_config_request_merge(&before, &request);
@@ -60,11 +60,6 @@ TEST("/wire/merge", test_merge)
     request.config.vui.matrix = 6;
     merged = helix_config_request_merge(&before, &request);
     g_assert_cmpmem(&merged.vui, sizeof merged.vui, &request.config.vui, sizeof request.config.vui);
-
-    before.hardware_only = TRUE; /* the host's own, whatever a guest asks for */
-    g_assert_true(helix_config_request_merge(&before, &request).hardware_only);
-    request.is_long = !request.is_long;
-    g_assert_true(helix_config_request_merge(&before, &request).hardware_only);
 }
 
 /* Which sizes a CONFIG_REQ may have. */

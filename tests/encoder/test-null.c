@@ -7,7 +7,7 @@
 static HelixEncoder *null_open(HelixEncoderConfig *config)
 {
     g_autoptr(GError) error = NULL;
-    HelixEncoder *encoder = helix_encoder_null.open(config, &error);
+    HelixEncoder *encoder = helix_encoder_null.open(config, FALSE, &error);
 
     g_assert_no_error(error);
     return encoder;

@@ -112,7 +112,7 @@ static void check_encoder(const HelixEncoderClass *klass, gboolean pictures)
 
         config.vui = cases[i];
         config.bitrate = 20000000;
-        encoder = klass->open(&config, NULL);
+        encoder = klass->open(&config, FALSE, NULL);
         g_assert_nonnull(encoder);
         g_assert_cmpmem(&config.vui, sizeof(config.vui), &cases[i], sizeof(cases[i]));
         unit = encode(encoder, surface, FALSE, &keyframe);

@@ -344,7 +344,7 @@ TEST("/x264/open-fails", test_open_fails)
         config.height = sizes[i][1];
         before = config;
         __lsan_disable(); /* libx264 loses some bytes when it refuses */
-        g_assert_null(helix_encoder_x264.open(&config, &error));
+        g_assert_null(helix_encoder_x264.open(&config, FALSE, &error));
         __lsan_enable();
         g_assert_error(error, HELIX_ERROR, HELIX_CODE_ENCODE);
         g_assert_nonnull(strstr(error->message, size));

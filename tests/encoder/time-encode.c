@@ -60,7 +60,7 @@ static void time_encoder(const HelixEncoderClass *klass, const char *note, Helix
                          HelixSurface **surfaces, gint64 *times, guint n)
 {
     g_autoptr(GError) error = NULL;
-    HelixEncoder *encoder = klass->open(&config, &error);
+    HelixEncoder *encoder = klass->open(&config, FALSE, &error);
     g_autofree char *what = NULL;
     guint64 bytes = 0;
     gint64 cpu = cpu_time();

@@ -6,7 +6,7 @@
 HelixEncoder *x264_open(HelixEncoderConfig *config)
 {
     g_autoptr(GError) error = NULL;
-    HelixEncoder *encoder = helix_encoder_x264.open(config, &error);
+    HelixEncoder *encoder = helix_encoder_x264.open(config, FALSE, &error);
 
     g_assert_no_error(error);
     g_assert_nonnull(encoder);

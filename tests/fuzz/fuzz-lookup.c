@@ -139,6 +139,7 @@ static void ask(Input *input)
     guint16 odd = input_u8(input) ? input_u16(input) : 0;
     Asked *asked = &asks[n_asked];
     HelixPicture *picture = &asked->picture;
+    HelixCaptureTarget target = { .surface_kinds = what & 64 ? 1u << HELIX_SURFACE_TEXTURE : 0 };
     const Held *held;
 
     memset(asked, 0, sizeof *asked);
@@ -146,7 +147,6 @@ static void ask(Input *input)
     picture->resource_id = asked->id;
     picture->source = (what >> 2) % 3;
     picture->planes = (what >> 4) & 3;
-    picture->surface_kinds = what & 64 ? 1u << HELIX_SURFACE_TEXTURE : 0;
     picture->fourcc = formats[input_u8(input) % G_N_ELEMENTS(formats)];
     picture->width = number(input, odd, 0);
     picture->height = number(input, odd, 1);
@@ -171,7 +171,7 @@ static void ask(Input *input)
     asked->blob = held->res.blob_size;
     world.asking = asked->id;
     asking_now = true;
-    helix_resource_resolver.resolve(&world.gpu, picture, pool, answered, asked);
+    helix_resource_resolver.resolve(&world.gpu, picture, &target, pool, answered, asked);
     asking_now = false;
     g_assert_true(asked->answers || !world.guest_inside);
     /* What the sizes alone rule out costs no look at the pages. */

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* fuzz-wire.c - one message of the guest's: header, sizes, FRAME_REQUEST with its EXT block, CONFIG_REQ and what it
  * comes to. */
+#include "encode/encoder.h"
+#include "frame/pixel-upload.h"
 #include "protocol/error.h"
-#include "protocol/pixel-upload.h"
 #include "protocol/wire.h"
 #include "fuzz.h"
 

@@ -9,7 +9,7 @@
 #include "encode/pre-convert.h"
 #include "encode/convert.h"
 #include "encode/encoder.h"
-#include "protocol/pixel-upload.h"
+#include "frame/pixel-upload.h"
 #include "poison.h"
 
 #define N_PICTURES 3
@@ -160,7 +160,7 @@ static void run_film(PoisonSeen *seen, gconstpointer data)
     HelixEncoder *encoder;
 
     g_assert_true(helix_encoder_config_complete(&config, NULL));
-    encoder = helix_encoder_x264.open(&config, NULL);
+    encoder = helix_encoder_x264.open(&config, FALSE, NULL);
     g_assert_nonnull(encoder);
     for (guint n = 0; n < N_PICTURES; n++) {
         g_autoptr(HelixSurface) surface = receive(pool, c, n);

@@ -48,8 +48,8 @@ static void run_copy(PoisonSeen *seen, gconstpointer data)
     picture.crop_y = c->crop_y;
     picture.width = c->width;
     picture.height = c->height;
-    picture.coded_width = c->coded_width;
-    picture.coded_height = c->coded_height;
+    gpu_target.coded_width = c->coded_width;
+    gpu_target.coded_height = c->coded_height;
     for (guint i = 0; i < 3; i++) {
         HelixSurface *surface = gpu_must_copy(copier, &texture, &picture, HELIX_HOST_PATH_GL_BLIT);
 

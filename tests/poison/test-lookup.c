@@ -44,10 +44,11 @@ static void take_answer(gpointer data, HelixSurface *surface, GError *error)
 
 static Answer resolve(const HelixPicture *picture)
 {
+    const HelixCaptureTarget target = { 0 };
     Answer answer = { .done = false };
 
     helix_loop_next_iteration();
-    helix_resource_resolver.resolve(&gpu, picture, pool, take_answer, &answer);
+    helix_resource_resolver.resolve(&gpu, picture, &target, pool, take_answer, &answer);
     while (!answer.done) {
         helix_loop_next_iteration();
         g_main_context_iteration(NULL, TRUE);

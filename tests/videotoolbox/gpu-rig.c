@@ -107,7 +107,7 @@ gboolean gpu_copy(HelixGpuCopier *copier, const HelixTexture *texture, const Hel
     gboolean taken;
 
     *answer = (GpuAnswer){ .done = FALSE };
-    taken = helix_gpu_copier_copy(copier, texture, picture, gpu_take_answer, answer, error);
+    taken = helix_gpu_copier_copy(copier, texture, picture, &gpu_target, gpu_take_answer, answer, error);
     after = look();
     g_assert_cmpmem(&before, sizeof(before), &after, sizeof(after));
     g_assert_true(taken || !answer->done);
@@ -142,6 +142,7 @@ void gpu_check_clear(void)
     char *kinds = NULL;
     guint live;
 
+    gpu_target = (HelixCaptureTarget){ 0 };
     double_metal_idle();
     live = double_live_objects(&kinds);
     if (live) {
@@ -181,6 +182,8 @@ void gpu_check_exact(const HelixSurface *surface, guint index, guint x, guint y,
         }
     }
 }
+
+HelixCaptureTarget gpu_target;
 
 HelixPicture gpu_whole(guint width, guint height)
 {

@@ -30,6 +30,9 @@ typedef struct GpuAnswer {
 void gpu_take_answer(gpointer data, HelixSurface *surface, GError *error);
 void gpu_wait_answer(GpuAnswer *answer);
 
+/* What copies are made for; gpu_check_clear() sets it to 0. */
+extern HelixCaptureTarget gpu_target;
+
 /* The whole of a texture as a picture. */
 HelixPicture gpu_whole(guint width, guint height);
 /* Begin a copy, and check that the renderer's state is what it was. */

@@ -115,7 +115,7 @@ HelixEncoderConfig rig_config(guint width, guint height)
 HelixEncoder *rig_open(HelixEncoderConfig config)
 {
     GError *error = NULL;
-    HelixEncoder *encoder = helix_encoder_videotoolbox.open(&config, &error);
+    HelixEncoder *encoder = helix_encoder_videotoolbox.open(&config, FALSE, &error);
 
     g_assert_no_error(error);
     g_assert_nonnull(encoder);

@@ -234,7 +234,7 @@ TEST("/reconfigure", test_reconfigure)
     config.max_bitrate = 9000000;
     config.level = 40;
     next = config;
-    encoder = helix_encoder_videotoolbox.open(&next, &error);
+    encoder = helix_encoder_videotoolbox.open(&next, FALSE, &error);
     g_assert_no_error(error);
     g_assert_cmpuint(next.max_bitrate, ==, 0); /* what is not done is not promised */
     g_assert_cmpuint(next.level, ==, 0);

@@ -54,11 +54,11 @@ static void check_ladder(gboolean low_latency, gboolean hardware)
     rig_close(encoder);
 }
 
-static void check_no_encoder(HelixEncoderConfig config, const char *part)
+static void check_no_encoder(HelixEncoderConfig config, gboolean hardware_only, const char *part)
 {
     GError *error = NULL;
 
-    g_assert_null(helix_encoder_videotoolbox.open(&config, &error));
+    g_assert_null(helix_encoder_videotoolbox.open(&config, hardware_only, &error));
     g_assert_error(error, HELIX_ERROR, HELIX_CODE_NO_ENCODER);
     g_assert_nonnull(strstr(error->message, part));
     g_error_free(error);
@@ -74,13 +74,12 @@ TEST("/ladder", test_ladder)
     double_vt.no_hardware = TRUE;
     check_ladder(FALSE, FALSE);
     double_vt.prepare = kVTAllocationFailedErr;
-    check_no_encoder(rig_config(WIDTH, HEIGHT), "software (-12904)");
+    check_no_encoder(rig_config(WIDTH, HEIGHT), FALSE, "software (-12904)");
     double_vt_reset();
     double_vt.no_hardware = TRUE;
-    small.hardware_only = TRUE;
-    check_no_encoder(small, "hardware (-12908); software is forbidden");
+    check_no_encoder(small, TRUE, "hardware (-12908); software is forbidden");
     double_vt_reset();
-    check_no_encoder(large, "set a smaller coded size");
+    check_no_encoder(large, FALSE, "set a smaller coded size");
     double_vt_reset();
 }
 
@@ -117,12 +116,12 @@ TEST("/refused", test_refused)
     }
     for (guint i = 0; i < G_N_ELEMENTS(needed); i++) {
         double_vt.refuse_property[0] = needed[i];
-        check_no_encoder(config, "(-12900)");
+        check_no_encoder(config, FALSE, "(-12900)");
         double_vt_reset();
     }
     double_vt.refuse_property[0] = "kVTCompressionPropertyKey_ProfileLevel";
     config.profile = 77; /* asked for by name, so not to be had without */
-    check_no_encoder(config, "profile 77");
+    check_no_encoder(config, FALSE, "profile 77");
     double_vt_reset();
     double_vt.refuse_property[0] = "kVTCompressionPropertyKey_UsingHardwareAcceleratedVideoEncoder";
     check_ladder(TRUE, FALSE);
@@ -387,7 +386,7 @@ TEST("/no-thread", test_no_thread)
     GError *error = NULL;
 
     g_atomic_int_set(&threads_refused, 1);
-    check_no_encoder(rig_config(WIDTH, HEIGHT), "no threads left; try again later");
+    check_no_encoder(rig_config(WIDTH, HEIGHT), FALSE, "no threads left; try again later");
     g_assert_cmpuint(helix_vt_sessions_hung(), ==, 0);
     g_assert_cmpuint(double_vt_seen.sessions, ==, 0);
     encoder = rig_open(rig_config(WIDTH, HEIGHT));

@@ -61,8 +61,8 @@ TEST("/scale", test_scale)
         g_autofree guint8 *pixels = NULL;
         guint64 wrong = 0;
 
-        picture.coded_width = sizes[i / 2][0];
-        picture.coded_height = sizes[i / 2][1];
+        gpu_target.coded_width = sizes[i / 2][0];
+        gpu_target.coded_height = sizes[i / 2][1];
         texture.tex_id = gpu_texture_new(WIDTH, HEIGHT, 2, texture.bottom_up);
         surface = gpu_must_copy(copier, &texture, &picture, HELIX_HOST_PATH_GL_BLIT);
         g_assert_cmpuint(surface->width, ==, sizes[i / 2][0]);
@@ -157,7 +157,7 @@ TEST("/turn", test_turn)
     for (guint i = 0; i < 2; i++) {
         double_egl.no_status = i == 1; /* an error as well */
         answer = (GpuAnswer){ .done = FALSE };
-        g_assert_true(helix_gpu_copier_copy(copier, &texture, &picture, answer_slowly, &answer, NULL));
+        g_assert_true(helix_gpu_copier_copy(copier, &texture, &picture, &gpu_target, answer_slowly, &answer, NULL));
         gpu_wait_answer(&answer);
         helix_surface_unref(answer.surface);
         g_clear_error(&answer.error);
@@ -269,7 +269,7 @@ TEST("/refused", test_refused)
     for (guint i = 0; i < G_N_ELEMENTS(outside); i++) {
         expect_refused(copier, &texture, &outside[i], HELIX_CODE_GEOMETRY);
     }
-    picture.coded_width = picture.coded_height = G_MAXUINT32; /* no encoder will be opened for that */
+    gpu_target.coded_width = gpu_target.coded_height = G_MAXUINT32; /* no encoder will be opened for that */
     helix_surface_unref(gpu_must_copy(copier, &texture, &picture, HELIX_HOST_PATH_GL_BLIT));
     glDeleteTextures(1, &texture.tex_id);
     expect_refused(copier, &texture, &picture, HELIX_CODE_NOT_READABLE); /* gone */
@@ -278,7 +278,7 @@ TEST("/refused", test_refused)
     g_assert_true(eglMakeCurrent(gpu_display, EGL_NO_SURFACE, EGL_NO_SURFACE, EGL_NO_CONTEXT));
     helix_gpu_copier_reset(copier);
     texture.tex_id = 1;
-    g_assert_false(helix_gpu_copier_copy(copier, &texture, &picture, gpu_take_answer, &answer, NULL));
+    g_assert_false(helix_gpu_copier_copy(copier, &texture, &picture, &gpu_target, gpu_take_answer, &answer, NULL));
     g_assert_true(eglGetCurrentContext() == EGL_NO_CONTEXT);
     g_assert_true(eglMakeCurrent(gpu_display, EGL_NO_SURFACE, EGL_NO_SURFACE, gpu_renderer));
     gpu_check_end(copier);
@@ -295,7 +295,7 @@ TEST("/no-egl", test_no_egl)
 
     texture.metal = gpu_metal_texture(0, 1);
     double_egl.no_egl = TRUE;
-    g_assert_false(helix_gpu_copier_copy(copier, &texture, &picture, gpu_take_answer, &answer, &error));
+    g_assert_false(helix_gpu_copier_copy(copier, &texture, &picture, &gpu_target, gpu_take_answer, &answer, &error));
     g_assert_error(error, HELIX_ERROR, HELIX_CODE_NOT_READABLE);
     g_assert_nonnull(strstr(error->message, "no EGL"));
     g_clear_error(&error);
@@ -317,7 +317,7 @@ TEST("/5k", test_5k)
     HelixGpuCopier *copier = helix_gpu_copier_new(NULL);
     HelixTexture texture = { .id = 7, .width = 5120, .height = 2880, .bottom_up = TRUE };
     HelixPicture picture = gpu_whole(5120, 2880);
-    HelixEncoder *encoder = helix_encoder_videotoolbox.open(&config, NULL);
+    HelixEncoder *encoder = helix_encoder_videotoolbox.open(&config, FALSE, NULL);
     AVCodecContext *decoder = stream_decoder_new();
     g_autofree guint8 *pixels = g_malloc((gsize)config.width * config.height * 4);
     HelixAccessUnit unit = { 0 };
@@ -325,8 +325,8 @@ TEST("/5k", test_5k)
     AVFrame *frame;
 
     g_assert_nonnull(encoder);
-    picture.coded_width = config.width;
-    picture.coded_height = config.height;
+    gpu_target.coded_width = config.width;
+    gpu_target.coded_height = config.height;
     texture.tex_id = gpu_texture_new(5120, 2880, 3, TRUE);
     surface = gpu_must_copy(copier, &texture, &picture, HELIX_HOST_PATH_GL_BLIT);
     g_assert_cmpuint(surface->width, ==, config.width);
@@ -390,7 +390,7 @@ TEST("/whole-way", test_whole_way)
                                   .profile = 100,
                                   .realtime = TRUE };
     HelixGpuCopier *copier = helix_gpu_copier_new(NULL);
-    HelixEncoder *encoder = helix_encoder_videotoolbox.open(&config, NULL);
+    HelixEncoder *encoder = helix_encoder_videotoolbox.open(&config, FALSE, NULL);
     AVCodecContext *decoder = stream_decoder_new();
     g_autofree guint8 *pixels = g_malloc(WIDTH * HEIGHT * 4);
 
@@ -404,8 +404,8 @@ TEST("/whole-way", test_whole_way)
         HelixSurface *surface;
         AVFrame *frame;
 
-        picture.coded_width = WIDTH;
-        picture.coded_height = HEIGHT;
+        gpu_target.coded_width = WIDTH;
+        gpu_target.coded_height = HEIGHT;
         texture.tex_id = gpu_texture_new(texture.width, texture.height, i * scale, texture.bottom_up);
         if (i == 5) {
             texture.metal = gpu_metal_texture(0, i);

@@ -159,7 +159,7 @@ TEST("/hang/open", test_open)
     GError *error = NULL;
 
     double_vt_hang(DOUBLE_VT_HANG_CREATE);
-    g_assert_null(helix_encoder_videotoolbox.open(&config, &error));
+    g_assert_null(helix_encoder_videotoolbox.open(&config, FALSE, &error));
     g_assert_error(error, HELIX_ERROR, HELIX_CODE_NO_ENCODER);
     g_assert_nonnull(strstr(error->message, "within five seconds"));
     g_clear_error(&error);
@@ -172,7 +172,7 @@ TEST("/hang/open", test_open)
         g_assert_true(helix_encoder_videotoolbox.reconfigure(encoders[i], &config, NULL));
         g_assert_cmpuint(helix_vt_sessions_hung(), ==, 1 + i);
     }
-    g_assert_null(helix_encoder_videotoolbox.open(&config, &error));
+    g_assert_null(helix_encoder_videotoolbox.open(&config, FALSE, &error));
     g_assert_error(error, HELIX_ERROR, HELIX_CODE_NO_ENCODER);
     g_assert_nonnull(strstr(error->message, "4 sessions hang"));
     g_clear_error(&error);
@@ -190,7 +190,7 @@ static gpointer try_open(gpointer refusals)
     HelixEncoderConfig config = rig_config(WIDTH, HEIGHT);
     GError *error = NULL;
 
-    g_assert_null(helix_encoder_videotoolbox.open(&config, &error));
+    g_assert_null(helix_encoder_videotoolbox.open(&config, FALSE, &error));
     g_assert_error(error, HELIX_ERROR, HELIX_CODE_NO_ENCODER);
     if (strstr(error->message, "4 sessions hang")) {
         g_atomic_int_inc((gint *)refusals);

@@ -88,13 +88,13 @@ static void draw(void)
  * QEMU's look-up, on the main loop, where GL has whatever context, here none. The texture lives as long as the call, as
  * a guest may free it at once.
  */
-static void resolve(gpointer self, const HelixPicture *picture, HelixSurfacePool *pool, HelixResolved done,
-                    gpointer data)
+static void resolve(gpointer self, const HelixPicture *picture, const HelixCaptureTarget *target,
+                    HelixSurfacePool *pool, HelixResolved done, gpointer data)
 {
-    g_assert_true(picture->surface_kinds & 1u << HELIX_SURFACE_IOSURFACE);
+    g_assert_true(target->surface_kinds & 1u << HELIX_SURFACE_IOSURFACE);
     g_assert_true(eglMakeCurrent(gpu_display, EGL_NO_SURFACE, EGL_NO_SURFACE, EGL_NO_CONTEXT));
     guest.kind = picture->resource_id;
-    helix_resource_resolver.resolve(self, picture, pool, done, data);
+    helix_resource_resolver.resolve(self, picture, target, pool, done, data);
     g_assert_cmpstr(qemu_rig.no_copy, ==, "");
     g_assert_true(eglGetCurrentContext() == gpu_renderer);
     g_assert_cmpuint(glGetError(), ==, GL_NO_ERROR);

@@ -128,7 +128,7 @@ TEST("/metal/not", test_metal_not)
 
         texture.metal = gpu_metal_texture(i == 1 ? 70 : 0, 5);
         texture.tex_id = gpu_texture_new(WIDTH, HEIGHT, 5, i == 0);
-        picture.coded_width = picture.coded_height = i == 2 ? 128 : 0;
+        gpu_target.coded_width = gpu_target.coded_height = i == 2 ? 128 : 0;
         picture.width -= i == 3;
         double_egl.no_event = i == 4;
         double_egl.hide_extension = i == 5 ? "EGL_ANGLE_metal_shared_event_sync" : NULL;

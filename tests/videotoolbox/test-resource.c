@@ -43,11 +43,13 @@ static void end(void)
     gpu_check_clear();
 }
 
+static HelixCaptureTarget target; /* of the next look-ups */
+
 static HelixPicture wanted(void)
 {
     HelixPicture picture = gpu_whole(WIDTH, HEIGHT);
 
-    picture.surface_kinds = IOSURFACES | 1u << HELIX_SURFACE_MEMORY;
+    target = (HelixCaptureTarget){ .surface_kinds = IOSURFACES | 1u << HELIX_SURFACE_MEMORY };
     return picture;
 }
 
@@ -56,7 +58,7 @@ static void resolve(const HelixPicture *picture, GpuAnswer *answer)
 {
     helix_loop_next_iteration();
     *answer = (GpuAnswer){ .done = FALSE };
-    helix_resource_resolver.resolve(&gpu, picture, pool, gpu_take_answer, answer);
+    helix_resource_resolver.resolve(&gpu, picture, &target, pool, gpu_take_answer, answer);
 }
 
 static HelixSurface *must_resolve(const HelixPicture *picture, HelixHostPath path)
@@ -178,8 +180,8 @@ TEST("/resource/not-copied", test_not_copied)
         helix_surface_unref(must_resolve(&picture, HELIX_HOST_PATH_GL_BLIT));
     }
     double_cv.no_iosurface = TRUE;
-    picture.coded_width = 64; /* a size of which no IOSurface is there yet */
-    picture.coded_height = 48;
+    target.coded_width = 64; /* a size of which no IOSurface is there yet */
+    target.coded_height = 48;
     must_read_back(&picture, 5, "IOSurface");
     double_cv.no_iosurface = FALSE;
     picture = wanted();
@@ -189,7 +191,7 @@ TEST("/resource/not-copied", test_not_copied)
     double_virgl.missing = FALSE;
     /* Nobody tries: the encoder reads memory only, or the copy would convert the colours. */
     double_virgl_renderer.forced = 0;
-    picture.surface_kinds = 1u << HELIX_SURFACE_MEMORY;
+    target.surface_kinds = 1u << HELIX_SURFACE_MEMORY;
     must_read_back(&picture, 5, NULL);
     picture = wanted();
     double_virgl.format = 104;
@@ -211,7 +213,8 @@ TEST("/resource/refused", test_refused)
     start(1);
     picture.width++;
     must_fail(&picture, HELIX_CODE_GEOMETRY, "321x192 at 0,0 is not within resource 7, which is 320x192");
-    g_assert_false(helix_texture_copier->copy(ID, &picture, gpu_take_answer, &answer, &error)); /* its own check */
+    g_assert_false(
+        helix_texture_copier->copy(ID, &picture, &target, gpu_take_answer, &answer, &error)); /* its own check */
     g_assert_error(error, HELIX_ERROR, HELIX_CODE_GEOMETRY);
     g_clear_error(&error);
     picture = wanted();
@@ -232,12 +235,9 @@ TEST("/resource/refused", test_refused)
     gpu.processing_cmdq = 0;
     picture.source = HELIX_SOURCE_PAGES;
     must_fail(&picture, HELIX_CODE_NOT_READABLE, "no guest pages: ask for source 1");
-    helix_surface_unref(must_resolve(&(HelixPicture){ .resource_id = ID,
-                                                      .width = WIDTH,
-                                                      .height = HEIGHT,
-                                                      .fourcc = HELIX_FORMAT_XR24,
-                                                      .surface_kinds = IOSURFACES },
-                                     HELIX_HOST_PATH_GL_BLIT));
+    helix_surface_unref(must_resolve(
+        &(HelixPicture){ .resource_id = ID, .width = WIDTH, .height = HEIGHT, .fourcc = HELIX_FORMAT_XR24 },
+        HELIX_HOST_PATH_GL_BLIT));
     end();
 }
 
@@ -312,12 +312,9 @@ TEST("/resource/pages", test_pages)
         g_assert_cmpuint(surface->data[surface->offset[0]], ==, 0x5a);
         helix_surface_unref(surface);
         g_assert_true(double_virgl.iov == &pages); /* given back */
-        helix_surface_unref(must_resolve(&(HelixPicture){ .resource_id = ID,
-                                                          .width = WIDTH,
-                                                          .height = HEIGHT,
-                                                          .fourcc = HELIX_FORMAT_XR24,
-                                                          .surface_kinds = IOSURFACES },
-                                         HELIX_HOST_PATH_GL_BLIT));
+        helix_surface_unref(must_resolve(
+            &(HelixPicture){ .resource_id = ID, .width = WIDTH, .height = HEIGHT, .fourcc = HELIX_FORMAT_XR24 },
+            HELIX_HOST_PATH_GL_BLIT));
     }
     check_sizes_first(&picture);
     /* A blob without a texture. */

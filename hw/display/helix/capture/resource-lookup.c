@@ -122,23 +122,24 @@ static bool choose(VirtIOGPU *g, const HelixPicture *picture, HelixResource *res
 }
 
 /* What it does not take is read back instead, which the statistics show. */
-static bool copy_by_gpu(const HelixResource *resource, const HelixPicture *picture, HelixResolved done, gpointer data)
+static bool copy_by_gpu(const HelixResource *resource, const HelixPicture *picture, const HelixCaptureTarget *target,
+                        HelixResolved done, gpointer data)
 {
     g_autoptr(GError) error = NULL;
 
-    if (!helix_texture_copier || resource->image || !(picture->surface_kinds & (1u << HELIX_SURFACE_IOSURFACE)) ||
+    if (!helix_texture_copier || resource->image || !(target->surface_kinds & (1u << HELIX_SURFACE_IOSURFACE)) ||
         !helix_pixel_layout(resource->format).fourcc || helix_format_is_srgb(resource->format)) {
         return false;
     }
-    if (helix_texture_copier->copy(resource->id, picture, done, data, &error)) {
+    if (helix_texture_copier->copy(resource->id, picture, target, done, data, &error)) {
         return true;
     }
     trace_helix_lookup_no_copy(resource->id, error->message);
     return false;
 }
 
-static void resolve(gpointer self, const HelixPicture *picture, HelixSurfacePool *pool, HelixResolved done,
-                    gpointer data)
+static void resolve(gpointer self, const HelixPicture *picture, const HelixCaptureTarget *target,
+                    HelixSurfacePool *pool, HelixResolved done, gpointer data)
 {
     HelixResource resource;
     GError *error = NULL;
@@ -149,8 +150,8 @@ static void resolve(gpointer self, const HelixPicture *picture, HelixSurfacePool
         trace_helix_lookup_failed(picture->resource_id, error->code, error->message);
         done(data, NULL, error);
     } else if (!texture ||
-               !((helix_texture_filter && helix_texture_filter(&resource, picture, done, data)) ||
-                 copy_by_gpu(&resource, picture, done, data))) {
+               !((helix_texture_filter && helix_texture_filter(&resource, picture, target, done, data)) ||
+                 copy_by_gpu(&resource, picture, target, done, data))) {
         helix_readback_begin(self, &resource, texture, picture, pool, done, data);
     }
 }

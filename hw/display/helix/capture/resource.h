@@ -12,7 +12,7 @@
 
 #include "hw/virtio/virtio-gpu.h"
 #include "../protocol/error.h"
-#include "../frame/picture.h"
+#include "../frame/resolver.h"
 
 /* A resource that exists, as far as the host knows it. */
 typedef struct HelixResource {

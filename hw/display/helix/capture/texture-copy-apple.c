@@ -14,7 +14,8 @@
 
 static HelixGpuCopier *copier;
 
-static bool copy(uint32_t id, const HelixPicture *picture, HelixResolved done, gpointer data, GError **error)
+static bool copy(uint32_t id, const HelixPicture *picture, const HelixCaptureTarget *target, HelixResolved done,
+                 gpointer data, GError **error)
 {
     HelixTexture texture;
 
@@ -26,7 +27,7 @@ static bool copy(uint32_t id, const HelixPicture *picture, HelixResolved done, g
     if (!copier) {
         copier = helix_gpu_copier_new(NULL);
     }
-    return helix_gpu_copier_copy(copier, &texture, picture, done, data, error);
+    return helix_gpu_copier_copy(copier, &texture, picture, target, done, data, error);
 }
 
 static void reset(void)

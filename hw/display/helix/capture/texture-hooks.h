@@ -63,7 +63,8 @@ typedef struct HelixTextureCopier {
      * Begin to copy @picture from the texture of resource @id. True: @done was or will be called, as HelixResolver
      * says. False with HELIX_ERROR: this texture can't be copied by the GPU, and @done was not called.
      */
-    bool (*copy)(uint32_t id, const HelixPicture *picture, HelixResolved done, gpointer data, GError **error);
+    bool (*copy)(uint32_t id, const HelixPicture *picture, const HelixCaptureTarget *target, HelixResolved done,
+                 gpointer data, GError **error);
     /* The GPU was reset, or QEMU exits: answer copies in progress, free what was made with the renderer's context. */
     void (*reset)(void);
 } HelixTextureCopier;
@@ -80,8 +81,8 @@ extern void (*helix_fence_watch)(VirtIOGPU *g, bool (*wanted)(void));
  * measure/: is offered each texture before it is copied or read back: @resource has one, and @picture lies within it.
  * True: it has called @done, once. NULL but in builds that measure.
  */
-typedef bool (*HelixTextureFilter)(const HelixResource *resource, const HelixPicture *picture, HelixResolved done,
-                                   gpointer data);
+typedef bool (*HelixTextureFilter)(const HelixResource *resource, const HelixPicture *picture,
+                                   const HelixCaptureTarget *target, HelixResolved done, gpointer data);
 
 extern HelixTextureFilter helix_texture_filter;
 

@@ -30,10 +30,11 @@ struct HelixEncodePool {
     GList *workers;
     void (*idle)(gpointer data);
     gpointer idle_data;
-    guint64 max_bytes; /* that open encoders may keep together */
-    GMutex lock;       /* of what follows; the threads use it */
-    guint64 bytes;     /* that they keep */
-    GThread *ended;    /* the last thread that is at its end: the next one joins it, or helix_encode_pool_free() */
+    guint64 max_bytes;                  /* that open encoders may keep together */
+    gsize headroom, tailroom, max_unit; /* see helix_encode_pool_set_room() */
+    GMutex lock;                        /* of what follows; the threads use it */
+    guint64 bytes;                      /* that they keep */
+    GThread *ended; /* the last thread that is at its end: the next one joins it, or helix_encode_pool_free() */
 };
 
 typedef struct CrewSource {
@@ -60,6 +61,7 @@ struct HelixEncodeThread {
 
     /* The thread. */
     const HelixEncoderClass *klass;
+    gboolean hardware_only;
     HelixEncoder *encoder;    /* NULL: none open */
     guint64 bytes;            /* of the crew's, that it keeps */
     HelixEncoderConfig asked; /* 0 is automatic */
@@ -158,7 +160,7 @@ static gboolean open_encoder(HelixEncodeThread *worker, const HelixEncoderConfig
     if (!beside) {
         close_encoder(worker);
     }
-    encoder = worker->klass->open(&in_force, error);
+    encoder = worker->klass->open(&in_force, worker->hardware_only, error);
     if (!encoder) {
         release_memory(worker->crew, bytes);
         return FALSE;
@@ -262,12 +264,39 @@ static gboolean encode_picture(HelixEncodeThread *worker, Job *job, gboolean for
     return good;
 }
 
+/* Copies the access unit into a buffer with room around it. FALSE with an error. */
+static gboolean hand_over(HelixEncodeThread *worker, HelixEncodeResult *result)
+{
+    const HelixEncodePool *crew = worker->crew;
+    gsize size = 0;
+    const guint8 *data = result->unit.data ? g_bytes_get_data(result->unit.data, &size) : NULL;
+    gsize whole = crew->headroom + size + crew->tailroom;
+    guint8 *bytes;
+
+    if (size == 0 || size > crew->max_unit) {
+        g_set_error(&result->error, HELIX_ERROR, HELIX_CODE_ENCODE,
+                    "encoder %s made an access unit of %" G_GSIZE_FORMAT " bytes: 1 to %" G_GSIZE_FORMAT
+                    " can be sent; a lower bitrate may help",
+                    worker->klass->name, size, crew->max_unit);
+        return FALSE;
+    }
+    bytes = g_try_malloc(whole);
+    if (!bytes) {
+        g_set_error(&result->error, HELIX_ERROR, HELIX_CODE_INTERNAL,
+                    "no memory for an answer of %" G_GSIZE_FORMAT " bytes", whole);
+        return FALSE;
+    }
+    memcpy(bytes + crew->headroom, data, size);
+    result->buffer = g_byte_array_new_take(bytes, whole);
+    result->unit_size = size;
+    return TRUE;
+}
+
 static void encode(HelixEncodeThread *worker, Job *job)
 {
     HelixAccessUnit *unit = &job->result.unit;
     GError **error = &job->result.error;
     gboolean force_idr;
-    gsize size;
 
     if (job->force_idr) {
         g_atomic_int_set(&worker->want_idr, TRUE);
@@ -288,16 +317,7 @@ static void encode(HelixEncodeThread *worker, Job *job)
     if (unit->dropped) {
         g_clear_pointer(&unit->data, g_bytes_unref);
     }
-    size = unit->data ? g_bytes_get_size(unit->data) : 0;
-    if (!unit->dropped && (size == 0 || size > HELIX_MAX_ACCESS_UNIT)) {
-        g_set_error(error, HELIX_ERROR, HELIX_CODE_ENCODE,
-                    "encoder %s made an access unit of %" G_GSIZE_FORMAT " bytes: 1 to %u can "
-                    "be sent; a lower bitrate may help",
-                    worker->klass->name, size, HELIX_MAX_ACCESS_UNIT);
-    } else {
-        job->result.response = helix_frame_response_prepare(unit, error);
-    }
-    if (!job->result.response) {
+    if (!unit->dropped && !hand_over(worker, &job->result)) {
         close_encoder(worker); /* the guest misses a reference: start again with an IDR */
     }
     g_clear_pointer(&unit->data, g_bytes_unref);
@@ -422,7 +442,7 @@ static void job_free(Job *job)
 {
     helix_surface_unref(job->surface);
     g_clear_error(&job->result.error);
-    g_clear_pointer(&job->result.response, g_byte_array_unref);
+    g_clear_pointer(&job->result.buffer, g_byte_array_unref);
     g_free(job);
 }
 
@@ -486,6 +506,7 @@ HelixEncodePool *helix_encode_pool_new(GMainContext *context)
     crew->source = g_source_new(&crew_funcs, sizeof(CrewSource));
     ((CrewSource *)crew->source)->crew = crew;
     crew->max_bytes = G_MAXUINT64;
+    crew->max_unit = G_MAXUINT32 / 2;
     g_mutex_init(&crew->lock);
     g_source_attach(crew->source, crew->context);
     return crew;
@@ -518,6 +539,13 @@ void helix_encode_pool_free(HelixEncodePool *crew)
 void helix_encode_pool_set_limit(HelixEncodePool *crew, guint64 max_bytes)
 {
     crew->max_bytes = max_bytes;
+}
+
+void helix_encode_pool_set_room(HelixEncodePool *crew, gsize headroom, gsize tailroom, gsize max_unit)
+{
+    crew->headroom = headroom;
+    crew->tailroom = tailroom;
+    crew->max_unit = max_unit;
 }
 
 void helix_encode_pool_set_idle(HelixEncodePool *crew, void (*idle)(gpointer data), gpointer data)
@@ -566,7 +594,7 @@ HelixEncodeThread *helix_encode_thread_new(HelixEncodePool *crew, const HelixEnc
     worker->converted = helix_surface_pool_new(CONVERTED_MOST);
     worker->klass = klass;
     worker->asked.realtime = 1;
-    worker->asked.hardware_only = hardware_only != FALSE;
+    worker->hardware_only = hardware_only;
 
     helix_threads_begin(&before, klass->on_cpu);
     worker->thread = g_thread_try_new("helix-encoder", worker_main, worker, &refused);

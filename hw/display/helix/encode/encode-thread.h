@@ -12,16 +12,17 @@
 #define HELIX_ENCODE_THREAD_H
 
 #include "encoder.h"
-#include "../protocol/wire.h"
+#include "../protocol/stream-config.h"
 
 typedef struct HelixEncodePool HelixEncodePool;
 typedef struct HelixEncodeThread HelixEncodeThread;
 
 /* What a job came to. */
 typedef struct HelixEncodeResult {
-    GError *error;             /* owned by the receiver, as is response */
-    HelixAccessUnit unit;      /* an encode; its data is in response */
-    GByteArray *response;      /* an encode: prepared, see helix_frame_response_prepare() */
+    GError *error;             /* the receiver may take it over, as buffer */
+    HelixAccessUnit unit;      /* an encode; its data is NULL, and in buffer instead */
+    GByteArray *buffer;        /* headroom, access unit, tailroom; NULL: an error, or the frame was dropped */
+    gsize unit_size;           /* bytes of the access unit */
     HelixEncoderConfig config; /* in force; of a size of 0 if no encoder is open yet */
     gint64 encoded_ns;         /* g_get_monotonic_time() * 1000 when the encoder was done */
 } HelixEncodeResult;
@@ -34,6 +35,12 @@ HelixEncodePool *helix_encode_pool_new(GMainContext *context);
 /* Open encoders keep at most @max_bytes together, by their memory(); one more fails. Before the first worker; else no
  * limit. */
 void helix_encode_pool_set_limit(HelixEncodePool *crew, guint64 max_bytes);
+/*
+ * Access units come with @headroom bytes before and @tailroom bytes behind them, contents undefined, so that a message
+ * is built around them without another copy; one over @max_unit bytes is an error. Before the first worker; else 0, 0
+ * and no limit.
+ */
+void helix_encode_pool_set_room(HelixEncodePool *crew, gsize headroom, gsize tailroom, gsize max_unit);
 /* Retires every worker and waits for their threads. Nothing is called afterwards. */
 void helix_encode_pool_free(HelixEncodePool *crew);
 /* @idle(@data) is called each time the last thread has ended. It may free the crew. */

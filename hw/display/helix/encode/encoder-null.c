@@ -159,7 +159,7 @@ static GBytes *make_skip(const HelixEncoderConfig *config, guint frame_num)
     return g_byte_array_free_to_bytes(out);
 }
 
-static HelixEncoder *null_open(HelixEncoderConfig *config, GError **error)
+static HelixEncoder *null_open(HelixEncoderConfig *config, gboolean hardware_only, GError **error)
 {
     NullEncoder *null = g_new0(NullEncoder, 1);
 

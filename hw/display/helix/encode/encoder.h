@@ -9,26 +9,13 @@
 #define HELIX_ENCODER_H
 
 #include <glib.h>
-#include "../h264/h264.h"
 #include "../frame/surface.h"
+#include "../h264/h264.h"
+#include "../protocol/stream-config.h"
 
-/* CONFIG_REQ with every automatic value resolved (see helix_encoder_config_complete). */
-typedef struct HelixEncoderConfig {
-    guint32 width, height; /* coded size, even, > 0 */
-    guint32 bitrate;       /* bit/s */
-    guint32 max_bitrate;   /* bit/s; 0 none */
-    guint32 fps_num, fps_den;
-    guint32 key_int_max; /* frames; 0 none: IDRs on request only */
-    guint8 profile;      /* 66, 77, 100 */
-    guint8 level;        /* times 10; 0 automatic */
-    guint8 realtime;
-    guint8 rate_control;   /* HELIX_RATE_ */
-    guint8 min_qp, max_qp; /* 0 automatic */
-    guint8 slices;         /* 0 automatic */
-    guint8 aud;
-    HelixVui vui;          /* of NV12 pictures: RGB is converted to BT.709, which the guest says by zeros */
-    guint32 hardware_only; /* the host's setting, not the guest's: no encoding in software */
-} HelixEncoderConfig;
+/* A stream's configuration with every automatic value resolved (helix_encoder_config_complete()): width and height are
+ * even and > 0. */
+typedef HelixStreamConfig HelixEncoderConfig;
 
 typedef struct HelixEncoder HelixEncoder;
 
@@ -52,10 +39,10 @@ typedef struct HelixEncoderClass {
      * thread. */
     guint64 (*memory)(const HelixEncoderConfig *config);
     /*
-     * Open for @config; writes the values really in force back into it. NULL with HELIX_ERROR (HELIX_CODE_NO_ENCODER
-     * with what is missing, HELIX_CODE_ENCODE otherwise).
+     * Open for @config; writes the values really in force back into it. @hardware_only: do not encode in software. NULL
+     * with HELIX_ERROR (HELIX_CODE_NO_ENCODER with what is missing, HELIX_CODE_ENCODE otherwise).
      */
-    HelixEncoder *(*open)(HelixEncoderConfig *config, GError **error);
+    HelixEncoder *(*open)(HelixEncoderConfig *config, gboolean hardware_only, GError **error);
     /*
      * Change to @config without a new session, writing back what is in force. FALSE without @error set: this needs
      * open and close (a new SPS and IDR follow). FALSE, with an error or without, leaves the encoder as it was.

@@ -9,7 +9,7 @@
 #define HELIX_SURFACE_H
 
 #include <glib.h>
-#include "../protocol/helix-wire.h"
+#include "../protocol/picture.h"
 
 typedef enum HelixSurfaceKind {
     HELIX_SURFACE_MEMORY,    /* host memory: data, offset[], stride[] */
@@ -60,13 +60,6 @@ struct HelixSurface {
 HelixSurface *helix_surface_ref(HelixSurface *surface);
 void helix_surface_unref(HelixSurface *surface);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(HelixSurface, helix_surface_unref)
-
-/*
- * Bytes that a picture of this format needs at this stride (bytes of the first plane's rows), or 0 if format or
- * geometry is unusable or the sum overflows. NV12's second plane starts at stride * (height rounded up to even).
- * @min_stride, if not NULL, receives the smallest stride for @width, also when @stride was too small.
- */
-gsize helix_picture_size(guint32 fourcc, guint32 width, guint32 height, guint32 stride, guint32 *min_stride);
 
 /* A pool that keeps up to @keep idle memory surfaces for reuse. Thread-safe; outlived by the surfaces taken from it. */
 HelixSurfacePool *helix_surface_pool_new(guint keep);

@@ -9,6 +9,7 @@
 #define HELIX_H264_H
 
 #include <glib.h>
+#include "../protocol/stream-config.h"
 
 /* nal_unit_type, table 7-1 */
 #define HELIX_NAL_SLICE 1u
@@ -58,14 +59,6 @@ void helix_bits_put_se(HelixBitWriter *writer, gint32 value);        /* se(v) */
 void helix_bits_put_trailing(HelixBitWriter *writer);                /* rbsp_trailing_bits() */
 
 /* ---- what decoders are told of the pictures (E.2.1) ---- */
-
-/* All 0: square samples, BT.709 in limited range. */
-typedef struct HelixVui {
-    guint16 sar_width, sar_height;      /* sample aspect ratio; both 0: 1:1 */
-    guint8 primaries, transfer, matrix; /* code points of tables E-3 to E-5; 0: BT.709 */
-    guint8 full_range;                  /* video_full_range_flag */
-    guint32 chroma_loc;                 /* chroma_sample_loc_type plus 1; 0: what the encoder writes by itself */
-} HelixVui;
 
 /* @vui with its zeros replaced by what they stand for; chroma_loc stays. */
 HelixVui helix_h264_vui_resolve(HelixVui vui);

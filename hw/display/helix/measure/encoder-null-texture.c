@@ -5,9 +5,9 @@
  */
 #include "../encode/encoder.h"
 
-static HelixEncoder *texture_open(HelixEncoderConfig *config, GError **error)
+static HelixEncoder *texture_open(HelixEncoderConfig *config, gboolean hardware_only, GError **error)
 {
-    HelixEncoder *encoder = helix_encoder_null.open(config, error);
+    HelixEncoder *encoder = helix_encoder_null.open(config, hardware_only, error);
 
     if (encoder) {
         encoder->klass = &helix_encoder_null_texture;

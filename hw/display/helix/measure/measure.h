@@ -9,8 +9,8 @@
  * A helix_texture_filter: remembers @resource's id, and answers with a surface without pixels if the encoder takes
  * textures (null-texture). The guest must not draw into the texture before it has its answer.
  */
-bool helix_measure_texture(const HelixResource *resource, const HelixPicture *picture, HelixResolved done,
-                           gpointer data);
+bool helix_measure_texture(const HelixResource *resource, const HelixPicture *picture, const HelixCaptureTarget *target,
+                           HelixResolved done, gpointer data);
 
 /* The resource id of the texture that was looked up last; 0: none yet. */
 uint32_t helix_measure_last_texture(void);

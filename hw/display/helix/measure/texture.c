@@ -16,13 +16,13 @@ static void free_surface(HelixSurface *surface)
     g_free(surface);
 }
 
-bool helix_measure_texture(const HelixResource *resource, const HelixPicture *picture, HelixResolved done,
-                           gpointer data)
+bool helix_measure_texture(const HelixResource *resource, const HelixPicture *picture, const HelixCaptureTarget *target,
+                           HelixResolved done, gpointer data)
 {
     HelixSurface *surface;
 
     last_texture = resource->id;
-    if (!(picture->surface_kinds & (1u << HELIX_SURFACE_TEXTURE)) || resource->image) {
+    if (!(target->surface_kinds & (1u << HELIX_SURFACE_TEXTURE)) || resource->image) {
         return false;
     }
     surface = g_new0(HelixSurface, 1);

@@ -8,9 +8,10 @@
 #ifndef HELIX_WIRE_MESSAGES_H
 #define HELIX_WIRE_MESSAGES_H
 
-#include "../encode/encoder.h"
+#include <glib.h>
 #include "helix-wire.h"
-#include "../frame/picture.h"
+#include "picture.h"
+#include "stream-config.h"
 
 typedef struct HelixHeader {
     guint8 type, flags;
@@ -26,13 +27,6 @@ typedef struct HelixFrameRequest {
     gboolean force_keyframe;
 } HelixFrameRequest;
 
-/* A CONFIG_REQ as it was sent: 0 is automatic or unchanged, see helix_config_request_merge(). */
-typedef struct HelixConfigRequest {
-    HelixEncoderConfig config;
-    gboolean is_long; /* the members behind the frozen 28 bytes say something */
-    gboolean has_vui; /* config.vui does too */
-} HelixConfigRequest;
-
 typedef struct HelixTiming {
     gint64 received_ns, resolved_ns, submitted_ns, encoded_ns;
 } HelixTiming;
@@ -46,9 +40,6 @@ gboolean helix_header_parse(HelixHeader *header, const guint8 bytes[HELIX_WIRE_H
  */
 gboolean helix_header_check(const HelixHeader *header, gboolean long_config, GError **error);
 
-/* Is this a type that a guest may send? */
-gboolean helix_type_is_known(guint8 type);
-
 /*
  * Bytes of a FRAME_REQUEST's payload before its pixels, given the @have bytes at @payload that are there: grows as more
  * is known, until @have reaches it. Never more than the header's payload_size or HELIX_MAX_REQUEST_PAYLOAD.
@@ -61,29 +52,29 @@ gboolean helix_frame_request_parse(HelixFrameRequest *request, const HelixHeader
 
 /* FALSE with HELIX_CODE_INVALID. */
 gboolean helix_config_request_parse(HelixConfigRequest *request, const guint8 *payload, gsize len, GError **error);
-/* What is asked for after @request, which came after @before: 0 leaves what was; a size of 0 follows the frames. */
-HelixEncoderConfig helix_config_request_merge(const HelixEncoderConfig *before, const HelixConfigRequest *request);
 
-/* Messages to the guest, header included. */
+/* ---- messages to the guest, header included ---- */
+
 /*
- * A FRAME_RESPONSE in two steps. What costs memory whose size a guest can drive, and a copy, is done on the encoder's
- * thread:
- * @unit with room around it. NULL with HELIX_CODE_INTERNAL if memory is short. The rest is filled in where the answer
- * is made.
+ * A FRAME_RESPONSE is built around its access unit, which is not copied: the encode thread returns it with this many
+ * bytes of room before and behind it.
  */
-GByteArray *helix_frame_response_prepare(const HelixAccessUnit *unit, GError **error);
-void helix_frame_response_finish(GByteArray *response, guint16 session_id, gint64 pts, gboolean keyframe,
-                                 const HelixTiming *timing);
-/* Bytes of the access unit in a prepared one; 0: the frame was dropped. */
-gsize helix_frame_response_unit_size(const GByteArray *prepared);
+#define HELIX_RESPONSE_HEADROOM (HELIX_WIRE_HEADER_SIZE + HELIX_RESPONSE_SIZE + 4u)
+#define HELIX_RESPONSE_TAILROOM HELIX_TIMING_SIZE
+/* The largest access unit that a FRAME_RESPONSE can carry, in bytes. */
+#define HELIX_MAX_ACCESS_UNIT (HELIX_MAX_RESPONSE_PAYLOAD - HELIX_RESPONSE_SIZE - 4u - HELIX_TIMING_SIZE)
+
+/* Make a FRAME_RESPONSE of @buffer, which holds headroom, an access unit of 1 byte or more, and tailroom. @timing may
+ * be NULL. */
+void helix_frame_response_frame(GByteArray *buffer, guint16 session_id, gint64 pts, gboolean keyframe,
+                                const HelixTiming *timing);
+/* A FRAME_RESPONSE for a frame that the encoder dropped. */
+GByteArray *helix_frame_dropped_new(guint16 session_id, gint64 pts, const HelixTiming *timing);
 /* @with_vui: the CONFIG_REQ that it answers had a VUI, so the answer has one. */
-GByteArray *helix_config_response_new(guint16 session_id, const HelixEncoderConfig *config, guint max_in_flight,
+GByteArray *helix_config_response_new(guint16 session_id, const HelixStreamConfig *config, guint max_in_flight,
                                       const char *encoder, gboolean with_vui);
 GByteArray *helix_frame_released_new(guint16 session_id, gint64 pts, guint32 resource_id);
 GByteArray *helix_pong_new(guint16 session_id, const guint8 *payload, gsize len);
 GByteArray *helix_error_new(guint16 session_id, guint8 answered_type, const GError *error);
-
-/* The largest access unit that a FRAME_RESPONSE can carry. */
-#define HELIX_MAX_ACCESS_UNIT (HELIX_MAX_RESPONSE_PAYLOAD - HELIX_RESPONSE_SIZE - 4u - HELIX_TIMING_SIZE)
 
 #endif

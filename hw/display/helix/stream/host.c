@@ -152,6 +152,8 @@ HelixHost *helix_host_new(const HelixHostConfig *config, GError **error)
     host->free_task.run = free_pictures;
     helix_surface_pool_set_limit(host->pool, config->max_memory ? config->max_memory : HELIX_DEFAULT_MAX_MEMORY);
     helix_encode_pool_set_limit(host->encode_pool, config->max_memory ? config->max_memory : HELIX_DEFAULT_MAX_MEMORY);
+    helix_encode_pool_set_room(host->encode_pool, HELIX_RESPONSE_HEADROOM, HELIX_RESPONSE_TAILROOM,
+                               HELIX_MAX_ACCESS_UNIT);
     g_queue_init(&host->remains);
     host->bury.run = bury;
     host->unwanted = g_rc_box_new0(guint);

@@ -11,7 +11,7 @@
 #include <glib.h>
 #include "../transport/channel.h"
 #include "../encode/encoder.h"
-#include "../frame/picture.h"
+#include "../frame/resolver.h"
 
 typedef struct HelixHost HelixHost;
 

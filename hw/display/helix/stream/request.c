@@ -16,7 +16,7 @@ void helix_request_free(HelixRequest *request)
 {
     helix_surface_unref(request->surface);
     g_clear_error(&request->error);
-    g_clear_pointer(&request->response, g_byte_array_unref);
+    g_clear_pointer(&request->buffer, g_byte_array_unref);
     if (request->in_flight_of) {
         helix_stream_landed(request->in_flight_of);
     }
@@ -42,19 +42,21 @@ static void answer_left(gpointer data, gboolean sent)
 static GByteArray *frame_answer(HelixRequest *request)
 {
     HelixFrameRecord *record = &request->record;
-    HelixTiming timing = { record->received_ns, record->resolved_ns, record->submitted_ns, record->encoded_ns };
+    const HelixTiming all = { record->received_ns, record->resolved_ns, record->submitted_ns, record->encoded_ns };
+    const HelixTiming *timing = request->frame.flags & HELIX_REQUEST_TIMING ? &all : NULL;
 
     if (request->error) {
         record->error = request->error->domain == HELIX_ERROR ? request->error->code : HELIX_CODE_INTERNAL;
         return helix_error_new(request->session_id, HELIX_MSG_FRAME_REQUEST, request->error);
     }
-    record->bytes = helix_frame_response_unit_size(request->response);
-    record->dropped = record->bytes == 0;
+    record->dropped = !request->buffer;
     record->keyframe = !record->dropped && request->keyframe;
     record->cpu_bytes += request->unit_cpu_bytes;
-    helix_frame_response_finish(request->response, request->session_id, request->frame.pts, request->keyframe,
-                                request->frame.flags & HELIX_REQUEST_TIMING ? &timing : NULL);
-    return g_steal_pointer(&request->response);
+    if (record->dropped) {
+        return helix_frame_dropped_new(request->session_id, request->frame.pts, timing);
+    }
+    helix_frame_response_frame(request->buffer, request->session_id, request->frame.pts, record->keyframe, timing);
+    return g_steal_pointer(&request->buffer);
 }
 
 void helix_request_answer(HelixSession *session, HelixRequest *request)

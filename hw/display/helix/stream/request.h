@@ -40,10 +40,11 @@ typedef struct HelixRequest {
 
     HelixSurface *surface; /* FRAME: the pixels that came with it, later the picture being encoded */
     gboolean retried;      /* dropped once and encoded again */
-    GByteArray *response;  /* FRAME: the answer, prepared; NULL until it is encoded, and in error */
+    GByteArray *buffer;    /* FRAME: the access unit with room for the answer around it; NULL until it is encoded, if it
+                              was dropped, and in error */
     gboolean keyframe;
     guint64 unit_cpu_bytes;
-    HelixEncoderConfig in_force; /* CONFIG */
+    HelixStreamConfig in_force; /* CONFIG */
     HelixFrameRecord record;
 
     HelixStream *in_flight_of; /* a reference to whose max_in_flight it counts in, or NULL */

@@ -6,7 +6,7 @@
 #ifndef HELIX_SESSION_PRIVATE_H
 #define HELIX_SESSION_PRIVATE_H
 
-#include "../protocol/pixel-upload.h"
+#include "../frame/pixel-upload.h"
 #include "session.h"
 
 typedef enum HelixReadState { HELIX_READ_HEADER, HELIX_READ_BODY, HELIX_READ_PIXELS } HelixReadState;

@@ -83,7 +83,8 @@ void helix_frame_done(HelixStream *stream, HelixRequest *request, HelixEncodeRes
     if (request->surface->borrows_guest) {
         send_released(stream, request);
     }
-    request->response = g_steal_pointer(&result->response);
+    request->buffer = g_steal_pointer(&result->buffer);
+    request->record.bytes = result->unit_size;
     request->keyframe = result->unit.keyframe;
     request->error = g_steal_pointer(&result->error);
     helix_stream_request_done(stream, request);
@@ -189,13 +190,15 @@ void helix_frame_begin(HelixStream *stream, HelixRequest *request)
         helix_stream_request_fail(stream, request, error);
     } else if (!(request->frame.flags & HELIX_REQUEST_REPEAT)) {
         HelixPendingCapture *capture = g_new(HelixPendingCapture, 1);
+        const HelixCaptureTarget target = {
+            .coded_width = stream->coded_width,
+            .coded_height = stream->coded_height,
+            .surface_kinds = stream->encoder->surface_kinds,
+        };
 
         *capture = (HelixPendingCapture){ .stream = stream, .request = request };
         stream->resolving = capture;
-        request->frame.picture.coded_width = stream->coded_width;
-        request->frame.picture.coded_height = stream->coded_height;
-        request->frame.picture.surface_kinds = stream->encoder->surface_kinds;
-        host->resolver->resolve(host->resolver_data, &request->frame.picture, host->pool, resolved, capture);
+        host->resolver->resolve(host->resolver_data, &request->frame.picture, &target, host->pool, resolved, capture);
     } else if (stream->last && stream->last_gpu == host->gpu) {
         submit(stream, request, helix_surface_ref(stream->last), HELIX_HOST_PATH_REPEAT);
     } else {

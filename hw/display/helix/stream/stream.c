@@ -70,8 +70,8 @@ void helix_stream_abandon(HelixStream *stream)
     helix_deferred_remove(stream->host->deferred, &stream->task);
     while ((request = g_queue_pop_head(&stream->requests))) {
         helix_session_request_unqueued(stream->session);
-        if (request->response) {
-            g_queue_push_tail(&stream->host->remains, g_steal_pointer(&request->response));
+        if (request->buffer) {
+            g_queue_push_tail(&stream->host->remains, g_steal_pointer(&request->buffer));
             helix_deferred_add(stream->host->deferred, &stream->host->bury);
         }
         helix_request_free(request);

@@ -16,6 +16,7 @@ typedef struct Job {
     HelixSurface *in_place;     /* the renderer's own IOSurface, or NULL */
     EGLSyncKHR fence;           /* behind a blit, or behind what the renderer draws */
     id commands;                /* of a Metal copy, else NULL */
+    guint32 width, height;      /* that the picture is coded in, even */
     HelixHostPath path;
     gint64 begun; /* us */
     HelixResolved done;
@@ -206,12 +207,12 @@ static gboolean is_side(guint32 side)
 }
 
 /* The size the picture is coded in, always even. One that no encoder will be opened for is of no interest. */
-static void target_size(const HelixPicture *picture, guint32 *width, guint32 *height)
+static void set_coded_size(Job *job, const HelixPicture *picture, const HelixCaptureTarget *target)
 {
-    gboolean coded = is_side(picture->coded_width) && is_side(picture->coded_height);
+    gboolean coded = is_side(target->coded_width) && is_side(target->coded_height);
 
-    *width = ((coded ? picture->coded_width : picture->width) + 1) & ~1u;
-    *height = ((coded ? picture->coded_height : picture->height) + 1) & ~1u;
+    job->width = ((coded ? target->coded_width : picture->width) + 1) & ~1u;
+    job->height = ((coded ? target->coded_height : picture->height) + 1) & ~1u;
 }
 
 static gboolean is_whole(const HelixTexture *texture, const HelixPicture *picture)
@@ -221,20 +222,17 @@ static gboolean is_whole(const HelixTexture *texture, const HelixPicture *pictur
 }
 
 /* The pixels as they lie are the picture that is to be coded. */
-static gboolean is_plain(const HelixTexture *texture, const HelixPicture *picture)
+static gboolean is_plain(const HelixTexture *texture, const HelixPicture *picture, const Job *job)
 {
-    guint32 width, height;
-
-    target_size(picture, &width, &height);
-    return texture->metal && !texture->bottom_up && width == picture->width && height == picture->height &&
+    return texture->metal && !texture->bottom_up && job->width == picture->width && job->height == picture->height &&
         helix_metal_is_bgra(texture->metal) && helix_metal_width(texture->metal) == texture->width &&
         helix_metal_height(texture->metal) == texture->height;
 }
 
 /* The IOSurface behind the texture, if nothing is to be changed about it. */
-static IOSurfaceRef plain_surface(const HelixTexture *texture, const HelixPicture *picture)
+static IOSurfaceRef plain_surface(const HelixTexture *texture, const HelixPicture *picture, const Job *job)
 {
-    IOSurfaceRef surface = is_plain(texture, picture) && is_whole(texture, picture)
+    IOSurfaceRef surface = is_plain(texture, picture, job) && is_whole(texture, picture)
         ? helix_metal_iosurface(texture->metal)
         : NULL;
 
@@ -248,7 +246,7 @@ static IOSurfaceRef plain_surface(const HelixTexture *texture, const HelixPictur
 static gboolean begin_in_place(HelixGpuCopier *copier, const HelixTexture *texture, const HelixPicture *picture,
                                Job *job)
 {
-    IOSurfaceRef surface = plain_surface(texture, picture);
+    IOSurfaceRef surface = plain_surface(texture, picture, job);
 
     if (!surface) {
         return FALSE;
@@ -266,7 +264,7 @@ static gboolean begin_metal(HelixGpuCopier *copier, const HelixTexture *texture,
                             GError **error)
 {
     HelixRect source = { picture->crop_x, picture->crop_y, picture->width, picture->height };
-    id event = is_plain(texture, picture) ? helix_gl_blit_metal_event(copier->blit) : NULL;
+    id event = is_plain(texture, picture, job) ? helix_gl_blit_metal_event(copier->blit) : NULL;
 
     if (!event) {
         /* without it nothing says that the renderer has drawn the picture when Metal copies it */
@@ -325,13 +323,10 @@ static gboolean trim_slots(gpointer data)
     return G_SOURCE_REMOVE;
 }
 
-static HelixPooledIOSurface *take_slot(HelixGpuCopier *copier, const HelixPicture *picture, GError **error)
+static HelixPooledIOSurface *take_slot(HelixGpuCopier *copier, const Job *job, GError **error)
 {
-    HelixPooledIOSurface *slot;
-    guint32 width, height;
+    HelixPooledIOSurface *slot = helix_iosurface_pool_take(copier->slots, job->width, job->height, error);
 
-    target_size(picture, &width, &height);
-    slot = helix_iosurface_pool_take(copier->slots, width, height, error);
     if (slot && !copier->trim) {
         copier->trim = g_timeout_source_new_seconds(TRIM_S);
         g_source_set_callback(copier->trim, trim_slots, copier, NULL);
@@ -344,7 +339,7 @@ static HelixPooledIOSurface *take_slot(HelixGpuCopier *copier, const HelixPictur
 static gboolean begin_copy(HelixGpuCopier *copier, const HelixTexture *texture, const HelixPicture *picture, Job *job,
                            GError **error)
 {
-    job->slot = take_slot(copier, picture, error);
+    job->slot = take_slot(copier, job, error);
     if (!job->slot) {
         return FALSE;
     }
@@ -357,7 +352,7 @@ static gboolean begin_copy(HelixGpuCopier *copier, const HelixTexture *texture, 
 }
 
 gboolean helix_gpu_copier_copy(HelixGpuCopier *copier, const HelixTexture *texture, const HelixPicture *picture,
-                               HelixResolved done, gpointer data, GError **error)
+                               const HelixCaptureTarget *target, HelixResolved done, gpointer data, GError **error)
 {
     gboolean begun;
     void *pool;
@@ -369,6 +364,7 @@ gboolean helix_gpu_copier_copy(HelixGpuCopier *copier, const HelixTexture *textu
     job = g_new0(Job, 1);
     job->done = done;
     job->data = data;
+    set_coded_size(job, picture, target);
     pool = helix_metal_pool_push();
     begun = begin_in_place(copier, texture, picture, job) || begin_copy(copier, texture, picture, job, error);
     helix_metal_pool_pop(pool);

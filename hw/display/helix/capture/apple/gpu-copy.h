@@ -10,7 +10,7 @@
 #ifndef HELIX_APPLE_GPU_COPY_H
 #define HELIX_APPLE_GPU_COPY_H
 
-#include "../../frame/picture.h"
+#include "../../frame/resolver.h"
 
 /* What the renderer says of a resource. */
 typedef struct HelixTexture {
@@ -29,12 +29,12 @@ HelixGpuCopier *helix_gpu_copier_new(GMainContext *context);
 void helix_gpu_copier_free(HelixGpuCopier *copier);
 
 /*
- * Bring @picture, which lies within @texture, into an IOSurface of the size it is coded in. With the renderer's GL
- * context current, which is current again when this returns. TRUE: @done is called, from inside this call or later, as
- * HelixResolver says. FALSE with HELIX_ERROR: no GPU path takes this texture, nothing was called.
+ * Bring @picture, which lies within @texture, into an IOSurface of the size it is coded in (@target). With the
+ * renderer's GL context current, which is current again when this returns. TRUE: @done is called, from inside this call
+ * or later, as HelixResolver says. FALSE with HELIX_ERROR: no GPU path takes this texture, nothing was called.
  */
 gboolean helix_gpu_copier_copy(HelixGpuCopier *copier, const HelixTexture *texture, const HelixPicture *picture,
-                               HelixResolved done, gpointer data, GError **error);
+                               const HelixCaptureTarget *target, HelixResolved done, gpointer data, GError **error);
 
 /* The GPU was reset: copies under way are answered HELIX_CODE_NOT_FOUND, and what was made in its context is let go. */
 void helix_gpu_copier_reset(HelixGpuCopier *copier);

@@ -23,6 +23,7 @@
 
 typedef struct VtEncoder {
     HelixEncoder base;
+    gboolean hardware_only;
     HelixEncoderConfig config; /* in force */
     HelixVtSession *session;   /* NULL after a loss that could not be made good */
     HelixVtInput *input;
@@ -76,7 +77,7 @@ static void use_session(VtEncoder *vt, HelixVtSession *session, gboolean hardwar
 
 static gboolean make_session(VtEncoder *vt, GError **error)
 {
-    HelixVtSession *session = helix_vt_session_new(&vt->config, error);
+    HelixVtSession *session = helix_vt_session_new(&vt->config, vt->hardware_only, error);
 
     if (!session) {
         if (vt->config.width > REALTIME_WIDTH || vt->config.height > REALTIME_HEIGHT) {
@@ -87,22 +88,20 @@ static gboolean make_session(VtEncoder *vt, GError **error)
         }
         return FALSE;
     }
-    use_session(vt, session, vt->config.hardware_only != 0);
+    use_session(vt, session, vt->hardware_only);
     return TRUE;
 }
 
 /* In software: is there hardware by now? Not asked of a VideoToolbox that hangs: the frame waits for the answer. */
 static void retry_hardware(VtEncoder *vt)
 {
-    HelixEncoderConfig config = vt->config;
     HelixVtSession *session;
 
     if (!vt->session || !vt->retry_us || g_get_monotonic_time() < vt->retry_at || helix_vt_sessions_hung() > 0) {
         return;
     }
     vt->retry_us = MIN(2 * vt->retry_us, LAST_RETRY_US);
-    config.hardware_only = TRUE;
-    session = helix_vt_session_new(&config, NULL);
+    session = helix_vt_session_new(&vt->config, TRUE, NULL);
     if (session) {
         forget_session(vt);
         use_session(vt, session, TRUE);
@@ -111,11 +110,12 @@ static void retry_hardware(VtEncoder *vt)
     vt->retry_at = g_get_monotonic_time() + vt->retry_us;
 }
 
-static HelixEncoder *vt_open(HelixEncoderConfig *config, GError **error)
+static HelixEncoder *vt_open(HelixEncoderConfig *config, gboolean hardware_only, GError **error)
 {
     VtEncoder *vt = g_new0(VtEncoder, 1);
 
     vt->base.klass = &helix_encoder_videotoolbox;
+    vt->hardware_only = hardware_only;
     vt->config = *config;
     resolve(&vt->config);
     if (!make_session(vt, error)) {
@@ -268,15 +268,10 @@ static gboolean vt_encode(HelixEncoder *encoder, HelixSurface *surface, gboolean
 /* What to try it with: any Mac's encoder takes that. */
 static gboolean vt_available(gboolean hardware_only, GError **error)
 {
-    const HelixEncoderConfig config = { .width = 640,
-                                        .height = 480,
-                                        .bitrate = 1000000,
-                                        .fps_num = 30,
-                                        .fps_den = 1,
-                                        .profile = 100,
-                                        .realtime = 1,
-                                        .hardware_only = hardware_only != FALSE };
-    HelixVtSession *session = helix_vt_session_new(&config, error);
+    const HelixEncoderConfig config = {
+        .width = 640, .height = 480, .bitrate = 1000000, .fps_num = 30, .fps_den = 1, .profile = 100, .realtime = 1
+    };
+    HelixVtSession *session = helix_vt_session_new(&config, hardware_only, error);
 
     helix_vt_session_free(session);
     return session != NULL;

@@ -17,12 +17,12 @@ static const Rung ladder[] = {
     { "software", FALSE, FALSE },
 };
 
-static gboolean rung_applies(const Rung *rung, const HelixEncoderConfig *config)
+static gboolean rung_applies(const Rung *rung, const HelixEncoderConfig *config, gboolean hardware_only)
 {
     if (rung->low_latency && config->profile != 100) {
         return FALSE; /* it only has High profiles */
     }
-    return rung->hardware || !config->hardware_only;
+    return rung->hardware || !hardware_only;
 }
 
 static CFDictionaryRef specification(const Rung *rung, gboolean *low_latency)
@@ -87,13 +87,13 @@ static OSStatus try_rung(const Rung *rung, const HelixEncoderConfig *config, VTC
     return status;
 }
 
-gboolean helix_vt_climb(const HelixEncoderConfig *config, VTCompressionOutputCallback callback, void *callback_data,
-                        HelixVtMade *made, GString *tried)
+gboolean helix_vt_climb(const HelixEncoderConfig *config, gboolean hardware_only, VTCompressionOutputCallback callback,
+                        void *callback_data, HelixVtMade *made, GString *tried)
 {
     for (guint i = 0; i < G_N_ELEMENTS(ladder); i++) {
         OSStatus status;
 
-        if (!rung_applies(&ladder[i], config)) {
+        if (!rung_applies(&ladder[i], config, hardware_only)) {
             continue;
         }
         status = try_rung(&ladder[i], config, callback, callback_data, made);

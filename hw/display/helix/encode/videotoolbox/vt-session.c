@@ -33,6 +33,7 @@ struct HelixVtSession {
     CFDictionaryRef force_idr; /* frame properties */
     gboolean lost;
     guint held; /* the last frames that came only when they were forced out, HELD_BY_HABIT at most */
+    gboolean hardware_only;
     HelixEncoderConfig config, before;
     GString *tried;          /* rungs of the ladder that did not hold */
     OSStatus status;         /* what came of an order */
@@ -169,7 +170,7 @@ static void carry_out(HelixVtSession *session, Order order)
     session->status = 0;
     switch (order) {
     case ORDER_OPEN:
-        helix_vt_climb(&session->config, take_output, session, &session->made, session->tried);
+        helix_vt_climb(&session->config, session->hardware_only, take_output, session, &session->made, session->tried);
         break;
     case ORDER_CONFIGURE:
         session->status = helix_vt_set_properties(session->made.vt, &session->config, &session->before,
@@ -243,7 +244,7 @@ static gboolean give(HelixVtSession *session, Order order, gint64 until)
     return done;
 }
 
-static HelixVtSession *session_new(const HelixEncoderConfig *config, GError **error)
+static HelixVtSession *session_new(const HelixEncoderConfig *config, gboolean hardware_only, GError **error)
 {
     const void *key = kVTEncodeFrameOptionKey_ForceKeyFrame, *value = kCFBooleanTrue;
     g_autoptr(GError) refused = NULL;
@@ -255,6 +256,7 @@ static HelixVtSession *session_new(const HelixEncoderConfig *config, GError **er
     g_atomic_ref_count_inc(&session->refs);
     g_mutex_init(&session->lock);
     g_cond_init(&session->changed);
+    session->hardware_only = hardware_only;
     session->config = *config;
     session->tried = g_string_new(NULL);
     session->force_idr = CFDictionaryCreate(kCFAllocatorDefault, &key, &value, 1, &kCFTypeDictionaryKeyCallBacks,
@@ -280,7 +282,7 @@ static HelixVtSession *session_new(const HelixEncoderConfig *config, GError **er
                     "VideoToolbox has no H.264 encoder for %u x %u, profile "
                     "%u: tried %s%s",
                     config->width, config->height, config->profile, session->tried->str,
-                    config->hardware_only ? "; software is forbidden" : "");
+                    hardware_only ? "; software is forbidden" : "");
     } else {
         return session;
     }
@@ -288,7 +290,7 @@ static HelixVtSession *session_new(const HelixEncoderConfig *config, GError **er
     return NULL;
 }
 
-HelixVtSession *helix_vt_session_new(const HelixEncoderConfig *config, GError **error)
+HelixVtSession *helix_vt_session_new(const HelixEncoderConfig *config, gboolean hardware_only, GError **error)
 {
     HelixVtSession *session;
 
@@ -297,7 +299,7 @@ HelixVtSession *helix_vt_session_new(const HelixEncoderConfig *config, GError **
                     MAX_HUNG);
         return NULL;
     }
-    session = session_new(config, error);
+    session = session_new(config, hardware_only, error);
     end_opening();
     return session;
 }

@@ -35,10 +35,10 @@ typedef struct HelixVtOutput {
 
 /*
  * A session for @config by the ladder: hardware with low-latency rate control (High profile only), hardware, and
- * software unless config->hardware_only. NULL with HELIX_ERROR (HELIX_CODE_NO_ENCODER), after five seconds at most, or
+ * software unless @hardware_only. NULL with HELIX_ERROR (HELIX_CODE_NO_ENCODER), after five seconds at most, or
  * ten if others are making sessions that hang: no more than four hang in being made, however many threads ask.
  */
-HelixVtSession *helix_vt_session_new(const HelixEncoderConfig *config, GError **error);
+HelixVtSession *helix_vt_session_new(const HelixEncoderConfig *config, gboolean hardware_only, GError **error);
 /* Ends it, or after two seconds leaves it to its thread. NULL is taken. */
 void helix_vt_session_free(HelixVtSession *session);
 gboolean helix_vt_session_hardware(const HelixVtSession *session);
@@ -86,8 +86,8 @@ typedef struct HelixVtMade {
  * A session for @config by the ladder, told everything and prepared. FALSE: none is to be had; @tried lists rungs and
  * statuses.
  */
-gboolean helix_vt_climb(const HelixEncoderConfig *config, VTCompressionOutputCallback callback, void *callback_data,
-                        HelixVtMade *made, GString *tried);
+gboolean helix_vt_climb(const HelixEncoderConfig *config, gboolean hardware_only, VTCompressionOutputCallback callback,
+                        void *callback_data, HelixVtMade *made, GString *tried);
 
 /*
  * Tell @vt what differs between @config and @before (NULL: everything). Returns 0, or the status of a property that it

@@ -227,7 +227,7 @@ static void set_options(AVCodecContext *codec, const HelixEncoderConfig *config)
     codec->log_level_offset = AV_LOG_INFO - AV_LOG_ERROR;
 }
 
-static HelixEncoder *x264_open(HelixEncoderConfig *config, GError **error)
+static HelixEncoder *x264_open(HelixEncoderConfig *config, gboolean hardware_only, GError **error)
 {
     const AVCodec *av_codec = find_codec(error);
     X264Encoder *x264;

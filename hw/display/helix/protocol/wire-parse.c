@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* wire.c - messages between bytes and structs, on the host's side. */
+/* wire-parse.c - a guest's messages, from bytes to structs. */
 #include "bytes.h"
 #include "error.h"
 #include "wire.h"
@@ -11,20 +11,6 @@ gboolean helix_header_parse(HelixHeader *header, const guint8 bytes[HELIX_WIRE_H
     header->session_id = helix_get_u16(bytes + HELIX_WIRE_HEADER_SESSION);
     header->payload_size = helix_get_u32(bytes + HELIX_WIRE_HEADER_PAYLOAD);
     return helix_get_u32(bytes + HELIX_WIRE_HEADER_MAGIC) == HELIX_WIRE_MAGIC;
-}
-
-gboolean helix_type_is_known(guint8 type)
-{
-    switch (type) {
-    case HELIX_MSG_FRAME_REQUEST:
-    case HELIX_MSG_KEYFRAME_REQ:
-    case HELIX_MSG_CONFIG_REQ:
-    case HELIX_MSG_SESSION_CLOSE:
-    case HELIX_MSG_PING:
-        return TRUE;
-    default:
-        return FALSE;
-    }
 }
 
 /* The sizes that a payload may have. */
@@ -195,7 +181,7 @@ static void vui_parse(HelixVui *vui, const guint8 *payload)
 
 gboolean helix_config_request_parse(HelixConfigRequest *request, const guint8 *payload, gsize len, GError **error)
 {
-    HelixEncoderConfig *config = &request->config;
+    HelixStreamConfig *config = &request->config;
 
     memset(request, 0, sizeof *request);
     config->width = helix_get_u32(payload + HELIX_CONFIG_WIDTH);
@@ -237,173 +223,4 @@ gboolean helix_config_request_parse(HelixConfigRequest *request, const guint8 *p
         return FALSE;
     }
     return TRUE;
-}
-
-HelixEncoderConfig helix_config_request_merge(const HelixEncoderConfig *before, const HelixConfigRequest *request)
-{
-    const HelixEncoderConfig *asked = &request->config;
-    HelixEncoderConfig merged = request->is_long ? *asked : *before;
-
-    merged.width = asked->width;
-    merged.height = asked->height;
-    merged.realtime = asked->realtime;
-    merged.bitrate = asked->bitrate ? asked->bitrate : before->bitrate;
-    merged.fps_num = asked->fps_num ? asked->fps_num : before->fps_num;
-    merged.fps_den = asked->fps_num ? asked->fps_den : before->fps_den;
-    merged.profile = asked->profile ? asked->profile : before->profile;
-    merged.level = asked->level ? asked->level : before->level;
-    merged.vui = request->has_vui ? asked->vui : before->vui;
-    merged.hardware_only = before->hardware_only;
-    return merged;
-}
-
-static void put_header(guint8 *header, guint8 type, guint8 flags, guint16 session_id, gsize payload_size)
-{
-    helix_put_u32(header + HELIX_WIRE_HEADER_MAGIC, HELIX_WIRE_MAGIC);
-    header[HELIX_WIRE_HEADER_TYPE] = type;
-    header[HELIX_WIRE_HEADER_FLAGS] = flags;
-    helix_put_u16(header + HELIX_WIRE_HEADER_SESSION, session_id);
-    helix_put_u32(header + HELIX_WIRE_HEADER_PAYLOAD, (guint32)payload_size);
-}
-
-/* A small message with its header written and its payload zero. */
-static GByteArray *message_new(guint8 type, guint8 flags, guint16 session_id, gsize payload_size)
-{
-    GByteArray *message = g_byte_array_sized_new((guint)(HELIX_WIRE_HEADER_SIZE + payload_size));
-
-    g_byte_array_set_size(message, (guint)(HELIX_WIRE_HEADER_SIZE + payload_size));
-    memset(message->data, 0, message->len);
-    put_header(message->data, type, flags, session_id, payload_size);
-    return message;
-}
-
-static guint8 *payload_of(GByteArray *message)
-{
-    return message->data + HELIX_WIRE_HEADER_SIZE;
-}
-
-/* Where a FRAME_RESPONSE's entry begins, and what is in front of its access unit. */
-#define ENTRY_AT (HELIX_WIRE_HEADER_SIZE + HELIX_RESPONSE_SIZE)
-#define ENTRY_HEAD 4u
-
-GByteArray *helix_frame_response_prepare(const HelixAccessUnit *unit, GError **error)
-{
-    gsize len = 0, size;
-    const guint8 *data = unit->data ? g_bytes_get_data(unit->data, &len) : NULL;
-    guint8 *bytes;
-
-    size = ENTRY_AT + (data ? ENTRY_HEAD + len : 0) + HELIX_TIMING_SIZE;
-    bytes = g_try_malloc(size);
-    if (!bytes) {
-        g_set_error(error, HELIX_ERROR, HELIX_CODE_INTERNAL, "no memory for an answer of %" G_GSIZE_FORMAT " bytes",
-                    size);
-        return NULL;
-    }
-    memset(bytes, 0, ENTRY_AT);
-    if (data) {
-        helix_put_u32(bytes + ENTRY_AT, (guint32)len);
-        memcpy(bytes + ENTRY_AT + ENTRY_HEAD, data, len);
-    }
-    return g_byte_array_new_take(bytes, size);
-}
-
-gsize helix_frame_response_unit_size(const GByteArray *prepared)
-{
-    gsize entry = prepared->len - ENTRY_AT - HELIX_TIMING_SIZE;
-
-    return entry ? entry - ENTRY_HEAD : 0;
-}
-
-void helix_frame_response_finish(GByteArray *response, guint16 session_id, gint64 pts, gboolean keyframe,
-                                 const HelixTiming *timing)
-{
-    gboolean has_unit = helix_frame_response_unit_size(response) > 0;
-    guint8 flags = (timing ? HELIX_RESPONSE_TIMING : 0) | (has_unit ? 0 : HELIX_RESPONSE_DROPPED);
-    guint8 *payload = payload_of(response), *block = response->data + response->len - HELIX_TIMING_SIZE;
-
-    helix_put_u64(payload + HELIX_RESPONSE_PTS, (guint64)pts);
-    helix_put_u64(payload + HELIX_RESPONSE_DTS, (guint64)pts);
-    payload[HELIX_RESPONSE_IS_KEYFRAME] = has_unit && keyframe;
-    helix_put_u32(payload + HELIX_RESPONSE_NAL_COUNT, has_unit ? 1 : 0);
-    if (timing) {
-        helix_put_u64(block + HELIX_TIMING_RECEIVED, (guint64)timing->received_ns);
-        helix_put_u64(block + HELIX_TIMING_RESOLVED, (guint64)timing->resolved_ns);
-        helix_put_u64(block + HELIX_TIMING_SUBMITTED, (guint64)timing->submitted_ns);
-        helix_put_u64(block + HELIX_TIMING_ENCODED, (guint64)timing->encoded_ns);
-    } else {
-        g_byte_array_set_size(response, response->len - HELIX_TIMING_SIZE);
-    }
-    put_header(response->data, HELIX_MSG_FRAME_RESPONSE, flags, session_id, response->len - HELIX_WIRE_HEADER_SIZE);
-}
-
-static void put_vui(guint8 *to, const HelixVui *vui)
-{
-    to -= HELIX_CONFIG_LONG_SIZE; /* the offsets are those of a CONFIG_REQ */
-    helix_put_u16(to + HELIX_CONFIG_SAR_WIDTH, vui->sar_width);
-    helix_put_u16(to + HELIX_CONFIG_SAR_HEIGHT, vui->sar_height);
-    to[HELIX_CONFIG_PRIMARIES] = vui->primaries;
-    to[HELIX_CONFIG_TRANSFER] = vui->transfer;
-    to[HELIX_CONFIG_MATRIX] = vui->matrix;
-    to[HELIX_CONFIG_FULL_RANGE] = vui->full_range;
-    to[HELIX_CONFIG_CHROMA_LOC] = (guint8)vui->chroma_loc;
-}
-
-GByteArray *helix_config_response_new(guint16 session_id, const HelixEncoderConfig *config, guint max_in_flight,
-                                      const char *encoder, gboolean with_vui)
-{
-    GByteArray *message = message_new(HELIX_MSG_CONFIG_RESP, 0, session_id,
-                                      with_vui ? HELIX_CONFIG_RESP_VUI_SIZE : HELIX_CONFIG_RESP_SIZE);
-    guint8 *payload = payload_of(message);
-
-    helix_put_u32(payload + HELIX_CONFIG_WIDTH, config->width);
-    helix_put_u32(payload + HELIX_CONFIG_HEIGHT, config->height);
-    helix_put_u32(payload + HELIX_CONFIG_BITRATE, config->bitrate);
-    helix_put_u32(payload + HELIX_CONFIG_FPS_NUM, config->fps_num);
-    helix_put_u32(payload + HELIX_CONFIG_FPS_DEN, config->fps_den);
-    payload[HELIX_CONFIG_PROFILE] = config->profile;
-    payload[HELIX_CONFIG_LEVEL] = config->level;
-    payload[HELIX_CONFIG_REALTIME] = config->realtime;
-    helix_put_u32(payload + HELIX_CONFIG_MAX_BITRATE, config->max_bitrate);
-    helix_put_u32(payload + HELIX_CONFIG_KEY_INT_MAX, config->key_int_max);
-    payload[HELIX_CONFIG_RATE_CONTROL] = config->rate_control;
-    payload[HELIX_CONFIG_MIN_QP] = config->min_qp;
-    payload[HELIX_CONFIG_MAX_QP] = config->max_qp;
-    payload[HELIX_CONFIG_SLICES] = config->slices;
-    payload[HELIX_CONFIG_AUD] = config->aud;
-    helix_put_u32(payload + HELIX_CONFIG_RESP_IN_FLIGHT, max_in_flight);
-    helix_put_u32(payload + HELIX_CONFIG_RESP_CAPS, HELIX_CAP_ALL);
-    g_strlcpy((char *)payload + HELIX_CONFIG_RESP_ENCODER, encoder, HELIX_CONFIG_RESP_ENCODER_SIZE);
-    if (with_vui) {
-        put_vui(payload + HELIX_CONFIG_RESP_VUI, &config->vui);
-    }
-    return message;
-}
-
-GByteArray *helix_frame_released_new(guint16 session_id, gint64 pts, guint32 resource_id)
-{
-    GByteArray *message = message_new(HELIX_MSG_FRAME_RELEASED, 0, session_id, HELIX_RELEASED_SIZE);
-
-    helix_put_u64(payload_of(message) + HELIX_RELEASED_PTS, (guint64)pts);
-    helix_put_u32(payload_of(message) + HELIX_RELEASED_RESOURCE_ID, resource_id);
-    return message;
-}
-
-GByteArray *helix_pong_new(guint16 session_id, const guint8 *payload, gsize len)
-{
-    GByteArray *message = message_new(HELIX_MSG_PONG, 0, session_id, len);
-
-    if (len) {
-        memcpy(payload_of(message), payload, len);
-    }
-    return message;
-}
-
-GByteArray *helix_error_new(guint16 session_id, guint8 answered_type, const GError *error)
-{
-    GByteArray *message = message_new(HELIX_MSG_ERROR, answered_type, session_id, HELIX_ERROR_SIZE);
-    int code = error->domain == HELIX_ERROR ? error->code : HELIX_CODE_INTERNAL;
-
-    helix_put_u32(payload_of(message) + HELIX_ERROR_CODE, (guint32)code);
-    g_strlcpy((char *)payload_of(message) + HELIX_ERROR_MESSAGE, error->message, HELIX_ERROR_MESSAGE_SIZE);
-    return message;
 }

@@ -2,7 +2,7 @@
 /* pixel-upload.c - PIXEL_DATA into a surface, row by row. */
 #include <string.h>
 
-#include "error.h"
+#include "../protocol/error.h"
 #include "pixel-upload.h"
 
 gboolean helix_pixel_upload_start(HelixPixelUpload *sink, HelixSurfacePool *pool, const HelixPicture *picture,

@@ -5,7 +5,7 @@
 #ifndef HELIX_PIXEL_UPLOAD_H
 #define HELIX_PIXEL_UPLOAD_H
 
-#include "../frame/picture.h"
+#include "surface.h"
 
 typedef struct HelixPixelUpload {
     HelixSurface *surface; /* being filled; NULL: what arrives is skipped */
