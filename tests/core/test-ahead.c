@@ -11,6 +11,7 @@
 #include "encode/pre-convert.h"
 #include "encode/convert-rgb.h"
 #include "protocol/error.h"
+#include "encode/encode-pool.h"
 #include "encode/encode-thread.h"
 
 #define WIDTH 1280u

@@ -10,6 +10,7 @@
 #include "cases.h"
 #include "encode/parallel-for.h"
 #include "loop/threads.h"
+#include "encode/encode-pool.h"
 #include "encode/encode-thread.h"
 
 /* What a thread is like. */

@@ -7,7 +7,7 @@
 #include "../vectors/vector.h"
 #include "protocol/bytes.h"
 #include "protocol/error.h"
-#include "protocol/pixel-upload.h"
+#include "frame/pixel-upload.h"
 #include "protocol/wire.h"
 
 #define SAME(vector, path, value) g_assert_cmpint(vector_number(vector, path), ==, (gint64)(value))
@@ -31,7 +31,7 @@ static void same_vui(const Vector *vector, const HelixVui *vui)
 static void parse_config(const Vector *vector, GError **error)
 {
     HelixConfigRequest request;
-    const HelixEncoderConfig *config = &request.config;
+    const HelixStreamConfig *config = &request.config;
 
     if (!helix_config_request_parse(&request, vector->payload, vector->payload_len, error)) {
         return;
@@ -194,13 +194,14 @@ static GByteArray *build_response(const Vector *vector)
 {
     gboolean has_timing = vector_has(vector, "timing");
     HelixTiming timing = { 0 };
-    HelixAccessUnit unit = { 0 };
+    const gint64 pts = vector_number(vector, "pts");
+    g_autoptr(GBytes) unit = NULL;
     GByteArray *message;
 
-    SAME(vector, "dts", vector_number(vector, "pts"));
+    SAME(vector, "dts", pts);
     SAME(vector, "nal_count", vector_length(vector, "entries"));
     if (vector_length(vector, "entries")) {
-        unit.data = vector_bytes(vector, "entries.0");
+        unit = vector_bytes(vector, "entries.0");
     }
     if (has_timing) {
         timing.received_ns = vector_number(vector, "timing.received");
@@ -208,16 +209,22 @@ static GByteArray *build_response(const Vector *vector)
         timing.submitted_ns = vector_number(vector, "timing.submitted");
         timing.encoded_ns = vector_number(vector, "timing.encoded");
     }
-    message = helix_frame_response_prepare(&unit, NULL);
-    helix_frame_response_finish(message, vector->session_id, vector_number(vector, "pts"),
-                                vector_number(vector, "is_keyframe") != 0, has_timing ? &timing : NULL);
-    g_clear_pointer(&unit.data, g_bytes_unref);
+    if (!unit) {
+        SAME(vector, "is_keyframe", 0);
+        return helix_frame_dropped_new(vector->session_id, pts, has_timing ? &timing : NULL);
+    }
+    message = g_byte_array_new();
+    g_byte_array_set_size(message, HELIX_RESPONSE_HEADROOM);
+    g_byte_array_append(message, g_bytes_get_data(unit, NULL), (guint)g_bytes_get_size(unit));
+    g_byte_array_set_size(message, message->len + HELIX_RESPONSE_TAILROOM);
+    helix_frame_response_frame(message, vector->session_id, pts, vector_number(vector, "is_keyframe") != 0,
+                               has_timing ? &timing : NULL);
     return message;
 }
 
 static GByteArray *build_config_response(const Vector *vector)
 {
-    const HelixEncoderConfig config = {
+    const HelixStreamConfig config = {
         .width = (guint32)vector_number(vector, "width"),
         .height = (guint32)vector_number(vector, "height"),
         .bitrate = (guint32)vector_number(vector, "bitrate"),
@@ -235,7 +242,7 @@ static GByteArray *build_config_response(const Vector *vector)
         .aud = (guint8)vector_number(vector, "aud"),
     };
     gboolean has_vui = vector_has(vector, "sar_width");
-    HelixEncoderConfig with_vui = config;
+    HelixStreamConfig with_vui = config;
     GByteArray *message;
 
     SAME(vector, "codec", 0);

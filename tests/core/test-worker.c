@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "cases.h"
+#include "encode/encode-pool.h"
 #include "encode/encode-thread.h"
 #include "resources.h"
 #include "scripted.h"

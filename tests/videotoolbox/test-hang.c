@@ -7,6 +7,7 @@
 
 #include "cases.h"
 #include "protocol/error.h"
+#include "encode/encode-pool.h"
 #include "encode/encode-thread.h"
 #include "doubles.h"
 #include "rig.h"

@@ -6,6 +6,7 @@
 #include "host.h"
 #include "../loop/deferred.h"
 #include "stats.h"
+#include "../encode/encode-pool.h"
 #include "../encode/encode-thread.h"
 
 struct HelixHost {
