@@ -9,7 +9,7 @@ For each Markdown file of the tree, one test per kind (test_links.py runs them i
     commands  every `make` target and every suite of `make check SUITE=` exists
     words     every name of ours (helix_*, HELIX_*, helix-*) and every GLib test path stands in a file that is not Markdown
 
-Then once for the tree: every docs/ file that a source file cites exists; docs/rooms.svg was drawn from docs/rooms.dot
+Then once for the tree: docs/testing.md names every suite; every docs/ file that a source file cites exists; docs/rooms.svg was drawn from docs/rooms.dot
 as it is (tools/rooms.py writes the source's SHA-256 into it). Web addresses are not visited.
 """
 
@@ -66,15 +66,24 @@ class Names:
     def targets(self):
         return set(re.findall(r"^([a-z][\w-]*):", self.text["Makefile"], re.M))
 
+    def scripts(self):
+        """The suites that are scripts: vm-NAME of tests/vm/, NAME of tests/package/."""
+        for path in sorted(self.files):
+            found = re.fullmatch(r"tests/(vm|package)/(\w+)\.py", path)
+            if found and re.search(r"^if __name__ == ", self.text[path], re.M):
+                yield ("vm-" if found[1] == "vm" else "") + found[2].replace("_", "-")
+
     def suites(self):
-        """Every word that tools/check.py knows, and the scripts that are suites by themselves."""
+        """Every word that tools/check.py knows, and the suites that are scripts."""
         known = {node.value for node in ast.walk(ast.parse(self.text["tools/check.py"]))
-                 if isinstance(node, ast.Constant) and isinstance(node.value, str)} | {"help", "NAME", "name"}
-        for path in self.files:
-            found = re.fullmatch(r"tests/(vm|package|house|client)/(\w+)\.py", path)
-            if found:
-                known.add(("vm-" if found[1] == "vm" else "") + found[2].replace("_", "-"))
-        return known
+                 if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+        return known | {"NAME", "name"} | set(self.scripts())
+
+    def meson_suites(self):
+        """The suites without a VM that tools/check.py lists."""
+        for node in ast.parse(self.text["tools/check.py"]).body:
+            if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "MESON_SUITES":
+                yield from ast.literal_eval(node.value)
 
 
 def blocks_and_prose(text):
@@ -150,6 +159,12 @@ def check_words(names, path, code, spans):
             yield "%s names test %s, which no test program has" % (path, span)
 
 
+def not_in_testing(names):
+    for suite in [*names.meson_suites(), *names.scripts()]:
+        if "`%s`" % suite not in names.text["docs/testing.md"]:
+            yield "docs/testing.md does not name the suite %s" % suite
+
+
 def cited(names):
     for path, text in sorted(names.text.items()):
         if path.endswith(".md") or path.startswith("tests/house/"):
@@ -175,6 +190,7 @@ def findings(tree):
         yield path + ": paths", list(check_paths(names, path, code, spans))
         yield path + ": commands", list(check_commands(names, path, code, spans))
         yield path + ": words", list(check_words(names, path, code, spans))
+    yield "docs/testing.md names every suite", list(not_in_testing(names))
     yield "docs that source files cite", list(cited(names))
     yield "docs/rooms.svg is drawn from docs/rooms.dot", list(picture(names))
 

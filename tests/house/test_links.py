@@ -7,7 +7,8 @@ from source_tree import HouseTest
 # What check_links.py reads of every tree.
 BASE = {
     "Makefile": "check: ## run\n\ttrue\n",
-    "tools/check.py": 'SUITES = ("core",)\n',
+    "tools/check.py": 'MESON_SUITES = ("core",)\n',
+    "docs/testing.md": "`core`\n",
     "hw/display/helix/qemu/edits": "file hw/display/virtio-gpu.c\n",
     "docs/rooms.dot": "digraph {}\n",
     "docs/rooms.svg": "<svg><!-- SHA-256 of another text --></svg>",
@@ -42,6 +43,10 @@ class Links(HouseTest):
 
     def test_words(self):
         self.assertFound(self.found({"a.md": "`helix_there`, `helix_gone()`, `/a/b`, `/a/c`, `/dev/null`\n"}), ("helix_gone",), ("/a/c",))
+
+    def test_suites(self):
+        self.assertFound(self.found({"tools/check.py": 'MESON_SUITES = ("core", "new")\n', "tests/vm/a_b.py": 'if __name__ == "__main__":\n',
+                                     "tests/vm/part.py": "\n"}), ("suite new",), ("suite vm-a-b",))
 
     def test_cited(self):
         self.assertFound(self.found({"src/b.c": "/* docs/gone.md, docs/devel/qemu.rst */\n"}), ("docs/gone.md",))
