@@ -9,7 +9,7 @@ For each Markdown file of the tree, one test per kind (test_links.py runs them i
     commands  every `make` target and every suite of `make check SUITE=` exists
     words     every name of ours (helix_*, HELIX_*, helix-*) and every GLib test path stands in a file that is not Markdown
 
-Then once for the tree: docs/testing.md names every suite; every docs/ file that a source file cites exists; docs/rooms.svg was drawn from docs/rooms.dot
+Then once for the tree: `make help` names every target; docs/testing.md names every suite; every docs/ file that a source file cites exists; docs/rooms.svg was drawn from docs/rooms.dot
 as it is (tools/rooms.py writes the source's SHA-256 into it). Web addresses are not visited.
 """
 
@@ -159,6 +159,12 @@ def check_words(names, path, code, spans):
             yield "%s names test %s, which no test program has" % (path, span)
 
 
+def not_in_help(names):
+    for target in sorted(names.targets()):
+        if not re.search(r"^%s:[^#\n]*## \S" % target, names.text["Makefile"], re.M):
+            yield "Makefile: `make help` does not name %s: its line has no \"## text\"" % target
+
+
 def not_in_testing(names):
     for suite in [*names.meson_suites(), *names.scripts()]:
         if "`%s`" % suite not in names.text["docs/testing.md"]:
@@ -190,6 +196,7 @@ def findings(tree):
         yield path + ": paths", list(check_paths(names, path, code, spans))
         yield path + ": commands", list(check_commands(names, path, code, spans))
         yield path + ": words", list(check_words(names, path, code, spans))
+    yield "make help names every target", list(not_in_help(names))
     yield "docs/testing.md names every suite", list(not_in_testing(names))
     yield "docs that source files cite", list(cited(names))
     yield "docs/rooms.svg is drawn from docs/rooms.dot", list(picture(names))

@@ -44,6 +44,9 @@ class Links(HouseTest):
     def test_words(self):
         self.assertFound(self.found({"a.md": "`helix_there`, `helix_gone()`, `/a/b`, `/a/c`, `/dev/null`\n"}), ("helix_gone",), ("/a/c",))
 
+    def test_help(self):
+        self.assertFound(self.found({"Makefile": "check: ## run\n\ttrue\nall: check\n"}), ("does not name all",))
+
     def test_suites(self):
         self.assertFound(self.found({"tools/check.py": 'MESON_SUITES = ("core", "new")\n', "tests/vm/a_b.py": 'if __name__ == "__main__":\n',
                                      "tests/vm/part.py": "\n"}), ("suite new",), ("suite vm-a-b",))
