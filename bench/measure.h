@@ -14,7 +14,7 @@ typedef struct Figure {
 Figure *figure_new(const char *name, const char *unit);
 void figure_add(Figure *figure, double ours, double rival);
 /* {"figures": [{"name", "unit", "ours": [...], "rival": [...]}, ...]} on standard output; NULL ends the list. Frees
- * them. */
+ * them. Printed by hand: numbers, and names that are constants. */
 void figures_print(Figure *first, ...) G_GNUC_NULL_TERMINATED;
 
 /* ns of the monotonic clock; ns of processor time of this process. */

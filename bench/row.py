@@ -29,7 +29,7 @@ class Figure:
     unit: str
     ours: list
     rival: list
-    goal: float = None      # of the ratio; None: shown beside, judged by nobody
+    goal: float = None      # of the ratio; None: shown without a verdict
     at_most: bool = True    # the goal is not to be exceeded; else to be reached
     note: str = ""
     limit: bool = False     # rival is a limit, not a measurement

@@ -17,6 +17,7 @@ import subprocess
 import sys
 import time
 
+import bench_table
 import build
 from steps import OUT, TREE, Failed, Step, StepError, host_path, locked, say
 
@@ -37,7 +38,7 @@ class TooLong(StepError):
 
 
 def on_alarm(*_):
-    raise TooLong("not over within its time")
+    raise TooLong("timed out")
 
 
 class Lab:
@@ -45,7 +46,7 @@ class Lab:
 
     def __init__(self):
         self.folder = os.path.join(build.project(tests=True), "bench")
-        self.step = None            # of the row at hand
+        self.step = None            # of the row that is measured
         self.booted = {}            # name: VM (bench/vm/machine.py)
         self.built = False
         self.only = int(os.environ.get("BENCH_ROUNDS", "0"))
@@ -88,7 +89,7 @@ class Lab:
 
 
 def measure(lab, one):
-    """Result of a row, whatever becomes of it."""
+    """Result of a row; an error is part of it."""
     result = rows.Result(one)
     begin = time.monotonic()
     try:
@@ -103,7 +104,7 @@ def measure(lab, one):
     except Failed as failed:
         result.error = str(failed.__cause__)
         lab.close()         # a VM that did not do what it should serves no other row
-    except Exception as error:      # whatever it is: the other rows are not to suffer
+    except Exception as error:      # any error: the other rows are still measured
         result.error = "%s: %s" % (type(error).__name__, error)
         say("FAILED: row %s: %s" % (one.name, result.error))
         lab.close()
@@ -113,35 +114,13 @@ def measure(lab, one):
     return result
 
 
-def shown(value):
-    return "-" if value is None else "%.4g" % value
-
-
-def cells(name, figure):
-    spread = figure["spread"]
-    goal = "-" if figure["goal"] is None else "%s %s" % (figure["goal_is"], shown(figure["goal"]))
-    verdict = {True: "met", False: "**missed**", None: "beside"}[figure["met"]]
-    rival = shown(figure["rival"]) + (" (limit)" if "limit" in figure else
-                                      " (%s to %s)" % tuple(shown(value) for value in spread["rival"]))
-    return [name, figure["name"] + (", " + figure["unit"] if figure["unit"] else ""),
-            "%s (%s to %s)" % (shown(figure["ours"]), shown(spread["ours"][0]), shown(spread["ours"][1])), rival,
-            "%s (%s to %s)" % (shown(figure["ratio"]), shown(spread["ratio"][0]), shown(spread["ratio"][1])), goal, verdict]
-
-
 def line(name, figure):
-    _, what, ours, rival, ratio, goal, verdict = cells(name, figure)
+    _, what, ours, rival, ratio, goal, verdict = bench_table.cells(name, figure)
     return "%s: %s against %s, ratio %s, goal %s: %s" % (what, ours, rival, ratio, goal, verdict.strip("*"))
 
 
 def table(results):
-    lines = ["| row | figure | ours | rival | ratio | goal | |", "|---|---|---|---|---|---|---|"]
-    for result in results:
-        for figure in result.get("figures", []):
-            lines.append("| %s |" % " | ".join(cells(result["name"], figure)))
-        if result.get("error"):
-            lines.append("| %s | - | - | - | - | - | **not measured**: %s |" %
-                         (result["name"], result["error"].splitlines()[0].replace("|", "/")))
-    return "\n".join(lines) + "\n"
+    return "\n".join(bench_table.table(results)) + "\n"
 
 
 def machine():

@@ -50,20 +50,29 @@ def short(rows):
     return lines
 
 
-def full(rows):
+def cells(name, figure):
+    """A figure's row of the table, of `make bench` and of docs/performance.md."""
+    return [name, unit(figure, figure["name"]), spread(figure, "ours"), rival(figure), spread(figure, "ratio"), goal(figure),
+            verdict(figure)]
+
+
+def not_measured(row):
+    return "| %s | - | - | - | - | - | **not measured**: %s |" % (row["name"], row["error"].splitlines()[0].replace("|", "/"))
+
+
+def table(rows):
     lines = ["| row | figure | ours | rival | ratio | goal | |", "|---|---|---|---|---|---|---|"]
-    notes = []
     for row in rows:
-        for figure in row.get("figures", []):
-            lines.append("| %s | %s | %s | %s | %s | %s | %s |" % (
-                row["name"], unit(figure, figure["name"]), spread(figure, "ours"), rival(figure), spread(figure, "ratio"),
-                goal(figure), verdict(figure)))
-            if figure.get("note"):
-                notes.append("- %s, %s: %s" % (row["name"], figure["name"], figure["note"]))
+        lines += ["| %s |" % " | ".join(cells(row["name"], figure)) for figure in row.get("figures", [])]
         if row.get("error"):
-            lines.append("| %s | - | - | - | - | - | **not measured**: %s |" %
-                         (row["name"], row["error"].splitlines()[0].replace("|", "/")))
-    return lines + ([""] + notes if notes else [])
+            lines.append(not_measured(row))
+    return lines
+
+
+def full(rows):
+    notes = ["- %s, %s: %s" % (row["name"], figure["name"], figure["note"])
+             for row in rows for figure in row.get("figures", []) if figure.get("note")]
+    return table(rows) + ([""] + notes if notes else [])
 
 
 def put(path, name, lines):

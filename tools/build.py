@@ -20,7 +20,7 @@ OPTIONS = ("-Delement=enabled", "-Dwerror=true", "--buildtype=debugoptimized")
 
 
 class Built:
-    """Paths of what was built. They stay as they are for this run, whatever another run builds meanwhile."""
+    """Paths of what was built, valid for this run: a later build of another run replaces none of these files."""
     qemu = None         # the system emulator
     guest = None        # guest_image.Guest
     initrd = None

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """make check [SUITE=name [TEST=name]]: the project's tests.
 
-The suite house looks at the source tree alone (tests/house). Suites without a VM are meson's, in one build folder; VM suites are the scripts tests/vm/NAME.py (see tools/vm.py for
-what one looks like), called vm-NAME. A script with a line "# suite: long" runs only by its name or with SUITE=all; one
+The suite house looks at the source tree alone (tests/house). Suites without a VM are meson's, in one build folder; VM suites are
+the scripts tests/vm/NAME.py (tools/vm.py shows one), called vm-NAME. A script with a line "# suite: long" runs only by its name or with SUITE=all; one
 with "# seconds: N" has that long instead of ten minutes. SUITE=faults is all of the scripts faults*.py. Some suites are, or go on
 with, a module of this folder: PROGRAMS.
 TEST=name runs one test program of a suite without a VM. The last line says how many tests passed, failed and were skipped.
@@ -148,7 +148,7 @@ class TapReader:
             self.skipped += 1
             say("   skipped: " + self.last)
         elif status == 124:
-            problem = "not over within %d s" % seconds
+            problem = "timed out after %d s" % seconds
         elif status and not self.failed:
             problem = "ended with %d" % status
         elif not status and self.planned is not None and self.planned != self.total():

@@ -3,7 +3,7 @@
 QEMU compiles with flags of its own. All must be silent.
 
 .clang-tidy says what clang-tidy looks for and what it does not, and why. Of the files in qemu/ and capture/ the flags and headers are those of
-QEMU's build, which is brought up to date for it; its headers count as other people's.
+QEMU's build, which is brought up to date for it; its headers count as system headers.
 """
 
 import json
@@ -25,7 +25,7 @@ CPPCHECK = (
     # What its table for GLib has wrong, and no finding of ours: GLib aborts where it has no memory. What may fail (g_try_malloc)
     # is made to fail in tests/core/test-memory.c.
     "--suppress=nullPointerOutOfMemory",
-    # Other people's headers.
+    # System headers.
     "--suppress=*:/usr/include/*",
 )
 # It knows no list of QEMU's, and fails at an empty argument of a macro.

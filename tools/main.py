@@ -8,10 +8,7 @@ from steps import Failed
 
 
 def main(argv):
-    if argv[0] == "build":
-        import build
-        build.everything()
-    elif argv[0] == "demo":
+    if argv[0] == "demo":
         import demo
         demo.run()
     elif argv[0] == "deb":
@@ -30,7 +27,7 @@ def main(argv):
         import bench
         return bench.run(argv[1:])
     else:
-        print("unknown command '%s', not demo, check, coverage, bench, deb, site or build" % argv[0], file=sys.stderr)
+        print("unknown command '%s', not demo, check, coverage, bench, deb or site" % argv[0], file=sys.stderr)
         return 2
     return 0
 

@@ -2,8 +2,8 @@
 """QEMU with the module: Debian's source, the overlay put into it by qemu/integrate, an incremental build.
 
 The tree and its build are cached under a name made of the source's version and the configure line; qemu/integrate
-brings the overlay in it up to date on every run. The variant with sanitizers has a copy of that tree for itself, so
-that the long build keeps nobody waiting.
+brings the overlay in it up to date on every run. The variant with sanitizers has its own copy of that tree, so
+that its long build holds no lock that other runs need.
 """
 
 import glob
@@ -15,7 +15,7 @@ import subprocess
 
 from steps import CACHE, NINJA, TREE, Step, StepError, locked, say
 
-# Debian 13's first, then whatever can be had, nearest first: an archive that does not answer is no reason to fail.
+# Debian 13's first, then the nearest that the archive offers: a version that cannot be fetched is no reason to fail.
 WANTED = ("10.0", "10.1", "10.2", "11.0", "11.1")
 
 CONFIGURE = ["--target-list=x86_64-softmmu", "--without-default-features", "--enable-tcg", "--enable-kvm",

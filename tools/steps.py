@@ -22,7 +22,7 @@ CACHE = "/cache"
 OUT = os.path.join(TREE, "out")
 LOGS = os.path.join(OUT, "log")
 
-END_SECONDS = 10        # an interrupted command has that long to put its things in order
+END_SECONDS = 10        # that an interrupted command has for its clean-up
 
 NINJA = re.compile(rb"^\[(\d+)/(\d+)\]")
 
@@ -49,7 +49,7 @@ def say(text):
 
 
 def end(process):
-    """Have a command that was interrupted end: it may put in order what it had begun, and is killed if it takes too long."""
+    """Terminate a command that was interrupted. It may clean up, and is killed after END_SECONDS."""
     process.terminate()
     try:
         process.wait(END_SECONDS)

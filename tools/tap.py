@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Test output in the Test Anything Protocol, for the scripts in tests/vm/."""
+"""Test output in the Test Anything Protocol, for scripts that check many things of one machine or session (tests/vm, tests/package,
+tests/screencast). Not pycotap, which reports one result for each unittest method: these would have to boot anew for each check.
+"""
 
 
 class Tap:

@@ -111,7 +111,11 @@ class Display:
 
 
 class Qmp:
-    """QEMU's monitor protocol, one command at a time."""
+    """QEMU's monitor protocol, one command at a time.
+
+    Not qemu.qmp: Debian has no package of it, and newer trees of QEMU hold it as a wheel, which Debian's source leaves out. The
+    reproducers of docs/upstream, too, run where there is only a binary.
+    """
 
     def __init__(self, path):
         self.socket = connect(path)
@@ -291,7 +295,7 @@ class VM:
             self._launch(timeout)
 
     def _lost_its_timer(self):
-        """Linux under TCG on a busy machine now and then does, before it has any driver of the devices at hand."""
+        """Linux under TCG on a busy machine now and then does, before it loads any driver of the devices that are tested."""
         if self.hello is not None or not self.alive():
             return False
         with open(self.console_path, "rb") as log:
@@ -473,7 +477,7 @@ class VM:
         return False
 
     def close(self):
-        """Stop at once whatever still runs."""
+        """Kill what still runs."""
         if self.process:
             if self.process.poll() is None:
                 self.process.kill()

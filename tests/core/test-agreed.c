@@ -170,7 +170,7 @@ TEST("/agreed/live-change", test_live_change)
         g_assert_cmpuint(scripted_n_reconfigured(), ==, 1);
         g_assert_true(message_is_keyframe(frame) == (scripted_n_opened() == 2));
     }
-    g_assert_cmpuint(rig_stat(rig, "live.bitrate"), ==, 4000000);
+    g_assert_cmpuint(rig_stat(rig, "streams.live.0.bitrate"), ==, 4000000);
 }
 
 TEST("/agreed/long-config", test_long_config)
@@ -533,7 +533,7 @@ TEST("/agreed/session-close", test_session_close)
 
         g_assert_true(message_is_keyframe(message) == (i == 0 || i == 3));
     }
-    g_assert_cmpuint(rig_stat(rig, "live.width"), ==, 64); /* the configuration went with the stream */
+    g_assert_cmpuint(rig_stat(rig, "streams.live.0.width"), ==, 64); /* the configuration went with the stream */
     g_assert_true(scripted_wait_closed(1));
     g_assert_true(rig_log_has(rig, "stream 1.0 ended: 3 frames"));
     g_assert_true(client_session_close(client, 0));

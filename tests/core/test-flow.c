@@ -85,7 +85,7 @@ TEST("/flow/in-flight-until-left", test_in_flight_until_left)
     g_assert_cmpuint(frames, >=, 2);
     g_assert_cmpuint(frames + busy, ==, sent);
     expect_quiet(client);
-    g_assert_cmpuint(rig_stat(rig, "live.in_flight"), ==, 0);
+    g_assert_cmpuint(rig_stat(rig, "streams.live.0.in_flight"), ==, 0);
 }
 
 /* Requests far beyond the limit behind a hung encoder: refused in order, and not collected without end. */
@@ -247,8 +247,8 @@ TEST("/flow/stats", test_stats)
 
     g_assert_cmpuint(rig_stat(rig, "connections.total"), ==, 1);
     g_assert_cmpuint(rig_stat(rig, "streams.total"), ==, 1);
-    g_assert_cmpuint(rig_stat(rig, "live.session"), ==, 3);
-    g_assert_cmpuint(rig_stat(rig, "live.encoded"), ==, 2);
+    g_assert_cmpuint(rig_stat(rig, "streams.live.0.session"), ==, 3);
+    g_assert_cmpuint(rig_stat(rig, "streams.live.0.encoded"), ==, 2);
     g_assert_cmpuint(rig_stat(rig, "frames.requests"), ==, 3);
     g_assert_cmpuint(rig_stat(rig, "frames.encoded"), ==, 2);
     g_assert_cmpuint(rig_stat(rig, "frames.keyframes"), ==, 1);

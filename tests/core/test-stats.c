@@ -4,6 +4,7 @@
 #include "cases.h"
 #include "stream/stats.h"
 #include "loop/loop-time.h"
+#include "stat.h"
 
 TEST("/stats/empty", test_empty)
 {
@@ -58,7 +59,7 @@ TEST("/stats/text", test_text)
 {
     g_autofree HelixStats *stats = g_new0(HelixStats, 1);
     const HelixStreamInfo stream = {
-        .connection = 2, .peer = "a \"peer\"\n", .session_id = 7, .config = { .width = 64 }
+        .connection = 2, .peer = "a \"peer\"\\\n", .session_id = 7, .config = { .width = 64 }
     };
     const HelixFrameRecord good = {
         .received_ns = 1000000,
@@ -72,20 +73,25 @@ TEST("/stats/text", test_text)
         .keyframe = TRUE,
     };
     const HelixFrameRecord bad = { .error = -99 }, worse = { .error = 1000 };
-    g_autofree char *json = NULL;
+    g_autofree char *json = NULL, *peer = NULL;
 
     helix_stats_frame(stats, &good, 50);
     helix_stats_frame(stats, &bad, 0);
     helix_stats_frame(stats, &worse, 0);
     json = helix_stats_json(stats, "null", 1, &stream, 1);
-    g_assert_nonnull(strstr(json, "\"cpu_bytes\":{\"surface\":100,\"unit\":50}"));
-    g_assert_nonnull(strstr(json, "\"queued\":{\"count\":1,\"p50\":10,\"p99\":10,\"max\":10}"));
-    g_assert_nonnull(strstr(json, "\"resolved\":{\"count\":1,\"p50\":20,"));
-    g_assert_nonnull(strstr(json, "\"encoded\":{\"count\":1,\"p50\":20,"));
-    g_assert_nonnull(strstr(json, "\"returned\":{\"count\":1,\"p50\":5,"));
-    g_assert_nonnull(strstr(json, "\"errors\":{\"-99\":2}"));
-    g_assert_nonnull(strstr(json, "\"peer\":\"a \\u0022peer\\u0022\\u000a\""));
-    g_assert_nonnull(strstr(json, "\"session\":7,\"width\":64"));
+    g_assert_cmpuint(stat_number(json, "cpu_bytes.surface"), ==, 100);
+    g_assert_cmpuint(stat_number(json, "cpu_bytes.unit"), ==, 50);
+    g_assert_cmpuint(stat_number(json, "stage_us.queued.count"), ==, 1);
+    g_assert_cmpuint(stat_number(json, "stage_us.queued.p99"), ==, 10);
+    g_assert_cmpuint(stat_number(json, "stage_us.queued.max"), ==, 10);
+    g_assert_cmpuint(stat_number(json, "stage_us.resolved.p50"), ==, 20);
+    g_assert_cmpuint(stat_number(json, "stage_us.encoded.p50"), ==, 20);
+    g_assert_cmpuint(stat_number(json, "stage_us.returned.p50"), ==, 5);
+    g_assert_cmpuint(stat_number(json, "errors.-99"), ==, 2);
+    g_assert_cmpuint(stat_number(json, "streams.live.0.session"), ==, 7);
+    g_assert_cmpuint(stat_number(json, "streams.live.0.width"), ==, 64);
+    peer = stat_text(json, "streams.live.0.peer");
+    g_assert_cmpstr(peer, ==, stream.peer);
 }
 
 /* The stages are what the documentation says, for the trace as for the statistics, and what a frame did not come to

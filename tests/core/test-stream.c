@@ -282,8 +282,8 @@ TEST("/stream/size-change", test_size_change)
         message = expect_frame(client, 0, i);
         g_assert_true(message_is_keyframe(message) == steps[i].idr);
         g_assert_cmpuint(g_atomic_int_get(&rig->capture.coded_width), ==, 0);
-        g_assert_cmpuint(rig_stat(rig, "live.width"), ==, steps[i].coded_width);
-        g_assert_cmpuint(rig_stat(rig, "live.height"), ==, steps[i].coded_height);
+        g_assert_cmpuint(rig_stat(rig, "streams.live.0.width"), ==, steps[i].coded_width);
+        g_assert_cmpuint(rig_stat(rig, "streams.live.0.height"), ==, steps[i].coded_height);
     }
 }
 
@@ -301,7 +301,7 @@ TEST("/stream/fixed-size", test_fixed_size)
             client_frame(client, &(FrameRequest){ .resource = 1, .width = 64 + 8 * i, .height = 48, .pts = i }));
         message = expect_frame(client, 0, i);
         g_assert_true(message_is_keyframe(message) == (i == 0));
-        g_assert_cmpuint(rig_stat(rig, "live.width"), ==, 320);
+        g_assert_cmpuint(rig_stat(rig, "streams.live.0.width"), ==, 320);
         /* the look-up is told, so that a GPU's copy can scale */
         g_assert_cmpuint(g_atomic_int_get(&rig->capture.coded_width), ==, 320);
         g_assert_cmpuint(g_atomic_int_get(&rig->capture.coded_height), ==, 200);
@@ -327,7 +327,7 @@ static void expect_unchanged(Rig *rig, Client *client, const Message *before, gi
     frame = expect_frame(client, 0, pts);
     g_assert_false(message_is_keyframe(frame));
     g_assert_cmpuint(g_atomic_int_get(&rig->capture.coded_width), ==, 320);
-    g_assert_cmpuint(rig_stat(rig, "live.width"), ==, 320);
+    g_assert_cmpuint(rig_stat(rig, "streams.live.0.width"), ==, 320);
     g_assert_cmpuint(scripted_n_opened(), ==, 1);
     configure(client, 320, 0);
     after = expect_message(client, HELIX_MSG_CONFIG_RESP, 0);

@@ -18,7 +18,7 @@ from pycotap import LogMode, TAPTestRunner
 PROJECT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 RUN_IN_ROOT = os.path.join(PROJECT, 'tools/run-in-root')
 TOOLS = os.path.join(PROJECT, 'tools')
-OTHER = 65534       # the uid of somebody else
+OTHER = 65534       # the uid of another user
 
 
 def key(kind):
@@ -91,7 +91,7 @@ class Cache(FolderTest):
     def test_a_cache_below_a_folder_that_others_may_write_is_refused(self):
         os.chmod(self.top, 0o777)
         self.refuse(self.top, 'others may write')
-        os.chmod(self.top, 0o1777)      # as /tmp is: nobody can rename what is another's there
+        os.chmod(self.top, 0o1777)      # as /tmp is: users cannot rename each other's files there
         self.assertEqual(self.run_in_root('true').returncode, 0)
 
     def test_a_planted_root_is_not_run(self):

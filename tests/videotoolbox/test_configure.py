@@ -4,7 +4,7 @@
 
 The file is read as QEMU reads it, by a small project that has QEMU's variables and calls its system darwin. virglrenderer is this
 machine's or one without any function, epoxy a header or none. Where all is there, it goes on to Apple's frameworks, which are not here:
-that Meson stops at those, and not earlier, is how the good case is seen.
+that Meson stops at those, and not earlier, is how the good case is seen. unittest alone, without pycotap: this runs on a Mac too.
 """
 import os
 import shutil

@@ -10,7 +10,7 @@ import struct
 from virtio_mmio import (CONFIG, DEVICE_ID, DRIVER_FEATURES, DRIVER_FEATURES_SEL, BASE, INDIRECT, INTERRUPT_ACK, MAGIC, NEXT,
                          QUEUE_DESC, QUEUE_DEVICE, QUEUE_DRIVER, QUEUE_NOTIFY, QUEUE_NUM, QUEUE_READY, QUEUE_SEL, STATUS as MMIO_STATUS,
                          STRIDE, Machine, Memory, Qtest)
-from virtio_pci import (BAR0, BRIDGE_CONTROL, CAP_MSIX, COMMAND, CONFIG_VECTOR, ECAM, FEATURE, FEATURE_SELECT, QUEUE_ADDRESSES,
+from virtio_pci import (BAR0, BRIDGE_CONTROL, CAP_MSIX, COMMAND, CONFIG_VECTOR, FEATURE, FEATURE_SELECT, QUEUE_ADDRESSES,
                         QUEUE_ENABLE, QUEUE_SELECT, QUEUE_SIZE, QUEUE_VECTOR, STATUS, PciDevice, PciMachine, Port)
 
 BATCH = 200             # commands sent before their answers are read

@@ -88,6 +88,7 @@ void helix_stats_frame(HelixStats *stats, const HelixFrameRecord *record, guint6
     }
 }
 
+/* Written by hand: json-glib would be one more library that every QEMU with this module links. */
 static void append_string(GString *json, const char *text)
 {
     g_string_append_c(json, '"');
