@@ -9,7 +9,7 @@
 #define TEST_GUEST_H
 
 #include <glib.h>
-#include "vsock/connection.h"
+#include "vsock/vsock-private.h"
 #include "vsock/hybrid.h"
 #include "vsock/vsock.h"
 

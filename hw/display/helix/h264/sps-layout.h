@@ -1,9 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* sps-layout.h - where in a sequence parameter set things are, between its reader and its rewriter. */
+/* sps-layout.h - what the parser, the writer and the rewriter of a sequence parameter set share. Private to this
+ * folder. */
 #ifndef HELIX_H264_LAYOUT_H
 #define HELIX_H264_LAYOUT_H
 
 #include "h264.h"
+
+#define HELIX_H264_VIDEO_FORMAT_UNSPECIFIED 5u /* video_format, table E-2 */
+#define HELIX_H264_EXTENDED_SAR 255u           /* aspect_ratio_idc, table E-1 */
+#define HELIX_H264_N_SAR 17u
+
+/* Width and height by aspect_ratio_idc, table E-1. */
+extern const guint8 helix_h264_sar_table[HELIX_H264_N_SAR][2];
+
+/* Whether the SPS of @profile_idc has chroma_format_idc and the fields behind it (7.3.2.1.1). */
+gboolean helix_h264_has_chroma_format(guint profile_idc);
 
 /* Bit positions in the RBSP, counted from the NAL unit's header; all but the first are 0 without a VUI. */
 typedef struct HelixSpsLayout {

@@ -2,7 +2,7 @@
 /*
  * connect.c - connections that the host opens.
  */
-#include "connection.h"
+#include "vsock-private.h"
 
 /* The next port that is free towards @guest_port; there is one, as there are more ports than connections. */
 static guint32 take_port(HelixVsock *vsock, guint32 guest_port)

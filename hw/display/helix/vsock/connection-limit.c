@@ -2,7 +2,7 @@
 /*
  * connection-limit.c - how many connections a guest may have, and those that are reserved for some ports.
  */
-#include "connection.h"
+#include "vsock-private.h"
 
 gboolean helix_vsock_limit_reached(HelixVsock *vsock, gboolean common)
 {

@@ -2,7 +2,7 @@
 /*
  * connection-table.c - the connections by their two ports.
  */
-#include "connection.h"
+#include "vsock-private.h"
 
 void helix_vsock_unlist(HelixVsockConnection *conn)
 {

@@ -3,7 +3,7 @@
  * connection.c - one vsock connection: what the guest sends, input that waits for its user, half-close, reset. send.c
  * has what goes to the guest.
  */
-#include "connection.h"
+#include "vsock-private.h"
 #include "../loop/loop-time.h"
 
 static const HelixChannelCarrier connection_carrier;

@@ -2,7 +2,7 @@
 /*
  * credit.c - credit-based flow control in both directions (virtio 1.2, 5.10.6.3).
  */
-#include "connection.h"
+#include "vsock-private.h"
 
 guint32 helix_vsock_connection_credit(const HelixVsockConnection *conn)
 {

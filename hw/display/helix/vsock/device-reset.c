@@ -3,7 +3,7 @@
  * device-reset.c - all connections of a device end at once: a reset, an unplug, the end. A guest can cause the first
  * two with a thousand connections open, so they are closed in turns of the main loop.
  */
-#include "connection.h"
+#include "vsock-private.h"
 #include "../loop/loop-time.h"
 
 /* Connections closed in one turn, 50 to 75 us each. */

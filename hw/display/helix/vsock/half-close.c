@@ -2,7 +2,7 @@
 /*
  * half-close.c - one direction of a connection ends (SHUTDOWN; virtio 1.2, 5.10.6.5), from either side.
  */
-#include "connection.h"
+#include "vsock-private.h"
 
 /* The guest reads no more: writes go nowhere from now on, but must not hang. */
 void helix_vsock_connection_tell_write_closed(HelixVsockConnection *conn)

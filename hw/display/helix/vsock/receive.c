@@ -2,7 +2,7 @@
 /*
  * receive.c - the guest's data: offered to the connection's user, and buffered until it takes it.
  */
-#include "connection.h"
+#include "vsock-private.h"
 #include "../loop/loop-time.h"
 
 static gboolean takes_input(const HelixVsockConnection *conn)

@@ -2,7 +2,7 @@
 /*
  * rx-queue.c - the guest's receive buffers: which connection gets the next one, and what one call may use up.
  */
-#include "connection.h"
+#include "vsock-private.h"
 #include "../loop/loop-time.h"
 
 /* Packets to the guest in one call: one that refills its ring as fast as it is filled would hold up the main loop. */

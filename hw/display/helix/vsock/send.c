@@ -5,7 +5,7 @@
  * Data for the guest is never held here: it goes into the guest's receive buffers at once or stays with the user. So
  * what a guest says about its buffers costs the host nothing.
  */
-#include "connection.h"
+#include "vsock-private.h"
 
 /* Linux's guests take at most this much in a packet; larger receive buffers are filled up to it. */
 #define PACKET_LARGEST ((gsize)64 * 1024)

@@ -2,7 +2,7 @@
 /*
  * unmatched-reset.c - RST for packets that belong to no connection (virtio 1.2, 5.10.6.4.1).
  */
-#include "connection.h"
+#include "vsock-private.h"
 
 void helix_vsock_send_unmatched_reset(HelixVsock *vsock)
 {

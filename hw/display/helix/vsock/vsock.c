@@ -2,7 +2,7 @@
 /*
  * vsock.c - the table of connections: which packet belongs to whom, and who gets the guest's next receive buffer.
  */
-#include "connection.h"
+#include "vsock-private.h"
 #include "../loop/loop-time.h"
 
 #define DEFAULT_BUF_ALLOC (256u * 1024u)

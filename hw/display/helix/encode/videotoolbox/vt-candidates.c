@@ -1,40 +1,41 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * vt-candidates.c - the best compression session that is to be had: each rung of the ladder asks for less.
+ * vt-candidates.c - the best compression session that can be opened: each candidate asks for less than the one before
+ * it.
  *
  * On the session's own thread (vt-session.c).
  */
 #include "vt-session.h"
 
-typedef struct Rung {
+typedef struct Candidate {
     const char *name;
     gboolean low_latency, hardware;
-} Rung;
+} Candidate;
 
-static const Rung ladder[] = {
+static const Candidate candidates[] = {
     { "hardware with low-latency rate control", TRUE, TRUE },
     { "hardware", FALSE, TRUE },
     { "software", FALSE, FALSE },
 };
 
-static gboolean rung_applies(const Rung *rung, const HelixEncoderConfig *config, gboolean hardware_only)
+static gboolean is_candidate(const Candidate *candidate, const HelixEncoderConfig *config, gboolean hardware_only)
 {
-    if (rung->low_latency && config->profile != 100) {
+    if (candidate->low_latency && config->profile != 100) {
         return FALSE; /* it only has High profiles */
     }
-    return rung->hardware || !hardware_only;
+    return candidate->hardware || !hardware_only;
 }
 
-static CFDictionaryRef specification(const Rung *rung, gboolean *low_latency)
+static CFDictionaryRef specification(const Candidate *candidate, gboolean *low_latency)
 {
     const void *keys[2], *values[2] = { kCFBooleanTrue, kCFBooleanTrue };
     CFIndex n = 0;
 
     *low_latency = FALSE;
-    if (rung->hardware) {
+    if (candidate->hardware) {
         keys[n++] = kVTVideoEncoderSpecification_RequireHardwareAcceleratedVideoEncoder;
     }
-    if (rung->low_latency) {
+    if (candidate->low_latency) {
         IF_MACOS (12.0.1) {
             keys[n++] = kVTVideoEncoderSpecification_EnableLowLatencyRateControl;
             *low_latency = TRUE;
@@ -59,10 +60,10 @@ static gboolean uses_hardware(VTCompressionSessionRef vt)
     return hardware;
 }
 
-static OSStatus try_rung(const Rung *rung, const HelixEncoderConfig *config, VTCompressionOutputCallback callback,
-                         void *callback_data, HelixVtMade *made)
+static OSStatus try_candidate(const Candidate *candidate, const HelixEncoderConfig *config,
+                              VTCompressionOutputCallback callback, void *callback_data, HelixVtMade *made)
 {
-    CFDictionaryRef spec = specification(rung, &made->low_latency);
+    CFDictionaryRef spec = specification(candidate, &made->low_latency);
     OSStatus status;
 
     status = VTCompressionSessionCreate(kCFAllocatorDefault, (gint32)config->width, (gint32)config->height,
@@ -87,22 +88,23 @@ static OSStatus try_rung(const Rung *rung, const HelixEncoderConfig *config, VTC
     return status;
 }
 
-gboolean helix_vt_climb(const HelixEncoderConfig *config, gboolean hardware_only, VTCompressionOutputCallback callback,
-                        void *callback_data, HelixVtMade *made, GString *tried)
+gboolean helix_vt_open_best(const HelixEncoderConfig *config, gboolean hardware_only,
+                            VTCompressionOutputCallback callback, void *callback_data, HelixVtMade *made,
+                            GString *tried)
 {
-    for (guint i = 0; i < G_N_ELEMENTS(ladder); i++) {
+    for (guint i = 0; i < G_N_ELEMENTS(candidates); i++) {
         OSStatus status;
 
-        if (!rung_applies(&ladder[i], config, hardware_only)) {
+        if (!is_candidate(&candidates[i], config, hardware_only)) {
             continue;
         }
-        status = try_rung(&ladder[i], config, callback, callback_data, made);
+        status = try_candidate(&candidates[i], config, callback, callback_data, made);
         if (status == 0) {
-            g_info("VideoToolbox session %u x %u: asked for %s, got %s", config->width, config->height, ladder[i].name,
-                   made->hardware ? "hardware" : "software");
+            g_info("VideoToolbox session %u x %u: asked for %s, got %s", config->width, config->height,
+                   candidates[i].name, made->hardware ? "hardware" : "software");
             return TRUE;
         }
-        g_string_append_printf(tried, "%s%s (%d)", tried->len ? ", " : "", ladder[i].name, (int)status);
+        g_string_append_printf(tried, "%s%s (%d)", tried->len ? ", " : "", candidates[i].name, (int)status);
     }
     return FALSE;
 }

@@ -10,53 +10,7 @@
  */
 #include "../../protocol/error.h"
 #include "../../loop/threads.h"
-#include "vt-session.h"
-
-/* Without an answer for so long, a frame is forced out, and after that the session is taken for dead. */
-#define FLUSH_AFTER_US (250 * G_TIME_SPAN_MILLISECOND)
-#define DEAD_AFTER_US (2 * G_TIME_SPAN_SECOND)
-/* One such frame may be a busy Mac's; so many in a row are the session's way: all others are forced out at once. */
-#define HELD_BY_HABIT 2u
-/* The first session starts the process that encodes. */
-#define OPEN_WITHIN_US (5 * G_TIME_SPAN_SECOND)
-/* With so many threads that hang in it, VideoToolbox is left alone. */
-#define MAX_HUNG 4u
-
-typedef enum Order { ORDER_NONE, ORDER_OPEN, ORDER_CONFIGURE, ORDER_ENCODE, ORDER_FLUSH } Order;
-
-struct HelixVtSession {
-    gatomicrefcount refs; /* the owner's, the thread's */
-    GThread *thread;
-
-    /* The thread's while it carries out an order, else the owner's. */
-    HelixVtMade made;          /* vt NULL: none was to be had, or it is gone */
-    CFDictionaryRef force_idr; /* frame properties */
-    gboolean lost;
-    guint held; /* the last frames that came only when they were forced out, HELD_BY_HABIT at most */
-    gboolean hardware_only;
-    HelixEncoderConfig config, before;
-    GString *tried;          /* rungs of the ladder that did not hold */
-    OSStatus status;         /* what came of an order */
-    CVPixelBufferRef buffer; /* retained */
-    gint64 stamp, duration;  /* ns */
-    gboolean force;
-    guint64 number;
-    VTEncodeInfoFlags flags;
-
-    GMutex lock; /* what follows: shared with VideoToolbox's threads too */
-    GCond changed;
-    Order order;    /* ORDER_NONE: done */
-    gboolean hangs; /* an order was not carried out in time: no other is given */
-    gboolean end, ended, abandoned;
-    guint64 frame; /* the number of the one waited for; others' answers are thrown away */
-    gboolean done;
-    HelixVtOutput output;
-};
-
-/* Sessions are made by many threads, and each may hang: those that are being made count with those that do. */
-static GMutex count_lock;
-static GCond count_changed;
-static guint hung, opening;
+#include "vt-session-private.h"
 
 gboolean helix_vt_session_lost(OSStatus status)
 {
@@ -80,73 +34,6 @@ static void session_unref(HelixVtSession *session)
     }
 }
 
-/* ---- how many hang ---- */
-
-static void add_hung(gint n)
-{
-    g_mutex_lock(&count_lock);
-    hung = (guint)((gint)hung + n);
-    g_cond_broadcast(&count_changed);
-    g_mutex_unlock(&count_lock);
-}
-
-/*
- * Room for a session that may hang as it is made; FALSE if MAX_HUNG hang. Waits while those that others are making
- * could bring them to that many: each is made, fails or counts as hanging within OPEN_WITHIN_US.
- */
-static gboolean begin_opening(void)
-{
-    gboolean room;
-
-    g_mutex_lock(&count_lock);
-    while (hung < MAX_HUNG && hung + opening >= MAX_HUNG) {
-        g_cond_wait(&count_changed, &count_lock);
-    }
-    room = hung < MAX_HUNG;
-    opening += room;
-    g_mutex_unlock(&count_lock);
-    return room;
-}
-
-static void end_opening(void)
-{
-    g_mutex_lock(&count_lock);
-    opening--;
-    g_cond_broadcast(&count_changed);
-    g_mutex_unlock(&count_lock);
-}
-
-guint helix_vt_sessions_hung(void)
-{
-    guint count;
-
-    g_mutex_lock(&count_lock);
-    count = hung;
-    g_mutex_unlock(&count_lock);
-    return count;
-}
-
-/* ---- VideoToolbox's threads ---- */
-
-static void take_output(void *session_pointer, void *frame_number, OSStatus status, VTEncodeInfoFlags flags,
-                        CMSampleBufferRef sample)
-{
-    HelixVtSession *session = session_pointer;
-
-    g_mutex_lock(&session->lock);
-    if (GPOINTER_TO_SIZE(frame_number) == session->frame && !session->done) {
-        session->done = TRUE;
-        session->output.status = status;
-        if (status == 0 && sample && !(flags & kVTEncodeInfo_FrameDropped)) {
-            session->output.sample = (CMSampleBufferRef)CFRetain(sample);
-        } else {
-            session->output.dropped = status == 0;
-        }
-        g_cond_broadcast(&session->changed);
-    }
-    g_mutex_unlock(&session->lock);
-}
-
 /* ---- the session's thread ---- */
 
 static void tear_down(HelixVtSession *session)
@@ -165,18 +52,19 @@ static void tear_down(HelixVtSession *session)
     session->made.vt = NULL;
 }
 
-static void carry_out(HelixVtSession *session, Order order)
+static void carry_out(HelixVtSession *session, HelixVtOrder order)
 {
     session->status = 0;
     switch (order) {
-    case ORDER_OPEN:
-        helix_vt_climb(&session->config, session->hardware_only, take_output, session, &session->made, session->tried);
+    case HELIX_VT_ORDER_OPEN:
+        helix_vt_open_best(&session->config, session->hardware_only, helix_vt_session_take_output, session,
+                           &session->made, session->tried);
         break;
-    case ORDER_CONFIGURE:
+    case HELIX_VT_ORDER_CONFIGURE:
         session->status = helix_vt_set_properties(session->made.vt, &session->config, &session->before,
                                                   &session->made.refused);
         break;
-    case ORDER_ENCODE:
+    case HELIX_VT_ORDER_ENCODE:
         session->status = VTCompressionSessionEncodeFrame(
             session->made.vt, session->buffer, CMTimeMake(session->stamp, 1000000000),
             CMTimeMake(session->duration, 1000000000), session->force ? session->force_idr : NULL,
@@ -196,8 +84,8 @@ static gpointer session_main(gpointer data)
     gboolean abandoned;
 
     g_mutex_lock(&session->lock);
-    while (session->order != ORDER_NONE || !session->end) {
-        if (session->order == ORDER_NONE) {
+    while (session->order != HELIX_VT_ORDER_NONE || !session->end) {
+        if (session->order == HELIX_VT_ORDER_NONE) {
             g_cond_wait(&session->changed, &session->lock);
             continue;
         }
@@ -205,7 +93,7 @@ static gpointer session_main(gpointer data)
         carry_out(session, session->order);
         g_mutex_lock(&session->lock);
         session->lost |= session->hangs;
-        session->order = ORDER_NONE;
+        session->order = HELIX_VT_ORDER_NONE;
         g_cond_broadcast(&session->changed);
     }
     g_mutex_unlock(&session->lock);
@@ -218,7 +106,7 @@ static gpointer session_main(gpointer data)
     session_unref(session);
     if (abandoned) {
         g_info("VideoToolbox came back from a call that had hung");
-        add_hung(-1);
+        helix_vt_count_hung(-1);
     }
     return NULL;
 }
@@ -226,7 +114,7 @@ static gpointer session_main(gpointer data)
 /* ---- the owner ---- */
 
 /* FALSE: not carried out before @until, and what belongs to the session is its thread's for good. */
-static gboolean give(HelixVtSession *session, Order order, gint64 until)
+gboolean helix_vt_session_give(HelixVtSession *session, HelixVtOrder order, gint64 until)
 {
     gboolean done;
 
@@ -234,10 +122,10 @@ static gboolean give(HelixVtSession *session, Order order, gint64 until)
     if (!session->hangs) {
         session->order = order;
         g_cond_broadcast(&session->changed);
-        while (session->order != ORDER_NONE && g_cond_wait_until(&session->changed, &session->lock, until)) {
+        while (session->order != HELIX_VT_ORDER_NONE && g_cond_wait_until(&session->changed, &session->lock, until)) {
             continue;
         }
-        session->hangs = session->order != ORDER_NONE;
+        session->hangs = session->order != HELIX_VT_ORDER_NONE;
     }
     done = !session->hangs;
     g_mutex_unlock(&session->lock);
@@ -256,8 +144,8 @@ static HelixVtSession *session_new(const HelixEncoderConfig *config, gboolean ha
     g_atomic_ref_count_inc(&session->refs);
     g_mutex_init(&session->lock);
     g_cond_init(&session->changed);
-    session->hardware_only = hardware_only;
     session->config = *config;
+    session->hardware_only = hardware_only;
     session->tried = g_string_new(NULL);
     session->force_idr = CFDictionaryCreate(kCFAllocatorDefault, &key, &value, 1, &kCFTypeDictionaryKeyCallBacks,
                                             &kCFTypeDictionaryValueCallBacks);
@@ -272,7 +160,7 @@ static HelixVtSession *session_new(const HelixEncoderConfig *config, gboolean ha
         free_session(session);
         return NULL;
     }
-    if (!give(session, ORDER_OPEN, g_get_monotonic_time() + OPEN_WITHIN_US)) {
+    if (!helix_vt_session_give(session, HELIX_VT_ORDER_OPEN, g_get_monotonic_time() + HELIX_VT_OPEN_WITHIN_US)) {
         g_set_error(error, HELIX_ERROR, HELIX_CODE_NO_ENCODER,
                     "VideoToolbox made no session for %u x %u within five "
                     "seconds",
@@ -294,19 +182,19 @@ HelixVtSession *helix_vt_session_new(const HelixEncoderConfig *config, gboolean 
 {
     HelixVtSession *session;
 
-    if (!begin_opening()) {
+    if (!helix_vt_opening_begin()) {
         g_set_error(error, HELIX_ERROR, HELIX_CODE_NO_ENCODER, "VideoToolbox does not answer: %u sessions hang in it",
-                    MAX_HUNG);
+                    HELIX_VT_MAX_HUNG);
         return NULL;
     }
     session = session_new(config, hardware_only, error);
-    end_opening();
+    helix_vt_opening_end();
     return session;
 }
 
 void helix_vt_session_free(HelixVtSession *session)
 {
-    gint64 until = g_get_monotonic_time() + DEAD_AFTER_US;
+    gint64 until = g_get_monotonic_time() + HELIX_VT_DEAD_AFTER_US;
 
     if (!session) {
         return;
@@ -319,7 +207,7 @@ void helix_vt_session_free(HelixVtSession *session)
     }
     session->abandoned = !session->ended;
     if (session->abandoned) {
-        add_hung(1);
+        helix_vt_count_hung(1);
     }
     g_mutex_unlock(&session->lock);
     if (session->abandoned) {
@@ -352,102 +240,9 @@ OSStatus helix_vt_session_configure(HelixVtSession *session, const HelixEncoderC
 
     session->config = *config;
     session->before = *before;
-    if (give(session, ORDER_CONFIGURE, g_get_monotonic_time() + DEAD_AFTER_US)) {
+    if (helix_vt_session_give(session, HELIX_VT_ORDER_CONFIGURE, g_get_monotonic_time() + HELIX_VT_DEAD_AFTER_US)) {
         status = session->status;
         session->lost = helix_vt_session_lost(status);
     }
     return status;
-}
-
-/* ---- a frame ---- */
-
-static void begin_frame(HelixVtSession *session)
-{
-    g_mutex_lock(&session->lock);
-    session->number = ++session->frame;
-    session->done = FALSE;
-    session->output = (HelixVtOutput){ 0 };
-    g_mutex_unlock(&session->lock);
-}
-
-/* Wait until the frame is answered or @until. */
-static gboolean wait_answer(HelixVtSession *session, gint64 until)
-{
-    gboolean done;
-
-    g_mutex_lock(&session->lock);
-    while (!session->done && g_cond_wait_until(&session->changed, &session->lock, until)) {
-        continue;
-    }
-    done = session->done;
-    g_mutex_unlock(&session->lock);
-    return done;
-}
-
-/* Nothing that comes later counts. @dropped: no answer is to be expected. */
-static HelixVtOutput end_frame(HelixVtSession *session, OSStatus status, gboolean dropped)
-{
-    HelixVtOutput output;
-
-    g_mutex_lock(&session->lock);
-    output = session->output;
-    session->output = (HelixVtOutput){ 0 };
-    if (!session->done) {
-        output.status = dropped ? 0 : kVTVideoEncoderMalfunctionErr;
-        output.dropped = dropped;
-    }
-    session->done = TRUE;
-    if (status != 0) {
-        if (output.sample) {
-            CFRelease(output.sample);
-        }
-        output = (HelixVtOutput){ .status = status };
-    }
-    if (!session->hangs) {
-        session->lost = helix_vt_session_lost(output.status);
-    }
-    g_mutex_unlock(&session->lock);
-    return output;
-}
-
-HelixVtOutput helix_vt_session_encode(HelixVtSession *session, CVPixelBufferRef buffer, gint64 stamp, gint64 duration,
-                                      gboolean force_idr)
-{
-    gint64 start = g_get_monotonic_time();
-    gboolean hangs;
-
-    g_mutex_lock(&session->lock);
-    hangs = session->hangs; /* the flush of a frame that was answered all the same, say */
-    g_mutex_unlock(&session->lock);
-    if (hangs) {
-        return (HelixVtOutput){ .status = kVTVideoEncoderMalfunctionErr };
-    }
-    begin_frame(session);
-    session->buffer = (CVPixelBufferRef)CFRetain(buffer);
-    session->stamp = stamp;
-    session->duration = duration;
-    session->force = force_idr;
-    session->flags = 0;
-    if (!give(session, ORDER_ENCODE, start + DEAD_AFTER_US)) {
-        return end_frame(session, kVTVideoEncoderMalfunctionErr, FALSE);
-    }
-    if (session->status != 0) {
-        return end_frame(session, session->status, FALSE);
-    }
-    if (session->flags & kVTEncodeInfo_FrameDropped) {
-        return end_frame(session, 0, TRUE);
-    }
-    if (session->held < HELD_BY_HABIT && wait_answer(session, start + FLUSH_AFTER_US)) {
-        session->held = 0;
-    } else if (give(session, ORDER_FLUSH, start + DEAD_AFTER_US) && wait_answer(session, start + DEAD_AFTER_US) &&
-               session->held < HELD_BY_HABIT) {
-        session->held++;
-        if (session->held == HELD_BY_HABIT) {
-            g_message("VideoToolbox keeps each frame back until it is told to give it out: from now on it is told so "
-                      "at once, "
-                      "not after %d ms",
-                      (int)(FLUSH_AFTER_US / G_TIME_SPAN_MILLISECOND));
-        }
-    }
-    return end_frame(session, 0, FALSE);
 }

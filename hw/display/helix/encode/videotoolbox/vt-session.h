@@ -86,8 +86,9 @@ typedef struct HelixVtMade {
  * A session for @config by the ladder, told everything and prepared. FALSE: none is to be had; @tried lists rungs and
  * statuses.
  */
-gboolean helix_vt_climb(const HelixEncoderConfig *config, gboolean hardware_only, VTCompressionOutputCallback callback,
-                        void *callback_data, HelixVtMade *made, GString *tried);
+gboolean helix_vt_open_best(const HelixEncoderConfig *config, gboolean hardware_only,
+                            VTCompressionOutputCallback callback, void *callback_data, HelixVtMade *made,
+                            GString *tried);
 
 /*
  * Tell @vt what differs between @config and @before (NULL: everything). Returns 0, or the status of a property that it

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * connection.h - one vsock connection, and what all of a device share. Private to this folder; main loop.
+ * vsock-private.h - one vsock connection, and what all of a device share. Private to this folder; main loop.
  *
  * A call that may send is made between helix_vsock_enter() and helix_vsock_leave(). A connection may be freed by any
  * call of its user: a caller that goes on with it holds a reference.
  */
-#ifndef HELIX_VSOCK_CONNECTION_H
-#define HELIX_VSOCK_CONNECTION_H
+#ifndef HELIX_VSOCK_PRIVATE_H
+#define HELIX_VSOCK_PRIVATE_H
 
 #include "../loop/deferred.h"
 #include "ring.h"

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * gl-blit-private.h - the copying context between gl-context.c, gl-blit.c and gl-fence.c. Main loop.
+ */
+#ifndef HELIX_APPLE_GL_BLIT_PRIVATE_H
+#define HELIX_APPLE_GL_BLIT_PRIVATE_H
+
+#include "../../protocol/error.h"
+#include "gl-blit.h"
+
+/*
+ * EGL_ANGLE_iosurface_client_buffer and EGL_ANGLE_metal_shared_event_sync, from their texts in ANGLE's extensions
+ * folder.
+ */
+#ifndef EGL_IOSURFACE_ANGLE
+#define EGL_IOSURFACE_ANGLE 0x3454
+#endif
+#ifndef EGL_IOSURFACE_PLANE_ANGLE
+#define EGL_IOSURFACE_PLANE_ANGLE 0x345A
+#endif
+#ifndef EGL_TEXTURE_RECTANGLE_ANGLE
+#define EGL_TEXTURE_RECTANGLE_ANGLE 0x345B
+#endif
+#ifndef EGL_TEXTURE_TYPE_ANGLE
+#define EGL_TEXTURE_TYPE_ANGLE 0x345C
+#endif
+#ifndef EGL_TEXTURE_INTERNAL_FORMAT_ANGLE
+#define EGL_TEXTURE_INTERNAL_FORMAT_ANGLE 0x345D
+#endif
+#ifndef EGL_BIND_TO_TEXTURE_TARGET_ANGLE
+#define EGL_BIND_TO_TEXTURE_TARGET_ANGLE 0x348D
+#endif
+#ifndef EGL_SYNC_METAL_SHARED_EVENT_ANGLE
+#define EGL_SYNC_METAL_SHARED_EVENT_ANGLE 0x34D8
+#endif
+#ifndef EGL_SYNC_METAL_SHARED_EVENT_SIGNAL_VALUE_LO_ANGLE
+#define EGL_SYNC_METAL_SHARED_EVENT_SIGNAL_VALUE_LO_ANGLE 0x34DA
+#endif
+#ifndef EGL_SYNC_METAL_SHARED_EVENT_SIGNAL_VALUE_HI_ANGLE
+#define EGL_SYNC_METAL_SHARED_EVENT_SIGNAL_VALUE_HI_ANGLE 0x34DB
+#endif
+#ifndef GL_TEXTURE_RECTANGLE_ANGLE
+#define GL_TEXTURE_RECTANGLE_ANGLE 0x84F5
+#endif
+
+struct HelixGlBlit {
+    EGLDisplay display;
+    EGLContext context; /* EGL_NO_CONTEXT: not made yet */
+    EGLConfig config;
+    EGLint texture_target; /* what IOSurfaces are bound to, EGL_TEXTURE_2D or EGL_TEXTURE_RECTANGLE_ANGLE */
+    GLuint source_framebuffer;
+};
+
+/* What is current, to be put back. */
+typedef struct HelixGlCurrent {
+    EGLenum api;
+    EGLDisplay display;
+    EGLContext context;
+    EGLSurface draw, read;
+} HelixGlCurrent;
+
+HelixGlCurrent helix_gl_save_current(void);
+
+/* Make the copying context current; the caller restores the renderer's by leave. FALSE: EGL fails. */
+gboolean helix_gl_blit_enter(HelixGlBlit *blit);
+void helix_gl_blit_leave(HelixGlBlit *blit, const HelixGlCurrent *saved);
+
+/* Create the context on the display of the current one, once. FALSE with HELIX_CODE_NOT_READABLE. */
+gboolean helix_gl_blit_make_context(HelixGlBlit *blit, GError **error);
+
+/* FALSE, with @what and EGL's last error as HELIX_CODE_NOT_READABLE. */
+gboolean helix_gl_failed(GError **error, const char *what);
+
+#endif
