@@ -9,7 +9,7 @@
 
 #include <glib.h>
 
-/* Rows are converted in pieces of this many pixels, so that is how wide a picture must be. */
+/* Minimum width in pixels: rows are converted in pieces of this width. */
 #define HELIX_CONVERT_RGB_MIN_WIDTH 32u
 
 typedef struct HelixRgbPicture {

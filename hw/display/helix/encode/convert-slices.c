@@ -1,31 +1,31 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* convert-slices.c - a picture is converted to NV12 in bands of rows, some of them by idle processors. */
+/* convert-slices.c - conversion of a picture to NV12 in slices, which helper threads share. */
 #include "convert-slices.h"
 
-#define BAND_ROWS 64u /* that one thread converts before it takes the next ones */
+#define SLICE_ROWS 64u
 
-static void convert_band(gpointer data, guint n)
+static void convert_slice(gpointer data, guint n)
 {
-    const HelixConvertSlices *bands = data;
-    HelixRgbPicture band = bands->picture;
-    gsize first = (gsize)n * BAND_ROWS;
+    const HelixConvertSlices *slices = data;
+    HelixRgbPicture slice = slices->picture;
+    gsize first = (gsize)n * SLICE_ROWS;
 
-    band.pixels += first * band.stride;
-    band.height = (guint32)MIN(band.height - first, BAND_ROWS);
-    helix_convert_rgb(&band, bands->luma + first * bands->stride, bands->chroma + first / 2 * bands->stride,
-                      bands->stride);
+    slice.pixels += first * slice.stride;
+    slice.height = (guint32)MIN(slice.height - first, SLICE_ROWS);
+    helix_convert_rgb(&slice, slices->luma + first * slices->stride, slices->chroma + first / 2 * slices->stride,
+                      slices->stride);
 }
 
-void helix_convert_slices_begin(HelixConvertSlices *bands, guint helpers)
+void helix_convert_slices_begin(HelixConvertSlices *slices, guint helpers)
 {
-    const HelixRgbPicture *picture = &bands->picture;
+    const HelixRgbPicture *picture = &slices->picture;
     gboolean small = (guint64)picture->width * picture->height < HELIX_CONVERT_SLICES_MIN_PIXELS;
 
-    bands->work = helix_parallel_for_begin(convert_band, bands, (picture->height + BAND_ROWS - 1) / BAND_ROWS,
-                                           small ? 0 : helpers);
+    slices->work = helix_parallel_for_begin(convert_slice, slices, (picture->height + SLICE_ROWS - 1) / SLICE_ROWS,
+                                            small ? 0 : helpers);
 }
 
-void helix_convert_slices_end(HelixConvertSlices *bands)
+void helix_convert_slices_end(HelixConvertSlices *slices)
 {
-    helix_parallel_for_end(g_steal_pointer(&bands->work));
+    helix_parallel_for_end(g_steal_pointer(&slices->work));
 }

@@ -7,15 +7,12 @@
  */
 #include <string.h>
 #include <libavutil/mem.h>
-#include <libavutil/pixfmt.h>
 #include <libswscale/swscale.h>
 
 #include "convert-slices.h"
+#include "convert-source.h"
 #include "convert.h"
 #include "../protocol/error.h"
-
-/* libswscale's vector code reads and writes rows in whole vectors: up to the next multiple of this. */
-#define ROW_ALIGN 64u
 
 /*
  * Chroma of every column (FULL_CHR_H_INP), averaged with a box (AREA): exactly the 2 x 2 mean, and a box that fits when
@@ -36,35 +33,20 @@ struct HelixConverter {
     guint32 scaler_src[2], scaler_dst[2];
 };
 
-/* Where the pixels to convert are. */
-typedef struct Source {
-    enum AVPixelFormat format; /* NV12, BGR0 or RGB0: alpha is ignored */
-    guint32 width, height;
-    guint n_planes;
-    const guint8 *plane[2];
-    guint32 stride[2], row_bytes[2], rows[2];
-    guint64 bytes; /* of the picture itself */
-} Source;
-
-static guint32 align_row(guint32 bytes)
-{
-    return (bytes + ROW_ALIGN - 1) & ~(ROW_ALIGN - 1);
-}
-
 HelixConverter *helix_converter_new(guint32 width, guint32 height)
 {
     HelixConverter *converter = g_new0(HelixConverter, 1);
 
     converter->width = width;
     converter->height = height;
-    converter->stride = align_row(width);
+    converter->stride = helix_convert_align_row(width);
     return converter;
 }
 
 static gboolean need_output(HelixConverter *converter, GError **error)
 {
     if (!converter->out) {
-        converter->out = av_mallocz((gsize)converter->stride * converter->height * 3 / 2 + ROW_ALIGN);
+        converter->out = av_mallocz((gsize)converter->stride * converter->height * 3 / 2 + HELIX_CONVERT_ROW_ALIGN);
     }
     if (!converter->out) {
         g_set_error(error, HELIX_ERROR, HELIX_CODE_ENCODE, "no memory to convert pictures to %u x %u", converter->width,
@@ -83,104 +65,11 @@ void helix_converter_free(HelixConverter *converter)
     }
 }
 
-/* ---- the source ---- */
-
-static gboolean describe(const HelixSurface *surface, Source *source)
+/* Copy @source to memory that libswscale may read beyond the last row. */
+static gboolean pad_source(HelixConverter *converter, HelixConvertSource *source, GError **error)
 {
-    guint64 width = surface->width, height = surface->height;
-    guint64 chroma_rows = (height + 1) / 2, chroma_bytes = (width + 1) / 2 * 2;
+    gsize size = helix_convert_source_padded_size(source);
 
-    if (surface->kind != HELIX_SURFACE_MEMORY || !surface->data || width < 1 || height < 1 ||
-        width > HELIX_MAX_DIMENSION || height > HELIX_MAX_DIMENSION) {
-        return FALSE;
-    }
-    *source = (Source){ .width = surface->width, .height = surface->height, .n_planes = 1 };
-    source->rows[0] = surface->height;
-    source->row_bytes[0] = surface->width * 4;
-    switch (surface->fourcc) {
-    case HELIX_FORMAT_AR24:
-    case HELIX_FORMAT_XR24:
-        source->format = AV_PIX_FMT_BGR0;
-        return TRUE;
-    case HELIX_FORMAT_AB24:
-    case HELIX_FORMAT_XB24:
-        source->format = AV_PIX_FMT_RGB0;
-        return TRUE;
-    case HELIX_FORMAT_NV12:
-        source->format = AV_PIX_FMT_NV12;
-        source->n_planes = 2;
-        source->row_bytes[0] = surface->width;
-        source->row_bytes[1] = (guint32)chroma_bytes;
-        source->rows[1] = (guint32)chroma_rows;
-        return TRUE;
-    default:
-        return FALSE;
-    }
-}
-
-/* Find the planes, each wholly within the surface's memory. */
-static gboolean open_source(const HelixSurface *surface, Source *source, GError **error)
-{
-    gboolean usable = describe(surface, source);
-
-    for (guint i = 0; usable && i < source->n_planes; i++) {
-        guint64 span = (guint64)surface->stride[i] * (source->rows[i] - 1) + source->row_bytes[i];
-
-        usable = surface->stride[i] >= source->row_bytes[i] && surface->stride[i] <= G_MAXINT32 &&
-            span <= surface->size && surface->offset[i] <= surface->size - span;
-        if (usable) {
-            source->plane[i] = surface->data + surface->offset[i];
-            source->stride[i] = surface->stride[i];
-            source->bytes += (guint64)source->row_bytes[i] * source->rows[i];
-        }
-    }
-    if (!usable) {
-        g_set_error(error, HELIX_ERROR, HELIX_CODE_GEOMETRY,
-                    "no %u x %u picture of format 0x%08x fits in the surface's %" G_GSIZE_FORMAT " bytes: sides are "
-                    "from 1 to %u, formats AR24, XR24, AB24, XB24 or NV12",
-                    surface->width, surface->height, surface->fourcc, surface->size, HELIX_MAX_DIMENSION);
-    }
-    return usable;
-}
-
-/* May libswscale read each plane's last row up to the next whole vector? */
-static gboolean has_slack(const HelixSurface *surface, const Source *source)
-{
-    for (guint i = 0; i < source->n_planes; i++) {
-        guint64 last_row = surface->offset[i] + (guint64)source->stride[i] * (source->rows[i] - 1);
-
-        if (last_row + align_row(source->row_bytes[i]) > surface->size) {
-            return FALSE;
-        }
-    }
-    return TRUE;
-}
-
-/* What is between the rows is never read as pixels, but it is read, so it is not left as it was. */
-static void clear_row_ends(guint8 *to, guint32 stride, guint32 bytes, guint32 rows)
-{
-    for (guint32 y = 0; bytes < stride && y < rows; y++) {
-        memset(to + (gsize)y * stride + bytes, 0, stride - bytes);
-    }
-}
-
-static void copy_rows(guint8 *to, guint32 to_stride, const guint8 *from, guint32 from_stride, guint32 bytes,
-                      guint32 rows)
-{
-    for (guint32 y = 0; y < rows; y++) {
-        memcpy(to + (gsize)y * to_stride, from + (gsize)y * from_stride, bytes);
-    }
-}
-
-/* Move @source to memory that may be read beyond its last row. */
-static gboolean pad_source(HelixConverter *converter, Source *source, GError **error)
-{
-    gsize size = 0;
-    guint8 *to;
-
-    for (guint i = 0; i < source->n_planes; i++) {
-        size += (gsize)align_row(source->row_bytes[i]) * source->rows[i];
-    }
     if (size > converter->padded_size) {
         av_free(converter->padded);
         converter->padded = av_malloc(size);
@@ -191,16 +80,7 @@ static gboolean pad_source(HelixConverter *converter, Source *source, GError **e
                     source->height);
         return FALSE;
     }
-    to = converter->padded;
-    for (guint i = 0; i < source->n_planes; i++) {
-        guint32 stride = align_row(source->row_bytes[i]);
-
-        copy_rows(to, stride, source->plane[i], source->stride[i], source->row_bytes[i], source->rows[i]);
-        clear_row_ends(to, stride, source->row_bytes[i], source->rows[i]);
-        source->plane[i] = to;
-        source->stride[i] = stride;
-        to += (gsize)stride * source->rows[i];
-    }
+    helix_convert_source_pad(source, converter->padded);
     return TRUE;
 }
 
@@ -231,7 +111,7 @@ static gboolean prepare_scaler(HelixConverter *converter, enum AVPixelFormat for
 }
 
 /* The first @src_size pixels of the source into the first @dst_size of the output. */
-static gboolean scale(HelixConverter *converter, const Source *source, const guint32 src_size[2],
+static gboolean scale(HelixConverter *converter, const HelixConvertSource *source, const guint32 src_size[2],
                       const guint32 dst_size[2], GError **error)
 {
     const guint8 *src[4] = { source->plane[0], source->plane[1] };
@@ -258,7 +138,7 @@ static guint8 to_level(gdouble value)
 }
 
 /* The 2 x 2 luma samples and the chroma sample at @x, @y (both even) by BT.709, repeating the picture's edge. */
-static void convert_block(HelixConverter *converter, const Source *source, guint32 x, guint32 y)
+static void convert_block(HelixConverter *converter, const HelixConvertSource *source, guint32 x, guint32 y)
 {
     guint red = source->format == AV_PIX_FMT_RGB0 ? 0 : 2, blue = 2 - red;
     guint8 *luma = converter->out + (gsize)y * converter->stride + x;
@@ -278,26 +158,26 @@ static void convert_block(HelixConverter *converter, const Source *source, guint
     chroma[1] = to_level(128 + cr / 4 * 224 / 255);
 }
 
-/* Does convert-rgb.c take the even part of a picture this wide? */
-static gboolean is_fast(const Source *source)
+/* Whether convert-rgb.c can convert the even part of a picture this wide. */
+static gboolean is_fast(const HelixConvertSource *source)
 {
     return (source->width & ~1u) >= HELIX_CONVERT_RGB_MIN_WIDTH && helix_convert_rgb_available();
 }
 
 static void convert_fast(HelixConverter *converter, const HelixRgbPicture *picture)
 {
-    HelixConvertSlices bands = {
+    HelixConvertSlices slices = {
         .picture = *picture,
         .luma = converter->out,
         .chroma = converter->out + (gsize)converter->stride * converter->height,
         .stride = converter->stride,
     };
 
-    helix_convert_slices_begin(&bands, G_MAXUINT);
-    helix_convert_slices_end(&bands);
+    helix_convert_slices_begin(&slices, G_MAXUINT);
+    helix_convert_slices_end(&slices);
 }
 
-static gboolean convert_rgb(HelixConverter *converter, const Source *source, GError **error)
+static gboolean convert_rgb(HelixConverter *converter, const HelixConvertSource *source, GError **error)
 {
     guint32 even[2] = { source->width & ~1u, source->height & ~1u };
 
@@ -325,14 +205,14 @@ static gboolean convert_rgb(HelixConverter *converter, const Source *source, GEr
 }
 
 /* An odd NV12 picture has all its chroma; luma lacks a column, a row or both. */
-static void extend_nv12(HelixConverter *converter, const Source *source)
+static void extend_nv12(HelixConverter *converter, const HelixConvertSource *source)
 {
     guint32 stride = converter->stride;
     guint8 *luma = converter->out;
 
-    copy_rows(luma, stride, source->plane[0], source->stride[0], source->row_bytes[0], source->rows[0]);
-    copy_rows(luma + (gsize)stride * converter->height, stride, source->plane[1], source->stride[1],
-              source->row_bytes[1], source->rows[1]);
+    helix_convert_copy_rows(luma, stride, source->plane[0], source->stride[0], source->row_bytes[0], source->rows[0]);
+    helix_convert_copy_rows(luma + (gsize)stride * converter->height, stride, source->plane[1], source->stride[1],
+                            source->row_bytes[1], source->rows[1]);
     if (source->width != converter->width) {
         for (guint32 y = 0; y < source->height; y++) {
             luma[(gsize)y * stride + source->width] = luma[(gsize)y * stride + source->width - 1];
@@ -349,9 +229,9 @@ gboolean helix_converter_run(HelixConverter *converter, const HelixSurface *surf
 {
     const guint32 coded[2] = { converter->width, converter->height };
     gboolean same, is_nv12;
-    Source source;
+    HelixConvertSource source;
 
-    if (!open_source(surface, &source, error)) {
+    if (!helix_convert_source_open(&source, surface, error)) {
         return FALSE;
     }
     is_nv12 = source.format == AV_PIX_FMT_NV12;
@@ -376,7 +256,7 @@ gboolean helix_converter_run(HelixConverter *converter, const HelixSurface *surf
         extend_nv12(converter, &source);
         return TRUE;
     }
-    if (!(same && is_fast(&source)) && !has_slack(surface, &source)) {
+    if (!(same && is_fast(&source)) && !source.has_slack) {
         if (!pad_source(converter, &source, error)) {
             return FALSE;
         }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * encoder.h - the vtable every H.264 encoder implements, and the list of those compiled in.
+ * encoder.h - the interface of an H.264 encoder, the list of encoders in this build, and their configuration.
  *
- * An encoder belongs to one stream and is used from that stream's encoder thread only: opened, fed, reconfigured and
- * closed there. It sees one frame at a time and answers it before it gets the next (no reordering, no delay).
+ * An encoder belongs to one stream and is opened, used, reconfigured and closed on that stream's encode thread only. It
+ * returns the access unit of each frame before it gets the next frame: no reordering, no delay.
  */
 #ifndef HELIX_ENCODER_H
 #define HELIX_ENCODER_H
@@ -21,7 +21,7 @@ typedef struct HelixEncoder HelixEncoder;
 
 /* What one encode() made. Zeroed by the caller before, but for pts_ns. */
 typedef struct HelixAccessUnit {
-    gint64 pts_ns;       /* of the picture, in the guest's time, whatever the guest says: only for rate control */
+    gint64 pts_ns;       /* of the picture, as the guest says, unchecked: only for rate control */
     GBytes *data;        /* one access unit, Annex B, SPS and PPS before an IDR; NULL if dropped */
     gboolean keyframe;   /* an IDR */
     gboolean dropped;    /* the encoder chose to drop the frame: no data, no error */
@@ -34,7 +34,7 @@ typedef struct HelixEncoderClass {
     const char *name;    /* "x264", "null", "videotoolbox" */
     guint surface_kinds; /* bits 1 << HelixSurfaceKind it can read */
     gboolean wants_nv12; /* a picture in host memory is best given as NV12 of the coded size; it takes others too */
-    gboolean on_cpu;     /* it codes with the CPU: streams take turns (scheduler.h), and threads give way (threads.h) */
+    gboolean on_cpu;     /* it codes with the CPU: its threads are scheduled as batch work (threads.h) */
     /* Bytes of host memory that an encoder open for a completed @config keeps at most. NULL: none to speak of. Any
      * thread. */
     guint64 (*memory)(const HelixEncoderConfig *config);
@@ -58,8 +58,8 @@ typedef struct HelixEncoderClass {
                        GError **error);
     void (*close)(HelixEncoder *encoder);
     /*
-     * Can this machine run it, and without software if @hardware_only? NULL: always. FALSE with HELIX_ERROR
-     * (HELIX_CODE_NO_ENCODER) and what is missing. May take seconds. Any thread, one at a time.
+     * Whether this machine can run it, with @hardware_only without encoding in software. NULL: always. FALSE with
+     * HELIX_ERROR (HELIX_CODE_NO_ENCODER) and what is missing. May take seconds. Any thread, one call at a time.
      */
     gboolean (*available)(gboolean hardware_only, GError **error);
 } HelixEncoderClass;
@@ -83,13 +83,12 @@ extern const HelixEncoderClass helix_encoder_videotoolbox; /* HELIX_HAVE_VIDEOTO
 const HelixEncoderClass *helix_encoder_find(const char *name, gboolean hardware_only, GError **error);
 
 /*
- * Fill in what the guest left automatic: bitrate by resolution and frame rate, 60 fps, High profile. Rounds the coded
- * size up to even. Returns FALSE with HELIX_CODE_INVALID or HELIX_CODE_GEOMETRY for values that can't be used, naming
- * the range that can.
+ * Fill in automatic values: bit rate by resolution and frame rate, 60 fps, High profile. Rounds the coded size up to
+ * even. FALSE with HELIX_CODE_INVALID or HELIX_CODE_GEOMETRY for values out of range, and the range.
  */
 gboolean helix_encoder_config_complete(HelixEncoderConfig *config, GError **error);
 
-/* Whether pictures of this size can be coded as they are. FALSE with HELIX_CODE_GEOMETRY and what can. */
+/* Whether pictures can be coded at this size. FALSE with HELIX_CODE_GEOMETRY and the limit. */
 gboolean helix_encoder_check_size(guint32 width, guint32 height, GError **error);
 
 /*

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* parallel-for.c - a short piece of work that idle processors help with. */
+/* parallel-for.c - a short loop whose iterations helper threads share. */
 #include "parallel-for.h"
 #include "../loop/threads.h"
 
 #define HELPERS_MOST 3u /* work is bound by memory soon */
 
 struct HelixParallelFor {
-    gatomicrefcount refs; /* the caller, and a helper each */
+    gatomicrefcount refs; /* one of the caller, one of each helper */
     void (*part)(gpointer data, guint i);
     gpointer data;
     gint n;
-    gint next, left; /* atomic: the first that nobody has begun; those not done */
+    gint next, left; /* atomic: the first iteration not begun; iterations not done */
     GMutex lock;
     GCond done;
 };
@@ -58,7 +58,8 @@ HelixParallelFor *helix_parallel_for_begin(void (*part)(gpointer data, guint i),
 {
     static GOnce once = G_ONCE_INIT;
     GThreadPool *pool = helpers ? g_once(&once, make_helpers, NULL) : NULL;
-    /* Of those that the host had room for: with none nobody would take what is queued. The caller is one more. */
+    /* At most the threads that could be started: with none, nothing would be taken from the queue. The caller helps
+     * too. */
     guint calls = pool ? MIN((guint)g_thread_pool_get_num_threads(pool), MIN(helpers, n - 1)) : 0;
     HelixParallelFor *work = g_new0(HelixParallelFor, 1);
 
@@ -70,7 +71,7 @@ HelixParallelFor *helix_parallel_for_begin(void (*part)(gpointer data, guint i),
     g_cond_init(&work->done);
     for (guint i = 0; i < calls; i++) {
         g_atomic_ref_count_inc(&work->refs);
-        (void)g_thread_pool_push(pool, work, NULL); /* FALSE: queued for the threads that are there */
+        (void)g_thread_pool_push(pool, work, NULL); /* FALSE: queued for the existing threads */
     }
     return work;
 }

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/*
- * parallel-for.h - a short piece of work that idle processors help with.
- */
+/* parallel-for.h - a short loop whose iterations helper threads share. */
 #ifndef HELIX_PARALLEL_FOR_H
 #define HELIX_PARALLEL_FOR_H
 
@@ -10,14 +8,14 @@
 typedef struct HelixParallelFor HelixParallelFor;
 
 /*
- * Have @part(@data, i) called for each i below @n by up to @helpers helper threads, which the whole process shares, as
- * far as they are idle. Returns at once; no part need have begun. helix_parallel_for_end() must follow. Any thread.
+ * Begin to call @part(@data, i) for each i below @n, on up to @helpers of the process's helper threads, those that are
+ * idle. Returns at once, perhaps before any call. helix_parallel_for_end() must follow. Any thread.
  */
 HelixParallelFor *helix_parallel_for_begin(void (*part)(gpointer data, guint i), gpointer data, guint n, guint helpers);
 /*
- * Do what no helper has begun, and return when all is done: so it waits at most for the parts that are under way. Any
- * thread but the main loop's.
+ * Make the calls that no helper has begun, and return when all have returned: it waits only for calls that helpers are
+ * in. Frees @work. Any thread but the main loop's.
  */
-void helix_parallel_for_end(HelixParallelFor *shared);
+void helix_parallel_for_end(HelixParallelFor *work);
 
 #endif

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* pre-convert.c - a picture is converted for its encoder by an idle processor while the one before it is encoded. */
+/* pre-convert.c - conversion of the next picture by helper threads while the encoder has the one before it. */
 #include "pre-convert.h"
 #include "convert-slices.h"
 
 struct HelixPreConvert {
     HelixSurface *from, *to;
-    HelixConvertSlices bands;
+    HelixConvertSlices slices;
 };
 
-/* All of the picture lies within its memory, and is what convert-rgb.c takes. */
+/* Whether the picture lies within its memory, and convert-rgb.c can convert it. */
 static gboolean is_fit(const HelixSurface *surface)
 {
     gsize size = helix_picture_size(surface->fourcc, surface->width, surface->height, surface->stride[0], NULL);
@@ -23,7 +23,7 @@ HelixPreConvert *helix_pre_convert_begin(HelixSurface *surface, guint32 width, g
                                          guint helpers)
 {
     HelixSurface *to = NULL;
-    HelixPreConvert *ahead;
+    HelixPreConvert *conversion;
 
     if (surface->width == width && surface->height == height && is_fit(surface)) {
         to = helix_surface_pool_take(pool, HELIX_FORMAT_NV12, width, height, NULL);
@@ -33,29 +33,29 @@ HelixPreConvert *helix_pre_convert_begin(HelixSurface *surface, guint32 width, g
     }
     to->path = surface->path;
     to->cpu_bytes = (guint64)width * height * 4 + (guint64)width * height * 3 / 2;
-    ahead = g_new0(HelixPreConvert, 1);
-    ahead->from = helix_surface_ref(surface);
-    ahead->to = to;
-    ahead->bands = (HelixConvertSlices) {
+    conversion = g_new0(HelixPreConvert, 1);
+    conversion->from = helix_surface_ref(surface);
+    conversion->to = to;
+    conversion->slices = (HelixConvertSlices) {
         .picture = {
             .pixels = surface->data + surface->offset[0], .stride = surface->stride[0], .width = width, .height = height,
             .red_first = surface->fourcc == HELIX_FORMAT_AB24 || surface->fourcc == HELIX_FORMAT_XB24,
         },
         .luma = to->data + to->offset[0], .chroma = to->data + to->offset[1], .stride = to->stride[0],
     };
-    helix_convert_slices_begin(&ahead->bands, helpers);
-    return ahead;
+    helix_convert_slices_begin(&conversion->slices, helpers);
+    return conversion;
 }
 
-HelixSurface *helix_pre_convert_end(HelixPreConvert *ahead)
+HelixSurface *helix_pre_convert_end(HelixPreConvert *conversion)
 {
-    HelixSurface *to = ahead->to;
+    HelixSurface *to = conversion->to;
 
-    helix_convert_slices_end(&ahead->bands);
+    helix_convert_slices_end(&conversion->slices);
     for (guint i = 0; i < to->n_planes; i++) {
         helix_surface_clear_edges(to, i, 0, i ? to->height / 2 : to->height);
     }
-    helix_surface_unref(ahead->from);
-    g_free(ahead);
+    helix_surface_unref(conversion->from);
+    g_free(conversion);
     return to;
 }

@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* options.c - an encoder's configuration as options of libavcodec's "libx264". */
+#include <string.h>
+
+#include <libavutil/opt.h>
+
+#include "options.h"
+
+#define NO_KEYFRAMES (1 << 30) /* x264's "infinite" key frame interval */
+#define DEFAULT_CQP 23u        /* x264's own default quality */
+#define MAX_THREADS 4u         /* the guest needs processors too */
+#define MAX_SLICE_THREADS 8u   /* with at most this many slices, each has a thread */
+#define MIN_THREADED_MBS 1200u /* 640 x 480: smaller pictures are coded sooner than threads wake up */
+#define MIN_THREAD_ROWS 4u     /* x264 gives no thread fewer macroblock rows */
+
+/*
+ * The VBV buffer: the milliseconds of the bit rate that one picture may take. An IDR needs about ten times the bits of
+ * a picture at 60 fps, or it is visibly worse than the picture before it. On a link that just carries the bit rate, the
+ * buffer is delay.
+ */
+#define CBR_BUFFER_MS 250u
+#define VBR_BUFFER_MS 500u
+
+#define LAST_PRIMARIES 12u /* colour_primaries that x264 knows */
+
+/* A rate as x264 takes it: in kbit/s, and with no more bits for a frame than it can count. */
+static guint32 usable_rate(const HelixEncoderConfig *config, guint32 rate)
+{
+    guint64 most = (guint64)HELIX_X264_MAX_BITS * config->fps_num / config->fps_den;
+
+    rate = (guint32)MIN(rate, most);
+    return rate - rate % 1000;
+}
+
+void helix_x264_resolve(HelixEncoderConfig *config)
+{
+    guint rows = (config->height + 15) / 16, mbs = rows * ((config->width + 15) / 16);
+
+    config->level = helix_encoder_level(config);
+    if (config->rate_control == HELIX_RATE_AUTO) {
+        config->rate_control = config->max_bitrate > config->bitrate ? HELIX_RATE_VBR : HELIX_RATE_CBR;
+    }
+    if (config->rate_control == HELIX_RATE_CQP && config->min_qp == 0) {
+        config->min_qp = DEFAULT_CQP;
+    }
+    config->bitrate = usable_rate(config, config->bitrate);
+    config->max_bitrate = usable_rate(config, config->max_bitrate);
+    if (config->slices == 0) {
+        config->slices = mbs < MIN_THREADED_MBS ? 1 : (guint8)MIN(g_get_num_processors(), MAX_THREADS);
+        config->slices = (guint8)CLAMP(rows / MIN_THREAD_ROWS, 1, config->slices);
+    }
+    config->slices = (guint8)MIN(config->slices, rows);
+    if (config->vui.primaries > LAST_PRIMARIES) {
+        config->vui.primaries = HELIX_H264_UNSPECIFIED; /* x264 would write that */
+    }
+}
+
+static guint count_threads(const HelixEncoderConfig *config)
+{
+    guint rows = (config->height + 15) / 16;
+
+    return config->slices <= MAX_SLICE_THREADS && config->slices * MIN_THREAD_ROWS <= rows ? config->slices : 1;
+}
+
+static int buffer_bits(const HelixEncoderConfig *config, guint32 rate, guint milliseconds)
+{
+    guint64 bits = (guint64)rate * milliseconds / 1000, frame = (guint64)rate * config->fps_den / config->fps_num;
+
+    return (int)MIN(MAX(bits, 2 * frame), HELIX_X264_MAX_BITS);
+}
+
+void helix_x264_set_rates(AVCodecContext *codec, const HelixEncoderConfig *config)
+{
+    switch (config->rate_control) {
+    case HELIX_RATE_CBR:
+        codec->bit_rate = config->bitrate;
+        codec->rc_max_rate = config->bitrate;
+        codec->rc_buffer_size = buffer_bits(config, config->bitrate, CBR_BUFFER_MS);
+        break;
+    case HELIX_RATE_VBR:
+        codec->bit_rate = config->bitrate;
+        codec->rc_max_rate = config->max_bitrate;
+        codec->rc_buffer_size = buffer_bits(config, config->max_bitrate, VBR_BUFFER_MS);
+        break;
+    default:
+        break;
+    }
+}
+
+/* libavcodec numbers colours as H.264 does, and chroma locations as HelixVui. */
+static void set_vui(AVCodecContext *codec, const HelixVui *asked)
+{
+    const HelixVui vui = helix_h264_vui_resolve(*asked);
+
+    codec->sample_aspect_ratio = (AVRational){ vui.sar_width, vui.sar_height };
+    codec->color_range = vui.full_range ? AVCOL_RANGE_JPEG : AVCOL_RANGE_MPEG;
+    codec->color_primaries = (enum AVColorPrimaries)vui.primaries;
+    codec->color_trc = (enum AVColorTransferCharacteristic)vui.transfer;
+    codec->colorspace = (enum AVColorSpace)vui.matrix;
+    /* Where nothing is said, as convert.c makes it. */
+    codec->chroma_sample_location = vui.chroma_loc ? (enum AVChromaLocation)vui.chroma_loc : AVCHROMA_LOC_CENTER;
+}
+
+static void set_syntax(AVCodecContext *codec, const HelixEncoderConfig *config)
+{
+    codec->width = (int)config->width;
+    codec->height = (int)config->height;
+    codec->pix_fmt = AV_PIX_FMT_NV12;
+    codec->time_base = (AVRational){ (int)config->fps_den, (int)config->fps_num };
+    codec->framerate = (AVRational){ (int)config->fps_num, (int)config->fps_den };
+    set_vui(codec, &config->vui);
+    codec->level = config->level;
+    codec->max_b_frames = 0;
+    codec->flags |= AV_CODEC_FLAG_CLOSED_GOP;
+    /*
+     * An interval of 1 makes an intra-only profile, whose SPS goes without bitstream_restriction: those IDRs are forced
+     * one by one instead.
+     */
+    codec->gop_size = config->key_int_max > 1 ? (int)MIN(config->key_int_max, NO_KEYFRAMES) : NO_KEYFRAMES;
+    codec->keyint_min = 1;
+}
+
+/* x264 writes the lowest profile that has the features in use: each profile is set by the feature that it adds. */
+static void set_profile(AVCodecContext *codec, const HelixEncoderConfig *config)
+{
+    void *options = codec->priv_data;
+
+    switch (config->profile) {
+    case HELIX_PROFILE_BASELINE:
+        av_opt_set(options, "profile", "baseline", 0);
+        break;
+    case HELIX_PROFILE_MAIN:
+        av_opt_set(options, "profile", "main", 0);
+        av_opt_set(options, "coder", "cabac", 0);
+        break;
+    default:
+        av_opt_set(options, "profile", "high", 0);
+        av_opt_set(options, "8x8dct", "1", 0);
+        break;
+    }
+}
+
+static void set_private_options(AVCodecContext *codec, const HelixEncoderConfig *config)
+{
+    void *options = codec->priv_data;
+    guint threads = count_threads(config);
+
+    av_opt_set(options, "preset", config->realtime ? "ultrafast" : "superfast", 0);
+    av_opt_set(options, "tune", "zerolatency", 0);
+    av_opt_set(options, "forced-idr", "1", 0);
+    av_opt_set_int(options, "sc_threshold", 0, 0); /* IDRs when asked, not when the picture changes */
+    av_opt_set_int(options, "aud", config->aud, 0);
+    set_profile(codec, config);
+    if (config->rate_control == HELIX_RATE_CQP) {
+        av_opt_set_int(options, "qp", config->min_qp, 0);
+    } else if (config->min_qp) {
+        codec->qmin = config->min_qp;
+    }
+    if (config->max_qp && config->rate_control != HELIX_RATE_CQP) {
+        codec->qmax = config->max_qp;
+    }
+    codec->thread_count = (int)threads;
+    codec->thread_type = FF_THREAD_SLICE;
+    codec->slices = config->slices;
+    /* of x264's many messages only errors are left at libav's default level */
+    codec->log_level_offset = AV_LOG_INFO - AV_LOG_ERROR;
+}
+
+void helix_x264_set_options(AVCodecContext *codec, const HelixEncoderConfig *config)
+{
+    set_syntax(codec, config);
+    helix_x264_set_rates(codec, config);
+    set_private_options(codec, config);
+}
+
+/* x264 follows changes of a VBV buffer's rate: of a constant bit rate and of a maximum, but not of a variable rate's
+ * mean. */
+gboolean helix_x264_can_change(const HelixEncoderConfig *old, const HelixEncoderConfig *wanted)
+{
+    gboolean vbv_stays = (wanted->max_bitrate != 0) == (old->max_bitrate != 0);
+
+    if (wanted->width != old->width || wanted->height != old->height || wanted->fps_num != old->fps_num ||
+        wanted->fps_den != old->fps_den || wanted->key_int_max != old->key_int_max || wanted->profile != old->profile ||
+        wanted->level != old->level || wanted->realtime != old->realtime || wanted->rate_control != old->rate_control ||
+        wanted->min_qp != old->min_qp || wanted->max_qp != old->max_qp || wanted->slices != old->slices ||
+        wanted->aud != old->aud || memcmp(&wanted->vui, &old->vui, sizeof(wanted->vui)) != 0) {
+        return FALSE;
+    }
+    return wanted->rate_control != HELIX_RATE_VBR || (wanted->bitrate == old->bitrate && vbv_stays);
+}
+
+guint helix_x264_buffered_frames(const HelixEncoderConfig *config)
+{
+    guint64 frame = (guint64)config->bitrate * config->fps_den / config->fps_num;
+
+    return (guint)((guint64)buffer_bits(config, config->bitrate, CBR_BUFFER_MS) / frame);
+}
+
+/*
+ * An upper bound of resident memory after the worst pictures (tests/encoder/test-x264-memory.c checks it): planes with
+ * borders, of which presets slower than ultrafast have more, and our NV12; x264's tables and libswscale's filters;
+ * memory of each thread; tables of motion vectors, which are larger from level 6 on; and the rows that libswscale keeps
+ * to scale a high picture down to a low one.
+ */
+guint64 helix_x264_memory(const HelixEncoderConfig *asked)
+{
+    const guint64 mib = 1 << 20, border = 128; /* of both sides */
+    HelixEncoderConfig config = *asked;
+    guint64 bytes;
+
+    helix_x264_resolve(&config);
+    bytes = (config.width + border) * (config.height + border) * (config.realtime ? 25 : 41) / 2;
+    bytes += 8 * mib + (guint64)count_threads(&config) * 5 * mib / 2 + (config.level >= 60 ? 16 * mib : 0);
+    return bytes + (guint64)config.width * 6 * HELIX_MAX_DIMENSION / config.height;
+}
