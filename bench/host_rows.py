@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Rows that need no VM: the core with its encoder, in one process."""
 
+import os
+
 from row import Figure, from_program, joined, row
 
 SURFACE_KIB = 1920 * 1080 * 4 / 1024
@@ -33,6 +35,22 @@ def scale(lab):
     for n in (2, 4, 8):
         figures.append(from_program(answer, "%d streams" % n, goal=0.95, at_most=False))
         figures.append(from_program(answer, "%d streams, slowest" % n, goal=0.8, at_most=False))
+    return figures
+
+
+@row("worth", "the host with all parts of encode/, x264; without scheduler, pre-convert, slices, parallel-for", 600)
+def worth(lab):
+    """Nothing is judged: a part that is worth less than 3 % everywhere should go (docs/performance.md)."""
+    figures, processors = [], len(os.sched_getaffinity(0))
+    for n, streams in ((1, 1), (2, 8)) + (((processors, 8),) if processors > 2 else ()):
+        if n > processors:
+            continue
+        for width, height in ((1280, 720), (1920, 1080)):
+            answer = lab.program("bench-worth", lab.rounds(5), 0.4, n, width, height, streams)
+            for figure in answer["figures"]:
+                one = from_program(answer, figure["name"], at_most=figure["unit"] == "ms")
+                one.name = "without %s, %dp, %d processor%s" % (one.name, height, n, "s" if n > 1 else "")
+                figures.append(one)
     return figures
 
 

@@ -33,22 +33,31 @@ static void print_values(const char *name, GArray *values)
     g_array_free(values, TRUE);
 }
 
-void figures_print(Figure *first, ...)
+void figures_print_all(Figure *const *figures, guint n)
 {
-    va_list args;
-
-    va_start(args, first);
     printf("{\"figures\": [");
-    for (Figure *figure = first; figure; figure = va_arg(args, Figure *)) {
-        printf("%s{\"name\": \"%s\", \"unit\": \"%s\"", figure == first ? "" : ", ", figure->name, figure->unit);
-        print_values("ours", figure->ours);
-        print_values("rival", figure->rival);
+    for (guint i = 0; i < n; i++) {
+        printf("%s{\"name\": \"%s\", \"unit\": \"%s\"", i ? ", " : "", figures[i]->name, figures[i]->unit);
+        print_values("ours", figures[i]->ours);
+        print_values("rival", figures[i]->rival);
         printf("}");
-        g_free(figure);
+        g_free(figures[i]);
     }
     printf("]}\n");
     fflush(stdout);
+}
+
+void figures_print(Figure *first, ...)
+{
+    g_autoptr(GPtrArray) figures = g_ptr_array_new();
+    va_list args;
+
+    va_start(args, first);
+    for (Figure *figure = first; figure; figure = va_arg(args, Figure *)) {
+        g_ptr_array_add(figures, figure);
+    }
     va_end(args);
+    figures_print_all((Figure *const *)figures->pdata, figures->len);
 }
 
 static gint64 clock_ns(clockid_t clock)

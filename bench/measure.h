@@ -16,6 +16,8 @@ void figure_add(Figure *figure, double ours, double rival);
 /* {"figures": [{"name", "unit", "ours": [...], "rival": [...]}, ...]} on standard output; NULL ends the list. Frees
  * them. Printed by hand: numbers, and names that are constants. */
 void figures_print(Figure *first, ...) G_GNUC_NULL_TERMINATED;
+/* The same of @n of them. */
+void figures_print_all(Figure *const *figures, guint n);
 
 /* ns of the monotonic clock; ns of processor time of this process. */
 gint64 now_ns(void);
