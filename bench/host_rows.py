@@ -38,7 +38,7 @@ def scale(lab):
     return figures
 
 
-@row("worth", "the host with all parts of encode/, x264; without scheduler, pre-convert, slices, parallel-for", 600)
+@row("worth", "the host with all parts of encode/, x264; without pre-convert, without slices, without parallel-for", 600)
 def worth(lab):
     """Nothing is judged: a part that is worth less than 3 % everywhere should go (docs/performance.md)."""
     figures, processors = [], len(os.sched_getaffinity(0))

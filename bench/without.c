@@ -4,13 +4,8 @@
 
 #include "encode/parallel-for.h"
 #include "encode/pre-convert.h"
-#include "encode/scheduler.h"
 #include "without.h"
 
-void __real_helix_scheduler_enter(void);
-void __wrap_helix_scheduler_enter(void);
-void __real_helix_scheduler_leave(void);
-void __wrap_helix_scheduler_leave(void);
 HelixPreConvert *__real_helix_pre_convert_begin(HelixSurface *surface, guint32 width, guint32 height,
                                                 HelixSurfacePool *pool, guint helpers);
 HelixPreConvert *__wrap_helix_pre_convert_begin(HelixSurface *surface, guint32 width, guint32 height,
@@ -20,8 +15,7 @@ HelixParallelFor *__real_helix_parallel_for_begin(void (*part)(gpointer data, gu
 HelixParallelFor *__wrap_helix_parallel_for_begin(void (*part)(gpointer data, guint i), gpointer data, guint n,
                                                   guint helpers);
 
-const char *const without_names[WITHOUT_N] = { "all",         "scheduler (FIFO)", "scheduler (none)",
-                                               "pre-convert", "slices",           "parallel-for" };
+const char *const without_names[WITHOUT_N] = { "all", "pre-convert", "slices", "parallel-for" };
 
 static gint without; /* atomic; a Without */
 
@@ -34,80 +28,6 @@ static Without current(void)
 {
     return (Without)g_atomic_int_get(&without);
 }
-
-/* ---- a FIFO semaphore in place of the scheduler ---- */
-
-typedef struct Waiter {
-    GCond admitted;
-    gboolean inside;
-} Waiter;
-
-static GMutex fifo_lock;
-static GQueue fifo_waiters = G_QUEUE_INIT; /* Waiter */
-static guint fifo_inside;
-static GPrivate fifo_is_inside; /* of this thread: not NULL */
-
-static void fifo_leave(void)
-{
-    Waiter *next;
-
-    if (!g_private_get(&fifo_is_inside)) {
-        return;
-    }
-    g_private_set(&fifo_is_inside, NULL);
-    g_mutex_lock(&fifo_lock);
-    next = g_queue_pop_head(&fifo_waiters);
-    if (next) {
-        next->inside = TRUE;
-        g_cond_signal(&next->admitted);
-    } else {
-        fifo_inside--;
-    }
-    g_mutex_unlock(&fifo_lock);
-}
-
-static void fifo_enter(void)
-{
-    Waiter self = { .inside = FALSE };
-
-    g_mutex_lock(&fifo_lock);
-    if (fifo_inside < g_get_num_processors()) {
-        fifo_inside++;
-    } else {
-        g_cond_init(&self.admitted);
-        g_queue_push_tail(&fifo_waiters, &self);
-        while (!self.inside) {
-            g_cond_wait(&self.admitted, &fifo_lock);
-        }
-        g_cond_clear(&self.admitted);
-    }
-    g_mutex_unlock(&fifo_lock);
-    g_private_set(&fifo_is_inside, &fifo_is_inside);
-}
-
-/* A thread may still have the place that it got before without_set(). */
-void __wrap_helix_scheduler_enter(void)
-{
-    Without what = current();
-
-    fifo_leave();
-    if (what == WITHOUT_SCHEDULER || what == WITHOUT_ANY_ORDER) {
-        __real_helix_scheduler_leave();
-    } else {
-        __real_helix_scheduler_enter();
-    }
-    if (what == WITHOUT_SCHEDULER) {
-        fifo_enter();
-    }
-}
-
-void __wrap_helix_scheduler_leave(void)
-{
-    fifo_leave();
-    __real_helix_scheduler_leave(); /* does nothing for a thread that is not inside */
-}
-
-/* ---- conversion ---- */
 
 HelixPreConvert *__wrap_helix_pre_convert_begin(HelixSurface *surface, guint32 width, guint32 height,
                                                 HelixSurfacePool *pool, guint helpers)

@@ -9,8 +9,6 @@
 
 typedef enum Without {
     WITHOUT_NOTHING,
-    WITHOUT_SCHEDULER,    /* a FIFO semaphore of as many places as there are processors, given up after each picture */
-    WITHOUT_ANY_ORDER,    /* no limit: the kernel alone decides which encode thread runs */
     WITHOUT_PRE_CONVERT,  /* a picture is converted when its encoder is free */
     WITHOUT_SLICES,       /* a picture is converted by one thread: a helper in advance, or its encode thread */
     WITHOUT_PARALLEL_FOR, /* a picture is converted by its encode thread alone: neither of the two above is possible */

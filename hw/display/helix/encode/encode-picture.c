@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* encode-picture.c - one picture through the encoder: its turn on a processor, conversion, coding, the access unit. */
+/* encode-picture.c - one picture through the encoder: conversion, coding, the access unit. */
 #include <string.h>
 
 #include "../protocol/error.h"
 #include "encode-picture.h"
-#include "scheduler.h"
 
 static void set_busy(HelixEncodeThread *thread, guint32 width, guint32 height)
 {
@@ -42,9 +41,6 @@ static gboolean convert_and_encode(HelixEncodeThread *thread, HelixJob *job, gbo
     HelixSurface *picture;
     gboolean encoded;
 
-    if (klass->on_cpu) {
-        helix_scheduler_enter();
-    }
     if (klass->wants_nv12) {
         set_busy(thread, thread->encoder.active.width, thread->encoder.active.height);
     }
@@ -120,22 +116,5 @@ void helix_encode_picture_discard(HelixEncodeThread *thread, HelixJob *job)
         if (!thread->encoder.encoder) { /* its encoder has closed since: the budget does not count this memory */
             helix_surface_pool_trim(thread->converted);
         }
-    }
-}
-
-void helix_encode_picture_yield(HelixEncodeThread *thread)
-{
-    const HelixJob *next;
-    gboolean more;
-
-    if (!thread->encoder.klass->on_cpu) {
-        return;
-    }
-    g_mutex_lock(&thread->lock);
-    next = g_queue_peek_head(&thread->jobs);
-    more = next && next->kind == HELIX_JOB_ENCODE;
-    g_mutex_unlock(&thread->lock);
-    if (!more) {
-        helix_scheduler_leave();
     }
 }

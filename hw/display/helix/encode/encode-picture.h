@@ -9,7 +9,5 @@
 void helix_encode_picture(HelixEncodeThread *thread, HelixJob *job);
 /* A picture that was converted ahead of time and then not encoded is thrown away. */
 void helix_encode_picture_discard(HelixEncodeThread *thread, HelixJob *job);
-/* The picture is done: give the processor up to another stream, unless the next picture waits already. */
-void helix_encode_picture_yield(HelixEncodeThread *thread);
 
 #endif

@@ -50,9 +50,6 @@ static gpointer thread_main(gpointer data)
         helix_encode_picture_discard(thread, job);
         helix_surface_unref(g_steal_pointer(&job->surface));
         helix_encode_post(pool, job);
-        if (!end) {
-            helix_encode_picture_yield(thread);
-        }
     }
     return NULL;
 }
