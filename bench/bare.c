@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* bare.c - libavcodec's libx264 as one would use it alone. */
+/* bare.c - libavcodec's libx264 alone. */
 #include <string.h>
 #include <libavutil/opt.h>
 
@@ -8,7 +8,7 @@
 #include "desktop.h"
 #include "measure.h"
 
-/* What the host would have in force: opened once to learn of it. */
+/* The configuration that the host would use: an encoder is opened once to get it. */
 static HelixEncoderConfig config_in_force(guint width, guint height)
 {
     HelixEncoderConfig config = { .width = width, .height = height, .realtime = 1 };

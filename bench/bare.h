@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* bare.h - libavcodec's libx264 as one would use it alone, with the settings that encode/x264/encoder-x264.c arrives
- * at. */
+/* bare.h - libavcodec's libx264 alone, with the settings of encode/x264/options.c. */
 #ifndef HELIX_BENCH_BARE_H
 #define HELIX_BENCH_BARE_H
 
@@ -9,7 +8,7 @@
 #include "encode/encoder.h"
 
 typedef struct Bare {
-    HelixEncoderConfig config; /* in force */
+    HelixEncoderConfig config; /* as the host would use it */
     AVCodecContext *codec;
     AVPacket *packet;
     gint64 pts;

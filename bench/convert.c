@@ -4,8 +4,8 @@
  *
  *     bench-convert [ROUNDS [FRAMES [WIDTH HEIGHT]]]
  *
- * The rival is the faster of libyuv's ARGBToNV12 (what x264 gets from us) and ARGBToI420. Times are a frame's; frames
- * are more than the caches hold, and taken in turn.
+ * The rival is the faster of libyuv's ARGBToNV12 (the format that x264 gets from the host) and ARGBToI420. Times are
+ * per frame; the frames do not fit into the caches and are converted in turn.
  */
 #include <stdlib.h>
 #include <libyuv/convert_from_argb.h>
@@ -21,7 +21,7 @@ typedef struct Work {
     guint8 *out;
 } Work;
 
-/* By one thread, as libyuv does it; the host shares the work among processors (encode/parallel-for.c). */
+/* On one thread, like libyuv; the host converts in slices on several (encode/convert-slices.c). */
 static void ours(Work *work, const HelixSurface *surface)
 {
     HelixRgbPicture picture = {
@@ -74,7 +74,7 @@ int main(int argc, char **argv)
             for (guint m = 0; m < G_N_ELEMENTS(methods); m++) {
                 gint64 begin = now_ns();
 
-                /* Not the picture that the method before has just brought into the cache. */
+                /* another picture than the last one, which is in the cache */
                 methods[m](&work, work.pictures[(i + m * 5) % DESKTOP_PICTURES]);
                 times[m][i] = (double)(now_ns() - begin) / 1e6;
             }

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * cost.c - what a stream costs: resident memory and threads of this process with streams running, less what there was
+ * cost.c - memory and threads of streams: resident memory and threads of this process while streams run, less those
  * before.
  *
  *     bench-cost host|bare STREAMS [WIDTH HEIGHT]
  *
  * "host" runs streams through the whole host, whose pictures are copied into surfaces of its own as a readback would;
- * "bare" runs as many encoders of libavcodec with the same settings. The difference is ours. A process each, for freed
- * memory may stay with the process. Prints {"kib", "threads"} of all; what one stream costs is the difference between
- * two numbers of streams, for some things are there once a host.
+ * "bare" runs as many encoders of libavcodec with the same settings. The difference is the host's own cost. Each needs
+ * a process of its own, because freed memory may stay with the process. Prints {"kib", "threads"} of all streams; the
+ * cost of one is the difference between two numbers of streams, because some memory is the host's, not a stream's.
  */
 #include <malloc.h>
 #include <stdio.h>
@@ -32,7 +32,7 @@ static Usage usage(void)
     g_autofree char *status = NULL;
     const char *kib, *threads;
 
-    malloc_trim(0); /* what was freed is no cost, and must not serve what comes next unseen */
+    malloc_trim(0); /* freed memory does not count now, and must count when it is used again */
     if (!g_file_get_contents("/proc/self/status", &status, NULL, NULL)) {
         die("no /proc/self/status");
     }

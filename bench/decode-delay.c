@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * decode-delay.c - how many access units a decoder must be given before it shows the first picture. libavcodec's, as it
- * is when nobody asks for low delay.
+ * decode-delay.c - access units that libavcodec's decoder needs before it returns the first picture, without its option
+ * for low delay.
  *
  *     bench-decode-delay
  *
@@ -28,7 +28,7 @@ static guint count(const char *encoder, const ConfigRequest *config)
     AVFrame *frame = av_frame_alloc();
     guint needed = 0;
 
-    decoder->thread_count = 1; /* frames that threads keep are the threads' doing */
+    decoder->thread_count = 1; /* frame threads would delay pictures themselves */
     if (!client_config(client, config) || avcodec_open2(decoder, NULL, NULL) < 0) {
         die("no stream, or no decoder");
     }

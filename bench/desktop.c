@@ -6,7 +6,7 @@
 #define LINE 18u /* pixels from one line of text to the next */
 #define CELL 9u  /* from one letter to the next */
 
-/* Letters are blots of 2 x 2 pixels; which ones is a matter of where in the text they stand. */
+/* Letters are patterns of 2 x 2 pixels each, chosen by their position in the text. */
 static gboolean is_ink(guint x, guint y)
 {
     guint line = y / LINE, column = x / CELL, in_x = x % CELL / 2, in_y = y % LINE / 2;

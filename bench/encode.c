@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * encode.c - frames a second of the whole host path from pictures in host memory, against a bare loop of libavcodec
- * with the same settings on frames already converted.
+ * encode.c - frames a second of the host with pictures in host memory, against a bare loop of libavcodec with the same
+ * settings on frames that are converted already.
  *
  *     bench-encode [ROUNDS [FRAMES [WIDTH HEIGHT]]]
  *
- * That the settings are the same is seen from the first access units: x264 writes its options into them, as text.
+ * The settings are compared by the first access units, into which x264 writes its options as text.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +15,7 @@
 #include "measure.h"
 #include "served.h"
 
-#define IN_FLIGHT 3u /* one is encoded, one waits behind it, one is asked for */
+#define IN_FLIGHT 3u /* requests: one is encoded, one waits behind it, one is on its way */
 
 /* x264's options in the SEI of a stream's first access unit (x264_sei_version_write()): "cabac=1 ref=1 ...". */
 static char *options_in(const guint8 *unit, gsize size)

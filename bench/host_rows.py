@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Rows that need no VM: the core with its encoder, in one process."""
+"""Rows that need no VM: the host with its encoder, in one process."""
 
 import os
 
@@ -10,15 +10,15 @@ SURFACE_KIB = 1920 * 1080 * 4 / 1024
 
 @row("overhead", "request to answer over a UNIX socket, null encoder; a skeleton of the same thread hops", 120)
 def overhead(lab):
-    # Each pair has threads of its own: left to the scheduler they stay where they happen to be.
+    # A process per pair: unpinned threads stay where the kernel happened to put them.
     answer = joined([lab.program("bench-overhead", 1, 4000) for _ in range(lab.rounds(10))])
-    names = [figure["name"] for figure in answer["figures"]]    # with one processor no hop is to another
+    names = [figure["name"] for figure in answer["figures"]]    # fewer on one processor
     return [from_program(answer, name, goal=1.3 if name.startswith("p50") else 1.5) for name in names]
 
 
 @row("encode", "host path at 1080p from host memory, x264; a bare loop of libavcodec on converted frames", 240)
 def encode(lab):
-    answer = lab.program("bench-encode", 3 * lab.rounds(9), 55)     # short pairs: what else runs meets both alike
+    answer = lab.program("bench-encode", 3 * lab.rounds(9), 55)     # short pairs: other load affects both
     return [from_program(answer, "rate", goal=0.90, at_most=False)]
 
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* measure.c - times, quantiles, and one line of JSON for what a bench program measured. */
+/* measure.c - clocks, quantiles, and the line of JSON that a bench program prints. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>

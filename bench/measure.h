@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* measure.h - times, quantiles, and one line of JSON for what a bench program measured. */
+/* measure.h - clocks, quantiles, and the line of JSON that a bench program prints. */
 #ifndef HELIX_BENCH_MEASURE_H
 #define HELIX_BENCH_MEASURE_H
 
 #include <glib.h>
 
-/* Values of one figure: ours and its rival's, taken in turn, so that those of one index belong together. */
+/* Values of one figure: ours and the rival's, measured alternately. Values of one index are a pair. */
 typedef struct Figure {
     const char *name, *unit;
     GArray *ours, *rival; /* double */
@@ -23,7 +23,7 @@ void figures_print_all(Figure *const *figures, guint n);
 gint64 now_ns(void);
 gint64 cpu_ns(void);
 
-/* The value below which @share (0 to 1) of them lie. Sorts @values. */
+/* The quantile @share (0 to 1) of @values, which are sorted in place. */
 double quantile(double *values, gsize n, double share);
 
 /* Ends the program with a message. */

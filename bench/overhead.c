@@ -1,18 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * overhead.c - what the host adds to a request: request to answer over a UNIX socket with the null encoder, against a
- * skeleton that does nothing but the same thread hops: client, loop, encoder thread, loop, client.
+ * overhead.c - time from a request to its answer over a UNIX socket with the null encoder, against a skeleton of the
+ * same thread hops: client, loop, encode thread, loop, client.
  *
  *     bench-overhead [ROUNDS [REQUESTS]]
  *
- * The client is the same for both, and the skeleton's answer is a copy of one of the host's. Each round asks both in
- * turn, some hundred requests each: with a change at every request each has its threads where the other one's made the
- * scheduler put them.
+ * Host and skeleton have the same client, and the skeleton's answer is a copy of one of the host's. They are asked
+ * alternately, BLOCK requests at a time: with a change after each request, the threads of one would move those of the
+ * other to other processors.
  *
- * Both have their threads on the same processors. A hop to another processor takes longer than all that either does
- * between two hops, and left alone the scheduler has the threads of the one on one processor and those of the other on
- * two, or the other way round, for seconds. So both are measured left alone, before any thread is put anywhere, then
- * with no hop to another processor, and with every hop to another where there are two.
+ * A hop to another processor takes longer than all work between two hops, and threads that are not pinned stay for
+ * seconds where the kernel happened to put them. So both are measured unpinned, then pinned to one processor and, where
+ * there are two, with every hop to the other one.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -29,13 +28,13 @@
 #include "measure.h"
 #include "served.h"
 
-#define BLOCK 200u /* requests to the one before those to the other */
-#define SETTLE 20u /* so many first are not counted */
+#define BLOCK 200u /* requests to one before the other is asked */
+#define SETTLE 20u /* of them, the first ones, which do not count */
 #define WIDTH 1920u
 #define HEIGHT 1080u
 #define REQUEST_BYTES (HELIX_WIRE_HEADER_SIZE + HELIX_REQUEST_SIZE)
 
-/* The first or the second of the processors that we may use. */
+/* The first and the second processor that this process may use. */
 typedef enum Processor { FIRST, SECOND, N_PROCESSORS } Processor;
 
 typedef struct Placement {
@@ -44,8 +43,8 @@ typedef struct Placement {
 } Placement;
 
 static const Placement placements[N_PROCESSORS] = {
-    { "p50, one processor", "p99, one processor", FIRST, FIRST, FIRST },
-    { "p50, every hop to another", "p99, every hop to another", FIRST, SECOND, FIRST },
+    { "p50, pinned to one processor", "p99, pinned to one processor", FIRST, FIRST, FIRST },
+    { "p50, pinned, every hop to another", "p99, pinned, every hop to another", FIRST, SECOND, FIRST },
 };
 
 typedef struct Skeleton {
@@ -247,7 +246,7 @@ int main(int argc, char **argv)
     guint rounds = argc > 1 ? (guint)atoi(argv[1]) : 10, requests = argc > 2 ? (guint)atoi(argv[2]) : 4000;
     Served *served = served_new("null", WIDTH, HEIGHT, FALSE);
     Client *host = served_connect(served), *skeleton;
-    Figure *p50 = figure_new("p50, left to the scheduler", "us"), *p99 = figure_new("p99, left to the scheduler", "us");
+    Figure *p50 = figure_new("p50, unpinned", "us"), *p99 = figure_new("p99, unpinned", "us");
     Figure *put50[N_PROCESSORS] = { NULL }, *put99[N_PROCESSORS] = { NULL };
     guint n_placements = find_processors(); /* with one no hop is to another */
 

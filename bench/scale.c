@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * scale.c - 1, 2, 4, 8 streams at once over UNIX sockets, x264: all frames a second together against one stream's, and
- * the slowest stream against the fastest.
+ * scale.c - 2, 4, 8 streams at once over UNIX sockets, x264: frames a second of all together against one stream alone,
+ * and the slowest stream against the fastest.
  *
  *     bench-scale [ROUNDS [SECONDS [WIDTH HEIGHT]]]
  */
@@ -17,7 +17,7 @@
 typedef struct Stream {
     Served *served;
     guint width, height;
-    gint64 begin, end; /* what is answered between counts */
+    gint64 begin, end; /* answers between these times count */
     guint frames;
 } Stream;
 
@@ -41,7 +41,7 @@ static gpointer play(gpointer data)
     return NULL;
 }
 
-/* Frames a second of @n streams together; @fairness is the slowest one's share of the fastest's. */
+/* Frames a second of @n streams together; @fairness: those of the slowest stream over those of the fastest. */
 static double run(Served *served, guint width, guint height, guint n, double seconds, double *fairness)
 {
     Stream streams[MOST];

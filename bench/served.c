@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* served.c - the real host on a thread of its own. */
+/* served.c - the host on a thread of its own. */
 #include <string.h>
 #include <glib/gstdio.h>
 
@@ -36,7 +36,7 @@ static void resolve(gpointer self, const HelixPicture *picture, const HelixCaptu
 
 static const HelixResolver resolver = { .resolve = resolve };
 
-/* ---- life ---- */
+/* ---- start and end ---- */
 
 static gpointer run(gpointer data)
 {
@@ -102,7 +102,7 @@ void served_free(Served *served)
     g_free(served);
 }
 
-/* ---- its guest ---- */
+/* ---- the client ---- */
 
 Client *served_connect(Served *served)
 {

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/*
- * served.h - the real host on a thread of its own, whose resource ids are pictures of desktop.h in host memory.
- */
+/* served.h - the host on a thread of its own; its resource ids are pictures of desktop.h in host memory. */
 #ifndef HELIX_BENCH_SERVED_H
 #define HELIX_BENCH_SERVED_H
 
@@ -16,7 +14,7 @@ typedef struct Served {
     HelixListener *listener;
     HelixSurfacePool *pool;
     HelixSurface **pictures; /* resource id n is picture (n - 1) % DESKTOP_PICTURES */
-    gboolean copy; /* into a surface of the host's own, as a readback does; else the picture itself is handed out */
+    gboolean copy; /* each look-up copies the picture, as a readback does; else it returns the picture itself */
     char *folder, *path;
 } Served;
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * test-ahead.c - pictures for an encoder that wants NV12: converted, the next one while the encoder has another, and
- * counted.
+ * test-pre-convert.c - pictures for an encoder that takes NV12: converted, the next one while the encoder has one, and
+ * counted as memory of the encoder.
  *
- * The linker puts a function of the test's in the place of helix_pre_convert_begin(), which counts who called it.
+ * The linker replaces helix_pre_convert_begin() by a function that counts the calls of each thread.
  */
 #include <string.h>
 
@@ -19,9 +19,9 @@
 #define NV12_BYTES (WIDTH * HEIGHT * 3 / 2)
 
 static GThread *loop_thread;
-static guint begun_by_loop, begun_by_worker; /* atomic */
+static guint begun_by_loop, begun_by_thread; /* atomic */
 
-/* An encoder's thread can be held, in its own conversion or in the encoder. */
+/* The encode thread can be held, in its own conversion or in the encoder. */
 static GMutex lock;
 static GCond changed;
 static gboolean hold_conversion, hold, inside, closed;
@@ -65,22 +65,22 @@ HelixPreConvert *__wrap_helix_pre_convert_begin(HelixSurface *surface, guint32 w
 HelixPreConvert *__wrap_helix_pre_convert_begin(HelixSurface *surface, guint32 width, guint32 height,
                                                 HelixSurfacePool *pool, guint helpers)
 {
-    HelixPreConvert *ahead;
+    HelixPreConvert *conversion;
 
     if (before_loop_begins && g_thread_self() == loop_thread) {
         before_loop_begins(pool);
     }
-    ahead = __real_helix_pre_convert_begin(surface, width, height, pool, helpers);
-    if (ahead && g_thread_self() == loop_thread) {
+    conversion = __real_helix_pre_convert_begin(surface, width, height, pool, helpers);
+    if (conversion && g_thread_self() == loop_thread) {
         g_atomic_int_inc(&begun_by_loop);
-    } else if (ahead) {
-        g_atomic_int_inc(&begun_by_worker);
+    } else if (conversion) {
+        g_atomic_int_inc(&begun_by_thread);
         stay(&hold_conversion);
     }
-    return ahead;
+    return conversion;
 }
 
-/* ---- an encoder that keeps what it was given ---- */
+/* ---- an encoder that keeps its pictures ---- */
 
 static gboolean fail; /* and do not encode */
 static guint32 seen_fourcc;
@@ -161,11 +161,11 @@ static void assert_seen(const HelixSurface *surface)
     g_assert_cmpmem(seen, sizeof seen, wanted, NV12_BYTES);
 }
 
-/* ---- the worker ---- */
+/* ---- the thread ---- */
 
 typedef struct World {
-    HelixEncodePool *crew;
-    HelixEncodeThread *worker;
+    HelixEncodePool *encode_pool;
+    HelixEncodeThread *thread;
     HelixSurfacePool *pool;
     guint done;
     guint64 cpu_bytes; /* of the last picture */
@@ -188,17 +188,17 @@ static void world_begin(World *world)
 {
     GError *error = NULL;
 
-    *world = (World){ .crew = helix_encode_pool_new(NULL), .pool = helix_surface_pool_new(0) };
-    world->worker = helix_encode_thread_new(world->crew, &test_class, FALSE, on_done, world, &error);
+    *world = (World){ .encode_pool = helix_encode_pool_new(NULL), .pool = helix_surface_pool_new(0) };
+    world->thread = helix_encode_thread_new(world->encode_pool, &test_class, FALSE, on_done, world, &error);
     g_assert_no_error(error);
-    begun_by_loop = begun_by_worker = 0;
+    begun_by_loop = begun_by_thread = 0;
     hold = hold_conversion = closed = fail = FALSE;
     loop_thread = g_thread_self();
 }
 
 static void encode(World *world, HelixSurface *surface)
 {
-    helix_encode_thread_encode(world->worker, surface, 0, FALSE, NULL);
+    helix_encode_thread_encode(world->thread, surface, 0, FALSE, NULL);
 }
 
 static void wait_for(World *world, guint done)
@@ -211,7 +211,7 @@ static void wait_for(World *world, guint done)
 static void world_end(World *world)
 {
     g_assert_cmpuint(world->refused, ==, 0);
-    helix_encode_pool_free(world->crew);
+    helix_encode_pool_free(world->encode_pool);
     g_assert_cmpuint(helix_surface_pool_bytes(world->pool), ==, 0);
     helix_surface_pool_unref(world->pool);
 }
@@ -225,7 +225,7 @@ static gboolean can_run(void)
     return TRUE;
 }
 
-TEST("/ahead/idle", test_idle)
+TEST("/pre-convert/idle", test_idle)
 {
     HelixSurface *surface;
     World world;
@@ -240,13 +240,13 @@ TEST("/ahead/idle", test_idle)
     assert_seen(surface);
     g_assert_cmpuint(world.cpu_bytes, ==, WIDTH * HEIGHT * 4 + NV12_BYTES);
     g_assert_cmpuint(begun_by_loop, ==, 0);
-    g_assert_cmpuint(g_atomic_int_get(&begun_by_worker), ==, 1);
+    g_assert_cmpuint(g_atomic_int_get(&begun_by_thread), ==, 1);
     helix_surface_unref(surface);
     world_end(&world);
 }
 
-/* The second picture is begun while the first is encoded, the third when it is its turn. */
-TEST("/ahead/busy", test_busy)
+/* The conversion of the second picture begins while the first is encoded, that of the third when its encode begins. */
+TEST("/pre-convert/busy", test_busy)
 {
     HelixSurface *surface[3];
     World world;
@@ -271,7 +271,7 @@ TEST("/ahead/busy", test_busy)
         g_assert_cmpuint(world.cpu_bytes, ==, WIDTH * HEIGHT * 4 + NV12_BYTES);
     }
     assert_seen(surface[2]);
-    g_assert_cmpuint(g_atomic_int_get(&begun_by_worker), ==, 2);
+    g_assert_cmpuint(g_atomic_int_get(&begun_by_thread), ==, 2);
 
     /* While the one before is itself still converted. */
     set_flag(&hold_conversion, TRUE);
@@ -288,8 +288,8 @@ TEST("/ahead/busy", test_busy)
     world_end(&world);
 }
 
-/* What was begun for a stream that ends is finished, and nothing of it is left. */
-TEST("/ahead/retired", test_retired)
+/* A conversion begun for a stream that ends is finished, and its memory freed. */
+TEST("/pre-convert/retired", test_retired)
 {
     HelixSurface *surface[2];
     World world;
@@ -308,14 +308,14 @@ TEST("/ahead/retired", test_retired)
     g_assert_cmpuint(begun_by_loop, ==, 1);
     helix_surface_unref(surface[0]);
     helix_surface_unref(surface[1]);
-    helix_encode_thread_retire(world.worker);
+    helix_encode_thread_retire(world.thread);
     set_flag(&hold, FALSE);
     world_end(&world);
     g_assert_cmpuint(world.done, ==, 0);
 }
 
-/* Too small to be worth it, or to be scaled: the encoder gets it as it is. */
-TEST("/ahead/other", test_other)
+/* A picture that is small or must be scaled is not converted in advance. */
+TEST("/pre-convert/other", test_other)
 {
     HelixConfigRequest scaled = { .config = { .width = WIDTH / 2, .height = HEIGHT / 2, .realtime = 1 } };
     HelixSurface *small, *large;
@@ -327,7 +327,7 @@ TEST("/ahead/other", test_other)
     encode(&world, small);
     wait_for(&world, 1);
     g_assert_cmphex(seen_fourcc, ==, HELIX_FORMAT_XR24);
-    helix_encode_thread_configure(world.worker, &scaled, NULL);
+    helix_encode_thread_configure(world.thread, &scaled, NULL);
     encode(&world, large);
     wait_for(&world, 3);
     g_assert_cmphex(seen_fourcc, ==, HELIX_FORMAT_XR24);
@@ -337,8 +337,8 @@ TEST("/ahead/other", test_other)
     world_end(&world);
 }
 
-/* What the pictures in NV12 take is the encoder's, with what fills their rows up to 64 bytes. */
-TEST("/ahead/counted", test_counted)
+/* The memory of NV12 pictures counts as the encoder's, their rows padded to 64 bytes. */
+TEST("/pre-convert/counted", test_counted)
 {
     const guint64 bytes = (guint64)(WIDTH + 64) * HEIGHT * 3;
     HelixSurface *surface;
@@ -346,12 +346,12 @@ TEST("/ahead/counted", test_counted)
 
     world_begin(&world);
     surface = picture(world.pool, WIDTH + 2, HEIGHT, 1);
-    helix_encode_pool_set_limit(world.crew, bytes - 1);
+    helix_encode_pool_set_limit(world.encode_pool, bytes - 1);
     encode(&world, surface);
     wait_for(&world, 1);
     g_assert_cmpuint(world.refused, ==, 1);
     world.refused = 0;
-    helix_encode_pool_set_limit(world.crew, bytes);
+    helix_encode_pool_set_limit(world.encode_pool, bytes);
     encode(&world, surface);
     wait_for(&world, 2);
     helix_surface_unref(surface);
@@ -368,7 +368,7 @@ static void note_pool(HelixSurfacePool *pool)
 
 /* One is encoded while one is converted, again and again: the memory of both is kept, and none is allocated after the
  * first two. */
-TEST("/ahead/kept", test_kept)
+TEST("/pre-convert/kept", test_kept)
 {
     HelixSurface *surface[2];
     World world;
@@ -406,8 +406,8 @@ static void close_it(HelixSurfacePool *pool)
     helix_encode_pool_set_limit(closing, 1);
 }
 
-/* Nothing that is not counted any more stays. */
-TEST("/ahead/closed", test_closed)
+/* Memory that is counted no longer is freed. */
+TEST("/pre-convert/closed", test_closed)
 {
     HelixSurface *surface;
     World world;
@@ -422,7 +422,7 @@ TEST("/ahead/closed", test_closed)
     encode(&world, surface);
     wait_until(&inside);
     before_loop_begins = close_it;
-    closing = world.crew;
+    closing = world.encode_pool;
     encode(&world, surface);
     before_loop_begins = NULL;
     g_assert_cmpuint(begun_by_loop, ==, 1);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Work that is shared out is done, also where the host has no thread to help; and then nothing is kept for helpers that
- * never come. A filter of system calls refuses threads, as a limit of processes or cgroups would.
+ * test-parallel-for.c - all iterations run, also where the host can start no helper thread; then no memory is kept for
+ * helpers. A seccomp filter refuses threads, as a limit of processes or of a cgroup does.
  */
 #include <errno.h>
 #include <linux/filter.h>
@@ -23,45 +23,45 @@ static void count(gpointer data, guint i)
     g_atomic_int_inc((gint *)data + i);
 }
 
-static void share(gint *done)
+static void run(gint *done)
 {
     helix_parallel_for_end(helix_parallel_for_begin(count, done, PARTS, PARTS));
 }
 
-static void share_often(void)
+static void run_often(void)
 {
     gint done[PARTS] = { 0 };
 
     for (guint i = 0; i < TIMES; i++) {
-        share(done);
+        run(done);
     }
     for (guint i = 0; i < PARTS; i++) {
         g_assert_cmpint(g_atomic_int_get(&done[i]), ==, TIMES);
     }
 }
 
-TEST("/share/helped", test_helped)
+TEST("/parallel-for/helped", test_helped)
 {
-    share_often();
+    run_often();
 }
 
-/* Helpers alone do all of it, if nobody comes to help them. */
-TEST("/share/begun", test_begun)
+/* Helpers run all iterations by themselves, before the caller ends the loop. */
+TEST("/parallel-for/begun", test_begun)
 {
     gint done[PARTS] = { 0 };
-    HelixParallelFor *shared;
+    HelixParallelFor *work;
 
     if (g_get_num_processors() < 2) {
         g_test_skip("there is one processor");
         return;
     }
-    shared = helix_parallel_for_begin(count, done, PARTS, 1);
+    work = helix_parallel_for_begin(count, done, PARTS, 1);
     for (guint i = 0; i < PARTS; i++) {
         while (g_atomic_int_get(&done[i]) == 0) {
             g_usleep(100); /* the test's timeout is the limit */
         }
     }
-    helix_parallel_for_end(shared);
+    helix_parallel_for_end(work);
     for (guint i = 0; i < PARTS; i++) {
         g_assert_cmpint(g_atomic_int_get(&done[i]), ==, 1);
     }
@@ -91,7 +91,7 @@ static gboolean refuse_threads(void)
 }
 
 /* In a process of its own, whose helpers nobody has made yet. (GLib may make a pool without threads, or none.) */
-TEST("/share/alone", test_alone)
+TEST("/parallel-for/alone", test_alone)
 {
     if (g_test_subprocess()) {
         g_autoptr(GError) error = NULL;
@@ -102,9 +102,9 @@ TEST("/share/alone", test_alone)
             return;
         }
         g_assert_null(g_thread_try_new("refused", nothing, NULL, &error));
-        share((gint[PARTS]){ 0 });
+        run((gint[PARTS]){ 0 });
         before = mallinfo2().uordblks;
-        share_often();
+        run_often();
         g_assert_cmpuint(mallinfo2().uordblks, <=, before + 16 * TIMES); /* a piece of work takes more */
         _exit(0);                                                        /* LeakSanitizer would need a thread to look */
     }
