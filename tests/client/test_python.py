@@ -4,17 +4,16 @@
 import contextlib
 import io
 import os
-import subprocess
 import sys
 import tempfile
 
+import films
 import helix_client
 from helix_client import CONFIG_RESP, HEADER, PING, PONG, Broken, Client, Gone, HelixError, Refused
 from host import Host, Script
 from tap import Tap
 
 WIDTH, HEIGHT, FRAMES = 640, 352, 24
-LEVELS = 2                  # that a colour may be off by, of 256
 
 
 def run(*argv):
@@ -28,37 +27,19 @@ def run(*argv):
     return status, said.getvalue()
 
 
-def decoded(path, width=WIDTH, height=HEIGHT):
-    """The pictures of an H.264 file as RGB bytes, by a decoder that is not the project's."""
-    command = ["ffmpeg", "-v", "error", "-i", path, "-vf",
-               "scale=in_color_matrix=bt709:in_range=tv:out_range=pc:flags=accurate_rnd+full_chroma_int", "-fps_mode",
-               "passthrough", "-f", "rawvideo", "-pix_fmt", "rgb24", "-"]
-    data = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, check=True).stdout
-    size = width * height * 3
-    return [data[at:at + size] for at in range(0, len(data), size)]
-
-
-def pixel(picture, x, y, width=WIDTH):
-    return tuple(picture[3 * (y * width + x):][:3])
-
-
-def near(found, wanted):
-    return all(abs(a - b) <= LEVELS for a, b in zip(found, wanted))
-
-
 def check_bars(tap, pictures):
     """The middle of each bar in each picture, and where the block is below them."""
     wrong = []
     for number, picture in enumerate(pictures):
         for bar, colour in enumerate(helix_client.BARS):
-            found = pixel(picture, (2 * bar + 1) * WIDTH // 16, HEIGHT // 3)
-            if not near(found, colour):
+            found = films.pixel(picture, WIDTH, (2 * bar + 1) * WIDTH // 16, HEIGHT // 3)
+            if not films.near(found, colour):
                 wrong.append("picture %d, bar %d: %s, not %s" % (number, bar, found, colour))
         block = WIDTH // 16
         at = number * block % (WIDTH - block + 1)
         y = HEIGHT - HEIGHT // 8
         for x, bright in ((at + block // 2, True), ((at + WIDTH // 2) % WIDTH, False)):
-            found = pixel(picture, x, y)
+            found = films.pixel(picture, WIDTH, x, y)
             if (min(found) > 245) != bright or not bright and max(found) > 10:
                 wrong.append("picture %d, %d across: %s" % (number, x, found))
     tap.check(len(pictures) == FRAMES and not wrong, "every picture shows its bars and its block",
@@ -73,13 +54,12 @@ def check_films(tap, folder):
                            "--bitrate", "8000000", "-o", film)
         tap.check(status == 0 and text.startswith("%d frames, 1 of them keyframes, 0 dropped" % FRAMES),
                   "a test picture is filmed", text)
-        check_bars(tap, decoded(film))
-        # A resource of helix-host has a colour of its own, and a brighter diagonal.
+        check_bars(tap, films.decoded(film, WIDTH, HEIGHT))
         status, text = run("--host", host.address, "--resource", "5", "--size", size, "--frames", "3", "--fast",
                            "--bitrate", "8000000", "-o", film)
-        found = [pixel(picture, 32, 8) for picture in decoded(film)]
-        wanted = (5 * 37 % 192, 5 * 91 % 192, 5 * 53 % 192)
-        tap.check(status == 0 and len(found) == 3 and all(near(colour, wanted) for colour in found),
+        found = [films.pixel(picture, WIDTH, *films.PLAIN) for picture in films.decoded(film, WIDTH, HEIGHT)]
+        wanted = films.colour_of(5)
+        tap.check(status == 0 and len(found) == 3 and all(films.near(colour, wanted) for colour in found),
                   "a resource is filmed", "%s %s, not %s" % (text, found, wanted))
         status, text = run("--host", host.address, "--info")
         tap.check(status == 0 and "encoder x264" in text and "VUI" in text, "--info says what the host can do", text)

@@ -16,6 +16,7 @@ import tempfile
 import time
 
 import build
+import clients
 from tap import Tap
 from vm import VM, VMError
 
@@ -31,6 +32,7 @@ DEVICES = (
     ("2d", {"gpu": "virtio-gpu-pci"}, ("card",), PROGRAMS),
     ("2d-blob", {"gpu": "virtio-gpu-pci", "gpu_options": "blob=on", "extra": MEMFD}, ("blob", "card"), PROGRAMS),
 )
+CLIENT_KINDS = {"gl": ("gl", "classic"), "2d": ("dumb",)}      # what the clients of desktop/client film there
 GUEST_SECONDS = 240
 
 
@@ -90,6 +92,8 @@ def run_device(tap, checker, device, options, words, programs):
         print("# %s: booted in %.0f s" % (device, vm.boot_seconds))
         for program, address in programs:
             run_program(tap, vm, checker, device, program, address, words)
+        if device in CLIENT_KINDS:
+            clients.run(tap, vm, device, CLIENT_KINDS[device], lambda film: judge(checker, film))
         stats = vm.helix_stats()
         print("# %s: %s" % (device, stats["host_paths"]))
         tap.check(stats["streams"]["now"] == 0 and stats["connections"]["now"] == 0,
