@@ -135,7 +135,7 @@ void rig_free(Rig *rig)
     helix_host_free(rig->host);
     rig->capture.closed = TRUE;
     while (rig->capture.waiting.length) {
-        fake_capture_release(&rig->capture); /* answers that nobody waits for any more */
+        fake_capture_release(&rig->capture); /* answers that no request waits for */
     }
     g_assert_cmpuint(scripted_n_opened(), ==, scripted_n_closed());
     g_assert_cmpint(g_rmdir(rig->folder), ==, 0);

@@ -44,7 +44,7 @@ TEST("/agreed/agreement", test_agreement)
     }
 }
 
-/* Also where the first CONFIG_REQ is refused: the guest may not wait for ever. */
+/* Also where the first CONFIG_REQ is refused: the guest must get an answer. */
 TEST("/agreed/agreement-refused", test_agreement_refused)
 {
     g_autoptr(Rig) rig = rig_new(&(RigOptions){ .max_streams = 1 });

@@ -135,7 +135,7 @@ TEST("/flow/connection-limit", test_connection_limit)
     client_free(c);
 }
 
-/* Pictures in host memory have a ceiling: who asks beyond it gets an error, and service when there is room again. */
+/* Pictures in host memory have a ceiling: a request beyond it gets an error, and service when there is room again. */
 TEST("/flow/memory-limit", test_memory_limit)
 {
     enum { SIDE = 8192, GUESTS = 5 }; /* 256 MiB each, asked for before the pixels arrive, which they never do */

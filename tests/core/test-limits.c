@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Who may ask, and how much a guest may have at a time: privileged ports, connections that make room, messages that are
- * never finished, and the ranges of the limits themselves. The carrier is the test's own.
+ * Which peers are served, and how much a guest may have at a time: privileged ports, connections that make room,
+ * messages that are never finished, and the ranges of the limits themselves. The carrier is the test's own.
  */
 #include <string.h>
 

@@ -225,7 +225,7 @@ TEST_WITH(Folder, folder_up, folder_down, "/listener/relative", test_relative)
     g_assert_cmpint(g_chdir(before), ==, 0);
 }
 
-/* ---- who listens ---- */
+/* ---- the listener ---- */
 
 static int bind_at(const char *path)
 {

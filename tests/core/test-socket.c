@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* UNIX sockets: who may listen where and who may connect, channels over them, and spliced pairs. One thread, one loop.
+/* UNIX sockets: where a program may listen and which may connect, channels over them, and spliced pairs. One thread,
+ * one loop.
  */
 #include <errno.h>
 #include <string.h>

@@ -188,7 +188,7 @@ TEST("/stream/last-frame-is-retried", test_last_frame_is_retried)
     g_assert_true(message_is_keyframe(message));
     g_assert_cmpuint(scripted_n_calls(), ==, 3);
     g_assert_cmphex(scripted_call(1).pixel, ==, scripted_call(2).pixel);
-    /* Once, not for ever. */
+    /* Once only. */
     scripted_drop(2);
     send_frames(client, 0, 7, 1);
     message_free(expect_dropped(client, 0, 7));

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The module's own threads take no signals, and give way to who wakes them: all of them, an encoder's own included. */
+/* The module's own threads take no signals, and give way to the thread that wakes them: all of them, an encoder's own
+ * included. */
 #include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
@@ -77,7 +78,7 @@ static gpointer make_idly(gpointer kinds)
     return NULL;
 }
 
-/* Another policy was chosen by who runs the program. */
+/* The user of the program chose another policy. */
 TEST("/threads/chosen", test_chosen)
 {
     Kind kinds[2];
@@ -186,7 +187,7 @@ TEST("/threads/x264", test_x264)
     check_all(klass);
 }
 
-/* Who runs the test may have chosen another policy, or forbidden to choose one. */
+/* The user may have chosen another policy, or forbidden to choose one. */
 static gboolean policy_is_free(void)
 {
     const struct sched_param none = { 0 };

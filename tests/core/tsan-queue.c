@@ -43,7 +43,7 @@ gpointer g_async_queue_try_pop(GAsyncQueue *queue)
     return data;
 }
 
-/* Who lets go last is ordered behind all who let go before. */
+/* The last release is ordered behind all earlier ones. */
 void(g_atomic_ref_count_inc)(gatomicrefcount *count)
 {
     __atomic_fetch_add(count, 1, __ATOMIC_ACQ_REL);

@@ -3,7 +3,7 @@
  * gpu.h - what tests tell the doubles of Metal, ANGLE's EGL extensions and virglrenderer's look-up, and ask them.
  *
  * EGL and GL are Mesa's, so pixels are really drawn; ANGLE's extensions lie over it as a thin layer. What the GPU draws
- * reaches an IOSurface's memory only when the fence behind it is seen as signalled: whoever reads earlier reads old
+ * reaches an IOSurface's memory only when the fence behind it is seen as signalled: an earlier read gets old
  * pixels.
  */
 #ifndef DOUBLE_GPU_H

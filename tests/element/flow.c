@@ -103,7 +103,7 @@ static void set_up_silent(Fixture *f)
 
     script.silent_from = 0;
     script.max_in_flight = 1;
-    fixture_set_up_with(f, &script, 0, FALSE, NULL); /* waits for ever */
+    fixture_set_up_with(f, &script, 0, FALSE, NULL); /* never answers */
     g_assert_cmpint(fixture_push(f), ==, GST_FLOW_OK);
     g_assert_true(script_host_wait_frames(f->host, 1));
 }
@@ -242,7 +242,8 @@ static void test_eos_of_dead_host(void)
     fixture_tear_down(&f);
 }
 
-/* A source that is seeked in: it pushes, and who seeks flushes, then waits for it, as sources' own seeking does. */
+/* A source that is seeked in: it pushes, and the seeking thread flushes, then waits for it, as sources' own seeking
+ * does. */
 typedef struct Seeker {
     Fixture *f;
     GMutex lock; /* held while pushing */

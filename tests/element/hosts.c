@@ -271,7 +271,7 @@ static void test_dies(void)
     fixture_push(&f);
     fixture_error(&f, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_READ, "closed the connection");
     push_fails(&f);
-    /* Comes back, with nothing to wait for any more. */
+    /* Comes back, with nothing left to wait for. */
     gst_harness_push_event(f.h, gst_event_new_eos());
     fixture_tear_down(&f);
 }
@@ -367,7 +367,7 @@ static void test_stop_while_waiting(void)
 
     script.silent_from = 0;
     script.max_in_flight = 1;
-    fixture_set_up_with(&f, &script, 0, FALSE, NULL); /* waits for ever */
+    fixture_set_up_with(&f, &script, 0, FALSE, NULL); /* never answers */
     fixture_push(&f);
     g_assert_true(script_host_wait_frames(f.host, 1));
     blocked = fixture_push_in_thread(&f);

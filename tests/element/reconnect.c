@@ -132,7 +132,7 @@ static void test_stop(void)
     fixture_tear_down(&f);
 }
 
-/* Stopped while the connection comes back: whoever asks the host then still has one to ask. */
+/* Stopped while the connection comes back: a thread that asks the host then still has a connection. */
 static void test_stop_connecting(void)
 {
     Script script = SCRIPT_DEFAULT;

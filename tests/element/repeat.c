@@ -281,7 +281,7 @@ static void test_again(void)
     check_again(1, 0, 1);
 }
 
-/* But not for ever, nor after an error that stays. */
+/* But a limited number of times, and not after an error that stays. */
 static void check_given_up(gint32 code, guint tries)
 {
     Script script = SCRIPT_DEFAULT;
@@ -340,7 +340,7 @@ static void test_first(void)
     check_first(0, 0, 1, TRUE);
 }
 
-/* Not for ever either, and not where another picture follows. */
+/* A limited number of times too, and not where another picture follows. */
 static void test_first_given_up(void)
 {
     Script script = SCRIPT_DEFAULT;

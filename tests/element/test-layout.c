@@ -120,7 +120,7 @@ static void test_layouts(void)
     g_assert_cmpuint(vsock_fourcc(GST_VIDEO_FORMAT_YUY2), ==, 0);
 }
 
-/* A fence that does not open is not waited for for ever. An eventfd polls as a DMA-BUF does, though it cannot be
+/* The wait for a fence that does not open ends. An eventfd polls as a DMA-BUF does, though it cannot be
  * mapped. */
 static void test_fence(void)
 {

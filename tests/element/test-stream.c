@@ -320,7 +320,7 @@ static void test_fence(void)
     close(fence[1]);
 }
 
-/* A GPU that hangs holds up nobody for ever, and stopping not at all. */
+/* A GPU that hangs delays encoding for a limited time, and stopping not at all. */
 static void test_fence_never_opens(void)
 {
     Script script = SCRIPT_DEFAULT;

@@ -47,7 +47,7 @@ gpointer g_async_queue_timeout_pop(GAsyncQueue *queue, guint64 timeout)
     return data;
 }
 
-/* ---- GBytes: whoever lets go last frees what others have read; the count is inside GLib. ---- */
+/* ---- GBytes: the last unref frees what other threads have read; the count is inside GLib. ---- */
 
 static pthread_mutex_t bytes_lock = PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP;
 
@@ -63,7 +63,7 @@ void g_bytes_unref(GBytes *bytes)
 static char buses;
 
 /*
- * In a report stands who called a function that was built with ThreadSanitizer. So that the two below do, by which the
+ * A report names the caller of a function that was built with ThreadSanitizer. So that the two below do, by which the
  * suppressions at the end know a report, each calls another function of this file.
  */
 __attribute__((noinline)) static gboolean post(GstElement *element, GstMessage *message)
@@ -163,7 +163,8 @@ const char *__tsan_default_suppressions(void)
 {
     /* GThreadPool's own queue: its nodes are made and freed under a lock inside GLib. Nothing under test calls it. */
     return "race:g_queue_pop_tail\n"
-           /* A message is freed by whoever lets go last, often the one that posts it, after a test has read it. */
+           /* The thread with the last reference frees a message, often the one that posts it, after a test has read it.
+            */
            "race:gst_element_post_message\n"
            "race:gst_element_message_full\n"
            /* The decoder behind the element hands frames to its own threads, and takes its locks in both orders. */

@@ -4,9 +4,9 @@
  * hw/display/helix/capture/resource-lookup.c, readback.c, guest-pages.c and resource-lifetime.c as they are, behind
  * stand-ins for QEMU's headers, for virglrenderer and for the thread that reads textures.
  *
- * An input makes resources, asks for pictures, and says what the guest does between two turns of the main loop: other
- * pages, fewer pages, none, another resource under the same id at the same address, a reset, an unplugged GPU; that a
- * vCPU is inside of the GPU; and when the thread has read what it was given. Memory that the guest took away is
+ * An input makes resources, asks for pictures, and says what the guest does between two iterations of the main loop:
+ * other pages, fewer pages, none, another resource under the same id at the same address, a reset, an unplugged GPU;
+ * that a vCPU is inside of the GPU; and when the thread has read what it was given. Memory that the guest took away is
  * poisoned. Every request is answered once: with an error, or with a picture whose rows are all of one resource, as it
  * was while it was read. Nothing is read outside of a texture or its pages. What the hash of pages tells may be taken
  * away, as a guest that tries can.

@@ -121,7 +121,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     helix_host_free(host);
     capture.closed = TRUE;
     while (capture.waiting.length) {
-        fake_capture_release(&capture); /* answers that nobody waits for any more */
+        fake_capture_release(&capture); /* answers that no request waits for */
     }
     g_assert_cmpuint(scripted_n_opened(), ==, scripted_n_closed());
     return 0;

@@ -45,7 +45,7 @@ void world_begin(Input *input);
 void world_end(void);
 /* A vCPU is inside of the GPU, or not: then the look-up stays out. What it engaged itself it has left. */
 void world_guest_inside(bool inside);
-/* One turn of the main loop. FALSE: nothing was to do. */
+/* One iteration of the main loop. FALSE: nothing was to do. */
 bool world_turn(void);
 /* What the texture's thread had to read first comes back, read or not. FALSE: it had nothing. */
 bool world_thread_turn(bool good);

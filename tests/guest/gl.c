@@ -201,7 +201,7 @@ int gl_buffer_draw(Buffer *buffer, unsigned number, const BufferArea *area)
         draw_rects(PATTERN_MAX_NUMBER - number, &whole);
     }
     draw_rects(number, area);
-    /* Only handed to the GPU: whoever reads the buffer has to wait for its fence. */
+    /* Only handed to the GPU: a reader of the buffer has to wait for its fence. */
     glFlush();
     return glGetError() == GL_NO_ERROR ? 0 : fail("drawing");
 }

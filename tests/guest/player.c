@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define ANSWER_MS 60000 /* a software encoder beside an emulated CPU is slow; a lost answer is for ever */
+#define ANSWER_MS 60000 /* a software encoder beside an emulated CPU is slow; a lost answer never comes */
 #define FRAME_NS 16666667
 #define BITS_PER_PIXEL 6u /* generous: what is compared is the picture, not the encoder */
 #define MIN_BITRATE 4000000u

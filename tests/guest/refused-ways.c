@@ -166,7 +166,7 @@ TEST("/stopped", test_stopped)
     tear_down(&f);
 }
 
-/* A live source's picture on trial does not wait for ever for a host that does not answer, nor does EOS behind it. */
+/* A live source's picture on trial waits a limited time for a host that does not answer, nor does EOS behind it. */
 TEST("/silent-live", test_silent_live)
 {
     Script script = SCRIPT_DEFAULT;
@@ -300,7 +300,7 @@ TEST("/two-buffers", test_two_buffers)
     check_closed();
 }
 
-/* A picture that somebody never finishes is not waited for for ever, and those after it come out. */
+/* The wait for a picture that is never finished ends, and those after it come out. */
 TEST("/unfinished", test_unfinished)
 {
     Script script = SCRIPT_DEFAULT;

@@ -25,31 +25,39 @@ SIZES = {"desktop/gst-vsockenc/answers.c": 501}
 MEDIAN = 210
 
 # Arrows and rooms that docs/rooms.dot has before the code has them.
-ARROWS = ("docs/rooms.dot",)
+ARROWS = (
+    "docs/rooms.dot: there is no room desktop/client",
+    "docs/rooms.dot: no include needs the arrow from desktop/client to protocol",
+    "docs/rooms.dot: no include needs the arrow from desktop/gst-vsockenc to desktop/client",
+    "docs/rooms.dot: no include needs the arrow from measure to stream",
+    "docs/rooms.dot: no include needs the arrow from qemu to encode",
+    "docs/rooms.dot: no include needs the arrow from qemu to frame",
+    "docs/rooms.dot: no include needs the arrow from qemu to h264",
+    "docs/rooms.dot: no include needs the arrow from qemu to protocol",
+    "docs/rooms.dot: no include needs the arrow from stream to h264",
+)
 
 # Lines that still have a word.
 WORDS = {
-    "crew": 115,
-    "worker": 195,
-    "workers": 20,
-    "gate": 43,
-    "bands": 40,
+    "crew": 32,
+    "worker": 29,
+    "workers": 13,
+    "gate": 41,
+    "bands": 36,
     "outbox": 31,
-    "ladder": 16,
-    "rung": 14,
+    "ladder": 9,
     "rungs": 2,
     "trial": 68,
     "unjudged": 9,
     "owes": 37,
-    "whoever": 22,
-    "who": 61,
+    "whoever": 14,
+    r"(?<!user )(?<!viewer )(?<!viewers )\b[Ww]ho\b": 30,
     r"HelixAhead|helix_ahead|\bahead\.[ch]\b|test-ahead": 3,
     r"HelixTurn|helix_turn|\bturn\.[ch]\b|test-turn": 4,
-    "HelixPixels|helix_pixels": 3,
-    r"\bturns? of (?:the|QEMU's) (?:main )?loop": 21,
-    r"\bin_force\b": 24,
+    r"\bturns? of (?:the|QEMU's) (?:main )?loop": 10,
+    r"\bin_force\b": 13,
     r"\bagreement_|_agreement\b": 8,
-    r"(?i)\bfor ever\b": 21,
-    r"(?i)\bany more\b": 17,
-    r"(?i)\bputs? aside\b": 2,
+    r"(?i)\bfor ever\b": 7,
+    r"(?i)\bany more\b": 11,
+    r"(?i)\bputs? aside\b": 1,
 }

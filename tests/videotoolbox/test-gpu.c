@@ -135,7 +135,8 @@ TEST("/fence", test_fence)
     gpu_check_end(helix_gpu_copier_new(NULL));
 }
 
-/* What an answer sets off takes its time: it counts as ours, so that who reads a picture then sees this turn's budget.
+/* What an answer sets off takes its time: it counts as ours, so that a reader of the picture sees this iteration's
+ * budget.
  */
 static void answer_slowly(gpointer data, HelixSurface *surface, GError *error)
 {
@@ -184,7 +185,7 @@ static guint count_done(const GpuAnswer *answers, guint n)
     return done;
 }
 
-/* Many copies are over at once: no turn of the main loop takes more answers than its budget has time for. */
+/* Many copies are over at once: no iteration of the main loop takes more answers than its budget has time for. */
 TEST("/turn/answers", test_answers_in_turns)
 {
     enum { N = 8 };

@@ -241,7 +241,7 @@ TEST("/resource/refused", test_refused)
     end();
 }
 
-/* The GPU is reset, or fails, while it copies: whoever asked is told, and what comes then is copied by a new copier. */
+/* The GPU is reset, or fails, while it copies: the requester is told, and what comes then is copied by a new copier. */
 TEST("/resource/reset", test_reset)
 {
     HelixPicture picture = wanted();

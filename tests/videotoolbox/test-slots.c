@@ -136,7 +136,7 @@ static gboolean pass_time(HelixGpuCopier *copier)
     return TRUE;
 }
 
-/* IOSurfaces that nobody uses any more go after a while, whatever the system says of them; what somebody has stays. */
+/* Unused IOSurfaces are released after a while, whatever the system says of them; used ones stay. */
 TEST("/slots/idle", test_idle)
 {
     HelixGpuCopier *copier = helix_gpu_copier_new(NULL);

@@ -2,8 +2,8 @@
 /*
  * tsan-glib.c - GLib's mutexes and conditions on top of POSIX ones, linked into ThreadSanitizer builds.
  *
- * A distribution's GLib makes them of futexes in code that was not built with the sanitizer, which then cannot see who
- * waits for whom. These definitions come before the library's.
+ * A distribution's GLib makes them of futexes in code that was not built with the sanitizer, which then cannot see
+ * which thread waits for another. These definitions come before the library's.
  */
 #include <errno.h>
 #include <glib.h>

@@ -60,8 +60,8 @@ class Encoders:
 class Bystander:
     """A stream that goes on; @lines gives what its program says."""
 
-    def __init__(self, who):
-        self.who = who
+    def __init__(self, name):
+        self.name = name
         self.units = 0
         self.worst_ms = 0
         self.last = None
@@ -107,7 +107,7 @@ class HostBystander(Bystander):
             self.process.wait(SECONDS)
         except subprocess.TimeoutExpired:
             self.process.kill()
-            return "it does not end: no answer came any more"
+            return "it does not end: answers stopped"
         return self.process.returncode == 0 or self.process.stderr.read()
 
 
@@ -230,7 +230,7 @@ class FaultVM:
         for bystander in self.bystanders:
             problem = self._advances(bystander, bystander.units)
             if problem:
-                return "%s: %s" % (bystander.who, problem)
+                return "%s: %s" % (bystander.name, problem)
         return None
 
     def _after(self):
@@ -251,7 +251,7 @@ class FaultVM:
                 result = self._after()
         except (VMError, OSError, subprocess.SubprocessError) as error:
             result = str(error)
-        gaps = ", ".join("%s %d ms" % (bystander.who, bystander.gap()) for bystander in self.bystanders)
+        gaps = ", ".join("%s %d ms" % (bystander.name, bystander.gap()) for bystander in self.bystanders)
         print("# %s: %.1f s; longest wait for an access unit: %s" % (what, time.monotonic() - begin, gaps))
         self.tap.check(result is True, what, "" if result is True else result)
         return result is True
@@ -268,7 +268,7 @@ class FaultVM:
     def end_bystanders(self):
         for bystander in self.bystanders:
             ended = bystander.end()
-            self.tap.check(ended is True, "%s was answered in order throughout" % bystander.who, ended)
+            self.tap.check(ended is True, "%s was answered in order throughout" % bystander.name, ended)
             if isinstance(bystander, GuestBystander):
                 self.vm.run("tar -C /tmp/bystander -cf /tmp/bystander.tar .")
                 with tarfile.open(fileobj=io.BytesIO(self.vm.pull("/tmp/bystander.tar"))) as tar:
@@ -277,7 +277,7 @@ class FaultVM:
             else:
                 film = bystander.film
             good = judge(film)
-            self.tap.check(good is True, "%s shows what was drawn throughout" % bystander.who, good)
+            self.tap.check(good is True, "%s shows what was drawn throughout" % bystander.name, good)
         self.bystanders = []
 
     def end(self):

@@ -423,7 +423,7 @@ class Test:
             return receive_exactly(peer, 1) == b"" and self.works()
 
     def restore(self):
-        """Firecracker, cloud-hypervisor: after a restore the guest hears TRANSPORT_RESET, or it would wait for ever."""
+        """Firecracker, cloud-hypervisor: after a restore the guest hears TRANSPORT_RESET, or it would wait without limit."""
         state = os.path.join(self.folder, "state")
         with self.connect(buffers=3):
             event = self.driver.device.memory.put(b"\xFF" * 8)

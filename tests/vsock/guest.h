@@ -27,7 +27,7 @@ typedef struct Guest {
     guint notified;         /* rx_notify() calls */
     guint placed;           /* rx_put() calls */
     gboolean refuse;        /* accept() says no */
-    HelixHybrid *hybrid;    /* NULL, or who accepts instead of a User; freed by guest_free() */
+    HelixHybrid *hybrid;    /* NULL, or accepts instead of a User; freed by guest_free() */
     GQueue accepted;        /* of User, in the order of their connections */
     struct User *next_user; /* serves the next connection; NULL: a fresh one */
 } Guest;

@@ -158,7 +158,7 @@ TEST_WITH(Fixture, setup, teardown, "/vsock/close/guest-closes-behind-data", tes
     stingy = FALSE;
 }
 
-/* A program that never reads keeps it, without a turn of the loop, until it closes. */
+/* A program that never reads keeps it, without an iteration of the main loop, until it closes. */
 TEST_WITH(Fixture, setup, teardown, "/vsock/close/nobody-reads", test_nobody_reads)
 {
     int server = server_new(f, Q, 4), peer;

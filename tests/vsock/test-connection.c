@@ -264,7 +264,7 @@ TEST("/vsock/buffered-input-survives-close", test_buffered_input_survives_close)
     guest_free(guest);
 }
 
-/* The guest reads no more: what waits to be written must not wait for ever. */
+/* The guest reads no more: what waits to be written must not wait without limit. */
 TEST("/vsock/guest-stops-reading", test_guest_stops_reading)
 {
     Guest *guest = guest_new(0, 0);

@@ -95,7 +95,7 @@ static void send_within(Guest *guest, guint32 window, guint32 buf_alloc)
         Packet *packet;
 
         header.len = MIN(window - (sent - fwd_cnt), 64u * 1024);
-        g_assert_cmpuint(header.len, >, 0); /* 0: the guest would wait for ever */
+        g_assert_cmpuint(header.len, >, 0); /* 0: the guest would wait without limit */
         guest_send(guest, &header, zeros, header.len);
         sent += header.len;
         while ((packet = guest_take(guest))) {

@@ -38,7 +38,7 @@ bool helix_frame_export_has_port(uint32_t port);
 
 /*
  * A guest connected to vsock port @port of CID 2. TRUE if that is the module's port and it took the connection over;
- * FALSE leaves @channel with the caller, who resets it: nobody else answers a port of the module's. Main loop.
+ * FALSE leaves @channel with the caller, which resets it: no other service answers a port of the module. Main loop.
  */
 bool helix_frame_export_accept(uint32_t port, HelixChannel *channel);
 

@@ -29,7 +29,7 @@ static bool open_fence(const FenceSource *fence)
         VIRTIO_GPU_GL(fence->g)->renderer_state == RS_INITED;
 }
 
-/* Asked in each turn of the main loop. */
+/* Polled in each iteration of the main loop. */
 static gboolean prepare(GSource *source, gint *timeout)
 {
     FenceSource *fence = (FenceSource *)source;

@@ -9,7 +9,7 @@
  * and GL writes no more than the rows that were ordered.
  *
  * It takes EGL with images of textures, fences and contexts without a surface (GTK, egl-headless, SPICE; SDL on X11
- * uses GLX unless SDL_VIDEO_X11_FORCE_EGL=1). Without, the main loop reads in bands.
+ * uses GLX unless SDL_VIDEO_X11_FORCE_EGL=1). Without, the main loop reads in pieces.
  */
 #include "qemu/osdep.h"
 #include "qemu/lockable.h"

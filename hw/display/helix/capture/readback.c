@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * readback.c - pictures that the CPU brings into host memory, in bands: the main loop is never held for the whole
+ * readback.c - pictures that the CPU brings into host memory, in pieces: the main loop is never held for the whole
  * of a large one.
  *
- * In each turn of the loop pieces are copied until the turn's budget is spent; pictures that are under way at the same
- * time take turns. Every band looks its resource up again, so that nothing of the guest's is referenced from one
+ * Each iteration of the main loop copies pieces until its time budget is spent; pictures that are under way at the same
+ * time take turns. Every piece looks its resource up again, so that nothing of the guest's is referenced from one
  * callback to the next: what was destroyed in between is an error, and so is another resource under the same id. (The
  * guest may draw into a picture that it has asked for; that spoils its own picture and nothing else.)
  */
@@ -38,7 +38,7 @@ typedef struct Read {
     gpointer data;
 } Read;
 
-static QTAILQ_HEAD(, Read) reads = QTAILQ_HEAD_INITIALIZER(reads);       /* in bands */
+static QTAILQ_HEAD(, Read) reads = QTAILQ_HEAD_INITIALIZER(reads);       /* in pieces */
 static QTAILQ_HEAD(, Read) threaded = QTAILQ_HEAD_INITIALIZER(threaded); /* by helix_readback_thread */
 static QEMUBH *band_bh;
 
@@ -112,7 +112,7 @@ static bool read_band(Read *read, const HelixResource *resource, GError **error)
     return true;
 }
 
-/* Tell who asked; frees @read. */
+/* Call the requester back; frees @read. */
 static void finish(Read *read, GError *error)
 {
     HelixSurface *surface = error ? NULL : g_steal_pointer(&read->surface);

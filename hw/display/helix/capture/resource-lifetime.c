@@ -2,7 +2,7 @@
 /*
  * resource-lifetime.c - what the guest does to its resources while pictures are read from them.
  *
- * Between two bands of a read, a resource may be destroyed and another made under its id. QEMU's structure for the new
+ * Between two pieces of a read, a resource may be destroyed and another made under its id. QEMU's structure for the new
  * one is often at the address of the old one, and size, format and pages may be the same, so neither tells them apart.
  * The device's commands are seen through its class, as its reset is: one that makes a resource ends the reads of the id
  * that it gets.

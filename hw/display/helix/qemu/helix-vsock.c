@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * helix-vsock.c - the virtio device: properties, who answers the guest's ports, reset, save and restore.
+ * helix-vsock.c - the virtio device: properties, services of the guest's ports, reset, save and restore.
  */
 #include "qemu/osdep.h"
 

@@ -154,7 +154,7 @@ static void expire(HelixTask *task)
     helix_vsock_leave(vsock);
 }
 
-/* Many may be due at once: each waits for its turn of the main loop. */
+/* Many may be due at once: each waits for an iteration of the main loop that has time for it. */
 static gboolean timed_out(gpointer data)
 {
     HelixVsockConnection *conn = data;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * device-reset.c - all connections of a device end at once: a reset, an unplug, the end. A guest can cause the first
- * two with a thousand connections open, so they are closed in turns of the main loop.
+ * two with a thousand connections open, so they are closed over several iterations of the main loop.
  */
 #include "vsock-private.h"
 #include "../loop/loop-time.h"

@@ -2,9 +2,9 @@
 /*
  * hybrid.h - vsock ports on the host as UNIX sockets, by the convention that Firecracker began ("hybrid vsock").
  *
- * A guest that connects to port P of CID 2 reaches whoever listens on the UNIX socket PATH_P. A program on the host
- * connects to the UNIX socket PATH, writes "CONNECT P\n", reads "OK Q\n" (Q is the host's port) and is then talking to
- * port P of the guest. Main loop's thread.
+ * A guest that connects to port P of CID 2 reaches the program that listens on the UNIX socket PATH_P. A program on the
+ * host connects to the UNIX socket PATH, writes "CONNECT P\n", reads "OK Q\n" (Q is the host's port) and is then
+ * talking to port P of the guest. Main loop's thread.
  */
 #ifndef HELIX_VSOCK_HYBRID_H
 #define HELIX_VSOCK_HYBRID_H

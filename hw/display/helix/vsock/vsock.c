@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * vsock.c - the table of connections: which packet belongs to whom, and who gets the guest's next receive buffer.
+ * vsock.c - the table of connections: to which connection a packet belongs, and which one gets the guest's next receive
+ * buffer.
  */
 #include "vsock-private.h"
 #include "../loop/loop-time.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * vsock.h - a virtio-vsock device's protocol without the device: connections, credit, and who answers a port.
+ * vsock.h - a virtio-vsock device's protocol without the device: connections, credit, and the services of ports.
  *
  * Implements the stream part of virtio 1.2, clause 5.10 ("Socket Device"). Knows nothing of QEMU or virtqueues: the
  * device hands packets in with helix_vsock_receive() and gives receive buffers out through HelixVsockOps. Tested
@@ -77,8 +77,8 @@ HelixVsock *helix_vsock_new(const HelixVsockConfig *config);
 /* Closes every channel. Not from inside a callback of the protocol. */
 void helix_vsock_free(HelixVsock *vsock);
 /*
- * As helix_vsock_free(), but what does not fit one turn of the main loop is closed in later ones. Neither the device
- * nor who accepts is called from now on, and who asked to connect is answered before this returns, so both may go.
+ * As helix_vsock_free(), but what does not fit one iteration of the main loop is closed in later ones. Neither the
+ * device nor accept() is called from now on, and every helix_vsock_connect() is answered before this returns.
  */
 void helix_vsock_free_deferred(HelixVsock *vsock);
 
@@ -100,9 +100,9 @@ void helix_vsock_rx_available(HelixVsock *vsock);
  * Device reset: the guest forgot every connection; close the channels, send nothing. Input of connections that the
  * guest had shut down in both directions before still reaches its user; of the others, what the user takes at once.
  *
- * FALSE: there are more than fit one turn of the loop, call again in a later one. Until TRUE no receive buffer is used
- * and every packet handed in is dropped, so that the guest, which may be another one by now, sees nothing of old
- * connections.
+ * FALSE: there are more than fit one iteration of the main loop, call again in a later one. Until TRUE no receive
+ * buffer is used and every packet handed in is dropped, so that the guest, which may be another one by now, sees
+ * nothing of old connections.
  */
 gboolean helix_vsock_reset(HelixVsock *vsock);
 

@@ -50,8 +50,8 @@ void helix_iosurface_pool_clear(HelixIOSurfacePool *pool);
 HelixPooledIOSurface *helix_iosurface_pool_take(HelixIOSurfacePool *pool, guint32 width, guint32 height,
                                                 GError **error);
 /*
- * Let go of slots that no job and no HelixSurface has and that were not taken since the call before this one; whoever
- * else holds such an IOSurface keeps it. FALSE: none is left.
+ * Release the IOSurfaces that no job and no HelixSurface uses and that were not taken since the previous call; other
+ * holders of such an IOSurface keep their reference. FALSE: the pool is empty.
  */
 gboolean helix_iosurface_pool_trim(HelixIOSurfacePool *pool);
 /* Never hand @slot out again: something may still be written into it. The pool lets go of it. */
