@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* colours.c - see colours.h. */
 #include "colours.h"
-#include "pixels.h"
+#include "../client/pixels.h"
 
 #define BT709 1 /* in each of H.264's tables E-3 to E-5 */
 

@@ -9,7 +9,7 @@
 #define VSOCKENC_COLOURS_H
 
 #include <gst/video/video.h>
-#include "wire.h"
+#include "../client/wire.h"
 
 /* What the SPS is to say of pictures of @info. Of RGB, which the host converts to BT.709 in limited range, the shape
  * alone. */

@@ -7,10 +7,10 @@
 
 #include <gst/video/gstvideoencoder.h>
 #include "colours.h"
-#include "picture.h"
+#include "../client/picture.h"
 #include "settings.h"
-#include "stats.h"
-#include "stream.h"
+#include "../client/stats.h"
+#include "../client/stream.h"
 
 GST_DEBUG_CATEGORY_EXTERN(vsockenc_debug);
 

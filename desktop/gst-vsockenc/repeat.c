@@ -9,7 +9,7 @@
  */
 #include <gst/video/video.h>
 #include "gstvsockenc.h"
-#include "pixels.h"
+#include "../client/pixels.h"
 
 #define GST_CAT_DEFAULT vsockenc_debug
 

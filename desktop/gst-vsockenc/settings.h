@@ -7,7 +7,7 @@
 #ifndef VSOCKENC_SETTINGS_H
 #define VSOCKENC_SETTINGS_H
 
-#include "wire.h"
+#include "../client/wire.h"
 
 typedef enum VsockSetting {
     VSOCK_SETTING_BITRATE,      /* kbit/s; 0 automatic */

@@ -4,7 +4,7 @@
  * vector's JSON and has the vector's bytes; every message to a guest is read to those values, or refused.
  */
 #include <string.h>
-#include "../../desktop/gst-vsockenc/wire.h"
+#include "../../desktop/client/wire.h"
 #include "../vectors/vector.h"
 
 #define SAME(vector, path, value) g_assert_cmpint(vector_number(vector, path), ==, (gint64)(value))

@@ -2,7 +2,7 @@
 /* away.c - while a host is away, with reconnect=true: which picture waits for it, and what does not. */
 #include <stdio.h>
 #include <unistd.h>
-#include "../../desktop/gst-vsockenc/bytes.h"
+#include "../../desktop/client/bytes.h"
 #include "fixture.h"
 
 /* A live source goes on without its host; the newest picture waits for one. Afterwards put_back(). */

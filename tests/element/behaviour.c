@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* behaviour.c - what any encoder element must do: timing, caps, keyframes, drain, flush, properties. */
 #include <string.h>
-#include "../../desktop/gst-vsockenc/bytes.h"
+#include "../../desktop/client/bytes.h"
 #include "fixture.h"
 
 /* ---- one after the other ---- */

@@ -3,7 +3,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 #include <gst/allocators/gstdmabuf.h>
-#include "../../desktop/gst-vsockenc/bytes.h"
+#include "../../desktop/client/bytes.h"
 #include "fixture.h"
 
 static void push_and_pull(Fixture *f, GstBuffer *buffer)

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
-#include "../../desktop/gst-vsockenc/bytes.h"
+#include "../../desktop/client/bytes.h"
 #include "fixture.h"
 #include "sockets.h"
 

@@ -7,7 +7,7 @@
 #include <glib/gstdio.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include "../../desktop/gst-vsockenc/bytes.h"
+#include "../../desktop/client/bytes.h"
 #include "script-host.h"
 
 struct ScriptHost {

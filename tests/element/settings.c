@@ -2,7 +2,7 @@
 /* settings.c - properties and downstream's caps: what the host is told, what the properties read, what it may refuse.
  */
 #include <string.h>
-#include "../../desktop/gst-vsockenc/bytes.h"
+#include "../../desktop/client/bytes.h"
 #include "fixture.h"
 
 static guint32 config_u32(Fixture *f, guint index, guint offset)

@@ -10,7 +10,7 @@
 #include <sys/un.h>
 #include <linux/vm_sockets.h>
 #include <pthread.h>
-#include "../../desktop/gst-vsockenc/bytes.h"
+#include "../../desktop/client/bytes.h"
 #include "../../hw/display/helix/protocol/helix-wire.h"
 #include "sockets.h"
 

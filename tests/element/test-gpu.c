@@ -9,9 +9,9 @@
 #include <xf86drm.h>
 #include <drm/virtgpu_drm.h>
 #include "../../hw/display/helix/protocol/helix-wire.h"
-#include "../../desktop/gst-vsockenc/picture.h"
-#include "../../desktop/gst-vsockenc/memory.h"
-#include "../../desktop/gst-vsockenc/resource.h"
+#include "../../desktop/client/picture.h"
+#include "../../desktop/client/memory.h"
+#include "../../desktop/client/resource.h"
 
 GST_DEBUG_CATEGORY(vsockenc_debug);
 

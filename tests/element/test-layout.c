@@ -4,8 +4,8 @@
 #include <sys/eventfd.h>
 #include <gst/allocators/gstdmabuf.h>
 #include <gst/video/video.h>
-#include "../../desktop/gst-vsockenc/layout.h"
-#include "../../desktop/gst-vsockenc/pixels.h"
+#include "../../desktop/client/layout.h"
+#include "../../desktop/client/pixels.h"
 #include "../../hw/display/helix/protocol/helix-wire.h"
 
 GST_DEBUG_CATEGORY(vsockenc_debug);

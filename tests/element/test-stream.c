@@ -9,8 +9,8 @@
 #include <glib/gstdio.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
-#include "../../desktop/gst-vsockenc/bytes.h"
-#include "../../desktop/gst-vsockenc/stream.h"
+#include "../../desktop/client/bytes.h"
+#include "../../desktop/client/stream.h"
 #include "script-host.h"
 
 GST_DEBUG_CATEGORY(vsockenc_debug);
