@@ -9,12 +9,11 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <linux/vm_sockets.h>
-#include <gst/gst.h>
 #include "address.h"
 
 #define VM_NEEDS "The VM needs a virtio-gpu with helix-frame-export=on and a vsock device (helix-vsock-pci,guest-cid=N)"
 
-char *vsock_address_name(const VsockAddress *address)
+char *client_address_name(const ClientAddress *address)
 {
     return address->socket_path ? g_strdup_printf("UNIX socket %s", address->socket_path)
                                 : g_strdup_printf("vsock CID %u port %u", address->cid, address->port);
@@ -66,16 +65,15 @@ static const char *unix_advice(int code)
     }
 }
 
-GError *vsock_address_error(const VsockAddress *address, const char *name, int code)
+GError *client_address_error(const ClientAddress *address, const char *name, int code)
 {
-    return g_error_new(GST_RESOURCE_ERROR,
-                       code == EACCES || code == EPERM ? GST_RESOURCE_ERROR_NOT_AUTHORIZED
-                                                       : GST_RESOURCE_ERROR_OPEN_READ_WRITE,
+    return g_error_new(HELIX_CLIENT_ERROR,
+                       code == EACCES || code == EPERM ? HELIX_CLIENT_ERROR_PERMISSION : HELIX_CLIENT_ERROR_CONNECT,
                        "Cannot connect to the host on %s: %s. %s", name, g_strerror(code),
                        address->socket_path ? unix_advice(code) : vsock_advice(code));
 }
 
-gboolean vsock_address_may_come(int code)
+gboolean client_address_may_come(int code)
 {
     switch (code) {
     case ENOENT:
@@ -137,14 +135,14 @@ static GError *not_the_host(const char *name, int code)
 {
     if (code) {
         return g_error_new(
-            GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_NOT_AUTHORIZED,
+            HELIX_CLIENT_ERROR, HELIX_CLIENT_ERROR_PERMISSION,
             "Cannot tell the host on %s from a process of this guest: " VSOCK_DEVICE " cannot be read (%s), and "
             "vsock_loopback is loaded. Let this process read " VSOCK_DEVICE " (udev's mode is 0666; a container "
             "needs it passed in), or unload vsock_loopback.",
             name, g_strerror(code));
     }
     return g_error_new(
-        GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_OPEN_READ_WRITE,
+        HELIX_CLIENT_ERROR, HELIX_CLIENT_ERROR_CONNECT,
         "There is no host on %s: this VM has no vsock device, or its driver is not loaded (modprobe "
         "vmw_vsock_virtio_transport), and vsock_loopback would connect to a process of this guest. " VM_NEEDS ".",
         name);
@@ -195,7 +193,7 @@ static gboolean begin(int fd, const struct sockaddr *to, socklen_t size, gboolea
     return *connecting;
 }
 
-static gboolean connect_unix(int fd, const VsockAddress *address, const char *name, gboolean *connecting, int *code,
+static gboolean connect_unix(int fd, const ClientAddress *address, const char *name, gboolean *connecting, int *code,
                              GError **error)
 {
     struct sockaddr_un sun = { .sun_family = AF_UNIX };
@@ -208,14 +206,14 @@ static gboolean connect_unix(int fd, const VsockAddress *address, const char *na
         if (*code == ECONNREFUSED && stat(sun.sun_path, &st) == 0 && !S_ISSOCK(st.st_mode)) {
             *code = ENOTSOCK;
         }
-        g_propagate_error(error, vsock_address_error(address, name, *code));
+        g_propagate_error(error, client_address_error(address, name, *code));
         return FALSE;
     }
     return TRUE;
 }
 
 /* Begins to connect @fd. FALSE with @error, and its errno in @code. */
-static gboolean connect_vsock(int fd, const VsockAddress *address, const char *name, gboolean *connecting, int *code,
+static gboolean connect_vsock(int fd, const ClientAddress *address, const char *name, gboolean *connecting, int *code,
                               GError **error)
 {
     struct sockaddr_vm svm = { .svm_family = AF_VSOCK, .svm_cid = address->cid, .svm_port = address->port };
@@ -225,7 +223,7 @@ static gboolean connect_vsock(int fd, const VsockAddress *address, const char *n
 
     if (!bind_vsock(fd, cid) || !begin(fd, (void *)&svm, sizeof(svm), connecting)) {
         *code = errno;
-        g_propagate_error(error, vsock_address_error(address, name, *code));
+        g_propagate_error(error, client_address_error(address, name, *code));
         return FALSE;
     }
     /* Now, as a socket that is on its way by the loopback keeps that module from being unloaded. */
@@ -237,8 +235,8 @@ static gboolean connect_vsock(int fd, const VsockAddress *address, const char *n
     return TRUE;
 }
 
-int vsock_address_connect(const VsockAddress *address, const char *name, gboolean *connecting, int *code,
-                          GError **error)
+int client_address_connect(const ClientAddress *address, const char *name, gboolean *connecting, int *code,
+                           GError **error)
 {
     gboolean is_unix = address->socket_path != NULL;
     const gsize most = sizeof(((struct sockaddr_un *)NULL)->sun_path) - 1;
@@ -247,7 +245,7 @@ int vsock_address_connect(const VsockAddress *address, const char *name, gboolea
     *connecting = FALSE;
     *code = ENAMETOOLONG;
     if (is_unix && strlen(address->socket_path) > most) {
-        g_set_error(error, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_SETTINGS,
+        g_set_error(error, HELIX_CLIENT_ERROR, HELIX_CLIENT_ERROR_ADDRESS,
                     "socket-path has %zu bytes; a UNIX socket's path has at most %zu.", strlen(address->socket_path),
                     most);
         return -1;
@@ -255,7 +253,7 @@ int vsock_address_connect(const VsockAddress *address, const char *name, gboolea
     fd = socket(is_unix ? AF_UNIX : AF_VSOCK, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0) {
         *code = errno;
-        g_propagate_error(error, vsock_address_error(address, name, *code));
+        g_propagate_error(error, client_address_error(address, name, *code));
         return -1;
     }
     if (!(is_unix ? connect_unix : connect_vsock)(fd, address, name, connecting, code, error)) {

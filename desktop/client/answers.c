@@ -1,237 +1,91 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * answers.c - the side of a stream that hears: what the host says, checked and put in order. Connection's thread.
+ * answers.c - what the host says, checked and put in order; losing a host and meeting it again. Connection's thread.
  */
-#include <string.h>
-#include "stream-private.h"
+#include "client.h"
 
-#define GST_CAT_DEFAULT vsockenc_debug
+/* ---- frames ---- */
 
-/* With the lock. */
-static void push_answer(VsockStream *self, VsockAnswer *answer)
+static void on_released(HelixClient *self, gint64 pts, guint32 resource_id)
 {
-    g_queue_push_tail(&self->answers, answer);
-    g_cond_broadcast(&self->cond);
-}
-
-/*
- * The host broke the protocol or refused the stream: nothing more can come of it. Without the lock. It is told before
- * whoever waits is woken: upstream's own error, which says nothing of the cause, comes of that.
- */
-static void fail(VsockStream *self, GError *error)
-{
-    gboolean first;
+    HelixClientFrame *frame = NULL;
 
     g_mutex_lock(&self->lock);
-    first = !self->failed; /* nobody else sets it */
-    g_mutex_unlock(&self->lock);
-    if (first) {
-        self->failed_cb(self->user, error);
-    } else {
-        g_error_free(error);
-    }
-    g_mutex_lock(&self->lock);
-    self->failed = TRUE;
-    self->repeat_us = 0;
-    g_cond_broadcast(&self->cond);
-    g_mutex_unlock(&self->lock);
-}
+    for (GList *l = self->pending.head; l && !frame; l = l->next) {
+        ClientRequest *request = l->data;
 
-static GError *broken(const char *what)
-{
-    return g_error_new(GST_STREAM_ERROR, GST_STREAM_ERROR_DECODE,
-                       "The host's answer cannot be right: %s. Host and guest may be of versions that do not fit.",
-                       what);
-}
-
-/* With the lock. The oldest of what was sent, if that is a config. */
-static VsockPending *pop_config(VsockStream *self)
-{
-    VsockPending *head = g_queue_peek_head(&self->pending);
-
-    return head && head->is_config ? vsock_stream_pop_pending(self) : NULL;
-}
-
-/* With the lock. A host that came back begins with the picture that is there, also where the screen stands still. */
-static void want_first(VsockStream *self)
-{
-    if (self->owes_first && !self->had_picture) {
-        vsock_stream_want(self, VSOCK_FIRST_PICTURE_MS);
-    }
-}
-
-/* With the lock. */
-static void agree(VsockStream *self, const VsockPending *pending, const VsockAgreement *agreement)
-{
-    VsockAnswer *answer = g_new0(VsockAnswer, 1);
-    gboolean first = self->host == HOST_ASKED, more;
-
-    self->host = HOST_NEW;
-    self->ever_agreed = TRUE;
-    self->agreement = *agreement;
-    more = first &&
-        MIN(vsock_wire_config_needs(&self->config), vsock_wire_config_form(agreement->capabilities)) >
-            HELIX_CONFIG_SIZE;
-    answer->kind = VSOCK_ANSWER_CONFIG;
-    answer->asked = pending->config;
-    if (more) {
-        answer->asked.serial = 0; /* the rest comes with the longer form */
-    } else {
-        self->accepted = pending->config;
-        self->settled = TRUE;
-    }
-    answer->agreement = *agreement;
-    push_answer(self, answer);
-    GST_INFO("host: encoder %s, %ux%u, %u in flight, capabilities 0x%x", agreement->encoder, agreement->config.width,
-             agreement->config.height, agreement->max_in_flight, agreement->capabilities);
-    if (more) {
-        vsock_stream_send_config(self);
-    }
-    vsock_stream_pump(self);
-    want_first(self);
-}
-
-/* The host has agreed. It is told when it had been lost: a connection alone may be a proxy's, which closes it again. */
-static void settled(VsockStream *self)
-{
-    gboolean tell;
-
-    vsock_connection_settled(self->connection);
-    g_mutex_lock(&self->lock);
-    tell = self->told_lost && !self->failed;
-    self->told_lost = FALSE;
-    g_mutex_unlock(&self->lock);
-    if (tell) {
-        self->lost_cb(self->user, NULL);
-    }
-}
-
-static GError *on_config_resp(VsockStream *self, const guint8 *payload, gsize len)
-{
-    VsockAgreement agreement;
-    VsockPending *pending;
-    GError *error = NULL;
-
-    if (!vsock_wire_parse_agreement(payload, len, &agreement)) {
-        return broken("CONFIG_RESP is too short");
-    }
-    g_mutex_lock(&self->lock);
-    pending = pop_config(self);
-    if (pending) {
-        agree(self, pending, &agreement);
-    } else if (self->host == HOST_NEW) {
-        error = broken("CONFIG_RESP where a picture's answer was due");
-    }
-    g_mutex_unlock(&self->lock);
-    if (pending) {
-        settled(self);
-    }
-    g_clear_pointer(&pending, vsock_pending_free);
-    return error;
-}
-
-static void on_pong(VsockStream *self)
-{
-    gboolean first;
-
-    g_mutex_lock(&self->lock);
-    first = self->host == HOST_ASKED;
-    if (first) {
-        GST_INFO("host answers PING before CONFIG_REQ: frozen messages only");
-        self->host = HOST_OLD;
-        self->ever_agreed = TRUE;
-        memset(&self->agreement, 0, sizeof(self->agreement));
-        /* Only CONFIG_REQs are out yet, and none of them will be answered. */
-        g_queue_clear_full(&self->pending, (GDestroyNotify)vsock_pending_free);
-        g_queue_init(&self->pending);
-        vsock_stream_pump(self);
-        want_first(self);
-    }
-    g_mutex_unlock(&self->lock);
-    if (first) {
-        settled(self);
-    }
-}
-
-static void on_released(VsockStream *self, gint64 pts, guint32 resource_id)
-{
-    GstBuffer *buffer = NULL;
-
-    g_mutex_lock(&self->lock);
-    for (GList *l = self->pending.head; l && !buffer; l = l->next) {
-        VsockPending *pending = l->data;
-
-        if (!pending->is_config && !pending->given_up && pending->request.pts == pts &&
-            pending->request.resource_id == resource_id) {
-            buffer = g_steal_pointer(&pending->buffer);
+        if (!request->is_config && !request->unsent && request->wire.pts == pts &&
+            request->wire.resource_id == resource_id) {
+            frame = g_steal_pointer(&request->frame);
         }
     }
     g_mutex_unlock(&self->lock);
-    /* Back to its pool outside the lock: that runs upstream's code. */
-    gst_clear_buffer(&buffer);
+    /* Outside the lock: that runs the caller's code. */
+    g_clear_pointer(&frame, helix_client_frame_unref);
 }
 
-/*
- * With the lock. Where no other picture is under way, one that failed for now may be the last for long. A host that has
- * made nothing of any yet is given it once more, and one that cannot read it in another way; who failed in encoding it
- * has it, and is asked to repeat it.
- */
-static void note_outcome(VsockStream *self, const VsockPending *pending, const VsockAnswer *told)
+/* What the host makes of the copy mode of @request. */
+static void note_copy_mode(HelixClient *self, const ClientRequest *request, const HelixClientEvent *event)
 {
-    gboolean passes = told->kind == VSOCK_ANSWER_DROPPED || vsock_is_passing_code(told->code);
-    gboolean other_way = pending->unjudged && vsock_is_trial_code(told->code);
-    gboolean has_none = pending->repeat && told->code == HELIX_CODE_NOT_FOUND;
-
-    if (told->kind == VSOCK_ANSWER_UNIT) {
-        self->had_unit = TRUE;
-    } else if (self->requests_pending > 0) {
+    if (!request->unverified || !self->copier) {
         return;
-    } else if (other_way || (!self->had_unit && (has_none || (passes && !pending->repeat)))) {
-        self->had_picture = FALSE;
-        self->owes_first = TRUE;
-    } else if (self->had_unit && told->code == HELIX_CODE_ENCODE) {
-        self->owes_last = !self->held;
+    }
+    if (event->type == HELIX_CLIENT_EVENT_ACCESS_UNIT) {
+        client_copier_accepted(self->copier, request->mode);
+    } else if (event->type == HELIX_CLIENT_EVENT_ERROR && helix_client_code_is_about_path(event->code)) {
+        client_log(self, G_LOG_LEVEL_INFO, "the host cannot read frames by %s: %s",
+                   client_copy_mode_name(request->mode), event->message);
+        client_copier_refused(self->copier, request->mode, event->message);
     }
 }
 
-/*
- * The answer to the oldest request. In one step, so that nobody sees the request gone and the answer not there. @told
- * says what the host said, its unit and message taken over. @pts: what it must be; NULL for an ERROR, which carries
- * none.
- */
-static GError *answer_request(VsockStream *self, const gint64 *pts, VsockAnswer *told)
+/* With the lock. The event that the host's @answer to @request is. */
+static void push_answer(HelixClient *self, ClientRequest *request, HelixClientEvent *answer, char **message)
 {
-    VsockPending *head, *pending = NULL;
-    VsockAnswer *answer = NULL;
+    ClientEvent *event = client_event_for(answer->type, request);
+
+    note_copy_mode(self, request, answer);
+    client_note_outcome(self, request, answer);
+    if (!event) {
+        return;
+    }
+    event->public.unit = g_steal_pointer(&answer->unit);
+    event->public.keyframe = answer->keyframe;
+    event->public.resolve_us = answer->resolve_us;
+    event->public.wait_us = answer->wait_us;
+    event->public.encode_us = answer->encode_us;
+    event->public.code = answer->code;
+    event->public.message = event->message = g_steal_pointer(message);
+    event->public.took_us = g_get_monotonic_time() - request->queued_us;
+    client_push_event(self, event);
+}
+
+/*
+ * The answer to the oldest request. In one step, so that no thread sees the request gone and the event not there. The
+ * unit of @answer, and @message, are taken over. @pts: what it must be; NULL for an ERROR, which carries none.
+ */
+static GError *answer_request(HelixClient *self, const gint64 *pts, HelixClientEvent *answer, char **message)
+{
+    ClientRequest *head, *request = NULL;
     GError *error = NULL;
 
     g_mutex_lock(&self->lock);
     head = g_queue_peek_head(&self->pending);
     if (!head || head->is_config) {
-        error = broken("it answers a picture that was not asked for");
-    } else if (pts && head->request.pts != *pts) {
-        error = broken("its pts is not the one of the oldest picture under way");
+        error = client_protocol_error("it answers a frame that was not asked for");
+    } else if (pts && head->wire.pts != *pts) {
+        error = client_protocol_error("its pts is not the one of the oldest frame under way");
     } else {
-        pending = vsock_stream_pop_pending(self);
-        answer = vsock_answer_new(told->kind, pending);
-        note_outcome(self, pending, told);
+        request = client_pop_pending(self);
+        push_answer(self, request, answer, message);
     }
-    if (answer) {
-        answer->unit = g_steal_pointer(&told->unit);
-        answer->keyframe = told->keyframe;
-        answer->code = told->code;
-        answer->message = g_steal_pointer(&told->message);
-        answer->took_us = g_get_monotonic_time() - pending->queued_us;
-        g_queue_push_tail(&self->answers, answer);
-    }
-    vsock_stream_settle(self);
-    vsock_stream_pump(self);
+    client_settle_unsent(self);
+    client_pump(self);
     g_mutex_unlock(&self->lock);
-    g_clear_pointer(&told->unit, g_bytes_unref);
-    g_clear_pointer(&told->message, g_free);
-    if (pending) {
-        vsock_stats_time(self->stats, VSOCK_STAGE_ROUND_TRIP, g_get_monotonic_time() - pending->queued_us);
-        vsock_pending_free(pending);
+    g_clear_pointer(&answer->unit, g_bytes_unref);
+    if (request) {
+        client_stats_time(self->stats, HELIX_CLIENT_STAGE_ROUND_TRIP, g_get_monotonic_time() - request->queued_us);
+        client_request_free(request);
     }
     return error;
 }
@@ -242,39 +96,36 @@ static gint64 span_us(gint64 from_ns, gint64 to_ns)
     return (gint64)((guint64)to_ns - (guint64)from_ns) / 1000;
 }
 
-static GError *on_response(VsockStream *self, guint8 flags, GBytes *payload)
+static GError *on_response(HelixClient *self, guint8 flags, GBytes *payload)
 {
-    VsockAnswer answer = { 0 };
-    VsockResponse response;
+    HelixClientEvent answer = { .resolve_us = -1, .wait_us = -1, .encode_us = -1 };
+    ClientWireResponse response;
+    char *message = NULL;
     GError *error;
 
-    if (!vsock_wire_parse_response(payload, flags, &response)) {
-        return broken("FRAME_RESPONSE is shorter than it says");
+    if (!client_wire_parse_response(payload, flags, &response)) {
+        return client_protocol_error("FRAME_RESPONSE is shorter than it says");
     }
-    answer.kind = response.unit && !response.dropped ? VSOCK_ANSWER_UNIT : VSOCK_ANSWER_DROPPED;
+    answer.type = response.unit && !response.dropped ? HELIX_CLIENT_EVENT_ACCESS_UNIT : HELIX_CLIENT_EVENT_DROPPED;
     answer.unit = response.unit;
     answer.keyframe = response.keyframe;
-    error = answer_request(self, &response.pts, &answer);
+    if (response.has_timing) {
+        answer.resolve_us = span_us(response.received, response.resolved);
+        answer.wait_us = span_us(response.resolved, response.submitted);
+        answer.encode_us = span_us(response.submitted, response.encoded);
+    }
+    error = answer_request(self, &response.pts, &answer, &message);
     if (!error && response.has_timing) {
-        vsock_stats_time(self->stats, VSOCK_STAGE_HOST_RESOLVE, span_us(response.received, response.resolved));
-        vsock_stats_time(self->stats, VSOCK_STAGE_HOST_SUBMIT, span_us(response.resolved, response.submitted));
-        vsock_stats_time(self->stats, VSOCK_STAGE_HOST_ENCODE, span_us(response.submitted, response.encoded));
+        client_stats_time(self->stats, HELIX_CLIENT_STAGE_HOST_RESOLVE, answer.resolve_us);
+        client_stats_time(self->stats, HELIX_CLIENT_STAGE_HOST_SUBMIT, answer.wait_us);
+        client_stats_time(self->stats, HELIX_CLIENT_STAGE_HOST_ENCODE, answer.encode_us);
     }
     return error;
 }
 
-gboolean vsock_is_trial_code(gint32 code)
-{
-    return code == HELIX_CODE_NOT_FOUND || code == HELIX_CODE_NOT_READABLE || code == HELIX_CODE_NO_IOSURFACE ||
-        code == HELIX_CODE_GEOMETRY;
-}
+/* ---- errors ---- */
 
-gboolean vsock_is_passing_code(gint32 code)
-{
-    return code == HELIX_CODE_BUSY || code == HELIX_CODE_ENCODE;
-}
-
-/* Errors that no later picture escapes. */
+/* Errors that no later frame escapes. */
 static gboolean is_final(gint32 code)
 {
     return code == HELIX_CODE_INVALID || code == HELIX_CODE_NOT_PERMITTED || code == HELIX_CODE_NO_ENCODER ||
@@ -284,62 +135,20 @@ static gboolean is_final(gint32 code)
 
 static GError *refused(gint32 code, const char *what, const char *message)
 {
-    return g_error_new(GST_STREAM_ERROR, GST_STREAM_ERROR_ENCODE, "The host refuses %s (error %d): %s", what, code,
+    return g_error_new(HELIX_CLIENT_ERROR, HELIX_CLIENT_ERROR_REFUSED, "The host refuses %s (error %d): %s", what, code,
                        *message ? message : "it does not say why");
 }
 
-/*
- * A change that the host refuses changes nothing, and the stream goes on with what it had. Without it, or where another
- * size or other colours were asked for, there is nothing to go on with.
- */
-static GError *config_refused(VsockStream *self, gint32 code, char **message)
+static GError *on_error(HelixClient *self, guint8 flags, const guint8 *payload, gsize len)
 {
-    VsockPending *pending;
-    GError *error;
-    gboolean go_on;
-
-    g_mutex_lock(&self->lock);
-    pending = pop_config(self);
-    go_on = self->settled && code == HELIX_CODE_INVALID && pending->config.width == self->accepted.width &&
-        pending->config.height == self->accepted.height &&
-        vsock_wire_vui_equal(&pending->config.vui, &self->accepted.vui);
-    if (go_on) {
-        VsockAnswer *answer = g_new0(VsockAnswer, 1);
-
-        answer->kind = VSOCK_ANSWER_REFUSED;
-        answer->asked = pending->config;
-        answer->code = code;
-        answer->message = g_steal_pointer(message);
-        push_answer(self, answer);
-        /* What a fresh connection asks for; unless another change is under way already. */
-        if (self->config.serial == pending->config.serial && self->config.width == pending->config.width &&
-            self->config.height == pending->config.height) {
-            self->config = self->accepted;
-        }
-    }
-    g_mutex_unlock(&self->lock);
-    vsock_pending_free(pending);
-    if (go_on) {
-        return NULL;
-    }
-    error = refused(code, "the stream's settings", *message);
-    if (code == HELIX_CODE_INVALID) {
-        error->domain = GST_LIBRARY_ERROR;
-        error->code = GST_LIBRARY_ERROR_SETTINGS;
-    }
-    return error;
-}
-
-static GError *on_error(VsockStream *self, guint8 flags, const guint8 *payload, gsize len)
-{
+    HelixClientEvent answer = { .type = HELIX_CLIENT_EVENT_ERROR, .resolve_us = -1, .wait_us = -1, .encode_us = -1 };
     g_autofree char *message = NULL;
-    VsockAnswer answer = { .kind = VSOCK_ANSWER_ERROR };
     gboolean config, may_fail;
-    VsockPending *head;
+    ClientRequest *head;
     gint32 code;
 
-    if (!vsock_wire_parse_error(payload, len, &code, &message)) {
-        return broken("ERROR is not 260 bytes");
+    if (!client_wire_parse_error(payload, len, &code, &message)) {
+        return client_protocol_error("ERROR is not 260 bytes");
     }
     if (flags == HELIX_ERROR_FLAGS_CONNECTION) {
         return refused(code, "the connection", message);
@@ -347,27 +156,29 @@ static GError *on_error(VsockStream *self, guint8 flags, const guint8 *payload, 
     g_mutex_lock(&self->lock);
     head = g_queue_peek_head(&self->pending);
     config = head && head->is_config;
-    may_fail = head && (head->repeat || head->again || (head->trial && vsock_is_trial_code(code)));
+    may_fail = head && (head->repeat || head->again || (head->probing && helix_client_code_is_about_path(code)));
     g_mutex_unlock(&self->lock);
     if (flags == HELIX_MSG_CONFIG_REQ && config) {
-        return config_refused(self, code, &message);
+        return client_on_config_error(self, code, &message);
     }
-    /* An old host may complain about CONFIG_REQ, with flags that mean a picture. */
+    /* An old host may complain about CONFIG_REQ, with flags that mean a frame. */
     if ((flags != 0 && flags != HELIX_MSG_FRAME_REQUEST) || !head || config) {
-        GST_WARNING("host: error %d about message type 0x%02x: %s", code, flags, message);
+        client_log(self, G_LOG_LEVEL_MESSAGE, "host: error %d about message type 0x%02x: %s", code, flags, message);
         return NULL;
     }
     if (!may_fail && is_final(code)) {
-        return refused(code, "a picture", message);
+        return refused(code, "a frame", message);
     }
     answer.code = code;
-    answer.message = g_steal_pointer(&message);
-    return answer_request(self, NULL, &answer);
+    answer.message = message;
+    return answer_request(self, NULL, &answer, &message);
 }
+
+/* ---- events of the connection ---- */
 
 static void on_message(gpointer user, guint8 type, guint8 flags, guint16 session, GBytes *payload)
 {
-    VsockStream *self = user;
+    HelixClient *self = user;
     gsize len;
     const guint8 *p = g_bytes_get_data(payload, &len);
     GError *error = NULL;
@@ -384,54 +195,53 @@ static void on_message(gpointer user, guint8 type, guint8 flags, guint16 session
         error = on_response(self, flags, payload);
         break;
     case HELIX_MSG_FRAME_RELEASED:
-        if (vsock_wire_parse_released(p, len, &pts, &resource_id)) {
+        if (client_wire_parse_released(p, len, &pts, &resource_id)) {
             on_released(self, pts, resource_id);
         } else {
-            error = broken("FRAME_RELEASED is too short");
+            error = client_protocol_error("FRAME_RELEASED is too short");
         }
         break;
     case HELIX_MSG_CONFIG_RESP:
-        error = on_config_resp(self, p, len);
+        error = client_on_config_resp(self, p, len);
         break;
     case HELIX_MSG_PONG:
-        on_pong(self);
+        client_on_pong(self);
         break;
     case HELIX_MSG_ERROR:
         error = on_error(self, flags, p, len);
         break;
     default:
-        GST_DEBUG("message of type 0x%02x skipped", type);
-        break;
+        break; /* of a later version */
     }
     if (error) {
-        fail(self, error);
+        client_fail(self, error);
     }
 }
 
-static void on_sent(gpointer user, const VsockOutgoing *outgoing, gsize bytes)
+static void on_sent(gpointer user, const ClientMessage *message, gsize bytes)
 {
-    VsockStream *self = user;
+    HelixClient *self = user;
 
-    self->was_there = TRUE;
-    vsock_stats_count(self->stats, VSOCK_COUNT_BYTES_TO_HOST, bytes);
-    if (outgoing->owner) { /* a picture: no more than may be under way */
+    self->was_connected = TRUE;
+    client_stats_count(self->stats, CLIENT_COUNT_BYTES_TO_HOST, bytes);
+    if (message->owner) { /* a frame: no more than may be under way */
         g_mutex_lock(&self->lock);
         self->progress_us = g_get_monotonic_time();
         g_mutex_unlock(&self->lock);
     }
-    if (outgoing->fence_us) {
-        vsock_stats_time(self->stats, VSOCK_STAGE_FENCE, outgoing->fence_us - outgoing->queued_us);
+    if (message->fence_us) {
+        client_stats_time(self->stats, HELIX_CLIENT_STAGE_FENCE, message->fence_us - message->queued_us);
     }
 }
 
 static gint64 on_waiting(gpointer user)
 {
-    VsockStream *self = user;
+    HelixClient *self = user;
     gboolean waiting;
     gint64 since;
 
     g_mutex_lock(&self->lock);
-    waiting = !self->failed && (!g_queue_is_empty(&self->pending) || self->host == HOST_ASKED);
+    waiting = !self->failed && (!g_queue_is_empty(&self->pending) || self->negotiation == NEGOTIATION_ASKED);
     since = waiting ? self->progress_us : 0;
     g_mutex_unlock(&self->lock);
     return since;
@@ -439,39 +249,49 @@ static gint64 on_waiting(gpointer user)
 
 static void on_failed(gpointer user, GError *error)
 {
-    fail(user, error);
+    client_fail(user, error);
+}
+
+/* With the lock. All that is under way is LOST; what it held is moved to @gone, to be freed without the lock. */
+static void lose_pending(HelixClient *self, GQueue *gone)
+{
+    ClientRequest *request;
+
+    while ((request = client_pop_pending(self))) {
+        ClientEvent *event = request->is_config ? NULL : client_event_for(HELIX_CLIENT_EVENT_LOST, request);
+
+        if (event) {
+            client_push_event(self, event);
+        }
+        g_queue_push_tail(gone, request);
+        client_settle_unsent(self);
+    }
 }
 
 /* What was under way is lost; what is held goes to the host that comes, unless something waits for the end. */
 static void on_lost(gpointer user, GError *error)
 {
-    VsockStream *self = user;
+    HelixClient *self = user;
     GQueue gone = G_QUEUE_INIT;
-    VsockPending *pending;
     gboolean tell;
 
     g_mutex_lock(&self->lock);
-    self->away = TRUE;
-    self->host = HOST_UNKNOWN;
-    self->had_picture = self->had_unit = self->settled = self->owes_last = FALSE;
-    self->owes_first = TRUE;
-    self->repeat_us = 0; /* the next host begins with a keyframe, and has nothing to repeat */
-    while ((pending = vsock_stream_pop_pending(self))) {
-        VsockAnswer *answer = pending->is_config ? NULL : vsock_answer_new(VSOCK_ANSWER_LOST, pending);
-
-        if (answer) {
-            push_answer(self, answer);
-        }
-        g_queue_push_tail(&gone, pending);
-        vsock_stream_settle(self);
-    }
-    tell = !self->told_lost && !self->failed;
-    self->told_lost = TRUE;
-    vsock_stream_pump(self);
+    self->disconnected = TRUE;
+    self->negotiation = NEGOTIATION_NONE;
+    self->host_has_frame = self->host_has_encoded = self->has_accepted = self->needs_repeat = FALSE;
+    self->needs_initial_frame = TRUE;
+    self->repeat_due_us = 0; /* the next host begins with a keyframe, and has nothing to repeat */
+    lose_pending(self, &gone);
+    tell = !self->reported_disconnected && !self->failed;
+    self->reported_disconnected = TRUE;
+    client_pump(self);
     g_mutex_unlock(&self->lock);
-    g_queue_clear_full(&gone, (GDestroyNotify)vsock_pending_free);
+    g_queue_clear_full(&gone, (GDestroyNotify)client_request_free);
+    if (self->copier) {
+        client_copier_forget_host(self->copier); /* the next host may be another one */
+    }
     if (tell) {
-        self->lost_cb(self->user, error);
+        client_tell_state(self, HELIX_CLIENT_DISCONNECTED, error);
     } else {
         g_error_free(error);
     }
@@ -479,23 +299,29 @@ static void on_lost(gpointer user, GError *error)
 
 static void on_connected(gpointer user)
 {
-    VsockStream *self = user;
+    HelixClient *self = user;
 
     g_mutex_lock(&self->lock);
-    self->away = FALSE;
-    if (self->configured && !self->failed) {
-        vsock_stream_ask(self);
+    self->disconnected = self->ended; /* what ends sends nothing */
+    if (self->configured && !self->failed && !self->ended) {
+        client_negotiate(self);
     }
-    vsock_stats_count(self->stats, VSOCK_COUNT_RECONNECTS, self->was_there ? 1 : 0);
-    g_cond_broadcast(&self->cond);
+    client_stats_count(self->stats, CLIENT_COUNT_RECONNECTS, self->was_connected ? 1 : 0);
+    client_changed(self);
     g_mutex_unlock(&self->lock);
 }
 
-const VsockConnectionEvents vsock_stream_events = {
+static void on_fence_timed_out(gpointer user)
+{
+    client_log(user, G_LOG_LEVEL_MESSAGE, "a frame's write fence was not signalled within 2 s; sent unfinished");
+}
+
+const ClientConnectionEvents client_connection_events = {
     .message = on_message,
     .sent = on_sent,
     .waiting = on_waiting,
     .failed = on_failed,
     .lost = on_lost,
     .connected = on_connected,
+    .fence_timed_out = on_fence_timed_out,
 };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* bytes.h - little-endian integers at any address; GStreamer's macros for it are undefined behaviour if unaligned. */
-#ifndef VSOCKENC_BYTES_H
-#define VSOCKENC_BYTES_H
+#ifndef HELIX_CLIENT_BYTES_H
+#define HELIX_CLIENT_BYTES_H
 
 #include <string.h>
 #include <glib.h>

@@ -2,19 +2,16 @@
 /*
  * connection-private.h - a connection's insides, shared by its thread (connection.c) and its framing (framing.c).
  */
-#ifndef VSOCKENC_CONNECTION_PRIVATE_H
-#define VSOCKENC_CONNECTION_PRIVATE_H
+#ifndef HELIX_CLIENT_CONNECTION_PRIVATE_H
+#define HELIX_CLIENT_CONNECTION_PRIVATE_H
 
-#include <gst/gst.h>
 #include "connection.h"
 
-GST_DEBUG_CATEGORY_EXTERN(vsockenc_debug);
-
-struct VsockConnection {
-    const VsockConnectionEvents *events;
+struct ClientConnection {
+    const ClientConnectionEvents *events;
     gpointer user;
     char *socket_path; /* of address */
-    VsockAddress address;
+    ClientAddress address;
     char *name; /* for messages: "vsock CID 2 port 5000" */
     gint64 timeout_us;
     gboolean reconnect;
@@ -23,7 +20,7 @@ struct VsockConnection {
     gint quit; /* atomic */
 
     GMutex lock;  /* queue only */
-    GQueue queue; /* VsockOutgoing */
+    GQueue queue; /* ClientMessage */
 
     /* The connection's thread only. */
     int fd; /* -1: lost */
@@ -32,7 +29,7 @@ struct VsockConnection {
     gint64 retry_after_us;  /* how long that was after the last try; 0: it settled since */
     gboolean lost;          /* lost() was the last event of the two */
     gboolean gone;          /* the error at hand is about a host that may come back */
-    VsockOutgoing *current; /* being written, */
+    ClientMessage *current; /* being written, */
     gint64 write_us;        /* since then */
     gsize written;          /* of current */
     int fence;              /* what the next message waits for, or -1; */
@@ -48,18 +45,18 @@ struct VsockConnection {
 };
 
 /* framing.c. Bytes of @outgoing on the wire. */
-gsize vsock_outgoing_size(const VsockOutgoing *outgoing);
+gsize client_message_size(const ClientMessage *outgoing);
 /* What would be written now, or NULL; if that is for its fence, it is in self->fence. */
-VsockOutgoing *vsock_connection_next(VsockConnection *self);
+ClientMessage *client_connection_next(ClientConnection *self);
 /* The fence of the next message opened (@signalled), or will not. */
-void vsock_connection_open_fence(VsockConnection *self, gboolean signalled);
+void client_connection_open_fence(ClientConnection *self, gboolean signalled);
 /* Writes until the socket takes no more. FALSE with errno. */
-gboolean vsock_connection_write(VsockConnection *self);
+gboolean client_connection_write(ClientConnection *self);
 /* Reads until there is no more, but no longer than one turn. Sets @error at the end of the stream too. */
-gboolean vsock_connection_read(VsockConnection *self, GError **error);
+gboolean client_connection_read(ClientConnection *self, GError **error);
 /* Whether there is anything to write, be it behind a fence. */
-gboolean vsock_connection_owes(VsockConnection *self);
+gboolean client_connection_owes(ClientConnection *self);
 /* Throws away what is queued and half written or read. */
-void vsock_connection_clear(VsockConnection *self);
+void client_connection_clear(ClientConnection *self);
 
 #endif

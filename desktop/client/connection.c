@@ -9,8 +9,6 @@
 #include "address.h"
 #include "connection-private.h"
 
-#define GST_CAT_DEFAULT vsockenc_debug
-
 /* Silence after which a waiting client asks whether the host is there. */
 #define PING_AFTER_US G_USEC_PER_SEC
 /* A host that answers pings may take that many timeouts for an answer: its encoder may be slow, and shared. */
@@ -22,7 +20,7 @@
 #define RETRY_FIRST_US (G_TIME_SPAN_SECOND / 10)
 #define RETRY_LAST_US (2 * G_TIME_SPAN_SECOND)
 
-static void wake(VsockConnection *self)
+static void wake(ClientConnection *self)
 {
     guint64 one = 1;
 
@@ -31,17 +29,25 @@ static void wake(VsockConnection *self)
     }
 }
 
+static void reset_wake(ClientConnection *self)
+{
+    guint64 count;
+
+    while (read(self->wake_fd, &count, sizeof(count)) < 0 && errno == EINTR) {
+    }
+}
+
 /* ---- the thread ---- */
 
-static void send_ping(VsockConnection *self)
+static void send_ping(ClientConnection *self)
 {
-    VsockOutgoing *ping = vsock_outgoing_new();
+    ClientMessage *ping = client_message_new();
 
-    ping->head_len = vsock_wire_ping(ping->head, 0);
+    ping->head_len = client_wire_ping(ping->head, 0);
     ping->urgent = TRUE;
     self->pinging = TRUE;
     self->ping_us = 0;
-    vsock_connection_send(self, ping);
+    client_connection_send(self, ping);
 }
 
 /* The time by which something has to be done, and what is said if it is not. */
@@ -61,7 +67,7 @@ static void hasten(Deadline *deadline, gint64 since, gint64 allowed, const char 
  * Bytes alone are no progress: a host may feed them by drops. A message has to be whole in time, a PING answered, and
  * the oldest request, however many PINGs are.
  */
-static Deadline find_deadline(VsockConnection *self, gint64 waiting_since)
+static Deadline find_deadline(ClientConnection *self, gint64 waiting_since)
 {
     Deadline deadline = { 0, G_MAXINT64, NULL };
     gint64 timeout = self->timeout_us;
@@ -77,18 +83,18 @@ static Deadline find_deadline(VsockConnection *self, gint64 waiting_since)
         hasten(&deadline, MAX(self->read_us, waiting_since), timeout, "has not finished a message");
     }
     if (self->current) {
-        gint64 allowed = (gint64)vsock_outgoing_size(self->current) * G_USEC_PER_SEC / SLOWEST_WRITE;
+        gint64 allowed = (gint64)client_message_size(self->current) * G_USEC_PER_SEC / SLOWEST_WRITE;
 
         hasten(&deadline, self->write_us, timeout + allowed, "has not taken the whole of a message");
     }
-    if (!vsock_connection_owes(self)) {
+    if (!client_connection_owes(self)) {
         hasten(&deadline, waiting_since, ANSWER_TIMEOUTS * timeout, "answers pings, but has not answered a request");
     }
     return deadline;
 }
 
 /* Milliseconds until something is due, -1 for never. FALSE with @error: the host is gone. */
-static gboolean check_time(VsockConnection *self, int *timeout, GError **error)
+static gboolean check_time(ClientConnection *self, int *timeout, GError **error)
 {
     gint64 now = g_get_monotonic_time(), due = self->fence >= 0 ? self->fence_limit_us : G_MAXINT64;
     gint64 waiting_since = self->connecting ? 0 : self->events->waiting(self->user);
@@ -103,7 +109,7 @@ static gboolean check_time(VsockConnection *self, int *timeout, GError **error)
         deadline = find_deadline(self, waiting_since);
         if (now >= deadline.at) {
             self->gone = TRUE;
-            g_set_error(error, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_READ,
+            g_set_error(error, HELIX_CLIENT_ERROR, HELIX_CLIENT_ERROR_TIMEOUT,
                         "The host on %s %s for %" G_GINT64_FORMAT
                         " ms. Is the VM's frame export hung, or is timeout= too short for "
                         "this host?",
@@ -122,7 +128,7 @@ static gboolean check_time(VsockConnection *self, int *timeout, GError **error)
     return TRUE;
 }
 
-static void is_connected(VsockConnection *self)
+static void is_connected(ClientConnection *self)
 {
     self->connecting = FALSE;
     self->alive_us = g_get_monotonic_time();
@@ -134,7 +140,7 @@ static void is_connected(VsockConnection *self)
     }
 }
 
-static gboolean finish_connect(VsockConnection *self, GError **error)
+static gboolean finish_connect(ClientConnection *self, GError **error)
 {
     int code = 0;
     socklen_t len = sizeof(code);
@@ -143,29 +149,29 @@ static gboolean finish_connect(VsockConnection *self, GError **error)
         code = errno;
     }
     if (code) {
-        self->gone = vsock_address_may_come(code);
-        g_propagate_error(error, vsock_address_error(&self->address, self->name, code));
+        self->gone = client_address_may_come(code);
+        g_propagate_error(error, client_address_error(&self->address, self->name, code));
         return FALSE;
     }
     is_connected(self);
     return TRUE;
 }
 
-static gboolean serve_socket(VsockConnection *self, short revents, GError **error)
+static gboolean serve_socket(ClientConnection *self, short revents, GError **error)
 {
     if (self->connecting) {
         return !(revents & (POLLOUT | POLLERR | POLLHUP)) || finish_connect(self, error);
     }
     /* Read first: a host that says why before it closes is heard, even if writing fails already. */
-    if (revents & (POLLIN | POLLHUP | POLLERR) && !vsock_connection_read(self, error)) {
+    if (revents & (POLLIN | POLLHUP | POLLERR) && !client_connection_read(self, error)) {
         return FALSE;
     }
-    if (!vsock_connection_write(self)) {
+    if (!client_connection_write(self)) {
         int code = errno;
 
         self->gone = TRUE;
-        if (vsock_connection_read(self, error)) {
-            g_set_error(error, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_WRITE, "Writing to the host on %s failed: %s.",
+        if (client_connection_read(self, error)) {
+            g_set_error(error, HELIX_CLIENT_ERROR, HELIX_CLIENT_ERROR_WRITE, "Writing to the host on %s failed: %s.",
                         self->name, g_strerror(code));
         }
         return FALSE;
@@ -173,15 +179,14 @@ static gboolean serve_socket(VsockConnection *self, short revents, GError **erro
     return TRUE;
 }
 
-static gboolean turn(VsockConnection *self, GError **error)
+static gboolean turn(ClientConnection *self, GError **error)
 {
     struct pollfd fds[3] = { { .fd = self->wake_fd, .events = POLLIN }, { .fd = self->fd, .events = POLLIN } };
     int timeout;
-    guint64 count;
 
     if (self->connecting) {
         fds[1].events = POLLOUT;
-    } else if (vsock_connection_next(self)) {
+    } else if (client_connection_next(self)) {
         fds[1].events |= POLLOUT;
     }
     if (!check_time(self, &timeout, error)) {
@@ -190,31 +195,31 @@ static gboolean turn(VsockConnection *self, GError **error)
     fds[2].fd = self->fence;
     fds[2].events = POLLIN;
     if (poll(fds, G_N_ELEMENTS(fds), timeout) < 0 && errno != EINTR) {
-        g_set_error(error, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_FAILED, "poll: %s", g_strerror(errno));
+        g_set_error(error, HELIX_CLIENT_ERROR, HELIX_CLIENT_ERROR_FAILED, "poll: %s", g_strerror(errno));
         return FALSE;
     }
-    if (fds[0].revents && read(self->wake_fd, &count, sizeof(count)) < 0 && errno != EAGAIN) {
-        GST_DEBUG("wake-up: %s", g_strerror(errno));
+    if (fds[0].revents) {
+        reset_wake(self);
     }
     if (self->fence >= 0 && (fds[2].revents || g_get_monotonic_time() >= self->fence_limit_us)) {
-        vsock_connection_open_fence(self, fds[2].revents != 0);
+        client_connection_open_fence(self, fds[2].revents != 0);
     }
     return serve_socket(self, fds[1].revents, error);
 }
 
 /* ---- connecting again ---- */
 
-static gboolean open_socket(VsockConnection *self, GError **error)
+static gboolean open_socket(ClientConnection *self, GError **error)
 {
     int code = 0;
 
-    self->fd = vsock_address_connect(&self->address, self->name, &self->connecting, &code, error);
-    self->gone = self->fd < 0 && vsock_address_may_come(code);
+    self->fd = client_address_connect(&self->address, self->name, &self->connecting, &code, error);
+    self->gone = self->fd < 0 && client_address_may_come(code);
     return self->fd >= 0;
 }
 
 /* The host is gone: say so (@error is taken over), and try again later. */
-static void lose(VsockConnection *self, GError *error)
+static void lose(ClientConnection *self, GError *error)
 {
     self->gone = FALSE;
     self->lost = TRUE;
@@ -223,21 +228,20 @@ static void lose(VsockConnection *self, GError *error)
         self->fd = -1;
     }
     self->events->lost(self->user, error);
-    vsock_connection_clear(self);
+    client_connection_clear(self);
     self->retry_after_us = CLAMP(2 * self->retry_after_us, RETRY_FIRST_US, RETRY_LAST_US);
     self->retry_us = g_get_monotonic_time() + self->retry_after_us;
 }
 
 /* Sleep until it is time, and try. */
-static gboolean retry(VsockConnection *self, GError **error)
+static gboolean retry(ClientConnection *self, GError **error)
 {
     struct pollfd wake_up = { .fd = self->wake_fd, .events = POLLIN };
     gint64 left = self->retry_us - g_get_monotonic_time();
-    guint64 count;
 
     if (left > 0) {
-        if (poll(&wake_up, 1, (int)(left / 1000) + 1) > 0 && read(self->wake_fd, &count, sizeof(count)) < 0) {
-            GST_DEBUG("wake-up: %s", g_strerror(errno));
+        if (poll(&wake_up, 1, (int)(left / 1000) + 1) > 0) {
+            reset_wake(self);
         }
         return TRUE;
     }
@@ -253,7 +257,7 @@ static gboolean retry(VsockConnection *self, GError **error)
 
 static gpointer connection_thread(gpointer data)
 {
-    VsockConnection *self = data;
+    ClientConnection *self = data;
     GError *error = NULL;
 
     self->alive_us = g_get_monotonic_time();
@@ -272,11 +276,10 @@ static gpointer connection_thread(gpointer data)
 
 /* ---- public ---- */
 
-VsockConnection *vsock_connection_new(const VsockAddress *address, guint timeout_ms, gboolean reconnect,
-                                      const VsockConnectionEvents *events, gpointer user, GError **error)
+static ClientConnection *connection_new(const ClientAddress *address, guint timeout_ms, gboolean reconnect,
+                                        const ClientConnectionEvents *events, gpointer user)
 {
-    VsockConnection *self = g_new0(VsockConnection, 1);
-    GError *why = NULL;
+    ClientConnection *self = g_new0(ClientConnection, 1);
 
     g_mutex_init(&self->lock);
     g_queue_init(&self->queue);
@@ -285,29 +288,34 @@ VsockConnection *vsock_connection_new(const VsockAddress *address, guint timeout
     self->address = *address;
     self->address.socket_path = self->socket_path = g_strdup(address->socket_path);
     self->reconnect = reconnect;
-    self->fence = -1;
+    self->fd = self->fence = -1;
     self->timeout_us = (gint64)timeout_ms * 1000;
-    self->name = vsock_address_name(address);
+    self->name = client_address_name(address);
     self->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (self->wake_fd < 0) {
-        self->fd = -1;
-        g_set_error(error, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_FAILED, "eventfd: %s", g_strerror(errno));
-        vsock_connection_free(self);
-        return NULL;
-    }
-    if (!open_socket(self, &why)) {
-        if (!reconnect || !self->gone) {
-            g_propagate_error(error, why);
-            vsock_connection_free(self);
-            return NULL;
-        }
-        lose(self, why);
-    }
-    self->thread = g_thread_new("vsockenc-io", connection_thread, self);
     return self;
 }
 
-void vsock_connection_send(VsockConnection *self, VsockOutgoing *outgoing)
+gboolean client_connection_open(ClientConnection **connection, const ClientAddress *address, guint timeout_ms,
+                                gboolean reconnect, const ClientConnectionEvents *events, gpointer user, GError **error)
+{
+    ClientConnection *self = *connection = connection_new(address, timeout_ms, reconnect, events, user);
+    GError *why = NULL;
+
+    if (self->wake_fd < 0) {
+        g_set_error(&why, HELIX_CLIENT_ERROR, HELIX_CLIENT_ERROR_FAILED, "eventfd: %s", g_strerror(errno));
+    } else if (!open_socket(self, &why) && reconnect && self->gone) {
+        lose(self, g_steal_pointer(&why));
+    }
+    if (why) {
+        g_propagate_error(error, why);
+        g_clear_pointer(connection, client_connection_free);
+        return FALSE;
+    }
+    self->thread = g_thread_new("helix-client-io", connection_thread, self);
+    return TRUE;
+}
+
+void client_connection_send(ClientConnection *self, ClientMessage *outgoing)
 {
     g_mutex_lock(&self->lock);
     if (outgoing->urgent) {
@@ -319,19 +327,19 @@ void vsock_connection_send(VsockConnection *self, VsockOutgoing *outgoing)
     wake(self);
 }
 
-void vsock_connection_settled(VsockConnection *self)
+void client_connection_reset_backoff(ClientConnection *self)
 {
     self->retry_after_us = 0;
 }
 
-void vsock_connection_free(VsockConnection *self)
+void client_connection_free(ClientConnection *self)
 {
     if (self->thread) {
         g_atomic_int_set(&self->quit, 1);
         wake(self);
         g_thread_join(self->thread);
     }
-    vsock_connection_clear(self);
+    client_connection_clear(self);
     if (self->fd >= 0) {
         close(self->fd);
     }

@@ -1,47 +1,45 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * copier.h - guest-copy: pictures in plain memory come into virtio-gpu buffers of the element's own by one copy, or
- * none if upstream drew into one, and the host reads them there by resource id.
+ * copier.h - guest-copy: pictures in plain memory come into virtio-gpu buffers by one copy, or none if the caller drew
+ * into one, and the host reads them there by resource id.
  *
- * How the host reads such a buffer depends on the GPU and on the host; what can work is tried in order, best first, and
- * the host's word on the first picture is waited for. One thread at a time.
+ * How the host reads such a buffer depends on the GPU and on the host; the modes that can work are tried in order, best
+ * first, and a host's answer to the first frame of a mode says whether it does. Any thread.
  */
-#ifndef VSOCKENC_COPIER_H
-#define VSOCKENC_COPIER_H
+#ifndef HELIX_CLIENT_COPIER_H
+#define HELIX_CLIENT_COPIER_H
 
-#include <gst/video/video.h>
-#include "node.h"
-#include "pool.h"
+#include "buffer-pool.h"
+#include "frame.h"
 
-typedef struct VsockCopier VsockCopier;
-typedef struct VsockPicture VsockPicture;
+typedef struct ClientCopier ClientCopier;
 
-typedef enum VsockWay {
-    VSOCK_WAY_BLOB,    /* a guest blob, read where it lies */
-    VSOCK_WAY_PAGES,   /* a classic resource, its pages read */
-    VSOCK_WAY_TEXTURE, /* a classic resource, its pages copied into its texture first: for hosts of the first days */
-    VSOCK_N_WAYS
-} VsockWay;
+const char *client_copy_mode_name(ClientCopyMode mode);
 
-VsockCopier *vsock_copier_new(VsockNode *node);
-void vsock_copier_free(VsockCopier *copier);
+/* @avoid: names of modes, or "guest-copy", with commas between. */
+ClientCopier *client_copier_new(HelixClientGpu *gpu, const char *avoid);
+void client_copier_free(ClientCopier *copier);
 
-/*
- * Bring @buffer into a buffer of ours, if it is not one. NULL without @error: there is no way with this host, format
- * and GPU (vsock_copier_why_not() has the reasons); NULL with an error of vsock_frame_map()'s: @buffer cannot be read.
- */
-VsockPicture *vsock_copier_picture(VsockCopier *copier, const GstVideoInfo *info, GstBuffer *buffer,
-                                   guint32 capabilities, GError **error);
-/* What the host made of the first picture that went by @way. */
-void vsock_copier_accepted(VsockCopier *copier, VsockWay way);
-void vsock_copier_refused(VsockCopier *copier, VsockWay way, const char *message);
-/* Another host may make something else of it. TRUE: a way that was refused is open again. */
-gboolean vsock_copier_forget(VsockCopier *copier);
-/* Why each way that was not taken was not. To be freed. */
-char *vsock_copier_why_not(VsockCopier *copier, GstVideoFormat format, guint32 capabilities);
-const char *vsock_way_name(VsockWay way);
+/* The best mode for pictures of @format with a host of @capabilities; CLIENT_N_COPY_MODES: none. */
+ClientCopyMode client_copier_choose(ClientCopier *copier, guint32 format, guint32 capabilities);
+HelixClientBufferKind client_copy_mode_kind(ClientCopyMode mode);
+/* Why each mode that is not used is not. To be freed. */
+char *client_copier_why_not(ClientCopier *copier, guint32 format, guint32 capabilities);
+gboolean client_copier_is_verified(ClientCopier *copier, ClientCopyMode mode);
 
-/* A pool for upstream to draw in, not configured yet; NULL if pictures of @info would not go this way. */
-GstBufferPool *vsock_copier_pool(VsockCopier *copier, const GstVideoInfo *info, guint32 capabilities);
+/* The host has read a frame in @mode, or cannot. */
+void client_copier_accepted(ClientCopier *copier, ClientCopyMode mode);
+void client_copier_refused(ClientCopier *copier, ClientCopyMode mode, const char *message);
+/* The GPU makes no buffer for @mode. */
+void client_copier_failed(ClientCopier *copier, ClientCopyMode mode, const char *message);
+/* Another host may answer otherwise. */
+void client_copier_forget_host(ClientCopier *copier);
+/* Counts the times that a mode was ruled out by a host, or is open again. */
+guint client_copier_serial(ClientCopier *copier);
+
+/* A buffer for @image's visible part from the copier's pool; NULL with HELIX_CLIENT_ERROR_GPU, or without: all are in
+ * use. */
+HelixClientBuffer *client_copier_take_buffer(ClientCopier *copier, ClientCopyMode mode, guint32 format, guint width,
+                                             guint height, GError **error);
 
 #endif

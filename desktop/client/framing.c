@@ -7,24 +7,22 @@
 #include "bytes.h"
 #include "connection-private.h"
 
-#define GST_CAT_DEFAULT vsockenc_debug
-
 /* A fence that does not open in this time belongs to a GPU that hangs; the picture is sent as it is. */
 #define FENCE_LIMIT_US (2 * G_TIME_SPAN_SECOND)
 /* recv() calls in one turn: times are looked at and pictures written between turns, also where a host sends without
  * end. */
 #define MAX_READS 256
 
-VsockOutgoing *vsock_outgoing_new(void)
+ClientMessage *client_message_new(void)
 {
-    VsockOutgoing *outgoing = g_new0(VsockOutgoing, 1);
+    ClientMessage *outgoing = g_new0(ClientMessage, 1);
 
     outgoing->fence_fd = -1;
     outgoing->queued_us = g_get_monotonic_time();
     return outgoing;
 }
 
-void vsock_outgoing_free(VsockOutgoing *outgoing)
+void client_message_free(ClientMessage *outgoing)
 {
     if (outgoing->release) {
         outgoing->release(outgoing->owner);
@@ -32,7 +30,7 @@ void vsock_outgoing_free(VsockOutgoing *outgoing)
     g_free(outgoing);
 }
 
-gsize vsock_outgoing_size(const VsockOutgoing *outgoing)
+gsize client_message_size(const ClientMessage *outgoing)
 {
     gsize size = outgoing->head_len;
 
@@ -42,7 +40,7 @@ gsize vsock_outgoing_size(const VsockOutgoing *outgoing)
     return size;
 }
 
-void vsock_connection_clear(VsockConnection *self)
+void client_connection_clear(ClientConnection *self)
 {
     GQueue queue = G_QUEUE_INIT;
 
@@ -51,8 +49,8 @@ void vsock_connection_clear(VsockConnection *self)
     g_queue_init(&self->queue);
     g_mutex_unlock(&self->lock);
     /* Outside the lock: that runs upstream's code. */
-    g_queue_clear_full(&queue, (GDestroyNotify)vsock_outgoing_free);
-    g_clear_pointer(&self->current, vsock_outgoing_free);
+    g_queue_clear_full(&queue, (GDestroyNotify)client_message_free);
+    g_clear_pointer(&self->current, client_message_free);
     g_clear_pointer(&self->payload, g_free);
     self->header_len = 0;
     self->fence = -1;
@@ -60,9 +58,9 @@ void vsock_connection_clear(VsockConnection *self)
 
 /* ---- writing ---- */
 
-VsockOutgoing *vsock_connection_next(VsockConnection *self)
+ClientMessage *client_connection_next(ClientConnection *self)
 {
-    VsockOutgoing *head;
+    ClientMessage *head;
 
     self->fence = -1;
     if (self->current) {
@@ -87,7 +85,7 @@ VsockOutgoing *vsock_connection_next(VsockConnection *self)
     return head;
 }
 
-gboolean vsock_connection_owes(VsockConnection *self)
+gboolean client_connection_owes(ClientConnection *self)
 {
     gboolean owes;
 
@@ -97,9 +95,9 @@ gboolean vsock_connection_owes(VsockConnection *self)
     return owes;
 }
 
-void vsock_connection_open_fence(VsockConnection *self, gboolean signalled)
+void client_connection_open_fence(ClientConnection *self, gboolean signalled)
 {
-    VsockOutgoing *head;
+    ClientMessage *head;
 
     g_mutex_lock(&self->lock);
     head = g_queue_peek_head(&self->queue);
@@ -108,13 +106,13 @@ void vsock_connection_open_fence(VsockConnection *self, gboolean signalled)
     }
     g_mutex_unlock(&self->lock);
     if (!signalled) {
-        GST_WARNING("a picture's write fence did not open within 2 s; sent unfinished");
+        self->events->fence_timed_out(self->user);
     }
 }
 
-static guint fill_iov(VsockConnection *self, struct iovec *iov)
+static guint fill_iov(ClientConnection *self, struct iovec *iov)
 {
-    const VsockOutgoing *outgoing = self->current;
+    const ClientMessage *outgoing = self->current;
     gsize skip = self->written;
     guint n = 0;
 
@@ -134,12 +132,12 @@ static guint fill_iov(VsockConnection *self, struct iovec *iov)
     return n;
 }
 
-gboolean vsock_connection_write(VsockConnection *self)
+gboolean client_connection_write(ClientConnection *self)
 {
-    while (vsock_connection_next(self)) {
+    while (client_connection_next(self)) {
         struct iovec iov[G_N_ELEMENTS(self->current->part) + 1];
         struct msghdr msg = { .msg_iov = iov, .msg_iovlen = fill_iov(self, iov) };
-        gsize size = vsock_outgoing_size(self->current);
+        gsize size = client_message_size(self->current);
         gssize n = sendmsg(self->fd, &msg, MSG_NOSIGNAL);
 
         if (n < 0) {
@@ -148,11 +146,11 @@ gboolean vsock_connection_write(VsockConnection *self)
         self->written += (gsize)n;
         self->alive_us = g_get_monotonic_time();
         if (self->written == size) {
-            VsockOutgoing *done = g_steal_pointer(&self->current);
+            ClientMessage *done = g_steal_pointer(&self->current);
 
             self->ping_us = done->urgent ? self->alive_us : self->ping_us;
             self->events->sent(self->user, done, size);
-            vsock_outgoing_free(done);
+            client_message_free(done);
         }
     }
     return TRUE;
@@ -160,16 +158,16 @@ gboolean vsock_connection_write(VsockConnection *self)
 
 /* ---- reading ---- */
 
-static GError *not_helix(VsockConnection *self, const char *what)
+static GError *not_helix(ClientConnection *self, const char *what)
 {
     self->gone = FALSE;
-    return g_error_new(GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_READ,
+    return g_error_new(HELIX_CLIENT_ERROR, HELIX_CLIENT_ERROR_NOT_A_HOST,
                        "What answers on %s does not speak the frame protocol (%s). Check cid, port and socket-path: "
                        "the host's port is helix-vsock-port= of its virtio-gpu, 5000 unless set.",
                        self->name, what);
 }
 
-static GError *begin_payload(VsockConnection *self)
+static GError *begin_payload(ClientConnection *self)
 {
     guint32 size = get_u32(self->header + HELIX_WIRE_HEADER_PAYLOAD);
 
@@ -183,13 +181,13 @@ static GError *begin_payload(VsockConnection *self)
     self->payload_len = 0;
     self->payload = g_try_malloc(MAX(size, 1));
     if (!self->payload) {
-        return g_error_new(GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_NO_SPACE_LEFT,
+        return g_error_new(HELIX_CLIENT_ERROR, HELIX_CLIENT_ERROR_NO_MEMORY,
                            "No memory for an answer of %u bytes from the host.", size);
     }
     return NULL;
 }
 
-static void deliver(VsockConnection *self)
+static void deliver(ClientConnection *self)
 {
     GBytes *payload = g_bytes_new_take(g_steal_pointer(&self->payload), self->payload_size);
 
@@ -201,7 +199,7 @@ static void deliver(VsockConnection *self)
     g_bytes_unref(payload);
 }
 
-gboolean vsock_connection_read(VsockConnection *self, GError **error)
+gboolean client_connection_read(ClientConnection *self, GError **error)
 {
     for (guint reads = 0; reads < MAX_READS && !g_atomic_int_get(&self->quit); reads++) {
         gboolean in_header = self->payload == NULL;
@@ -216,7 +214,7 @@ gboolean vsock_connection_read(VsockConnection *self, GError **error)
             int code = n < 0 ? errno : 0;
 
             self->gone = TRUE;
-            g_set_error(error, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_READ,
+            g_set_error(error, HELIX_CLIENT_ERROR, HELIX_CLIENT_ERROR_CLOSED,
                         "The host closed the connection on %s (%s). Was the VM's frame export stopped or restarted? "
                         "Start the pipeline again, or let vsockenc do that by reconnect=true.",
                         self->name, code ? g_strerror(code) : "end of stream");

@@ -4,68 +4,96 @@
 #include "../../hw/display/helix/protocol/helix-wire.h"
 #include "layout.h"
 
-guint32 vsock_fourcc(GstVideoFormat format)
+#define ROUND_UP(value, to) (((value) + (to) - 1) / (to) * (to))
+
+/* Sides and crops up to this make sizes that fit 32 bits; hosts take no more than 8192. */
+#define MAX_SIDE 16384u
+
+gboolean client_image_check(const HelixClientImage *image, GError **error)
+{
+    ClientRect rect = client_image_rect(image);
+
+    if (client_format_planes(image->format) && rect.width && rect.height && image->width <= MAX_SIDE &&
+        image->height <= MAX_SIDE && rect.x <= image->width && rect.width <= image->width - rect.x &&
+        rect.y <= image->height && rect.height <= image->height - rect.y) {
+        return TRUE;
+    }
+    g_set_error(error, HELIX_CLIENT_ERROR, HELIX_CLIENT_ERROR_IMAGE,
+                "A picture of format 0x%08x, %ux%u from %u,%u on of %ux%u, cannot be encoded.", image->format,
+                rect.width, rect.height, rect.x, rect.y, image->width, image->height);
+    return FALSE;
+}
+
+ClientRect client_image_rect(const HelixClientImage *image)
+{
+    if (!image->crop_width) {
+        return (ClientRect){ 0, 0, image->width, image->height };
+    }
+    return (ClientRect){ image->crop_x, image->crop_y, image->crop_width, image->crop_height };
+}
+
+guint32 client_wire_format(guint32 format)
 {
     switch (format) {
-    case GST_VIDEO_FORMAT_BGRx:
-        return HELIX_FORMAT_XR24;
-    case GST_VIDEO_FORMAT_BGRA:
-        return HELIX_FORMAT_AR24;
-    case GST_VIDEO_FORMAT_RGBx:
-        return HELIX_FORMAT_XB24;
-    case GST_VIDEO_FORMAT_RGBA:
-        return HELIX_FORMAT_AB24;
-    case GST_VIDEO_FORMAT_NV12:
-    case GST_VIDEO_FORMAT_I420:
+    case HELIX_FORMAT_XR24:
+    case HELIX_FORMAT_AR24:
+    case HELIX_FORMAT_XB24:
+    case HELIX_FORMAT_AB24:
+    case HELIX_FORMAT_NV12:
+        return format;
+    case HELIX_CLIENT_FORMAT_YU12:
         return HELIX_FORMAT_NV12;
     default:
         return 0;
     }
 }
 
-VsockRect vsock_visible_rect(const GstVideoInfo *info, GstBuffer *buffer)
+guint client_format_planes(guint32 format)
 {
-    guint width = (guint)GST_VIDEO_INFO_WIDTH(info), height = (guint)GST_VIDEO_INFO_HEIGHT(info);
-    GstVideoCropMeta *crop = gst_buffer_get_video_crop_meta(buffer);
-    GstVideoMeta *meta = gst_buffer_get_video_meta(buffer);
-    VsockRect rect = { 0, 0, width, height };
-
-    if (meta) {
-        width = meta->width;
-        height = meta->height;
+    switch (client_wire_format(format)) {
+    case 0:
+        return 0;
+    case HELIX_FORMAT_NV12:
+        return format == HELIX_CLIENT_FORMAT_YU12 ? 3 : 2;
+    default:
+        return 1;
     }
-    if (crop && crop->width && crop->height && crop->x < width && crop->y < height && crop->width <= width - crop->x &&
-        crop->height <= height - crop->y) {
-        rect = (VsockRect){ crop->x, crop->y, crop->width, crop->height };
-    }
-    return rect;
 }
 
-VsockLayout vsock_layout_tight(guint32 fourcc, guint width, guint height)
+static ClientLayout layout_for(guint32 fourcc, gsize stride, gsize height)
 {
-    VsockLayout layout = { .n_planes = 1 };
+    ClientLayout layout = { .n_planes = 1, .stride = { stride }, .size = stride * height };
 
+    if (fourcc == HELIX_FORMAT_NV12) {
+        layout.n_planes = 2;
+        layout.stride[1] = stride;
+        layout.offset[1] = stride * ROUND_UP(height, 2);
+        layout.size = layout.offset[1] + stride * ((height + 1) / 2);
+    }
+    return layout;
+}
+
+ClientLayout client_layout_tight(guint32 fourcc, guint width, guint height)
+{
+    return layout_for(fourcc, fourcc == HELIX_FORMAT_NV12 ? ROUND_UP((gsize)width, 2) : (gsize)width * 4, height);
+}
+
+ClientLayout client_layout_default(guint32 fourcc, guint width, guint height)
+{
+    return layout_for(fourcc, fourcc == HELIX_FORMAT_NV12 ? ROUND_UP((gsize)width, 4) : (gsize)width * 4, height);
+}
+
+gsize client_plane_row_bytes(guint32 fourcc, guint plane, guint width)
+{
     if (fourcc != HELIX_FORMAT_NV12) {
-        layout.stride[0] = (gsize)width * 4;
-        layout.size = layout.stride[0] * height;
-        return layout;
+        return (gsize)width * 4;
     }
-    layout.n_planes = 2;
-    layout.stride[0] = layout.stride[1] = GST_ROUND_UP_2((gsize)width);
-    layout.offset[1] = layout.stride[0] * GST_ROUND_UP_2((gsize)height);
-    layout.size = layout.offset[1] + layout.stride[1] * (((gsize)height + 1) / 2);
-    return layout;
+    return plane ? ROUND_UP((gsize)width, 2) : width;
 }
 
-VsockLayout vsock_layout_default(const GstVideoInfo *info)
+guint client_plane_rows(guint plane, guint height)
 {
-    VsockLayout layout = { .n_planes = GST_VIDEO_INFO_N_PLANES(info), .size = GST_VIDEO_INFO_SIZE(info) };
-
-    for (guint i = 0; i < layout.n_planes && i < G_N_ELEMENTS(layout.offset); i++) {
-        layout.offset[i] = GST_VIDEO_INFO_PLANE_OFFSET(info, i);
-        layout.stride[i] = (gsize)GST_VIDEO_INFO_PLANE_STRIDE(info, i);
-    }
-    return layout;
+    return plane ? (height + 1) / 2 : height;
 }
 
 /* ---- copying ---- */
@@ -81,42 +109,39 @@ static void copy_rows(guint8 *to, gsize to_stride, const guint8 *from, gssize fr
     }
 }
 
-/* I420's two chroma planes become NV12's one. */
-static void interleave(guint8 *to, gsize to_stride, const GstVideoFrame *frame, guint x, guint y, guint columns,
-                       guint rows)
+/* YU12's two chroma planes become NV12's one. @rect: in samples of chroma. */
+static void interleave(guint8 *to, gsize to_stride, const HelixClientImage *image, const ClientRect *rect)
 {
-    for (guint row = y; row < y + rows; row++, to += to_stride) {
-        const guint8 *u = GST_VIDEO_FRAME_COMP_DATA(frame, 1), *v = GST_VIDEO_FRAME_COMP_DATA(frame, 2);
+    for (guint row = rect->y; row < rect->y + rect->height; row++, to += to_stride) {
+        const guint8 *cb = image->data[1] + (gssize)row * image->stride[1] + rect->x;
+        const guint8 *cr = image->data[2] + (gssize)row * image->stride[2] + rect->x;
 
-        u += (gssize)row * GST_VIDEO_FRAME_COMP_STRIDE(frame, 1) + x;
-        v += (gssize)row * GST_VIDEO_FRAME_COMP_STRIDE(frame, 2) + x;
-        for (gsize i = 0; i < columns; i++) {
-            to[2 * i] = u[i];
-            to[2 * i + 1] = v[i];
+        for (gsize i = 0; i < rect->width; i++) {
+            to[2 * i] = cb[i];
+            to[2 * i + 1] = cr[i];
         }
     }
 }
 
-static gsize copy_chroma(const GstVideoFrame *frame, const VsockRect *rect, guint8 *to, gsize to_stride)
+/* @rect: even x and y. */
+static gsize copy_chroma(const HelixClientImage *image, const ClientRect *rect, guint8 *to, gsize to_stride)
 {
-    guint columns = (rect->width + 1) / 2, rows = (rect->height + 1) / 2;
-    gssize stride = GST_VIDEO_FRAME_PLANE_STRIDE(frame, 1);
-    const guint8 *from = GST_VIDEO_FRAME_PLANE_DATA(frame, 1);
+    ClientRect chroma = { rect->x / 2, rect->y / 2, (rect->width + 1) / 2, (rect->height + 1) / 2 };
 
-    if (GST_VIDEO_FRAME_N_PLANES(frame) > 2) {
-        interleave(to, to_stride, frame, rect->x / 2, rect->y / 2, columns, rows);
+    if (image->format == HELIX_CLIENT_FORMAT_YU12) {
+        interleave(to, to_stride, image, &chroma);
     } else {
-        copy_rows(to, to_stride, from + stride * (gssize)(rect->y / 2) + GST_ROUND_DOWN_2(rect->x), stride,
-                  (gsize)columns * 2, rows);
+        copy_rows(to, to_stride, image->data[1] + (gssize)image->stride[1] * (gssize)chroma.y + 2 * (gsize)chroma.x,
+                  image->stride[1], (gsize)chroma.width * 2, chroma.height);
     }
-    return (gsize)columns * 2 * rows;
+    return (gsize)chroma.width * 2 * chroma.height;
 }
 
-gsize vsock_copy_rect(const GstVideoFrame *frame, const VsockRect *rect, guint8 *to, const VsockLayout *layout)
+gsize client_copy_rect(const HelixClientImage *image, const ClientRect *rect, guint8 *to, const ClientLayout *layout)
 {
-    gssize stride = GST_VIDEO_FRAME_PLANE_STRIDE(frame, 0);
-    const guint8 *from = GST_VIDEO_FRAME_PLANE_DATA(frame, 0);
-    VsockRect even = *rect;
+    const guint8 *from = image->data[0];
+    gssize stride = image->stride[0];
+    ClientRect even = *rect;
     gsize bytes;
 
     if (layout->n_planes == 1) {
@@ -125,9 +150,9 @@ gsize vsock_copy_rect(const GstVideoFrame *frame, const VsockRect *rect, guint8 
                   stride, bytes, rect->height);
         return bytes * rect->height;
     }
-    even.x = GST_ROUND_DOWN_2(rect->x);
-    even.y = GST_ROUND_DOWN_2(rect->y);
+    even.x = rect->x & ~1u;
+    even.y = rect->y & ~1u;
     copy_rows(to + layout->offset[0], layout->stride[0], from + stride * (gssize)even.y + even.x, stride, rect->width,
               rect->height);
-    return (gsize)rect->width * rect->height + copy_chroma(frame, &even, to + layout->offset[1], layout->stride[1]);
+    return (gsize)rect->width * rect->height + copy_chroma(image, &even, to + layout->offset[1], layout->stride[1]);
 }

@@ -2,37 +2,43 @@
 /*
  * layout.h - where a picture lies in a buffer, and how its visible part is copied from there. Pure: any thread.
  */
-#ifndef VSOCKENC_LAYOUT_H
-#define VSOCKENC_LAYOUT_H
+#ifndef HELIX_CLIENT_LAYOUT_H
+#define HELIX_CLIENT_LAYOUT_H
 
-#include <gst/video/video.h>
+#include "helix-client.h"
 
-typedef struct VsockRect {
+typedef struct ClientRect {
     guint x, y, width, height;
-} VsockRect;
+} ClientRect;
 
-/* The picture inside @buffer: GstVideoCropMeta where there is a usable one. */
-VsockRect vsock_visible_rect(const GstVideoInfo *info, GstBuffer *buffer);
+/* FALSE with HELIX_CLIENT_ERROR_IMAGE: no format of ours, no size, or a crop outside of it. */
+gboolean client_image_check(const HelixClientImage *image, GError **error);
+/* The part of @image to encode. */
+ClientRect client_image_rect(const HelixClientImage *image);
+/* The protocol's format for pictures of @format: YU12 becomes NV12. 0: none. */
+guint32 client_wire_format(guint32 format);
+/* Of an image of @format; 0 for what is no format. */
+guint client_format_planes(guint32 format);
 
-/* The wire's format for pictures of @format: I420 becomes NV12. 0: none. */
-guint32 vsock_fourcc(GstVideoFormat format);
-
-/* Where the wire's pixels begin and how far their rows are apart. */
-typedef struct VsockLayout {
+/* Where the pixels begin and how far their rows are apart. */
+typedef struct ClientLayout {
     guint n_planes; /* 2: NV12 */
     gsize offset[2], stride[2];
     gsize size;
-} VsockLayout;
+} ClientLayout;
 
-/* Rows without more padding than the format needs, the second plane below an even number of rows. */
-VsockLayout vsock_layout_tight(guint32 fourcc, guint width, guint height);
-/* GStreamer's default for @info. */
-VsockLayout vsock_layout_default(const GstVideoInfo *info);
+/* Rows without padding but what NV12 needs for even sizes, the second plane below an even number of rows. */
+ClientLayout client_layout_tight(guint32 fourcc, guint width, guint height);
+/* The layout that most programs give a picture: rows begin at multiples of four bytes. */
+ClientLayout client_layout_default(guint32 fourcc, guint width, guint height);
+/* Bytes of a row of @rect's plane @plane, and how many rows. */
+gsize client_plane_row_bytes(guint32 fourcc, guint plane, guint width);
+guint client_plane_rows(guint plane, guint height);
 
 /*
- * Copy @rect of @frame to @to, laid out as @layout says. Chroma is taken from the samples that the rectangle touches:
- * a crop that begins between two begins at the one before. Returns the bytes written.
+ * Copy @rect of @image's pixels to @to, laid out as @layout says. Chroma is taken from the samples that the rectangle
+ * touches: a crop that begins between two begins at the one before. Returns the bytes written.
  */
-gsize vsock_copy_rect(const GstVideoFrame *frame, const VsockRect *rect, guint8 *to, const VsockLayout *layout);
+gsize client_copy_rect(const HelixClientImage *image, const ClientRect *rect, guint8 *to, const ClientLayout *layout);
 
 #endif

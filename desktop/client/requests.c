@@ -1,354 +1,271 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* requests.c - a stream's pictures on their way to the host: sent, or the newest of them held until there is room. */
-#include "stream-private.h"
+/* requests.c - frames on their way to the host: sent, or the newest of them held until there is room. */
+#include "client.h"
 
-#define GST_CAT_DEFAULT vsockenc_debug
-
-/*
- * Pictures given up that wait for older ones, at most: without a limit a host that is stuck with timeout=0 would
- * collect them. At the default timeout a host is given up first, after 60 s, in which a source of 120 pictures a second
- * makes 7200. About 1 KiB each.
- */
-#define MAX_GIVEN_UP 8192u
-
-void vsock_pending_free(VsockPending *pending)
+void client_request_free(ClientRequest *request)
 {
-    g_clear_pointer(&pending->given_up, vsock_answer_free);
-    gst_clear_buffer(&pending->buffer);
-    g_clear_pointer(&pending->outgoing, vsock_outgoing_free);
-    g_free(pending);
+    if (request->unsent) {
+        g_free(request->unsent); /* nothing was moved into it but frame_data, which discard() has */
+    }
+    g_clear_pointer(&request->frame, helix_client_frame_unref);
+    g_clear_pointer(&request->message, client_message_free);
+    g_free(request);
 }
 
-/* What is said of a picture on the wire, and how its bytes go there. Takes @picture over. */
-static VsockPending *pending_new(VsockPicture *picture, gpointer frame)
-{
-    VsockPending *pending = g_new0(VsockPending, 1);
-    VsockOutgoing *outgoing = vsock_outgoing_new();
+/* ---- what is under way ---- */
 
-    pending->frame = frame;
-    pending->outgoing = outgoing;
-    pending->queued_us = outgoing->queued_us;
-    pending->repeat = picture == NULL;
-    if (!picture) {
-        pending->request.flags = HELIX_REQUEST_REPEAT;
-        pending->request.fourcc = HELIX_FORMAT_XR24;
-        return pending;
+void client_push_pending(HelixClient *self, ClientRequest *request)
+{
+    if (g_queue_is_empty(&self->pending)) {
+        self->progress_us = g_get_monotonic_time();
     }
-    pending->request = (VsockRequest){
-        .flags = picture->path == VSOCK_PATH_PIXEL_DATA ? HELIX_REQUEST_PIXEL_DATA : 0,
-        .resource_id = picture->resource_id,
-        .width = picture->width,
-        .height = picture->height,
-        .fourcc = picture->fourcc,
-        .stride = picture->stride,
-        .source = picture->source,
-        .planes = picture->planes,
-        .crop_x = picture->crop_x,
-        .crop_y = picture->crop_y,
-        .res_width = picture->res_width,
-        .res_height = picture->res_height,
-        .offset = { picture->offset[0], picture->offset[1] },
-        .stride_of = { picture->stride_of[0], picture->stride_of[1] },
-        .modifier = picture->modifier,
+    g_queue_push_tail(&self->pending, request);
+}
+
+ClientRequest *client_pop_pending(HelixClient *self)
+{
+    ClientRequest *request = g_queue_pop_head(&self->pending);
+
+    self->progress_us = g_get_monotonic_time();
+    if (request && !request->is_config) {
+        self->requests_pending--;
+        self->frames_pending -= request->discarded ? 0 : 1;
+    }
+    return request;
+}
+
+/* Events that the caller has not freed keep their places: or they would grow in number here. */
+gboolean client_has_room(const HelixClient *self)
+{
+    guint under_way = self->requests_pending + self->frame_events_out;
+
+    for (const GList *l = self->events.head; l; l = l->next) {
+        under_way += client_event_is_of_frame(l->data) ? 1 : 0;
+    }
+    return client_is_negotiated(self) && under_way < client_in_flight_limit(self);
+}
+
+/* ---- making requests ---- */
+
+/* What is said of a frame on the wire, and how its bytes go there. Takes @frame over; NULL: a repeat. */
+static ClientRequest *request_new(HelixClientFrame *frame, gpointer frame_data)
+{
+    ClientRequest *request = g_new0(ClientRequest, 1);
+    ClientMessage *message = client_message_new();
+
+    request->frame_data = frame_data;
+    request->message = message;
+    request->queued_us = message->queued_us;
+    request->repeat = frame == NULL;
+    if (!frame) {
+        request->wire.flags = HELIX_REQUEST_REPEAT;
+        request->wire.fourcc = HELIX_FORMAT_XR24;
+        return request;
+    }
+    request->wire = (ClientWireRequest){
+        .flags = frame->path == HELIX_CLIENT_PATH_PIXEL_DATA ? HELIX_REQUEST_PIXEL_DATA : 0,
+        .resource_id = frame->resource_id,
+        .width = frame->width,
+        .height = frame->height,
+        .fourcc = frame->fourcc,
+        .stride = frame->stride,
+        .source = frame->source,
+        .planes = frame->planes,
+        .crop_x = frame->crop_x,
+        .crop_y = frame->crop_y,
+        .res_width = frame->res_width,
+        .res_height = frame->res_height,
+        .offset = { frame->offset[0], frame->offset[1] },
+        .stride_of = { frame->stride_of[0], frame->stride_of[1] },
+        .modifier = frame->modifier,
     };
-    pending->buffer = picture->buffer ? gst_buffer_ref(picture->buffer) : NULL;
-    pending->path = picture->path;
-    pending->needs = vsock_picture_needs(picture);
-    pending->trial = pending->unjudged = picture->trial;
-    pending->way = picture->way;
-    pending->again = picture->again;
-    pending->drawn = picture->drawn;
-    pending->cpu_bytes = picture->cpu_bytes;
-    pending->pixel_bytes = picture->pixel_bytes;
-    outgoing->fence_fd = picture->fence_fd;
-    outgoing->owner = picture;
-    outgoing->release = (GDestroyNotify)vsock_picture_free;
-    for (guint i = 0; i < picture->n_parts; i++) {
-        outgoing->part[i].data = picture->part[i].data;
-        outgoing->part[i].len = picture->part[i].len;
+    request->frame = frame->path == HELIX_CLIENT_PATH_PIXEL_DATA ? NULL : helix_client_frame_ref(frame);
+    request->path = frame->path;
+    request->needs = helix_client_frame_get_required(frame);
+    request->probing = request->unverified = frame->unverified;
+    request->mode = frame->mode;
+    request->again = frame->again;
+    request->drawn = frame->drawn;
+    request->cpu_bytes = frame->cpu_bytes;
+    request->pixel_bytes = frame->pixel_bytes;
+    message->fence_fd = frame->fence_fd;
+    message->owner = frame;
+    message->release = (GDestroyNotify)helix_client_frame_unref;
+    for (guint i = 0; i < frame->n_parts; i++) {
+        message->part[i].data = frame->part[i].data;
+        message->part[i].len = frame->part[i].len;
     }
-    outgoing->n_parts = picture->n_parts;
-    return pending;
+    message->n_parts = frame->n_parts;
+    return request;
+}
+
+/* ---- sending ---- */
+
+static void count_sent(HelixClient *self, const ClientRequest *request)
+{
+    if (request->repeat) {
+        client_stats_count(self->stats, CLIENT_COUNT_REPEATS, 1);
+        return;
+    }
+    client_stats_path(self->stats, request->path);
+    client_stats_count(self->stats, CLIENT_COUNT_DRAWN, request->drawn ? 1 : 0);
+    client_stats_count(self->stats, CLIENT_COUNT_CPU_BYTES, request->cpu_bytes);
+    client_stats_count(self->stats, CLIENT_COUNT_PIXEL_BYTES, request->pixel_bytes);
 }
 
 /* With the lock. */
-static void send_request(VsockStream *self, VsockPending *pending)
+static void send_request(HelixClient *self, ClientRequest *request)
 {
-    VsockOutgoing *outgoing = g_steal_pointer(&pending->outgoing);
-    VsockRequest *request = &pending->request;
-    gboolean by_id = !(request->flags & (HELIX_REQUEST_PIXEL_DATA | HELIX_REQUEST_REPEAT));
+    ClientMessage *message = g_steal_pointer(&request->message);
+    ClientWireRequest *wire = &request->wire;
+    gboolean by_id = !(wire->flags & (HELIX_REQUEST_PIXEL_DATA | HELIX_REQUEST_REPEAT));
 
-    request->flags |= by_id && vsock_stream_has_capability(self, HELIX_CAP_EXT) ? HELIX_REQUEST_EXT : 0;
-    request->flags |= by_id && vsock_stream_has_capability(self, HELIX_CAP_RELEASE) ? HELIX_REQUEST_RELEASE : 0;
-    request->flags |= vsock_stream_has_capability(self, HELIX_CAP_TIMING) ? HELIX_REQUEST_TIMING : 0;
-    outgoing->head_len = vsock_wire_request(outgoing->head, VSOCK_SESSION, request, (guint32)pending->pixel_bytes);
-    vsock_stream_push_pending(self, pending);
+    wire->flags |= by_id && client_has_capability(self, HELIX_CAP_EXT) ? HELIX_REQUEST_EXT : 0;
+    wire->flags |= by_id && client_has_capability(self, HELIX_CAP_RELEASE) ? HELIX_REQUEST_RELEASE : 0;
+    wire->flags |= client_has_capability(self, HELIX_CAP_TIMING) ? HELIX_REQUEST_TIMING : 0;
+    message->head_len = client_wire_request(message->head, CLIENT_SESSION, wire, (guint32)request->pixel_bytes);
+    client_push_pending(self, request);
     self->requests_pending++;
-    if (!self->had_picture) {
-        self->repeat_us = 0; /* the first on a connection is a keyframe, */
-        /* and may have been held since before it. After pixels no way is left. */
-        pending->trial |= self->owes_first && pending->path != VSOCK_PATH_PIXEL_DATA;
-        pending->unjudged |= self->owes_first && pending->path == VSOCK_PATH_GUEST_COPY;
+    if (!self->host_has_frame) {
+        self->repeat_due_us = 0; /* the first on a connection is a keyframe, */
+        /* and may have been held since before it. After pixels no path is left. */
+        request->probing |= self->needs_initial_frame && request->path != HELIX_CLIENT_PATH_PIXEL_DATA;
+        request->unverified |= self->needs_initial_frame && request->path == HELIX_CLIENT_PATH_GUEST_COPY;
     }
-    self->had_picture = TRUE;
-    if (pending->repeat) {
-        vsock_stats_count(self->stats, VSOCK_COUNT_REPEATS, 1);
-    } else {
-        vsock_stats_path(self->stats, pending->path);
-        vsock_stats_count(self->stats, VSOCK_COUNT_DRAWN, pending->drawn ? 1 : 0);
-        vsock_stats_count(self->stats, VSOCK_COUNT_CPU_BYTES, pending->cpu_bytes);
-        vsock_stats_count(self->stats, VSOCK_COUNT_PIXEL_BYTES, pending->pixel_bytes);
-    }
-    vsock_connection_send(self->connection, outgoing);
+    self->host_has_frame = TRUE;
+    count_sent(self, request);
+    client_connection_send(self->connection, message);
 }
 
-/* With the lock. Answer for a picture that was given up and has left its queue. */
-static void answer_given_up(VsockStream *self, VsockPending *pending)
+/* With the lock. Is @request one that this host can be asked for? A host that came back may know less. */
+static gboolean can_send(const HelixClient *self, const ClientRequest *request)
 {
-    VsockAnswer *answer = g_steal_pointer(&pending->given_up);
+    guint32 capabilities = self->negotiation == NEGOTIATION_DONE ? self->host.capabilities : 0;
 
-    self->n_given_up--;
-    answer->unsent = pending;
-    g_queue_push_tail(&self->answers, answer);
-    g_cond_broadcast(&self->cond);
-}
-
-void vsock_stream_settle(VsockStream *self)
-{
-    for (GList *l = self->pending.head, *next; l; l = next) {
-        VsockPending *pending = l->data;
-
-        next = l->next;
-        if (pending->given_up) {
-            g_queue_delete_link(&self->pending, l);
-            answer_given_up(self, pending);
-        } else if (!pending->is_config && !pending->discarded) {
-            break;
-        }
+    if (request->repeat) {
+        return self->host_has_frame && client_has_capability(self, HELIX_CAP_REPEAT);
     }
+    return (request->needs & ~capabilities) == 0;
 }
 
-/*
- * With the lock. @pending, in no queue, is not sent. Its answer keeps its place: the base class pushes the events of
- * all frames up to one that it drops. What it holds is let go by the thread that takes the answer, without the lock.
- */
-static void give_up(VsockStream *self, VsockPending *pending, VsockAnswerKind kind)
+void client_pump(HelixClient *self)
 {
-    pending->given_up = vsock_answer_new(kind, pending);
-    if (pending->path == VSOCK_PATH_GUEST_COPY && !pending->repeat) {
-        vsock_stats_count(self->stats, VSOCK_COUNT_CPU_BYTES, pending->cpu_bytes); /* copied all the same */
-    }
-    if (++self->n_given_up > MAX_GIVEN_UP) {
-        answer_given_up(self, pending);
-    } else {
-        g_queue_push_tail(self->held ? &self->behind_held : &self->pending, pending);
-        vsock_stream_settle(self);
-    }
-}
+    if (self->held && client_has_room(self)) {
+        ClientRequest *request = g_steal_pointer(&self->held);
 
-void vsock_stream_unhold(VsockStream *self)
-{
-    VsockPending *pending;
-
-    while ((pending = g_queue_pop_head(&self->behind_held))) {
-        g_queue_push_tail(&self->pending, pending);
-    }
-    vsock_stream_settle(self);
-}
-
-/* With the lock. What is held is not sent. What it holds alive is moved to @buffer and @outgoing, to be freed without
- * the lock. */
-static void give_up_held(VsockStream *self, VsockAnswerKind kind, GstBuffer **buffer, VsockOutgoing **outgoing)
-{
-    VsockPending *held = g_steal_pointer(&self->held);
-
-    self->frames_pending--;
-    *buffer = g_steal_pointer(&held->buffer);
-    *outgoing = g_steal_pointer(&held->outgoing);
-    give_up(self, held, kind);
-    vsock_stream_unhold(self);
-}
-
-/* With the lock. Is @pending one that this host can be asked for? A host that came back may know less. */
-static gboolean can_send(const VsockStream *self, const VsockPending *pending)
-{
-    guint32 capabilities = self->host == HOST_NEW ? self->agreement.capabilities : 0;
-
-    if (pending->repeat) {
-        return self->had_picture && vsock_stream_has_capability(self, HELIX_CAP_REPEAT);
-    }
-    return (pending->needs & ~capabilities) == 0;
-}
-
-void vsock_stream_pump(VsockStream *self)
-{
-    if (self->held && vsock_stream_has_room(self)) {
-        VsockPending *pending = g_steal_pointer(&self->held);
-
-        if (can_send(self, pending)) {
-            send_request(self, pending);
+        if (can_send(self, request)) {
+            send_request(self, request);
         } else {
             /* Made for a host that can do more than the one that came. */
-            self->owes_first |= !pending->repeat && !self->had_picture;
+            self->needs_initial_frame |= !request->repeat && !self->host_has_frame;
             self->frames_pending--;
-            give_up(self, pending, VSOCK_ANSWER_SKIPPED);
+            client_give_up(self, request, HELIX_CLIENT_EVENT_SKIPPED);
         }
-        vsock_stream_unhold(self);
-    } else if (self->held && self->away && (self->drain_later || self->draining)) {
-        /* Nobody knows when a host comes, and the end of the stream or its new format wait behind this picture. */
-        VsockPending *held = g_steal_pointer(&self->held);
+        client_unhold(self);
+    } else if (self->held && self->disconnected && (self->drain_async || self->n_draining)) {
+        /* It is not known when a host comes, and the end of the stream or its new format wait behind this frame. */
+        ClientRequest *held = g_steal_pointer(&self->held);
 
         self->frames_pending--;
-        give_up(self, held, VSOCK_ANSWER_LOST);
-        vsock_stream_unhold(self);
+        client_give_up(self, held, HELIX_CLIENT_EVENT_LOST);
+        client_unhold(self);
     }
-    g_cond_broadcast(&self->cond);
+    client_changed(self);
 }
 
-void vsock_stream_submit(VsockStream *self, VsockPicture *picture, gpointer frame, GstClockTime pts,
-                         GstClockTime duration, gboolean force_keyframe)
-{
-    VsockPending *pending = pending_new(picture, frame);
-    VsockOutgoing *outgoing = NULL;
-    GstBuffer *buffer = NULL;
+/* ---- submitting ---- */
 
-    pending->request.pts = (gint64)pts;
-    pending->request.duration = GST_CLOCK_TIME_IS_VALID(duration) ? (gint64)duration : 0;
+/* With the lock. What is held is not sent. What it holds alive is moved to @frame and @message, to be freed without the
+ * lock. */
+static void give_up_held(HelixClient *self, HelixClientFrame **frame, ClientMessage **message)
+{
+    ClientRequest *held = g_steal_pointer(&self->held);
+
+    self->frames_pending--;
+    *frame = g_steal_pointer(&held->frame);
+    *message = g_steal_pointer(&held->message);
+    client_give_up(self, held, HELIX_CLIENT_EVENT_SKIPPED);
+    client_unhold(self);
+}
+
+static void submit(HelixClient *self, ClientRequest *request, guint64 pts, guint64 duration, gboolean force_keyframe)
+{
+    ClientMessage *message = NULL;
+    HelixClientFrame *frame = NULL;
+
+    request->wire.pts = (gint64)pts;
+    request->wire.duration = duration == HELIX_CLIENT_TIME_NONE ? 0 : (gint64)duration;
     g_mutex_lock(&self->lock);
-    pending->request.force_keyframe = force_keyframe || (self->held && self->held->request.force_keyframe);
-    if (pending->request.force_keyframe) {
-        self->repeat_us = 0;
+    request->wire.force_keyframe = force_keyframe || self->force_next ||
+        (self->held && self->held->wire.force_keyframe);
+    self->force_next = FALSE;
+    if (request->wire.force_keyframe) {
+        self->repeat_due_us = 0;
     }
     if (self->held) {
-        /* Its keyframe goes with the newer picture. */
-        self->held->request.force_keyframe = FALSE;
-        give_up_held(self, VSOCK_ANSWER_SKIPPED, &buffer, &outgoing);
+        /* Its keyframe goes with the newer frame. */
+        self->held->wire.force_keyframe = FALSE;
+        give_up_held(self, &frame, &message);
     }
     self->frames_pending++;
-    self->given_us = g_get_monotonic_time();
-    self->held = pending;
-    self->owes_last = FALSE;
-    vsock_stream_pump(self);
+    self->keepalive_from_us = g_get_monotonic_time();
+    self->held = request;
+    self->needs_repeat = FALSE;
+    client_pump(self);
     g_mutex_unlock(&self->lock);
-    /* Not when the answer is taken: downstream may keep that waiting, and upstream wants its buffers. */
-    gst_clear_buffer(&buffer);
-    g_clear_pointer(&outgoing, vsock_outgoing_free);
+    /* Not when the event is taken: that may be late, and the caller wants its buffers. */
+    g_clear_pointer(&frame, helix_client_frame_unref);
+    g_clear_pointer(&message, client_message_free);
 }
 
-void vsock_stream_skip_held(VsockStream *self)
+void helix_client_submit(HelixClient *self, HelixClientFrame *frame, guint64 pts, guint64 duration,
+                         gboolean force_keyframe, gpointer frame_data)
 {
-    VsockOutgoing *outgoing = NULL;
-    GstBuffer *buffer = NULL;
+    submit(self, request_new(frame, frame_data), pts, duration, force_keyframe);
+}
+
+void helix_client_submit_repeat(HelixClient *self, guint64 pts, guint64 duration, gboolean force_keyframe,
+                                gpointer frame_data)
+{
+    submit(self, request_new(NULL, frame_data), pts, duration, force_keyframe);
+}
+
+void helix_client_submit_nothing(HelixClient *self, HelixClientEventType type, gpointer frame_data)
+{
+    ClientRequest *request = g_new0(ClientRequest, 1);
+
+    request->frame_data = frame_data;
+    g_mutex_lock(&self->lock);
+    client_give_up(self, request, type);
+    client_changed(self);
+    g_mutex_unlock(&self->lock);
+}
+
+void helix_client_skip_held(HelixClient *self)
+{
+    ClientMessage *message = NULL;
+    HelixClientFrame *frame = NULL;
 
     g_mutex_lock(&self->lock);
     if (self->held) {
-        give_up_held(self, VSOCK_ANSWER_SKIPPED, &buffer, &outgoing);
+        give_up_held(self, &frame, &message);
     }
     g_mutex_unlock(&self->lock);
-    gst_clear_buffer(&buffer);
-    g_clear_pointer(&outgoing, vsock_outgoing_free);
+    g_clear_pointer(&frame, helix_client_frame_unref);
+    g_clear_pointer(&message, client_message_free);
 }
 
-void vsock_stream_give_up(VsockStream *self, gpointer frame, VsockAnswerKind kind)
-{
-    VsockPending *pending = g_new0(VsockPending, 1);
-
-    pending->frame = frame;
-    g_mutex_lock(&self->lock);
-    give_up(self, pending, kind);
-    g_mutex_unlock(&self->lock);
-}
-
-gboolean vsock_stream_key_held(VsockStream *self)
+gboolean helix_client_force_keyframe(HelixClient *self)
 {
     gboolean held;
 
     g_mutex_lock(&self->lock);
     held = self->held && !self->held->repeat;
     if (held) {
-        self->held->request.force_keyframe = TRUE;
+        self->held->wire.force_keyframe = TRUE;
+    } else {
+        self->force_next = TRUE;
     }
     g_mutex_unlock(&self->lock);
     return held;
-}
-
-/* A host that has a picture encodes it again, if it can; one that has none, though there was one, is given that again.
- */
-static gboolean can_be_wanted(const VsockStream *self)
-{
-    if (self->failed || self->flushing) {
-        return FALSE; /* after a flush the next picture is a keyframe */
-    }
-    return self->had_picture ? vsock_stream_has_capability(self, HELIX_CAP_REPEAT)
-                             : self->owes_first && vsock_stream_has_agreed(self);
-}
-
-void vsock_stream_want(VsockStream *self, guint ms)
-{
-    if (!self->repeat_us && can_be_wanted(self)) {
-        self->repeat_us = g_get_monotonic_time() + (gint64)ms * 1000;
-        g_cond_broadcast(&self->cond);
-    }
-}
-
-void vsock_stream_want_picture(VsockStream *self, guint ms)
-{
-    g_mutex_lock(&self->lock);
-    vsock_stream_want(self, ms);
-    g_mutex_unlock(&self->lock);
-}
-
-void vsock_stream_set_keepalive(VsockStream *self, guint ms)
-{
-    g_mutex_lock(&self->lock);
-    self->keepalive_ms = ms;
-    g_cond_broadcast(&self->cond);
-    g_mutex_unlock(&self->lock);
-}
-
-void vsock_stream_set_still(VsockStream *self, gboolean may_stand_still)
-{
-    g_mutex_lock(&self->lock);
-    self->may_stand_still = may_stand_still;
-    self->given_us = 0;
-    g_mutex_unlock(&self->lock);
-}
-
-void vsock_stream_count_keepalive(VsockStream *self, gboolean again)
-{
-    g_mutex_lock(&self->lock);
-    self->given_us = again ? g_get_monotonic_time() : 0;
-    g_cond_broadcast(&self->cond);
-    g_mutex_unlock(&self->lock);
-}
-
-gint64 vsock_stream_keepalive_due(const VsockStream *self)
-{
-    gboolean counts = self->keepalive_ms && self->may_stand_still && self->given_us;
-
-    /* A picture under way is younger than its answer, and one that a host has lost it cannot repeat. */
-    if (!counts || self->frames_pending > 0 || !self->had_picture || !can_be_wanted(self)) {
-        return 0;
-    }
-    return self->given_us + (gint64)self->keepalive_ms * 1000;
-}
-
-gboolean vsock_stream_wants_first(VsockStream *self)
-{
-    gboolean wants;
-
-    g_mutex_lock(&self->lock);
-    wants = self->owes_first && !self->had_picture && !self->held && vsock_stream_has_agreed(self);
-    g_mutex_unlock(&self->lock);
-    return wants;
-}
-
-gboolean vsock_stream_wants_last(VsockStream *self)
-{
-    gboolean wants;
-
-    g_mutex_lock(&self->lock);
-    wants = self->owes_last && vsock_stream_has_agreed(self);
-    g_mutex_unlock(&self->lock);
-    return wants;
 }

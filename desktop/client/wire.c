@@ -13,18 +13,18 @@ static guint8 *put_header(guint8 *out, guint8 type, guint8 flags, guint16 sessio
     return out + HELIX_WIRE_HEADER_SIZE;
 }
 
-gboolean vsock_wire_config_is_long(const VsockConfig *config)
+gboolean client_wire_config_is_long(const HelixClientConfig *config)
 {
     return config->max_bitrate || config->key_int_max || config->rate_control || config->min_qp || config->max_qp ||
         config->slices || config->aud;
 }
 
-gboolean vsock_wire_vui_equal(const VsockVui *a, const VsockVui *b)
+gboolean client_wire_vui_equal(const HelixClientVui *a, const HelixClientVui *b)
 {
     return memcmp(a, b, sizeof(*a)) == 0; /* it has no padding */
 }
 
-guint32 vsock_wire_config_form(guint32 capabilities)
+guint32 client_wire_config_form(guint32 capabilities)
 {
     if (!(capabilities & HELIX_CAP_LONG_CONFIG)) {
         return HELIX_CONFIG_SIZE;
@@ -32,15 +32,15 @@ guint32 vsock_wire_config_form(guint32 capabilities)
     return capabilities & HELIX_CAP_VUI ? HELIX_CONFIG_VUI_SIZE : HELIX_CONFIG_LONG_SIZE;
 }
 
-guint32 vsock_wire_config_needs(const VsockConfig *config)
+guint32 client_wire_config_needs(const HelixClientConfig *config)
 {
-    if (!vsock_wire_vui_equal(&config->vui, &(VsockVui){ 0 })) {
+    if (!client_wire_vui_equal(&config->vui, &(HelixClientVui){ 0 })) {
         return HELIX_CONFIG_VUI_SIZE;
     }
-    return vsock_wire_config_is_long(config) ? HELIX_CONFIG_LONG_SIZE : HELIX_CONFIG_SIZE;
+    return client_wire_config_is_long(config) ? HELIX_CONFIG_LONG_SIZE : HELIX_CONFIG_SIZE;
 }
 
-static void put_vui(guint8 *p, const VsockVui *vui)
+static void put_vui(guint8 *p, const HelixClientVui *vui)
 {
     put_u16(p + HELIX_CONFIG_SAR_WIDTH, vui->sar_width);
     put_u16(p + HELIX_CONFIG_SAR_HEIGHT, vui->sar_height);
@@ -51,7 +51,7 @@ static void put_vui(guint8 *p, const VsockVui *vui)
     p[HELIX_CONFIG_CHROMA_LOC] = (guint8)vui->chroma_loc;
 }
 
-gsize vsock_wire_config(guint8 *out, guint16 session, const VsockConfig *config, guint32 form, gboolean answer)
+gsize client_wire_config(guint8 *out, guint16 session, const HelixClientConfig *config, guint32 form, gboolean answer)
 {
     guint8 *p = put_header(out, HELIX_MSG_CONFIG_REQ, answer ? HELIX_CONFIG_ANSWER : 0, session, form);
 
@@ -59,8 +59,8 @@ gsize vsock_wire_config(guint8 *out, guint16 session, const VsockConfig *config,
     put_u32(p + HELIX_CONFIG_WIDTH, config->width);
     put_u32(p + HELIX_CONFIG_HEIGHT, config->height);
     put_u32(p + HELIX_CONFIG_BITRATE, config->bitrate);
-    put_u32(p + HELIX_CONFIG_FPS_NUM, config->fps_n);
-    put_u32(p + HELIX_CONFIG_FPS_DEN, config->fps_d);
+    put_u32(p + HELIX_CONFIG_FPS_NUM, config->fps_num);
+    put_u32(p + HELIX_CONFIG_FPS_DEN, config->fps_den);
     p[HELIX_CONFIG_PROFILE] = config->profile;
     p[HELIX_CONFIG_LEVEL] = config->level;
     p[HELIX_CONFIG_REALTIME] = config->realtime;
@@ -79,13 +79,13 @@ gsize vsock_wire_config(guint8 *out, guint16 session, const VsockConfig *config,
     return HELIX_WIRE_HEADER_SIZE + form;
 }
 
-gsize vsock_wire_ping(guint8 *out, guint16 session)
+gsize client_wire_ping(guint8 *out, guint16 session)
 {
     put_header(out, HELIX_MSG_PING, 0, session, 0);
     return HELIX_WIRE_HEADER_SIZE;
 }
 
-gsize vsock_wire_request(guint8 *out, guint16 session, const VsockRequest *request, guint32 pixel_bytes)
+gsize client_wire_request(guint8 *out, guint16 session, const ClientWireRequest *request, guint32 pixel_bytes)
 {
     guint32 size = HELIX_REQUEST_SIZE + (request->flags & HELIX_REQUEST_EXT ? HELIX_EXT_SIZE : 0);
     guint8 *p = put_header(out, HELIX_MSG_FRAME_REQUEST, request->flags, session, size + pixel_bytes);
@@ -118,11 +118,11 @@ gsize vsock_wire_request(guint8 *out, guint16 session, const VsockRequest *reque
     return HELIX_WIRE_HEADER_SIZE + size;
 }
 
-/* @p: as the end of a CONFIG_REQ. Whatever the host says stays within what has a meaning here. */
-static VsockVui get_vui(const guint8 *p)
+/* @p: as the end of a CONFIG_REQ. */
+static HelixClientVui get_vui(const guint8 *p)
 {
     p -= HELIX_CONFIG_LONG_SIZE;
-    return (VsockVui){
+    return (HelixClientVui){
         .sar_width = get_u16(p + HELIX_CONFIG_SAR_WIDTH),
         .sar_height = get_u16(p + HELIX_CONFIG_SAR_HEIGHT),
         .primaries = p[HELIX_CONFIG_PRIMARIES],
@@ -133,18 +133,19 @@ static VsockVui get_vui(const guint8 *p)
     };
 }
 
-gboolean vsock_wire_parse_agreement(const guint8 *p, gsize len, VsockAgreement *agreement)
+gboolean client_wire_parse_config_resp(const guint8 *p, gsize len, HelixClientHost *host)
 {
-    VsockConfig *config = &agreement->config;
+    HelixClientConfig *config = &host->active;
 
     if (len < HELIX_CONFIG_RESP_SIZE) {
         return FALSE;
     }
+    memset(host, 0, sizeof(*host));
     config->width = get_u32(p + HELIX_CONFIG_WIDTH);
     config->height = get_u32(p + HELIX_CONFIG_HEIGHT);
     config->bitrate = get_u32(p + HELIX_CONFIG_BITRATE);
-    config->fps_n = get_u32(p + HELIX_CONFIG_FPS_NUM);
-    config->fps_d = get_u32(p + HELIX_CONFIG_FPS_DEN);
+    config->fps_num = get_u32(p + HELIX_CONFIG_FPS_NUM);
+    config->fps_den = get_u32(p + HELIX_CONFIG_FPS_DEN);
     config->profile = p[HELIX_CONFIG_PROFILE];
     config->level = p[HELIX_CONFIG_LEVEL];
     config->realtime = p[HELIX_CONFIG_REALTIME];
@@ -155,19 +156,18 @@ gboolean vsock_wire_parse_agreement(const guint8 *p, gsize len, VsockAgreement *
     config->max_qp = p[HELIX_CONFIG_MAX_QP];
     config->slices = p[HELIX_CONFIG_SLICES];
     config->aud = p[HELIX_CONFIG_AUD];
-    config->vui = len >= HELIX_CONFIG_RESP_VUI_SIZE ? get_vui(p + HELIX_CONFIG_RESP_VUI) : (VsockVui){ 0 };
-    config->serial = 0;
-    agreement->max_in_flight = get_u32(p + HELIX_CONFIG_RESP_IN_FLIGHT);
-    agreement->capabilities = get_u32(p + HELIX_CONFIG_RESP_CAPS);
-    memcpy(agreement->encoder, p + HELIX_CONFIG_RESP_ENCODER, HELIX_CONFIG_RESP_ENCODER_SIZE);
-    agreement->encoder[HELIX_CONFIG_RESP_ENCODER_SIZE] = '\0';
-    if (!g_utf8_validate(agreement->encoder, -1, NULL)) {
-        g_strlcpy(agreement->encoder, "unnamed", sizeof(agreement->encoder));
+    config->vui = len >= HELIX_CONFIG_RESP_VUI_SIZE ? get_vui(p + HELIX_CONFIG_RESP_VUI) : (HelixClientVui){ 0 };
+    host->max_in_flight = get_u32(p + HELIX_CONFIG_RESP_IN_FLIGHT);
+    host->capabilities = get_u32(p + HELIX_CONFIG_RESP_CAPS);
+    memcpy(host->encoder, p + HELIX_CONFIG_RESP_ENCODER, HELIX_CONFIG_RESP_ENCODER_SIZE);
+    host->encoder[HELIX_CONFIG_RESP_ENCODER_SIZE] = '\0';
+    if (!g_utf8_validate(host->encoder, -1, NULL)) {
+        g_strlcpy(host->encoder, "unnamed", sizeof(host->encoder));
     }
     return TRUE;
 }
 
-gboolean vsock_wire_parse_released(const guint8 *payload, gsize len, gint64 *pts, guint32 *resource_id)
+gboolean client_wire_parse_released(const guint8 *payload, gsize len, gint64 *pts, guint32 *resource_id)
 {
     if (len < HELIX_RELEASED_SIZE) {
         return FALSE;
@@ -221,7 +221,7 @@ static gsize entries_end(const guint8 *p, gsize len, guint32 count)
     return at;
 }
 
-gboolean vsock_wire_parse_response(GBytes *payload, guint8 flags, VsockResponse *response)
+gboolean client_wire_parse_response(GBytes *payload, guint8 flags, ClientWireResponse *response)
 {
     gsize len, end;
     const guint8 *p = g_bytes_get_data(payload, &len);
@@ -257,7 +257,7 @@ gboolean vsock_wire_parse_response(GBytes *payload, guint8 flags, VsockResponse 
     return TRUE;
 }
 
-gboolean vsock_wire_parse_error(const guint8 *payload, gsize len, gint32 *code, char **message)
+gboolean client_wire_parse_error(const guint8 *payload, gsize len, gint32 *code, char **message)
 {
     const char *text = (const char *)payload + HELIX_ERROR_MESSAGE;
 
@@ -267,14 +267,4 @@ gboolean vsock_wire_parse_error(const guint8 *payload, gsize len, gint32 *code, 
     *code = (gint32)get_u32(payload + HELIX_ERROR_CODE);
     *message = g_utf8_make_valid(text, (gssize)strnlen(text, HELIX_ERROR_MESSAGE_SIZE));
     return TRUE;
-}
-
-const guint8 *vsock_wire_find_sps(const guint8 *unit, gsize len)
-{
-    for (gsize i = 0; i + 7 <= len; i++) {
-        if (unit[i] == 0 && unit[i + 1] == 0 && unit[i + 2] == 1 && (unit[i + 3] & 0x1f) == 7) {
-            return unit + i + 4;
-        }
-    }
-    return NULL;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* colours.c - see colours.h. */
 #include "colours.h"
-#include "../client/pixels.h"
+#include "mapping.h"
 
 #define BT709 1 /* in each of H.264's tables E-3 to E-5 */
 
@@ -18,7 +18,7 @@ static guint iso_of(guint8 code)
     return code ? code : BT709;
 }
 
-static void describe_shape(VsockVui *vui, gint width, gint height)
+static void describe_shape(HelixClientVui *vui, gint width, gint height)
 {
     if (width <= 0 || height <= 0 || width == height) {
         return;
@@ -48,10 +48,10 @@ static guint32 chroma_loc(GstVideoChromaSite site)
     }
 }
 
-VsockVui vsock_colours_vui(const GstVideoInfo *info)
+HelixClientVui vsockenc_colours_vui(const GstVideoInfo *info)
 {
     const GstVideoColorimetry *colours = &info->colorimetry;
-    VsockVui vui = { 0 };
+    HelixClientVui vui = { 0 };
 
     describe_shape(&vui, GST_VIDEO_INFO_PAR_N(info), GST_VIDEO_INFO_PAR_D(info));
     if (GST_VIDEO_INFO_IS_YUV(info)) {
@@ -64,7 +64,7 @@ VsockVui vsock_colours_vui(const GstVideoInfo *info)
     return vui;
 }
 
-GstVideoColorimetry vsock_colours_of(const VsockVui *vui)
+GstVideoColorimetry vsockenc_colours_of(const HelixClientVui *vui)
 {
     return (GstVideoColorimetry){
         .range = vui->full_range ? GST_VIDEO_COLOR_RANGE_0_255 : GST_VIDEO_COLOR_RANGE_16_235,
@@ -74,7 +74,7 @@ GstVideoColorimetry vsock_colours_of(const VsockVui *vui)
     };
 }
 
-gboolean vsock_colours_are_usual(const GstVideoInfo *info)
+gboolean vsockenc_colours_are_usual(const GstVideoInfo *info)
 {
     const GstVideoColorimetry *colours = &info->colorimetry;
 
@@ -177,9 +177,9 @@ static void describe_converted(const GstVideoInfo *from, GstVideoInfo *to)
     to->chroma_site = from->chroma_site;
 }
 
-GstBuffer *vsock_colours_convert(const GstVideoInfo *from, GstBuffer *buffer, GstVideoInfo *to, GError **error)
+GstBuffer *vsockenc_colours_convert(const GstVideoInfo *from, GstBuffer *buffer, GstVideoInfo *to, GError **error)
 {
-    GstVideoFrame *source = vsock_frame_map(from, buffer, error), target;
+    GstVideoFrame *source = vsockenc_map(from, buffer, error), target;
     GstBuffer *converted;
     Weights weights;
 
@@ -200,6 +200,6 @@ GstBuffer *vsock_colours_convert(const GstVideoInfo *from, GstBuffer *buffer, Gs
         g_set_error(error, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_NO_SPACE_LEFT,
                     "No memory to convert the picture's colours.");
     }
-    vsock_frame_unmap(source);
+    vsockenc_unmap(source);
     return converted;
 }

@@ -9,17 +9,17 @@
 #define VSOCKENC_COLOURS_H
 
 #include <gst/video/video.h>
-#include "../client/wire.h"
+#include "../client/helix-client.h"
 
 /* What the SPS is to say of pictures of @info. Of RGB, which the host converts to BT.709 in limited range, the shape
  * alone. */
-VsockVui vsock_colours_vui(const GstVideoInfo *info);
+HelixClientVui vsockenc_colours_vui(const GstVideoInfo *info);
 /* The colorimetry of a stream whose SPS says @vui. */
-GstVideoColorimetry vsock_colours_of(const VsockVui *vui);
+GstVideoColorimetry vsockenc_colours_of(const HelixClientVui *vui);
 
 /* Whether the SPS of a host that cannot be told of colours is right about @info: RGB, BT.709 in limited range, or not
  * known. */
-gboolean vsock_colours_are_usual(const GstVideoInfo *info);
+gboolean vsockenc_colours_are_usual(const GstVideoInfo *info);
 
 /*
  * @buffer, NV12 or I420 of @from, as NV12 in BT.709's matrix and limited range: a new buffer of @to, which is filled
@@ -27,6 +27,6 @@ gboolean vsock_colours_are_usual(const GstVideoInfo *info);
  * leaves them. (GstVideoConverter itself copies samples as they are where the range alone differs.) NULL with an error
  * of GST_STREAM_ERROR or GST_RESOURCE_ERROR.
  */
-GstBuffer *vsock_colours_convert(const GstVideoInfo *from, GstBuffer *buffer, GstVideoInfo *to, GError **error);
+GstBuffer *vsockenc_colours_convert(const GstVideoInfo *from, GstBuffer *buffer, GstVideoInfo *to, GError **error);
 
 #endif

@@ -1,250 +1,137 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* properties.c - the element's properties, with the names and units that other H.264 encoders have. */
-#include <gst/video/video.h>
-#include "gstvsockenc.h"
+/* properties.c - see properties.h. */
+#include "properties.h"
 
-#define GST_CAT_DEFAULT vsockenc_debug
+#define DEFAULT_TIMEOUT_MS 10000
 
-enum {
-    PROP_0,
-    PROP_CID,
-    PROP_PORT,
-    PROP_SOCKET_PATH,
-    PROP_TIMEOUT,
-    PROP_RECONNECT,
-    PROP_KEEPALIVE_TIME,
-    PROP_PATH,
-    PROP_PATH_REASON,
-    PROP_STATS,
-    PROP_SETTING, /* + VsockSetting */
-};
-
-#define GST_TYPE_VSOCKENC_RATE_CONTROL (rate_control_type())
-
-static GType rate_control_type(void)
+void vsockenc_properties_init(GstVsockEnc *self)
 {
-    static const GEnumValue values[] = {
-        { HELIX_RATE_AUTO, "The host decides: constant, or variable if max-bitrate is above bitrate", "auto" },
-        { HELIX_RATE_CBR, "Constant bitrate", "cbr" },
-        { HELIX_RATE_VBR, "Variable bitrate: bitrate on average, max-bitrate at most", "vbr" },
-        { HELIX_RATE_CQP, "Constant quantiser, which is min-qp: no bitrate is kept", "cqp" },
-        { 0, NULL, NULL },
+    self->properties = g_new0(VsockEncProperties, 1);
+    self->properties->cid = HELIX_CLIENT_HOST_CID;
+    self->properties->port = HELIX_CLIENT_DEFAULT_PORT;
+    self->properties->timeout = DEFAULT_TIMEOUT_MS;
+}
+
+void vsockenc_properties_finalize(GstVsockEnc *self)
+{
+    g_free(self->properties->socket_path);
+    g_free(self->properties);
+}
+
+/* ---- for the connection ---- */
+
+gboolean vsockenc_properties_apply(GstVsockEnc *self, HelixClient *client)
+{
+    const VsockEncProperties *properties = self->properties;
+    gboolean reconnect;
+
+    GST_OBJECT_LOCK(self);
+    helix_client_set_vsock_address(client, properties->cid, properties->port);
+    if (properties->socket_path && *properties->socket_path) {
+        helix_client_set_socket_path(client, properties->socket_path);
+    }
+    helix_client_set_timeout(client, properties->timeout);
+    reconnect = properties->reconnect;
+    helix_client_set_reconnect(client, reconnect);
+    GST_OBJECT_UNLOCK(self);
+    return reconnect;
+}
+
+void vsockenc_properties_apply_keepalive(GstVsockEnc *self, HelixClient *client)
+{
+    GST_OBJECT_LOCK(self);
+    helix_client_set_keepalive(client, self->properties->keepalive_time);
+    GST_OBJECT_UNLOCK(self);
+}
+
+/* ---- settings that go to the host ---- */
+
+void vsockenc_properties_reset(GstVsockEnc *self)
+{
+    GST_OBJECT_LOCK(self);
+    vsockenc_settings_reset(&self->properties->settings);
+    GST_OBJECT_UNLOCK(self);
+}
+
+gboolean vsockenc_properties_changed(GstVsockEnc *self)
+{
+    gboolean changed;
+
+    GST_OBJECT_LOCK(self);
+    changed = vsockenc_settings_changed(&self->properties->settings);
+    GST_OBJECT_UNLOCK(self);
+    return changed;
+}
+
+void vsockenc_properties_tell(GstVsockEnc *self, HelixClientConfig *config)
+{
+    GST_OBJECT_LOCK(self);
+    vsockenc_settings_tell(&self->properties->settings, config);
+    GST_OBJECT_UNLOCK(self);
+}
+
+guint vsockenc_properties_asked(GstVsockEnc *self, VsockEncSetting setting)
+{
+    guint asked;
+
+    GST_OBJECT_LOCK(self);
+    asked = self->properties->settings.asked[setting];
+    GST_OBJECT_UNLOCK(self);
+    return asked;
+}
+
+static void read_settings(GstVsockEnc *self, guint *values)
+{
+    for (guint i = 0; i < VSOCKENC_N_SETTINGS; i++) {
+        values[i] = vsockenc_settings_get(&self->properties->settings, i);
+    }
+}
+
+/* Applications that watch a property hear when another value is in force than they set. */
+static void notify_changes(GstVsockEnc *self, const guint *before, const guint *after)
+{
+    static const char *const name[VSOCKENC_N_SETTINGS] = {
+        [VSOCKENC_SETTING_BITRATE] = "bitrate",
+        [VSOCKENC_SETTING_MAX_BITRATE] = "max-bitrate",
+        [VSOCKENC_SETTING_RATE_CONTROL] = "rate-control",
+        [VSOCKENC_SETTING_KEY_INT_MAX] = "key-int-max",
+        [VSOCKENC_SETTING_MIN_QP] = "min-qp",
+        [VSOCKENC_SETTING_MAX_QP] = "max-qp",
+        [VSOCKENC_SETTING_NUM_SLICES] = "num-slices",
+        [VSOCKENC_SETTING_AUD] = "aud",
     };
-    static gsize type;
 
-    if (g_once_init_enter(&type)) {
-        GType made = g_enum_register_static("GstVsockEncRateControl", values);
-
-        gst_type_mark_as_plugin_api(made, 0);
-        g_once_init_leave(&type, made);
+    for (guint i = 0; i < VSOCKENC_N_SETTINGS; i++) {
+        if (before[i] != after[i]) {
+            g_object_notify(G_OBJECT(self), name[i]);
+        }
     }
-    return type;
 }
 
-static guint setting_of(const GValue *value)
+/* @active NULL: refused. */
+static void take_answer(GstVsockEnc *self, const HelixClientConfig *asked, const HelixClientConfig *active)
 {
-    return G_VALUE_HOLDS_BOOLEAN(value) ? (guint)g_value_get_boolean(value)
-        : G_VALUE_HOLDS_ENUM(value)     ? (guint)g_value_get_enum(value)
-                                        : g_value_get_uint(value);
-}
-
-static void set_property(GObject *object, guint id, const GValue *value, GParamSpec *spec)
-{
-    GstVsockEnc *self = GST_VSOCKENC(object);
+    guint before[VSOCKENC_N_SETTINGS], after[VSOCKENC_N_SETTINGS];
+    VsockEncSettings *settings = &self->properties->settings;
 
     GST_OBJECT_LOCK(self);
-    switch (id) {
-    case PROP_CID:
-        self->cid = g_value_get_uint(value);
-        break;
-    case PROP_PORT:
-        self->port = g_value_get_uint(value);
-        break;
-    case PROP_SOCKET_PATH:
-        g_free(self->socket_path);
-        self->socket_path = g_value_dup_string(value);
-        break;
-    case PROP_TIMEOUT:
-        self->timeout = g_value_get_uint(value);
-        break;
-    case PROP_RECONNECT:
-        self->reconnect = g_value_get_boolean(value);
-        break;
-    case PROP_KEEPALIVE_TIME:
-        self->keepalive_time = g_value_get_uint(value);
-        if (self->stream) {
-            vsock_stream_set_keepalive(self->stream, self->keepalive_time);
-        }
-        break;
-    default:
-        if (id >= PROP_SETTING && id < PROP_SETTING + VSOCK_N_SETTINGS) {
-            vsock_settings_set(&self->settings, id - PROP_SETTING, setting_of(value));
-        } else {
-            G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, spec);
-        }
-        break;
-    }
-    GST_OBJECT_UNLOCK(self);
-}
-
-static void get_setting(GstVsockEnc *self, VsockSetting setting, GValue *value)
-{
-    guint is = vsock_settings_get(&self->settings, setting);
-
-    if (G_VALUE_HOLDS_BOOLEAN(value)) {
-        g_value_set_boolean(value, is != 0);
-    } else if (G_VALUE_HOLDS_ENUM(value)) {
-        g_value_set_enum(value, (gint)is);
+    read_settings(self, before);
+    if (active) {
+        vsockenc_settings_accept(settings, asked, active);
     } else {
-        g_value_set_uint(value, is);
+        vsockenc_settings_refuse(settings, asked);
     }
-}
-
-static void get_property(GObject *object, guint id, GValue *value, GParamSpec *spec)
-{
-    GstVsockEnc *self = GST_VSOCKENC(object);
-
-    if (id == PROP_STATS) {
-        g_value_take_boxed(value, vsockenc_stats(self));
-        return;
-    }
-    GST_OBJECT_LOCK(self);
-    switch (id) {
-    case PROP_CID:
-        g_value_set_uint(value, self->cid);
-        break;
-    case PROP_PORT:
-        g_value_set_uint(value, self->port);
-        break;
-    case PROP_SOCKET_PATH:
-        g_value_set_string(value, self->socket_path);
-        break;
-    case PROP_TIMEOUT:
-        g_value_set_uint(value, self->timeout);
-        break;
-    case PROP_RECONNECT:
-        g_value_set_boolean(value, self->reconnect);
-        break;
-    case PROP_KEEPALIVE_TIME:
-        g_value_set_uint(value, self->keepalive_time);
-        break;
-    case PROP_PATH:
-        g_value_set_static_string(value, vsockenc_path_name(self->path));
-        break;
-    case PROP_PATH_REASON:
-        g_value_set_string(value, self->path_reason);
-        break;
-    default:
-        if (id >= PROP_SETTING && id < PROP_SETTING + VSOCK_N_SETTINGS) {
-            get_setting(self, id - PROP_SETTING, value);
-        } else {
-            G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, spec);
-        }
-        break;
-    }
+    read_settings(self, after);
     GST_OBJECT_UNLOCK(self);
+    notify_changes(self, before, after);
 }
 
-static void install_connection(GObjectClass *object_class)
+void vsockenc_properties_accepted(GstVsockEnc *self, const HelixClientConfig *asked, const HelixClientConfig *active)
 {
-    const GParamFlags ready = G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_READY;
-
-    g_object_class_install_property(object_class, PROP_CID,
-                                    g_param_spec_uint("cid", "CID",
-                                                      "vsock address of the host (2 is the machine that runs the VM)",
-                                                      0, G_MAXUINT, 2, ready));
-    g_object_class_install_property(object_class, PROP_PORT,
-                                    g_param_spec_uint("port", "Port",
-                                                      "vsock port of the host's frame export (its helix-vsock-port=)",
-                                                      0, G_MAXUINT, HELIX_WIRE_DEFAULT_PORT, ready));
-    g_object_class_install_property(
-        object_class, PROP_SOCKET_PATH,
-        g_param_spec_string("socket-path", "Socket path",
-                            "Connect to this UNIX socket instead of vsock (the host's helix-listen=unix:PATH)", NULL,
-                            ready));
-    g_object_class_install_property(
-        object_class, PROP_TIMEOUT,
-        g_param_spec_uint("timeout", "Timeout",
-                          "Milliseconds a host that owes an answer may leave a ping unanswered or a message unfinished "
-                          "before it counts as gone; six times as many for an answer (0: for ever)",
-                          0, G_MAXINT, 10000, ready));
-    g_object_class_install_property(
-        object_class, PROP_RECONNECT,
-        g_param_spec_boolean("reconnect", "Reconnect",
-                             "Connect again to a host that is gone, with a warning, instead of ending in an error; "
-                             "also wait for a host that is not there yet",
-                             FALSE, ready));
-    g_object_class_install_property(
-        object_class, PROP_KEEPALIVE_TIME,
-        g_param_spec_uint(
-            "keepalive-time", "Keepalive time",
-            "Milliseconds after which a live source that gives no picture, as a screen that stands still, has its last "
-            "one repeated by the host, so that films, segments and sound beside it go on (0: never)",
-            0, G_MAXINT, 0, G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_PLAYING));
-    g_object_class_install_property(
-        object_class, PROP_PATH,
-        g_param_spec_string("path", "Path",
-                            "How the latest picture went to the host: dmabuf (named, nothing copied), guest-copy (in a "
-                            "buffer of the virtio-gpu of our own), pixel-data (over the connection), or none",
-                            "none", G_PARAM_READABLE | G_PARAM_STATIC_STRINGS));
-    g_object_class_install_property(object_class, PROP_PATH_REASON,
-                                    g_param_spec_string("path-reason", "Reason of the path",
-                                                        "Why no better path was taken, and what to do about it", NULL,
-                                                        G_PARAM_READABLE | G_PARAM_STATIC_STRINGS));
-    g_object_class_install_property(
-        object_class, PROP_STATS,
-        g_param_spec_boxed("stats", "Statistics",
-                           "Counts, bytes and microseconds since the start; also an element message at the end",
-                           GST_TYPE_STRUCTURE, G_PARAM_READABLE | G_PARAM_STATIC_STRINGS));
+    take_answer(self, asked, active);
 }
 
-static void install_uint(GObjectClass *object_class, VsockSetting setting, const char *name, const char *nick,
-                         const char *blurb, guint max)
+void vsockenc_properties_refused(GstVsockEnc *self, const HelixClientConfig *asked)
 {
-    g_object_class_install_property(
-        object_class, PROP_SETTING + setting,
-        g_param_spec_uint(name, nick, blurb, 0, max, 0,
-                          G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_PLAYING));
-}
-
-/*
- * What the host is told with the next picture. While it runs they read what the host says is in force. A bitrate has no
- * bound here: one that is meant in bit/s must get as far as the warning that says so (configure.c).
- */
-static void install_settings(GObjectClass *object_class)
-{
-    const GParamFlags playing = G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_PLAYING;
-
-    install_uint(object_class, VSOCK_SETTING_BITRATE, "bitrate", "Bitrate",
-                 "Bitrate in kbit/s (0: chosen by the host from size and frame rate). Reads what is in force",
-                 G_MAXUINT);
-    install_uint(object_class, VSOCK_SETTING_MAX_BITRATE, "max-bitrate", "Maximum bitrate",
-                 "Highest bitrate in kbit/s of rate-control=vbr; at least bitrate (0: none)", G_MAXUINT);
-    g_object_class_install_property(object_class, PROP_SETTING + VSOCK_SETTING_RATE_CONTROL,
-                                    g_param_spec_enum("rate-control", "Rate control", "How the bitrate is kept",
-                                                      GST_TYPE_VSOCKENC_RATE_CONTROL, HELIX_RATE_AUTO, playing));
-    install_uint(
-        object_class, VSOCK_SETTING_KEY_INT_MAX, "key-int-max", "Key-frame maximal interval",
-        "Frames from one keyframe to the next at most, however long they take: a screen that stands still has none "
-        "but those of keepalive-time (0: keyframes only when asked for, as a viewer's picture-loss indication does)",
-        G_MAXINT);
-    install_uint(object_class, VSOCK_SETTING_MIN_QP, "min-qp", "Minimum quantiser",
-                 "Smallest quantiser, for the best quality allowed; the quantiser itself with rate-control=cqp "
-                 "(0: automatic)",
-                 51);
-    install_uint(object_class, VSOCK_SETTING_MAX_QP, "max-qp", "Maximum quantiser",
-                 "Largest quantiser, for the worst quality allowed; the bitrate gives way to it (0: automatic)", 51);
-    install_uint(object_class, VSOCK_SETTING_NUM_SLICES, "num-slices", "Number of slices",
-                 "Slices a picture (0: chosen by the host)", 255);
-    g_object_class_install_property(
-        object_class, PROP_SETTING + VSOCK_SETTING_AUD,
-        g_param_spec_boolean("aud", "AUD", "Begin each access unit with a delimiter NAL unit", FALSE, playing));
-}
-
-void vsockenc_install_properties(GObjectClass *object_class)
-{
-    object_class->set_property = set_property;
-    object_class->get_property = get_property;
-    install_connection(object_class);
-    install_settings(object_class);
+    take_answer(self, asked, NULL);
 }

@@ -7,42 +7,43 @@
 #ifndef VSOCKENC_SETTINGS_H
 #define VSOCKENC_SETTINGS_H
 
-#include "../client/wire.h"
+#include "../client/helix-client.h"
 
-typedef enum VsockSetting {
-    VSOCK_SETTING_BITRATE,      /* kbit/s; 0 automatic */
-    VSOCK_SETTING_MAX_BITRATE,  /* kbit/s; 0 none */
-    VSOCK_SETTING_RATE_CONTROL, /* HELIX_RATE_ */
-    VSOCK_SETTING_KEY_INT_MAX,  /* frames; 0 none */
-    VSOCK_SETTING_MIN_QP,       /* 0 automatic, like the next two */
-    VSOCK_SETTING_MAX_QP,
-    VSOCK_SETTING_NUM_SLICES,
-    VSOCK_SETTING_AUD,
-    VSOCK_N_SETTINGS
-} VsockSetting;
+typedef enum VsockEncSetting {
+    VSOCKENC_SETTING_BITRATE,      /* kbit/s; 0 automatic */
+    VSOCKENC_SETTING_MAX_BITRATE,  /* kbit/s; 0 none */
+    VSOCKENC_SETTING_RATE_CONTROL, /* HelixClientRateControl */
+    VSOCKENC_SETTING_KEY_INT_MAX,  /* frames; 0 none */
+    VSOCKENC_SETTING_MIN_QP,       /* 0 automatic, like the next two */
+    VSOCKENC_SETTING_MAX_QP,
+    VSOCKENC_SETTING_NUM_SLICES,
+    VSOCKENC_SETTING_AUD,
+    VSOCKENC_N_SETTINGS
+} VsockEncSetting;
 
-typedef struct VsockSettings {
-    guint asked[VSOCK_N_SETTINGS];
-    guint64 asked_at[VSOCK_N_SETTINGS]; /* the serial it was set at */
-    guint accepted[VSOCK_N_SETTINGS];   /* what was asked when the host last agreed */
-    guint in_force[VSOCK_N_SETTINGS];   /* the host's word */
-    guint64 serial;                     /* counts changes */
-    guint64 told;                       /* up to here the host was told */
-    guint64 agreed;                     /* up to here it said what is in force; 0: nothing yet */
-} VsockSettings;
+typedef struct VsockEncSettings {
+    guint asked[VSOCKENC_N_SETTINGS];
+    guint64 asked_at[VSOCKENC_N_SETTINGS]; /* the serial it was set at */
+    guint accepted[VSOCKENC_N_SETTINGS];   /* what was asked when the host last negotiated */
+    guint active[VSOCKENC_N_SETTINGS];     /* the host's word */
+    guint64 serial;                        /* counts changes */
+    guint64 told;                          /* up to here the host was told */
+    guint64 negotiated;                    /* up to here it said what is in force; 0: nothing yet */
+} VsockEncSettings;
 
-void vsock_settings_set(VsockSettings *settings, VsockSetting setting, guint value);
+void vsockenc_settings_set(VsockEncSettings *settings, VsockEncSetting setting, guint value);
 /* In force, or what was asked for where the host has not answered that yet. */
-guint vsock_settings_get(const VsockSettings *settings, VsockSetting setting);
+guint vsockenc_settings_get(const VsockEncSettings *settings, VsockEncSetting setting);
 /* Is there anything that the host was not told? */
-gboolean vsock_settings_changed(const VsockSettings *settings);
+gboolean vsockenc_settings_changed(const VsockEncSettings *settings);
 /* Write what is asked for to @config, and count it as told. */
-void vsock_settings_tell(VsockSettings *settings, VsockConfig *config);
+void vsockenc_settings_tell(VsockEncSettings *settings, HelixClientConfig *config);
 /* The host took @asked and says that @config is in force. */
-void vsock_settings_agree(VsockSettings *settings, const VsockConfig *asked, const VsockConfig *config);
+void vsockenc_settings_accept(VsockEncSettings *settings, const HelixClientConfig *asked,
+                              const HelixClientConfig *config);
 /* The host refused @asked: what it changed is as before again. */
-void vsock_settings_refuse(VsockSettings *settings, const VsockConfig *asked);
+void vsockenc_settings_refuse(VsockEncSettings *settings, const HelixClientConfig *asked);
 /* A new host, which knows nothing. What was asked for stays. */
-void vsock_settings_reset(VsockSettings *settings);
+void vsockenc_settings_reset(VsockEncSettings *settings);
 
 #endif

@@ -76,7 +76,7 @@ static gboolean is_old_pipewiresrc(GstElementFactory *factory)
     return (end != version && major < 1) || (major == 1 && *end == '.' && g_ascii_strtoull(end + 1, NULL, 10) < 6);
 }
 
-const char *vsock_upstream_without_dmabuf(GstPad *sinkpad)
+const char *vsockenc_upstream_without_dmabuf(GstPad *sinkpad)
 {
     g_autoptr(GstElement) source = find_source(sinkpad);
     GstElementFactory *factory = source ? gst_element_get_factory(source) : NULL;

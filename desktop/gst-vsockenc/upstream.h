@@ -9,6 +9,6 @@
  * Why the source behind @sinkpad must not be offered DMA-BUF caps, though it claims to know them; NULL if there is no
  * reason. Static text. Any thread.
  */
-const char *vsock_upstream_without_dmabuf(GstPad *sinkpad);
+const char *vsockenc_upstream_without_dmabuf(GstPad *sinkpad);
 
 #endif

@@ -9,9 +9,9 @@
 
 #define SAME(vector, path, value) g_assert_cmpint(vector_number(vector, path), ==, (gint64)(value))
 
-static VsockVui vui_of(const Vector *vector)
+static HelixClientVui vui_of(const Vector *vector)
 {
-    return (VsockVui){
+    return (HelixClientVui){
         .sar_width = (guint16)vector_number(vector, "sar_width"),
         .sar_height = (guint16)vector_number(vector, "sar_height"),
         .primaries = (guint8)vector_number(vector, "primaries"),
@@ -25,12 +25,12 @@ static VsockVui vui_of(const Vector *vector)
 static gsize build_config(const Vector *vector, guint8 *out)
 {
     gboolean is_long = vector_has(vector, "aud"), has_vui = vector_has(vector, "sar_width");
-    VsockConfig config = {
+    HelixClientConfig config = {
         .width = (guint32)vector_number(vector, "width"),
         .height = (guint32)vector_number(vector, "height"),
         .bitrate = (guint32)vector_number(vector, "bitrate"),
-        .fps_n = (guint32)vector_number(vector, "framerate_num"),
-        .fps_d = (guint32)vector_number(vector, "framerate_den"),
+        .fps_num = (guint32)vector_number(vector, "framerate_num"),
+        .fps_den = (guint32)vector_number(vector, "framerate_den"),
         .profile = (guint8)vector_number(vector, "profile_idc"),
         .level = (guint8)vector_number(vector, "level"),
         .realtime = (guint8)vector_number(vector, "realtime"),
@@ -49,12 +49,12 @@ static gsize build_config(const Vector *vector, guint8 *out)
     if (has_vui) {
         config.vui = vui_of(vector);
     }
-    g_assert_cmpuint(vsock_wire_config_needs(&config), ==, vector->payload_size);
-    return vsock_wire_config(out, vector->session_id, &config, vector->payload_size,
-                             (vector->flags & HELIX_CONFIG_ANSWER) != 0);
+    g_assert_cmpuint(client_wire_config_needs(&config), ==, vector->payload_size);
+    return client_wire_config(out, vector->session_id, &config, vector->payload_size,
+                              (vector->flags & HELIX_CONFIG_ANSWER) != 0);
 }
 
-static void ext_of(const Vector *vector, VsockRequest *request)
+static void ext_of(const Vector *vector, ClientWireRequest *request)
 {
     SAME(vector, "ext.size", HELIX_EXT_SIZE);
     request->source = (guint8)vector_number(vector, "ext.source");
@@ -77,7 +77,7 @@ static void ext_of(const Vector *vector, VsockRequest *request)
 /* The head; the pixels are compared here and added by the caller. */
 static gsize build_request(const Vector *vector, guint8 *out)
 {
-    VsockRequest request = {
+    ClientWireRequest request = {
         .flags = vector->flags,
         .resource_id = (guint32)vector_number(vector, "resource_id"),
         .width = (guint32)vector_number(vector, "width"),
@@ -96,13 +96,13 @@ static gsize build_request(const Vector *vector, guint8 *out)
     if (vector->flags & HELIX_REQUEST_PIXEL_DATA) {
         pixels = vector_bytes(vector, "pixels");
     }
-    return vsock_wire_request(out, vector->session_id, &request, pixels ? (guint32)g_bytes_get_size(pixels) : 0);
+    return client_wire_request(out, vector->session_id, &request, pixels ? (guint32)g_bytes_get_size(pixels) : 0);
 }
 
 static void test_build(gconstpointer data)
 {
     const Vector *vector = data;
-    guint8 out[VSOCK_MESSAGE_MAX];
+    guint8 out[CLIENT_MESSAGE_MAX];
     g_autoptr(GBytes) pixels = NULL;
     gsize len, head;
     const guint8 *bytes = g_bytes_get_data(vector->data, &len);
@@ -117,7 +117,7 @@ static void test_build(gconstpointer data)
     default:
         g_assert_cmphex(vector->type, ==, HELIX_MSG_PING);
         g_assert_cmpstr(vector_text(vector, "payload"), ==, "");
-        head = vsock_wire_ping(out, vector->session_id);
+        head = client_wire_ping(out, vector->session_id);
     }
     g_assert_cmpmem(out, head, bytes, MIN(head, len));
     if (vector_has(vector, "pixels")) {
@@ -138,9 +138,9 @@ static void test_build(gconstpointer data)
 static gboolean read_response(const Vector *vector)
 {
     g_autoptr(GBytes) payload = g_bytes_new(vector->payload, vector->payload_len), unit = NULL;
-    VsockResponse response;
+    ClientWireResponse response;
 
-    if (!vsock_wire_parse_response(payload, vector->flags, &response)) {
+    if (!client_wire_parse_response(payload, vector->flags, &response)) {
         return FALSE;
     }
     if (vector->valid) {
@@ -173,11 +173,11 @@ static gboolean read_response(const Vector *vector)
 
 static gboolean read_config_response(const Vector *vector)
 {
-    VsockAgreement response;
-    const VsockConfig *config = &response.config;
-    VsockVui vui = { 0 };
+    HelixClientHost response;
+    const HelixClientConfig *config = &response.active;
+    HelixClientVui vui = { 0 };
 
-    if (!vsock_wire_parse_agreement(vector->payload, vector->payload_len, &response)) {
+    if (!client_wire_parse_config_resp(vector->payload, vector->payload_len, &response)) {
         return FALSE;
     }
     if (!vector->valid) {
@@ -186,8 +186,8 @@ static gboolean read_config_response(const Vector *vector)
     SAME(vector, "width", config->width);
     SAME(vector, "height", config->height);
     SAME(vector, "bitrate", config->bitrate);
-    SAME(vector, "framerate_num", config->fps_n);
-    SAME(vector, "framerate_den", config->fps_d);
+    SAME(vector, "framerate_num", config->fps_num);
+    SAME(vector, "framerate_den", config->fps_den);
     SAME(vector, "profile_idc", config->profile);
     SAME(vector, "level", config->level);
     SAME(vector, "realtime", config->realtime);
@@ -205,7 +205,7 @@ static gboolean read_config_response(const Vector *vector)
     if (vector_has(vector, "sar_width")) {
         vui = vui_of(vector);
     }
-    g_assert_true(vsock_wire_vui_equal(&config->vui, &vui));
+    g_assert_true(client_wire_vui_equal(&config->vui, &vui));
     return TRUE;
 }
 
@@ -214,7 +214,7 @@ static gboolean read_released(const Vector *vector)
     guint32 resource_id;
     gint64 pts;
 
-    if (!vsock_wire_parse_released(vector->payload, vector->payload_len, &pts, &resource_id)) {
+    if (!client_wire_parse_released(vector->payload, vector->payload_len, &pts, &resource_id)) {
         return FALSE;
     }
     if (vector->valid) {
@@ -229,7 +229,7 @@ static gboolean read_error(const Vector *vector)
     g_autofree char *message = NULL;
     gint32 code;
 
-    if (!vsock_wire_parse_error(vector->payload, vector->payload_len, &code, &message)) {
+    if (!client_wire_parse_error(vector->payload, vector->payload_len, &code, &message)) {
         return FALSE;
     }
     if (vector->valid) {

@@ -5,7 +5,7 @@
 
 #include <gst/check/gstharness.h>
 #include <gst/video/video.h>
-#include "script-host.h"
+#include "../client/script-host.h"
 
 #define CAPS(format, w, h) "video/x-raw, format=" format ", framerate=30/1, width=" #w ", height=" #h
 #define SIZE_64 (64 * 64 * 4)

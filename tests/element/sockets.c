@@ -186,12 +186,12 @@ int ioctl(int fd, unsigned long request, ...)
     return of_libc(fd, request, arg);
 }
 
-static gboolean is_elements_thread(void)
+static gboolean is_client_thread(void)
 {
     char name[16] = "";
 
     (void)pthread_getname_np(pthread_self(), name, sizeof(name));
-    return strcmp(name, "vsockenc-io") == 0;
+    return strcmp(name, "helix-client-io") == 0;
 }
 
 ssize_t recv(int fd, void *to, size_t len, int flags);
@@ -201,7 +201,7 @@ ssize_t recv(int fd, void *to, size_t len, int flags)
     ssize_t (*of_libc)(int, void *, size_t, int) = (ssize_t(*)(int, void *, size_t, int))dlsym(RTLD_NEXT, "recv");
     guint8 *header = to;
 
-    if (len == HELIX_WIRE_HEADER_SIZE && g_atomic_int_get(&floods) && is_elements_thread()) {
+    if (len == HELIX_WIRE_HEADER_SIZE && g_atomic_int_get(&floods) && is_client_thread()) {
         memset(header, 0, len);
         put_u32(header + HELIX_WIRE_HEADER_MAGIC, HELIX_WIRE_MAGIC);
         header[HELIX_WIRE_HEADER_TYPE] = 0x7f;

@@ -13,7 +13,9 @@ from steps import Failed
 from tap import Tap
 
 MACHINE = "x86_64-linux-gnu"
-FILES = {"usr/bin/helix-screencast", "usr/lib/%s/gstreamer-1.0/libgstvsockenc.so",
+FILES = {"usr/bin/helix-screencast", "usr/lib/%s/libhelix-client.so.0", "usr/lib/%s/libhelix-client.so.0.1.0",
+         "usr/lib/%s/libhelix-client.so", "usr/lib/%s/pkgconfig/helix-client.pc", "usr/include/helix-client.h",
+         "usr/lib/%s/gstreamer-1.0/libgstvsockenc.so",
          "usr/lib/systemd/user/helix-screencast.service", "usr/share/doc/helix-guest/guest.md",
          "usr/share/doc/helix-guest/pipelines.md", "usr/share/doc/helix-guest/screencast.md",
          "usr/share/doc/helix-guest/troubleshooting.md", "usr/share/doc/helix-guest/changelog.gz",
@@ -51,7 +53,7 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         check_contents(tap, package, MACHINE, folder)
         plugins = os.path.join(folder, "usr/lib", MACHINE, "gstreamer-1.0")
-        environment = dict(os.environ, GST_PLUGIN_PATH=plugins, GST_REGISTRY=os.path.join(folder, "registry"))
+        environment = dict(os.environ, LD_LIBRARY_PATH=os.path.dirname(plugins), GST_PLUGIN_PATH=plugins, GST_REGISTRY=os.path.join(folder, "registry"))
         status, text = output("gst-inspect-1.0", "vsockenc", env=environment)
         tap.check(status == 0 and plugins in text and "bitrate" in text, "gst-inspect-1.0 vsockenc", text)
         status, text = output(os.path.join(folder, "usr/bin/helix-screencast"), "--version")

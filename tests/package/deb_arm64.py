@@ -87,7 +87,7 @@ def main():
             os.symlink(os.path.join(root, "usr/lib", arm64.MACHINE, "gstreamer-1.0", library),
                        os.path.join(chosen, library))
         # A scanner for plugins would be a program of arm64 too, and started without an emulator.
-        environment = dict(os.environ, GST_PLUGIN_PATH=chosen, GST_PLUGIN_SYSTEM_PATH_1_0="", GST_REGISTRY_FORK="no",
+        environment = dict(os.environ, LD_LIBRARY_PATH=os.path.join(unpacked, "usr/lib", arm64.MACHINE), GST_PLUGIN_PATH=chosen, GST_PLUGIN_SYSTEM_PATH_1_0="", GST_REGISTRY_FORK="no",
                            GST_REGISTRY=os.path.join(folder, "registry"))
         with open(element, "rb") as file:
             machine = struct.unpack_from("<H", file.read(20), 18)[0]        # e_machine of an ELF header

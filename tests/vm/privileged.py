@@ -63,7 +63,7 @@ def said(done):
 
 def test_file_capability(tap, vm):
     """What is not recommended, and why: the plugin is another user's, and is answered."""
-    vm.run(["sh", "-c", "mkdir -m 755 /tmp/theirs && cp /helix/gst/libgstvsockenc.so /tmp/theirs && cp /usr/bin/gst-launch-1.0 /tmp/recorder && "
+    vm.run(["sh", "-c", "mkdir -m 755 /tmp/theirs && cp /helix/gst/libgstvsockenc.so /tmp/theirs && cp /helix/client/libhelix-client.so.0 /usr/lib/x86_64-linux-gnu && cp /usr/bin/gst-launch-1.0 /tmp/recorder && "
                         "chmod 755 /tmp/recorder && setcap cap_net_bind_service+ep /tmp/recorder"])
     done = vm.run([*NOBODY, "env", "-i", "HOME=/tmp", "GST_REGISTRY_FORK=no", "GST_PLUGIN_PATH=/tmp/theirs", "/tmp/recorder", *ELEMENT[1:]], check=False,
                   timeout=120)

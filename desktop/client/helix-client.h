@@ -1,0 +1,500 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * helix-client.h - libhelix-client: encode a guest's frames on the host of its virtual machine.
+ *
+ * A client connects to the host by vsock or by a UNIX socket, negotiates a configuration, and submits frames. The host
+ * encodes them and returns H.264 access units. A frame is named by the virtio-gpu resource id of its memory wherever
+ * that is possible; else its pixels are copied into such memory, or sent over the connection.
+ *
+ * In short: helix_client_new(), helix_client_connect(), helix_client_configure(); then for each frame
+ * helix_client_frame_new_...() and helix_client_submit(), and for each event helix_client_next_event() when
+ * helix_client_get_fd() polls readable, and helix_client_event_free().
+ *
+ * Threads: the library has one thread a client, which reads and writes the socket, and which is named
+ * "helix-client-io". Every function may be called from any thread, and several at once, unless its text says something
+ * else. No function calls back while it holds a lock. Callbacks that the library's thread makes are marked so; they
+ * must not block, and must not free or close the client.
+ *
+ * Blocking: no function waits for the host, except those named helix_client_wait_...() and helix_client_drain().
+ *
+ * Ownership: pointers given to a function stay the caller's, pointers returned belong to the callee and live as long as
+ * the object they were asked of, unless the text says "taken over" or "to be freed". Structs are copied.
+ *
+ * Units: sizes and offsets in bytes, pictures in pixels, times in nanoseconds, intervals as their names say (_ms, _us).
+ *
+ * Errors: functions that can fail take a GError, of domain HELIX_CLIENT_ERROR; its text says what can be done about it.
+ *
+ * Structs that callers fill end in reserved fields; initialise them to zero, as "= { 0 }" or a list of fields does.
+ */
+#ifndef HELIX_CLIENT_H
+#define HELIX_CLIENT_H
+
+#include <glib.h>
+
+G_BEGIN_DECLS
+
+/* ---- errors ---- */
+
+#define HELIX_CLIENT_ERROR (helix_client_error_quark())
+GQuark helix_client_error_quark(void);
+
+typedef enum HelixClientError {
+    HELIX_CLIENT_ERROR_FAILED,     /* a system call failed that should not */
+    HELIX_CLIENT_ERROR_NO_MEMORY,  /* an allocation of a frame's size failed */
+    HELIX_CLIENT_ERROR_ADDRESS,    /* no socket can have this address */
+    HELIX_CLIENT_ERROR_CONNECT,    /* nothing can be connected to at the address */
+    HELIX_CLIENT_ERROR_PERMISSION, /* this process may not connect, or not open the render node */
+    HELIX_CLIENT_ERROR_CLOSED,     /* the host closed the connection */
+    HELIX_CLIENT_ERROR_WRITE,      /* writing to the connection failed */
+    HELIX_CLIENT_ERROR_TIMEOUT,    /* the host does not answer in time */
+    HELIX_CLIENT_ERROR_NOT_A_HOST, /* the peer speaks another protocol */
+    HELIX_CLIENT_ERROR_PROTOCOL,   /* the host breaks the protocol */
+    HELIX_CLIENT_ERROR_REFUSED,    /* the host refuses the connection, the stream or a frame for good */
+    HELIX_CLIENT_ERROR_CONFIG,     /* the host refuses the configuration */
+    HELIX_CLIENT_ERROR_NO_GPU,     /* there is no render node of a virtio-gpu, or none was set */
+    HELIX_CLIENT_ERROR_FOREIGN,    /* the DMA-BUF belongs to another driver than the virtio-gpu's */
+    HELIX_CLIENT_ERROR_GPU,        /* the virtio-gpu's driver refuses a request */
+    HELIX_CLIENT_ERROR_IMAGE,      /* the protocol cannot describe this image */
+    HELIX_CLIENT_ERROR_NO_BUFFER,  /* no buffer of the virtio-gpu can be had that the host is able to read */
+} HelixClientError;
+
+/* Codes that a host sends, in HelixClientEvent.code. */
+typedef enum HelixClientHostCode {
+    HELIX_CLIENT_HOST_INVALID = -1,
+    HELIX_CLIENT_HOST_NOT_FOUND = -2,    /* no such resource */
+    HELIX_CLIENT_HOST_NOT_READABLE = -3, /* the host cannot read the resource's pixels */
+    HELIX_CLIENT_HOST_NO_IOSURFACE = -4,
+    HELIX_CLIENT_HOST_ENCODE = -5, /* the encoder failed; a later frame may succeed */
+    HELIX_CLIENT_HOST_NOT_CONFIGURED = -6,
+    HELIX_CLIENT_HOST_BUSY = -7,     /* too many requests; a later frame may succeed */
+    HELIX_CLIENT_HOST_GEOMETRY = -8, /* size, stride, format, crop or offset does not fit the resource */
+    HELIX_CLIENT_HOST_NOT_PERMITTED = -9,
+    HELIX_CLIENT_HOST_NO_ENCODER = -10, /* a limit is reached, or the host has no encoder */
+    HELIX_CLIENT_HOST_INTERNAL = -99,
+} HelixClientHostCode;
+
+/* ---- the client: one connection with one stream ---- */
+
+typedef struct HelixClient HelixClient;
+typedef struct HelixClientEvent HelixClientEvent;
+typedef struct HelixClientFrame HelixClientFrame;
+typedef struct HelixClientGpu HelixClientGpu;
+typedef struct HelixClientBuffer HelixClientBuffer;
+
+#define HELIX_CLIENT_HOST_CID 2u
+#define HELIX_CLIENT_DEFAULT_PORT 5000u
+
+/* A client with a reference, for that CID and port, a timeout of 10 s, and no reconnecting. Never NULL. */
+HelixClient *helix_client_new(void);
+HelixClient *helix_client_ref(HelixClient *client);
+/* The last reference closes the client, as helix_client_close() does: not from a callback. */
+void helix_client_unref(HelixClient *client);
+
+/* The setters up to helix_client_connect() are for before it; they are not thread-safe. */
+void helix_client_set_vsock_address(HelixClient *client, guint cid, guint port);
+/* A UNIX socket instead of vsock; NULL: vsock. */
+void helix_client_set_socket_path(HelixClient *client, const char *path);
+/* How long a host that owes an answer may leave a PING unanswered or a message unfinished; the answer itself may take
+ * six times as long. 0: no limit. */
+void helix_client_set_timeout(HelixClient *client, guint timeout_ms);
+/* Whether to connect again to a host that is not there yet, closes, or falls silent: after 100 ms, then less and less
+ * often down to every 2 s. What no waiting mends (no permission, another protocol) fails all the same. The stream is
+ * negotiated again by the library, with the last configuration; the host's first frame is an IDR. */
+void helix_client_set_reconnect(HelixClient *client, gboolean reconnect);
+/* Called for each event's frame_data that nobody stole, and at the end for those whose frames were never answered. */
+void helix_client_set_frame_data_free(HelixClient *client, GDestroyNotify free_frame_data);
+/* The virtio-gpu whose memory frames may be in; referenced. Without one, DMA-BUFs and buffers cannot be submitted. */
+void helix_client_set_gpu(HelixClient *client, HelixClientGpu *gpu);
+
+typedef enum HelixClientState {
+    HELIX_CLIENT_DISCONNECTED, /* with reconnect: the connection is lost or not made yet, and tried again */
+    HELIX_CLIENT_CONNECTED,    /* ... and there again, and a host has negotiated */
+    HELIX_CLIENT_FAILED,       /* nothing more comes; terminal */
+} HelixClientState;
+
+/* Called on the library's thread, before anything that waits for the client is woken. @error (DISCONNECTED, FAILED) is
+ * the client's. With a function set, there are no events of these names. */
+typedef void (*HelixClientStateFunc)(HelixClient *client, HelixClientState state, const GError *error, gpointer data);
+void helix_client_set_state_func(HelixClient *client, HelixClientStateFunc func, gpointer data);
+
+/* Messages for a log, @level a GLogLevelFlags. By default they go to g_log(), domain "helix-client". Any thread, a lock
+ * held: the function must not call the library. */
+typedef void (*HelixClientLogFunc)(GLogLevelFlags level, const char *message, gpointer data);
+void helix_client_set_log_func(HelixClient *client, HelixClientLogFunc func, gpointer data);
+
+/* Begin to connect; once. FALSE with an error for what is known at once (no vsock in this kernel, no such socket); what
+ * shows later comes as HELIX_CLIENT_FAILED. */
+gboolean helix_client_connect(HelixClient *client, GError **error);
+/* Ends every wait on this client, for good: they return as when flushing. The connection stays open. */
+void helix_client_shutdown(HelixClient *client);
+/* helix_client_shutdown(), and closes the connection: returns once the library's thread has ended, which takes
+ * microseconds. Frames under way are released, data of frames freed. Not from a callback. */
+void helix_client_close(HelixClient *client);
+
+/* ---- configuration ---- */
+
+/* What the stream's SPS says of its pictures (H.264, clause E.2.1). All 0: square pixels, BT.709 in limited range. */
+typedef struct HelixClientVui {
+    guint16 sar_width, sar_height;      /* sample aspect ratio; both 0: 1:1 */
+    guint8 primaries, transfer, matrix; /* code points of tables E-3 to E-5; 0: BT.709 */
+    guint8 full_range;
+    guint32 chroma_loc; /* chroma_sample_loc_type plus 1; 0: not said */
+} HelixClientVui;
+
+typedef enum HelixClientRateControl {
+    HELIX_CLIENT_RATE_AUTO,
+    HELIX_CLIENT_RATE_CBR,
+    HELIX_CLIENT_RATE_VBR,
+    HELIX_CLIENT_RATE_CQP, /* min_qp is the quantiser */
+} HelixClientRateControl;
+
+/* Of what is 0 the host chooses the value. */
+typedef struct HelixClientConfig {
+    guint32 width, height;    /* of the coded picture; 0: follows the frames */
+    guint32 bitrate;          /* bit/s */
+    guint32 fps_num, fps_den; /* frames a second; of a variable rate the maximum. fps_den is not 0 if fps_num is not */
+    guint8 profile;           /* profile_idc: 66, 77 or 100 */
+    guint8 level;             /* times 10 */
+    guint8 realtime;          /* 1: a live stream, latency matters */
+    guint8 rate_control;      /* HelixClientRateControl */
+    /* From here on only hosts with HELIX_CLIENT_CAP_LONG_CONFIG are told; rate_control too. */
+    guint32 max_bitrate;   /* bit/s, of HELIX_CLIENT_RATE_VBR */
+    guint32 key_int_max;   /* frames from one keyframe to the next at most; 0: keyframes only when asked for */
+    guint8 min_qp, max_qp; /* bounds of the quantiser */
+    guint8 slices;         /* a picture */
+    guint8 aud;            /* 1: access unit delimiters */
+    HelixClientVui vui;    /* HELIX_CLIENT_CAP_VUI */
+    guint64 tag;           /* the caller's: not sent, comes back in the event */
+    guint32 reserved[8];
+} HelixClientConfig;
+
+typedef enum HelixClientCapability {
+    HELIX_CLIENT_CAP_EXT = 0x01,           /* crop, offset, plane layout, pages as a source */
+    HELIX_CLIENT_CAP_RELEASE = 0x02,       /* says when it has read a frame */
+    HELIX_CLIENT_CAP_TIMING = 0x04,        /* says how long each stage took */
+    HELIX_CLIENT_CAP_REPEAT = 0x08,        /* encodes its last frame again */
+    HELIX_CLIENT_CAP_LONG_CONFIG = 0x10,   /* rate control and what follows it in HelixClientConfig */
+    HELIX_CLIENT_CAP_SESSION_CLOSE = 0x20, /* several streams on a connection */
+    HELIX_CLIENT_CAP_NV12_PAGES = 0x40,    /* NV12 in the pages of any resource */
+    HELIX_CLIENT_CAP_VUI = 0x80,           /* aspect ratio and colours */
+} HelixClientCapability;
+
+/* What a host says of itself and of the stream. All 0 for one that speaks the frozen messages only. */
+typedef struct HelixClientHost {
+    HelixClientConfig active; /* the configuration in force */
+    guint32 max_in_flight;    /* requests that it takes at once */
+    guint32 capabilities;     /* HelixClientCapability */
+    char encoder[33];         /* its encoder's name, UTF-8 */
+    guint32 reserved[8];
+} HelixClientHost;
+
+/* Encode with @config from here on, in order with submitted frames. The first call begins the negotiation: the events
+ * CONFIGURED and CONFIG_REFUSED tell how each call ended. Refusing the first one is HELIX_CLIENT_FAILED. */
+void helix_client_configure(HelixClient *client, const HelixClientConfig *config);
+/* Whether a host is connected and has negotiated. It may go at any time. */
+gboolean helix_client_is_negotiated(HelixClient *client);
+/* The latest host's word. FALSE and all 0: none has negotiated yet. */
+gboolean helix_client_get_host(HelixClient *client, HelixClientHost *host);
+/* HelixClientCapability bits of the host; before the first negotiation those of a host like this version's. */
+guint32 helix_client_get_capabilities(HelixClient *client);
+/* Requests that may be under way at once: 1 to 4. */
+guint helix_client_get_max_in_flight(HelixClient *client);
+
+/* ---- images and frames ---- */
+
+/* Formats of frames: DRM's fourccs. */
+#define HELIX_CLIENT_FOURCC(a, b, c, d) \
+    ((guint32)(a) | ((guint32)(b) << 8) | ((guint32)(c) << 16) | ((guint32)(d) << 24))
+#define HELIX_CLIENT_FORMAT_AR24 HELIX_CLIENT_FOURCC('A', 'R', '2', '4') /* bytes B G R A */
+#define HELIX_CLIENT_FORMAT_XR24 HELIX_CLIENT_FOURCC('X', 'R', '2', '4') /* bytes B G R x */
+#define HELIX_CLIENT_FORMAT_AB24 HELIX_CLIENT_FOURCC('A', 'B', '2', '4') /* bytes R G B A */
+#define HELIX_CLIENT_FORMAT_XB24 HELIX_CLIENT_FOURCC('X', 'B', '2', '4') /* bytes R G B x */
+#define HELIX_CLIENT_FORMAT_NV12 HELIX_CLIENT_FOURCC('N', 'V', '1', '2') /* Y, then Cb and Cr interleaved */
+#define HELIX_CLIENT_FORMAT_YU12 HELIX_CLIENT_FOURCC('Y', 'U', '1', '2') /* I420; copied as NV12, never by id */
+
+/* DRM_FORMAT_MOD_INVALID: the driver knows the layout. 0 is linear. */
+#define HELIX_CLIENT_MODIFIER_INVALID G_GUINT64_CONSTANT(0x00ffffffffffffff)
+
+/* A picture in memory. RGB has one plane, NV12 two, YU12 three. */
+typedef struct HelixClientImage {
+    guint32 format;                                  /* HELIX_CLIENT_FORMAT_ */
+    guint32 width, height;                           /* of all that lies there */
+    guint32 crop_x, crop_y, crop_width, crop_height; /* the part to encode; crop_width 0: all of it */
+    gsize offset[3];                                 /* of each plane in the memory; not of pixels */
+    gint32 stride[3];                                /* bytes from one row to the next; of pixels it may be negative */
+    const guint8 *data[3];                           /* of pixels: the first row of each plane; else NULL */
+    guint64 modifier;                                /* of a DMA-BUF or resource: DRM format modifier */
+    guint32 reserved[8];
+} HelixClientImage;
+
+/* How a frame's pixels come to the host. */
+typedef enum HelixClientPath {
+    HELIX_CLIENT_PATH_DMABUF,     /* by resource id, nothing copied */
+    HELIX_CLIENT_PATH_GUEST_COPY, /* in a virtio-gpu buffer of the library's, by its resource id */
+    HELIX_CLIENT_PATH_PIXEL_DATA, /* over the connection */
+    HELIX_CLIENT_N_PATHS
+} HelixClientPath;
+
+/* "dmabuf", "guest-copy", "pixel-data". */
+const char *helix_client_path_name(HelixClientPath path);
+
+/* Frames are reference-counted; a new one has one reference, which helix_client_submit() takes over. */
+/* The resource @id of the virtio-gpu that the host knows: a program that made it itself knows the id. Never NULL. */
+HelixClientFrame *helix_client_frame_new_resource(guint32 id, const HelixClientImage *image);
+/* The DMA-BUF @fd of the virtio-gpu. @fd is polled until its write fence is signalled, before the host is told: keep it
+ * open until the frame's release function is called. The import is cached for five seconds from its last use, as each
+ * costs the host work. NULL with HELIX_CLIENT_ERROR_NO_GPU, _FOREIGN, _GPU, or _IMAGE (more than one plane). */
+HelixClientFrame *helix_client_frame_new_dmabuf(HelixClient *client, int fd, const HelixClientImage *image,
+                                                GError **error);
+/* A buffer of the library's that the caller drew into; referenced until the host has read it. NULL with
+ * HELIX_CLIENT_ERROR_NO_BUFFER: the host cannot read it from there (helix_client_buffer_kind() says which it can); with
+ * _IMAGE: the image does not lie in it as the protocol needs. */
+HelixClientFrame *helix_client_frame_new_buffer(HelixClient *client, HelixClientBuffer *buffer,
+                                                const HelixClientImage *image, GError **error);
+/* @image's pixels, copied into a virtio-gpu buffer of the library's. Copies before it returns. NULL with
+ * HELIX_CLIENT_ERROR_NO_BUFFER, whose text says why: no buffer can be had, or the host cannot read such. Send pixels.
+ */
+HelixClientFrame *helix_client_frame_new_copy(HelixClient *client, const HelixClientImage *image, GError **error);
+/* @image's pixels, sent over the connection from where they lie if the protocol has that layout, else from a copy. They
+ * must stay until the release function is called. NULL with HELIX_CLIENT_ERROR_NO_MEMORY. */
+HelixClientFrame *helix_client_frame_new_pixels(const HelixClientImage *image, GError **error);
+HelixClientFrame *helix_client_frame_ref(HelixClientFrame *frame);
+void helix_client_frame_unref(HelixClientFrame *frame);
+/* Called with @data when the frame's memory is not needed any more: the host has read it, or it is not sent. Any
+ * thread, no lock held. Before submit(); once. */
+void helix_client_frame_set_release(HelixClientFrame *frame, GDestroyNotify release, gpointer data);
+/* The host is told when @fd polls readable, two seconds later at most. -1: at once. Before submit(). */
+void helix_client_frame_set_fence(HelixClientFrame *frame, int fd);
+/* Add HelixClientCapability bits without which a host must not be given this frame. Before submit(). */
+void helix_client_frame_require(HelixClientFrame *frame, guint32 capabilities);
+/* Those bits, and those that its own description needs. */
+guint32 helix_client_frame_get_required(const HelixClientFrame *frame);
+HelixClientPath helix_client_frame_get_path(const HelixClientFrame *frame);
+/* Whether no host of this connection has read a frame by its copy mode yet: it may refuse, and another mode may do. */
+gboolean helix_client_frame_is_unverified(const HelixClientFrame *frame);
+/* The same picture once more, for a host that comes later and may not know the first; a refusal of it ends nothing. Of
+ * a frame by id @release takes the place of the first one's release function; of guest-copy its buffer is referenced,
+ * and @release called at the end, too; pixels are copied (counted in cpu_bytes). NULL: no memory. */
+HelixClientFrame *helix_client_frame_again(HelixClient *client, HelixClientFrame *frame, GDestroyNotify release,
+                                           gpointer data);
+/* Such a frame of guest-copy by its pixels, which every host can read. NULL: no memory. */
+HelixClientFrame *helix_client_frame_as_pixels(HelixClientFrame *frame);
+gboolean helix_client_frame_is_again(const HelixClientFrame *frame);
+
+/* ---- virtio-gpu memory ---- */
+
+/* The render node of the first virtio-gpu in @folder (NULL: /dev/dri). NULL with HELIX_CLIENT_ERROR_NO_GPU or
+ * _PERMISSION. */
+HelixClientGpu *helix_client_gpu_open(const char *folder, GError **error);
+HelixClientGpu *helix_client_gpu_ref(HelixClientGpu *gpu);
+void helix_client_gpu_unref(HelixClientGpu *gpu);
+/* Let go of all imported DMA-BUFs. helix_client_close() does so, too. */
+void helix_client_gpu_forget(HelixClientGpu *gpu);
+/* The driver that exported DMA-BUF @fd, as "virtio_gpu"; "drm" for some others. NULL: the kernel does not say. Before
+ * Linux 5.8 "drm" may be the virtio-gpu too, and is NULL. To be freed. */
+char *helix_client_dmabuf_exporter(int fd);
+
+typedef enum HelixClientBufferKind {
+    HELIX_CLIENT_BUFFER_BLOB,     /* guest memory; needs blob=on of the virtio-gpu */
+    HELIX_CLIENT_BUFFER_RESOURCE, /* pages with a texture beside them */
+} HelixClientBufferKind;
+
+/* Memory for one picture of @format (not YU12), zeroed, mapped for the CPU, of @size bytes at least. NULL with
+ * HELIX_CLIENT_ERROR_GPU. Whether the host can read it shows with the first frame. */
+HelixClientBuffer *helix_client_buffer_new(HelixClientGpu *gpu, HelixClientBufferKind kind, guint32 format, guint width,
+                                           guint height, gsize size, GError **error);
+HelixClientBuffer *helix_client_buffer_ref(HelixClientBuffer *buffer);
+void helix_client_buffer_unref(HelixClientBuffer *buffer);
+/* The mapped bytes; write them only while no frame of this buffer is under way. */
+guint8 *helix_client_buffer_get_data(HelixClientBuffer *buffer, gsize *size);
+guint32 helix_client_buffer_get_resource_id(HelixClientBuffer *buffer);
+/* The layout in which a picture of its size lies there best; fill in what the caller drew. */
+void helix_client_buffer_get_image(HelixClientBuffer *buffer, HelixClientImage *image);
+/* The kind of buffer from which the client's host can read frames of @format, as far as is known. FALSE: none, or no
+ * virtio-gpu. */
+gboolean helix_client_buffer_kind(HelixClient *client, guint32 format, HelixClientBufferKind *kind);
+/* Changes whenever the answer of helix_client_buffer_kind() may have: other buffers may do now. */
+guint helix_client_buffer_serial(HelixClient *client);
+/* Copy modes not to be used, of "blob", "pages", "texture", "guest-copy" with commas between. Before connect(). */
+void helix_client_avoid(HelixClient *client, const char *modes);
+
+/* ---- events ---- */
+
+typedef enum HelixClientEventType {
+    HELIX_CLIENT_EVENT_ACCESS_UNIT,    /* unit, keyframe, and times: a frame's access unit */
+    HELIX_CLIENT_EVENT_DROPPED,        /* the host's encoder dropped the frame */
+    HELIX_CLIENT_EVENT_ERROR,          /* the host refused the frame: code, message */
+    HELIX_CLIENT_EVENT_SKIPPED,        /* not sent: a newer one took its place, or the host cannot read it */
+    HELIX_CLIENT_EVENT_LATE,           /* submit_nothing(): counted as late */
+    HELIX_CLIENT_EVENT_GIVEN_UP,       /* submit_nothing(): counted as dropped */
+    HELIX_CLIENT_EVENT_UNUSED,         /* submit_nothing(): not counted */
+    HELIX_CLIENT_EVENT_LOST,           /* under way when the connection was lost, or held when all was to end */
+    HELIX_CLIENT_EVENT_CONFIGURED,     /* asked, host: what is in force from here on */
+    HELIX_CLIENT_EVENT_CONFIG_REFUSED, /* asked, code, message: what was in force stays so */
+    HELIX_CLIENT_EVENT_DRAINED,        /* after drain_async(): nothing is under way any more */
+    HELIX_CLIENT_EVENT_REPEAT,       /* after want_frame(): none was submitted in time. Submit a repeat, or the first */
+    HELIX_CLIENT_EVENT_KEEPALIVE,    /* after set_keepalive(): none was submitted for so long. Submit a repeat */
+    HELIX_CLIENT_EVENT_DISCONNECTED, /* error: HelixClientState, without a function for it */
+    HELIX_CLIENT_EVENT_CONNECTED,
+    HELIX_CLIENT_EVENT_FAILED, /* error */
+} HelixClientEventType;
+
+/* ---- sending ---- */
+
+#define HELIX_CLIENT_TIME_NONE G_MAXUINT64
+/* Ask the host to encode @frame (taken over). @pts must grow from frame to frame, and comes back in the event, as does
+ * @frame_data. If as many frames are under way as may be, it is held until one is answered, and a frame held before it
+ * is answered SKIPPED: there is never more than one. Each call brings exactly one event, in the order of calls. */
+void helix_client_submit(HelixClient *client, HelixClientFrame *frame, guint64 pts, guint64 duration,
+                         gboolean force_keyframe, gpointer frame_data);
+/* The same with the host's last frame, encoded again. SKIPPED if it has none, or cannot. */
+void helix_client_submit_repeat(HelixClient *client, guint64 pts, guint64 duration, gboolean force_keyframe,
+                                gpointer frame_data);
+/* There is no frame for @frame_data: bring an event of @type (LATE, GIVEN_UP, UNUSED), in order with those of frames.
+ */
+void helix_client_submit_nothing(HelixClient *client, HelixClientEventType type, gpointer frame_data);
+/* The frame that is held becomes a keyframe: TRUE. Without one the next that is submitted is one: FALSE. */
+gboolean helix_client_force_keyframe(HelixClient *client);
+/* What is held is answered SKIPPED. */
+void helix_client_skip_held(HelixClient *client);
+
+/* ---- screens that stand still ---- */
+
+/* A frame is wanted, for a keyframe: bring the event REPEAT if none that is to be a keyframe is submitted within @ms
+ * and the host can repeat its last one, or needs its initial frame. A host that came back brings it by itself. */
+void helix_client_want_frame(HelixClient *client, guint ms);
+/* Bring the event KEEPALIVE when no frame was submitted for @ms; 0: never. */
+void helix_client_set_keepalive(HelixClient *client, guint ms);
+/* Whether the source may stand still (a screen, a camera): of others KEEPALIVE never comes. Off at first. */
+void helix_client_set_still_source(HelixClient *client, gboolean still_source);
+/* Count the keepalive time from now on, or from the next frame on. */
+void helix_client_restart_keepalive(HelixClient *client, gboolean from_now);
+/* Whether the host has no frame, and needs the client's last one: it came back, or could not use the first. */
+gboolean helix_client_needs_initial_frame(HelixClient *client);
+/* Whether the host failed in encoding its last frame, and no other came since: ask it to repeat that. */
+gboolean helix_client_needs_repeat(HelixClient *client);
+
+/* ---- taking events ---- */
+
+/* Made by the library only; to be read. Later versions add fields at its end. */
+struct HelixClientEvent {
+    HelixClientEventType type;
+    gpointer frame_data;                   /* what was given with the frame; freed with the event unless stolen */
+    guint64 pts;                           /* that the frame was submitted with */
+    GBytes *unit;                          /* ACCESS_UNIT: one H.264 access unit in Annex B */
+    gboolean keyframe;                     /* it is an IDR */
+    gboolean was_forced;                   /* the frame was submitted as a keyframe */
+    gboolean was_repeat;                   /* it was a repeat, or made by frame_again() */
+    gboolean unverified;                   /* of guest-copy: the first answer about its copy mode, by this host */
+    guint32 width, height;                 /* of the frame */
+    gint64 took_us;                        /* from submit() to the answer */
+    gint64 resolve_us, wait_us, encode_us; /* on the host: find the pixels, wait for the encoder, encode; -1: unknown */
+    gint32 code;                           /* HelixClientHostCode */
+    const char *message;                   /* the host's text, UTF-8 */
+    const GError *error;
+    HelixClientConfig asked; /* tag 0: the host has taken a part of it only, the rest is on its way */
+    HelixClientHost host;
+};
+
+/* A descriptor that polls readable while there is an event to take. The client's; do not read it. It is made with the
+ * first call; -1 with errno if that fails. */
+int helix_client_get_fd(HelixClient *client);
+/* The next event, or NULL if there is none now, while flushing, or after shutdown(). To be freed; see below. */
+HelixClientEvent *helix_client_next_event(HelixClient *client);
+/* The same, waited for. After HELIX_CLIENT_FAILED it still waits: own events may come. */
+HelixClientEvent *helix_client_wait_event(HelixClient *client);
+/* Freeing says that the event was dealt with, which drain() waits for, and makes room for the next frame. */
+void helix_client_event_free(HelixClientEvent *event);
+/* The event's frame_data, now the caller's. */
+gpointer helix_client_event_steal_frame_data(HelixClientEvent *event);
+/* The same of an ERROR whose picture is submitted again in another way: it counts neither as error nor as dropped. */
+gpointer helix_client_event_take_back(HelixClientEvent *event);
+/* Whether an ERROR says that the host cannot read frames by the frame's copy mode, which nothing had shown before. */
+gboolean helix_client_event_refuses_copy_mode(const HelixClientEvent *event);
+/* Whether @code says that this host cannot read the frame as it was described: another path may do. */
+gboolean helix_client_code_is_about_path(gint32 code);
+/* Whether @code says that the same request may succeed a little later. */
+gboolean helix_client_code_is_transient(gint32 code);
+
+/* Take events, in order, and call @func with each, which must free it, until there is none. Returns how many. */
+typedef void (*HelixClientEventFunc)(HelixClient *client, HelixClientEvent *event, gpointer data);
+guint helix_client_dispatch(HelixClient *client, HelixClientEventFunc func, gpointer data);
+/* A GSource that calls @func with each event in the thread of its GMainContext; attach and unref it as any. NULL if
+ * helix_client_get_fd() fails. It references the client. @free_data may be NULL. */
+GSource *helix_client_source_new(HelixClient *client, HelixClientEventFunc func, gpointer data,
+                                 GDestroyNotify free_data);
+
+/* ---- waiting, for threads that may block ---- */
+
+typedef enum HelixClientWait {
+    HELIX_CLIENT_WAIT_READY,
+    HELIX_CLIENT_WAIT_FLUSHING, /* flushing, or shut down */
+    HELIX_CLIENT_WAIT_FAILED,   /* HELIX_CLIENT_FAILED */
+    HELIX_CLIENT_WAIT_TIMEOUT,
+} HelixClientWait;
+
+/* A live source waits that long, from configure() on, for the first host to negotiate. */
+#define HELIX_CLIENT_NEGOTIATE_MS 45
+
+/* Wait until one more frame may be under way. With @live only until what a host can read is known, and not for one that
+ * is disconnected or takes longer than HELIX_CLIENT_NEGOTIATE_MS: submit() holds the frame for it. */
+HelixClientWait helix_client_wait_room(HelixClient *client, gboolean live);
+/* Wait until every frame was answered and every event freed, @ms at most (0: no limit). A frame held for a host that is
+ * disconnected is LOST. Another thread must take the events. */
+HelixClientWait helix_client_drain(HelixClient *client, guint ms);
+/* Does not wait: DRAINED comes behind the last frame's event. */
+void helix_client_drain_async(HelixClient *client);
+/* While set, nothing waits here, and no event comes. */
+void helix_client_set_flushing(HelixClient *client, gboolean flushing);
+gboolean helix_client_is_flushing(HelixClient *client);
+/* Forget the frames submitted so far: they bring no events. A decoder then lacks references: the next frame must be a
+ * keyframe. */
+void helix_client_discard(HelixClient *client);
+
+/* ---- statistics ---- */
+
+/* Stages with times. */
+typedef enum HelixClientStage {
+    HELIX_CLIENT_STAGE_FENCE,        /* submitted to write fence signalled */
+    HELIX_CLIENT_STAGE_ROUND_TRIP,   /* submitted to answered */
+    HELIX_CLIENT_STAGE_HOST_RESOLVE, /* on the host: received to pixels found */
+    HELIX_CLIENT_STAGE_HOST_SUBMIT,  /* on the host: that to given to the encoder */
+    HELIX_CLIENT_STAGE_HOST_ENCODE,  /* on the host: in the encoder */
+    HELIX_CLIENT_N_STAGES
+} HelixClientStage;
+
+/* Counted since helix_client_new(). */
+typedef struct HelixClientStats {
+    guint64 frames;    /* access units that came */
+    guint64 keyframes; /* of these */
+    guint64 dropped;   /* frames without an access unit, for whatever reason; repeats not counted, here and below */
+    guint64 errors;    /* of these, refused by the host */
+    guint64 skipped;   /* of these, not sent for a newer one */
+    guint64 late;      /* of these, LATE */
+    guint64 lost;      /* of these, with the connection */
+    guint64 repeats;   /* sent */
+    guint64 reconnects;
+    guint64 bytes_to_host;        /* all that was written */
+    guint64 pixel_bytes;          /* of these, pixels */
+    guint64 bitstream_bytes;      /* of access units */
+    guint64 cpu_bytes;            /* pixel bytes that the CPU copied, into another layout and into the socket */
+    guint64 drawn_in_place;       /* frames made by helix_client_frame_new_buffer() */
+    guint64 imports;              /* DMA-BUFs imported into the render node */
+    guint64 paths[4];             /* frames sent, by HelixClientPath */
+    guint64 p50_us[8], p99_us[8]; /* by HelixClientStage, of the latest 4096 frames; 0: none */
+    guint64 reserved[16];
+} HelixClientStats;
+
+void helix_client_get_stats(HelixClient *client, HelixClientStats *stats);
+/* Count pixel bytes that the caller's CPU copied for a frame. */
+void helix_client_add_cpu_bytes(HelixClient *client, guint64 bytes);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(HelixClient, helix_client_unref)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(HelixClientEvent, helix_client_event_free)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(HelixClientFrame, helix_client_frame_unref)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(HelixClientGpu, helix_client_gpu_unref)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(HelixClientBuffer, helix_client_buffer_unref)
+
+G_END_DECLS
+
+#endif

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* caps.h - the caps that the sink pad takes. */
+#ifndef VSOCKENC_CAPS_H
+#define VSOCKENC_CAPS_H
+
+#define RGB_FORMATS "{ BGRx, BGRA, RGBx, RGBA }"
+/* No field coding: what is interlaced has to be deinterlaced first. */
+#define OF_SIZE(caps, width, height) \
+    caps ", width = (int) [ 1, " #width " ], height = (int) [ 1, " #height " ], framerate = (fraction) [ 0, max ], " \
+         "interlace-mode = (string) progressive"
+/* H.264 has no level for more than 139264 macroblocks (table A-1); the host takes 8192 pixels a side. Caps know
+ * rectangles only. */
+#define OF_ANY_SIZE(caps) OF_SIZE(caps, 8192, 4352) "; " OF_SIZE(caps, 4352, 8192) "; " OF_SIZE(caps, 5968, 5968)
+
+/* System memory. */
+#define PLAIN_CAPS \
+    OF_ANY_SIZE("video/x-raw, format = (string) " RGB_FORMATS) \
+    "; " OF_ANY_SIZE("video/x-raw, format = (string) { NV12, I420 }")
+
+#endif

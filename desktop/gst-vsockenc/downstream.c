@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* downstream.c - see downstream.h. */
+#include <gst/pbutils/codec-utils.h>
+#include "downstream.h"
+
+/* What the host codes without being asked has room for more than the picture needs: at least level 3.1. */
+#define AUTOMATIC_LEVEL 31
+
+static guint8 profile_idc(const char *profile)
+{
+    if (g_strcmp0(profile, "constrained-baseline") == 0 || g_strcmp0(profile, "baseline") == 0) {
+        return 66;
+    }
+    return g_strcmp0(profile, "main") == 0 ? 77 : g_strcmp0(profile, "high") == 0 ? 100 : 0;
+}
+
+/* Level times 10, by H.264's levels in caps: "3.1" is 31, and 1b is coded as 1.1 at least. */
+static guint8 level_of(const char *level)
+{
+    guint8 idc = level ? gst_codec_utils_h264_get_level_idc(level) : 0;
+
+    return idc == 9 ? 11 : idc;
+}
+
+/* The largest that one of the strings in @value comes to; 0 if there is none. */
+static guint8 largest(const GValue *value, guint8 (*number_of)(const char *))
+{
+    guint8 best = 0;
+
+    if (value && G_VALUE_HOLDS_STRING(value)) {
+        return number_of(g_value_get_string(value));
+    }
+    for (guint i = 0; value && GST_VALUE_HOLDS_LIST(value) && i < gst_value_list_get_size(value); i++) {
+        best = MAX(best, largest(gst_value_list_get_value(value, i), number_of));
+    }
+    return best;
+}
+
+/* The smallest level of those in @value; 0 if there is none. */
+static guint8 smallest_level(const GValue *value)
+{
+    guint8 best = 0;
+
+    if (value && G_VALUE_HOLDS_STRING(value)) {
+        return level_of(g_value_get_string(value));
+    }
+    for (guint i = 0; value && GST_VALUE_HOLDS_LIST(value) && i < gst_value_list_get_size(value); i++) {
+        guint8 level = smallest_level(gst_value_list_get_value(value, i));
+
+        best = level && (!best || level < best) ? level : best;
+    }
+    return best;
+}
+
+void vsockenc_ask_downstream(GstPad *srcpad, HelixClientConfig *config)
+{
+    g_autoptr(GstCaps) allowed = gst_pad_get_allowed_caps(srcpad);
+    const GstStructure *first;
+    const GValue *profiles, *levels;
+    guint8 highest, smallest;
+
+    if (!allowed || gst_caps_is_empty(allowed) || gst_caps_is_any(allowed)) {
+        return;
+    }
+    first = gst_caps_get_structure(allowed, 0);
+    profiles = gst_structure_get_value(first, "profile");
+    config->profile = largest(profiles, profile_idc);
+    if (config->profile == 100 && GST_VALUE_HOLDS_LIST(profiles)) {
+        config->profile = 0; /* the best is what the host takes by itself */
+    }
+    levels = gst_structure_get_value(first, "level");
+    highest = largest(levels, level_of);
+    smallest = smallest_level(levels);
+    config->level = highest < AUTOMATIC_LEVEL ? highest : smallest > AUTOMATIC_LEVEL ? smallest : 0;
+}
+
+const char *vsockenc_profile_for_downstream(GstPad *srcpad, const char *profile)
+{
+    static const char *const fits[][4] = {
+        { "constrained-baseline", "baseline", "main", "high" },
+        { "main", "high" },
+    };
+
+    for (guint i = 0; i < G_N_ELEMENTS(fits); i++) {
+        for (guint j = 0; g_strcmp0(profile, fits[i][0]) == 0 && j < G_N_ELEMENTS(fits[i]) && fits[i][j]; j++) {
+            g_autoptr(GstCaps) caps = gst_caps_new_simple("video/x-h264", "profile", G_TYPE_STRING, fits[i][j], NULL);
+            g_autoptr(GstCaps) allowed = gst_pad_peer_query_caps(srcpad, caps);
+
+            if (!gst_caps_is_empty(allowed)) {
+                return fits[i][j];
+            }
+        }
+    }
+    return profile;
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * frames.h - from a GstBuffer to a frame of libhelix-client by the best path there is.
+ *
+ * Best first: the resource id of upstream's own DMA-BUF; the id of a virtio-gpu buffer that upstream drew into or that
+ * the picture is copied to; the pixels themselves. Keeps nothing: any thread.
+ */
+#ifndef VSOCKENC_FRAMES_H
+#define VSOCKENC_FRAMES_H
+
+#include <gst/video/video.h>
+#include "../client/helix-client.h"
+
+/* What does not change from frame to frame. */
+typedef struct VsockEncFrameSource {
+    HelixClient *client;
+    const GError *gpu_error; /* why the client has no virtio-gpu; NULL: it has one */
+    GstVideoInfo info;       /* from caps; DMA_DRM already turned into its format */
+    gboolean dmabuf_caps;
+    guint64 modifier;
+} VsockEncFrameSource;
+
+/*
+ * NULL with an error of GST_STREAM_ERROR or GST_RESOURCE_ERROR that says what to insert or allow. @why receives why no
+ * better path was taken (to be freed), or NULL if there is no better one.
+ */
+HelixClientFrame *vsockenc_frame_new(const VsockEncFrameSource *source, GstBuffer *buffer, char **why, GError **error);
+
+#endif

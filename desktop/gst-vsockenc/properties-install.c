@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* properties-install.c - the properties' names, units and texts: those of other H.264 encoders where they have them. */
+#include <gst/video/video.h>
+#include "../client/helix-client.h"
+#include "element.h"
+#include "properties.h"
+#include "property-ids.h"
+
+#define GST_TYPE_VSOCKENC_RATE_CONTROL (rate_control_type())
+
+static GType rate_control_type(void)
+{
+    static const GEnumValue values[] = {
+        { HELIX_CLIENT_RATE_AUTO, "The host decides: constant, or variable if max-bitrate is above bitrate", "auto" },
+        { HELIX_CLIENT_RATE_CBR, "Constant bitrate", "cbr" },
+        { HELIX_CLIENT_RATE_VBR, "Variable bitrate: bitrate on average, max-bitrate at most", "vbr" },
+        { HELIX_CLIENT_RATE_CQP, "Constant quantiser, which is min-qp: no bitrate is kept", "cqp" },
+        { 0, NULL, NULL },
+    };
+    static gsize type;
+
+    if (g_once_init_enter(&type)) {
+        GType made = g_enum_register_static("GstVsockEncRateControl", values);
+
+        gst_type_mark_as_plugin_api(made, 0);
+        g_once_init_leave(&type, made);
+    }
+    return type;
+}
+
+static void install_connection(GObjectClass *object_class)
+{
+    const GParamFlags ready = G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_READY;
+
+    g_object_class_install_property(object_class, PROP_CID,
+                                    g_param_spec_uint("cid", "CID",
+                                                      "vsock address of the host (2 is the machine that runs the VM)",
+                                                      0, G_MAXUINT, 2, ready));
+    g_object_class_install_property(object_class, PROP_PORT,
+                                    g_param_spec_uint("port", "Port",
+                                                      "vsock port of the host's frame export (its helix-vsock-port=)",
+                                                      0, G_MAXUINT, HELIX_CLIENT_DEFAULT_PORT, ready));
+    g_object_class_install_property(
+        object_class, PROP_SOCKET_PATH,
+        g_param_spec_string("socket-path", "Socket path",
+                            "Connect to this UNIX socket instead of vsock (the host's helix-listen=unix:PATH)", NULL,
+                            ready));
+    g_object_class_install_property(
+        object_class, PROP_TIMEOUT,
+        g_param_spec_uint("timeout", "Timeout",
+                          "Milliseconds a host that owes an answer may leave a ping unanswered or a message unfinished "
+                          "before it counts as gone; six times as many for an answer (0: for ever)",
+                          0, G_MAXINT, 10000, ready));
+    g_object_class_install_property(
+        object_class, PROP_RECONNECT,
+        g_param_spec_boolean("reconnect", "Reconnect",
+                             "Connect again to a host that is gone, with a warning, instead of ending in an error; "
+                             "also wait for a host that is not there yet",
+                             FALSE, ready));
+    g_object_class_install_property(
+        object_class, PROP_KEEPALIVE_TIME,
+        g_param_spec_uint(
+            "keepalive-time", "Keepalive time",
+            "Milliseconds after which a live source that gives no picture, as a screen that stands still, has its last "
+            "one repeated by the host, so that films, segments and sound beside it go on (0: never)",
+            0, G_MAXINT, 0, G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_PLAYING));
+    g_object_class_install_property(
+        object_class, PROP_PATH,
+        g_param_spec_string("path", "Path",
+                            "How the latest picture went to the host: dmabuf (named, nothing copied), guest-copy (in a "
+                            "buffer of the virtio-gpu of our own), pixel-data (over the connection), or none",
+                            "none", G_PARAM_READABLE | G_PARAM_STATIC_STRINGS));
+    g_object_class_install_property(object_class, PROP_PATH_REASON,
+                                    g_param_spec_string("path-reason", "Reason of the path",
+                                                        "Why no better path was taken, and what to do about it", NULL,
+                                                        G_PARAM_READABLE | G_PARAM_STATIC_STRINGS));
+    g_object_class_install_property(
+        object_class, PROP_STATS,
+        g_param_spec_boxed("stats", "Statistics",
+                           "Counts, bytes and microseconds since the start; also an element message at the end",
+                           GST_TYPE_STRUCTURE, G_PARAM_READABLE | G_PARAM_STATIC_STRINGS));
+}
+
+static void install_uint(GObjectClass *object_class, VsockEncSetting setting, const char *name, const char *nick,
+                         const char *blurb, guint max)
+{
+    g_object_class_install_property(
+        object_class, PROP_SETTING + setting,
+        g_param_spec_uint(name, nick, blurb, 0, max, 0,
+                          G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_PLAYING));
+}
+
+/*
+ * What the host is told with the next picture. While it runs they read what the host says is in force. A bitrate has no
+ * bound here: one that is meant in bit/s must get as far as the warning that says so (configure.c).
+ */
+static void install_settings(GObjectClass *object_class)
+{
+    const GParamFlags playing = G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_PLAYING;
+
+    install_uint(object_class, VSOCKENC_SETTING_BITRATE, "bitrate", "Bitrate",
+                 "Bitrate in kbit/s (0: chosen by the host from size and frame rate). Reads what is in force",
+                 G_MAXUINT);
+    install_uint(object_class, VSOCKENC_SETTING_MAX_BITRATE, "max-bitrate", "Maximum bitrate",
+                 "Highest bitrate in kbit/s of rate-control=vbr; at least bitrate (0: none)", G_MAXUINT);
+    g_object_class_install_property(object_class, PROP_SETTING + VSOCKENC_SETTING_RATE_CONTROL,
+                                    g_param_spec_enum("rate-control", "Rate control", "How the bitrate is kept",
+                                                      GST_TYPE_VSOCKENC_RATE_CONTROL, HELIX_CLIENT_RATE_AUTO, playing));
+    install_uint(
+        object_class, VSOCKENC_SETTING_KEY_INT_MAX, "key-int-max", "Key-frame maximal interval",
+        "Frames from one keyframe to the next at most, however long they take: a screen that stands still has none "
+        "but those of keepalive-time (0: keyframes only when asked for, as a viewer's picture-loss indication does)",
+        G_MAXINT);
+    install_uint(object_class, VSOCKENC_SETTING_MIN_QP, "min-qp", "Minimum quantiser",
+                 "Smallest quantiser, for the best quality allowed; the quantiser itself with rate-control=cqp "
+                 "(0: automatic)",
+                 51);
+    install_uint(object_class, VSOCKENC_SETTING_MAX_QP, "max-qp", "Maximum quantiser",
+                 "Largest quantiser, for the worst quality allowed; the bitrate gives way to it (0: automatic)", 51);
+    install_uint(object_class, VSOCKENC_SETTING_NUM_SLICES, "num-slices", "Number of slices",
+                 "Slices a picture (0: chosen by the host)", 255);
+    g_object_class_install_property(
+        object_class, PROP_SETTING + VSOCKENC_SETTING_AUD,
+        g_param_spec_boolean("aud", "AUD", "Begin each access unit with a delimiter NAL unit", FALSE, playing));
+}
+
+void vsockenc_properties_install(GObjectClass *object_class)
+{
+    object_class->set_property = vsockenc_set_property;
+    object_class->get_property = vsockenc_get_property;
+    install_connection(object_class);
+    install_settings(object_class);
+}

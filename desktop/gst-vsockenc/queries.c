@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* queries.c - see events.h. */
+#include <string.h>
+#include <gst/allocators/gstdmabuf.h>
+#include <gst/video/video.h>
+#include "caps.h"
+#include "events.h"
+#include "kept.h"
+#include "path.h"
+#include "upstream.h"
+
+#define GST_CAT_DEFAULT vsockenc_debug
+
+/*
+ * DMA-BUFs are offered only where they can be used: pictures of a virtio-gpu can neither be named without its render
+ * node nor be read by the CPU, and upstream had better fall back to system memory than to an error.
+ */
+GstCaps *vsockenc_getcaps(GstVideoEncoder *encoder, GstCaps *filter)
+{
+    GstVsockEnc *self = GST_VSOCKENC(encoder);
+    const char *reason = vsockenc_upstream_without_dmabuf(encoder->sinkpad);
+    g_autofree char *no_gpu = vsockenc_path_dup_no_gpu(self);
+    GstCaps *plain = NULL, *caps;
+
+    if (no_gpu || reason) {
+        GST_INFO_OBJECT(self, "no DMA-BUFs offered: %s", no_gpu ? no_gpu : reason);
+        plain = gst_caps_from_string(PLAIN_CAPS);
+    }
+    caps = gst_video_encoder_proxy_getcaps(encoder, plain, filter);
+    g_clear_pointer(&plain, gst_caps_unref);
+    return caps;
+}
+
+/* ---- accept-caps and drain ---- */
+
+/* Upstream wants its buffers back: the one that is kept for a host that comes back would stay until the next picture.
+ */
+static void give_last_back(GstVsockEnc *self)
+{
+    GST_VIDEO_ENCODER_STREAM_LOCK(self);
+    vsockenc_kept_forget(self);
+    GST_VIDEO_ENCODER_STREAM_UNLOCK(self);
+}
+
+/* What makes pictures of @caps, which are not accepted, into some that are. */
+static gboolean is_too_large(const GstStructure *structure)
+{
+    gint width, height;
+
+    return gst_structure_get_int(structure, "width", &width) && gst_structure_get_int(structure, "height", &height) &&
+        (MAX(width, height) > 8192 || (MIN(width, height) > 4352 && MAX(width, height) > 5968));
+}
+
+static const char *what_to_insert(const GstCaps *caps)
+{
+    GstCapsFeatures *features = gst_caps_get_size(caps) ? gst_caps_get_features(caps, 0) : NULL;
+    const char *mode = features ? gst_structure_get_string(gst_caps_get_structure(caps, 0), "interlace-mode") : NULL;
+
+    if (mode && strcmp(mode, "progressive") != 0) {
+        return "deinterlace";
+    }
+    if (features && is_too_large(gst_caps_get_structure(caps, 0))) {
+        return "videoscale (H.264 has at most 8192x4352, 4352x8192 or 5968x5968)";
+    }
+    return features && !gst_caps_features_is_equal(features, GST_CAPS_FEATURES_MEMORY_SYSTEM_MEMORY)
+        ? "glupload ! glcolorconvert ! gldownload"
+        : "videoconvert";
+}
+
+/* Where nothing is negotiated, the log says what to insert. */
+gboolean vsockenc_sink_query(GstVideoEncoder *encoder, GstQuery *query)
+{
+    GstVideoEncoderClass *base = g_type_class_peek(GST_TYPE_VIDEO_ENCODER);
+    gboolean ret, accepted = TRUE;
+    GstCaps *caps;
+
+    if (GST_QUERY_TYPE(query) == GST_QUERY_DRAIN) {
+        give_last_back(GST_VSOCKENC(encoder));
+    }
+    ret = base->sink_query(encoder, query);
+    if (GST_QUERY_TYPE(query) == GST_QUERY_ACCEPT_CAPS) {
+        gst_query_parse_accept_caps_result(query, &accepted);
+    }
+    if (!accepted) {
+        gst_query_parse_accept_caps(query, &caps);
+        GST_WARNING_OBJECT(encoder, "not accepted: %" GST_PTR_FORMAT ". Insert %s before vsockenc.", caps,
+                           what_to_insert(caps));
+    }
+    return ret;
+}
+
+/* ---- allocation ---- */
+
+/* Buffers of ours, which the host can read: what upstream draws into them need not be copied. */
+static void offer_pool(GstVsockEnc *self, GstQuery *query, GstCaps *caps)
+{
+    GstBufferPool *pool = NULL;
+    GstStructure *config;
+    GstVideoInfo info;
+
+    if (gst_video_info_from_caps(&info, caps)) {
+        pool = vsockenc_path_new_pool(self, &info);
+    }
+    if (!pool) {
+        return;
+    }
+    config = gst_buffer_pool_get_config(pool);
+    gst_buffer_pool_config_set_params(config, caps, (guint)GST_VIDEO_INFO_SIZE(&info), 0, 0);
+    if (gst_buffer_pool_set_config(pool, config)) {
+        gst_query_add_allocation_pool(query, pool, (guint)GST_VIDEO_INFO_SIZE(&info), 0, 0);
+    }
+    gst_object_unref(pool);
+}
+
+gboolean vsockenc_propose_allocation(GstVideoEncoder *encoder, GstQuery *query)
+{
+    GstCaps *caps = NULL;
+    gboolean need_pool = FALSE;
+    GstCapsFeatures *features;
+
+    gst_query_parse_allocation(query, &caps, &need_pool);
+    features = caps && gst_caps_get_size(caps) ? gst_caps_get_features(caps, 0) : NULL;
+    gst_query_add_allocation_meta(query, GST_VIDEO_META_API_TYPE, NULL);
+    gst_query_add_allocation_meta(query, GST_VIDEO_CROP_META_API_TYPE, NULL);
+    /* With DMA-BUF caps upstream brings its own buffers; ours would be no DMA-BUFs. */
+    if (caps && need_pool && !(features && gst_caps_features_contains(features, GST_CAPS_FEATURE_MEMORY_DMABUF))) {
+        offer_pool(GST_VSOCKENC(encoder), query, caps);
+    }
+    return TRUE;
+}
