@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * convert.c - RGB to NV12 by convert-rgb.c or libswscale, scaling by libswscale, and the odd edge by hand.
+ * convert.c - RGB to NV12 by convert-rgb.c or libswscale, scaling by libswscale, and odd edges.
  *
- * libswscale has no notion of a picture one pixel short: it would stretch it, and moves the chroma of an odd height. So
- * the even part is converted, and the last column and row are done here by the formula.
+ * libswscale stretches a picture that is one pixel smaller than the coded size, and moves the chroma of an odd height.
+ * So only the even part is converted by it; the last column and row are computed here.
  */
 #include <string.h>
 #include <libavutil/mem.h>
@@ -20,7 +20,7 @@
  */
 #define SCALER_FLAGS (SWS_AREA | SWS_FULL_CHR_H_INP)
 
-#define MIN_SCALER_SIDE 4u /* it weighs the pixels wrongly if chroma has a single row or column */
+#define MIN_SCALER_SIDE 4u /* libswscale weighs pixels wrongly if chroma has a single row or column */
 
 struct HelixConverter {
     guint32 width, height; /* coded */
@@ -29,7 +29,7 @@ struct HelixConverter {
     guint8 *padded; /* copy of a picture too close to the end of its memory */
     gsize padded_size;
     struct SwsContext *scaler;
-    enum AVPixelFormat scaler_format; /* what scaler was made for */
+    enum AVPixelFormat scaler_format; /* of scaler, as are the sizes below */
     guint32 scaler_src[2], scaler_dst[2];
 };
 
@@ -223,7 +223,7 @@ static void extend_nv12(HelixConverter *converter, const HelixConvertSource *sou
     }
 }
 
-/* ---- all of it ---- */
+/* ---- conversion ---- */
 
 gboolean helix_converter_run(HelixConverter *converter, const HelixSurface *surface, HelixNv12 *nv12, GError **error)
 {

@@ -4,7 +4,7 @@
 #include "../h264/h264.h"
 #include "../protocol/error.h"
 
-#define MIN_BITRATE 10000u      /* bit/s; x264 counts in kbit/s and needs a few */
+#define MIN_BITRATE 10000u      /* bit/s: ten of the kbit/s that x264 counts in */
 #define MAX_BITRATE 1000000000u /* level 6.2 of High */
 #define MIN_AUTO_BITRATE 500000u
 #define MAX_AUTO_BITRATE 100000000u

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * encoder-null.c - the encoder that costs nothing: it measures everything else, and needs no library.
+ * encoder-null.c - an encoder that takes no time and needs no library, to measure everything else.
  *
- * It never looks at a picture. What it answers is real H.264 all the same, which any decoder shows as grey frames of
- * the coded size: every access unit there can be is written once at open. The IDR's macroblocks are Intra_16x16 with DC
- * prediction and no residual (without neighbours that predicts 128, 8.3.3.3); all others are one run of skipped
- * macroblocks.
+ * It does not read the pictures. Its access units are valid H.264 that decodes to grey frames of the coded size; all of
+ * them are written when it is opened. The macroblocks of an IDR are Intra_16x16 with DC prediction and no residual
+ * (without neighbours that predicts 128, 8.3.3.3); every other picture is one run of skipped macroblocks.
  */
 #include <string.h>
 
@@ -176,7 +175,7 @@ static HelixEncoder *null_open(HelixEncoderConfig *config, gboolean hardware_onl
     return &null->base;
 }
 
-/* Only what is written into the parameter sets, or changes the pictures' size, needs new access units. */
+/* A change of the parameter sets' content or of the coded size needs new access units. */
 static gboolean null_reconfigure(HelixEncoder *encoder, HelixEncoderConfig *config, GError **error)
 {
     NullEncoder *null = (NullEncoder *)encoder;

@@ -19,13 +19,13 @@ typedef HelixStreamConfig HelixEncoderConfig;
 
 typedef struct HelixEncoder HelixEncoder;
 
-/* What one encode() made. Zeroed by the caller before, but for pts_ns. */
+/* Result of an encode(). The caller sets pts_ns and zeroes the rest. */
 typedef struct HelixAccessUnit {
     gint64 pts_ns;       /* of the picture, as the guest says, unchecked: only for rate control */
     GBytes *data;        /* one access unit, Annex B, SPS and PPS before an IDR; NULL if dropped */
     gboolean keyframe;   /* an IDR */
     gboolean dropped;    /* the encoder chose to drop the frame: no data, no error */
-    gint64 submitted_ns; /* g_get_monotonic_time() * 1000 when conversion was done and coding began */
+    gint64 submitted_ns; /* g_get_monotonic_time() * 1000 at the end of conversion, where coding begins */
     guint64 cpu_bytes;   /* bytes the host's CPU read and wrote to convert or scale the picture, coding not counted;
                             encode() adds */
 } HelixAccessUnit;

@@ -6,7 +6,7 @@
 
 typedef struct X264Encoder {
     HelixEncoder base;
-    HelixEncoderConfig config; /* in force */
+    HelixEncoderConfig config; /* active */
     HelixConverter *converter;
     AVCodecContext *codec;
     AVFrame *frame;

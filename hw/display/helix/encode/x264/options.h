@@ -15,7 +15,7 @@
 /* x264 counts the bits of the buffer, of a second and of a frame's share in an int each, and rounds: with room. */
 #define HELIX_X264_MAX_BITS 2000000000u
 
-/* Fill in what a completed @config leaves to this encoder, so that it says what is in force. */
+/* Fill in what a completed @config leaves to this encoder, so that it describes the encoder. */
 void helix_x264_resolve(HelixEncoderConfig *config);
 
 /* Set every option of @codec, which is not open yet. @config is resolved, as it is below. */

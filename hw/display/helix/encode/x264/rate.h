@@ -16,10 +16,10 @@ typedef struct HelixX264Rate {
     gint64 guest_pts_ns; /* of the last picture */
     guint n;             /* pictures so far, modulo 2^32 */
     guint gaps[4];       /* before the last pictures, in units of 1/fps; 0 not known */
-    guint shares;        /* frame shares that a picture has now; 0: the configured rate is in force */
+    guint shares;        /* frame shares that a picture has now; 0: the configured rate is active */
 } HelixX264Rate;
 
-/* The bit rate a picture is coded at: @codec gets it if it changes. Pictures' times may be anything. */
+/* Set the bit rate of the next picture in @codec if it changes. @guest_pts_ns is unchecked. */
 void helix_x264_rate_next(HelixX264Rate *rate, const HelixEncoderConfig *config, gint64 guest_pts_ns,
                           AVCodecContext *codec);
 
