@@ -5,6 +5,7 @@
 
 #include "client.h"
 #include "stream/host.h"
+#include "transport/listener.h"
 
 typedef struct Served {
     GMainContext *context;

@@ -10,6 +10,7 @@
 #include <glib-unix.h>
 
 #include "stream/host.h"
+#include "transport/listener.h"
 #include "fake-capture.h"
 #include "scripted.h"
 

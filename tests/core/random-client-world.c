@@ -88,8 +88,8 @@ void random_world_check_limits(RandomWorld *world)
     g_autofree char *json = helix_host_stats_json(world->host);
     guint64 in_flight;
 
-    g_assert_cmpuint(stat_number(json, "streams.now"), <=, world->host->max_streams);
-    g_assert_cmpuint(helix_encode_pool_size(world->host->encode_pool), <=, world->host->max_encoders);
+    g_assert_cmpuint(stat_number(json, "streams.now"), <=, world->host->streams.max_streams);
+    g_assert_cmpuint(helix_encode_pool_size(world->host->streams.encode_pool), <=, world->host->streams.max_encoders);
     for (guint i = 0;; i++) {
         g_autofree char *path = g_strdup_printf("streams.live.%u.in_flight", i);
 
@@ -139,11 +139,11 @@ static void check_sums(RandomWorld *world)
 
 void random_world_end(RandomWorld *world)
 {
-    while (helix_encode_pool_size(world->host->encode_pool)) { /* retired threads end by themselves */
+    while (helix_encode_pool_size(world->host->streams.encode_pool)) { /* retired threads end by themselves */
         g_main_context_iteration(NULL, TRUE);
     }
     check_sums(world);
-    g_assert_cmpuint(helix_surface_pool_bytes(world->host->pool), ==, 0);
+    g_assert_cmpuint(helix_surface_pool_bytes(world->host->streams.surface_pool), ==, 0);
     helix_host_free(world->host);
     g_assert_cmpuint(scripted_n_opened(), ==, scripted_n_closed());
     g_rand_free(world->rand);

@@ -8,6 +8,7 @@
 
 #include "client.h"
 #include "stream/host.h"
+#include "transport/listener.h"
 #include "fake-capture.h"
 #include "scripted.h"
 

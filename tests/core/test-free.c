@@ -322,7 +322,7 @@ TEST("/free/host", test_host)
     g_assert_nonnull(host);
     channel = fake_channel_new(host, 0);
     g_assert_nonnull(channel);
-    watched = host->pool;
+    watched = host->streams.surface_pool;
     for (guint i = 0; i < G_N_ELEMENTS(surfaces); i++) {
         surfaces[i] = take();
     }
@@ -342,7 +342,7 @@ TEST("/free/host", test_host)
         g_assert_cmpuint(turn, <=, most);
         all += turn;
     }
-    g_assert_cmpuint(helix_surface_pool_bytes(host->pool), ==, 0);
+    g_assert_cmpuint(helix_surface_pool_bytes(host->streams.surface_pool), ==, 0);
     helix_loop_set_clock(NULL);
     watched = NULL;
     helix_host_free(host);

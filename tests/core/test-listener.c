@@ -15,7 +15,8 @@
 #include "cases.h"
 #include "transport/descriptors.h"
 #include "protocol/error.h"
-#include "stream/host.h"
+#include "transport/listener.h"
+#include "transport/unix-socket.h"
 
 #define NOBODY 65534
 

@@ -110,7 +110,7 @@ static const HelixResolver retiring_resolver = { resolve_and_retire };
 
 static void set_resolver(Rig *rig, gpointer data)
 {
-    rig->host->resolver = &retiring_resolver;
+    rig->host->streams.resolver = &retiring_resolver;
 }
 
 /* The request is answered still, and none after it is looked up. */

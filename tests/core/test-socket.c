@@ -13,7 +13,9 @@
 
 #include "cases.h"
 #include "protocol/error.h"
-#include "stream/host.h"
+#include "transport/listener.h"
+#include "transport/splice.h"
+#include "transport/unix-address.h"
 #include "transport/unix-socket.h"
 
 typedef struct Folder {

@@ -13,6 +13,7 @@
 #include "protocol/bytes.h"
 #include "protocol/error.h"
 #include "stream/host-private.h"
+#include "transport/unix-address.h"
 #include "transport/unix-socket.h"
 #include "loop/loop-time.h"
 #include "fake-capture.h"
@@ -423,7 +424,7 @@ static void fill_up(World *world, FakeChannel *channel, guint n)
     take_in(channel);
     g_assert_true(scripted_wait_begun(1));
     g_assert_cmpuint(channel->from_host->len, ==, 0);
-    g_assert_cmpuint(world->host->n_streams, ==, 1);
+    g_assert_cmpuint(world->host->streams.n_streams, ==, 1);
 }
 
 static void expect_filled(const GArray *answers, guint n)
@@ -654,13 +655,13 @@ TEST("/turn/remains", test_remains)
         turn(channel);
     }
     fake_channel_free(channel);
-    left = world.host->remains.length;
+    left = world.host->streams.free_queue.arrays.length;
     g_assert_cmpuint(left, ==, PLENTY);
     while (left > 0) {
         turn(NULL);
-        g_assert_cmpuint(left - world.host->remains.length, <=, MOST);
+        g_assert_cmpuint(left - world.host->streams.free_queue.arrays.length, <=, MOST);
         g_assert_cmpuint(++turns, <, 10000);
-        left = world.host->remains.length;
+        left = world.host->streams.free_queue.arrays.length;
     }
     g_assert_cmpuint(turns, >=, PLENTY / MOST);
     world_end(&world);

@@ -117,7 +117,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         g_clear_pointer(&lines[i], fake_channel_free);
     }
     g_assert_null(host->sessions);
-    g_assert_cmpuint(host->n_streams, ==, 0);
+    g_assert_cmpuint(host->streams.n_streams, ==, 0);
     helix_host_free(host);
     capture.closed = TRUE;
     while (capture.waiting.length) {

@@ -13,6 +13,7 @@
 #include "client.h"
 #include "encode/videotoolbox/encoder-videotoolbox.h"
 #include "stream/host.h"
+#include "transport/listener.h"
 #include "gpu-rig.h"
 #include "qemu-rig.h"
 #include "stat.h"

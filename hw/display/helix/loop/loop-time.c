@@ -2,7 +2,7 @@
 /* loop-time.c - see loop-time.h. */
 #include <time.h>
 
-#include "../stream/stats.h"
+#include "histogram.h"
 #include "loop-time.h"
 
 typedef struct Turn {

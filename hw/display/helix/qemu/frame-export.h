@@ -10,6 +10,7 @@
 #include "qemu/notify.h"
 #include "system/runstate.h"
 #include "../stream/host.h"
+#include "../transport/listener.h"
 
 typedef struct FrameExport {
     VirtIOGPU *gpu;

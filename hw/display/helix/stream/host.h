@@ -12,39 +12,9 @@
 #include "../transport/channel.h"
 #include "../encode/encoder.h"
 #include "../frame/resolver.h"
+#include "frame-record.h"
 
 typedef struct HelixHost HelixHost;
-
-/* Stages of one frame, for tracing; times are ns of the monotonic clock. */
-typedef struct HelixFrameRecord {
-    guint64 connection; /* counts from 1 */
-    guint16 session_id;
-    guint32 resource_id;
-    gint64 pts;
-    gint64 received_ns;  /* request complete */
-    gint64 lookup_ns;    /* look-up begun */
-    gint64 resolved_ns;  /* look-up and copy done */
-    gint64 submitted_ns; /* conversion done, handed to the encoder */
-    gint64 encoded_ns;   /* encoder done */
-    gint64 returned_ns;  /* last byte handed to the transport */
-    HelixHostPath path;
-    guint64 cpu_bytes;
-    gsize bytes; /* of the access unit */
-    gboolean keyframe, dropped;
-    int error; /* 0, or the HELIX_CODE_ it was answered with */
-} HelixFrameRecord;
-
-/* docs/architecture.md, "Stages", says from where to where each goes. */
-typedef enum HelixStage {
-    HELIX_STAGE_QUEUED,
-    HELIX_STAGE_RESOLVED,
-    HELIX_STAGE_ENCODED,
-    HELIX_STAGE_RETURNED,
-    HELIX_N_STAGES
-} HelixStage;
-
-/* Microseconds that each stage of a frame took; 0 for one that it did not come to the end of. */
-void helix_frame_stages(const HelixFrameRecord *record, guint64 us[HELIX_N_STAGES]);
 
 /* Called from inside the host: they return soon and do not call it back. */
 typedef struct HelixHostHooks {
@@ -83,8 +53,6 @@ typedef struct HelixHostConfig {
 /* Room for five streams of 5K pictures; a guest that asks for more gets errors, not the host's memory. */
 #define HELIX_DEFAULT_MAX_MEMORY (G_GUINT64_CONSTANT(1) << 30)
 
-/* Ports below this one a process can only bind with a privilege of its guest's (Linux: CAP_NET_BIND_SERVICE). */
-#define HELIX_PRIVILEGED_PORTS 1024u
 /* Connections that are not permitted are kept to say so to; they count apart, so that they take nobody's place. */
 #define HELIX_MAX_NOT_PERMITTED 8u
 
@@ -142,31 +110,5 @@ void helix_host_reset(HelixHost *host);
  * frames, bytes, host_paths, cpu bytes, and p50/p99/max microseconds a stage. Freed by the caller.
  */
 char *helix_host_stats_json(HelixHost *host);
-
-/*
- * Listen on "unix:PATH": socket of mode 0600 made before listen; a folder that others may write or exchange is refused
- * (trusted-path.h), and so is a peer of another uid; what a dead program of ours left at the path is replaced, and
- * nothing else (socket-lock.h). New connections go to @accept. NULL with HELIX_ERROR (HELIX_CODE_INVALID and what would
- * be right: for one, the length of a path that does not fit sun_path).
- */
-typedef struct HelixListener HelixListener;
-HelixListener *helix_listener_new(GMainContext *context, const char *address, HelixChannelAccept accept, gpointer data,
-                                  GError **error);
-void helix_listener_free(HelixListener *listener); /* removes the socket and its lock file */
-/*
- * Ask @ready, with accept's data, before each connection is accepted. FALSE leaves it and those behind it in the
- * socket's backlog until helix_listener_resume(); without one that waits for it that does nothing.
- */
-void helix_listener_set_ready(HelixListener *listener, gboolean (*ready)(gpointer data));
-void helix_listener_resume(HelixListener *listener);
-
-/*
- * Connect to a UNIX socket at @path as a client (for spliced vsock ports), non-blocking: a connection refused or a full
- * backlog (EAGAIN) gives NULL and HELIX_ERROR at once.
- */
-HelixChannel *helix_socket_connect(GMainContext *context, const char *path, GError **error);
-
-/* Let two channels feed each other until both are closed: half-close and backpressure pass through. Takes both over. */
-void helix_splice(HelixChannel *a, HelixChannel *b);
 
 #endif

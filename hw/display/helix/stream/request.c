@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* request.c - a message that is answered in order, and its answer. */
 #include "../protocol/error.h"
-#include "session.h"
+#include "request.h"
 
 HelixRequest *helix_request_new(HelixRequestKind kind, guint16 session_id)
 {
@@ -17,26 +17,10 @@ void helix_request_free(HelixRequest *request)
     helix_surface_unref(request->surface);
     g_clear_error(&request->error);
     g_clear_pointer(&request->buffer, g_byte_array_unref);
-    if (request->in_flight_of) {
-        helix_stream_landed(request->in_flight_of);
+    if (request->release) {
+        request->release(request->release_data);
     }
     g_free(request);
-}
-
-static void answer_left(gpointer data, gboolean sent)
-{
-    HelixRequest *request = data;
-
-    if (sent && request->kind == HELIX_REQUEST_KIND_FRAME) {
-        HelixHost *host = helix_session_host(request->session);
-
-        request->record.returned_ns = helix_now_ns();
-        helix_stats_frame(&host->stats, &request->record, request->unit_cpu_bytes);
-        if (host->hooks && host->hooks->frame) {
-            host->hooks->frame(host->hooks_data, &request->record);
-        }
-    }
-    helix_request_free(request);
 }
 
 static GByteArray *frame_answer(HelixRequest *request)
@@ -45,6 +29,9 @@ static GByteArray *frame_answer(HelixRequest *request)
     const HelixTiming all = { record->received_ns, record->resolved_ns, record->submitted_ns, record->encoded_ns };
     const HelixTiming *timing = request->frame.flags & HELIX_REQUEST_TIMING ? &all : NULL;
 
+    record->session_id = request->session_id;
+    record->resource_id = request->frame.picture.resource_id;
+    record->pts = request->frame.pts;
     if (request->error) {
         record->error = request->error->domain == HELIX_ERROR ? request->error->code : HELIX_CODE_INTERNAL;
         return helix_error_new(request->session_id, HELIX_MSG_FRAME_REQUEST, request->error);
@@ -59,32 +46,17 @@ static GByteArray *frame_answer(HelixRequest *request)
     return g_steal_pointer(&request->buffer);
 }
 
-void helix_request_answer(HelixSession *session, HelixRequest *request)
+GByteArray *helix_request_build_answer(HelixRequest *request, guint max_in_flight, gboolean config_errors)
 {
-    HelixHost *host = helix_session_host(session);
-    GByteArray *message = NULL;
-    gboolean handshake = request->handshake;
-
-    request->session = session;
-    request->record.connection = helix_session_number(session);
-    request->record.session_id = request->session_id;
-    request->record.resource_id = request->frame.picture.resource_id;
-    request->record.pts = request->frame.pts;
-
     if (request->kind == HELIX_REQUEST_KIND_FRAME) {
-        message = frame_answer(request);
-    } else if (request->error && helix_session_hears_of_config(session, request)) {
-        message = helix_error_new(request->session_id, HELIX_MSG_CONFIG_REQ, request->error);
-    } else if (request->wants_answer && !request->error) {
-        message = helix_config_response_new(request->session_id, &request->in_force, host->max_in_flight,
-                                            host->encoder->name, request->config.has_vui);
+        return frame_answer(request);
     }
-    if (message) {
-        helix_session_send(session, message, answer_left, request);
-    } else {
-        helix_request_free(request);
+    if (request->error) {
+        return config_errors ? helix_error_new(request->session_id, HELIX_MSG_CONFIG_REQ, request->error) : NULL;
     }
-    if (handshake) {
-        helix_session_handshake_done(session);
+    if (request->wants_answer) {
+        return helix_config_response_new(request->session_id, &request->active_config, max_in_flight, request->encoder,
+                                         request->config.has_vui);
     }
+    return NULL;
 }

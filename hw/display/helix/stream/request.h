@@ -3,16 +3,14 @@
  * request.h - a message that is answered in order: a frame, a change of configuration, the end of a stream. Main loop
  * only.
  *
- * A request waits in its stream's queue until it is begun, done and answered, then until its answer has left.
+ * A request waits in its stream's queue until it was begun, done and answered, then until its answer was sent.
  */
 #ifndef HELIX_REQUEST_H
 #define HELIX_REQUEST_H
 
-#include "host.h"
+#include "../frame/surface.h"
 #include "../protocol/wire.h"
-
-typedef struct HelixSession HelixSession;
-typedef struct HelixStream HelixStream;
+#include "frame-record.h"
 
 typedef enum HelixRequestKind {
     HELIX_REQUEST_KIND_FRAME,
@@ -29,31 +27,38 @@ typedef enum HelixRequestState {
 typedef struct HelixRequest {
     HelixRequestKind kind;
     HelixRequestState state;
-    guint64 gpu; /* the host's when it arrived */
+    guint64 gpu_generation; /* HelixStreamContext's when it arrived */
     guint16 session_id;
     HelixFrameRequest frame;
     HelixConfigRequest config;
     gboolean wants_answer; /* CONFIG: with CONFIG_RESP */
-    gboolean resizes;      /* CONFIG: while it is with the encoder the coded size is not known */
-    gboolean handshake;    /* CONFIG: the connection's first of those; its PINGs wait for it */
-    GError *error;         /* set at any time: the answer */
+    gboolean resizes;      /* CONFIG: until it is done the coded size is not known */
+    gboolean handshake;    /* CONFIG: the first that wants an answer; PINGs of the connection wait for it */
+    GError *error;         /* may be set at any time; it is the answer */
 
-    HelixSurface *surface; /* FRAME: the pixels that came with it, later the picture being encoded */
+    HelixSurface *surface; /* FRAME: the pixels that came with it, then the picture being encoded */
     gboolean retried;      /* dropped once and encoded again */
-    GByteArray *buffer;    /* FRAME: the access unit with room for the answer around it; NULL until it is encoded, if it
-                              was dropped, and in error */
+    GByteArray *buffer; /* FRAME: the access unit with room for the answer around it; NULL until it is encoded, if the
+                           encoder dropped it, and in error */
     gboolean keyframe;
-    guint64 unit_cpu_bytes;
-    HelixStreamConfig in_force; /* CONFIG */
+    guint64 unit_cpu_bytes;          /* moved by conversion */
+    HelixStreamConfig active_config; /* CONFIG: after it */
+    const char *encoder;             /* CONFIG: the name of the stream's encoder */
     HelixFrameRecord record;
 
-    HelixStream *in_flight_of; /* a reference to whose max_in_flight it counts in, or NULL */
-    HelixSession *session;     /* from the answer until it has left */
+    GDestroyNotify release; /* called as the request is freed; NULL: nothing */
+    gpointer release_data;
+    gpointer owner; /* the session's, from the answer until it was sent */
 } HelixRequest;
 
 HelixRequest *helix_request_new(HelixRequestKind kind, guint16 session_id);
 void helix_request_free(HelixRequest *request);
-/* Send the answer to @request, done or in error, and take it over. */
-void helix_request_answer(HelixSession *session, HelixRequest *request);
+
+/*
+ * The answer to @request, done or in error; the caller's. Completes the record of a frame but for its returned_ns.
+ * NULL: there is none. @config_errors: this guest is told that a CONFIG_REQ was refused; one that never asked for
+ * answers would take the ERROR for its frame's.
+ */
+GByteArray *helix_request_build_answer(HelixRequest *request, guint max_in_flight, gboolean config_errors);
 
 #endif

@@ -1,19 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* session-input.c - messages out of a connection's bytes. */
-#include "../protocol/bytes.h"
+/* session-input.c - the bytes of a connection become messages. */
+#include <string.h>
+
+#include "../loop/loop-time.h"
 #include "../protocol/error.h"
 #include "session-private.h"
-#include "../loop/loop-time.h"
 
 /* ---- messages ---- */
 
-/* Framing is lost, or nothing will be answered here: say so, and close as soon as that has left. */
 void helix_session_break_off(HelixSession *session, GError *error)
 {
-    helix_host_log(session->host, "connection %" G_GUINT64_FORMAT " of %s %s: %s", session->number, session->peer,
-                   error->code == HELIX_CODE_NOT_PERMITTED ? "is refused" : "broke the protocol", error->message);
+    session->settings->sink->log(
+        session->settings->owner, "connection %" G_GUINT64_FORMAT " of %s %s: %s", session->number, session->peer,
+        error->code == HELIX_CODE_NOT_PERMITTED ? "is refused" : "broke the protocol", error->message);
     session->broken = TRUE;
-    g_hash_table_remove_all(session->streams);
+    helix_session_abandon_streams(session);
     helix_session_send(session, helix_error_new(session->header.session_id, HELIX_ERROR_FLAGS_CONNECTION, error), NULL,
                        NULL);
     g_error_free(error);
@@ -23,7 +24,7 @@ static void end_request(HelixSession *session)
 {
     HelixRequest *request = g_steal_pointer(&session->request);
 
-    session->host->stats.requests++;
+    session->settings->stats->requests++;
     request->surface = helix_pixel_upload_finish(&session->upload);
     request->record.received_ns = helix_now_ns();
     helix_session_dispatch(session, request);
@@ -40,8 +41,8 @@ static void begin_request(HelixSession *session)
     session->pixels_left = header->payload_size - session->have;
     if (helix_frame_request_parse(&request->frame, header, session->buffer, session->have, &request->error) &&
         (!stream || helix_stream_has_room(stream, &request->error)) && (header->flags & HELIX_REQUEST_PIXEL_DATA)) {
-        helix_pixel_upload_start(&session->upload, session->host->pool, &request->frame.picture, session->pixels_left,
-                                 &request->error);
+        helix_pixel_upload_start(&session->upload, session->settings->streams->surface_pool, &request->frame.picture,
+                                 session->pixels_left, &request->error);
     }
     session->state = HELIX_READ_PIXELS;
 }
@@ -51,8 +52,8 @@ static void config_request(HelixSession *session)
     HelixRequest *request = helix_request_new(HELIX_REQUEST_KIND_CONFIG, session->header.session_id);
 
     request->wants_answer = (session->header.flags & HELIX_CONFIG_ANSWER) != 0;
-    if (request->wants_answer && !session->agreed) {
-        session->agreed = TRUE;
+    if (request->wants_answer && !session->negotiated) {
+        session->negotiated = TRUE;
         session->handshake = request->handshake = TRUE;
     }
     helix_config_request_parse(&request->config, session->buffer, session->have, &request->error);
@@ -63,11 +64,7 @@ static void ping(HelixSession *session)
 {
     GByteArray *pong = helix_pong_new(session->header.session_id, session->buffer, session->have);
 
-    if (session->handshake || session->held_pongs.length > 0) {
-        g_queue_push_tail(&session->held_pongs, pong);
-    } else {
-        helix_session_send(session, pong, NULL, NULL);
-    }
+    helix_session_pong(session, pong);
 }
 
 static void unknown_type(HelixSession *session)
@@ -94,7 +91,7 @@ static void message(HelixSession *session)
         break;
     case HELIX_MSG_SESSION_CLOSE:
         if (stream) {
-            helix_stream_push(stream, helix_request_new(HELIX_REQUEST_KIND_CLOSE, session->header.session_id));
+            helix_session_dispatch(session, helix_request_new(HELIX_REQUEST_KIND_CLOSE, session->header.session_id));
         }
         break;
     case HELIX_MSG_PING:
@@ -121,7 +118,7 @@ static void header_complete(HelixSession *session)
     GError *error = NULL;
 
     if (!helix_header_parse(header, session->buffer)) {
-        header->session_id = 0; /* whatever these bytes are, they name no stream */
+        header->session_id = 0; /* bytes without the magic name no stream */
         helix_session_break_off(session,
                                 g_error_new(HELIX_ERROR, HELIX_CODE_INVALID,
                                             "a message began with the wrong magic: "
@@ -138,7 +135,7 @@ static void header_complete(HelixSession *session)
                                             HELIX_PRIVILEGED_PORTS, session->channel->peer_port));
         return;
     }
-    if (!helix_header_check(header, session->agreed, &error)) {
+    if (!helix_header_check(header, session->negotiated, &error)) {
         helix_session_break_off(session, error);
         return;
     }
@@ -148,7 +145,7 @@ static void header_complete(HelixSession *session)
                                                             : header->payload_size;
 }
 
-/* Everything asked for is in the buffer, which may be nothing: go on as far as that leads. */
+/* The bytes that were needed are in the buffer; they may be none: go on as far as possible. */
 static void advance(HelixSession *session)
 {
     if (session->state == HELIX_READ_HEADER) {
@@ -191,8 +188,8 @@ static gsize feed(HelixSession *session, const guint8 *data, gsize len)
     return piece;
 }
 
-/* One step at least: the carrier has looked at the turn before. What is left it offers again, as session_leave()
- * resumes input. */
+/* Takes one step at least: the carrier has checked the loop's budget. It offers the rest again after
+ * helix_session_leave() has resumed input. */
 gsize helix_session_input(HelixChannel *channel, const guint8 *data, gsize len)
 {
     HelixSession *session = channel->user_data;
@@ -208,7 +205,7 @@ gsize helix_session_input(HelixChannel *channel, const guint8 *data, gsize len)
     if (session->broken) {
         used = len;
     }
-    session->host->stats.bytes_from_guest += used;
+    session->settings->stats->bytes_from_guest += used;
     if (used && !session->broken) {
         session->last_input = g_get_monotonic_time();
     }
@@ -223,8 +220,9 @@ void helix_session_input_eof(HelixChannel *channel)
 
     helix_session_enter(session);
     if (!session->broken && (session->state != HELIX_READ_HEADER || session->have > 0)) {
-        helix_host_log(session->host, "connection %" G_GUINT64_FORMAT " of %s ended inside a message", session->number,
-                       session->peer);
+        session->settings->sink->log(session->settings->owner,
+                                     "connection %" G_GUINT64_FORMAT " of %s ended inside a message", session->number,
+                                     session->peer);
     }
     session->eof = TRUE;
     helix_session_leave(session);

@@ -1,22 +1,26 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * session-private.h - what session.c and session-input.c share of a connection. session.c has its life, its streams and
- * its answers, session-input.c makes messages of bytes. Main loop only.
+ * session-private.h - what the files of a session share: session.c has its life, session-input.c makes messages of
+ * bytes, session-streams.c has its streams, session-output.c its answers. Main loop only.
+ *
+ * Calls into a session or its streams that do not come from the session are made between enter and leave: what ends the
+ * session in between (its last answer, a dead peer) takes effect at the outermost leave, after which it may be gone.
  */
 #ifndef HELIX_SESSION_PRIVATE_H
 #define HELIX_SESSION_PRIVATE_H
 
 #include "../frame/pixel-upload.h"
+#include "../transport/send-queue.h"
 #include "session.h"
+#include "stream.h"
 
 typedef enum HelixReadState { HELIX_READ_HEADER, HELIX_READ_BODY, HELIX_READ_PIXELS } HelixReadState;
 
 struct HelixSession {
-    HelixTask task; /* first: goes on with what a turn had no time for; see go_on() */
-    HelixHost *host;
-    GList *link;           /* in host->sessions */
+    HelixTask task; /* first: goes on when the loop's budget was spent before, see go_on() */
+    const HelixSessionSettings *settings;
     HelixChannel *channel; /* NULL: gone */
-    guint64 number;
+    guint64 number;        /* counts connections from 1 */
     char *peer;
     GHashTable *streams; /* session_id to HelixStream */
     HelixSendQueue send_queue;
@@ -33,26 +37,24 @@ struct HelixSession {
     HelixRequest *request; /* a FRAME_REQUEST whose pixels arrive */
     gboolean stalled;      /* the carrier waits for resume_input */
     gboolean eof;
-    gboolean broken; /* framing lost or not permitted: what comes is thrown away, what waits to leave is the last */
+    gboolean broken; /* framing lost or not permitted: input is thrown away, and the error in the queue is the last */
     gboolean permitted;
-    gboolean stall_due; /* the time is up: see check_stall */
+    gboolean stall_due; /* see helix_session_check_stall() */
     gint64 last_input;  /* g_get_monotonic_time() of the last byte that was taken, or of the connection's begin */
 
-    /* CONFIG_REQ asked for an answer: the longer form may follow, and PINGs must not overtake the first answer, because
-     * their order tells the guest whether this host can do more than the frozen messages. */
-    gboolean agreed;
-    gboolean handshake; /* that first answer is still to come */
+    /* A CONFIG_REQ asked for an answer: the longer forms may follow. PINGs do not overtake the first of those answers,
+     * as the order tells the guest whether this host knows more than the frozen messages. */
+    gboolean negotiated;
+    gboolean handshake; /* that first answer was not sent yet */
     GQueue held_pongs;  /* GByteArray, in the order of their PINGs */
 };
 
 /* ---- session.c ---- */
 
-/* Input stops while output waits, and while too much waits for its turn. */
+void helix_session_enter(HelixSession *session);
+void helix_session_leave(HelixSession *session);
+/* Input stops while output waits, and while too many requests wait. */
 gboolean helix_session_is_blocked(const HelixSession *session);
-/* The stream that @id names; NULL: none is open. */
-HelixStream *helix_session_find_stream(HelixSession *session, guint16 id);
-/* A request is complete; takes @request over. */
-void helix_session_dispatch(HelixSession *session, HelixRequest *request);
 
 /* ---- session-input.c ---- */
 
@@ -61,7 +63,29 @@ gsize helix_session_input(HelixChannel *channel, const guint8 *data, gsize len);
 void helix_session_input_eof(HelixChannel *channel);
 /* A new message begins with the next byte. */
 void helix_session_next_message(HelixSession *session);
-/* Framing is lost, or nothing will be answered here: say so, and close as soon as that has left. Takes @error over. */
+/* Framing is lost, or nothing will be answered here: send @error, which it takes over, and close when it was sent. */
 void helix_session_break_off(HelixSession *session, GError *error);
+
+/* ---- session-streams.c ---- */
+
+void helix_session_init_streams(HelixSession *session);
+/* The stream that @id names; NULL: none is open. */
+HelixStream *helix_session_find_stream(HelixSession *session, guint16 id);
+/* A request is complete; takes @request over. */
+void helix_session_dispatch(HelixSession *session, HelixRequest *request);
+/* End all streams; nothing more is answered. */
+void helix_session_abandon_streams(HelixSession *session);
+
+/* ---- session-output.c ---- */
+
+/* Takes @message over. @sent may be NULL. */
+void helix_session_send(HelixSession *session, GByteArray *message, HelixMessageSent sent, gpointer data);
+/* Answers @request, done or in error, and takes it over. */
+void helix_session_answer(HelixSession *session, HelixRequest *request);
+/* Hand over to the carrier what it takes now. */
+void helix_session_flush(HelixSession *session);
+/* Send a PONG, which it takes over, behind the answer that PINGs wait for. */
+void helix_session_pong(HelixSession *session, GByteArray *pong);
+void helix_session_send_held_pongs(HelixSession *session);
 
 #endif

@@ -1,58 +1,57 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * session.h - one connection: framing, dispatch to its streams, answers on their way out. Main loop only.
+ * session.h - one connection: framing, dispatch to its streams, answers. Main loop only.
  *
- * Whoever calls into a session or its streams from outside does so between enter and leave: what ends the session in
- * between (an answer that was the last one, a dead peer) takes effect at the outermost leave, after which the session
- * may be gone.
+ * A session knows the settings and the sink that it is given, and its streams; nothing above it.
  */
 #ifndef HELIX_SESSION_H
 #define HELIX_SESSION_H
 
-#include "host-private.h"
-#include "../transport/send-queue.h"
-#include "stream.h"
+#include "../transport/channel.h"
+#include "frame-record.h"
+#include "stats.h"
+#include "stream-context.h"
 
-/* Takes @channel over. */
-HelixSession *helix_session_new(HelixHost *host, HelixChannel *channel);
+typedef struct HelixSession HelixSession;
+
+/* What a session tells its host. */
+typedef struct HelixSessionSink {
+    /* One plain line for the log. */
+    void (*log)(gpointer owner, const char *format, ...) G_GNUC_PRINTF(2, 3);
+    /* The answer to a frame was sent. @unit_cpu_bytes: the part of record->cpu_bytes that conversion moved. */
+    void (*frame_answered)(gpointer owner, const HelixFrameRecord *record, guint64 unit_cpu_bytes);
+    /* The connection is closed; @session is freed when this returns. */
+    void (*closed)(gpointer owner, HelixSession *session);
+} HelixSessionSink;
+
+/* What all sessions of a host share; outlives them. */
+typedef struct HelixSessionSettings {
+    HelixStreamContext *streams;
+    HelixStats *stats;    /* counts connections, streams, requests and bytes */
+    gint64 stall_timeout; /* us */
+    const HelixSessionSink *sink;
+    gpointer owner;
+} HelixSessionSettings;
+
+/* Serves @channel, which it takes over. @permitted: requests are answered; else the first one is told why not. */
+HelixSession *helix_session_new(const HelixSessionSettings *settings, HelixChannel *channel, gboolean permitted);
 /* Close the connection now. */
 void helix_session_close(HelixSession *session);
 
-/* Whether requests of this connection are answered, or only told why not (privileged ports). */
 gboolean helix_session_is_permitted(const HelixSession *session);
-/* Since when the connection has nothing to do at all, g_get_monotonic_time(); 0: it has. */
+/* g_get_monotonic_time() of the last byte, if the connection has no stream, no message begun and nothing to send; else
+ * 0. */
 gint64 helix_session_idle_since(const HelixSession *session);
-/*
- * Have the connection end soon if it began a message the host's stall_timeout ago or more and says nothing since, or
- * does not read its last words.
- */
+/* Have the connection end soon if its peer began a message stall_timeout ago or more and sends nothing since, or does
+ * not read the error that ends it. */
 void helix_session_check_stall(HelixSession *session);
 
-void helix_session_enter(HelixSession *session);
-void helix_session_leave(HelixSession *session);
-
-HelixHost *helix_session_host(const HelixSession *session);
-guint64 helix_session_number(const HelixSession *session);
-const char *helix_session_peer(const HelixSession *session);
-
-void helix_session_send(HelixSession *session, GByteArray *message, HelixMessageSent left, gpointer data);
-/* How many requests wait in the streams' queues. */
-void helix_session_request_queued(HelixSession *session);
-void helix_session_request_unqueued(HelixSession *session);
-/* A CONFIG_REQ was refused: is @request's guest told? One that never asked for answers would take it for its frame's.
- */
-gboolean helix_session_hears_of_config(const HelixSession *session, const HelixRequest *request);
-/* The answer that PINGs waited for is out. */
-void helix_session_handshake_done(HelixSession *session);
-/* The guest closed this stream and nothing is left of it. */
-void helix_session_stream_ended(HelixSession *session, guint16 id);
-
-/* The VM runs again, or stops: what it could not do meanwhile does not count, and what waited goes on, from the loop.
- */
+/* The VM runs again, or stops: the time it was stopped does not count as a stall, and requests that waited go on, in a
+ * later iteration of the loop. */
 void helix_session_resume(HelixSession *session);
-/* See helix_host_reset(); from the loop. */
+/* See helix_host_reset(); acts in a later iteration of the loop. */
 void helix_session_reset(HelixSession *session);
-/* Appends a HelixStreamInfo a stream. */
+/* Appends a HelixStreamInfo for each stream. */
 void helix_session_describe(HelixSession *session, GArray *infos);
 
 #endif

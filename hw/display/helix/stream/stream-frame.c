@@ -1,16 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* stream-frame.c - a frame's way through its stream: look-up, encoder, a second try, and what a reset of the GPU makes
- * of it.
- */
+/* stream-frame.c - a frame that was begun: look-up, encoder, a second try after a drop, a reset of the GPU. */
 #include "../protocol/error.h"
-#include "session.h"
 #include "stream-private.h"
 
-/* Given to the resolver; the request may be gone when it answers. */
+/* The look-up's callback data; request and stream may be gone when the resolver answers. */
 struct HelixPendingCapture {
-    HelixStream *stream; /* NULL: it waits no more */
+    HelixStream *stream; /* NULL: cancelled */
     HelixRequest *request;
-    guint *unwanted; /* the host's count, if it counts there */
+    guint *n_cancelled; /* HelixStreamContext's, if it counts there */
 };
 
 void helix_frame_cancel(HelixStream *stream)
@@ -19,38 +16,27 @@ void helix_frame_cancel(HelixStream *stream)
 
     if (capture) {
         capture->stream = NULL;
-        capture->unwanted = g_rc_box_acquire(stream->host->unwanted);
-        ++*capture->unwanted;
+        capture->n_cancelled = g_rc_box_acquire(stream->context->n_cancelled);
+        ++*capture->n_cancelled;
     }
 }
 
-/* Nobody waits for it. The host may be gone. */
-static void drop(HelixPendingCapture *capture, HelixSurface *surface, GError *error)
+/* The answer to a cancelled look-up. The host may be gone. */
+static void discard(HelixPendingCapture *capture, HelixSurface *surface, GError *error)
 {
-    --*capture->unwanted;
-    g_rc_box_release(capture->unwanted);
+    --*capture->n_cancelled;
+    g_rc_box_release(capture->n_cancelled);
     g_free(capture);
     helix_surface_unref(surface);
     g_clear_error(&error);
 }
 
-static void log_start(HelixStream *stream, const HelixRequest *request)
-{
-    const HelixEncoderConfig *config = &stream->in_force;
-
-    stream->started_ns = helix_now_ns();
-    helix_host_log(stream->host, "stream %" G_GUINT64_FORMAT ".%u started for %s: %u x %u, %s, %s, %u bit/s, %u/%u fps",
-                   helix_session_number(stream->session), stream->id, helix_session_peer(stream->session),
-                   config->width, config->height, stream->encoder->name, helix_host_path_name(request->record.path),
-                   config->bitrate, config->fps_num, config->fps_den);
-}
-
 static void send_released(HelixStream *stream, const HelixRequest *request)
 {
     if (request->frame.flags & HELIX_REQUEST_RELEASE) {
-        helix_session_send(stream->session,
-                           helix_frame_released_new(stream->id, request->frame.pts, request->frame.picture.resource_id),
-                           NULL, NULL);
+        stream->sink->send(
+            stream->owner,
+            helix_frame_released_new(stream->id, request->frame.pts, request->frame.picture.resource_id));
     }
 }
 
@@ -67,6 +53,17 @@ gboolean helix_frame_is_last(const HelixStream *stream, const HelixRequest *requ
         }
     }
     return TRUE;
+}
+
+static void count_encoded(HelixStream *stream, const HelixRequest *request)
+{
+    if (stream->encoded++ == 0) {
+        HelixStreamInfo info;
+
+        stream->started_ns = helix_now_ns();
+        info = helix_stream_describe(stream);
+        stream->sink->started(stream->owner, &info, request->record.path);
+    }
 }
 
 void helix_frame_done(HelixStream *stream, HelixRequest *request, HelixEncodeResult *result)
@@ -89,17 +86,15 @@ void helix_frame_done(HelixStream *stream, HelixRequest *request, HelixEncodeRes
     request->error = g_steal_pointer(&result->error);
     helix_stream_request_done(stream, request);
     if (request->error) {
-        request->frame.force_keyframe = FALSE; /* the worker keeps it, or begins anew, with an IDR */
-        return;
-    }
-    if (result->unit.dropped) {
+        request->frame.force_keyframe = FALSE; /* the encode thread repeats it, or begins anew with an IDR */
+    } else if (result->unit.dropped) {
         stream->dropped++;
-    } else if (stream->encoded++ == 0) {
-        log_start(stream, request);
+    } else {
+        count_encoded(stream, request);
     }
 }
 
-/* The picture is there: hand it on. Takes @surface over. */
+/* Hand the picture on to the encode thread. Takes @surface over. */
 static void submit(HelixStream *stream, HelixRequest *request, HelixSurface *surface, HelixHostPath path)
 {
     GError *error = NULL;
@@ -115,7 +110,7 @@ static void submit(HelixStream *stream, HelixRequest *request, HelixSurface *sur
     g_clear_pointer(&stream->last, helix_surface_unref);
     if (!surface->borrows_guest) {
         stream->last = helix_surface_ref(surface);
-        stream->last_gpu = stream->host->gpu;
+        stream->last_gpu_generation = stream->context->gpu_generation;
         send_released(stream, request);
     }
     request->state = HELIX_REQUEST_STATE_ENCODING;
@@ -125,15 +120,15 @@ static void submit(HelixStream *stream, HelixRequest *request, HelixSurface *sur
 
 gboolean helix_frame_is_lost(const HelixStream *stream, const HelixRequest *request)
 {
-    return request->kind == HELIX_REQUEST_KIND_FRAME && !request->surface && request->gpu != stream->host->gpu;
+    return request->kind == HELIX_REQUEST_KIND_FRAME && !request->surface &&
+        request->gpu_generation != stream->context->gpu_generation;
 }
 
 void helix_frame_lost(HelixStream *stream, HelixRequest *request)
 {
     helix_stream_request_fail(stream, request,
                               g_error_new(HELIX_ERROR, HELIX_CODE_NOT_FOUND,
-                                          "the GPU was reset and resource %u with it: "
-                                          "send the picture again",
+                                          "the GPU was reset and resource %u with it: send the picture again",
                                           request->frame.picture.resource_id));
 }
 
@@ -142,15 +137,17 @@ static void resolved(gpointer data, HelixSurface *surface, GError *error)
     HelixPendingCapture *capture = data;
     HelixStream *stream = capture->stream;
     HelixRequest *request = capture->request;
-    HelixSession *session;
+    const HelixStreamSink *sink;
+    gpointer owner;
 
     if (!stream) {
-        drop(capture, surface, error);
+        discard(capture, surface, error);
         return;
     }
     g_free(capture);
-    session = stream->session;
-    helix_session_enter(session);
+    sink = stream->sink;
+    owner = stream->owner;
+    sink->hold(owner);
     stream->resolving = NULL;
     if (helix_frame_is_lost(stream, request)) {
         helix_surface_unref(surface);
@@ -162,7 +159,23 @@ static void resolved(gpointer data, HelixSurface *surface, GError *error)
         submit(stream, request, surface, surface->path);
     }
     helix_stream_pump(stream);
-    helix_session_leave(session);
+    sink->release(owner);
+}
+
+static void look_up(HelixStream *stream, HelixRequest *request)
+{
+    const HelixStreamContext *context = stream->context;
+    const HelixCaptureTarget target = {
+        .coded_width = stream->coded_width,
+        .coded_height = stream->coded_height,
+        .surface_kinds = stream->encoder->surface_kinds,
+    };
+    HelixPendingCapture *capture = g_new(HelixPendingCapture, 1);
+
+    *capture = (HelixPendingCapture){ .stream = stream, .request = request };
+    stream->resolving = capture;
+    context->resolver->resolve(context->resolver_data, &request->frame.picture, &target, context->surface_pool,
+                               resolved, capture);
 }
 
 /* A picture that no encoder takes at its own size is refused before anything is read. */
@@ -171,9 +184,19 @@ static gboolean can_be_coded(const HelixStream *stream, const HelixPicture *pict
     return stream->coded_width != 0 || helix_encoder_check_size(picture->width, picture->height, error);
 }
 
+static void begin_repeat(HelixStream *stream, HelixRequest *request)
+{
+    if (stream->last && stream->last_gpu_generation == stream->context->gpu_generation) {
+        submit(stream, request, helix_surface_ref(stream->last), HELIX_HOST_PATH_REPEAT);
+    } else {
+        helix_stream_request_fail(
+            stream, request,
+            g_error_new(HELIX_ERROR, HELIX_CODE_NOT_FOUND, "this stream has no picture to repeat: send one"));
+    }
+}
+
 void helix_frame_begin(HelixStream *stream, HelixRequest *request)
 {
-    HelixHost *host = stream->host;
     GError *error = NULL;
 
     request->record.lookup_ns = helix_now_ns();
@@ -185,41 +208,26 @@ void helix_frame_begin(HelixStream *stream, HelixRequest *request)
         HelixSurface *pixels = g_steal_pointer(&request->surface);
 
         submit(stream, request, pixels, pixels->path);
-    } else if (!(request->frame.flags & HELIX_REQUEST_REPEAT) &&
-               !can_be_coded(stream, &request->frame.picture, &error)) {
-        helix_stream_request_fail(stream, request, error);
-    } else if (!(request->frame.flags & HELIX_REQUEST_REPEAT)) {
-        HelixPendingCapture *capture = g_new(HelixPendingCapture, 1);
-        const HelixCaptureTarget target = {
-            .coded_width = stream->coded_width,
-            .coded_height = stream->coded_height,
-            .surface_kinds = stream->encoder->surface_kinds,
-        };
-
-        *capture = (HelixPendingCapture){ .stream = stream, .request = request };
-        stream->resolving = capture;
-        host->resolver->resolve(host->resolver_data, &request->frame.picture, &target, host->pool, resolved, capture);
-    } else if (stream->last && stream->last_gpu == host->gpu) {
-        submit(stream, request, helix_surface_ref(stream->last), HELIX_HOST_PATH_REPEAT);
+    } else if (request->frame.flags & HELIX_REQUEST_REPEAT) {
+        begin_repeat(stream, request);
+    } else if (can_be_coded(stream, &request->frame.picture, &error)) {
+        look_up(stream, request);
     } else {
-        helix_stream_request_fail(stream, request,
-                                  g_error_new(HELIX_ERROR, HELIX_CODE_NOT_FOUND,
-                                              "this stream has no picture to repeat: "
-                                              "send one"));
+        helix_stream_request_fail(stream, request, error);
     }
 }
 
-/* What waits is refused when its turn comes. */
-void helix_frame_lose_gpu(HelixStream *stream)
+/* Requests that wait fail in their order. */
+void helix_frame_reset(HelixStream *stream)
 {
     HelixRequest *request = stream->resolving ? stream->resolving->request : NULL;
 
-    stream->gpu_lost = FALSE;
+    stream->reset_due = FALSE;
     if (request && helix_frame_is_lost(stream, request)) {
         helix_frame_cancel(stream);
         helix_frame_lost(stream, request);
     }
-    if (stream->last_gpu != stream->host->gpu) {
+    if (stream->last_gpu_generation != stream->context->gpu_generation) {
         g_clear_pointer(&stream->last, helix_surface_unref);
     }
 }

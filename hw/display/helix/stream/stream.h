@@ -1,17 +1,53 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * stream.h - one session_id of one connection: its requests in order, its pictures, its encoder thread. Main loop only.
+ * stream.h - one session_id of one connection: its requests in order, its pictures, its encode thread. Main loop only.
  *
- * At most two frames are under way at a time: one in the encoder and one resolved behind it; the pictures of later ones
- * are not touched.
+ * At most two frames are under way at a time: one in the encoder and one resolved behind it; the pictures of later
+ * requests are not touched.
+ *
+ * A stream knows its context and the sink that it is given, and nothing above them.
  */
 #ifndef HELIX_STREAM_H
 #define HELIX_STREAM_H
 
-#include "host-private.h"
 #include "request.h"
+#include "stream-context.h"
 
-HelixStream *helix_stream_new(HelixSession *session, guint16 id);
+typedef struct HelixStream HelixStream;
+
+/* A stream as it is now. */
+typedef struct HelixStreamInfo {
+    guint64 connection; /* set by the session, as peer is */
+    const char *peer;
+    guint16 session_id;
+    guint in_flight;
+    guint64 encoded, dropped; /* frames since the stream's start */
+    gint64 started_ns;        /* when its first frame was encoded; 0: none was */
+    const char *encoder;      /* its name */
+    HelixStreamConfig config; /* active; of a size of 0 before the first frame */
+} HelixStreamInfo;
+
+/* What a stream tells its owner. */
+typedef struct HelixStreamSink {
+    /*
+     * The stream begins to work, called from the loop and not by its owner; and it has ended: the owner may free itself
+     * and the stream in release(), not before.
+     */
+    void (*hold)(gpointer owner);
+    void (*release)(gpointer owner);
+    /* Send @message, which it takes over. */
+    void (*send)(gpointer owner, GByteArray *message);
+    /* The next request in order is done: the owner takes it over, answers it and frees it when the answer was sent. */
+    void (*request_done)(gpointer owner, HelixRequest *request);
+    /* The first frame was encoded; its picture came by @path. */
+    void (*started)(gpointer owner, const HelixStreamInfo *info, HelixHostPath path);
+    /* The encoder goes. @more: requests behind SESSION_CLOSE begin a new stream under the same id. */
+    void (*stopped)(gpointer owner, const HelixStreamInfo *info, gboolean more);
+    /* The guest closed stream @id and nothing is left of it: the owner calls helix_stream_abandon(). */
+    void (*ended)(gpointer owner, guint16 id);
+} HelixStreamSink;
+
+HelixStream *helix_stream_new(HelixStreamContext *context, const HelixStreamSink *sink, gpointer owner, guint16 id);
 /* The connection is gone or makes room: nothing more is answered. */
 void helix_stream_abandon(HelixStream *stream);
 
@@ -19,19 +55,17 @@ void helix_stream_abandon(HelixStream *stream);
 void helix_stream_push(HelixStream *stream, HelixRequest *request);
 /* KEYFRAME_REQ. */
 void helix_stream_force_idr(HelixStream *stream);
-/* A request of this stream is in flight no more: its answer has left, or never will. */
-void helix_stream_landed(HelixStream *stream);
 /* Is there room for one more request? FALSE with HELIX_CODE_BUSY. */
 gboolean helix_stream_has_room(const HelixStream *stream, GError **error);
-/* Begin what can be begun and answer what can be answered, from the loop. */
+/* Begin and answer what can be, in a later iteration of the loop. */
 void helix_stream_pump_later(HelixStream *stream);
-/* See helix_host_reset(); from the loop. */
+/* The GPU was reset, see helix_host_reset(); acts in a later iteration of the loop. */
 void helix_stream_reset(HelixStream *stream);
 
 /* Nothing waits and nothing is under way. */
 gboolean helix_stream_is_idle(const HelixStream *stream);
 /* g_get_monotonic_time() of the last request. */
 gint64 helix_stream_last_used(const HelixStream *stream);
-void helix_stream_describe(const HelixStream *stream, HelixStreamInfo *info);
+HelixStreamInfo helix_stream_describe(const HelixStream *stream);
 
 #endif

@@ -67,6 +67,9 @@ typedef struct HelixChannelUser {
     void (*closed)(HelixChannel *channel);
 } HelixChannelUser;
 
+/* A process of a Linux guest binds vsock ports below this one only with CAP_NET_BIND_SERVICE. */
+#define HELIX_PRIVILEGED_PORTS 1024u
+
 struct HelixChannel {
     const HelixChannelCarrier *carrier;
     const HelixChannelUser *user; /* NULL: nobody attached, or after close */

@@ -15,10 +15,12 @@
 #include <glib-unix.h>
 
 #include "../protocol/error.h"
-#include "unix-socket.h"
+#include "../loop/loop-time.h"
+#include "listener.h"
 #include "socket-lock.h"
 #include "trusted-path.h"
-#include "../loop/loop-time.h"
+#include "unix-address.h"
+#include "unix-socket.h"
 
 #define BACKLOG 128     /* one that does not block gets EAGAIN beyond it */
 #define RETRY_SECONDS 1 /* after running out of descriptors: the event would come again at once */

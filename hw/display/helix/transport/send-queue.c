@@ -1,71 +1,71 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* send-queue.c - messages on their way to a guest. */
-#include "send-queue.h"
 #include "../loop/loop-time.h"
+#include "send-queue.h"
 
-/* Bytes handed over before the budget is looked at: a carrier may take an access unit of 16 MiB at once. */
+/* Bytes handed over before the budget is checked: a carrier may take an access unit of 16 MiB at once. */
 #define PIECE ((gsize)256 * 1024)
 
 typedef struct Entry {
     GByteArray *message;
-    HelixMessageSent left;
+    HelixMessageSent sent;
     gpointer data;
 } Entry;
 
-void helix_send_queue_init(HelixSendQueue *outbox)
+void helix_send_queue_init(HelixSendQueue *queue)
 {
-    g_queue_init(&outbox->messages);
-    outbox->offset = 0;
-    outbox->bytes = 0;
+    g_queue_init(&queue->messages);
+    queue->offset = 0;
+    queue->bytes = 0;
 }
 
-void helix_send_queue_push(HelixSendQueue *outbox, GByteArray *message, HelixMessageSent left, gpointer data)
+void helix_send_queue_push(HelixSendQueue *queue, GByteArray *message, HelixMessageSent sent, gpointer data)
 {
     Entry *entry = g_new(Entry, 1);
 
-    *entry = (Entry){ .message = message, .left = left, .data = data };
-    g_queue_push_tail(&outbox->messages, entry);
+    *entry = (Entry){ .message = message, .sent = sent, .data = data };
+    g_queue_push_tail(&queue->messages, entry);
 }
 
-/* Returns the message that is the first no more. */
-static GByteArray *pop(HelixSendQueue *outbox, gboolean sent)
+/* Removes the first message and returns it. */
+static GByteArray *pop(HelixSendQueue *queue, gboolean sent)
 {
-    Entry *entry = g_queue_pop_head(&outbox->messages);
+    Entry *entry = g_queue_pop_head(&queue->messages);
     GByteArray *message = entry->message;
 
-    outbox->offset = 0;
-    if (entry->left) {
-        entry->left(entry->data, sent);
+    queue->offset = 0;
+    if (entry->sent) {
+        entry->sent(entry->data, sent);
     }
     g_free(entry);
     return message;
 }
 
-gboolean helix_send_queue_flush(HelixSendQueue *outbox, HelixChannel *channel)
+gboolean helix_send_queue_flush(HelixSendQueue *queue, HelixChannel *channel)
 {
-    while (outbox->messages.length > 0) {
-        const GByteArray *message = ((Entry *)g_queue_peek_head(&outbox->messages))->message;
-        gsize piece = MIN(message->len - outbox->offset, PIECE);
-        gsize taken = channel->carrier->write(channel, message->data + outbox->offset, piece);
+    while (queue->messages.length > 0) {
+        const GByteArray *message = ((Entry *)g_queue_peek_head(&queue->messages))->message;
+        gsize piece = MIN(message->len - queue->offset, PIECE);
+        gsize taken = channel->carrier->write(channel, message->data + queue->offset, piece);
 
-        outbox->bytes += taken;
-        outbox->offset += taken;
+        queue->bytes += taken;
+        queue->offset += taken;
         if (taken < piece) {
             return FALSE;
         }
-        if (outbox->offset == message->len) {
-            g_byte_array_unref(pop(outbox, TRUE));
+        if (queue->offset == message->len) {
+            g_byte_array_unref(pop(queue, TRUE));
         }
         if (helix_loop_budget_is_spent()) {
-            return outbox->messages.length > 0;
+            return queue->messages.length > 0;
         }
     }
     return FALSE;
 }
 
-void helix_send_queue_clear(HelixSendQueue *outbox, GQueue *remains)
+void helix_send_queue_clear(HelixSendQueue *queue, HelixFreeQueue *free_queue)
 {
-    while (outbox->messages.length > 0) {
-        g_queue_push_tail(remains, pop(outbox, FALSE));
+    while (queue->messages.length > 0) {
+        helix_free_queue_push(free_queue, pop(queue, FALSE));
     }
 }

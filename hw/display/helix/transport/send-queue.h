@@ -1,35 +1,36 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * send-queue.h - messages on their way to a guest, and who wants to know when one has left.
+ * send-queue.h - messages on their way to a guest. Main loop only.
  *
- * Bounded by its user: a session takes nothing new from a guest while its outbox waits.
+ * Its user bounds it: a session takes nothing new from a guest while messages wait.
  */
 #ifndef HELIX_SEND_QUEUE_H
 #define HELIX_SEND_QUEUE_H
 
+#include "../loop/free-queue.h"
 #include "channel.h"
 
 typedef struct HelixSendQueue {
     GQueue messages;
-    gsize offset;  /* bytes of the first message that were taken */
+    gsize offset;  /* bytes of the first message that the carrier took */
     guint64 bytes; /* taken by the carrier in all */
 } HelixSendQueue;
 
-/* @sent: the last byte was handed to the transport; else the outbox was cleared before. */
+/* @sent: the carrier took the last byte; else the queue was cleared before. */
 typedef void (*HelixMessageSent)(gpointer data, gboolean sent);
 
-void helix_send_queue_init(HelixSendQueue *outbox);
-/* Takes @message over. @left may be NULL. */
-void helix_send_queue_push(HelixSendQueue *outbox, GByteArray *message, HelixMessageSent left, gpointer data);
-/* Hand over what the channel takes, until the turn's budget is spent. TRUE: it may take more, so call again in a later
- * turn. */
-gboolean helix_send_queue_flush(HelixSendQueue *outbox, HelixChannel *channel);
-/* Nothing more leaves: messages go to @remains, a queue of GByteArray. */
-void helix_send_queue_clear(HelixSendQueue *outbox, GQueue *remains);
+void helix_send_queue_init(HelixSendQueue *queue);
+/* Takes @message over. @sent may be NULL. */
+void helix_send_queue_push(HelixSendQueue *queue, GByteArray *message, HelixMessageSent sent, gpointer data);
+/* Hand over what the carrier takes, until the loop's budget is spent. TRUE: it may take more, so call again in a later
+ * iteration of the loop. */
+gboolean helix_send_queue_flush(HelixSendQueue *queue, HelixChannel *channel);
+/* Nothing more is sent: messages are freed through @free_queue. */
+void helix_send_queue_clear(HelixSendQueue *queue, HelixFreeQueue *free_queue);
 
-static inline gboolean helix_send_queue_is_empty(const HelixSendQueue *outbox)
+static inline gboolean helix_send_queue_is_empty(const HelixSendQueue *queue)
 {
-    return outbox->messages.length == 0;
+    return queue->messages.length == 0;
 }
 
 #endif

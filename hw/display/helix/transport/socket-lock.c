@@ -10,8 +10,8 @@
 #include <unistd.h>
 
 #include "../protocol/error.h"
-#include "unix-socket.h"
 #include "socket-lock.h"
+#include "unix-address.h"
 
 #define TRIES_MOST 100u /* each lost one is another program that ended meanwhile */
 #define RECORD_SIZE 64u

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* splice.c - two channels that feed each other. */
-#include "../stream/host.h"
+#include "splice.h"
 
 typedef struct Splice Splice;
 

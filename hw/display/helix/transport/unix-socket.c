@@ -16,10 +16,11 @@
 #include <unistd.h>
 #include <glib-unix.h>
 
-#include "../protocol/error.h"
 #include "../loop/deferred.h"
-#include "unix-socket.h"
 #include "../loop/loop-time.h"
+#include "../protocol/error.h"
+#include "unix-address.h"
+#include "unix-socket.h"
 
 #define BUFFER_SIZE ((gsize)64 * 1024)
 #define DISCARD_LIMIT ((gsize)1024 * 1024)
@@ -61,21 +62,6 @@ static HelixSocket *socket_of(HelixChannel *channel)
 static HelixSocket *socket_of_task(HelixTask *task)
 {
     return (HelixSocket *)(gpointer)((guint8 *)task - offsetof(HelixSocket, task));
-}
-
-gboolean helix_socket_prepare(int fd, GError **error)
-{
-    int flags = fcntl(fd, F_GETFL);
-
-    if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 || fcntl(fd, F_SETFD, FD_CLOEXEC) < 0) {
-        g_set_error(error, HELIX_ERROR, HELIX_CODE_INTERNAL, "cannot make a socket non-blocking: %s",
-                    g_strerror(errno));
-        return FALSE;
-    }
-#ifdef SO_NOSIGPIPE
-    setsockopt(fd, SOL_SOCKET, SO_NOSIGPIPE, &(int){ 1 }, sizeof(int));
-#endif
-    return TRUE;
 }
 
 /* Wait for what can be acted on only: a hang-up is reported by poll always, so a socket that waits for nothing is not
@@ -399,23 +385,6 @@ HelixChannel *helix_socket_new(GMainContext *context, int fd, const char *peer)
     g_source_set_can_recurse(&self->source, TRUE);
     g_source_attach(&self->source, context);
     return &self->channel;
-}
-
-gboolean helix_socket_address(struct sockaddr_un *address, const char *path, GError **error)
-{
-    size_t len = strlen(path);
-
-    memset(address, 0, sizeof *address);
-    address->sun_family = AF_UNIX;
-    if (len == 0 || len >= sizeof address->sun_path) {
-        g_set_error(error, HELIX_ERROR, HELIX_CODE_INVALID,
-                    "the socket path \"%s\" has %zu bytes: 1 to %zu fit a UNIX socket's "
-                    "address",
-                    path, len, sizeof address->sun_path - 1);
-        return FALSE;
-    }
-    memcpy(address->sun_path, path, len);
-    return TRUE;
 }
 
 HelixChannel *helix_socket_connect(GMainContext *context, const char *path, GError **error)

@@ -12,7 +12,9 @@
 #include <sys/un.h>
 
 #include "../protocol/error.h"
-#include "../stream/host.h"
+#include "../transport/listener.h"
+#include "../transport/splice.h"
+#include "../transport/unix-socket.h"
 
 #define CLIENT_TIMEOUT_SECONDS 10u
 #define SILENT_MS 1000 /* a client that has not asked for so long makes way for one that waits */

@@ -20,8 +20,8 @@ typedef struct HelixHybrid HelixHybrid;
 #define HELIX_HYBRID_DESCRIPTORS (HELIX_HYBRID_CLIENTS_MOST + 2u)
 
 /*
- * Listen on @path (rules and errors of helix_listener_new() in stream/host.h; besides, the longest PATH_P must fit a
- * socket address too). @context must be the one whose thread calls @vsock.
+ * Listen on @path (rules and errors of helix_listener_new() in transport/listener.h; besides, the longest PATH_P must
+ * fit a socket address too). @context must be the one whose thread calls @vsock.
  */
 HelixHybrid *helix_hybrid_new(GMainContext *context, HelixVsock *vsock, const char *path, GError **error);
 /* Stop listening and drop clients in the middle of "CONNECT". Comes after helix_vsock_free(). */
