@@ -83,7 +83,8 @@ TEST("/scale", test_scale)
 }
 
 /*
- * Nothing is handed on before the fence; the main loop goes on meanwhile; answers come in order; slots are used again.
+ * Nothing is handed on before the fence; the main loop goes on meanwhile; answers come in order; entries are used
+ * again.
  */
 static gboolean count_turn(gpointer turns)
 {
@@ -347,7 +348,7 @@ TEST("/5k", test_5k)
     gpu_check_end(copier);
 }
 
-/* A GPU that fails or never ends, and one that is reset: answered, and the slot is not used again. */
+/* A GPU that fails or never ends, and one that is reset: answered, and the entry is not used again. */
 TEST("/gpu-lost", test_gpu_lost)
 {
     static const int codes[] = { HELIX_CODE_INTERNAL, HELIX_CODE_INTERNAL, HELIX_CODE_NOT_FOUND, HELIX_CODE_NOT_FOUND };

@@ -87,28 +87,28 @@ static void wait_done(id commands)
     helix_metal_copy_end(commands);
 }
 
-/* Every pixel of @slot is picture @index's from @source on. */
-static void check_exact(const HelixPooledIOSurface *slot, guint index, HelixRect source)
+/* Every pixel of @entry is picture @index's from @source on. */
+static void check_exact(const HelixPooledIOSurface *entry, guint index, HelixRect source)
 {
     gsize stride = (gsize)WIDTH * 4;
     g_autofree guint8 *pixels = g_malloc(stride * HEIGHT);
     guint wrong = 0;
 
     stream_draw_bgra(pixels, stride, WIDTH, HEIGHT, index);
-    IOSurfaceLock(slot->surface, 0, NULL);
+    IOSurfaceLock(entry->surface, 0, NULL);
     for (guint y = 0; y < source.height; y++) {
-        const guint8 *row = (const guint8 *)IOSurfaceGetBaseAddress(slot->surface) +
-            y * IOSurfaceGetBytesPerRow(slot->surface);
+        const guint8 *row = (const guint8 *)IOSurfaceGetBaseAddress(entry->surface) +
+            y * IOSurfaceGetBytesPerRow(entry->surface);
 
         wrong += memcmp(row, pixels + (source.y + y) * stride + (gsize)source.x * 4, (gsize)source.width * 4) != 0;
     }
-    IOSurfaceUnlock(slot->surface, 0, NULL);
+    IOSurfaceUnlock(entry->surface, 0, NULL);
     g_assert_cmpuint(wrong, ==, 0);
 }
 
-static void forget(gpointer data, HelixPooledIOSurface *slot)
+static void forget(gpointer data, HelixPooledIOSurface *entry)
 {
-    helix_metal_copy_forget(slot);
+    helix_metal_copy_forget(entry);
 }
 
 /* Nothing happens before the renderer's event; then each part asked for is copied, and the texture may be let go
@@ -122,7 +122,7 @@ static void test_copy(void)
 
     for (guint i = 0; i < 2 * G_N_ELEMENTS(parts); i++) {
         HelixRect part = parts[i / 2];
-        HelixPooledIOSurface *slot = helix_iosurface_pool_take(pool, part.width, part.height, NULL);
+        HelixPooledIOSurface *entry = helix_iosurface_pool_take(pool, part.width, part.height, NULL);
         id texture = texture_new(i), event = event_new(), commands;
         GError *error = NULL;
 
@@ -130,18 +130,18 @@ static void test_copy(void)
         g_assert_cmpuint(helix_metal_width(texture), ==, WIDTH);
         g_assert_cmpuint(helix_metal_height(texture), ==, HEIGHT);
         g_assert_null(helix_metal_iosurface(texture));
-        commands = helix_metal_copy_begin(copy, texture, part, event, slot, &error);
+        commands = helix_metal_copy_begin(copy, texture, part, event, entry, &error);
         g_assert_no_error(error);
         g_assert_nonnull(commands);
-        g_assert_true(helix_metal_iosurface(slot->metal) == slot->surface);
+        g_assert_true(helix_metal_iosurface(entry->metal) == entry->surface);
         helix_metal_release(texture);
         g_usleep(20000);
         g_assert_cmpint(helix_metal_copy_status(commands), ==, HELIX_GPU_PENDING);
         event_signal(event);
         wait_done(commands);
-        check_exact(slot, i, part);
+        check_exact(entry, i, part);
         helix_metal_release(event);
-        helix_surface_unref(helix_pooled_iosurface_surface(slot, HELIX_HOST_PATH_METAL_COPY));
+        helix_surface_unref(helix_pooled_iosurface_surface(entry, HELIX_HOST_PATH_METAL_COPY));
     }
     helix_iosurface_pool_free(pool);
     helix_metal_copy_free(copy);
@@ -162,9 +162,9 @@ static void test_film(void)
 
     for (guint i = 0; i < 6; i++) {
         void *messages = helix_metal_pool_push();
-        HelixPooledIOSurface *slot = helix_iosurface_pool_take(pool, WIDTH, HEIGHT, NULL);
+        HelixPooledIOSurface *entry = helix_iosurface_pool_take(pool, WIDTH, HEIGHT, NULL);
         id texture = texture_new(i), event = event_new();
-        id commands = helix_metal_copy_begin(copy, texture, (HelixRect){ 0, 0, WIDTH, HEIGHT }, event, slot, NULL);
+        id commands = helix_metal_copy_begin(copy, texture, (HelixRect){ 0, 0, WIDTH, HEIGHT }, event, entry, NULL);
         HelixAccessUnit unit;
 
         g_assert_nonnull(commands);
@@ -172,7 +172,7 @@ static void test_film(void)
         wait_done(commands);
         helix_metal_release(texture);
         helix_metal_release(event);
-        unit = rig_must_encode(encoder, helix_pooled_iosurface_surface(slot, HELIX_HOST_PATH_METAL_COPY), FALSE);
+        unit = rig_must_encode(encoder, helix_pooled_iosurface_surface(entry, HELIX_HOST_PATH_METAL_COPY), FALSE);
         g_assert_true(unit.keyframe == (i == 0));
         g_assert_cmpuint(unit.cpu_bytes, ==, 0);
         rig_check_picture(decoder, unit.data, WIDTH, HEIGHT, i);

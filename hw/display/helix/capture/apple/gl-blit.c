@@ -12,13 +12,13 @@ static GLenum gl_target(const HelixGlBlit *blit)
     return blit->texture_target == EGL_TEXTURE_RECTANGLE_ANGLE ? GL_TEXTURE_RECTANGLE_ANGLE : GL_TEXTURE_2D;
 }
 
-static gboolean prepare_slot(HelixGlBlit *blit, HelixPooledIOSurface *slot, GError **error)
+static gboolean prepare_entry(HelixGlBlit *blit, HelixPooledIOSurface *entry, GError **error)
 {
     const EGLint attributes[] = {
         EGL_WIDTH,
-        (EGLint)slot->width,
+        (EGLint)entry->width,
         EGL_HEIGHT,
-        (EGLint)slot->height,
+        (EGLint)entry->height,
         EGL_IOSURFACE_PLANE_ANGLE,
         0,
         EGL_TEXTURE_TARGET,
@@ -32,36 +32,36 @@ static gboolean prepare_slot(HelixGlBlit *blit, HelixPooledIOSurface *slot, GErr
         EGL_NONE,
     };
 
-    if (slot->pbuffer != EGL_NO_SURFACE) {
+    if (entry->pbuffer != EGL_NO_SURFACE) {
         return TRUE;
     }
-    slot->pbuffer = eglCreatePbufferFromClientBuffer(blit->display, EGL_IOSURFACE_ANGLE, (EGLClientBuffer)slot->surface,
-                                                     blit->config, attributes);
-    if (slot->pbuffer == EGL_NO_SURFACE) {
+    entry->pbuffer = eglCreatePbufferFromClientBuffer(blit->display, EGL_IOSURFACE_ANGLE,
+                                                      (EGLClientBuffer)entry->surface, blit->config, attributes);
+    if (entry->pbuffer == EGL_NO_SURFACE) {
         return helix_gl_failed(error, "EGL makes no surface on an IOSurface");
     }
-    glGenTextures(1, &slot->texture);
-    glGenFramebuffers(1, &slot->framebuffer);
+    glGenTextures(1, &entry->texture);
+    glGenFramebuffers(1, &entry->framebuffer);
     return TRUE;
 }
 
 /* Also without a context, when that is gone: names go with it, the pbuffer is the display's. */
-void helix_gl_blit_forget(HelixGlBlit *blit, HelixPooledIOSurface *slot)
+void helix_gl_blit_forget(HelixGlBlit *blit, HelixPooledIOSurface *entry)
 {
     HelixGlCurrent saved;
 
-    if (slot->pbuffer == EGL_NO_SURFACE) {
+    if (entry->pbuffer == EGL_NO_SURFACE) {
         return;
     }
     saved = helix_gl_save_current();
     if (blit->context != EGL_NO_CONTEXT && helix_gl_blit_enter(blit)) {
-        glDeleteFramebuffers(1, &slot->framebuffer);
-        glDeleteTextures(1, &slot->texture);
+        glDeleteFramebuffers(1, &entry->framebuffer);
+        glDeleteTextures(1, &entry->texture);
     }
     helix_gl_blit_leave(blit, &saved);
-    eglDestroySurface(blit->display, slot->pbuffer);
-    slot->pbuffer = EGL_NO_SURFACE;
-    slot->texture = slot->framebuffer = 0;
+    eglDestroySurface(blit->display, entry->pbuffer);
+    entry->pbuffer = EGL_NO_SURFACE;
+    entry->texture = entry->framebuffer = 0;
 }
 
 static gboolean attach(GLenum which, GLuint framebuffer, GLenum target, GLuint texture, GError **error)
@@ -77,7 +77,7 @@ static gboolean attach(GLenum which, GLuint framebuffer, GLenum target, GLuint t
     return TRUE;
 }
 
-/* From columns and rows of the picture to a rectangle of the slot. */
+/* From columns and rows of the picture to a rectangle of the entry. */
 static void copy_rect(const HelixBlit *from, HelixRect source, HelixRect to, GLenum filter)
 {
     GLint top = (GLint)(from->source.y + source.y), bottom = top + (GLint)source.height;
@@ -91,62 +91,63 @@ static void copy_rect(const HelixBlit *from, HelixRect source, HelixRect to, GLe
                       (GLint)(to.y + to.height), GL_COLOR_BUFFER_BIT, filter);
 }
 
-static void copy_all(const HelixBlit *from, const HelixPooledIOSurface *slot)
+static void copy_all(const HelixBlit *from, const HelixPooledIOSurface *entry)
 {
     guint32 width = from->source.width, height = from->source.height;
 
-    if (slot->width != ((width + 1) & ~1u) || slot->height != ((height + 1) & ~1u)) {
-        copy_rect(from, (HelixRect){ 0, 0, width, height }, (HelixRect){ 0, 0, slot->width, slot->height }, GL_LINEAR);
+    if (entry->width != ((width + 1) & ~1u) || entry->height != ((height + 1) & ~1u)) {
+        copy_rect(from, (HelixRect){ 0, 0, width, height }, (HelixRect){ 0, 0, entry->width, entry->height },
+                  GL_LINEAR);
         return;
     }
     copy_rect(from, (HelixRect){ 0, 0, width, height }, (HelixRect){ 0, 0, width, height }, GL_NEAREST);
-    if (slot->width > width) {
+    if (entry->width > width) {
         copy_rect(from, (HelixRect){ width - 1, 0, 1, height }, (HelixRect){ width, 0, 1, height }, GL_NEAREST);
     }
-    if (slot->height > height) {
+    if (entry->height > height) {
         copy_rect(from, (HelixRect){ 0, height - 1, width, 1 }, (HelixRect){ 0, height, width, 1 }, GL_NEAREST);
     }
-    if (slot->width > width && slot->height > height) {
+    if (entry->width > width && entry->height > height) {
         copy_rect(from, (HelixRect){ width - 1, height - 1, 1, 1 }, (HelixRect){ width, height, 1, 1 }, GL_NEAREST);
     }
 }
 
 /* While it is bound the IOSurface's contents are undefined: released before the fence. */
-static gboolean draw(HelixGlBlit *blit, const HelixBlit *from, HelixPooledIOSurface *slot, GError **error)
+static gboolean draw(HelixGlBlit *blit, const HelixBlit *from, HelixPooledIOSurface *entry, GError **error)
 {
     gboolean ok;
 
     if (!blit->source_framebuffer) {
         glGenFramebuffers(1, &blit->source_framebuffer);
     }
-    glBindTexture(gl_target(blit), slot->texture);
-    if (!eglBindTexImage(blit->display, slot->pbuffer, EGL_BACK_BUFFER)) {
+    glBindTexture(gl_target(blit), entry->texture);
+    if (!eglBindTexImage(blit->display, entry->pbuffer, EGL_BACK_BUFFER)) {
         return helix_gl_failed(error, "EGL does not bind the IOSurface to a texture");
     }
-    ok = attach(GL_DRAW_FRAMEBUFFER, slot->framebuffer, gl_target(blit), slot->texture, error) &&
+    ok = attach(GL_DRAW_FRAMEBUFFER, entry->framebuffer, gl_target(blit), entry->texture, error) &&
         attach(GL_READ_FRAMEBUFFER, blit->source_framebuffer, GL_TEXTURE_2D, from->texture, error);
     if (ok) {
-        copy_all(from, slot);
+        copy_all(from, entry);
     }
     /* The renderer's texture is not to live on in here when the guest is done with it. */
     glBindFramebuffer(GL_READ_FRAMEBUFFER, blit->source_framebuffer);
     glFramebufferTexture2D(GL_READ_FRAMEBUFFER, GL_COLOR_ATTACHMENT0, GL_TEXTURE_2D, 0, 0);
-    glBindFramebuffer(GL_DRAW_FRAMEBUFFER, slot->framebuffer);
+    glBindFramebuffer(GL_DRAW_FRAMEBUFFER, entry->framebuffer);
     glFramebufferTexture2D(GL_DRAW_FRAMEBUFFER, GL_COLOR_ATTACHMENT0, gl_target(blit), 0, 0);
-    if (!eglReleaseTexImage(blit->display, slot->pbuffer, EGL_BACK_BUFFER) && ok) {
+    if (!eglReleaseTexImage(blit->display, entry->pbuffer, EGL_BACK_BUFFER) && ok) {
         ok = helix_gl_failed(error, "EGL does not give the IOSurface back");
     }
     return ok;
 }
 
-static EGLSyncKHR draw_and_fence(HelixGlBlit *blit, const HelixBlit *from, HelixPooledIOSurface *slot, GError **error)
+static EGLSyncKHR draw_and_fence(HelixGlBlit *blit, const HelixBlit *from, HelixPooledIOSurface *entry, GError **error)
 {
     EGLSyncKHR fence;
 
     for (int i = 0; i < MOST_ERRORS && glGetError() != GL_NO_ERROR; i++) {
         continue;
     }
-    if (!prepare_slot(blit, slot, error) || !draw(blit, from, slot, error)) {
+    if (!prepare_entry(blit, entry, error) || !draw(blit, from, entry, error)) {
         return EGL_NO_SYNC_KHR;
     }
     if (glGetError() != GL_NO_ERROR) {
@@ -161,7 +162,7 @@ static EGLSyncKHR draw_and_fence(HelixGlBlit *blit, const HelixBlit *from, Helix
     return fence;
 }
 
-EGLSyncKHR helix_gl_blit_begin(HelixGlBlit *blit, const HelixBlit *from, HelixPooledIOSurface *slot, GError **error)
+EGLSyncKHR helix_gl_blit_begin(HelixGlBlit *blit, const HelixBlit *from, HelixPooledIOSurface *entry, GError **error)
 {
     EGLSyncKHR fence = EGL_NO_SYNC_KHR;
     HelixGlCurrent saved = helix_gl_save_current();
@@ -171,7 +172,7 @@ EGLSyncKHR helix_gl_blit_begin(HelixGlBlit *blit, const HelixBlit *from, HelixPo
     }
     glFlush(); /* the renderer's commands reach the GPU before ours */
     if (helix_gl_blit_enter(blit)) {
-        fence = draw_and_fence(blit, from, slot, error);
+        fence = draw_and_fence(blit, from, entry, error);
     } else {
         helix_gl_failed(error, "EGL does not make the copying context current");
     }

@@ -26,7 +26,8 @@ typedef struct HelixGlBlit HelixGlBlit;
 
 HelixGlBlit *helix_gl_blit_new(void);
 void helix_gl_blit_free(HelixGlBlit *blit);
-/* The renderer began anew: everything made with its old context is worthless. Slots must have been forgotten before. */
+/* The renderer began anew: everything made with its old context is worthless. Entries must have been forgotten before.
+ */
 void helix_gl_blit_reset(HelixGlBlit *blit);
 
 /*
@@ -43,16 +44,16 @@ gboolean helix_gl_blit_usable(GError **error);
 EGLSyncKHR helix_gl_blit_fence(HelixGlBlit *blit);
 
 /*
- * Begin to copy into @slot, whole. Returns the fence to ask, or NULL with HELIX_ERROR (HELIX_CODE_NOT_READABLE) if EGL
- * can't do it. A source one column or row smaller than @slot has its edge repeated; any other is scaled.
+ * Begin to copy into @entry, whole. Returns the fence to ask, or NULL with HELIX_ERROR (HELIX_CODE_NOT_READABLE) if EGL
+ * can't do it. A source one column or row smaller than @entry has its edge repeated; any other is scaled.
  */
-EGLSyncKHR helix_gl_blit_begin(HelixGlBlit *blit, const HelixBlit *from, HelixPooledIOSurface *slot, GError **error);
+EGLSyncKHR helix_gl_blit_begin(HelixGlBlit *blit, const HelixBlit *from, HelixPooledIOSurface *entry, GError **error);
 /* Never waits. */
 HelixGpuStatus helix_gl_blit_status(HelixGlBlit *blit, EGLSyncKHR fence);
 void helix_gl_blit_end(HelixGlBlit *blit, EGLSyncKHR fence);
 
-/* Free what @slot has of GL. */
-void helix_gl_blit_forget(HelixGlBlit *blit, HelixPooledIOSurface *slot);
+/* Free what @entry has of GL. */
+void helix_gl_blit_forget(HelixGlBlit *blit, HelixPooledIOSurface *entry);
 
 /*
  * A Metal event (MTLSharedEvent, the caller's to release) that reaches 1 when the GPU has done what was drawn so far in

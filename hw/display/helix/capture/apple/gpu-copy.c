@@ -12,11 +12,11 @@
 
 /* A copy under way. */
 typedef struct Job {
-    HelixPooledIOSurface *slot; /* NULL: nothing is copied */
-    HelixSurface *in_place;     /* the renderer's own IOSurface, or NULL */
-    EGLSyncKHR fence;           /* behind a blit, or behind what the renderer draws */
-    id commands;                /* of a Metal copy, else NULL */
-    guint32 width, height;      /* that the picture is coded in, even */
+    HelixPooledIOSurface *entry; /* NULL: nothing is copied */
+    HelixSurface *in_place;      /* the renderer's own IOSurface, or NULL */
+    EGLSyncKHR fence;            /* behind a blit, or behind what the renderer draws */
+    id commands;                 /* of a Metal copy, else NULL */
+    guint32 width, height;       /* that the picture is coded in, even */
     HelixHostPath path;
     gint64 begun; /* us */
     HelixResolved done;
@@ -27,18 +27,18 @@ struct HelixGpuCopier {
     GMainContext *context;
     HelixGlBlit *blit;
     HelixMetalCopy *metal;
-    HelixIOSurfacePool *slots;
+    HelixIOSurfacePool *entries;
     GQueue jobs;   /* Job, the oldest first */
     GSource *poll; /* NULL: nothing under way */
     GSource *trim; /* NULL: no IOSurface is there to be let go */
 };
 
-static void forget_slot(gpointer data, HelixPooledIOSurface *slot)
+static void forget_entry(gpointer data, HelixPooledIOSurface *entry)
 {
     HelixGpuCopier *copier = data;
 
-    helix_gl_blit_forget(copier->blit, slot);
-    helix_metal_copy_forget(slot);
+    helix_gl_blit_forget(copier->blit, entry);
+    helix_metal_copy_forget(entry);
 }
 
 HelixGpuCopier *helix_gpu_copier_new(GMainContext *context)
@@ -48,7 +48,7 @@ HelixGpuCopier *helix_gpu_copier_new(GMainContext *context)
     copier->context = context;
     copier->blit = helix_gl_blit_new();
     copier->metal = helix_metal_copy_new();
-    copier->slots = helix_iosurface_pool_new(forget_slot, copier);
+    copier->entries = helix_iosurface_pool_new(forget_entry, copier);
     g_queue_init(&copier->jobs);
     return copier;
 }
@@ -67,17 +67,17 @@ static void end_gpu_part(HelixGpuCopier *copier, Job *job)
 static void finish(HelixGpuCopier *copier, Job *job)
 {
     end_gpu_part(copier, job);
-    job->done(job->data, job->in_place ? job->in_place : helix_pooled_iosurface_surface(job->slot, job->path), NULL);
+    job->done(job->data, job->in_place ? job->in_place : helix_pooled_iosurface_surface(job->entry, job->path), NULL);
     g_free(job);
 }
 
-/* The GPU may write into the slot yet: nobody gets it again. */
+/* The GPU may write into the entry yet: nobody gets it again. */
 static void fail(HelixGpuCopier *copier, Job *job, GError *error)
 {
     end_gpu_part(copier, job);
-    if (job->slot) {
-        helix_iosurface_pool_drop(copier->slots, job->slot);
-        helix_pooled_iosurface_unref(job->slot);
+    if (job->entry) {
+        helix_iosurface_pool_drop(copier->entries, job->entry);
+        helix_pooled_iosurface_unref(job->entry);
     }
     helix_surface_unref(job->in_place);
     job->done(job->data, NULL, error);
@@ -178,7 +178,7 @@ void helix_gpu_copier_reset(HelixGpuCopier *copier)
     void *pool = helix_metal_pool_push();
 
     fail_all(copier);
-    helix_iosurface_pool_clear(copier->slots);
+    helix_iosurface_pool_clear(copier->entries);
     helix_gl_blit_reset(copier->blit);
     helix_metal_pool_pop(pool);
 }
@@ -192,7 +192,7 @@ void helix_gpu_copier_free(HelixGpuCopier *copier)
         g_source_destroy(copier->trim);
         g_source_unref(copier->trim);
     }
-    helix_iosurface_pool_free(copier->slots);
+    helix_iosurface_pool_free(copier->entries);
     helix_gl_blit_free(copier->blit);
     helix_metal_copy_free(copier->metal);
     helix_metal_pool_pop(pool);
@@ -271,7 +271,7 @@ static gboolean begin_metal(HelixGpuCopier *copier, const HelixTexture *texture,
         return FALSE;
     }
     job->path = HELIX_HOST_PATH_METAL_COPY;
-    job->commands = helix_metal_copy_begin(copier->metal, texture->metal, source, event, job->slot, error);
+    job->commands = helix_metal_copy_begin(copier->metal, texture->metal, source, event, job->entry, error);
     helix_metal_release(event);
     return job->commands != NULL;
 }
@@ -292,7 +292,7 @@ static gboolean begin_blit(HelixGpuCopier *copier, const HelixTexture *texture, 
         return FALSE;
     }
     job->path = HELIX_HOST_PATH_GL_BLIT;
-    job->fence = helix_gl_blit_begin(copier->blit, &from, job->slot, error);
+    job->fence = helix_gl_blit_begin(copier->blit, &from, job->entry, error);
     return job->fence != EGL_NO_SYNC_KHR;
 }
 
@@ -308,12 +308,12 @@ static gboolean check_bounds(const HelixTexture *texture, const HelixPicture *pi
     return FALSE;
 }
 
-static gboolean trim_slots(gpointer data)
+static gboolean trim_entries(gpointer data)
 {
     HELIX_LOOP_SCOPE;
     HelixGpuCopier *copier = data;
     void *pool = helix_metal_pool_push();
-    gboolean some = helix_iosurface_pool_trim(copier->slots);
+    gboolean some = helix_iosurface_pool_trim(copier->entries);
 
     helix_metal_pool_pop(pool);
     if (some) {
@@ -323,29 +323,29 @@ static gboolean trim_slots(gpointer data)
     return G_SOURCE_REMOVE;
 }
 
-static HelixPooledIOSurface *take_slot(HelixGpuCopier *copier, const Job *job, GError **error)
+static HelixPooledIOSurface *take_entry(HelixGpuCopier *copier, const Job *job, GError **error)
 {
-    HelixPooledIOSurface *slot = helix_iosurface_pool_take(copier->slots, job->width, job->height, error);
+    HelixPooledIOSurface *entry = helix_iosurface_pool_take(copier->entries, job->width, job->height, error);
 
-    if (slot && !copier->trim) {
+    if (entry && !copier->trim) {
         copier->trim = g_timeout_source_new_seconds(TRIM_S);
-        g_source_set_callback(copier->trim, trim_slots, copier, NULL);
+        g_source_set_callback(copier->trim, trim_entries, copier, NULL);
         g_source_attach(copier->trim, copier->context);
     }
-    return slot;
+    return entry;
 }
 
-/* Into a slot, by Metal or by GL. */
+/* Into an entry, by Metal or by GL. */
 static gboolean begin_copy(HelixGpuCopier *copier, const HelixTexture *texture, const HelixPicture *picture, Job *job,
                            GError **error)
 {
-    job->slot = take_slot(copier, job, error);
-    if (!job->slot) {
+    job->entry = take_entry(copier, job, error);
+    if (!job->entry) {
         return FALSE;
     }
     if (!begin_metal(copier, texture, picture, job, NULL) && !begin_blit(copier, texture, picture, job, error)) {
-        helix_iosurface_pool_drop(copier->slots, job->slot);
-        helix_pooled_iosurface_unref(job->slot);
+        helix_iosurface_pool_drop(copier->entries, job->entry);
+        helix_pooled_iosurface_unref(job->entry);
         return FALSE;
     }
     return TRUE;

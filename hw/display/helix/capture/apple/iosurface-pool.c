@@ -4,7 +4,7 @@
 #include "iosurface-pool.h"
 
 /* A stream has one picture in the encoder, one before it and one kept: three of each of a dozen streams' sizes. */
-#define MAX_SLOTS 36u
+#define MAX_ENTRIES 36u
 #define MAX_BYTES ((guint64)1 << 30)
 /*
  * So many of one size that count as used: whether a texture on an IOSurface is such a use is the system's affair, and
@@ -13,91 +13,91 @@
 #define MAX_HELD 6u
 
 struct HelixIOSurfacePool {
-    GPtrArray *slots;
+    GPtrArray *entries;
     guint64 taken;   /* counts take() */
     guint64 trimmed; /* its count at the last trim() */
-    void (*forget)(gpointer data, HelixPooledIOSurface *slot);
+    void (*forget)(gpointer data, HelixPooledIOSurface *entry);
     gpointer data;
 };
 
-HelixIOSurfacePool *helix_iosurface_pool_new(void (*forget)(gpointer data, HelixPooledIOSurface *slot), gpointer data)
+HelixIOSurfacePool *helix_iosurface_pool_new(void (*forget)(gpointer data, HelixPooledIOSurface *entry), gpointer data)
 {
     HelixIOSurfacePool *pool = g_new0(HelixIOSurfacePool, 1);
 
-    pool->slots = g_ptr_array_new();
+    pool->entries = g_ptr_array_new();
     pool->forget = forget;
     pool->data = data;
     return pool;
 }
 
-void helix_pooled_iosurface_unref(HelixPooledIOSurface *slot)
+void helix_pooled_iosurface_unref(HelixPooledIOSurface *entry)
 {
-    if (g_atomic_ref_count_dec(&slot->refs)) {
-        CFRelease(slot->surface);
-        g_free(slot);
+    if (g_atomic_ref_count_dec(&entry->refs)) {
+        CFRelease(entry->surface);
+        g_free(entry);
     }
 }
 
 static void remove_at(HelixIOSurfacePool *pool, guint index)
 {
-    HelixPooledIOSurface *slot = g_ptr_array_remove_index_fast(pool->slots, index);
+    HelixPooledIOSurface *entry = g_ptr_array_remove_index_fast(pool->entries, index);
 
-    pool->forget(pool->data, slot);
-    helix_pooled_iosurface_unref(slot);
+    pool->forget(pool->data, entry);
+    helix_pooled_iosurface_unref(entry);
 }
 
 void helix_iosurface_pool_clear(HelixIOSurfacePool *pool)
 {
-    while (pool->slots->len > 0) {
-        remove_at(pool, pool->slots->len - 1);
+    while (pool->entries->len > 0) {
+        remove_at(pool, pool->entries->len - 1);
     }
 }
 
 void helix_iosurface_pool_free(HelixIOSurfacePool *pool)
 {
     helix_iosurface_pool_clear(pool);
-    g_ptr_array_unref(pool->slots);
+    g_ptr_array_unref(pool->entries);
     g_free(pool);
 }
 
-void helix_iosurface_pool_drop(HelixIOSurfacePool *pool, HelixPooledIOSurface *slot)
+void helix_iosurface_pool_drop(HelixIOSurfacePool *pool, HelixPooledIOSurface *entry)
 {
     guint index;
 
-    if (g_ptr_array_find(pool->slots, slot, &index)) {
+    if (g_ptr_array_find(pool->entries, entry, &index)) {
         remove_at(pool, index);
     }
 }
 
 gboolean helix_iosurface_pool_trim(HelixIOSurfacePool *pool)
 {
-    for (guint i = pool->slots->len; i-- > 0;) {
-        HelixPooledIOSurface *slot = pool->slots->pdata[i];
+    for (guint i = pool->entries->len; i-- > 0;) {
+        HelixPooledIOSurface *entry = pool->entries->pdata[i];
 
-        if (slot->taken <= pool->trimmed && !g_atomic_int_get(&slot->busy)) {
+        if (entry->taken <= pool->trimmed && !g_atomic_int_get(&entry->busy)) {
             remove_at(pool, i); /* the last one takes its place, and was looked at */
         }
     }
     pool->trimmed = pool->taken;
-    return pool->slots->len > 0;
+    return pool->entries->len > 0;
 }
 
 /* VideoToolbox may hold an IOSurface longer than the frame took. */
-static gboolean is_idle(HelixPooledIOSurface *slot)
+static gboolean is_idle(HelixPooledIOSurface *entry)
 {
-    return !g_atomic_int_get(&slot->busy) && !IOSurfaceIsInUse(slot->surface);
+    return !g_atomic_int_get(&entry->busy) && !IOSurfaceIsInUse(entry->surface);
 }
 
 /* The same without what copies keep with it, which goes. */
-static gboolean is_idle_alone(const HelixIOSurfacePool *pool, HelixPooledIOSurface *slot)
+static gboolean is_idle_alone(const HelixIOSurfacePool *pool, HelixPooledIOSurface *entry)
 {
-    if (!g_atomic_int_get(&slot->busy)) {
-        pool->forget(pool->data, slot);
+    if (!g_atomic_int_get(&entry->busy)) {
+        pool->forget(pool->data, entry);
     }
-    return is_idle(slot);
+    return is_idle(entry);
 }
 
-static guint64 slot_bytes(guint32 width, guint32 height)
+static guint64 entry_bytes(guint32 width, guint32 height)
 {
     return (guint64)width * height * 4;
 }
@@ -106,10 +106,10 @@ static guint64 pool_bytes(const HelixIOSurfacePool *pool)
 {
     guint64 bytes = 0;
 
-    for (guint i = 0; i < pool->slots->len; i++) {
-        const HelixPooledIOSurface *slot = pool->slots->pdata[i];
+    for (guint i = 0; i < pool->entries->len; i++) {
+        const HelixPooledIOSurface *entry = pool->entries->pdata[i];
 
-        bytes += slot_bytes(slot->width, slot->height);
+        bytes += entry_bytes(entry->width, entry->height);
     }
     return bytes;
 }
@@ -117,13 +117,13 @@ static guint64 pool_bytes(const HelixIOSurfacePool *pool)
 /* Room for one more, for which idle ones of other sizes go. */
 static gboolean make_room(HelixIOSurfacePool *pool, guint64 bytes)
 {
-    for (guint i = pool->slots->len;
-         i-- > 0 && (pool->slots->len >= MAX_SLOTS || pool_bytes(pool) + bytes > MAX_BYTES);) {
-        if (is_idle_alone(pool, pool->slots->pdata[i])) {
+    for (guint i = pool->entries->len;
+         i-- > 0 && (pool->entries->len >= MAX_ENTRIES || pool_bytes(pool) + bytes > MAX_BYTES);) {
+        if (is_idle_alone(pool, pool->entries->pdata[i])) {
             remove_at(pool, i);
         }
     }
-    return pool->slots->len < MAX_SLOTS && pool_bytes(pool) + bytes <= MAX_BYTES;
+    return pool->entries->len < MAX_ENTRIES && pool_bytes(pool) + bytes <= MAX_BYTES;
 }
 
 static IOSurfaceRef create_surface(guint32 width, guint32 height)
@@ -147,14 +147,14 @@ static IOSurfaceRef create_surface(guint32 width, guint32 height)
     return surface;
 }
 
-static HelixPooledIOSurface *add_slot(HelixIOSurfacePool *pool, guint32 width, guint32 height, GError **error)
+static HelixPooledIOSurface *add_entry(HelixIOSurfacePool *pool, guint32 width, guint32 height, GError **error)
 {
     IOSurfaceRef surface = NULL;
-    HelixPooledIOSurface *slot;
+    HelixPooledIOSurface *entry;
 
-    if (!make_room(pool, slot_bytes(width, height))) {
+    if (!make_room(pool, entry_bytes(width, height))) {
         g_set_error(error, HELIX_ERROR, HELIX_CODE_INTERNAL, "all %u IOSurfaces are in use: fewer or smaller streams",
-                    pool->slots->len);
+                    pool->entries->len);
         return NULL;
     }
     surface = create_surface(width, height);
@@ -162,36 +162,36 @@ static HelixPooledIOSurface *add_slot(HelixIOSurfacePool *pool, guint32 width, g
         g_set_error(error, HELIX_ERROR, HELIX_CODE_INTERNAL, "no IOSurface of %u x %u to be had", width, height);
         return NULL;
     }
-    slot = g_new0(HelixPooledIOSurface, 1);
-    g_atomic_ref_count_init(&slot->refs);
-    slot->width = width;
-    slot->height = height;
-    slot->surface = surface;
-    g_ptr_array_add(pool->slots, slot);
-    return slot;
+    entry = g_new0(HelixPooledIOSurface, 1);
+    g_atomic_ref_count_init(&entry->refs);
+    entry->width = width;
+    entry->height = height;
+    entry->surface = surface;
+    g_ptr_array_add(pool->entries, entry);
+    return entry;
 }
 
 /* One of this size to use again, or NULL. One that may still be read is never written: IOSurfaceIsInUse has the last
  * word. */
-static HelixPooledIOSurface *find_slot(const HelixIOSurfacePool *pool, guint32 width, guint32 height)
+static HelixPooledIOSurface *find_entry(const HelixIOSurfacePool *pool, guint32 width, guint32 height)
 {
     guint held = 0;
 
-    for (guint i = 0; i < pool->slots->len; i++) {
-        HelixPooledIOSurface *slot = pool->slots->pdata[i];
+    for (guint i = 0; i < pool->entries->len; i++) {
+        HelixPooledIOSurface *entry = pool->entries->pdata[i];
 
-        if (slot->width == width && slot->height == height) {
-            if (is_idle(slot)) {
-                return slot;
+        if (entry->width == width && entry->height == height) {
+            if (is_idle(entry)) {
+                return entry;
             }
-            held += !g_atomic_int_get(&slot->busy);
+            held += !g_atomic_int_get(&entry->busy);
         }
     }
-    for (guint i = 0; i < pool->slots->len && held >= MAX_HELD; i++) {
-        HelixPooledIOSurface *slot = pool->slots->pdata[i];
+    for (guint i = 0; i < pool->entries->len && held >= MAX_HELD; i++) {
+        HelixPooledIOSurface *entry = pool->entries->pdata[i];
 
-        if (slot->width == width && slot->height == height && is_idle_alone(pool, slot)) {
-            return slot;
+        if (entry->width == width && entry->height == height && is_idle_alone(pool, entry)) {
+            return entry;
         }
     }
     return NULL;
@@ -199,29 +199,29 @@ static HelixPooledIOSurface *find_slot(const HelixIOSurfacePool *pool, guint32 w
 
 HelixPooledIOSurface *helix_iosurface_pool_take(HelixIOSurfacePool *pool, guint32 width, guint32 height, GError **error)
 {
-    HelixPooledIOSurface *slot = find_slot(pool, width, height);
+    HelixPooledIOSurface *entry = find_entry(pool, width, height);
 
-    if (!slot) {
-        slot = add_slot(pool, width, height, error);
+    if (!entry) {
+        entry = add_entry(pool, width, height, error);
     }
-    if (slot) {
-        slot->taken = ++pool->taken;
-        g_atomic_int_set(&slot->busy, TRUE);
-        g_atomic_ref_count_inc(&slot->refs);
+    if (entry) {
+        entry->taken = ++pool->taken;
+        g_atomic_int_set(&entry->busy, TRUE);
+        g_atomic_ref_count_inc(&entry->refs);
     }
-    return slot;
+    return entry;
 }
 
 /* ---- surfaces ---- */
 
 static void surface_destroy(HelixSurface *surface)
 {
-    HelixPooledIOSurface *slot = surface->destroy_data;
+    HelixPooledIOSurface *entry = surface->destroy_data;
 
     CFRelease(surface->native);
-    if (slot) {
-        g_atomic_int_set(&slot->busy, FALSE);
-        helix_pooled_iosurface_unref(slot);
+    if (entry) {
+        g_atomic_int_set(&entry->busy, FALSE);
+        helix_pooled_iosurface_unref(entry);
     }
     g_free(surface);
 }
@@ -243,12 +243,12 @@ HelixSurface *helix_iosurface_wrap(IOSurfaceRef io)
     return surface;
 }
 
-HelixSurface *helix_pooled_iosurface_surface(HelixPooledIOSurface *slot, HelixHostPath path)
+HelixSurface *helix_pooled_iosurface_surface(HelixPooledIOSurface *entry, HelixHostPath path)
 {
-    HelixSurface *surface = helix_iosurface_wrap(slot->surface);
+    HelixSurface *surface = helix_iosurface_wrap(entry->surface);
 
     surface->path = path;
     surface->borrows_guest = FALSE;
-    surface->destroy_data = slot;
+    surface->destroy_data = entry;
     return surface;
 }

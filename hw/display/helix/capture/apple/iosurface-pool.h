@@ -2,7 +2,7 @@
 /*
  * iosurface-pool.h - IOSurfaces that GPU copies go into, reused once neither an encoder nor VideoToolbox holds them.
  *
- * A slot belongs to the main loop; the surface made of one may be let go on any thread.
+ * An entry belongs to the main loop; the surface made of one may be let go on any thread.
  */
 #ifndef HELIX_APPLE_IOSURFACE_POOL_H
 #define HELIX_APPLE_IOSURFACE_POOL_H
@@ -26,7 +26,7 @@ typedef struct HelixPooledIOSurface {
 
 typedef struct HelixIOSurfacePool HelixIOSurfacePool;
 
-/* What of a texture is copied into a slot, in the picture's rows, the top one 0. */
+/* What of a texture is copied into an entry, in the picture's rows, the top one 0. */
 typedef struct HelixRect {
     guint32 x, y, width, height;
 } HelixRect;
@@ -37,14 +37,14 @@ typedef enum HelixGpuStatus {
     HELIX_GPU_FAILED,
 } HelixGpuStatus;
 
-/* @forget takes back what copies keep with a slot, which goes, or is used again without it; on the main loop. */
-HelixIOSurfacePool *helix_iosurface_pool_new(void (*forget)(gpointer data, HelixPooledIOSurface *slot), gpointer data);
+/* @forget takes back what copies keep with an entry, which goes, or is used again without it; on the main loop. */
+HelixIOSurfacePool *helix_iosurface_pool_new(void (*forget)(gpointer data, HelixPooledIOSurface *entry), gpointer data);
 void helix_iosurface_pool_free(HelixIOSurfacePool *pool);
-/* Every slot is forgotten, those in use too. */
+/* Every entry is forgotten, those in use too. */
 void helix_iosurface_pool_clear(HelixIOSurfacePool *pool);
 
 /*
- * A slot that nothing uses by IOSurfaceIsInUse() either, marked busy; the caller gets a reference. NULL with
+ * An entry that nothing uses by IOSurfaceIsInUse() either, marked busy; the caller gets a reference. NULL with
  * HELIX_ERROR (HELIX_CODE_INTERNAL) if all that the pool may hold are in use, or no IOSurface can be had.
  */
 HelixPooledIOSurface *helix_iosurface_pool_take(HelixIOSurfacePool *pool, guint32 width, guint32 height,
@@ -54,12 +54,12 @@ HelixPooledIOSurface *helix_iosurface_pool_take(HelixIOSurfacePool *pool, guint3
  * holders of such an IOSurface keep their reference. FALSE: the pool is empty.
  */
 gboolean helix_iosurface_pool_trim(HelixIOSurfacePool *pool);
-/* Never hand @slot out again: something may still be written into it. The pool lets go of it. */
-void helix_iosurface_pool_drop(HelixIOSurfacePool *pool, HelixPooledIOSurface *slot);
-void helix_pooled_iosurface_unref(HelixPooledIOSurface *slot);
+/* Never hand @entry out again: something may still be written into it. The pool lets go of it. */
+void helix_iosurface_pool_drop(HelixIOSurfacePool *pool, HelixPooledIOSurface *entry);
+void helix_pooled_iosurface_unref(HelixPooledIOSurface *entry);
 
-/* The finished picture in @slot as a surface; takes the reference over. */
-HelixSurface *helix_pooled_iosurface_surface(HelixPooledIOSurface *slot, HelixHostPath path);
+/* The finished picture in @entry as a surface; takes the reference over. */
+HelixSurface *helix_pooled_iosurface_surface(HelixPooledIOSurface *entry, HelixHostPath path);
 /* A surface on an IOSurface of somebody else's, retained. */
 HelixSurface *helix_iosurface_wrap(IOSurfaceRef surface);
 

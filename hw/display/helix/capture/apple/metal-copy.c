@@ -107,10 +107,10 @@ void helix_metal_copy_free(HelixMetalCopy *copy)
     g_free(copy);
 }
 
-void helix_metal_copy_forget(HelixPooledIOSurface *slot)
+void helix_metal_copy_forget(HelixPooledIOSurface *entry)
 {
-    helix_metal_release(slot->metal);
-    slot->metal = NULL;
+    helix_metal_release(entry->metal);
+    entry->metal = NULL;
 }
 
 /* A queue of our own, on the GPU that has the texture; asked for again with the next copy if there was none to be had.
@@ -131,7 +131,7 @@ static gboolean use_device(HelixMetalCopy *copy, id texture)
     return copy->queue != NULL;
 }
 
-static gboolean prepare_slot(HelixMetalCopy *copy, HelixPooledIOSurface *slot)
+static gboolean prepare_entry(HelixMetalCopy *copy, HelixPooledIOSurface *entry)
 {
     id (*describe)(id, SEL, unsigned long, unsigned long, unsigned long, signed char) = (id(*)(
         id, SEL, unsigned long, unsigned long, unsigned long, signed char))objc_msgSend;
@@ -140,20 +140,20 @@ static gboolean prepare_slot(HelixMetalCopy *copy, HelixPooledIOSurface *slot)
                       unsigned long) = (id(*)(id, SEL, id, IOSurfaceRef, unsigned long))objc_msgSend;
     id descriptor;
 
-    if (slot->metal && ask(slot->metal, "device") == copy->device) {
+    if (entry->metal && ask(entry->metal, "device") == copy->device) {
         return TRUE;
     }
-    helix_metal_copy_forget(slot);
+    helix_metal_copy_forget(entry);
     descriptor = describe((id)objc_getClass("MTLTextureDescriptor"),
                           sel_registerName("texture2DDescriptorWithPixelFormat:width:height:mipmapped:"),
-                          MTLPixelFormatBGRA8Unorm, slot->width, slot->height, FALSE);
+                          MTLPixelFormatBGRA8Unorm, entry->width, entry->height, FALSE);
     set_number(descriptor, sel_registerName("setUsage:"), MTLTextureUsageRenderTarget);
-    slot->metal = new_texture(copy->device, sel_registerName("newTextureWithDescriptor:iosurface:plane:"), descriptor,
-                              slot->surface, 0);
-    return slot->metal != NULL;
+    entry->metal = new_texture(copy->device, sel_registerName("newTextureWithDescriptor:iosurface:plane:"), descriptor,
+                               entry->surface, 0);
+    return entry->metal != NULL;
 }
 
-static void encode_copy(id commands, id texture, HelixRect source, HelixPooledIOSurface *slot)
+static void encode_copy(id commands, id texture, HelixRect source, HelixPooledIOSurface *entry)
 {
     void (*copy)(id, SEL, id, unsigned long, unsigned long, MTLOrigin, MTLSize, id, unsigned long, unsigned long,
                  MTLOrigin) = (void (*)(id, SEL, id, unsigned long, unsigned long, MTLOrigin, MTLSize, id,
@@ -163,24 +163,24 @@ static void encode_copy(id commands, id texture, HelixRect source, HelixPooledIO
     copy(encoder,
          sel_registerName("copyFromTexture:sourceSlice:sourceLevel:sourceOrigin:sourceSize:toTexture:"
                           "destinationSlice:destinationLevel:destinationOrigin:"),
-         texture, 0, 0, (MTLOrigin){ source.x, source.y, 0 }, (MTLSize){ source.width, source.height, 1 }, slot->metal,
+         texture, 0, 0, (MTLOrigin){ source.x, source.y, 0 }, (MTLSize){ source.width, source.height, 1 }, entry->metal,
          0, 0, (MTLOrigin){ 0, 0, 0 });
     tell(encoder, "endEncoding");
 }
 
-id helix_metal_copy_begin(HelixMetalCopy *copy, id texture, HelixRect source, id event, HelixPooledIOSurface *slot,
+id helix_metal_copy_begin(HelixMetalCopy *copy, id texture, HelixRect source, id event, HelixPooledIOSurface *entry,
                           GError **error)
 {
     void (*wait_event)(id, SEL, id, guint64) = (void (*)(id, SEL, id, guint64))objc_msgSend;
     id commands = NULL;
 
-    if (use_device(copy, texture) && prepare_slot(copy, slot)) {
+    if (use_device(copy, texture) && prepare_entry(copy, entry)) {
         commands = ask(copy->queue, "commandBuffer");
     }
     if (commands) {
         ask(commands, "retain");
         wait_event(commands, sel_registerName("encodeWaitForEvent:value:"), event, 1);
-        encode_copy(commands, texture, source, slot);
+        encode_copy(commands, texture, source, entry);
         tell(commands, "commit");
     } else {
         g_set_error_literal(error, HELIX_ERROR, HELIX_CODE_NOT_READABLE,

@@ -28,16 +28,16 @@ HelixMetalCopy *helix_metal_copy_new(void);
 void helix_metal_copy_free(HelixMetalCopy *copy);
 
 /*
- * Begin to copy @source, of @slot's size, out of @texture into @slot, after @event has reached 1. Returns what to ask
+ * Begin to copy @source, of @entry's size, out of @texture into @entry, after @event has reached 1. Returns what to ask
  * (an id<MTLCommandBuffer>, which keeps the textures), or NULL with HELIX_ERROR (HELIX_CODE_NOT_READABLE).
  */
-id helix_metal_copy_begin(HelixMetalCopy *copy, id texture, HelixRect source, id event, HelixPooledIOSurface *slot,
+id helix_metal_copy_begin(HelixMetalCopy *copy, id texture, HelixRect source, id event, HelixPooledIOSurface *entry,
                           GError **error);
 HelixGpuStatus helix_metal_copy_status(id command_buffer);
 void helix_metal_copy_end(id command_buffer);
 
-/* Free what @slot has of Metal. */
-void helix_metal_copy_forget(HelixPooledIOSurface *slot);
+/* Free what @entry has of Metal. */
+void helix_metal_copy_forget(HelixPooledIOSurface *entry);
 
 void helix_metal_release(id object);
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* test-slots.c - the IOSurfaces that copies go into: when one is used again, how many there may be, and when they go.
+/* test-iosurface-pool.c - the IOSurfaces that copies go into: when one is used again, how many there may be, and when
+ * they go.
  */
 #include "cases.h"
 #include "capture/apple/iosurface-pool.h"
@@ -10,7 +11,7 @@
  * VideoToolbox holds on to IOSurfaces, to more than it should: they are not drawn into. When it lets go they are, and
  * not before that is there a limit.
  */
-TEST("/slots/held", test_held)
+TEST("/iosurface-pool/held", test_held)
 {
     HelixGpuCopier *copier = helix_gpu_copier_new(NULL);
     HelixTexture texture = { .id = 7, .width = WIDTH, .height = HEIGHT };
@@ -58,7 +59,7 @@ TEST("/slots/held", test_held)
 
 /* A system on which an IOSurface with a texture counts as used: a few go round, and one that is held besides is not
  * drawn into. */
-TEST("/slots/texture-counts", test_texture_counts)
+TEST("/iosurface-pool/texture-counts", test_texture_counts)
 {
     HelixGpuCopier *copier = helix_gpu_copier_new(NULL);
     HelixTexture texture = { .id = 7, .width = WIDTH, .height = HEIGHT };
@@ -91,7 +92,7 @@ TEST("/slots/texture-counts", test_texture_counts)
 }
 
 /* As many as the pool may hold, then an error; sizes no longer used make room. */
-TEST("/slots/pool", test_pool)
+TEST("/iosurface-pool/pool", test_pool)
 {
     HelixGpuCopier *copier = helix_gpu_copier_new(NULL);
     HelixTexture texture = { .id = 7, .width = WIDTH, .height = HEIGHT };
@@ -137,7 +138,7 @@ static gboolean pass_time(HelixGpuCopier *copier)
 }
 
 /* Unused IOSurfaces are released after a while, whatever the system says of them; used ones stay. */
-TEST("/slots/idle", test_idle)
+TEST("/iosurface-pool/idle", test_idle)
 {
     HelixGpuCopier *copier = helix_gpu_copier_new(NULL);
     HelixTexture texture = { .id = 7, .width = WIDTH, .height = HEIGHT };
