@@ -35,11 +35,12 @@ static const char *vsock_advice(int code)
                " " VM_NEEDS ".";
     case ECONNREFUSED:
     case ECONNRESET:
-        return "The host has nobody on this port. " VM_NEEDS "; its port is helix-vsock-port=, 5000 unless set.";
+        return "Nothing listens on this port of the host. " VM_NEEDS
+               "; its port is helix-vsock-port=, 5000 unless set.";
     case ETIMEDOUT:
     case EHOSTUNREACH:
     case ENETUNREACH:
-        return "The host does not answer at all. cid=2 is the host; " VM_NEEDS ".";
+        return "The host does not answer. cid=2 is the host; " VM_NEEDS ".";
     default:
         return VM_NEEDS ".";
     }
@@ -51,13 +52,13 @@ static const char *unix_advice(int code)
     case ENOENT:
         return "There is no such socket. Is the host running with helix-listen=unix:PATH, and is this its path?";
     case ECONNREFUSED:
-        return "Nobody listens there any more: the host that made this socket is gone.";
+        return "Nothing listens on it: the host that made this socket has ended.";
     case EACCES:
     case EPERM:
         return "Only the user that runs the host may connect.";
     case ENOTSOCK:
     case EPROTOTYPE:
-        return "What is there is not a socket of a host: socket-path= is the PATH of its helix-listen=unix:PATH.";
+        return "This path is not a host's stream socket: socket-path= is the PATH of its helix-listen=unix:PATH.";
     case EAGAIN:
         return "The host takes no new connections at the moment.";
     default:
@@ -226,7 +227,7 @@ static gboolean connect_vsock(int fd, const ClientAddress *address, const char *
         g_propagate_error(error, client_address_error(address, name, *code));
         return FALSE;
     }
-    /* Now, as a socket that is on its way by the loopback keeps that module from being unloaded. */
+    /* Checked after connect(): a socket that connects by the loopback keeps that module loaded. */
     if (to_host && cid == VMADDR_CID_ANY && has_loopback()) {
         *code = ENODEV;
         g_propagate_error(error, not_the_host(name, unknown));

@@ -50,7 +50,7 @@ typedef struct ClientRequest {
     gboolean discarded;  /* nobody wants the answer */
     ClientEvent *unsent; /* it was not sent: its event, which waits for those of the frames before it */
     gboolean again;      /* HelixClientFrame.again */
-    gboolean probing;    /* a refusal is an event like others, not the end: this host has read none this way */
+    gboolean probing;    /* a refusal is an event, not the end: this host has read no frame by this path */
     gboolean unverified; /* GUEST_COPY: the answer says what the host makes of @mode */
     ClientCopyMode mode;
     gboolean drawn;
@@ -165,9 +165,9 @@ void client_request_free(ClientRequest *request);
 /* unsent.c */
 /* @request, in no queue, is not sent: its event keeps its place. */
 void client_give_up(HelixClient *self, ClientRequest *request, HelixClientEventType type);
-/* Those not sent that no frame is under way before any more bring their events. */
+/* Those not sent that have no frame under way before them bring their events. */
 void client_settle_unsent(HelixClient *self);
-/* Nothing is held any more: those not sent behind it are behind what was sent. */
+/* Nothing is held: those not sent behind it are now behind what was sent. */
 void client_unhold(HelixClient *self);
 
 /* refresh.c */

@@ -55,7 +55,7 @@ gboolean client_connection_write(ClientConnection *self);
 /* Reads until there is no more, but no longer than one turn. Sets @error at the end of the stream too. */
 gboolean client_connection_read(ClientConnection *self, GError **error);
 /* Whether there is anything to write, be it behind a fence. */
-gboolean client_connection_owes(ClientConnection *self);
+gboolean client_connection_has_unsent(ClientConnection *self);
 /* Throws away what is queued and half written or read. */
 void client_connection_clear(ClientConnection *self);
 

@@ -87,7 +87,7 @@ static Deadline find_deadline(ClientConnection *self, gint64 waiting_since)
 
         hasten(&deadline, self->write_us, timeout + allowed, "has not taken the whole of a message");
     }
-    if (!client_connection_owes(self)) {
+    if (!client_connection_has_unsent(self)) {
         hasten(&deadline, waiting_since, ANSWER_TIMEOUTS * timeout, "answers pings, but has not answered a request");
     }
     return deadline;

@@ -85,14 +85,14 @@ ClientMessage *client_connection_next(ClientConnection *self)
     return head;
 }
 
-gboolean client_connection_owes(ClientConnection *self)
+gboolean client_connection_has_unsent(ClientConnection *self)
 {
-    gboolean owes;
+    gboolean unsent;
 
     g_mutex_lock(&self->lock);
-    owes = self->current || !g_queue_is_empty(&self->queue);
+    unsent = self->current || !g_queue_is_empty(&self->queue);
     g_mutex_unlock(&self->lock);
-    return owes;
+    return unsent;
 }
 
 void client_connection_open_fence(ClientConnection *self, gboolean signalled)
@@ -162,7 +162,7 @@ static GError *not_helix(ClientConnection *self, const char *what)
 {
     self->gone = FALSE;
     return g_error_new(HELIX_CLIENT_ERROR, HELIX_CLIENT_ERROR_NOT_A_HOST,
-                       "What answers on %s does not speak the frame protocol (%s). Check cid, port and socket-path: "
+                       "The peer on %s does not speak the frame protocol (%s). Check cid, port and socket-path: "
                        "the host's port is helix-vsock-port= of its virtio-gpu, 5000 unless set.",
                        self->name, what);
 }
@@ -216,7 +216,7 @@ gboolean client_connection_read(ClientConnection *self, GError **error)
             self->gone = TRUE;
             g_set_error(error, HELIX_CLIENT_ERROR, HELIX_CLIENT_ERROR_CLOSED,
                         "The host closed the connection on %s (%s). Was the VM's frame export stopped or restarted? "
-                        "Start the pipeline again, or let vsockenc do that by reconnect=true.",
+                        "Connect again, or set reconnect=true, which does so.",
                         self->name, code ? g_strerror(code) : "end of stream");
             return FALSE;
         }

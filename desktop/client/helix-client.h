@@ -94,7 +94,7 @@ void helix_client_unref(HelixClient *client);
 void helix_client_set_vsock_address(HelixClient *client, guint cid, guint port);
 /* A UNIX socket instead of vsock; NULL: vsock. */
 void helix_client_set_socket_path(HelixClient *client, const char *path);
-/* How long a host that owes an answer may leave a PING unanswered or a message unfinished; the answer itself may take
+/* How long a host may leave a PING unanswered or a message unfinished; the answer itself may take
  * six times as long. 0: no limit. */
 void helix_client_set_timeout(HelixClient *client, guint timeout_ms);
 /* Whether to connect again to a host that is not there yet, closes, or falls silent: after 100 ms, then less and less
@@ -260,7 +260,7 @@ HelixClientFrame *helix_client_frame_new_copy(HelixClient *client, const HelixCl
 HelixClientFrame *helix_client_frame_new_pixels(const HelixClientImage *image, GError **error);
 HelixClientFrame *helix_client_frame_ref(HelixClientFrame *frame);
 void helix_client_frame_unref(HelixClientFrame *frame);
-/* Called with @data when the frame's memory is not needed any more: the host has read it, or it is not sent. Any
+/* Called with @data when the frame's memory is no longer needed: the host has read it, or it is not sent. Any
  * thread, no lock held. Before submit(); once. */
 void helix_client_frame_set_release(HelixClientFrame *frame, GDestroyNotify release, gpointer data);
 /* The host is told when @fd polls readable, two seconds later at most. -1: at once. Before submit(). */
@@ -331,7 +331,7 @@ typedef enum HelixClientEventType {
     HELIX_CLIENT_EVENT_LOST,           /* under way when the connection was lost, or held when all was to end */
     HELIX_CLIENT_EVENT_CONFIGURED,     /* asked, host: what is in force from here on */
     HELIX_CLIENT_EVENT_CONFIG_REFUSED, /* asked, code, message: what was in force stays so */
-    HELIX_CLIENT_EVENT_DRAINED,        /* after drain_async(): nothing is under way any more */
+    HELIX_CLIENT_EVENT_DRAINED,        /* after drain_async(): nothing is under way */
     HELIX_CLIENT_EVENT_REPEAT,       /* after want_frame(): none was submitted in time. Submit a repeat, or the first */
     HELIX_CLIENT_EVENT_KEEPALIVE,    /* after set_keepalive(): none was submitted for so long. Submit a repeat */
     HELIX_CLIENT_EVENT_DISCONNECTED, /* error: HelixClientState, without a function for it */
@@ -392,7 +392,7 @@ struct HelixClientEvent {
     gint32 code;                           /* HelixClientHostCode */
     const char *message;                   /* the host's text, UTF-8 */
     const GError *error;
-    HelixClientConfig asked; /* tag 0: the host has taken a part of it only, the rest is on its way */
+    HelixClientConfig asked; /* tag 0: the host has taken a part of it only, the rest follows */
     HelixClientHost host;
 };
 
@@ -407,7 +407,7 @@ HelixClientEvent *helix_client_wait_event(HelixClient *client);
 void helix_client_event_free(HelixClientEvent *event);
 /* The event's frame_data, now the caller's. */
 gpointer helix_client_event_steal_frame_data(HelixClientEvent *event);
-/* The same of an ERROR whose picture is submitted again in another way: it counts neither as error nor as dropped. */
+/* The same of an ERROR whose picture is submitted again by another path: it counts neither as error nor as dropped. */
 gpointer helix_client_event_take_back(HelixClientEvent *event);
 /* Whether an ERROR says that the host cannot read frames by the frame's copy mode, which nothing had shown before. */
 gboolean helix_client_event_refuses_copy_mode(const HelixClientEvent *event);

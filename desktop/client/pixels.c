@@ -41,7 +41,7 @@ static gboolean use_in_place(HelixClientFrame *frame, const HelixClientImage *im
         even.x &= ~1u;
         even.y &= ~1u;
     }
-    /* Padding that is most of the picture (a small crop) is not worth its way. */
+    /* Padding that is most of the data (a small crop) is not worth sending. */
     if (stride < (gssize)row_bytes || (gsize)stride - row_bytes > MIN(MAX_PADDING, row_bytes / 4)) {
         return FALSE;
     }

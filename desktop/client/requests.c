@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* requests.c - frames on their way to the host: sent, or the newest of them held until there is room. */
+/* requests.c - frames for the host: sent, or the newest of them held until there is room. */
 #include "client.h"
 
 void client_request_free(ClientRequest *request)

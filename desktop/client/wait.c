@@ -103,7 +103,7 @@ static gboolean is_of_frames(const ClientEvent *event)
     }
 }
 
-/* With the lock. What is under way will be answered, to nobody; its data are moved to @data. */
+/* With the lock. Requests under way will bring no events; their data are moved to @data. */
 static void discard_pending(HelixClient *self, GQueue *data)
 {
     for (GList *l = self->pending.head; l; l = l->next) {

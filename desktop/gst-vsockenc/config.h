@@ -22,7 +22,7 @@ void vsockenc_config_finalize(GstVsockEnc *self);
 void vsockenc_configure(GstVsockEnc *self);
 /* What of that cannot be meant in kbit/s; NULL: nothing. To be freed. Any thread. */
 char *vsockenc_config_dup_unit_doubt(GstVsockEnc *self);
-/* The host's answer, CONFIGURED or CONFIG_REFUSED. Without a lock: who watches the properties is told. */
+/* The host's answer, CONFIGURED or CONFIG_REFUSED. Without a lock: properties are notified. */
 void vsockenc_config_take(GstVsockEnc *self, const HelixClientEvent *event);
 void vsockenc_config_take_refusal(GstVsockEnc *self, const HelixClientEvent *event);
 /* Width and height that a decoder of @event's access unit will see. With the stream lock. */

@@ -29,7 +29,7 @@ struct _GstVsockEnc {
     struct VsockEncConfig *config;         /* what the host was told and said of the stream */
     struct VsockEncInput *input;           /* what caps say of upstream's pictures */
     struct VsockEncPath *path;             /* how pictures come to the host */
-    struct VsockEncKeyframe *keyframe;     /* keyframes that are owed */
+    struct VsockEncKeyframe *keyframe;     /* keyframes that downstream waits for */
     struct VsockEncTimes *times;           /* of pictures, and of their repeats */
     struct VsockEncKept *kept;             /* the latest picture, for a host that comes back */
     struct VsockEncRefresh *refresh;       /* the last picture again, on a still screen */

@@ -17,7 +17,7 @@
 
 #define GST_CAT_DEFAULT vsockenc_debug
 
-/* So long what a live source says next, new caps for one, waits for the pictures under way. */
+/* New caps or EOS of a live source wait this long for the frames under way. */
 #define DRAIN_MS 90
 
 /* Until the host can take one more picture, or a live source need not wait. */
@@ -88,7 +88,7 @@ GstFlowReturn vsockenc_handle_frame(GstVideoEncoder *encoder, GstVideoCodecFrame
         vsockenc_configure(self);
     }
     state = wait_for_host(self);
-    /* A keyframe that was asked for is owed by the next picture. */
+    /* A keyframe that was asked for is made of the next picture. */
     forced = GST_VIDEO_CODEC_FRAME_IS_FORCE_KEYFRAME(frame);
     if (state != HELIX_CLIENT_WAIT_READY) {
         vsockenc_give_up_frame(self, frame, forced, HELIX_CLIENT_EVENT_GIVEN_UP);
@@ -129,7 +129,7 @@ gboolean vsockenc_flush(GstVideoEncoder *encoder)
     helix_client_discard(client);
     vsockenc_eos_forget(self); /* one that came while FLUSH_START went through */
     vsockenc_kept_forget(self);
-    /* One that was asked for between two pictures is owed too, and downstream forgot what came before. */
+    /* A keyframe that was asked for between two pictures is due too, and downstream forgot what came before. */
     vsockenc_keyframe_want(self, TRUE);
     vsockenc_flow_flushed(self);
     vsockenc_times_flushed(self);

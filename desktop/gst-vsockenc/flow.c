@@ -31,7 +31,7 @@ void vsockenc_flow_relinked(GstVsockEnc *self)
 GstFlowReturn vsockenc_flow_downstream(const GstVsockEnc *self)
 {
     const VsockEncOutput *output = self->output;
-    /* "Not linked" says nothing any more once the pad was linked. */
+    /* "Not linked" is outdated once the pad was linked. */
     gboolean old = output->flow == GST_FLOW_NOT_LINKED && output->flow_relinks != g_atomic_int_get(&output->relinks);
 
     return old ? GST_FLOW_OK : output->flow;

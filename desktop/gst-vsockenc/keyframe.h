@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* keyframe.h - keyframes that are owed to downstream. All with the stream lock. */
+/* keyframe.h - keyframes that downstream waits for. All with the stream lock. */
 #ifndef VSOCKENC_KEYFRAME_H
 #define VSOCKENC_KEYFRAME_H
 
@@ -14,7 +14,7 @@ typedef struct VsockEncKeyframe {
 void vsockenc_keyframe_reset(GstVsockEnc *self);
 /* The next frame must be one, if @wanted. */
 void vsockenc_keyframe_want(GstVsockEnc *self, gboolean wanted);
-/* A frame that was to be one brought none, if @pending; the host remembers what it owes, so the next may be it. */
+/* A frame that was to be one brought none, if @pending; the host remembers the request, so the next may be it. */
 void vsockenc_keyframe_set_pending(GstVsockEnc *self, gboolean pending);
 /* An access unit came. */
 void vsockenc_keyframe_came(GstVsockEnc *self, gboolean keyframe);

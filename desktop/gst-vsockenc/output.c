@@ -46,7 +46,7 @@ static void drop(GstVsockEnc *self, HelixClientEvent *event)
 #endif
 }
 
-/* The host made none, or was not asked in time. A keyframe that it owed, the stream's first picture and its latest are
+/* The host made none, or was not asked in time. A pending keyframe, the stream's first picture and its latest are
  * asked for again, also where no picture follows. */
 static void drop_and_ask_again(GstVsockEnc *self, HelixClientEvent *event)
 {

@@ -64,9 +64,9 @@ VsockEncPush vsockenc_flow_begin(GstVsockEnc *self);
 void vsockenc_flow_end(GstVsockEnc *self, const VsockEncPush *push, GstFlowReturn flow);
 
 /* eos.c: EOS goes downstream behind the last access unit. */
-/* @event is EOS. TRUE: it is sent by the source pad's task, so that a slow host holds up nobody. */
+/* @event is EOS. TRUE: it is sent by the source pad's task, so that a slow host delays no caller. */
 gboolean vsockenc_eos_defer(GstVsockEnc *self, GstEvent *event);
-/* A stream that follows without a flush waits for the end of the one before, which is still on its way. */
+/* A stream that follows without a flush waits for the end of the one before, which is not sent yet. */
 void vsockenc_eos_finish_previous(GstVsockEnc *self);
 /* A flush: forget it. Any thread. */
 void vsockenc_eos_forget(GstVsockEnc *self);

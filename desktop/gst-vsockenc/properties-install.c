@@ -14,7 +14,7 @@ static GType rate_control_type(void)
         { HELIX_CLIENT_RATE_AUTO, "The host decides: constant, or variable if max-bitrate is above bitrate", "auto" },
         { HELIX_CLIENT_RATE_CBR, "Constant bitrate", "cbr" },
         { HELIX_CLIENT_RATE_VBR, "Variable bitrate: bitrate on average, max-bitrate at most", "vbr" },
-        { HELIX_CLIENT_RATE_CQP, "Constant quantiser, which is min-qp: no bitrate is kept", "cqp" },
+        { HELIX_CLIENT_RATE_CQP, "Constant quantiser (min-qp), whatever the bitrate", "cqp" },
         { 0, NULL, NULL },
     };
     static gsize type;
@@ -47,38 +47,42 @@ static void install_connection(GObjectClass *object_class)
                             ready));
     g_object_class_install_property(
         object_class, PROP_TIMEOUT,
-        g_param_spec_uint("timeout", "Timeout",
-                          "Milliseconds a host that owes an answer may leave a ping unanswered or a message unfinished "
-                          "before it counts as gone; six times as many for an answer (0: for ever)",
-                          0, G_MAXINT, 10000, ready));
+        g_param_spec_uint(
+            "timeout", "Timeout",
+            "Milliseconds after which a host that leaves a ping unanswered or a message unfinished counts "
+            "as disconnected; an answer to a frame may take six times as long (0: no limit)",
+            0, G_MAXINT, 10000, ready));
     g_object_class_install_property(
         object_class, PROP_RECONNECT,
-        g_param_spec_boolean("reconnect", "Reconnect",
-                             "Connect again to a host that is gone, with a warning, instead of ending in an error; "
-                             "also wait for a host that is not there yet",
-                             FALSE, ready));
+        g_param_spec_boolean(
+            "reconnect", "Reconnect",
+            "Connect again when the connection to the host is lost, with a warning instead of an error; "
+            "also wait for a host that does not listen yet",
+            FALSE, ready));
     g_object_class_install_property(
         object_class, PROP_KEEPALIVE_TIME,
         g_param_spec_uint(
             "keepalive-time", "Keepalive time",
-            "Milliseconds after which a live source that gives no picture, as a screen that stands still, has its last "
-            "one repeated by the host, so that films, segments and sound beside it go on (0: never)",
+            "Milliseconds without a frame from a live source, such as a still screen, after which the host encodes its "
+            "last frame again, so that recordings, segments and audio continue (0: never)",
             0, G_MAXINT, 0, G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_PLAYING));
     g_object_class_install_property(
         object_class, PROP_PATH,
         g_param_spec_string("path", "Path",
-                            "How the latest picture went to the host: dmabuf (named, nothing copied), guest-copy (in a "
-                            "buffer of the virtio-gpu of our own), pixel-data (over the connection), or none",
+                            "Path of the latest frame to the host: dmabuf (by resource id, nothing copied), guest-copy "
+                            "(in a virtio-gpu buffer of the element's), pixel-data (over the connection), or none",
                             "none", G_PARAM_READABLE | G_PARAM_STATIC_STRINGS));
     g_object_class_install_property(object_class, PROP_PATH_REASON,
                                     g_param_spec_string("path-reason", "Reason of the path",
-                                                        "Why no better path was taken, and what to do about it", NULL,
+                                                        "Why no better path is used, and what to do about it", NULL,
                                                         G_PARAM_READABLE | G_PARAM_STATIC_STRINGS));
     g_object_class_install_property(
         object_class, PROP_STATS,
-        g_param_spec_boxed("stats", "Statistics",
-                           "Counts, bytes and microseconds since the start; also an element message at the end",
-                           GST_TYPE_STRUCTURE, G_PARAM_READABLE | G_PARAM_STATIC_STRINGS));
+        g_param_spec_boxed(
+            "stats", "Statistics",
+            "Counters, bytes and latencies (microseconds) since the start; also posted as an element message at "
+            "EOS and stop",
+            GST_TYPE_STRUCTURE, G_PARAM_READABLE | G_PARAM_STATIC_STRINGS));
 }
 
 static void install_uint(GObjectClass *object_class, VsockEncSetting setting, const char *name, const char *nick,
@@ -91,37 +95,38 @@ static void install_uint(GObjectClass *object_class, VsockEncSetting setting, co
 }
 
 /*
- * What the host is told with the next picture. While it runs they read what the host says is in force. A bitrate has no
- * bound here: one that is meant in bit/s must get as far as the warning that says so (configure.c).
+ * Settings that the host is told with the next frame. While the element runs they read the active values. A bitrate has
+ * no bound here: config.c warns of one that is meant in bit/s.
  */
 static void install_settings(GObjectClass *object_class)
 {
     const GParamFlags playing = G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_PLAYING;
 
     install_uint(object_class, VSOCKENC_SETTING_BITRATE, "bitrate", "Bitrate",
-                 "Bitrate in kbit/s (0: chosen by the host from size and frame rate). Reads what is in force",
+                 "Bitrate in kbit/s (0: chosen by the host from size and frame rate). Reads the active value",
                  G_MAXUINT);
     install_uint(object_class, VSOCKENC_SETTING_MAX_BITRATE, "max-bitrate", "Maximum bitrate",
                  "Highest bitrate in kbit/s of rate-control=vbr; at least bitrate (0: none)", G_MAXUINT);
     g_object_class_install_property(object_class, PROP_SETTING + VSOCKENC_SETTING_RATE_CONTROL,
-                                    g_param_spec_enum("rate-control", "Rate control", "How the bitrate is kept",
+                                    g_param_spec_enum("rate-control", "Rate control",
+                                                      "Rate control mode of the host's encoder",
                                                       GST_TYPE_VSOCKENC_RATE_CONTROL, HELIX_CLIENT_RATE_AUTO, playing));
     install_uint(
         object_class, VSOCKENC_SETTING_KEY_INT_MAX, "key-int-max", "Key-frame maximal interval",
-        "Frames from one keyframe to the next at most, however long they take: a screen that stands still has none "
-        "but those of keepalive-time (0: keyframes only when asked for, as a viewer's picture-loss indication does)",
+        "Maximum number of frames between keyframes; a still screen gives no frames but those of keepalive-time "
+        "(0: keyframes only on request, by force-key-unit events or a viewer's picture loss indication)",
         G_MAXINT);
-    install_uint(object_class, VSOCKENC_SETTING_MIN_QP, "min-qp", "Minimum quantiser",
-                 "Smallest quantiser, for the best quality allowed; the quantiser itself with rate-control=cqp "
-                 "(0: automatic)",
-                 51);
+    install_uint(
+        object_class, VSOCKENC_SETTING_MIN_QP, "min-qp", "Minimum quantiser",
+        "Lower bound of the quantiser (best quality); the quantiser itself with rate-control=cqp (0: automatic)", 51);
     install_uint(object_class, VSOCKENC_SETTING_MAX_QP, "max-qp", "Maximum quantiser",
-                 "Largest quantiser, for the worst quality allowed; the bitrate gives way to it (0: automatic)", 51);
+                 "Upper bound of the quantiser (worst quality); it takes precedence over the bitrate (0: automatic)",
+                 51);
     install_uint(object_class, VSOCKENC_SETTING_NUM_SLICES, "num-slices", "Number of slices",
-                 "Slices a picture (0: chosen by the host)", 255);
+                 "Slices per picture (0: chosen by the host)", 255);
     g_object_class_install_property(
         object_class, PROP_SETTING + VSOCKENC_SETTING_AUD,
-        g_param_spec_boolean("aud", "AUD", "Begin each access unit with a delimiter NAL unit", FALSE, playing));
+        g_param_spec_boolean("aud", "AUD", "Begin each access unit with an access unit delimiter", FALSE, playing));
 }
 
 void vsockenc_properties_install(GObjectClass *object_class)

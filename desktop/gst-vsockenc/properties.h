@@ -23,14 +23,14 @@ void vsockenc_properties_finalize(GstVsockEnc *self);
 gboolean vsockenc_properties_apply(GstVsockEnc *self, HelixClient *client);
 /* The same of keepalive-time, at any time. */
 void vsockenc_properties_apply_keepalive(GstVsockEnc *self, HelixClient *client);
-/* There is no host any more, or a new one: they read what was asked for. */
+/* The host is gone, or a new one comes: properties read what was asked for. */
 void vsockenc_properties_reset(GstVsockEnc *self);
 /* Is there anything that the host was not told? */
 gboolean vsockenc_properties_changed(GstVsockEnc *self);
 /* Write what is asked for to @config, and count it as told. */
 void vsockenc_properties_tell(GstVsockEnc *self, HelixClientConfig *config);
 guint vsockenc_properties_asked(GstVsockEnc *self, VsockEncSetting setting);
-/* The host took @asked, and @active is in force: who watches properties that changed by that is told. */
+/* The host took @asked, and @active is in force: notify of properties that changed by that. */
 void vsockenc_properties_accepted(GstVsockEnc *self, const HelixClientConfig *asked, const HelixClientConfig *active);
 /* The host refused @asked: likewise. */
 void vsockenc_properties_refused(GstVsockEnc *self, const HelixClientConfig *asked);

@@ -4,7 +4,7 @@
  * so the host is asked to encode its last picture again. A host that came back has none, and is given the last one that
  * upstream gave.
  *
- * The request goes the way of pictures, as an empty buffer given to the base class: its bookkeeping (which keyframe was
+ * The request is an empty buffer given to the base class, as pictures are: its bookkeeping (which keyframe was
  * asked for, the event that tells downstream of it, times) stays right.
  */
 #ifndef VSOCKENC_REFRESH_H

@@ -99,8 +99,8 @@ static void test_not_a_socket(void)
     GstElement *element = gst_element_factory_make("vsockenc", NULL);
 
     g_assert_true(g_file_set_contents(path, "", 0, NULL));
-    check_no_start("socket-path", path, "What is there is not a socket of a host");
-    check_no_start("socket-path", folder, "What is there is not a socket of a host");
+    check_no_start("socket-path", path, "This path is not a host's stream socket");
+    check_no_start("socket-path", folder, "This path is not a host's stream socket");
     g_object_set(element, "socket-path", path, "reconnect", TRUE, NULL);
     g_assert_cmpint(gst_element_set_state(element, GST_STATE_PAUSED), ==, GST_STATE_CHANGE_FAILURE);
     gst_element_set_state(element, GST_STATE_NULL);
@@ -147,7 +147,7 @@ static void test_no_process(void)
     check_no_process(guest, "no vsock device");
     /* The device goes just after its CID was read. */
     guest = (VsockGuest){ .cid = 3, .unplugged = TRUE };
-    check_no_process(guest, "does not answer at all");
+    check_no_process(guest, "does not answer");
 }
 
 /* With a device the host is reached, loopback or not. */
@@ -188,7 +188,7 @@ static void test_nobody_listens(void)
     /* The socket's file outlives its host. */
     g_assert_cmpint(link(script_host_path(host), kept), ==, 0);
     script_host_free(host);
-    check_no_start("socket-path", kept, "Nobody listens there any more");
+    check_no_start("socket-path", kept, "Nothing listens on it");
     unlink(kept);
 }
 

@@ -7,7 +7,8 @@
 #include <gst/app/gstappsink.h>
 #include <gst/gst.h>
 #include <gst/video/video.h>
-#include "real-host.h"
+#include "../client/real-host.h"
+#include "plugins.h"
 
 /* Mean squared error of one plane. */
 static double plane_error(GstVideoFrame *a, GstVideoFrame *b, guint plane, guint width, guint height)

@@ -11,7 +11,8 @@
 #include <gst/gst.h>
 #include <gst/video/video.h>
 #include "../../hw/display/helix/protocol/helix-wire.h"
-#include "real-host.h"
+#include "../client/real-host.h"
+#include "plugins.h"
 
 typedef struct Scene {
     RealHost host;

@@ -75,7 +75,7 @@ class Peer:
 
 
 def test_wrong_hosts(tap, vm):
-    fails_to_start(tap, vm, "a port nobody serves", ["nobody on this port", "helix-vsock-port="], "port=5999")
+    fails_to_start(tap, vm, "a port nobody serves", ["Nothing listens on this port", "helix-vsock-port="], "port=5999")
     with Peer(vm, 6001, b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n"):
         fails_to_start(tap, vm, "a host that speaks something else", ["helix-vsock-port="], "port=6001")
     with Peer(vm, 6002):
@@ -115,7 +115,7 @@ def run_wrong(tap):
 
 def run_without(tap):
     with VM(name="hosts-off", gpu="virtio-gpu-pci", export=False) as vm:
-        fails_to_start(tap, vm, "a VM without helix-frame-export", ["nobody on this port", "helix-frame-export=on"])
+        fails_to_start(tap, vm, "a VM without helix-frame-export", ["Nothing listens on this port", "helix-frame-export=on"])
     with VM(name="hosts-novsock", gpu=None, vsock=False) as vm:
         fails_to_start(tap, vm, "a VM without helix-vsock-pci", ["no vsock device in this VM", "helix-vsock-pci"])
 
@@ -163,7 +163,7 @@ def run_loopback(tap):
     with VM(name="hosts-loopback", gpu=None) as vm, vm.start(["python3", "-c", PROCESS]) as process:
         said(vm, process, b"ready")
         vm.run("modprobe vsock_loopback; chmod 600 /dev/vsock")
-        fails_to_start(tap, vm, "a device and vsock_loopback: the host is asked", ["nobody on this port"])
+        fails_to_start(tap, vm, "a device and vsock_loopback: the host is asked", ["Nothing listens on this port"])
         nobody = ("setpriv", "--reuid=nobody", "--clear-groups", "env", "HOME=/tmp", "GST_PLUGIN_PATH=/helix/gst")
         fails_to_start(tap, vm, "/dev/vsock that cannot be read, and vsock_loopback", ["/dev/vsock cannot be read"], user=nobody)
         # A closed socket keeps the module for some seconds.

@@ -5,7 +5,6 @@
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <glib/gstdio.h>
-#include <gst/gst.h>
 #include "real-host.h"
 
 /* A test that fails leaves no host behind. */
@@ -67,25 +66,4 @@ void real_host_kill(RealHost *host)
 void real_host_again(RealHost *host)
 {
     spawn(host);
-}
-
-gboolean real_load_plugins(void)
-{
-    const char *const names[] = {
-        "coreelements", "videotestsrc", "videoconvertscale", "videocrop", "videoparsersbad", "libav", "app", "rtp"
-    };
-    const char *folder = g_getenv("GST_SYSTEM_PLUGINS");
-
-    for (guint i = 0; i < G_N_ELEMENTS(names); i++) {
-        g_autofree char *path = g_strdup_printf("%s/libgst%s.so", folder, names[i]);
-        g_autoptr(GError) error = NULL;
-        GstPlugin *plugin = gst_plugin_load_file(path, &error);
-
-        if (!plugin) {
-            printf("1..0 # SKIP %s\n", error->message);
-            return FALSE;
-        }
-        gst_object_unref(plugin);
-    }
-    return TRUE;
 }

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* real-host.h - the real core with x264 (the program HELIX_HOST), and GStreamer's own plugins, for tests of pipelines.
- */
+/* real-host.h - the real core with x264: the program HELIX_HOST, in a process of its own. */
 #ifndef REAL_HOST_H
 #define REAL_HOST_H
 
@@ -18,8 +17,5 @@ void real_host_stop(RealHost *host);
 /* Its process goes, and comes again at the same path. */
 void real_host_kill(RealHost *host);
 void real_host_again(RealHost *host);
-/* Loads GStreamer's plugins one by one, as a registry of all takes long. FALSE if one is missing, after a TAP line that
- * skips. */
-gboolean real_load_plugins(void);
 
 #endif

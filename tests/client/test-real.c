@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* test-real.c - the library, as programs link it, in front of the real core with x264. */
+#include <string.h>
+#include "../../desktop/client/helix-client.h"
+#include "cases.h"
+#include "real-host.h"
+
+#define WIDTH 320u
+#define HEIGHT 192u
+
+static HelixClient *make_client(const RealHost *host, gboolean reconnect)
+{
+    HelixClientConfig config = {
+        .width = WIDTH, .height = HEIGHT, .fps_num = 30, .fps_den = 1, .bitrate = 1000000, .realtime = 1, .tag = 1
+    };
+    HelixClient *client = helix_client_new();
+    GError *error = NULL;
+
+    helix_client_set_socket_path(client, host->path);
+    helix_client_set_reconnect(client, reconnect);
+    helix_client_configure(client, &config); /* before there is a connection, too */
+    helix_client_connect(client, &error);
+    g_assert_no_error(error);
+    return client;
+}
+
+/* The next event of @type, those of other types but the end freed. */
+static HelixClientEvent *wait_for(HelixClient *client, HelixClientEventType type)
+{
+    for (;;) {
+        HelixClientEvent *event = helix_client_wait_event(client);
+
+        g_assert_nonnull(event);
+        if (event->type == HELIX_CLIENT_EVENT_FAILED) {
+            g_error("%s", event->error->message);
+        }
+        if (event->type == type) {
+            return event;
+        }
+        helix_client_event_free(event);
+    }
+}
+
+static void submit_id(HelixClient *client, guint32 id, guint64 pts, gboolean force)
+{
+    HelixClientImage image = {
+        .format = HELIX_CLIENT_FORMAT_XR24, .width = WIDTH, .height = HEIGHT, .stride = { WIDTH * 4 }
+    };
+
+    helix_client_submit(client, helix_client_frame_new_resource(id, &image), pts, 0, force, NULL);
+}
+
+/* Whether @unit has a NAL unit of @type (H.264, table 7-1). */
+static gboolean has_nal(GBytes *unit, guint8 type)
+{
+    gsize len;
+    const guint8 *data = g_bytes_get_data(unit, &len);
+
+    for (gsize i = 0; i + 4 <= len; i++) {
+        if (data[i] == 0 && data[i + 1] == 0 && data[i + 2] == 1 && (data[i + 3] & 0x1f) == type) {
+            return TRUE;
+        }
+    }
+    return FALSE;
+}
+
+TEST("/real/resources", test_resources)
+{
+    HelixClientEvent *event;
+    HelixClient *client;
+    RealHost host;
+
+    real_host_start(&host, NULL);
+    client = make_client(&host, FALSE);
+    event = wait_for(client, HELIX_CLIENT_EVENT_CONFIGURED);
+    g_assert_cmpuint(event->host.active.width, ==, WIDTH);
+    g_assert_cmpuint(event->host.active.bitrate, ==, 1000000);
+    g_assert_nonnull(strstr(event->host.encoder, "264"));
+    helix_client_event_free(event);
+    for (guint i = 0; i < 10; i++) {
+        submit_id(client, 1 + i % 3, i * 33333333ull, i == 5);
+        event = wait_for(client, HELIX_CLIENT_EVENT_ACCESS_UNIT);
+        g_assert_cmpuint(event->pts, ==, i * 33333333ull);
+        g_assert_true(event->keyframe == (i == 0 || i == 5));
+        g_assert_true(has_nal(event->unit, 5) == event->keyframe); /* a slice of an IDR picture */
+        g_assert_true(has_nal(event->unit, 7) == event->keyframe); /* the SPS before it */
+        g_assert_cmpint(event->encode_us, >, 0);
+        g_assert_cmpint(event->took_us, >, 0);
+        helix_client_event_free(event);
+    }
+    /* A screen that stands still: the last one again. */
+    helix_client_submit_repeat(client, 10 * 33333333ull, 0, TRUE, NULL);
+    event = wait_for(client, HELIX_CLIENT_EVENT_ACCESS_UNIT);
+    g_assert_true(event->keyframe && event->was_repeat);
+    helix_client_event_free(event);
+    /* There is no such resource: that frame fails, the next does not. */
+    submit_id(client, 60000, 11 * 33333333ull, FALSE);
+    event = wait_for(client, HELIX_CLIENT_EVENT_ERROR);
+    g_assert_cmpint(event->code, ==, HELIX_CLIENT_HOST_NOT_FOUND);
+    helix_client_event_free(event);
+    submit_id(client, 1, 12 * 33333333ull, FALSE);
+    helix_client_event_free(wait_for(client, HELIX_CLIENT_EVENT_ACCESS_UNIT));
+    helix_client_unref(client);
+    real_host_stop(&host);
+}
+
+static void set_flag(gpointer flag)
+{
+    g_atomic_int_set((gint *)flag, 1);
+}
+
+TEST("/real/pixels", test_pixels)
+{
+    static guint8 pixels[WIDTH * HEIGHT * 4];
+    HelixClientImage image = { .format = HELIX_CLIENT_FORMAT_XR24,
+                               .width = WIDTH,
+                               .height = HEIGHT,
+                               .stride = { WIDTH * 4 },
+                               .data = { pixels } };
+    HelixClientFrame *frame;
+    HelixClient *client;
+    gint released = 0;
+    RealHost host;
+
+    real_host_start(&host, NULL);
+    client = make_client(&host, FALSE);
+    frame = helix_client_frame_new_pixels(&image, NULL);
+    helix_client_frame_set_release(frame, set_flag, &released);
+    helix_client_submit(client, frame, 0, 0, FALSE, NULL);
+    helix_client_event_free(wait_for(client, HELIX_CLIENT_EVENT_ACCESS_UNIT));
+    g_assert_cmpint(g_atomic_int_get(&released), ==, 1);
+    helix_client_unref(client);
+    real_host_stop(&host);
+}
+
+/* Another bit rate, then one that no encoder has: the stream goes on with the first. */
+TEST("/real/configure", test_configure)
+{
+    HelixClientConfig config = {
+        .width = WIDTH, .height = HEIGHT, .fps_num = 30, .fps_den = 1, .bitrate = 2000000, .realtime = 1, .tag = 2
+    };
+    HelixClientEvent *event;
+    HelixClient *client;
+    RealHost host;
+
+    real_host_start(&host, NULL);
+    client = make_client(&host, FALSE);
+    submit_id(client, 1, 0, FALSE);
+    helix_client_event_free(wait_for(client, HELIX_CLIENT_EVENT_ACCESS_UNIT));
+    helix_client_configure(client, &config);
+    event = wait_for(client, HELIX_CLIENT_EVENT_CONFIGURED);
+    g_assert_cmpuint(event->asked.tag, ==, 2);
+    g_assert_cmpuint(event->host.active.bitrate, ==, 2000000);
+    helix_client_event_free(event);
+    config.min_qp = 40;
+    config.max_qp = 20;
+    config.tag = 3;
+    helix_client_configure(client, &config);
+    event = wait_for(client, HELIX_CLIENT_EVENT_CONFIG_REFUSED);
+    g_assert_cmpuint(event->asked.tag, ==, 3);
+    helix_client_event_free(event);
+    submit_id(client, 1, 1000, FALSE);
+    helix_client_event_free(wait_for(client, HELIX_CLIENT_EVENT_ACCESS_UNIT));
+    helix_client_unref(client);
+    real_host_stop(&host);
+}
+
+TEST("/real/reconnect", test_reconnect)
+{
+    HelixClientEvent *event;
+    HelixClient *client;
+    RealHost host;
+
+    real_host_start(&host, NULL);
+    client = make_client(&host, TRUE);
+    submit_id(client, 1, 0, FALSE);
+    helix_client_event_free(wait_for(client, HELIX_CLIENT_EVENT_ACCESS_UNIT));
+    real_host_kill(&host);
+    event = wait_for(client, HELIX_CLIENT_EVENT_DISCONNECTED);
+    g_assert_nonnull(event->error);
+    helix_client_event_free(event);
+    real_host_again(&host);
+    helix_client_event_free(wait_for(client, HELIX_CLIENT_EVENT_CONNECTED));
+    submit_id(client, 2, 1000, FALSE);
+    event = wait_for(client, HELIX_CLIENT_EVENT_ACCESS_UNIT);
+    g_assert_true(event->keyframe);
+    helix_client_event_free(event);
+    helix_client_unref(client);
+    real_host_stop(&host);
+}
