@@ -30,7 +30,7 @@ static void put_back(Fixture *f, const char *moved)
 }
 
 /* The newest picture is what a host that comes back gets first. */
-static void test_newest_waits(void)
+TEST("/away/newest-waits", test_newest_waits)
 {
     g_autofree char *moved = NULL;
     Fixture f;
@@ -47,7 +47,7 @@ static void test_newest_waits(void)
 }
 
 /* EOS does not wait with the picture that waits for the host. */
-static void test_eos_held(void)
+TEST("/away/eos", test_eos_held)
 {
     g_autofree char *moved = NULL;
     gint64 before;
@@ -65,29 +65,26 @@ static void test_eos_held(void)
 }
 
 /* EOS first, then the host goes: what waits for room is lost with what was under way. */
-static void test_eos_before(void)
+ELEMENT_TEST("/away/eos-before", test_eos_before)
 {
-    Script script = SCRIPT_DEFAULT;
     g_autofree char *moved = NULL;
-    Fixture f;
 
-    script.silent_from = 0;
-    script.max_in_flight = 1;
-    fixture_set_up_with(&f, &script, SILENT_MS, TRUE, "reconnect", "true", NULL);
-    fixture_push(&f);
-    g_assert_true(script_host_wait_frames(f.host, 1));
-    fixture_push(&f);
-    moved = g_strconcat(script_host_path(f.host), "-moved", NULL);
-    g_assert_cmpint(rename(script_host_path(f.host), moved), ==, 0);
-    g_assert_true(gst_harness_push_event(f.h, gst_event_new_eos()));
-    g_assert_true(fixture_wait_event(&f, GST_EVENT_EOS));
-    g_assert_cmpuint(fixture_stat(&f, "lost"), ==, 2);
-    put_back(&f, moved);
-    fixture_tear_down(&f);
+    script->silent_from = 0;
+    script->max_in_flight = 1;
+    fixture_set_up_with(f, script, SILENT_MS, TRUE, "reconnect", "true", NULL);
+    fixture_push(f);
+    g_assert_true(script_host_wait_frames(f->host, 1));
+    fixture_push(f);
+    moved = g_strconcat(script_host_path(f->host), "-moved", NULL);
+    g_assert_cmpint(rename(script_host_path(f->host), moved), ==, 0);
+    g_assert_true(gst_harness_push_event(f->h, gst_event_new_eos()));
+    g_assert_true(fixture_wait_event(f, GST_EVENT_EOS));
+    g_assert_cmpuint(fixture_stat(f, "lost"), ==, 2);
+    put_back(f, moved);
 }
 
 /* New caps do not wait for a host that is away: they are what it is asked for when it is back. */
-static void test_caps_held(void)
+TEST("/away/caps", test_caps_held)
 {
     g_autofree char *moved = NULL;
     gint64 before;
@@ -125,7 +122,7 @@ static ScriptHost *begin_without_host(Fixture *f, char **later)
     return host;
 }
 
-static void test_never_there(void)
+TEST("/away/never-there", test_never_there)
 {
     g_autofree char *later = NULL;
     ScriptHost *host;
@@ -144,7 +141,7 @@ static void test_never_there(void)
     script_host_free(host);
 }
 
-static void test_never_there_eos(void)
+TEST("/away/never-there-eos", test_never_there_eos)
 {
     g_autofree char *later = NULL;
     ScriptHost *host;
@@ -165,101 +162,74 @@ static void test_never_there_eos(void)
 
 /* Nor does a live source wait long for one that is there and does not agree: EOS could not be sent behind its picture.
  */
-static void test_never_agrees(void)
+ELEMENT_TEST("/away/never-agrees", test_never_agrees)
 {
-    Script script = SCRIPT_DEFAULT;
     gint64 before;
-    Fixture f;
 
-    script.mute = TRUE;
-    fixture_set_up_with(&f, &script, 0, TRUE, "reconnect", "true", NULL);
+    script->mute = TRUE;
+    fixture_set_up_with(f, script, 0, TRUE, "reconnect", "true", NULL);
     before = g_get_monotonic_time();
-    g_assert_cmpint(fixture_push(&f), ==, GST_FLOW_OK);
-    g_assert_cmpint(fixture_push(&f), ==, GST_FLOW_OK);
-    g_assert_true(gst_harness_push_event(f.h, gst_event_new_eos()));
+    g_assert_cmpint(fixture_push(f), ==, GST_FLOW_OK);
+    g_assert_cmpint(fixture_push(f), ==, GST_FLOW_OK);
+    g_assert_true(gst_harness_push_event(f->h, gst_event_new_eos()));
     fixture_no_hang("two pictures and EOS for a host that is silent from the start", before);
-    fixture_stop_in_time(&f);
-    fixture_tear_down(&f);
+    fixture_stop_in_time(f);
 }
 
 /* New caps and EOS do not wait for a host that is silent in the middle, nor for the room that a picture is held for. */
-static void test_silent_caps(void)
+ELEMENT_TEST("/away/silent-caps", test_silent_caps)
 {
-    Script script = SCRIPT_DEFAULT;
     gint64 before;
-    Fixture f;
 
-    script.hold = TRUE;
-    script.max_in_flight = 1;
-    fixture_set_up_with(&f, &script, 0, TRUE, NULL);
-    fixture_push(&f);
-    g_assert_true(script_host_wait_frames(f.host, 1));
-    fixture_push(&f);
+    script->hold = TRUE;
+    script->max_in_flight = 1;
+    fixture_set_up_with(f, script, 0, TRUE, NULL);
+    fixture_push(f);
+    g_assert_true(script_host_wait_frames(f->host, 1));
+    fixture_push(f);
     before = g_get_monotonic_time();
-    gst_harness_set_src_caps_str(f.h, CAPS("BGRx", 32, 32));
-    g_assert_cmpint(gst_harness_push(f.h, fixture_picture(&f, 32 * 32 * 4)), ==, GST_FLOW_OK);
-    g_assert_true(gst_harness_push_event(f.h, gst_event_new_eos()));
+    gst_harness_set_src_caps_str(f->h, CAPS("BGRx", 32, 32));
+    g_assert_cmpint(gst_harness_push(f->h, fixture_picture(f, 32 * 32 * 4)), ==, GST_FLOW_OK);
+    g_assert_true(gst_harness_push_event(f->h, gst_event_new_eos()));
     fixture_no_hang("new caps and EOS for a host that is silent", before);
     /* The held picture was skipped, and is dropped in its place. */
-    script_host_allow(f.host, 2);
-    fixture_pull(&f, 0, TRUE);
-    fixture_pull(&f, 2, FALSE);
-    g_assert_true(fixture_wait_event(&f, GST_EVENT_EOS));
-    gst_message_unref(fixture_message(&f, GST_MESSAGE_QOS));
-    g_assert_cmpuint(fixture_stat(&f, "skipped"), ==, 1);
-    fixture_stop_in_time(&f);
-    fixture_tear_down(&f);
+    script_host_allow(f->host, 2);
+    fixture_pull(f, 0, TRUE);
+    fixture_pull(f, 2, FALSE);
+    g_assert_true(fixture_wait_event(f, GST_EVENT_EOS));
+    gst_message_unref(fixture_message(f, GST_MESSAGE_QOS));
+    g_assert_cmpuint(fixture_stat(f, "skipped"), ==, 1);
+    fixture_stop_in_time(f);
 }
 
 /* After an error the task that takes answers waits on: EOS is still to be sent by it. */
-static void test_eos_after_error(void)
+ELEMENT_TEST("/away/eos-after-error", test_eos_after_error)
 {
-    Script script = SCRIPT_DEFAULT;
     g_autoptr(GstPad) pad = NULL;
-    Fixture f;
 
-    script.close_at = 1;
-    fixture_set_up_with(&f, &script, -1, TRUE, NULL);
-    pad = gst_element_get_static_pad(f.h->element, "src");
-    fixture_push(&f);
-    fixture_pull(&f, 0, TRUE);
-    fixture_push(&f);
-    gst_message_unref(fixture_message(&f, GST_MESSAGE_ERROR));
-    fixture_ask_for_keyframe(&f);
+    script->close_at = 1;
+    fixture_set_up_with(f, script, -1, TRUE, NULL);
+    pad = gst_element_get_static_pad(f->h->element, "src");
+    fixture_push(f);
+    fixture_pull(f, 0, TRUE);
+    fixture_push(f);
+    gst_message_unref(fixture_message(f, GST_MESSAGE_ERROR));
+    fixture_ask_for_keyframe(f);
     g_usleep(200 * 1000);
     g_assert_cmpint(gst_pad_get_task_state(pad), ==, GST_TASK_STARTED);
-    g_assert_cmpuint(fixture_stat(&f, "repeats"), ==, 0); /* of whom? */
-    g_assert_true(gst_harness_push_event(f.h, gst_event_new_eos()));
-    g_assert_true(fixture_wait_event(&f, GST_EVENT_EOS));
-    fixture_stop_in_time(&f);
-    fixture_tear_down(&f);
+    g_assert_cmpuint(fixture_stat(f, "repeats"), ==, 0); /* of whom? */
+    g_assert_true(gst_harness_push_event(f->h, gst_event_new_eos()));
+    g_assert_true(fixture_wait_event(f, GST_EVENT_EOS));
+    fixture_stop_in_time(f);
 }
 
 /* The first picture waits that long, and then goes as what a host of this version reads. */
-static void test_agrees_late(void)
+ELEMENT_TEST("/away/agrees-late", test_agrees_late)
 {
-    Script script = SCRIPT_DEFAULT;
-    Fixture f;
-
-    script.config_delay_ms = 1300;
-    fixture_set_up_with(&f, &script, -1, TRUE, NULL);
-    g_assert_cmpint(fixture_push(&f), ==, GST_FLOW_OK);
-    g_assert_cmpuint(script_host_frames(f.host), ==, 0);
-    fixture_pull(&f, 0, TRUE);
-    g_assert_cmpuint(fixture_stat(&f, "dropped"), ==, 0);
-    fixture_tear_down(&f);
-}
-
-void add_away_tests(void)
-{
-    g_test_add_func("/away/never-there", test_never_there);
-    g_test_add_func("/away/never-there-eos", test_never_there_eos);
-    g_test_add_func("/away/never-agrees", test_never_agrees);
-    g_test_add_func("/away/agrees-late", test_agrees_late);
-    g_test_add_func("/away/silent-caps", test_silent_caps);
-    g_test_add_func("/away/eos-after-error", test_eos_after_error);
-    g_test_add_func("/away/newest-waits", test_newest_waits);
-    g_test_add_func("/away/eos", test_eos_held);
-    g_test_add_func("/away/eos-before", test_eos_before);
-    g_test_add_func("/away/caps", test_caps_held);
+    script->config_delay_ms = 1300;
+    fixture_set_up_with(f, script, -1, TRUE, NULL);
+    g_assert_cmpint(fixture_push(f), ==, GST_FLOW_OK);
+    g_assert_cmpuint(script_host_frames(f->host), ==, 0);
+    fixture_pull(f, 0, TRUE);
+    g_assert_cmpuint(fixture_stat(f, "dropped"), ==, 0);
 }

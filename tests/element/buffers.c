@@ -18,72 +18,63 @@ static void push_and_pull(Fixture *f, GstBuffer *buffer)
 
 /* ---- pixels ---- */
 
-static void test_stride_of_meta(void)
+ELEMENT_TEST("/buffers/stride-of-meta", test_stride_of_meta)
 {
-    Script script = SCRIPT_DEFAULT;
-    Fixture f;
     const gsize offset[4] = { 128 };
     const gint stride[4] = { 64 * 4 + 32 };
     GstBuffer *buffer;
     ScriptFrame frame;
 
-    fixture_set_up_64(&f, &script, -1);
+    fixture_set_up_64(f, script, -1);
     /* The last row's padding is not in the buffer. */
-    buffer = fixture_picture(&f, offset[0] + (gsize)stride[0] * 63 + 64 * 4);
+    buffer = fixture_picture(f, offset[0] + (gsize)stride[0] * 63 + 64 * 4);
     gst_buffer_add_video_meta_full(buffer, GST_VIDEO_FRAME_FLAG_NONE, GST_VIDEO_FORMAT_BGRx, 64, 64, 1, offset, stride);
-    push_and_pull(&f, buffer);
-    frame = script_host_frame(f.host, 0);
+    push_and_pull(f, buffer);
+    frame = script_host_frame(f->host, 0);
     g_assert_cmpuint(frame.stride, ==, stride[0]);
     g_assert_cmpuint(frame.payload_size, ==, HELIX_REQUEST_SIZE + (gsize)stride[0] * 64);
     /* Written into the socket, and kept until the first access unit is there. */
-    g_assert_cmpuint(fixture_stat(&f, "cpu-bytes"), ==, 2 * (gsize)stride[0] * 64);
-    fixture_tear_down(&f);
+    g_assert_cmpuint(fixture_stat(f, "cpu-bytes"), ==, 2 * (gsize)stride[0] * 64);
 }
 
-static void test_crop(void)
+ELEMENT_TEST("/buffers/crop", test_crop)
 {
-    Script script = SCRIPT_DEFAULT;
     GstVideoCropMeta *crop;
     GstBuffer *buffer;
     ScriptFrame frame;
-    Fixture f;
     gsize size;
 
-    fixture_set_up_64(&f, &script, -1);
-    buffer = fixture_picture(&f, SIZE_64);
+    fixture_set_up_64(f, script, -1);
+    buffer = fixture_picture(f, SIZE_64);
     crop = gst_buffer_add_video_crop_meta(buffer);
     crop->x = 5;
     crop->y = 7;
     crop->width = 20;
     crop->height = 30;
-    push_and_pull(&f, buffer);
-    frame = script_host_frame(f.host, 0);
+    push_and_pull(f, buffer);
+    frame = script_host_frame(f->host, 0);
     g_assert_cmpuint(frame.width, ==, 20);
     g_assert_cmpuint(frame.height, ==, 30);
     g_assert_cmpuint(frame.stride, ==, 80);
     g_assert_cmpuint(frame.payload_size, ==, HELIX_REQUEST_SIZE + 80 * 30);
     /* The stream is the crop's size. */
-    g_assert_cmpuint(get_u32(script_host_config(f.host, 1, &size) + HELIX_CONFIG_WIDTH), ==, 20);
-    fixture_tear_down(&f);
+    g_assert_cmpuint(get_u32(script_host_config(f->host, 1, &size) + HELIX_CONFIG_WIDTH), ==, 20);
 }
 
 /* A crop that reaches outside is no crop. */
-static void test_wrong_crop(void)
+ELEMENT_TEST("/buffers/wrong-crop", test_wrong_crop)
 {
-    Script script = SCRIPT_DEFAULT;
     GstVideoCropMeta *crop;
     GstBuffer *buffer;
-    Fixture f;
 
-    fixture_set_up_64(&f, &script, -1);
-    buffer = fixture_picture(&f, SIZE_64);
+    fixture_set_up_64(f, script, -1);
+    buffer = fixture_picture(f, SIZE_64);
     crop = gst_buffer_add_video_crop_meta(buffer);
     crop->x = 60;
     crop->width = G_MAXUINT;
     crop->height = 64;
-    push_and_pull(&f, buffer);
-    g_assert_cmpuint(script_host_frame(f.host, 0).width, ==, 64);
-    fixture_tear_down(&f);
+    push_and_pull(f, buffer);
+    g_assert_cmpuint(script_host_frame(f->host, 0).width, ==, 64);
 }
 
 static void check_nv12(gint width, gint height, guint32 stride, guint32 bytes)
@@ -106,7 +97,7 @@ static void check_nv12(gint width, gint height, guint32 stride, guint32 bytes)
     fixture_tear_down(&f);
 }
 
-static void test_nv12(void)
+TEST("/buffers/nv12", test_nv12)
 {
     check_nv12(64, 48, 64, 64 * 48 * 3 / 2);
     /* Rows padded to 4 by GStreamer, chroma begins below an even number of luma rows. */
@@ -114,34 +105,27 @@ static void test_nv12(void)
 }
 
 /* The wire has no I420: it goes as NV12. */
-static void test_i420(void)
+ELEMENT_TEST("/buffers/i420", test_i420)
 {
-    Script script = SCRIPT_DEFAULT;
     GstVideoInfo info;
     ScriptFrame frame;
-    Fixture f;
 
     gst_video_info_set_format(&info, GST_VIDEO_FORMAT_I420, 64, 48);
-    fixture_set_up(&f, &script, -1);
-    gst_harness_set_src_caps_str(f.h, CAPS("I420", 64, 48));
-    push_and_pull(&f, fixture_picture(&f, GST_VIDEO_INFO_SIZE(&info)));
-    frame = script_host_frame(f.host, 0);
+    fixture_set_up(f, script, -1);
+    gst_harness_set_src_caps_str(f->h, CAPS("I420", 64, 48));
+    push_and_pull(f, fixture_picture(f, GST_VIDEO_INFO_SIZE(&info)));
+    frame = script_host_frame(f->host, 0);
     g_assert_cmphex(frame.fourcc, ==, HELIX_FORMAT_NV12);
     g_assert_cmpuint(frame.stride, ==, 64);
     g_assert_cmpuint(frame.payload_size, ==, HELIX_REQUEST_SIZE + 64 * 72);
-    g_assert_cmpuint(fixture_stat(&f, "cpu-bytes"), ==, 3 * 64 * 72);
-    fixture_tear_down(&f);
+    g_assert_cmpuint(fixture_stat(f, "cpu-bytes"), ==, 3 * 64 * 72);
 }
 
-static void test_too_small(void)
+ELEMENT_TEST("/buffers/too-small", test_too_small)
 {
-    Script script = SCRIPT_DEFAULT;
-    Fixture f;
-
-    fixture_set_up_64(&f, &script, -1);
-    g_assert_cmpint(gst_harness_push(f.h, fixture_picture(&f, SIZE_64 / 2)), ==, GST_FLOW_ERROR);
-    fixture_error(&f, GST_STREAM_ERROR, GST_STREAM_ERROR_FORMAT, "cannot be read as the 64x64 BGRx");
-    fixture_tear_down(&f);
+    fixture_set_up_64(f, script, -1);
+    g_assert_cmpint(gst_harness_push(f->h, fixture_picture(f, SIZE_64 / 2)), ==, GST_FLOW_ERROR);
+    fixture_error(f, GST_STREAM_ERROR, GST_STREAM_ERROR_FORMAT, "cannot be read as the 64x64 BGRx");
 }
 
 /* Set when the last reference to a buffer's memory goes. */
@@ -151,51 +135,47 @@ static void on_freed(gpointer data)
 }
 
 /* Pixels are upstream's again as soon as they are sent, long before the answer. */
-static void test_pixels_given_back(void)
+ELEMENT_TEST("/buffers/pixels-given-back", test_pixels_given_back)
 {
-    Script script = SCRIPT_DEFAULT;
     gpointer memory = g_malloc0(SIZE_64);
     GstBuffer *buffer;
     gint freed = 0;
-    Fixture f;
 
-    script.hold = TRUE;
-    fixture_set_up_64(&f, &script, -1);
+    script->hold = TRUE;
+    fixture_set_up_64(f, script, -1);
     buffer = gst_buffer_new_wrapped_full(0, memory, SIZE_64, 0, SIZE_64, &freed, on_freed);
     GST_BUFFER_PTS(buffer) = 0;
-    g_assert_cmpint(gst_harness_push(f.h, buffer), ==, GST_FLOW_OK);
-    g_assert_true(script_host_wait_frames(f.host, 1));
+    g_assert_cmpint(gst_harness_push(f->h, buffer), ==, GST_FLOW_OK);
+    g_assert_true(script_host_wait_frames(f->host, 1));
     for (guint i = 0; i < 6000 && !g_atomic_int_get(&freed); i++) {
         g_usleep(10 * 1000);
     }
     g_assert_true(g_atomic_int_get(&freed));
-    g_assert_cmpuint(gst_harness_buffers_in_queue(f.h), ==, 0);
-    script_host_allow(f.host, 1);
-    fixture_pull(&f, 0, TRUE);
-    fixture_tear_down(&f);
+    g_assert_cmpuint(gst_harness_buffers_in_queue(f->h), ==, 0);
+    script_host_allow(f->host, 1);
+    fixture_pull(f, 0, TRUE);
+    fixture_tear_down(f);
     g_free(memory);
 }
 
 /* ---- DMA-BUFs without a virtio-gpu ---- */
 
 /* Those under DMA-BUF caps are not even offered here; some sources give them under plain caps. */
-static void test_unnameable(void)
+ELEMENT_TEST("/buffers/unnameable", test_unnameable)
 {
-    Script script = SCRIPT_DEFAULT;
     GstAllocator *allocator = gst_dmabuf_allocator_new();
     int fd = memfd_create("picture", MFD_CLOEXEC);
     GstBuffer *buffer = gst_buffer_new();
-    Fixture f;
 
     /* No DMA-BUF at all behind the fd, so nobody can say whose it is: it must not be read on suspicion. */
     g_assert_cmpint(ftruncate(fd, SIZE_64), ==, 0);
     gst_buffer_append_memory(buffer, gst_dmabuf_allocator_alloc(allocator, fd, SIZE_64));
     GST_BUFFER_PTS(buffer) = 0;
-    fixture_set_up_64(&f, &script, -1);
-    g_assert_cmpint(gst_harness_push(f.h, buffer), ==, GST_FLOW_ERROR);
-    fixture_error(&f, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_OPEN_READ_WRITE, "Cannot name this DMA-BUF");
-    g_assert_cmpuint(script_host_frames(f.host), ==, 0);
-    fixture_tear_down(&f);
+    fixture_set_up_64(f, script, -1);
+    g_assert_cmpint(gst_harness_push(f->h, buffer), ==, GST_FLOW_ERROR);
+    fixture_error(f, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_OPEN_READ_WRITE, "Cannot name this DMA-BUF");
+    g_assert_cmpuint(script_host_frames(f->host), ==, 0);
+    fixture_tear_down(f);
     gst_object_unref(allocator);
 }
 
@@ -218,7 +198,7 @@ static const char *const dmabuf_formats[] = {
     "video/x-raw(memory:DMABuf), format=DMA_DRM, drm-format=AB24",
 };
 
-static void test_caps_before_start(void)
+TEST("/buffers/caps-before-start", test_caps_before_start)
 {
     const char *const bad[] = {
         "video/x-raw(memory:DMABuf), format=DMA_DRM, drm-format=(string)XR24:0x0100000000000001",
@@ -237,22 +217,18 @@ static void test_caps_before_start(void)
 }
 
 /* Where DMA-BUFs cannot be named, upstream is left system memory only. */
-static void test_caps_without_gpu(void)
+ELEMENT_TEST("/buffers/caps-without-gpu", test_caps_without_gpu)
 {
-    Script script = SCRIPT_DEFAULT;
-    Fixture f;
-
     if (g_file_test("/dev/dri", G_FILE_TEST_EXISTS)) {
         g_test_skip("this machine has a GPU");
         return;
     }
-    fixture_set_up(&f, &script, -1);
+    fixture_set_up(f, script, -1);
     for (guint i = 0; i < G_N_ELEMENTS(dmabuf_formats); i++) {
-        g_assert_false(accepts(f.h->element, dmabuf_formats[i]));
+        g_assert_false(accepts(f->h->element, dmabuf_formats[i]));
     }
-    g_assert_true(accepts(f.h->element, "video/x-raw, format=NV12"));
-    g_assert_true(accepts(f.h->element, "video/x-raw, format=I420, colorimetry=bt601"));
-    fixture_tear_down(&f);
+    g_assert_true(accepts(f->h->element, "video/x-raw, format=NV12"));
+    g_assert_true(accepts(f->h->element, "video/x-raw, format=I420, colorimetry=bt601"));
 }
 
 /* ---- sources that claim to know DMA-BUFs ---- */
@@ -319,7 +295,7 @@ static void check_pipewire(const char *version, gboolean in_bin, gboolean offere
     gst_object_unref(plugin);
 }
 
-static void test_pipewire_versions(void)
+TEST("/buffers/pipewire-versions", test_pipewire_versions)
 {
     check_pipewire("1.4.2", FALSE, FALSE);
     check_pipewire("0.3.65", FALSE, FALSE);
@@ -329,34 +305,15 @@ static void test_pipewire_versions(void)
     check_pipewire("1.6.0", TRUE, TRUE);
 }
 
-static void test_allocation(void)
+ELEMENT_TEST("/buffers/allocation", test_allocation)
 {
-    Script script = SCRIPT_DEFAULT;
     GstCaps *caps = gst_caps_from_string(CAPS("BGRx", 64, 64));
     GstQuery *query = gst_query_new_allocation(caps, TRUE);
-    Fixture f;
 
-    fixture_set_up_64(&f, &script, -1);
-    g_assert_true(gst_pad_peer_query(f.h->srcpad, query));
+    fixture_set_up_64(f, script, -1);
+    g_assert_true(gst_pad_peer_query(f->h->srcpad, query));
     g_assert_true(gst_query_find_allocation_meta(query, GST_VIDEO_META_API_TYPE, NULL));
     g_assert_true(gst_query_find_allocation_meta(query, GST_VIDEO_CROP_META_API_TYPE, NULL));
     gst_query_unref(query);
     gst_caps_unref(caps);
-    fixture_tear_down(&f);
-}
-
-void add_buffers_tests(void)
-{
-    g_test_add_func("/buffers/stride-of-meta", test_stride_of_meta);
-    g_test_add_func("/buffers/crop", test_crop);
-    g_test_add_func("/buffers/wrong-crop", test_wrong_crop);
-    g_test_add_func("/buffers/nv12", test_nv12);
-    g_test_add_func("/buffers/i420", test_i420);
-    g_test_add_func("/buffers/too-small", test_too_small);
-    g_test_add_func("/buffers/pixels-given-back", test_pixels_given_back);
-    g_test_add_func("/buffers/unnameable", test_unnameable);
-    g_test_add_func("/buffers/caps-before-start", test_caps_before_start);
-    g_test_add_func("/buffers/caps-without-gpu", test_caps_without_gpu);
-    g_test_add_func("/buffers/pipewire-versions", test_pipewire_versions);
-    g_test_add_func("/buffers/allocation", test_allocation);
 }

@@ -31,7 +31,7 @@ static void push_and_pull(Fixture *f, gsize size)
 }
 
 /* What changes in mid-stream beside the size: downstream is told with the first picture that has it. */
-static void test_follow(void)
+ELEMENT_TEST("/caps/follow", test_follow)
 {
     static const char *const given[][2] = {
         { "format=BGRx, framerate=30/1", "framerate=30/1, pixel-aspect-ratio=1/1, colorimetry=bt709" },
@@ -41,44 +41,37 @@ static void test_follow(void)
           "framerate=0/1, max-framerate=60/1, pixel-aspect-ratio=1/1" },
         { "format=RGBA, framerate=30/1, interlace-mode=progressive", "framerate=30/1, interlace-mode=progressive" },
     };
-    Script script = SCRIPT_DEFAULT;
-    Fixture f;
 
-    fixture_set_up(&f, &script, -1);
+    fixture_set_up(f, script, -1);
     for (guint i = 0; i < G_N_ELEMENTS(given); i++) {
         g_autofree char *caps = g_strconcat(RAW, given[i][0], NULL);
         g_autofree char *expected = g_strconcat("video/x-h264, width=64, height=64, ", given[i][1], NULL);
 
-        gst_harness_set_src_caps_str(f.h, caps);
-        push_and_pull(&f, SIZE_64);
-        check_output(&f, expected);
+        gst_harness_set_src_caps_str(f->h, caps);
+        push_and_pull(f, SIZE_64);
+        check_output(f, expected);
     }
-    fixture_tear_down(&f);
 }
 
 /* New caps do not wait long for a slow host: pictures under way keep the caps they were given with. */
-static void test_under_way(void)
+ELEMENT_TEST("/caps/under-way", test_under_way)
 {
-    Script script = SCRIPT_DEFAULT;
-    Fixture f;
-
-    script.hold = TRUE;
-    fixture_set_up_with(&f, &script, 0, TRUE, NULL);
-    push_size(&f, SIZE_64);
-    g_assert_true(script_host_wait_frames(f.host, 1)); /* else the next may take its place */
-    push_size(&f, SIZE_64);
-    gst_harness_set_src_caps_str(f.h, RAW "format=BGRx, framerate=10/1, pixel-aspect-ratio=2/1");
-    push_size(&f, SIZE_64);
-    script_host_allow(f.host, 1);
-    fixture_pull(&f, 0, TRUE);
-    check_output(&f, "video/x-h264, framerate=30/1, pixel-aspect-ratio=1/1");
-    script_host_allow(f.host, 1);
-    fixture_pull(&f, 1, FALSE);
-    check_output(&f, "video/x-h264, framerate=30/1, pixel-aspect-ratio=1/1");
-    script_host_allow(f.host, 1);
-    fixture_pull(&f, 2, FALSE);
-    check_output(&f, "video/x-h264, framerate=10/1, pixel-aspect-ratio=2/1");
-    fixture_tear_down(&f);
+    script->hold = TRUE;
+    fixture_set_up_with(f, script, 0, TRUE, NULL);
+    push_size(f, SIZE_64);
+    g_assert_true(script_host_wait_frames(f->host, 1)); /* else the next may take its place */
+    push_size(f, SIZE_64);
+    gst_harness_set_src_caps_str(f->h, RAW "format=BGRx, framerate=10/1, pixel-aspect-ratio=2/1");
+    push_size(f, SIZE_64);
+    script_host_allow(f->host, 1);
+    fixture_pull(f, 0, TRUE);
+    check_output(f, "video/x-h264, framerate=30/1, pixel-aspect-ratio=1/1");
+    script_host_allow(f->host, 1);
+    fixture_pull(f, 1, FALSE);
+    check_output(f, "video/x-h264, framerate=30/1, pixel-aspect-ratio=1/1");
+    script_host_allow(f->host, 1);
+    fixture_pull(f, 2, FALSE);
+    check_output(f, "video/x-h264, framerate=10/1, pixel-aspect-ratio=2/1");
 }
 
 /* ---- colours ---- */
@@ -93,7 +86,7 @@ static void check_told(Fixture *f, guint config, const guint8 expected[12])
 }
 
 /* What YUV is in goes to the host in H.264's terms, and what the host says is in force to downstream. */
-static void test_colours(void)
+ELEMENT_TEST("/caps/colours", test_colours)
 {
     static const struct {
         const char *given, *told;
@@ -115,21 +108,18 @@ static void test_colours(void)
         { "format=NV12", "colorimetry=bt601", { 0, 0, 0, 0, 6, 6, 6, 0, 2 } },
         { "format=BGRx", "colorimetry=bt709, pixel-aspect-ratio=1/1", { 0 } },
     };
-    Script script = SCRIPT_DEFAULT;
-    Fixture f;
 
-    fixture_set_up(&f, &script, -1);
+    fixture_set_up(f, script, -1);
     for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
         g_autofree char *caps = g_strconcat(RAW "framerate=30/1, ", cases[i].given, NULL);
         g_autofree char *expected = g_strconcat("video/x-h264, ", cases[i].told, NULL);
 
-        gst_harness_set_src_caps_str(f.h, caps);
-        push_and_pull(&f, strstr(caps, "BGRx") ? SIZE_64 : 64 * 96);
-        check_told(&f, script_host_configs(f.host) - 1, cases[i].vui);
-        check_output(&f, expected);
+        gst_harness_set_src_caps_str(f->h, caps);
+        push_and_pull(f, strstr(caps, "BGRx") ? SIZE_64 : 64 * 96);
+        check_told(f, script_host_configs(f->host) - 1, cases[i].vui);
+        check_output(f, expected);
     }
-    g_assert_null(gst_bus_pop_filtered(f.bus, GST_MESSAGE_WARNING | GST_MESSAGE_ERROR));
-    fixture_tear_down(&f);
+    g_assert_null(gst_bus_pop_filtered(f->bus, GST_MESSAGE_WARNING | GST_MESSAGE_ERROR));
 }
 
 /* A host that cannot be told codes BT.709 in limited range: what is not, is converted to that here. */
@@ -165,7 +155,7 @@ static void check_converted(guint32 capabilities, const char *given, const guint
     fixture_tear_down(&f);
 }
 
-static void test_converted(void)
+TEST("/caps/converted", test_converted)
 {
     static const guint8 red601[] = { 81, 90, 240 }, red709[] = { 63, 102, 240 }, white_full[] = { 255, 128, 128 },
                         white[] = { 235, 128, 128 };
@@ -180,7 +170,7 @@ static void test_converted(void)
 }
 
 /* The host's word counts for the output caps, and one that means nothing does no harm. */
-static void test_in_force(void)
+TEST("/caps/in-force", test_in_force)
 {
     Script script = SCRIPT_DEFAULT;
 
@@ -199,31 +189,28 @@ static void test_in_force(void)
 
 /* A live picture that was given before the host agreed, and that it turns out not to be able to label: the next goes
  * converted. */
-static void test_held(void)
+ELEMENT_TEST("/caps/held", test_held)
 {
-    Script script = SCRIPT_DEFAULT;
     GstBuffer *unit;
-    Fixture f;
 
-    script.capabilities &= ~HELIX_CAP_VUI;
-    script.config_delay_ms = 300;
-    fixture_set_up_with(&f, &script, 0, TRUE, NULL);
-    gst_harness_set_src_caps_str(f.h, RAW "format=NV12, framerate=30/1, colorimetry=1:3:5:1");
+    script->capabilities &= ~HELIX_CAP_VUI;
+    script->config_delay_ms = 300;
+    fixture_set_up_with(f, script, 0, TRUE, NULL);
+    gst_harness_set_src_caps_str(f->h, RAW "format=NV12, framerate=30/1, colorimetry=1:3:5:1");
     for (guint i = 0; i < 2; i++) {
-        GstBuffer *buffer = fixture_picture(&f, 64 * 96);
+        GstBuffer *buffer = fixture_picture(f, 64 * 96);
 
         gst_buffer_memset(buffer, 0, 255, 64 * 64);
         gst_buffer_memset(buffer, 64 * 64, 128, 64 * 32);
-        g_assert_cmpint(gst_harness_push(f.h, buffer), ==, GST_FLOW_OK);
-        for (guint k = 0; i == 0 && k < 5000 && fixture_stat(&f, "skipped") == 0; k++) {
+        g_assert_cmpint(gst_harness_push(f->h, buffer), ==, GST_FLOW_OK);
+        for (guint k = 0; i == 0 && k < 5000 && fixture_stat(f, "skipped") == 0; k++) {
             g_usleep(1000);
         }
     }
-    unit = gst_harness_pull(f.h);
+    unit = gst_harness_pull(f->h);
     g_assert_cmpuint(GST_BUFFER_PTS(unit), ==, GST_SECOND / 30);
     gst_buffer_unref(unit);
-    g_assert_cmpuint(script_host_frame(f.host, 0).luma, ==, 235);
-    fixture_tear_down(&f);
+    g_assert_cmpuint(script_host_frame(f->host, 0).luma, ==, 235);
 }
 
 /* ---- interlaced video ---- */
@@ -245,35 +232,32 @@ static gboolean accepts(GstHarness *h, const char *fields)
     return accepts_caps(h, text);
 }
 
-static void test_interlaced(void)
+ELEMENT_TEST("/caps/interlaced", test_interlaced)
 {
     static const char *const refused[] = { "interleaved", "mixed", "fields" };
-    Script script = SCRIPT_DEFAULT;
-    Fixture f;
 
-    fixture_set_up(&f, &script, -1);
-    g_assert_true(accepts(f.h, ""));
-    g_assert_true(accepts(f.h, ", interlace-mode=progressive"));
+    fixture_set_up(f, script, -1);
+    g_assert_true(accepts(f->h, ""));
+    g_assert_true(accepts(f->h, ", interlace-mode=progressive"));
     for (guint i = 0; i < G_N_ELEMENTS(refused); i++) {
         g_autofree char *field = g_strconcat(", interlace-mode=", refused[i], NULL);
         g_autofree char *text = g_strconcat(RAW "format=BGRx, framerate=25/1", field, NULL);
         g_autoptr(GstCaps) caps = gst_caps_from_string(text);
 
-        g_assert_false(accepts(f.h, field));
+        g_assert_false(accepts(f->h, field));
         /* In mid-stream too. */
-        gst_harness_set_src_caps_str(f.h, RAW "format=BGRx, framerate=25/1");
-        gst_pad_push_event(f.h->srcpad, gst_event_new_caps(caps));
-        g_assert_cmpint(fixture_push(&f), ==, GST_FLOW_NOT_NEGOTIATED);
+        gst_harness_set_src_caps_str(f->h, RAW "format=BGRx, framerate=25/1");
+        gst_pad_push_event(f->h->srcpad, gst_event_new_caps(caps));
+        g_assert_cmpint(fixture_push(f), ==, GST_FLOW_NOT_NEGOTIATED);
     }
-    gst_harness_set_src_caps_str(f.h, RAW "format=BGRx, framerate=25/1");
-    push_and_pull(&f, SIZE_64);
-    check_output(&f, "video/x-h264, interlace-mode=progressive");
-    fixture_tear_down(&f);
+    gst_harness_set_src_caps_str(f->h, RAW "format=BGRx, framerate=25/1");
+    push_and_pull(f, SIZE_64);
+    check_output(f, "video/x-h264, interlace-mode=progressive");
 }
 
 /* What caps offer is what H.264 has a level for: 139264 macroblocks at most, of 8192 a side at most (the host's check).
  */
-static void test_sizes(void)
+ELEMENT_TEST("/caps/sizes", test_sizes)
 {
     const struct {
         gint width, height;
@@ -282,30 +266,15 @@ static void test_sizes(void)
         { 2, 2, TRUE },       { 8192, 4352, TRUE },  { 4352, 8192, TRUE },  { 7680, 4320, TRUE },  { 5120, 5120, TRUE },
         { 5968, 5968, TRUE }, { 8192, 8192, FALSE }, { 8192, 4353, FALSE }, { 6000, 6000, FALSE },
     };
-    Script script = SCRIPT_DEFAULT;
-    Fixture f;
 
-    fixture_set_up(&f, &script, -1);
+    fixture_set_up(f, script, -1);
     for (guint i = 0; i < G_N_ELEMENTS(size); i++) {
         g_autofree char *caps = g_strdup_printf("video/x-raw, format=BGRx, framerate=25/1, width=%d, height=%d",
                                                 size[i].width, size[i].height);
         guint macroblocks = (guint)((size[i].width + 15) / 16 * ((size[i].height + 15) / 16));
 
         g_test_message("%s", caps);
-        g_assert_cmpint(accepts_caps(f.h, caps), ==, size[i].good);
+        g_assert_cmpint(accepts_caps(f->h, caps), ==, size[i].good);
         g_assert_true(!size[i].good || macroblocks <= 139264);
     }
-    fixture_tear_down(&f);
-}
-
-void add_caps_tests(void)
-{
-    g_test_add_func("/caps/sizes", test_sizes);
-    g_test_add_func("/caps/follow", test_follow);
-    g_test_add_func("/caps/under-way", test_under_way);
-    g_test_add_func("/caps/colours", test_colours);
-    g_test_add_func("/caps/converted", test_converted);
-    g_test_add_func("/caps/in-force", test_in_force);
-    g_test_add_func("/caps/held", test_held);
-    g_test_add_func("/caps/interlaced", test_interlaced);
 }

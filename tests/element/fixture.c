@@ -60,10 +60,21 @@ void fixture_set_up_64(Fixture *f, const Script *script, gint timeout)
     gst_harness_set_src_caps_str(f->h, CAPS("BGRx", 64, 64));
 }
 
+void fixture_run(void (*test)(Fixture *f, Script *script))
+{
+    Script script = SCRIPT_DEFAULT;
+    Fixture f = { 0 };
+
+    test(&f, &script);
+    if (f.h) {
+        fixture_tear_down(&f);
+    }
+}
+
 void fixture_tear_down(Fixture *f)
 {
     gst_element_set_bus(f->h->element, NULL);
-    gst_harness_teardown(f->h);
+    gst_harness_teardown(g_steal_pointer(&f->h));
     gst_object_unref(f->bus);
     script_host_free(f->host);
 }

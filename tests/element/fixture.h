@@ -3,6 +3,7 @@
 #ifndef FIXTURE_H
 #define FIXTURE_H
 
+#include "cases.h"
 #include <gst/check/gstharness.h>
 #include <gst/video/video.h>
 #include "../client/script-host.h"
@@ -25,6 +26,16 @@ void fixture_set_up_with(Fixture *f, const Script *script, gint timeout, gboolea
 /* The same with 64x64 BGRx caps. */
 void fixture_set_up_64(Fixture *f, const Script *script, gint timeout);
 void fixture_tear_down(Fixture *f);
+
+/* A case with a fixture to be set up, which is torn down behind it, and the script of a host that does everything. */
+#define ELEMENT_TEST(path, function) \
+    static void function(Fixture *f, Script *script); \
+    TEST(path, function##_with_fixture) \
+    { \
+        fixture_run(function); \
+    } \
+    static void function(Fixture *f, Script *script)
+void fixture_run(void (*test)(Fixture *f, Script *script));
 
 GstBuffer *fixture_picture(Fixture *f, gsize size);
 GstFlowReturn fixture_push(Fixture *f);
@@ -55,19 +66,5 @@ void fixture_error(Fixture *f, GQuark domain, gint code, const char *text);
 guint64 fixture_stat(Fixture *f, const char *name);
 /* Sets the element to NULL and fails if that takes longer than a hang would (seconds, not milliseconds). */
 void fixture_stop_in_time(Fixture *f);
-
-/* Test programs' lists. */
-void add_behaviour_tests(void);
-void add_hosts_tests(void);
-void add_flow_tests(void);
-void add_order_tests(void);
-void add_away_tests(void);
-void add_reconnect_tests(void);
-void add_repeat_tests(void);
-void add_settings_tests(void);
-void add_buffers_tests(void);
-void add_caps_tests(void);
-void add_keepalive_tests(void);
-void add_paths_tests(void);
 
 #endif

@@ -5,94 +5,78 @@
 /* ---- slow hosts ---- */
 
 /* A live source is never held up: the newest picture waits for the host, those it takes the place of are counted. */
-static void test_live_skips(void)
+ELEMENT_TEST("/flow/live-skips", test_live_skips)
 {
-    Script script = SCRIPT_DEFAULT;
-    Fixture f;
-
-    script.hold = TRUE;
-    script.max_in_flight = 2;
-    fixture_set_up_with(&f, &script, 0, TRUE, NULL);
-    fixture_push_first(&f);
+    script->hold = TRUE;
+    script->max_in_flight = 2;
+    fixture_set_up_with(f, script, 0, TRUE, NULL);
+    fixture_push_first(f);
     for (guint i = 1; i < 6; i++) {
-        g_assert_cmpint(fixture_push(&f), ==, GST_FLOW_OK);
+        g_assert_cmpint(fixture_push(f), ==, GST_FLOW_OK);
     }
-    script_host_allow(f.host, 3);
-    fixture_pull(&f, 0, TRUE);
-    fixture_pull(&f, 1, FALSE);
+    script_host_allow(f->host, 3);
+    fixture_pull(f, 0, TRUE);
+    fixture_pull(f, 1, FALSE);
     /* The last before silence. */
-    fixture_pull(&f, 5, FALSE);
-    g_assert_cmpuint(script_host_frames(f.host), ==, 3);
-    g_assert_cmpuint(fixture_stat(&f, "skipped"), ==, 3);
-    g_assert_cmpuint(fixture_stat(&f, "dropped"), ==, 3);
-    g_assert_cmpuint(fixture_stat(&f, "frames"), ==, 3);
-    fixture_tear_down(&f);
+    fixture_pull(f, 5, FALSE);
+    g_assert_cmpuint(script_host_frames(f->host), ==, 3);
+    g_assert_cmpuint(fixture_stat(f, "skipped"), ==, 3);
+    g_assert_cmpuint(fixture_stat(f, "dropped"), ==, 3);
+    g_assert_cmpuint(fixture_stat(f, "frames"), ==, 3);
 }
 
 /* A keyframe asked for goes with the picture that takes its place. */
-static void test_skipped_keyframe(void)
+ELEMENT_TEST("/flow/skipped-keyframe", test_skipped_keyframe)
 {
-    Script script = SCRIPT_DEFAULT;
-    Fixture f;
-
-    script.hold = TRUE;
-    script.max_in_flight = 1;
-    fixture_set_up_with(&f, &script, 0, TRUE, NULL);
-    fixture_push_first(&f);
-    fixture_ask_for_keyframe(&f);
-    fixture_push(&f);
-    fixture_push(&f);
-    script_host_allow(f.host, 2);
-    fixture_pull(&f, 0, TRUE);
-    fixture_pull(&f, 2, TRUE);
-    g_assert_cmpuint(fixture_key_unit_events(&f), ==, 1);
-    fixture_tear_down(&f);
+    script->hold = TRUE;
+    script->max_in_flight = 1;
+    fixture_set_up_with(f, script, 0, TRUE, NULL);
+    fixture_push_first(f);
+    fixture_ask_for_keyframe(f);
+    fixture_push(f);
+    fixture_push(f);
+    script_host_allow(f->host, 2);
+    fixture_pull(f, 0, TRUE);
+    fixture_pull(f, 2, TRUE);
+    g_assert_cmpuint(fixture_key_unit_events(f), ==, 1);
 }
 
 /* Downstream is behind: what would come too late is not even sent, and its keyframe is the next one's. */
-static void test_late(void)
+ELEMENT_TEST("/flow/late", test_late)
 {
-    Script script = SCRIPT_DEFAULT;
-    Fixture f;
-
-    fixture_set_up_with(&f, &script, -1, FALSE, "qos", "true", NULL);
-    g_assert_cmpint(fixture_push(&f), ==, GST_FLOW_OK);
-    fixture_pull(&f, 0, TRUE);
+    fixture_set_up_with(f, script, -1, FALSE, "qos", "true", NULL);
+    g_assert_cmpint(fixture_push(f), ==, GST_FLOW_OK);
+    fixture_pull(f, 0, TRUE);
     /* Half a second late at 0: frames before about a second are late. */
-    gst_harness_push_upstream_event(f.h, gst_event_new_qos(GST_QOS_TYPE_UNDERFLOW, 2.0, GST_SECOND / 2, 0));
-    fixture_ask_for_keyframe(&f);
+    gst_harness_push_upstream_event(f->h, gst_event_new_qos(GST_QOS_TYPE_UNDERFLOW, 2.0, GST_SECOND / 2, 0));
+    fixture_ask_for_keyframe(f);
     for (guint i = 1; i < 60; i++) {
-        g_assert_cmpint(fixture_push(&f), ==, GST_FLOW_OK);
+        g_assert_cmpint(fixture_push(f), ==, GST_FLOW_OK);
     }
-    gst_harness_push_event(f.h, gst_event_new_eos());
-    g_assert_true(fixture_wait_event(&f, GST_EVENT_EOS));
-    g_assert_cmpuint(script_host_frames(f.host), <, 60);
-    g_assert_true(script_host_frame(f.host, 1).force_keyframe);
-    g_assert_cmpuint(fixture_stat(&f, "late"), ==, 60 - script_host_frames(f.host));
-    g_assert_cmpuint(fixture_stat(&f, "late"), >=, 10);
-    fixture_tear_down(&f);
+    gst_harness_push_event(f->h, gst_event_new_eos());
+    g_assert_true(fixture_wait_event(f, GST_EVENT_EOS));
+    g_assert_cmpuint(script_host_frames(f->host), <, 60);
+    g_assert_true(script_host_frame(f->host, 1).force_keyframe);
+    g_assert_cmpuint(fixture_stat(f, "late"), ==, 60 - script_host_frames(f->host));
+    g_assert_cmpuint(fixture_stat(f, "late"), >=, 10);
 }
 
 /* Pipelines hear how long a picture really takes. */
-static void test_latency(void)
+ELEMENT_TEST("/flow/latency", test_latency)
 {
-    Script script = SCRIPT_DEFAULT;
-    Fixture f;
+    fixture_set_up_with(f, script, -1, TRUE, NULL);
+    g_assert_cmpuint(gst_harness_query_latency(f->h), ==, GST_SECOND / 30);
+    fixture_tear_down(f);
 
-    fixture_set_up_with(&f, &script, -1, TRUE, NULL);
-    g_assert_cmpuint(gst_harness_query_latency(f.h), ==, GST_SECOND / 30);
-    fixture_tear_down(&f);
-
-    script.delay_ms = 50;
-    fixture_set_up_with(&f, &script, -1, TRUE, NULL);
+    script->delay_ms = 50;
+    fixture_set_up_with(f, script, -1, TRUE, NULL);
     for (guint i = 0; i < 5; i++) {
-        fixture_push(&f);
-        fixture_pull(&f, i, i == 0);
+        fixture_push(f);
+        fixture_pull(f, i, i == 0);
     }
     /* At least 50 ms: two frames and more, but not more than may be under way. */
-    g_assert_cmpuint(gst_harness_query_latency(f.h), >=, 2 * GST_SECOND / 30);
-    g_assert_cmpuint(gst_harness_query_latency(f.h), <=, 4 * GST_SECOND / 30);
-    fixture_tear_down(&f);
+    g_assert_cmpuint(gst_harness_query_latency(f->h), >=, 2 * GST_SECOND / 30);
+    g_assert_cmpuint(gst_harness_query_latency(f->h), <=, 4 * GST_SECOND / 30);
 }
 
 /* ---- a host that does not answer ---- */
@@ -108,7 +92,7 @@ static void set_up_silent(Fixture *f)
     g_assert_true(script_host_wait_frames(f->host, 1));
 }
 
-static void test_silent_eos(void)
+TEST("/flow/silent-eos", test_silent_eos)
 {
     gint64 before;
     Fixture f;
@@ -121,7 +105,7 @@ static void test_silent_eos(void)
     fixture_tear_down(&f);
 }
 
-static void test_silent_flush(void)
+TEST("/flow/silent-flush", test_silent_flush)
 {
     GThread *blocked;
     gint64 before;
@@ -140,53 +124,47 @@ static void test_silent_flush(void)
 }
 
 /* EOS that waits for a flushed stream's end is flushed with it. */
-static void test_flushed_eos(void)
+ELEMENT_TEST("/flow/flushed-eos", test_flushed_eos)
 {
-    Script script = SCRIPT_DEFAULT;
     GstSegment segment;
-    Fixture f;
 
-    script.hold = TRUE;
-    fixture_set_up_with(&f, &script, 0, TRUE, NULL);
-    fixture_push(&f);
-    gst_harness_push_event(f.h, gst_event_new_eos());
-    gst_harness_push_event(f.h, gst_event_new_flush_start());
-    gst_harness_push_event(f.h, gst_event_new_flush_stop(TRUE));
+    script->hold = TRUE;
+    fixture_set_up_with(f, script, 0, TRUE, NULL);
+    fixture_push(f);
+    gst_harness_push_event(f->h, gst_event_new_eos());
+    gst_harness_push_event(f->h, gst_event_new_flush_start());
+    gst_harness_push_event(f->h, gst_event_new_flush_stop(TRUE));
     gst_segment_init(&segment, GST_FORMAT_TIME);
-    gst_harness_push_event(f.h, gst_event_new_segment(&segment));
-    script_host_allow(f.host, 2);
-    g_assert_cmpint(fixture_push(&f), ==, GST_FLOW_OK);
-    fixture_pull(&f, 1, TRUE);
-    while (gst_harness_events_in_queue(f.h)) {
-        GstEvent *event = gst_harness_pull_event(f.h);
+    gst_harness_push_event(f->h, gst_event_new_segment(&segment));
+    script_host_allow(f->host, 2);
+    g_assert_cmpint(fixture_push(f), ==, GST_FLOW_OK);
+    fixture_pull(f, 1, TRUE);
+    while (gst_harness_events_in_queue(f->h)) {
+        GstEvent *event = gst_harness_pull_event(f->h);
 
         g_assert_cmpint(GST_EVENT_TYPE(event), !=, GST_EVENT_EOS);
         gst_event_unref(event);
     }
-    fixture_tear_down(&f);
 }
 
 /* A stream that follows without a flush comes after the end of the one before. */
-static void test_next_stream(void)
+ELEMENT_TEST("/flow/next-stream", test_next_stream)
 {
-    Script script = SCRIPT_DEFAULT;
     GstSegment segment;
-    Fixture f;
 
-    script.delay_ms = 100;
-    fixture_set_up_with(&f, &script, -1, TRUE, NULL);
-    fixture_push(&f);
-    gst_harness_push_event(f.h, gst_event_new_eos());
+    script->delay_ms = 100;
+    fixture_set_up_with(f, script, -1, TRUE, NULL);
+    fixture_push(f);
+    gst_harness_push_event(f->h, gst_event_new_eos());
     gst_segment_init(&segment, GST_FORMAT_TIME);
-    gst_harness_push_event(f.h, gst_event_new_stream_start("next"));
-    gst_harness_push_event(f.h, gst_event_new_segment(&segment));
-    g_assert_cmpuint(gst_harness_buffers_received(f.h), ==, 1);
-    g_assert_true(fixture_wait_event(&f, GST_EVENT_EOS));
-    g_assert_cmpint(fixture_push(&f), ==, GST_FLOW_OK);
-    g_assert_true(fixture_wait_event(&f, GST_EVENT_STREAM_START));
-    gst_buffer_unref(gst_harness_pull(f.h));
-    gst_buffer_unref(gst_harness_pull(f.h));
-    fixture_tear_down(&f);
+    gst_harness_push_event(f->h, gst_event_new_stream_start("next"));
+    gst_harness_push_event(f->h, gst_event_new_segment(&segment));
+    g_assert_cmpuint(gst_harness_buffers_received(f->h), ==, 1);
+    g_assert_true(fixture_wait_event(f, GST_EVENT_EOS));
+    g_assert_cmpint(fixture_push(f), ==, GST_FLOW_OK);
+    g_assert_true(fixture_wait_event(f, GST_EVENT_STREAM_START));
+    gst_buffer_unref(gst_harness_pull(f->h));
+    gst_buffer_unref(gst_harness_pull(f->h));
 }
 
 typedef struct Holder {
@@ -206,40 +184,33 @@ static gpointer hold_stream_lock(gpointer data)
 }
 
 /* An agreement that comes while EOS goes downstream: the task that would take it is the one that pushes EOS. */
-static void test_agreement_at_end(void)
+ELEMENT_TEST("/flow/agreement-at-end", test_agreement_at_end)
 {
-    Script script = SCRIPT_DEFAULT;
     Holder holder = { 0 };
     GThread *holding;
-    Fixture f;
 
-    script.config_delay_ms = 200;
-    fixture_set_up_with(&f, &script, -1, TRUE, NULL);
+    script->config_delay_ms = 200;
+    fixture_set_up_with(f, script, -1, TRUE, NULL);
     /* The task finds nothing under way, and has to wait before it pushes EOS. */
-    holder.encoder = GST_VIDEO_ENCODER(f.h->element);
+    holder.encoder = GST_VIDEO_ENCODER(f->h->element);
     holding = g_thread_new("hold", hold_stream_lock, &holder);
     while (!g_atomic_int_get(&holder.holds)) {
         g_usleep(1000);
     }
-    gst_harness_push_event(f.h, gst_event_new_eos());
+    gst_harness_push_event(f->h, gst_event_new_eos());
     g_thread_join(holding);
-    g_assert_true(fixture_wait_event(&f, GST_EVENT_EOS));
-    fixture_tear_down(&f);
+    g_assert_true(fixture_wait_event(f, GST_EVENT_EOS));
 }
 
 /* The stream ends for downstream too when the host counts as gone. */
-static void test_eos_of_dead_host(void)
+ELEMENT_TEST("/flow/eos-of-dead-host", test_eos_of_dead_host)
 {
-    Script script = SCRIPT_DEFAULT;
-    Fixture f;
-
-    script.silent_from = 0;
-    fixture_set_up_with(&f, &script, SILENT_MS, TRUE, NULL);
-    fixture_push(&f);
-    g_assert_true(gst_harness_push_event(f.h, gst_event_new_eos()));
-    fixture_error(&f, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_READ, "has not answered for");
-    g_assert_true(fixture_wait_event(&f, GST_EVENT_EOS));
-    fixture_tear_down(&f);
+    script->silent_from = 0;
+    fixture_set_up_with(f, script, SILENT_MS, TRUE, NULL);
+    fixture_push(f);
+    g_assert_true(gst_harness_push_event(f->h, gst_event_new_eos()));
+    fixture_error(f, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_READ, "has not answered for");
+    g_assert_true(fixture_wait_event(f, GST_EVENT_EOS));
 }
 
 /* A source that is seeked in: it pushes, and the seeking thread flushes, then waits for it, as sources' own seeking
@@ -281,7 +252,7 @@ static gpointer seek_on(gpointer data)
 }
 
 /* Flushes all the while that the element stops: none of them may let anybody wait again. */
-static void test_flush_while_stopping(void)
+TEST("/flow/flush-while-stopping", test_flush_while_stopping)
 {
     for (guint i = 0; i < 20; i++) {
         GThread *pushing, *seeking;
@@ -301,19 +272,4 @@ static void test_flush_while_stopping(void)
         g_mutex_clear(&seeker.lock);
         fixture_tear_down(&f);
     }
-}
-
-void add_flow_tests(void)
-{
-    g_test_add_func("/flow/live-skips", test_live_skips);
-    g_test_add_func("/flow/skipped-keyframe", test_skipped_keyframe);
-    g_test_add_func("/flow/late", test_late);
-    g_test_add_func("/flow/latency", test_latency);
-    g_test_add_func("/flow/silent-eos", test_silent_eos);
-    g_test_add_func("/flow/silent-flush", test_silent_flush);
-    g_test_add_func("/flow/flushed-eos", test_flushed_eos);
-    g_test_add_func("/flow/next-stream", test_next_stream);
-    g_test_add_func("/flow/agreement-at-end", test_agreement_at_end);
-    g_test_add_func("/flow/eos-of-dead-host", test_eos_of_dead_host);
-    g_test_add_func("/flow/flush-while-stopping", test_flush_while_stopping);
 }

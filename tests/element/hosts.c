@@ -10,49 +10,42 @@
 
 /* ---- a host that knows the frozen messages only ---- */
 
-static void test_frozen_only(void)
+ELEMENT_TEST("/hosts/frozen-only", test_frozen_only)
 {
-    Script script = SCRIPT_DEFAULT;
-    Fixture f;
     gsize size;
 
-    script.frozen_only = TRUE;
-    fixture_set_up_64(&f, &script, -1);
+    script->frozen_only = TRUE;
+    fixture_set_up_64(f, script, -1);
     for (guint i = 0; i < 4; i++) {
         ScriptFrame frame;
 
-        g_assert_cmpint(fixture_push(&f), ==, GST_FLOW_OK);
-        fixture_pull(&f, i, i == 0);
-        frame = script_host_frame(f.host, i);
+        g_assert_cmpint(fixture_push(f), ==, GST_FLOW_OK);
+        fixture_pull(f, i, i == 0);
+        frame = script_host_frame(f->host, i);
         g_assert_cmphex(frame.flags, ==, HELIX_REQUEST_PIXEL_DATA);
         g_assert_cmpuint(frame.payload_size, ==, HELIX_REQUEST_SIZE + SIZE_64);
     }
-    gst_harness_set_src_caps_str(f.h, CAPS("BGRx", 32, 32));
-    gst_harness_push(f.h, fixture_picture(&f, 32 * 32 * 4));
-    fixture_pull(&f, 4, FALSE);
-    g_assert_cmpuint(script_host_configs(f.host), ==, 2);
-    script_host_config(f.host, 1, &size);
+    gst_harness_set_src_caps_str(f->h, CAPS("BGRx", 32, 32));
+    gst_harness_push(f->h, fixture_picture(f, 32 * 32 * 4));
+    fixture_pull(f, 4, FALSE);
+    g_assert_cmpuint(script_host_configs(f->host), ==, 2);
+    script_host_config(f->host, 1, &size);
     g_assert_cmpuint(size, ==, HELIX_CONFIG_SIZE);
-    fixture_tear_down(&f);
 }
 
 /* Old hosts' errors do not say what they answer. */
-static void test_frozen_only_error(void)
+ELEMENT_TEST("/hosts/frozen-only-error", test_frozen_only_error)
 {
-    Script script = SCRIPT_DEFAULT;
-    Fixture f;
-
-    script.frozen_only = TRUE;
-    script.error_from = script.error_to = 1;
-    script.error_code = HELIX_CODE_ENCODE;
-    fixture_set_up_64(&f, &script, -1);
-    fixture_push(&f);
-    fixture_pull(&f, 0, TRUE);
-    fixture_push(&f);
-    fixture_push(&f);
-    fixture_pull(&f, 2, FALSE);
-    g_assert_cmpuint(fixture_stat(&f, "errors"), ==, 1);
-    fixture_tear_down(&f);
+    script->frozen_only = TRUE;
+    script->error_from = script->error_to = 1;
+    script->error_code = HELIX_CODE_ENCODE;
+    fixture_set_up_64(f, script, -1);
+    fixture_push(f);
+    fixture_pull(f, 0, TRUE);
+    fixture_push(f);
+    fixture_push(f);
+    fixture_pull(f, 2, FALSE);
+    g_assert_cmpuint(fixture_stat(f, "errors"), ==, 1);
 }
 
 /* ---- no host ---- */
@@ -84,7 +77,7 @@ static void check_no_start(const char *property, const char *value, const char *
     gst_object_unref(element);
 }
 
-static void test_no_socket(void)
+TEST("/hosts/no-socket", test_no_socket)
 {
     g_autofree char *long_path = g_strnfill(200, 'x');
 
@@ -93,7 +86,7 @@ static void test_no_socket(void)
 }
 
 /* What is there is no host's socket, and no waiting makes it one. */
-static void test_not_a_socket(void)
+TEST("/hosts/not-a-socket", test_not_a_socket)
 {
     g_autofree char *folder = g_dir_make_tmp("vsockenc-XXXXXX", NULL), *path = g_build_filename(folder, "file", NULL);
     GstElement *element = gst_element_factory_make("vsockenc", NULL);
@@ -109,7 +102,7 @@ static void test_not_a_socket(void)
     rmdir(folder);
 }
 
-static void test_no_vsock(void)
+TEST("/hosts/no-vsock", test_no_vsock)
 {
     /* CID 1 is this machine itself, where nobody listens; most build machines have no vsock at all. */
     check_no_start("cid", "1", "Cannot connect to the host on vsock CID 1 port 5000");
@@ -132,7 +125,7 @@ static void check_no_process(VsockGuest guest, const char *text)
     script_host_free(process);
 }
 
-static void test_no_process(void)
+TEST("/hosts/no-process", test_no_process)
 {
     const VsockGuest none = { .cid = VMADDR_CID_ANY };
     VsockGuest guest = none;
@@ -171,7 +164,7 @@ static void check_host(VsockGuest guest, guint bound)
     script_host_free(host);
 }
 
-static void test_host_by_device(void)
+TEST("/hosts/host-by-device", test_host_by_device)
 {
     check_host((VsockGuest){ .cid = 3 }, 3);
     check_host((VsockGuest){ .cid = 3, .loopback = TRUE }, 3);
@@ -179,7 +172,7 @@ static void test_host_by_device(void)
     check_host((VsockGuest){ .cid = 3, .error = ENOENT }, VMADDR_CID_ANY);
 }
 
-static void test_nobody_listens(void)
+TEST("/hosts/nobody-listens", test_nobody_listens)
 {
     Script script = SCRIPT_DEFAULT;
     ScriptHost *host = script_host_new(&script);
@@ -223,7 +216,7 @@ static void check_wrong(const Script *script, guint pushes, GQuark domain, gint 
     fixture_tear_down(&f);
 }
 
-static void test_bad_magic(void)
+TEST("/hosts/bad-magic", test_bad_magic)
 {
     Script script = SCRIPT_DEFAULT;
 
@@ -231,7 +224,7 @@ static void test_bad_magic(void)
     check_wrong(&script, 1, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_READ, "does not speak the frame protocol");
 }
 
-static void test_wrong_pts(void)
+TEST("/hosts/wrong-pts", test_wrong_pts)
 {
     Script script = SCRIPT_DEFAULT;
 
@@ -239,7 +232,7 @@ static void test_wrong_pts(void)
     check_wrong(&script, 2, GST_STREAM_ERROR, GST_STREAM_ERROR_DECODE, "its pts is not the one");
 }
 
-static void test_truncated(void)
+TEST("/hosts/truncated", test_truncated)
 {
     Script script = SCRIPT_DEFAULT;
 
@@ -247,7 +240,7 @@ static void test_truncated(void)
     check_wrong(&script, 1, GST_STREAM_ERROR, GST_STREAM_ERROR_DECODE, "shorter than it says");
 }
 
-static void test_refuses_config(void)
+TEST("/hosts/refuses-config", test_refuses_config)
 {
     Script script = SCRIPT_DEFAULT;
 
@@ -257,26 +250,22 @@ static void test_refuses_config(void)
 
 /* ---- dying and silent hosts ---- */
 
-static void test_dies(void)
+ELEMENT_TEST("/hosts/dies", test_dies)
 {
-    Script script = SCRIPT_DEFAULT;
-    Fixture f;
-
-    script.close_at = 2;
-    fixture_set_up_64(&f, &script, -1);
-    fixture_push(&f);
-    fixture_push(&f);
-    fixture_pull(&f, 0, TRUE);
-    fixture_pull(&f, 1, FALSE);
-    fixture_push(&f);
-    fixture_error(&f, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_READ, "closed the connection");
-    push_fails(&f);
+    script->close_at = 2;
+    fixture_set_up_64(f, script, -1);
+    fixture_push(f);
+    fixture_push(f);
+    fixture_pull(f, 0, TRUE);
+    fixture_pull(f, 1, FALSE);
+    fixture_push(f);
+    fixture_error(f, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_READ, "closed the connection");
+    push_fails(f);
     /* Comes back, with nothing left to wait for. */
-    gst_harness_push_event(f.h, gst_event_new_eos());
-    fixture_tear_down(&f);
+    gst_harness_push_event(f->h, gst_event_new_eos());
 }
 
-static void test_silent(void)
+TEST("/hosts/silent", test_silent)
 {
     Script script = SCRIPT_DEFAULT;
 
@@ -284,7 +273,7 @@ static void test_silent(void)
     check_wrong(&script, 2, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_READ, "has not answered for");
 }
 
-static void test_mute(void)
+TEST("/hosts/mute", test_mute)
 {
     Script script = SCRIPT_DEFAULT;
 
@@ -293,7 +282,7 @@ static void test_mute(void)
 }
 
 /* A host that answers pings, and nothing else. */
-static void test_ignores(void)
+TEST("/hosts/ignores", test_ignores)
 {
     Script script = SCRIPT_DEFAULT;
 
@@ -303,7 +292,7 @@ static void test_ignores(void)
 }
 
 /* One whose answer never ends: each byte of it is no sign of life. */
-static void test_drips(void)
+TEST("/hosts/drips", test_drips)
 {
     Script script = SCRIPT_DEFAULT;
 
@@ -312,164 +301,132 @@ static void test_drips(void)
 }
 
 /* One that says nothing of use, without end, and faster than it is heard. */
-static void test_floods(void)
+ELEMENT_TEST("/hosts/floods", test_floods)
 {
-    Script script = SCRIPT_DEFAULT;
-    Fixture f;
-
     sockets_flood(TRUE);
-    fixture_set_up_with(&f, &script, SILENT_MS, TRUE, NULL);
-    fixture_push(&f);
-    fixture_error(&f, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_READ, "answers pings, but has not answered a request for");
+    fixture_set_up_with(f, script, SILENT_MS, TRUE, NULL);
+    fixture_push(f);
+    fixture_error(f, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_READ, "answers pings, but has not answered a request for");
     sockets_flood(FALSE);
-    fixture_tear_down(&f);
 }
 
 /* Nor is each byte that it takes of a picture. */
-static void test_sips(void)
+ELEMENT_TEST("/hosts/sips", test_sips)
 {
-    Script script = SCRIPT_DEFAULT;
-    Fixture f;
-
-    script.sips = TRUE;
-    fixture_set_up(&f, &script, SILENT_MS);
-    gst_harness_set_src_caps_str(f.h, CAPS("BGRx", 512, 512));
-    g_assert_cmpint(gst_harness_push(f.h, fixture_picture(&f, 512 * 512 * 4)), ==, GST_FLOW_OK);
-    fixture_error(&f, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_READ, "has not taken the whole of a message for");
-    fixture_stop_in_time(&f);
-    fixture_tear_down(&f);
+    script->sips = TRUE;
+    fixture_set_up(f, script, SILENT_MS);
+    gst_harness_set_src_caps_str(f->h, CAPS("BGRx", 512, 512));
+    g_assert_cmpint(gst_harness_push(f->h, fixture_picture(f, 512 * 512 * 4)), ==, GST_FLOW_OK);
+    fixture_error(f, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_READ, "has not taken the whole of a message for");
+    fixture_stop_in_time(f);
 }
 
 /* A stream at rest asks nothing of the host. */
-static void test_idle(void)
+ELEMENT_TEST("/hosts/idle", test_idle)
 {
-    Script script = SCRIPT_DEFAULT;
     guint pings;
-    Fixture f;
 
-    fixture_set_up_64(&f, &script, 1500);
-    fixture_push(&f);
-    fixture_pull(&f, 0, TRUE);
-    pings = script_host_pings(f.host);
+    fixture_set_up_64(f, script, 1500);
+    fixture_push(f);
+    fixture_pull(f, 0, TRUE);
+    pings = script_host_pings(f->host);
     /* Longer than the silence after which a waiting element asks. */
     g_usleep(1300 * 1000);
-    g_assert_cmpuint(script_host_pings(f.host), ==, pings);
-    fixture_push(&f);
-    fixture_pull(&f, 1, FALSE);
-    fixture_tear_down(&f);
+    g_assert_cmpuint(script_host_pings(f->host), ==, pings);
+    fixture_push(f);
+    fixture_pull(f, 1, FALSE);
 }
 
-static void test_stop_while_waiting(void)
+ELEMENT_TEST("/hosts/stop-while-waiting", test_stop_while_waiting)
 {
-    Script script = SCRIPT_DEFAULT;
     GThread *blocked;
-    Fixture f;
 
-    script.silent_from = 0;
-    script.max_in_flight = 1;
-    fixture_set_up_with(&f, &script, 0, FALSE, NULL); /* never answers */
-    fixture_push(&f);
-    g_assert_true(script_host_wait_frames(f.host, 1));
-    blocked = fixture_push_in_thread(&f);
+    script->silent_from = 0;
+    script->max_in_flight = 1;
+    fixture_set_up_with(f, script, 0, FALSE, NULL); /* never answers */
+    fixture_push(f);
+    g_assert_true(script_host_wait_frames(f->host, 1));
+    blocked = fixture_push_in_thread(f);
     g_usleep(50 * 1000);
-    fixture_stop_in_time(&f);
+    fixture_stop_in_time(f);
     g_assert_cmpint(fixture_joined(blocked), ==, GST_FLOW_FLUSHING);
-    fixture_tear_down(&f);
 }
 
-static void test_stop_while_agreeing(void)
+ELEMENT_TEST("/hosts/stop-while-agreeing", test_stop_while_agreeing)
 {
-    Script script = SCRIPT_DEFAULT;
     GThread *blocked;
-    Fixture f;
 
-    script.mute = TRUE;
-    fixture_set_up_with(&f, &script, 0, FALSE, NULL);
-    blocked = fixture_push_in_thread(&f);
+    script->mute = TRUE;
+    fixture_set_up_with(f, script, 0, FALSE, NULL);
+    blocked = fixture_push_in_thread(f);
     g_usleep(50 * 1000);
-    fixture_stop_in_time(&f);
+    fixture_stop_in_time(f);
     g_assert_cmpint(fixture_joined(blocked), ==, GST_FLOW_FLUSHING);
-    fixture_tear_down(&f);
 }
 
 /* Pixels that the host does not take fill the socket. */
-static void test_stop_while_writing(void)
+ELEMENT_TEST("/hosts/stop-while-writing", test_stop_while_writing)
 {
-    Script script = SCRIPT_DEFAULT;
-    Fixture f;
-
-    script.unread = TRUE;
-    fixture_set_up(&f, &script, 0);
-    gst_harness_set_src_caps_str(f.h, CAPS("BGRx", 1024, 1024));
-    g_assert_cmpint(gst_harness_push(f.h, fixture_picture(&f, 1024 * 1024 * 4)), ==, GST_FLOW_OK);
-    g_assert_cmpint(gst_harness_push(f.h, fixture_picture(&f, 1024 * 1024 * 4)), ==, GST_FLOW_OK);
+    script->unread = TRUE;
+    fixture_set_up(f, script, 0);
+    gst_harness_set_src_caps_str(f->h, CAPS("BGRx", 1024, 1024));
+    g_assert_cmpint(gst_harness_push(f->h, fixture_picture(f, 1024 * 1024 * 4)), ==, GST_FLOW_OK);
+    g_assert_cmpint(gst_harness_push(f->h, fixture_picture(f, 1024 * 1024 * 4)), ==, GST_FLOW_OK);
     g_usleep(50 * 1000);
-    fixture_stop_in_time(&f);
-    fixture_tear_down(&f);
+    fixture_stop_in_time(f);
 }
 
 /* ---- errors about pictures ---- */
 
-static void test_one_refused(void)
+ELEMENT_TEST("/hosts/one-refused", test_one_refused)
 {
-    Script script = SCRIPT_DEFAULT;
-    Fixture f;
-
-    script.error_from = script.error_to = 1;
-    script.error_code = HELIX_CODE_ENCODE;
-    fixture_set_up_64(&f, &script, -1);
+    script->error_from = script->error_to = 1;
+    script->error_code = HELIX_CODE_ENCODE;
+    fixture_set_up_64(f, script, -1);
     for (guint i = 0; i < 3; i++) {
-        g_assert_cmpint(fixture_push(&f), ==, GST_FLOW_OK);
+        g_assert_cmpint(fixture_push(f), ==, GST_FLOW_OK);
     }
-    fixture_pull(&f, 0, TRUE);
-    fixture_pull(&f, 2, FALSE);
-    gst_message_unref(fixture_message(&f, GST_MESSAGE_WARNING));
-    g_assert_cmpuint(fixture_stat(&f, "dropped"), ==, 1);
-    fixture_tear_down(&f);
+    fixture_pull(f, 0, TRUE);
+    fixture_pull(f, 2, FALSE);
+    gst_message_unref(fixture_message(f, GST_MESSAGE_WARNING));
+    g_assert_cmpuint(fixture_stat(f, "dropped"), ==, 1);
 }
 
-static void test_busy(void)
+ELEMENT_TEST("/hosts/busy", test_busy)
 {
     GstMessage *message;
-    Script script = SCRIPT_DEFAULT;
-    Fixture f;
 
-    script.error_from = script.error_to = 1;
-    script.error_code = HELIX_CODE_BUSY;
-    fixture_set_up_64(&f, &script, -1);
+    script->error_from = script->error_to = 1;
+    script->error_code = HELIX_CODE_BUSY;
+    fixture_set_up_64(f, script, -1);
     for (guint i = 0; i < 3; i++) {
-        g_assert_cmpint(fixture_push(&f), ==, GST_FLOW_OK);
+        g_assert_cmpint(fixture_push(f), ==, GST_FLOW_OK);
     }
-    fixture_pull(&f, 0, TRUE);
-    fixture_pull(&f, 2, FALSE);
+    fixture_pull(f, 0, TRUE);
+    fixture_pull(f, 2, FALSE);
     /* Dropped without a word of warning, which would have come first. */
-    message = fixture_message(&f, GST_MESSAGE_QOS | GST_MESSAGE_WARNING | GST_MESSAGE_ERROR);
+    message = fixture_message(f, GST_MESSAGE_QOS | GST_MESSAGE_WARNING | GST_MESSAGE_ERROR);
     g_assert_cmpint(GST_MESSAGE_TYPE(message), ==, GST_MESSAGE_QOS);
     gst_message_unref(message);
-    fixture_tear_down(&f);
 }
 
 /* One after the other: a picture that comes while the host is busy is not sent, and not refused. */
-static void test_all_refused(void)
+ELEMENT_TEST("/hosts/all-refused", test_all_refused)
 {
-    Script script = SCRIPT_DEFAULT;
-    Fixture f;
-
-    script.error_from = 0;
-    script.error_to = 1000;
-    script.error_code = HELIX_CODE_NOT_FOUND;
-    fixture_set_up_64(&f, &script, -1);
-    for (guint i = 0; fixture_push(&f) == GST_FLOW_OK; i++) {
+    script->error_from = 0;
+    script->error_to = 1000;
+    script->error_code = HELIX_CODE_NOT_FOUND;
+    fixture_set_up_64(f, script, -1);
+    for (guint i = 0; fixture_push(f) == GST_FLOW_OK; i++) {
         g_assert_cmpuint(i, <, 200);
-        for (guint j = 0; fixture_stat(&f, "dropped") <= i && j < 60000; j++) {
+        for (guint j = 0; fixture_stat(f, "dropped") <= i && j < 60000; j++) {
             g_usleep(1000);
         }
     }
-    fixture_error(&f, GST_STREAM_ERROR, GST_STREAM_ERROR_ENCODE, "as the script says");
-    fixture_tear_down(&f);
+    fixture_error(f, GST_STREAM_ERROR, GST_STREAM_ERROR_ENCODE, "as the script says");
 }
 
-static void test_refused_for_good(void)
+TEST("/hosts/refused-for-good", test_refused_for_good)
 {
     Script script = SCRIPT_DEFAULT;
 
@@ -479,52 +436,16 @@ static void test_refused_for_good(void)
     check_wrong(&script, 1, GST_STREAM_ERROR, GST_STREAM_ERROR_ENCODE, "as the script says");
 }
 
-static void test_dropped(void)
+ELEMENT_TEST("/hosts/dropped", test_dropped)
 {
-    Script script = SCRIPT_DEFAULT;
-    Fixture f;
-
-    script.drop_at = 0;
-    fixture_set_up_64(&f, &script, -1);
+    script->drop_at = 0;
+    fixture_set_up_64(f, script, -1);
     for (guint i = 0; i < 3; i++) {
-        g_assert_cmpint(fixture_push(&f), ==, GST_FLOW_OK);
+        g_assert_cmpint(fixture_push(f), ==, GST_FLOW_OK);
     }
     /* Events of the dropped picture (the segment) go with the next. */
-    fixture_pull(&f, 1, TRUE);
-    fixture_pull(&f, 2, FALSE);
-    g_assert_cmpuint(fixture_stat(&f, "dropped"), ==, 1);
-    g_assert_cmpuint(fixture_stat(&f, "errors"), ==, 0);
-    fixture_tear_down(&f);
-}
-
-void add_hosts_tests(void)
-{
-    g_test_add_func("/hosts/frozen-only", test_frozen_only);
-    g_test_add_func("/hosts/frozen-only-error", test_frozen_only_error);
-    g_test_add_func("/hosts/no-socket", test_no_socket);
-    g_test_add_func("/hosts/not-a-socket", test_not_a_socket);
-    g_test_add_func("/hosts/no-vsock", test_no_vsock);
-    g_test_add_func("/hosts/no-process", test_no_process);
-    g_test_add_func("/hosts/host-by-device", test_host_by_device);
-    g_test_add_func("/hosts/nobody-listens", test_nobody_listens);
-    g_test_add_func("/hosts/bad-magic", test_bad_magic);
-    g_test_add_func("/hosts/wrong-pts", test_wrong_pts);
-    g_test_add_func("/hosts/truncated", test_truncated);
-    g_test_add_func("/hosts/refuses-config", test_refuses_config);
-    g_test_add_func("/hosts/dies", test_dies);
-    g_test_add_func("/hosts/silent", test_silent);
-    g_test_add_func("/hosts/mute", test_mute);
-    g_test_add_func("/hosts/ignores", test_ignores);
-    g_test_add_func("/hosts/drips", test_drips);
-    g_test_add_func("/hosts/floods", test_floods);
-    g_test_add_func("/hosts/sips", test_sips);
-    g_test_add_func("/hosts/idle", test_idle);
-    g_test_add_func("/hosts/stop-while-waiting", test_stop_while_waiting);
-    g_test_add_func("/hosts/stop-while-agreeing", test_stop_while_agreeing);
-    g_test_add_func("/hosts/stop-while-writing", test_stop_while_writing);
-    g_test_add_func("/hosts/one-refused", test_one_refused);
-    g_test_add_func("/hosts/busy", test_busy);
-    g_test_add_func("/hosts/all-refused", test_all_refused);
-    g_test_add_func("/hosts/refused-for-good", test_refused_for_good);
-    g_test_add_func("/hosts/dropped", test_dropped);
+    fixture_pull(f, 1, TRUE);
+    fixture_pull(f, 2, FALSE);
+    g_assert_cmpuint(fixture_stat(f, "dropped"), ==, 1);
+    g_assert_cmpuint(fixture_stat(f, "errors"), ==, 0);
 }

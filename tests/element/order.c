@@ -83,7 +83,7 @@ static void begin_held(Record *record, Fixture *f)
 }
 
 /* Pictures that are skipped while older ones are under way do not take their events past those. */
-static void test_skipped(void)
+TEST("/order/skipped", test_skipped)
 {
     Record record;
     Fixture f;
@@ -102,7 +102,7 @@ static void test_skipped(void)
 }
 
 /* However many: a source of 60 pictures a second and a host that is stuck for some seconds. */
-static void test_many_skipped(void)
+TEST("/order/many-skipped", test_many_skipped)
 {
     Record record;
     Fixture f;
@@ -118,32 +118,29 @@ static void test_many_skipped(void)
 }
 
 /* Nor do those that are too late, also behind one that waits for the host. */
-static void test_late(void)
+ELEMENT_TEST("/order/late", test_late)
 {
-    Script script = SCRIPT_DEFAULT;
     Record record;
-    Fixture f;
 
-    script.hold = TRUE;
-    script.max_in_flight = 1;
-    fixture_set_up_with(&f, &script, 0, TRUE, "qos", "true", NULL);
-    begin(&record, &f);
-    fixture_push_first(&f);
-    fixture_push(&f);
-    push_segment(&f);
-    gst_harness_push_upstream_event(f.h,
+    script->hold = TRUE;
+    script->max_in_flight = 1;
+    fixture_set_up_with(f, script, 0, TRUE, "qos", "true", NULL);
+    begin(&record, f);
+    fixture_push_first(f);
+    fixture_push(f);
+    push_segment(f);
+    gst_harness_push_upstream_event(f->h,
                                     gst_event_new_qos(GST_QOS_TYPE_UNDERFLOW, 2.0, 2 * GST_SECOND, 10 * GST_SECOND));
-    fixture_push(&f);
-    gst_harness_push_upstream_event(f.h, gst_event_new_qos(GST_QOS_TYPE_OVERFLOW, 0.5, 0, GST_CLOCK_TIME_NONE));
+    fixture_push(f);
+    gst_harness_push_upstream_event(f->h, gst_event_new_qos(GST_QOS_TYPE_OVERFLOW, 0.5, 0, GST_CLOCK_TIME_NONE));
     g_usleep(50 * 1000);
-    script_host_allow(f.host, 3);
-    for (guint i = 0; fixture_stat(&f, "late") < 1 && i < 5000; i++) {
+    script_host_allow(f->host, 3);
+    for (guint i = 0; fixture_stat(f, "late") < 1 && i < 5000; i++) {
         g_usleep(1000);
     }
-    fixture_push(&f);
-    end(&record, &f, "S01ST3");
-    g_assert_cmpuint(fixture_stat(&f, "late"), ==, 1);
-    fixture_tear_down(&f);
+    fixture_push(f);
+    end(&record, f, "S01ST3");
+    g_assert_cmpuint(fixture_stat(f, "late"), ==, 1);
 }
 
 static void flush(Fixture *f)
@@ -204,26 +201,23 @@ static void flush_into_picture(Fixture *f)
 }
 
 /* A keyframe that is wanted after a flush is the next picture: nothing goes before the segment it comes with. */
-static void test_repeat_after_flush(void)
+ELEMENT_TEST("/order/repeat-after-flush", test_repeat_after_flush)
 {
-    Script script = SCRIPT_DEFAULT;
     Record record;
-    Fixture f;
 
-    fixture_set_up_with(&f, &script, -1, TRUE, NULL);
-    fixture_push(&f);
-    fixture_pull(&f, 0, TRUE);
-    begin(&record, &f);
-    flush_into_picture(&f);
-    fixture_ask_for_keyframe(&f);
+    fixture_set_up_with(f, script, -1, TRUE, NULL);
+    fixture_push(f);
+    fixture_pull(f, 0, TRUE);
+    begin(&record, f);
+    flush_into_picture(f);
+    fixture_ask_for_keyframe(f);
     /* Longer than upstream has to bring one. */
     g_usleep(200 * 1000);
-    g_assert_cmpuint(script_host_frames(f.host), ==, 1);
-    push_segment(&f);
-    fixture_push(&f);
-    end(&record, &f, "ST2");
-    g_assert_true(script_host_frame(f.host, 1).force_keyframe);
-    fixture_tear_down(&f);
+    g_assert_cmpuint(script_host_frames(f->host), ==, 1);
+    push_segment(f);
+    fixture_push(f);
+    end(&record, f, "ST2");
+    g_assert_true(script_host_frame(f->host, 1).force_keyframe);
 }
 
 /* An EOS that upstream's thread had begun to send is in the element when FLUSH_START comes. */
@@ -238,60 +232,53 @@ static GstPadProbeReturn end_within_flush(GstPad *pad, GstPadProbeInfo *info, gp
 }
 
 /* It belongs to the stream before the flush, and neither ends the one behind it nor goes before the next one. */
-static void test_eos_within_flush(void)
+ELEMENT_TEST("/order/eos-within-flush", test_eos_within_flush)
 {
-    Script script = SCRIPT_DEFAULT;
     g_autoptr(GstPad) pad = NULL;
     GstEvent *event;
-    Fixture f;
 
-    fixture_set_up_with(&f, &script, -1, FALSE, NULL);
-    fixture_push(&f);
-    fixture_pull(&f, 0, TRUE);
-    pad = gst_element_get_static_pad(f.h->element, "src");
-    gst_pad_add_probe(pad, GST_PAD_PROBE_TYPE_EVENT_FLUSH, end_within_flush, f.h->element, NULL);
-    flush(&f);
-    push_segment(&f);
-    fixture_push(&f);
-    fixture_pull(&f, 1, TRUE);
-    gst_harness_push_event(f.h, gst_event_new_stream_start("next"));
-    push_segment(&f);
-    fixture_push(&f);
-    fixture_pull(&f, 2, FALSE);
-    while ((event = gst_harness_try_pull_event(f.h))) {
+    fixture_set_up_with(f, script, -1, FALSE, NULL);
+    fixture_push(f);
+    fixture_pull(f, 0, TRUE);
+    pad = gst_element_get_static_pad(f->h->element, "src");
+    gst_pad_add_probe(pad, GST_PAD_PROBE_TYPE_EVENT_FLUSH, end_within_flush, f->h->element, NULL);
+    flush(f);
+    push_segment(f);
+    fixture_push(f);
+    fixture_pull(f, 1, TRUE);
+    gst_harness_push_event(f->h, gst_event_new_stream_start("next"));
+    push_segment(f);
+    fixture_push(f);
+    fixture_pull(f, 2, FALSE);
+    while ((event = gst_harness_try_pull_event(f->h))) {
         g_assert_cmpint(GST_EVENT_TYPE(event), !=, GST_EVENT_EOS);
         gst_event_unref(event);
     }
-    fixture_tear_down(&f);
 }
 
 /* The host is told of times that begin anew. */
-static void test_times_after_flush(void)
+ELEMENT_TEST("/order/times-after-flush", test_times_after_flush)
 {
-    Script script = SCRIPT_DEFAULT;
-    Fixture f;
-
-    fixture_set_up_with(&f, &script, -1, FALSE, NULL);
+    fixture_set_up_with(f, script, -1, FALSE, NULL);
     for (guint i = 0; i < 3; i++) {
-        fixture_push(&f);
-        fixture_pull(&f, i, i == 0);
+        fixture_push(f);
+        fixture_pull(f, i, i == 0);
     }
-    flush(&f);
-    push_segment(&f);
-    f.n = 0;
-    fixture_push(&f);
-    fixture_push(&f);
-    fixture_pull(&f, 0, TRUE);
-    fixture_pull(&f, 1, FALSE);
-    g_assert_cmpint(script_host_frame(f.host, 3).pts, ==, 0);
-    g_assert_cmpint(script_host_frame(f.host, 4).pts, ==, GST_SECOND / 30);
+    flush(f);
+    push_segment(f);
+    f->n = 0;
+    fixture_push(f);
+    fixture_push(f);
+    fixture_pull(f, 0, TRUE);
+    fixture_pull(f, 1, FALSE);
+    g_assert_cmpint(script_host_frame(f->host, 3).pts, ==, 0);
+    g_assert_cmpint(script_host_frame(f->host, 4).pts, ==, GST_SECOND / 30);
     /* So does a segment without a flush. */
-    push_segment(&f);
-    f.n = 0;
-    fixture_push(&f);
-    fixture_pull(&f, 0, FALSE);
-    g_assert_cmpint(script_host_frame(f.host, 5).pts, ==, 0);
-    fixture_tear_down(&f);
+    push_segment(f);
+    f->n = 0;
+    fixture_push(f);
+    fixture_pull(f, 0, FALSE);
+    g_assert_cmpint(script_host_frame(f->host, 5).pts, ==, 0);
 }
 
 /* Waits until a push returns @flow: what downstream says of one picture is known with a later one. */
@@ -306,26 +293,23 @@ static void push_until(Fixture *f, GstFlowReturn flow)
 }
 
 /* A branch that is linked again gets pictures again. */
-static void test_linked_again(void)
+ELEMENT_TEST("/order/linked-again", test_linked_again)
 {
     g_autoptr(GstPad) pad = NULL;
-    Script script = SCRIPT_DEFAULT;
     guint received;
-    Fixture f;
 
-    fixture_set_up_with(&f, &script, -1, FALSE, NULL);
-    pad = gst_element_get_static_pad(f.h->element, "src");
-    fixture_push(&f);
-    fixture_pull(&f, 0, TRUE);
-    g_assert_true(gst_pad_unlink(pad, f.h->sinkpad));
-    push_until(&f, GST_FLOW_NOT_LINKED);
-    received = gst_harness_buffers_received(f.h);
-    g_assert_cmpint(gst_pad_link(pad, f.h->sinkpad), ==, GST_PAD_LINK_OK);
-    push_until(&f, GST_FLOW_OK);
-    fixture_push(&f);
-    gst_buffer_unref(gst_harness_pull(f.h));
-    g_assert_cmpuint(gst_harness_buffers_received(f.h), >, received);
-    fixture_tear_down(&f);
+    fixture_set_up_with(f, script, -1, FALSE, NULL);
+    pad = gst_element_get_static_pad(f->h->element, "src");
+    fixture_push(f);
+    fixture_pull(f, 0, TRUE);
+    g_assert_true(gst_pad_unlink(pad, f->h->sinkpad));
+    push_until(f, GST_FLOW_NOT_LINKED);
+    received = gst_harness_buffers_received(f->h);
+    g_assert_cmpint(gst_pad_link(pad, f->h->sinkpad), ==, GST_PAD_LINK_OK);
+    push_until(f, GST_FLOW_OK);
+    fixture_push(f);
+    gst_buffer_unref(gst_harness_pull(f->h));
+    g_assert_cmpuint(gst_harness_buffers_received(f->h), >, received);
 }
 
 static GstPadProbeReturn say_eos(GstPad *pad, GstPadProbeInfo *info, gpointer user)
@@ -337,31 +321,16 @@ static GstPadProbeReturn say_eos(GstPad *pad, GstPadProbeInfo *info, gpointer us
 }
 
 /* One that had enough, and then wants more. */
-static void test_wants_more(void)
+ELEMENT_TEST("/order/wants-more", test_wants_more)
 {
     g_autoptr(GstPad) pad = NULL;
-    Script script = SCRIPT_DEFAULT;
     gulong probe;
-    Fixture f;
 
-    fixture_set_up_with(&f, &script, -1, FALSE, NULL);
-    pad = gst_element_get_static_pad(f.h->element, "src");
+    fixture_set_up_with(f, script, -1, FALSE, NULL);
+    pad = gst_element_get_static_pad(f->h->element, "src");
     probe = gst_pad_add_probe(pad, GST_PAD_PROBE_TYPE_BUFFER, say_eos, NULL, NULL);
-    push_until(&f, GST_FLOW_EOS);
+    push_until(f, GST_FLOW_EOS);
     gst_pad_remove_probe(pad, probe);
-    push_until(&f, GST_FLOW_OK);
-    gst_buffer_unref(gst_harness_pull(f.h));
-    fixture_tear_down(&f);
-}
-
-void add_order_tests(void)
-{
-    g_test_add_func("/order/skipped", test_skipped);
-    g_test_add_func("/order/many-skipped", test_many_skipped);
-    g_test_add_func("/order/late", test_late);
-    g_test_add_func("/order/repeat-after-flush", test_repeat_after_flush);
-    g_test_add_func("/order/eos-within-flush", test_eos_within_flush);
-    g_test_add_func("/order/times-after-flush", test_times_after_flush);
-    g_test_add_func("/order/linked-again", test_linked_again);
-    g_test_add_func("/order/wants-more", test_wants_more);
+    push_until(f, GST_FLOW_OK);
+    gst_buffer_unref(gst_harness_pull(f->h));
 }

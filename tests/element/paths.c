@@ -29,25 +29,21 @@ static void check_path(Fixture *f, const char *path, const char *reason)
     }
 }
 
-static void test_path(void)
+ELEMENT_TEST("/paths/path", test_path)
 {
-    Script script = SCRIPT_DEFAULT;
-    Fixture f;
-
     if (g_file_test("/dev/dri", G_FILE_TEST_EXISTS)) {
         g_test_skip("this machine has a GPU");
         return;
     }
-    fixture_set_up_64(&f, &script, -1);
-    check_path(&f, "none", NULL);
-    push_and_pull(&f, SIZE_64);
-    check_path(&f, "pixel-data", "There is no render node of a virtio-gpu");
-    check_path(&f, "pixel-data", "Upstream gives plain memory");
-    fixture_tear_down(&f);
+    fixture_set_up_64(f, script, -1);
+    check_path(f, "none", NULL);
+    push_and_pull(f, SIZE_64);
+    check_path(f, "pixel-data", "There is no render node of a virtio-gpu");
+    check_path(f, "pixel-data", "Upstream gives plain memory");
 }
 
 /* Nothing goes: the reason is what the error says. */
-static void test_no_path(void)
+TEST("/paths/no-path", test_no_path)
 {
     GstElement *element = gst_object_ref_sink(gst_element_factory_make("vsockenc", NULL));
     g_autofree char *path = NULL, *why = NULL;
@@ -64,10 +60,4 @@ static void test_no_path(void)
     g_assert_nonnull(strstr(why, "/nonexistent/socket"));
     gst_element_set_state(element, GST_STATE_NULL);
     gst_object_unref(element);
-}
-
-void add_paths_tests(void)
-{
-    g_test_add_func("/paths/path", test_path);
-    g_test_add_func("/paths/no-path", test_no_path);
 }

@@ -39,63 +39,52 @@ static void push_and_pull(Fixture *f, guint index)
 
 /* ---- telling the host ---- */
 
-static void test_told(void)
+ELEMENT_TEST("/settings/told", test_told)
 {
-    Script script = SCRIPT_DEFAULT;
-    Fixture f;
     gsize size;
 
-    fixture_set_up_with(&f, &script, -1, TRUE, "bitrate", "3000", "max-bitrate", "4000", "rate-control", "vbr",
+    fixture_set_up_with(f, script, -1, TRUE, "bitrate", "3000", "max-bitrate", "4000", "rate-control", "vbr",
                         "key-int-max", "60", "min-qp", "12", "max-qp", "40", "num-slices", "3", "aud", "true", NULL);
-    push_and_pull(&f, 0);
+    push_and_pull(f, 0);
     /* The short form first: nothing is agreed then. */
-    g_assert_cmpuint(script_host_configs(f.host), ==, 2);
-    script_host_config(f.host, 0, &size);
+    g_assert_cmpuint(script_host_configs(f->host), ==, 2);
+    script_host_config(f->host, 0, &size);
     g_assert_cmpuint(size, ==, HELIX_CONFIG_SIZE);
-    g_assert_cmpuint(config_u32(&f, 0, HELIX_CONFIG_BITRATE), ==, 3000000);
-    script_host_config(f.host, 1, &size);
+    g_assert_cmpuint(config_u32(f, 0, HELIX_CONFIG_BITRATE), ==, 3000000);
+    script_host_config(f->host, 1, &size);
     g_assert_cmpuint(size, ==, HELIX_CONFIG_VUI_SIZE);
-    g_assert_cmpuint(config_u32(&f, 1, HELIX_CONFIG_BITRATE), ==, 3000000);
-    g_assert_cmpuint(config_u32(&f, 1, HELIX_CONFIG_MAX_BITRATE), ==, 4000000);
-    g_assert_cmpuint(config_u32(&f, 1, HELIX_CONFIG_KEY_INT_MAX), ==, 60);
-    g_assert_cmpuint(config_u8(&f, 1, HELIX_CONFIG_RATE_CONTROL), ==, HELIX_RATE_VBR);
-    g_assert_cmpuint(config_u8(&f, 1, HELIX_CONFIG_MIN_QP), ==, 12);
-    g_assert_cmpuint(config_u8(&f, 1, HELIX_CONFIG_MAX_QP), ==, 40);
-    g_assert_cmpuint(config_u8(&f, 1, HELIX_CONFIG_SLICES), ==, 3);
-    g_assert_cmpuint(config_u8(&f, 1, HELIX_CONFIG_AUD), ==, 1);
-    fixture_tear_down(&f);
+    g_assert_cmpuint(config_u32(f, 1, HELIX_CONFIG_BITRATE), ==, 3000000);
+    g_assert_cmpuint(config_u32(f, 1, HELIX_CONFIG_MAX_BITRATE), ==, 4000000);
+    g_assert_cmpuint(config_u32(f, 1, HELIX_CONFIG_KEY_INT_MAX), ==, 60);
+    g_assert_cmpuint(config_u8(f, 1, HELIX_CONFIG_RATE_CONTROL), ==, HELIX_RATE_VBR);
+    g_assert_cmpuint(config_u8(f, 1, HELIX_CONFIG_MIN_QP), ==, 12);
+    g_assert_cmpuint(config_u8(f, 1, HELIX_CONFIG_MAX_QP), ==, 40);
+    g_assert_cmpuint(config_u8(f, 1, HELIX_CONFIG_SLICES), ==, 3);
+    g_assert_cmpuint(config_u8(f, 1, HELIX_CONFIG_AUD), ==, 1);
 }
 
-static void test_live(void)
+ELEMENT_TEST("/settings/live", test_live)
 {
-    Script script = SCRIPT_DEFAULT;
-    Fixture f;
-
-    fixture_set_up_with(&f, &script, -1, TRUE, "bitrate", "3000", NULL);
-    push_and_pull(&f, 0);
-    g_assert_cmpuint(script_host_configs(f.host), ==, 1);
-    g_object_set(f.h->element, "bitrate", 500, "key-int-max", 30, NULL);
-    push_and_pull(&f, 1);
+    fixture_set_up_with(f, script, -1, TRUE, "bitrate", "3000", NULL);
+    push_and_pull(f, 0);
+    g_assert_cmpuint(script_host_configs(f->host), ==, 1);
+    g_object_set(f->h->element, "bitrate", 500, "key-int-max", 30, NULL);
+    push_and_pull(f, 1);
     /* One message for both. */
-    g_assert_cmpuint(script_host_configs(f.host), ==, 2);
-    g_assert_cmpuint(config_u32(&f, 1, HELIX_CONFIG_BITRATE), ==, 500000);
-    g_assert_cmpuint(config_u32(&f, 1, HELIX_CONFIG_KEY_INT_MAX), ==, 30);
-    fixture_tear_down(&f);
+    g_assert_cmpuint(script_host_configs(f->host), ==, 2);
+    g_assert_cmpuint(config_u32(f, 1, HELIX_CONFIG_BITRATE), ==, 500000);
+    g_assert_cmpuint(config_u32(f, 1, HELIX_CONFIG_KEY_INT_MAX), ==, 30);
 }
 
 /* A desktop's caps: no fixed rate, but a highest. */
-static void test_max_framerate(void)
+ELEMENT_TEST("/settings/max-framerate", test_max_framerate)
 {
-    Script script = SCRIPT_DEFAULT;
-    Fixture f;
-
-    fixture_set_up(&f, &script, -1);
-    gst_harness_set_src_caps_str(f.h,
+    fixture_set_up(f, script, -1);
+    gst_harness_set_src_caps_str(f->h,
                                  "video/x-raw, format=BGRx, width=64, height=64, framerate=0/1, max-framerate=48/1");
-    push_and_pull(&f, 0);
-    g_assert_cmpuint(config_u32(&f, 0, HELIX_CONFIG_FPS_NUM), ==, 48);
-    g_assert_cmpuint(config_u32(&f, 0, HELIX_CONFIG_FPS_DEN), ==, 1);
-    fixture_tear_down(&f);
+    push_and_pull(f, 0);
+    g_assert_cmpuint(config_u32(f, 0, HELIX_CONFIG_FPS_NUM), ==, 48);
+    g_assert_cmpuint(config_u32(f, 0, HELIX_CONFIG_FPS_DEN), ==, 1);
 }
 
 /* ---- what is in force ---- */
@@ -105,78 +94,63 @@ static void on_notify(GObject *object, GParamSpec *spec, gpointer data)
     g_atomic_int_inc((gint *)data);
 }
 
-static void test_reads_in_force(void)
+ELEMENT_TEST("/settings/reads-in-force", test_reads_in_force)
 {
-    Script script = SCRIPT_DEFAULT;
     gint notified = 0;
-    Fixture f;
 
-    script.bitrate_in_force = 1234567;
-    fixture_set_up_with(&f, &script, -1, TRUE, NULL);
-    g_signal_connect(f.h->element, "notify::bitrate", G_CALLBACK(on_notify), &notified);
-    push_and_pull(&f, 0);
-    g_assert_cmpuint(read_uint(&f, "bitrate"), ==, 1234);
+    script->bitrate_in_force = 1234567;
+    fixture_set_up_with(f, script, -1, TRUE, NULL);
+    g_signal_connect(f->h->element, "notify::bitrate", G_CALLBACK(on_notify), &notified);
+    push_and_pull(f, 0);
+    g_assert_cmpuint(read_uint(f, "bitrate"), ==, 1234);
     g_assert_cmpint(g_atomic_int_get(&notified), ==, 1);
     /* Not answered yet: as asked. */
-    g_object_set(f.h->element, "bitrate", 900, NULL);
-    g_assert_cmpuint(read_uint(&f, "bitrate"), ==, 900);
-    push_and_pull(&f, 1);
-    g_assert_cmpuint(read_uint(&f, "bitrate"), ==, 1234);
+    g_object_set(f->h->element, "bitrate", 900, NULL);
+    g_assert_cmpuint(read_uint(f, "bitrate"), ==, 900);
+    push_and_pull(f, 1);
+    g_assert_cmpuint(read_uint(f, "bitrate"), ==, 1234);
     /* Stopped there is no host: as asked. */
-    fixture_stop_in_time(&f);
-    g_assert_cmpuint(read_uint(&f, "bitrate"), ==, 900);
-    fixture_tear_down(&f);
+    fixture_stop_in_time(f);
+    g_assert_cmpuint(read_uint(f, "bitrate"), ==, 900);
 }
 
 /* A change that cannot be is a warning, and the stream goes on with what it had. */
-static void test_refused_change(void)
+ELEMENT_TEST("/settings/refused-change", test_refused_change)
 {
-    Script script = SCRIPT_DEFAULT;
-    Fixture f;
-
-    script.refuse_config_at = 1;
-    script.refuse_config_code = HELIX_CODE_INVALID;
-    fixture_set_up_with(&f, &script, -1, TRUE, "max-qp", "0", "bitrate", "700", NULL);
-    push_and_pull(&f, 0);
-    g_object_set(f.h->element, "min-qp", 40, "bitrate", 800, NULL);
-    push_and_pull(&f, 1);
-    gst_message_unref(fixture_message(&f, GST_MESSAGE_WARNING));
-    g_assert_cmpuint(read_uint(&f, "min-qp"), ==, 0);
-    g_assert_cmpuint(read_uint(&f, "bitrate"), ==, 700);
+    script->refuse_config_at = 1;
+    script->refuse_config_code = HELIX_CODE_INVALID;
+    fixture_set_up_with(f, script, -1, TRUE, "max-qp", "0", "bitrate", "700", NULL);
+    push_and_pull(f, 0);
+    g_object_set(f->h->element, "min-qp", 40, "bitrate", 800, NULL);
+    push_and_pull(f, 1);
+    gst_message_unref(fixture_message(f, GST_MESSAGE_WARNING));
+    g_assert_cmpuint(read_uint(f, "min-qp"), ==, 0);
+    g_assert_cmpuint(read_uint(f, "bitrate"), ==, 700);
     /* The next change says nothing of what was refused. */
-    g_object_set(f.h->element, "max-qp", 45, NULL);
-    push_and_pull(&f, 2);
-    g_assert_cmpuint(config_u8(&f, 2, HELIX_CONFIG_MIN_QP), ==, 0);
-    g_assert_cmpuint(config_u32(&f, 2, HELIX_CONFIG_BITRATE), ==, 700000);
-    g_assert_cmpuint(read_uint(&f, "max-qp"), ==, 45);
-    fixture_tear_down(&f);
+    g_object_set(f->h->element, "max-qp", 45, NULL);
+    push_and_pull(f, 2);
+    g_assert_cmpuint(config_u8(f, 2, HELIX_CONFIG_MIN_QP), ==, 0);
+    g_assert_cmpuint(config_u32(f, 2, HELIX_CONFIG_BITRATE), ==, 700000);
+    g_assert_cmpuint(read_uint(f, "max-qp"), ==, 45);
 }
 
 /* At the start there is nothing to go on with. */
-static void test_refused_start(void)
+ELEMENT_TEST("/settings/refused-start", test_refused_start)
 {
-    Script script = SCRIPT_DEFAULT;
-    Fixture f;
-
-    script.refuse_config_at = 1; /* the longer form */
-    script.refuse_config_code = HELIX_CODE_INVALID;
-    fixture_set_up_with(&f, &script, -1, TRUE, "min-qp", "40", "max-qp", "30", NULL);
-    fixture_push(&f);
-    fixture_error(&f, GST_LIBRARY_ERROR, GST_LIBRARY_ERROR_SETTINGS, "The host refuses the stream's settings");
-    fixture_tear_down(&f);
+    script->refuse_config_at = 1; /* the longer form */
+    script->refuse_config_code = HELIX_CODE_INVALID;
+    fixture_set_up_with(f, script, -1, TRUE, "min-qp", "40", "max-qp", "30", NULL);
+    fixture_push(f);
+    fixture_error(f, GST_LIBRARY_ERROR, GST_LIBRARY_ERROR_SETTINGS, "The host refuses the stream's settings");
 }
 
 /* A host of the first days does not say what is in force. */
-static void test_old_host(void)
+ELEMENT_TEST("/settings/old-host", test_old_host)
 {
-    Script script = SCRIPT_DEFAULT;
-    Fixture f;
-
-    script.frozen_only = TRUE;
-    fixture_set_up_with(&f, &script, -1, TRUE, "bitrate", "700", NULL);
-    push_and_pull(&f, 0);
-    g_assert_cmpuint(read_uint(&f, "bitrate"), ==, 700);
-    fixture_tear_down(&f);
+    script->frozen_only = TRUE;
+    fixture_set_up_with(f, script, -1, TRUE, "bitrate", "700", NULL);
+    push_and_pull(f, 0);
+    g_assert_cmpuint(read_uint(f, "bitrate"), ==, 700);
 }
 
 /* ---- units ---- */
@@ -206,7 +180,7 @@ static void check_unit(const char *bitrate, const char *right)
     fixture_tear_down(&f);
 }
 
-static void test_unit(void)
+TEST("/settings/unit", test_unit)
 {
     check_unit("4000000", "set bitrate=4000.");
     /* More than the wire can say in bit/s. */
@@ -234,7 +208,7 @@ static void check_downstream(const char *caps, guint8 profile, guint8 level)
     fixture_tear_down(&f);
 }
 
-static void test_profile_and_level(void)
+TEST("/settings/profile-and-level", test_profile_and_level)
 {
     check_downstream("video/x-h264", 0, 0);
     check_downstream("video/x-h264, profile=main", 77, 0);
@@ -246,31 +220,14 @@ static void test_profile_and_level(void)
 }
 
 /* The scripted host codes Main, whatever it is asked: that is High too. */
-static void test_profile_fits(void)
+ELEMENT_TEST("/settings/profile-fits", test_profile_fits)
 {
-    Script script = SCRIPT_DEFAULT;
     g_autoptr(GstCaps) caps = NULL;
-    Fixture f;
 
-    fixture_set_up(&f, &script, -1);
-    gst_harness_set_sink_caps_str(f.h, "video/x-h264, profile=high");
-    gst_harness_set_src_caps_str(f.h, CAPS("BGRx", 64, 64));
-    push_and_pull(&f, 0);
-    caps = gst_pad_get_current_caps(f.h->sinkpad);
+    fixture_set_up(f, script, -1);
+    gst_harness_set_sink_caps_str(f->h, "video/x-h264, profile=high");
+    gst_harness_set_src_caps_str(f->h, CAPS("BGRx", 64, 64));
+    push_and_pull(f, 0);
+    caps = gst_pad_get_current_caps(f->h->sinkpad);
     g_assert_cmpstr(gst_structure_get_string(gst_caps_get_structure(caps, 0), "profile"), ==, "high");
-    fixture_tear_down(&f);
-}
-
-void add_settings_tests(void)
-{
-    g_test_add_func("/settings/told", test_told);
-    g_test_add_func("/settings/live", test_live);
-    g_test_add_func("/settings/max-framerate", test_max_framerate);
-    g_test_add_func("/settings/reads-in-force", test_reads_in_force);
-    g_test_add_func("/settings/refused-change", test_refused_change);
-    g_test_add_func("/settings/refused-start", test_refused_start);
-    g_test_add_func("/settings/old-host", test_old_host);
-    g_test_add_func("/settings/unit", test_unit);
-    g_test_add_func("/settings/profile-and-level", test_profile_and_level);
-    g_test_add_func("/settings/profile-fits", test_profile_fits);
 }

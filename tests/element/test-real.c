@@ -7,8 +7,9 @@
 #include <gst/app/gstappsink.h>
 #include <gst/gst.h>
 #include <gst/video/video.h>
-#include "../client/real-host.h"
+#include "cases.h"
 #include "plugins.h"
+#include "scene.h"
 
 /* Mean squared error of one plane. */
 static double plane_error(GstVideoFrame *a, GstVideoFrame *b, guint plane, guint width, guint height)
@@ -103,27 +104,23 @@ static void check_message(GstElement *pipeline, guint frames)
 static void check_stream(const char *format, guint width, guint height, guint crop, guint frames)
 {
     g_autofree char *line = NULL;
-    GstElement *pipeline;
-    GError *error = NULL;
-    RealHost host;
+    Scene scene;
 
-    real_host_start(&host, NULL);
     /* What goes in is turned into BT.709 by videoconvert for the comparison, by the host for the encoder. */
     line = g_strdup_printf("videotestsrc pattern=smpte75 horizontal-speed=5 num-buffers=%u ! "
                            "video/x-raw,format=%s,width=%u,height=%u,framerate=30/1%s ! tee name=t "
                            "t. ! queue ! videocrop left=%u right=%u top=%u bottom=%u ! "
-                           "vsockenc bitrate=20000 socket-path=%s ! h264parse ! avdec_h264 ! "
+                           "%%s bitrate=20000 ! h264parse ! avdec_h264 ! "
                            "videoconvert ! video/x-raw,format=I420 ! appsink name=decoded sync=false max-buffers=2 "
                            "t. ! queue max-size-buffers=0 max-size-time=0 max-size-bytes=0 ! videoconvert ! "
                            "videocrop left=%u right=%u top=%u bottom=%u ! videoconvert ! "
                            "video/x-raw,format=I420,colorimetry=bt709 ! appsink name=drawn sync=false",
                            frames, format, width, height, g_str_equal(format, "NV12") ? ",colorimetry=bt709" : "", crop,
-                           crop, crop, crop, host.path, crop, crop, crop, crop);
-    pipeline = gst_parse_launch(line, &error);
-    g_assert_no_error(error);
-    gst_element_set_state(pipeline, GST_STATE_PLAYING);
+                           crop, crop, crop, crop, crop, crop, crop);
+    scene_set_up(&scene, NULL, line);
+    gst_element_set_state(scene.pipeline, GST_STATE_PLAYING);
     for (guint i = 0; i < frames; i++) {
-        GstSample *decoded = pull(pipeline, "decoded"), *drawn = pull(pipeline, "drawn");
+        GstSample *decoded = pull(scene.pipeline, "decoded"), *drawn = pull(scene.pipeline, "drawn");
 
         g_assert_nonnull(decoded);
         g_assert_nonnull(drawn);
@@ -133,40 +130,24 @@ static void check_stream(const char *format, guint width, guint height, guint cr
         gst_sample_unref(decoded);
         gst_sample_unref(drawn);
     }
-    check_message(pipeline, frames);
-    gst_element_set_state(pipeline, GST_STATE_NULL);
-    gst_object_unref(pipeline);
-    real_host_stop(&host);
+    check_message(scene.pipeline, frames);
+    scene_tear_down(&scene);
 }
 
-static void test_bgrx(void)
+TEST("/real/pictures", test_pictures)
 {
-    check_stream("BGRx", 320, 240, 0, 30);
-}
+    static const struct {
+        const char *format;
+        guint width, height, crop, frames;
+    } cases[] = {
+        { "BGRx", 320, 240, 0, 30 }, { "RGBA", 176, 144, 0, 8 },  { "NV12", 322, 182, 0, 8 },
+        { "BGRx", 321, 183, 0, 8 },  { "BGRx", 320, 240, 22, 8 }, { "NV12", 320, 240, 14, 8 },
+    };
 
-static void test_rgba(void)
-{
-    check_stream("RGBA", 176, 144, 0, 8);
-}
-
-static void test_nv12(void)
-{
-    check_stream("NV12", 322, 182, 0, 8);
-}
-
-static void test_odd(void)
-{
-    check_stream("BGRx", 321, 183, 0, 8);
-}
-
-static void test_crop(void)
-{
-    check_stream("BGRx", 320, 240, 22, 8);
-}
-
-static void test_nv12_crop(void)
-{
-    check_stream("NV12", 320, 240, 14, 8);
+    for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_test_message("%s, %ux%u less %u", cases[i].format, cases[i].width, cases[i].height, cases[i].crop);
+        check_stream(cases[i].format, cases[i].width, cases[i].height, cases[i].crop, cases[i].frames);
+    }
 }
 
 /* ---- colours ---- */
@@ -214,37 +195,31 @@ static void check_colours(const char *given, const char *seen)
 {
     g_autofree char *line = NULL, *expected = g_strconcat("video/x-raw, ", seen, NULL);
     GstSample *decoded, *drawn;
-    GError *error = NULL;
-    GstElement *pipeline;
-    RealHost host;
+    Scene scene;
 
-    real_host_start(&host, NULL);
     line = g_strdup_printf(
         "videotestsrc pattern=smpte75 num-buffers=1 ! video/x-raw,format=RGBA,width=280,height=180,framerate=30/1%s ! "
-        "videoconvert ! video/x-raw,%s ! tee name=t t. ! queue ! vsockenc bitrate=20000 socket-path=%s ! h264parse ! "
+        "videoconvert ! video/x-raw,%s ! tee name=t t. ! queue ! %%s bitrate=20000 ! h264parse ! "
         "rtph264pay config-interval=-1 ! rtph264depay ! h264parse ! avdec_h264 name=decoder ! videoconvert ! "
         "video/x-raw,format=RGBA ! appsink name=decoded sync=false "
         "t. ! queue ! videoconvert ! video/x-raw,format=RGBA ! appsink name=drawn sync=false",
-        strstr(given, "aspect") ? strstr(given, ",pixel-aspect") : "", given, host.path);
-    pipeline = gst_parse_launch(line, &error);
-    g_assert_no_error(error);
-    gst_element_set_state(pipeline, GST_STATE_PLAYING);
-    decoded = pull(pipeline, "decoded");
-    drawn = pull(pipeline, "drawn");
+        strstr(given, "aspect") ? strstr(given, ",pixel-aspect") : "", given);
+    scene_set_up(&scene, NULL, line);
+    gst_element_set_state(scene.pipeline, GST_STATE_PLAYING);
+    decoded = pull(scene.pipeline, "decoded");
+    drawn = pull(scene.pipeline, "drawn");
     g_assert_nonnull(decoded);
     g_assert_nonnull(drawn);
-    check_decoder(pipeline, expected);
+    check_decoder(scene.pipeline, expected);
     if (!strstr(given, "BGRx")) { /* whose way back videoconvert alone would go: see the tests above */
         compare_bars(decoded, drawn);
     }
     gst_sample_unref(decoded);
     gst_sample_unref(drawn);
-    gst_element_set_state(pipeline, GST_STATE_NULL);
-    gst_object_unref(pipeline);
-    real_host_stop(&host);
+    scene_tear_down(&scene);
 }
 
-static void test_colours(void)
+TEST("/real/colours", test_colours)
 {
     check_colours("format=NV12,colorimetry=bt601", "colorimetry=bt601, pixel-aspect-ratio=1/1");
     check_colours("format=I420,colorimetry=bt2020", "colorimetry=bt2020");
@@ -257,24 +232,16 @@ static void test_colours(void)
 }
 
 /* Slow is not silent: a host answers pings while it encodes, and is not taken for dead. */
-static void test_slow(void)
+TEST("/real/slow", test_slow)
 {
-    g_autofree char *line = NULL;
-    GstElement *pipeline;
-    GError *error = NULL;
-    RealHost host;
+    Scene scene;
 
-    real_host_start(&host, "--encode-delay=1200");
-    line = g_strdup_printf("videotestsrc num-buffers=3 ! video/x-raw,format=BGRx,width=64,height=64 ! "
-                           "vsockenc timeout=500 socket-path=%s ! fakesink sync=false",
-                           host.path);
-    pipeline = gst_parse_launch(line, &error);
-    g_assert_no_error(error);
-    gst_element_set_state(pipeline, GST_STATE_PLAYING);
-    check_message(pipeline, 3);
-    gst_element_set_state(pipeline, GST_STATE_NULL);
-    gst_object_unref(pipeline);
-    real_host_stop(&host);
+    scene_set_up(&scene, "--encode-delay=1200",
+                 "videotestsrc num-buffers=3 ! video/x-raw,format=BGRx,width=64,height=64 ! %s timeout=500 ! "
+                 "fakesink sync=false");
+    gst_element_set_state(scene.pipeline, GST_STATE_PLAYING);
+    check_message(scene.pipeline, 3);
+    scene_tear_down(&scene);
 }
 
 /* What the host refuses is told in the number that was set, with the one that would be right */
@@ -283,19 +250,16 @@ static void check_bitrate(const char *bitrate, const char *text)
     g_autofree char *line = NULL;
     g_autofree char *debug = NULL;
     g_autoptr(GError) error = NULL;
-    GstElement *pipeline;
     GstMessage *message;
     GstBus *bus;
-    RealHost host;
+    Scene scene;
 
-    real_host_start(&host, "--quiet");
     line = g_strdup_printf("videotestsrc num-buffers=3 ! video/x-raw,format=BGRx,width=64,height=64 ! "
-                           "vsockenc bitrate=%s socket-path=%s ! fakesink",
-                           bitrate, host.path);
-    pipeline = gst_parse_launch(line, &error);
-    g_assert_no_error(error);
-    bus = gst_element_get_bus(pipeline);
-    gst_element_set_state(pipeline, GST_STATE_PLAYING);
+                           "%%s bitrate=%s ! fakesink",
+                           bitrate);
+    scene_set_up(&scene, "--quiet", line);
+    bus = gst_element_get_bus(scene.pipeline);
+    gst_element_set_state(scene.pipeline, GST_STATE_PLAYING);
     message = gst_bus_timed_pop_filtered(bus, 20 * GST_SECOND, GST_MESSAGE_EOS | GST_MESSAGE_ERROR);
     g_assert_nonnull(message);
     g_assert_cmpint(GST_MESSAGE_TYPE(message), ==, GST_MESSAGE_ERROR);
@@ -305,46 +269,39 @@ static void check_bitrate(const char *bitrate, const char *text)
     g_assert_true(g_str_has_prefix(error->message, text));
     g_assert_nonnull(strstr(error->message, "The host refuses the stream's settings"));
     gst_message_unref(message);
-    gst_element_set_state(pipeline, GST_STATE_NULL);
     gst_object_unref(bus);
-    gst_object_unref(pipeline);
-    real_host_stop(&host);
+    scene_tear_down(&scene);
 }
 
 /* One stream too many: what is limited, and by which name. */
-static void test_too_many(void)
+TEST("/real/too-many", test_too_many)
 {
-    g_autofree char *line = NULL;
-    GstElement *pipeline;
-    GError *error = NULL;
+    g_autoptr(GError) error = NULL;
+    GstElement *other;
     GstMessage *message;
-    RealHost host;
+    Scene scene;
     GstBus *bus;
 
-    real_host_start(&host, "--max-streams=1");
-    line = g_strdup_printf(
-        "videotestsrc ! video/x-raw,format=BGRx,width=64,height=64 ! tee name=t ! queue ! vsockenc socket-path=%s ! "
-        "fakesink t. ! queue ! vsockenc socket-path=%s ! fakesink",
-        host.path, host.path);
-    pipeline = gst_parse_launch(line, &error);
-    g_assert_no_error(error);
-    bus = gst_element_get_bus(pipeline);
-    gst_element_set_state(pipeline, GST_STATE_PLAYING);
+    scene_set_up(&scene, "--max-streams=1",
+                 "videotestsrc ! video/x-raw,format=BGRx,width=64,height=64 ! tee name=t ! queue ! %s ! fakesink "
+                 "t. ! queue ! vsockenc name=other ! fakesink");
+    other = gst_bin_get_by_name(GST_BIN(scene.pipeline), "other");
+    g_object_set(other, "socket-path", scene.host.path, NULL);
+    gst_object_unref(other);
+    bus = gst_element_get_bus(scene.pipeline);
+    gst_element_set_state(scene.pipeline, GST_STATE_PLAYING);
     message = gst_bus_timed_pop_filtered(bus, 20 * GST_SECOND, GST_MESSAGE_ERROR);
     g_assert_nonnull(message);
     gst_message_parse_error(message, &error, NULL);
     g_test_message("%s", error->message);
     g_assert_nonnull(strstr(error->message, "helix-max-streams"));
     g_assert_null(strstr(error->message, "SESSION_CLOSE"));
-    g_error_free(error);
     gst_message_unref(message);
-    gst_element_set_state(pipeline, GST_STATE_NULL);
     gst_object_unref(bus);
-    gst_object_unref(pipeline);
-    real_host_stop(&host);
+    scene_tear_down(&scene);
 }
 
-static void test_bitrate(void)
+TEST("/real/bitrate", test_bitrate)
 {
     check_bitrate("8000000", "bitrate=8000000 is in kbit/s");
     check_bitrate("1500000", "bitrate=1500000 is in kbit/s");
@@ -358,15 +315,6 @@ int main(int argc, char **argv)
     if (!real_load_plugins()) {
         return 77;
     }
-    g_test_add_func("/real/bgrx", test_bgrx);
-    g_test_add_func("/real/rgba", test_rgba);
-    g_test_add_func("/real/nv12", test_nv12);
-    g_test_add_func("/real/odd", test_odd);
-    g_test_add_func("/real/crop", test_crop);
-    g_test_add_func("/real/nv12-crop", test_nv12_crop);
-    g_test_add_func("/real/colours", test_colours);
-    g_test_add_func("/real/slow", test_slow);
-    g_test_add_func("/real/bitrate", test_bitrate);
-    g_test_add_func("/real/too-many", test_too_many);
+    test_cases_add();
     return g_test_run();
 }

@@ -10,39 +10,9 @@
 #include <gst/app/gstappsrc.h>
 #include <gst/gst.h>
 #include <gst/video/video.h>
+#include "cases.h"
 #include "../../hw/display/helix/protocol/helix-wire.h"
-#include "../client/real-host.h"
 #include "plugins.h"
-
-typedef struct Scene {
-    RealHost host;
-    GstElement *pipeline, *encoder, *sink; /* elements "enc" and "out" */
-} Scene;
-
-/* %s in @line is the encoder with its socket's path. */
-static void set_up(Scene *scene, const char *option, const char *line)
-{
-    g_autofree char *encoder = NULL, *whole = NULL;
-    g_auto(GStrv) parts = g_strsplit(line, "%s", 2);
-    GError *error = NULL;
-
-    real_host_start(&scene->host, option);
-    encoder = g_strdup_printf("vsockenc name=enc socket-path=%s", scene->host.path);
-    whole = g_strconcat(parts[0], encoder, parts[1], NULL);
-    scene->pipeline = gst_parse_launch(whole, &error);
-    g_assert_no_error(error);
-    scene->encoder = gst_bin_get_by_name(GST_BIN(scene->pipeline), "enc");
-    scene->sink = gst_bin_get_by_name(GST_BIN(scene->pipeline), "out");
-}
-
-static void tear_down(Scene *scene)
-{
-    gst_element_set_state(scene->pipeline, GST_STATE_NULL);
-    gst_object_unref(scene->encoder);
-    gst_clear_object(&scene->sink);
-    gst_object_unref(scene->pipeline);
-    real_host_stop(&scene->host);
-}
 
 static void go(Scene *scene, GstState state)
 {
@@ -53,14 +23,6 @@ static void go(Scene *scene, GstState state)
         g_assert_cmpint(gst_element_get_state(scene->pipeline, NULL, NULL, 20 * GST_SECOND), ==,
                         GST_STATE_CHANGE_SUCCESS);
     }
-}
-
-static GstSample *pull(Scene *scene)
-{
-    GstSample *sample = gst_app_sink_try_pull_sample(GST_APP_SINK(scene->sink), 20 * GST_SECOND);
-
-    g_assert_nonnull(sample);
-    return sample;
 }
 
 static void no_errors(Scene *scene)
@@ -108,59 +70,70 @@ static guint count_nals(GstSample *sample, guint8 type)
     return n;
 }
 
+static void with_scene(void (*test)(Scene *scene))
+{
+    Scene scene;
+
+    test(&scene);
+    no_errors(&scene);
+    scene_tear_down(&scene);
+}
+
+/* A case with a scene that it sets up, and in which no error or warning may be left. */
+#define SCENE_TEST(path, function) \
+    static void function(Scene *scene); \
+    TEST(path, function##_with_scene) \
+    { \
+        with_scene(function); \
+    } \
+    static void function(Scene *scene)
+
 /* ---- states ---- */
 
-static void test_states(void)
+SCENE_TEST("/scenario/states", test_states)
 {
     const GstState way[] = {
         GST_STATE_PAUSED, GST_STATE_PLAYING, GST_STATE_PAUSED, GST_STATE_PLAYING, GST_STATE_READY, GST_STATE_PLAYING,
         GST_STATE_NULL,   GST_STATE_PLAYING, GST_STATE_READY,  GST_STATE_PAUSED,  GST_STATE_NULL,  GST_STATE_PLAYING,
     };
-    Scene scene;
 
-    set_up(&scene, NULL,
-           "videotestsrc ! video/x-raw,format=BGRx,width=128,height=96 ! %s ! h264parse ! avdec_h264 ! "
-           "appsink name=out sync=false max-buffers=2");
+    scene_set_up(scene, NULL,
+                 "videotestsrc ! video/x-raw,format=BGRx,width=128,height=96 ! %s ! h264parse ! avdec_h264 ! "
+                 "appsink name=out sync=false max-buffers=2");
     for (guint i = 0; i < G_N_ELEMENTS(way); i++) {
-        go(&scene, way[i]);
+        go(scene, way[i]);
         if (way[i] == GST_STATE_PLAYING) {
             for (guint j = 0; j < 5; j++) {
-                gst_sample_unref(pull(&scene));
+                gst_sample_unref(scene_pull(scene));
             }
         }
     }
-    no_errors(&scene);
-    tear_down(&scene);
 }
 
 /* ---- flushing seeks ---- */
 
-static void test_seeks(void)
+SCENE_TEST("/scenario/seeks", test_seeks)
 {
-    Scene scene;
-
-    set_up(&scene, NULL,
-           "videotestsrc ! video/x-raw,format=BGRx,width=128,height=96,framerate=30/1 ! %s ! "
-           "appsink name=out sync=false max-buffers=2");
-    go(&scene, GST_STATE_PLAYING);
+    scene_set_up(scene, NULL,
+                 "videotestsrc ! video/x-raw,format=BGRx,width=128,height=96,framerate=30/1 ! %s ! "
+                 "appsink name=out sync=false max-buffers=2");
+    go(scene, GST_STATE_PLAYING);
     for (guint i = 0; i < 20; i++) {
         GstClockTime to = (i * 7 % 20) * GST_SECOND;
         GstSample *sample;
 
-        g_assert_true(gst_element_seek_simple(scene.pipeline, GST_FORMAT_TIME, GST_SEEK_FLAG_FLUSH, (gint64)to));
+        g_assert_true(gst_element_seek_simple(scene->pipeline, GST_FORMAT_TIME, GST_SEEK_FLAG_FLUSH, (gint64)to));
         /* What comes after a flush is new, and needs nothing that was flushed. */
-        sample = pull(&scene);
+        sample = scene_pull(scene);
         g_assert_cmpuint(GST_BUFFER_PTS(gst_sample_get_buffer(sample)), ==, to);
         g_assert_true(is_keyframe(sample));
         gst_sample_unref(sample);
     }
-    no_errors(&scene);
-    tear_down(&scene);
 }
 
 /* ---- new caps ---- */
 
-static void test_renegotiation(void)
+SCENE_TEST("/scenario/renegotiation", test_renegotiation)
 {
     /* Each of another size: it tells that the change was made, and capsfilter takes no other before. */
     const struct {
@@ -169,13 +142,12 @@ static void test_renegotiation(void)
     } way[] = {
         { "BGRx", 320, 240 }, { "NV12", 352, 288 }, { "RGBA", 161, 121 }, { "BGRx", 640, 360 }, { "BGRx", 128, 96 }
     };
-    Scene scene;
     GstElement *filter;
 
-    set_up(&scene, NULL,
-           "videotestsrc ! capsfilter name=caps ! %s ! h264parse ! avdec_h264 ! "
-           "appsink name=out sync=false max-buffers=2");
-    filter = gst_bin_get_by_name(GST_BIN(scene.pipeline), "caps");
+    scene_set_up(scene, NULL,
+                 "videotestsrc ! capsfilter name=caps ! %s ! h264parse ! avdec_h264 ! "
+                 "appsink name=out sync=false max-buffers=2");
+    filter = gst_bin_get_by_name(GST_BIN(scene->pipeline), "caps");
     for (guint i = 0; i < G_N_ELEMENTS(way); i++) {
         GstCaps *caps = gst_caps_new_simple("video/x-raw", "format", G_TYPE_STRING, way[i].format, "width", G_TYPE_INT,
                                             way[i].width, "height", G_TYPE_INT, way[i].height, NULL);
@@ -183,9 +155,9 @@ static void test_renegotiation(void)
 
         g_object_set(filter, "caps", caps, NULL);
         gst_caps_unref(caps);
-        go(&scene, GST_STATE_PLAYING);
+        go(scene, GST_STATE_PLAYING);
         for (guint j = 0; j < 200 && !there; j++) {
-            GstSample *sample = pull(&scene);
+            GstSample *sample = scene_pull(scene);
             GstVideoInfo info;
 
             g_assert_true(gst_video_info_from_caps(&info, gst_sample_get_caps(sample)));
@@ -195,9 +167,7 @@ static void test_renegotiation(void)
         }
         g_assert_true(there);
     }
-    no_errors(&scene);
     gst_object_unref(filter);
-    tear_down(&scene);
 }
 
 /* ---- a branch that is linked again ---- */
@@ -216,19 +186,19 @@ static void wait_for(gint *count, gint n)
 }
 
 /* As a recorder's branch of a tee: its queue stops when nothing is linked, and goes on when something is. */
-static void test_linked_again(void)
+SCENE_TEST("/scenario/linked-again", test_linked_again)
 {
     GstPad *source, *sink;
     gint count = 0;
-    Scene scene;
 
-    set_up(&scene, NULL,
-           "videotestsrc is-live=true ! video/x-raw,format=BGRx,width=64,height=64,framerate=60/1 ! "
-           "tee allow-not-linked=true ! queue ! %s ! fakesink name=out sync=false async=false signal-handoffs=true");
-    g_signal_connect(scene.sink, "handoff", G_CALLBACK(on_handoff), &count);
-    source = gst_element_get_static_pad(scene.encoder, "src");
-    sink = gst_element_get_static_pad(scene.sink, "sink");
-    go(&scene, GST_STATE_PLAYING);
+    scene_set_up(
+        scene, NULL,
+        "videotestsrc is-live=true ! video/x-raw,format=BGRx,width=64,height=64,framerate=60/1 ! "
+        "tee allow-not-linked=true ! queue ! %s ! fakesink name=out sync=false async=false signal-handoffs=true");
+    g_signal_connect(scene->sink, "handoff", G_CALLBACK(on_handoff), &count);
+    source = gst_element_get_static_pad(scene->encoder, "src");
+    sink = gst_element_get_static_pad(scene->sink, "sink");
+    go(scene, GST_STATE_PLAYING);
     wait_for(&count, 5);
     for (guint i = 0; i < 3; i++) {
         gst_pad_unlink(source, sink);
@@ -237,10 +207,8 @@ static void test_linked_again(void)
         g_assert_cmpint(gst_pad_link(source, sink), ==, GST_PAD_LINK_OK);
         wait_for(&count, 10);
     }
-    no_errors(&scene);
     gst_object_unref(source);
     gst_object_unref(sink);
-    tear_down(&scene);
 }
 
 /* ---- properties while playing ---- */
@@ -259,7 +227,7 @@ static gboolean comes(Scene *scene, gboolean (*is)(GstSample *sample, guint valu
     gboolean there = FALSE;
 
     for (guint i = 0; i < limit && !there; i++) {
-        GstSample *sample = pull(scene);
+        GstSample *sample = scene_pull(scene);
 
         there = is(sample, value);
         gst_sample_unref(sample);
@@ -282,57 +250,54 @@ static gboolean is_larger(GstSample *sample, guint value)
     return !is_keyframe(sample) && gst_buffer_get_size(gst_sample_get_buffer(sample)) > value;
 }
 
-static void test_properties(void)
+SCENE_TEST("/scenario/properties", test_properties)
 {
     guint keyframes = 0;
-    Scene scene;
     gint mode;
 
-    set_up(&scene, NULL,
-           "videotestsrc pattern=snow ! video/x-raw,format=BGRx,width=320,height=240,framerate=30/1 ! "
-           "%s bitrate=300 ! appsink name=out sync=false max-buffers=2");
-    go(&scene, GST_STATE_PLAYING);
-    gst_sample_unref(pull(&scene));
-    g_assert_cmpuint(read_uint(&scene, "bitrate"), ==, 300);
+    scene_set_up(scene, NULL,
+                 "videotestsrc pattern=snow ! video/x-raw,format=BGRx,width=320,height=240,framerate=30/1 ! "
+                 "%s bitrate=300 ! appsink name=out sync=false max-buffers=2");
+    go(scene, GST_STATE_PLAYING);
+    gst_sample_unref(scene_pull(scene));
+    g_assert_cmpuint(read_uint(scene, "bitrate"), ==, 300);
     /* The host chose these. */
-    g_assert_cmpuint(read_uint(&scene, "num-slices"), ==, 1);
-    g_object_get(scene.encoder, "rate-control", &mode, NULL);
+    g_assert_cmpuint(read_uint(scene, "num-slices"), ==, 1);
+    g_object_get(scene->encoder, "rate-control", &mode, NULL);
     g_assert_cmpint(mode, ==, HELIX_RATE_CBR);
 
     /* 300 kbit/s are 1250 bytes a picture. */
-    g_object_set(scene.encoder, "bitrate", 6000, NULL);
-    g_assert_true(comes(&scene, is_larger, 10000, 100));
-    g_assert_cmpuint(read_uint(&scene, "bitrate"), ==, 6000);
-    g_assert_cmpuint(stat_of(&scene, "keyframes"), ==, 1); /* the running encoder took it */
+    g_object_set(scene->encoder, "bitrate", 6000, NULL);
+    g_assert_true(comes(scene, is_larger, 10000, 100));
+    g_assert_cmpuint(read_uint(scene, "bitrate"), ==, 6000);
+    g_assert_cmpuint(stat_of(scene, "keyframes"), ==, 1); /* the running encoder took it */
 
-    g_object_set(scene.encoder, "aud", TRUE, NULL);
-    g_assert_true(comes(&scene, has_aud, 1, 20));
-    g_object_set(scene.encoder, "num-slices", 3, NULL);
-    g_assert_true(comes(&scene, has_slices, 3, 20));
-    g_assert_cmpuint(read_uint(&scene, "num-slices"), ==, 3);
+    g_object_set(scene->encoder, "aud", TRUE, NULL);
+    g_assert_true(comes(scene, has_aud, 1, 20));
+    g_object_set(scene->encoder, "num-slices", 3, NULL);
+    g_assert_true(comes(scene, has_slices, 3, 20));
+    g_assert_cmpuint(read_uint(scene, "num-slices"), ==, 3);
 
-    gst_util_set_object_arg(G_OBJECT(scene.encoder), "rate-control", "cqp");
-    g_object_set(scene.encoder, "min-qp", 10, NULL);
-    g_assert_true(comes(&scene, is_larger, 60000, 20));
-    g_assert_cmpuint(read_uint(&scene, "min-qp"), ==, 10);
-    gst_util_set_object_arg(G_OBJECT(scene.encoder), "rate-control", "vbr");
-    g_object_set(scene.encoder, "min-qp", 0, "max-qp", 40, "max-bitrate", 9000, NULL);
+    gst_util_set_object_arg(G_OBJECT(scene->encoder), "rate-control", "cqp");
+    g_object_set(scene->encoder, "min-qp", 10, NULL);
+    g_assert_true(comes(scene, is_larger, 60000, 20));
+    g_assert_cmpuint(read_uint(scene, "min-qp"), ==, 10);
+    gst_util_set_object_arg(G_OBJECT(scene->encoder), "rate-control", "vbr");
+    g_object_set(scene->encoder, "min-qp", 0, "max-qp", 40, "max-bitrate", 9000, NULL);
     for (guint i = 0; i < 20; i++) {
-        gst_sample_unref(pull(&scene));
+        gst_sample_unref(scene_pull(scene));
     }
-    g_assert_cmpuint(read_uint(&scene, "max-bitrate"), ==, 9000);
-    g_assert_cmpuint(read_uint(&scene, "max-qp"), ==, 40);
+    g_assert_cmpuint(read_uint(scene, "max-bitrate"), ==, 9000);
+    g_assert_cmpuint(read_uint(scene, "max-qp"), ==, 40);
 
-    g_object_set(scene.encoder, "key-int-max", 5, NULL);
+    g_object_set(scene->encoder, "key-int-max", 5, NULL);
     for (guint i = 0; i < 45; i++) {
-        GstSample *sample = pull(&scene);
+        GstSample *sample = scene_pull(scene);
 
         keyframes += i >= 20 && is_keyframe(sample);
         gst_sample_unref(sample);
     }
     g_assert_cmpuint(keyframes, ==, 5);
-    no_errors(&scene);
-    tear_down(&scene);
 }
 
 static void expect(Scene *scene, GstMessageType type, const char *text)
@@ -357,23 +322,19 @@ static void expect(Scene *scene, GstMessageType type, const char *text)
 }
 
 /* A change that cannot be, refused by the real host in its own words; the stream goes on. */
-static void test_refused(void)
+SCENE_TEST("/scenario/refused", test_refused)
 {
-    Scene scene;
-
-    set_up(&scene, NULL,
-           "videotestsrc ! video/x-raw,format=BGRx,width=128,height=96 ! %s max-qp=30 ! "
-           "appsink name=out sync=false max-buffers=2");
-    go(&scene, GST_STATE_PLAYING);
-    gst_sample_unref(pull(&scene));
-    g_object_set(scene.encoder, "min-qp", 40, NULL);
+    scene_set_up(scene, NULL,
+                 "videotestsrc ! video/x-raw,format=BGRx,width=128,height=96 ! %s max-qp=30 ! "
+                 "appsink name=out sync=false max-buffers=2");
+    go(scene, GST_STATE_PLAYING);
+    gst_sample_unref(scene_pull(scene));
+    g_object_set(scene->encoder, "min-qp", 40, NULL);
     for (guint i = 0; i < 20; i++) { /* those under way first */
-        gst_sample_unref(pull(&scene));
+        gst_sample_unref(scene_pull(scene));
     }
-    expect(&scene, GST_MESSAGE_WARNING, "the smallest is not above the largest");
-    g_assert_cmpuint(read_uint(&scene, "min-qp"), ==, 0);
-    no_errors(&scene);
-    tear_down(&scene);
+    expect(scene, GST_MESSAGE_WARNING, "the smallest is not above the largest");
+    g_assert_cmpuint(read_uint(scene, "min-qp"), ==, 0);
 }
 
 /* ---- downstream's profile and level ---- */
@@ -388,18 +349,18 @@ static void check_profile(const char *asked)
     GstCaps *wanted;
     Scene scene;
 
-    set_up(&scene, NULL, line);
+    scene_set_up(&scene, NULL, line);
     go(&scene, GST_STATE_PLAYING);
-    sample = pull(&scene);
+    sample = scene_pull(&scene);
     wanted = gst_caps_from_string(caps);
     g_assert_true(gst_caps_is_subset(gst_sample_get_caps(sample), wanted));
     gst_caps_unref(wanted);
     gst_sample_unref(sample);
     no_errors(&scene);
-    tear_down(&scene);
+    scene_tear_down(&scene);
 }
 
-static void test_profile(void)
+TEST("/scenario/profile", test_profile)
 {
     Scene scene;
 
@@ -411,40 +372,37 @@ static void test_profile(void)
     check_profile("level=(string){ 4, 5.1 }");
     check_profile("profile=constrained-baseline,level=(string){ 1, 1.1, 1.2, 1.3, 2, 2.1, 2.2, 3, 3.1 }");
     /* 1280 x 720 is more than level 1 has room for. */
-    set_up(&scene, NULL,
-           "videotestsrc ! video/x-raw,format=BGRx,width=1280,height=720 ! %s ! "
-           "video/x-h264,level=(string)1 ! appsink name=out sync=false");
+    scene_set_up(&scene, NULL,
+                 "videotestsrc ! video/x-raw,format=BGRx,width=1280,height=720 ! %s ! "
+                 "video/x-h264,level=(string)1 ! appsink name=out sync=false");
     gst_element_set_state(scene.pipeline, GST_STATE_PLAYING);
     expect(&scene, GST_MESSAGE_ERROR, "is not what downstream takes");
-    tear_down(&scene);
+    scene_tear_down(&scene);
 }
 
 /* ---- hosts ---- */
 
 /* A host that takes three times as long as a picture lasts: no queue grows, and what is dropped is counted. */
-static void test_slow(void)
+SCENE_TEST("/scenario/slow", test_slow)
 {
     GstElement *queue;
     guint level, highest = 0;
-    Scene scene;
 
-    set_up(&scene, "--encode-delay=100",
-           "videotestsrc is-live=true ! video/x-raw,format=BGRx,width=128,height=96,"
-           "framerate=30/1 ! queue name=q max-size-buffers=0 max-size-bytes=0 max-size-time=0 ! %s ! "
-           "appsink name=out sync=false max-buffers=2");
-    queue = gst_bin_get_by_name(GST_BIN(scene.pipeline), "q");
-    go(&scene, GST_STATE_PLAYING);
+    scene_set_up(scene, "--encode-delay=100",
+                 "videotestsrc is-live=true ! video/x-raw,format=BGRx,width=128,height=96,"
+                 "framerate=30/1 ! queue name=q max-size-buffers=0 max-size-bytes=0 max-size-time=0 ! %s ! "
+                 "appsink name=out sync=false max-buffers=2");
+    queue = gst_bin_get_by_name(GST_BIN(scene->pipeline), "q");
+    go(scene, GST_STATE_PLAYING);
     for (guint i = 0; i < 20; i++) {
-        gst_sample_unref(pull(&scene));
+        gst_sample_unref(scene_pull(scene));
         g_object_get(queue, "current-level-buffers", &level, NULL);
         highest = i > 5 ? MAX(highest, level) : 0;
     }
-    g_test_message("skipped %" G_GUINT64_FORMAT ", most in the queue %u", stat_of(&scene, "skipped"), highest);
-    g_assert_cmpuint(stat_of(&scene, "skipped"), >, 0);
+    g_test_message("skipped %" G_GUINT64_FORMAT ", most in the queue %u", stat_of(scene, "skipped"), highest);
+    g_assert_cmpuint(stat_of(scene, "skipped"), >, 0);
     g_assert_cmpuint(highest, <, 10);
     gst_object_unref(queue);
-    no_errors(&scene);
-    tear_down(&scene);
 }
 
 static void push_picture(GstElement *source, GstClockTime pts)
@@ -457,68 +415,61 @@ static void push_picture(GstElement *source, GstClockTime pts)
 }
 
 /* One picture and then none: a viewer that joins gets an IDR all the same. */
-static void test_still(void)
+SCENE_TEST("/scenario/still", test_still)
 {
     GstElement *source;
     GstSample *sample;
     gint64 before;
-    Scene scene;
 
-    set_up(&scene, NULL,
-           "appsrc name=in is-live=true format=time caps=video/x-raw,format=BGRx,width=128,height=96,"
-           "framerate=0/1,max-framerate=30/1 ! %s ! appsink name=out sync=false");
-    source = gst_bin_get_by_name(GST_BIN(scene.pipeline), "in");
-    gst_element_set_state(scene.pipeline, GST_STATE_PLAYING);
+    scene_set_up(scene, NULL,
+                 "appsrc name=in is-live=true format=time caps=video/x-raw,format=BGRx,width=128,height=96,"
+                 "framerate=0/1,max-framerate=30/1 ! %s ! appsink name=out sync=false");
+    source = gst_bin_get_by_name(GST_BIN(scene->pipeline), "in");
+    gst_element_set_state(scene->pipeline, GST_STATE_PLAYING);
     push_picture(source, 0);
-    gst_sample_unref(pull(&scene));
+    gst_sample_unref(scene_pull(scene));
     before = g_get_monotonic_time();
-    gst_element_send_event(scene.sink, gst_video_event_new_upstream_force_key_unit(GST_CLOCK_TIME_NONE, TRUE, 1));
-    sample = pull(&scene);
+    gst_element_send_event(scene->sink, gst_video_event_new_upstream_force_key_unit(GST_CLOCK_TIME_NONE, TRUE, 1));
+    sample = scene_pull(scene);
     g_test_message("keyframe of a still screen in %" G_GINT64_FORMAT " us", g_get_monotonic_time() - before);
     g_assert_true(is_keyframe(sample));
     g_assert_cmpuint(count_nals(sample, 5), >, 0);
-    g_assert_cmpuint(stat_of(&scene, "repeats"), ==, 1);
+    g_assert_cmpuint(stat_of(scene, "repeats"), ==, 1);
     gst_sample_unref(sample);
     gst_object_unref(source);
-    no_errors(&scene);
-    tear_down(&scene);
 }
 
 /* The host's process goes and comes again: the decoder behind goes on. */
-static void test_comes_back(void)
+SCENE_TEST("/scenario/comes-back", test_comes_back)
 {
-    Scene scene;
-
-    set_up(&scene, NULL,
-           "videotestsrc is-live=true ! video/x-raw,format=BGRx,width=128,height=96,framerate=30/1 ! "
-           "%s reconnect=true ! h264parse ! avdec_h264 ! appsink name=out sync=false max-buffers=2 drop=true");
-    go(&scene, GST_STATE_PLAYING);
+    scene_set_up(scene, NULL,
+                 "videotestsrc is-live=true ! video/x-raw,format=BGRx,width=128,height=96,framerate=30/1 ! "
+                 "%s reconnect=true ! h264parse ! avdec_h264 ! appsink name=out sync=false max-buffers=2 drop=true");
+    go(scene, GST_STATE_PLAYING);
     for (guint i = 0; i < 10; i++) {
-        gst_sample_unref(pull(&scene));
+        gst_sample_unref(scene_pull(scene));
     }
-    real_host_kill(&scene.host);
-    expect(&scene, GST_MESSAGE_WARNING, "reconnect=true");
-    real_host_again(&scene.host);
-    expect(&scene, GST_MESSAGE_INFO, "The host is there");
+    real_host_kill(&scene->host);
+    expect(scene, GST_MESSAGE_WARNING, "reconnect=true");
+    real_host_again(&scene->host);
+    expect(scene, GST_MESSAGE_INFO, "The host is there");
     for (guint i = 0; i < 10; i++) {
-        gst_sample_unref(pull(&scene));
+        gst_sample_unref(scene_pull(scene));
     }
-    g_assert_cmpuint(stat_of(&scene, "reconnects"), ==, 1);
-    no_errors(&scene);
-    tear_down(&scene);
+    g_assert_cmpuint(stat_of(scene, "reconnects"), ==, 1);
 }
 
 /* A host that is stopped in the middle: the pipeline is not. */
-static void test_hangs(void)
+TEST("/scenario/hangs", test_hangs)
 {
     gint64 before;
     Scene scene;
 
-    set_up(&scene, NULL,
-           "videotestsrc ! video/x-raw,format=BGRx,width=128,height=96 ! %s timeout=0 ! "
-           "appsink name=out sync=false max-buffers=2");
+    scene_set_up(&scene, NULL,
+                 "videotestsrc ! video/x-raw,format=BGRx,width=128,height=96 ! %s timeout=0 ! "
+                 "appsink name=out sync=false max-buffers=2");
     go(&scene, GST_STATE_PLAYING);
-    gst_sample_unref(pull(&scene));
+    gst_sample_unref(scene_pull(&scene));
     kill(scene.host.pid, SIGSTOP);
     g_usleep(100 * 1000);
     before = g_get_monotonic_time();
@@ -528,7 +479,7 @@ static void test_hangs(void)
     gst_element_set_state(scene.pipeline, GST_STATE_NULL);
     g_test_message("NULL in %" G_GINT64_FORMAT " us", g_get_monotonic_time() - before);
     kill(scene.host.pid, SIGCONT);
-    tear_down(&scene);
+    scene_tear_down(&scene);
 }
 
 int main(int argc, char **argv)
@@ -538,16 +489,6 @@ int main(int argc, char **argv)
     if (!real_load_plugins()) {
         return 77;
     }
-    g_test_add_func("/scenario/states", test_states);
-    g_test_add_func("/scenario/seeks", test_seeks);
-    g_test_add_func("/scenario/renegotiation", test_renegotiation);
-    g_test_add_func("/scenario/linked-again", test_linked_again);
-    g_test_add_func("/scenario/properties", test_properties);
-    g_test_add_func("/scenario/refused", test_refused);
-    g_test_add_func("/scenario/profile", test_profile);
-    g_test_add_func("/scenario/slow", test_slow);
-    g_test_add_func("/scenario/still", test_still);
-    g_test_add_func("/scenario/comes-back", test_comes_back);
-    g_test_add_func("/scenario/hangs", test_hangs);
+    test_cases_add();
     return g_test_run();
 }

@@ -31,6 +31,24 @@ static void tear_down(Fixture *f)
     check_closed();
 }
 
+static void with_fixture(void (*test)(Fixture *f, Script *script))
+{
+    Script script = SCRIPT_DEFAULT;
+    Fixture f;
+
+    test(&f, &script);
+    tear_down(&f);
+}
+
+/* A case with a fixture to be set up, which leaves nothing behind. */
+#define WAY_TEST(path, function) \
+    static void function(Fixture *f, Script *script); \
+    TEST(path, function##_with_fixture) \
+    { \
+        with_fixture(function); \
+    } \
+    static void function(Fixture *f, Script *script)
+
 static guint way_count(void)
 {
     return 3; /* blob, pages, texture: this needs a GPU with blob=on */
@@ -83,106 +101,77 @@ static void check_refused(guint refused, gint32 code)
     tear_down(&f);
 }
 
-TEST("/none", test_none)
+TEST("/refused", test_refused)
 {
     check_refused(0, 0);
-}
-
-TEST("/one", test_one)
-{
     check_refused(1, HELIX_CODE_NOT_FOUND);
-}
-
-TEST("/two", test_two)
-{
     check_refused(2, HELIX_CODE_NOT_READABLE);
-}
-
-TEST("/all", test_all)
-{
     check_refused(3, HELIX_CODE_GEOMETRY);
 }
 
 /* A host of the first days knows textures only. */
-TEST("/frozen-only", test_frozen_only)
+WAY_TEST("/frozen-only", test_frozen_only)
 {
-    Script script = SCRIPT_DEFAULT;
     ScriptFrame frame;
-    Fixture f;
 
-    script.frozen_only = TRUE;
-    fixture_set_up_64(&f, &script, -1);
-    g_assert_cmpint(fixture_push(&f), ==, GST_FLOW_OK);
-    fixture_pull(&f, 0, TRUE);
-    frame = script_host_frame(f.host, 0);
+    script->frozen_only = TRUE;
+    fixture_set_up_64(f, script, -1);
+    g_assert_cmpint(fixture_push(f), ==, GST_FLOW_OK);
+    fixture_pull(f, 0, TRUE);
+    frame = script_host_frame(f->host, 0);
     g_assert_cmpuint(frame.flags, ==, 0);
     g_assert_cmpuint(frame.resource_id, !=, 0);
     g_assert_cmpuint(frame.stride, ==, 64 * 4);
-    check_reason(&f, "guest-copy", "plain memory");
-    tear_down(&f);
+    check_reason(f, "guest-copy", "plain memory");
 }
 
 /* NV12 has no texture: such a host gets pixels. */
-TEST("/frozen-nv12", test_frozen_nv12)
+WAY_TEST("/frozen-nv12", test_frozen_nv12)
 {
-    Script script = SCRIPT_DEFAULT;
-    Fixture f;
-
-    script.frozen_only = TRUE;
-    fixture_set_up(&f, &script, -1);
-    gst_harness_set_src_caps_str(f.h, CAPS("NV12", 64, 64));
-    g_assert_cmpint(gst_harness_push(f.h, fixture_picture(&f, 64 * 64 * 3 / 2)), ==, GST_FLOW_OK);
-    fixture_pull(&f, 0, TRUE);
-    g_assert_cmpuint(script_host_frame(f.host, 0).flags, ==, HELIX_REQUEST_PIXEL_DATA);
-    check_reason(&f, "pixel-data", "insert videoconvert");
-    tear_down(&f);
+    script->frozen_only = TRUE;
+    fixture_set_up(f, script, -1);
+    gst_harness_set_src_caps_str(f->h, CAPS("NV12", 64, 64));
+    g_assert_cmpint(gst_harness_push(f->h, fixture_picture(f, 64 * 64 * 3 / 2)), ==, GST_FLOW_OK);
+    fixture_pull(f, 0, TRUE);
+    g_assert_cmpuint(script_host_frame(f->host, 0).flags, ==, HELIX_REQUEST_PIXEL_DATA);
+    check_reason(f, "pixel-data", "insert videoconvert");
 }
 
 /* A host that dies with a picture on trial, or while it is stopped, ends it like any other. */
-TEST("/dying", test_dying)
+WAY_TEST("/dying", test_dying)
 {
-    Script script = SCRIPT_DEFAULT;
-    Fixture f;
-
-    script.close_at = 0;
-    fixture_set_up_64(&f, &script, -1);
-    g_assert_cmpint(fixture_push(&f), ==, GST_FLOW_ERROR);
-    fixture_error(&f, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_READ, "");
-    tear_down(&f);
+    script->close_at = 0;
+    fixture_set_up_64(f, script, -1);
+    g_assert_cmpint(fixture_push(f), ==, GST_FLOW_ERROR);
+    fixture_error(f, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_READ, "");
 }
 
-TEST("/stopped", test_stopped)
+WAY_TEST("/stopped", test_stopped)
 {
-    Script script = SCRIPT_DEFAULT;
     GThread *push;
-    Fixture f;
 
-    script.hold = TRUE;
-    fixture_set_up_64(&f, &script, -1);
-    push = fixture_push_in_thread(&f);
-    g_assert_true(script_host_wait_frames(f.host, 1));
-    fixture_stop_in_time(&f);
+    script->hold = TRUE;
+    fixture_set_up_64(f, script, -1);
+    push = fixture_push_in_thread(f);
+    g_assert_true(script_host_wait_frames(f->host, 1));
+    fixture_stop_in_time(f);
     g_assert_cmpint(fixture_joined(push), ==, GST_FLOW_FLUSHING);
-    tear_down(&f);
 }
 
 /* A live source's picture on trial waits a limited time for a host that does not answer, nor does EOS behind it. */
-TEST("/silent-live", test_silent_live)
+WAY_TEST("/silent-live", test_silent_live)
 {
-    Script script = SCRIPT_DEFAULT;
     gint64 before = g_get_monotonic_time();
-    Fixture f;
 
-    script.hold = TRUE;
-    fixture_set_up_with(&f, &script, -1, TRUE, NULL);
-    g_assert_cmpint(fixture_push(&f), ==, GST_FLOW_OK);
-    g_assert_true(gst_harness_push_event(f.h, gst_event_new_eos()));
+    script->hold = TRUE;
+    fixture_set_up_with(f, script, -1, TRUE, NULL);
+    g_assert_cmpint(fixture_push(f), ==, GST_FLOW_OK);
+    g_assert_true(gst_harness_push_event(f->h, gst_event_new_eos()));
     fixture_no_hang("trial picture and EOS for a silent host", before);
-    script_host_allow(f.host, 1);
-    fixture_pull(&f, 0, TRUE);
-    g_assert_true(fixture_wait_event(&f, GST_EVENT_EOS));
-    g_assert_cmpuint(fixture_stat(&f, "guest-copy"), ==, 1);
-    tear_down(&f);
+    script_host_allow(f->host, 1);
+    fixture_pull(f, 0, TRUE);
+    g_assert_true(fixture_wait_event(f, GST_EVENT_EOS));
+    g_assert_cmpuint(fixture_stat(f, "guest-copy"), ==, 1);
 }
 
 static GstBuffer *dmabuf_picture(Fixture *f, Gpu *gpu, Buffer *buffer)
@@ -301,37 +290,34 @@ TEST("/two-buffers", test_two_buffers)
 }
 
 /* The wait for a picture that is never finished ends, and those after it come out. */
-TEST("/unfinished", test_unfinished)
+WAY_TEST("/unfinished", test_unfinished)
 {
-    Script script = SCRIPT_DEFAULT;
     g_autoptr(GstAllocator) allocator = gst_dmabuf_allocator_new();
     int device, fd = foreign_unfinished(SIZE_64, &device);
     GstMemory *memory;
     gint64 before;
-    Fixture f;
 
     g_assert_cmpint(fd, >=, 0);
     memory = gst_dmabuf_allocator_alloc(allocator, fd, SIZE_64);
-    fixture_set_up_with(&f, &script, -1, FALSE, NULL);
-    g_assert_cmpint(fixture_push(&f), ==, GST_FLOW_OK);
-    fixture_pull(&f, 0, TRUE);
+    fixture_set_up_with(f, script, -1, FALSE, NULL);
+    g_assert_cmpint(fixture_push(f), ==, GST_FLOW_OK);
+    fixture_pull(f, 0, TRUE);
     before = g_get_monotonic_time();
     for (guint i = 1; i <= 2; i++) {
-        GstBuffer *picture = fixture_picture(&f, SIZE_64);
+        GstBuffer *picture = fixture_picture(f, SIZE_64);
 
         gst_buffer_replace_all_memory(picture, gst_memory_ref(memory));
-        g_assert_cmpint(gst_harness_push(f.h, picture), ==, GST_FLOW_OK);
+        g_assert_cmpint(gst_harness_push(f->h, picture), ==, GST_FLOW_OK);
         if (i == 1) {
             fixture_no_hang("unfinished picture", before);
-            gst_message_unref(fixture_message(&f, GST_MESSAGE_WARNING));
-            g_assert_cmpuint(fixture_stat(&f, "dropped"), ==, 1);
+            gst_message_unref(fixture_message(f, GST_MESSAGE_WARNING));
+            g_assert_cmpuint(fixture_stat(f, "dropped"), ==, 1);
             close(device);
         }
     }
-    fixture_pull(&f, 2, FALSE);
-    g_assert_cmpuint(fixture_stat(&f, "guest-copy"), ==, 2);
+    fixture_pull(f, 2, FALSE);
+    g_assert_cmpuint(fixture_stat(f, "guest-copy"), ==, 2);
     gst_memory_unref(memory);
-    tear_down(&f);
 }
 
 static void wait_back(Fixture *f)
@@ -351,47 +337,39 @@ static void push_and_pull(Fixture *f)
 }
 
 /* What one host refuses, the one that comes after it may read. */
-TEST("/next-takes", test_next_takes)
+WAY_TEST("/next-takes", test_next_takes)
 {
-    Script script = SCRIPT_DEFAULT;
-    Fixture f;
-
-    script.error_from = 0;
-    script.error_to = (gint)way_count() - 1;
-    script.error_code = HELIX_CODE_NOT_READABLE;
-    script.close_at = (gint)way_count() + 1;
-    fixture_set_up_with(&f, &script, -1, FALSE, "reconnect", "true", NULL);
-    push_and_pull(&f);
-    check_reason(&f, "pixel-data", "as the script says");
-    fixture_push(&f);
-    wait_back(&f);
-    push_and_pull(&f);
-    push_and_pull(&f); /* the first may have been the one before, given again */
-    g_assert_cmpuint(script_host_frame(f.host, script_host_frames(f.host) - 1).resource_id, !=, 0);
-    check_reason(&f, "guest-copy", "plain memory");
-    tear_down(&f);
+    script->error_from = 0;
+    script->error_to = (gint)way_count() - 1;
+    script->error_code = HELIX_CODE_NOT_READABLE;
+    script->close_at = (gint)way_count() + 1;
+    fixture_set_up_with(f, script, -1, FALSE, "reconnect", "true", NULL);
+    push_and_pull(f);
+    check_reason(f, "pixel-data", "as the script says");
+    fixture_push(f);
+    wait_back(f);
+    push_and_pull(f);
+    push_and_pull(f); /* the first may have been the one before, given again */
+    g_assert_cmpuint(script_host_frame(f->host, script_host_frames(f->host) - 1).resource_id, !=, 0);
+    check_reason(f, "guest-copy", "plain memory");
 }
 
 /* The other way round: a refusal by the next host is no error of the stream's either. */
-TEST("/next-refuses", test_next_refuses)
+WAY_TEST("/next-refuses", test_next_refuses)
 {
-    Script script = SCRIPT_DEFAULT;
-    Fixture f;
-
-    script.close_at = 2;
-    script.error_from = 3;
-    script.error_to = 4;
-    script.error_code = HELIX_CODE_NOT_READABLE;
-    fixture_set_up_with(&f, &script, -1, FALSE, "reconnect", "true", NULL);
-    push_and_pull(&f);
-    push_and_pull(&f);
-    fixture_push(&f);
-    wait_back(&f);
-    push_and_pull(&f);
-    push_and_pull(&f);
-    g_assert_null(gst_bus_pop_filtered(f.bus, GST_MESSAGE_WARNING | GST_MESSAGE_ERROR));
-    check_reason(&f, "guest-copy", "plain memory");
-    tear_down(&f);
+    script->close_at = 2;
+    script->error_from = 3;
+    script->error_to = 4;
+    script->error_code = HELIX_CODE_NOT_READABLE;
+    fixture_set_up_with(f, script, -1, FALSE, "reconnect", "true", NULL);
+    push_and_pull(f);
+    push_and_pull(f);
+    fixture_push(f);
+    wait_back(f);
+    push_and_pull(f);
+    push_and_pull(f);
+    g_assert_null(gst_bus_pop_filtered(f->bus, GST_MESSAGE_WARNING | GST_MESSAGE_ERROR));
+    check_reason(f, "guest-copy", "plain memory");
 }
 
 static void check_pixels_next(Fixture *f, guint refused)
@@ -413,55 +391,44 @@ static void check_pixels_next(Fixture *f, guint refused)
 
 /* A live source's picture goes before a host has agreed that takes long, and may be refused then: its pixels come out.
  */
-TEST("/late-refused", test_late_refused)
+WAY_TEST("/late-refused", test_late_refused)
 {
-    Script script = SCRIPT_DEFAULT;
-    Fixture f;
-
-    script.config_delay_ms = 500;
-    script.error_from = script.error_to = 0;
-    script.error_code = HELIX_CODE_NOT_READABLE;
-    fixture_set_up_with(&f, &script, -1, TRUE, NULL);
-    g_assert_cmpint(fixture_push(&f), ==, GST_FLOW_OK);
-    g_assert_cmpuint(script_host_frames(f.host), ==, 0);
-    check_pixels_next(&f, 0);
-    tear_down(&f);
+    script->config_delay_ms = 500;
+    script->error_from = script->error_to = 0;
+    script->error_code = HELIX_CODE_NOT_READABLE;
+    fixture_set_up_with(f, script, -1, TRUE, NULL);
+    g_assert_cmpint(fixture_push(f), ==, GST_FLOW_OK);
+    g_assert_cmpuint(script_host_frames(f->host), ==, 0);
+    check_pixels_next(f, 0);
 }
 
 /* The same where the host turns out to be one of the first days, which does not know what the picture was made for. */
-TEST("/late-frozen", test_late_frozen)
+WAY_TEST("/late-frozen", test_late_frozen)
 {
-    Script script = SCRIPT_DEFAULT;
     GstBuffer *out;
-    Fixture f;
 
-    script.config_delay_ms = 500;
-    script.frozen_only = TRUE;
-    fixture_set_up_with(&f, &script, -1, TRUE, NULL);
-    g_assert_cmpint(fixture_push(&f), ==, GST_FLOW_OK);
-    out = gst_harness_pull(f.h);
+    script->config_delay_ms = 500;
+    script->frozen_only = TRUE;
+    fixture_set_up_with(f, script, -1, TRUE, NULL);
+    g_assert_cmpint(fixture_push(f), ==, GST_FLOW_OK);
+    out = gst_harness_pull(f->h);
     g_assert_nonnull(out);
     gst_buffer_unref(out);
-    g_assert_cmpuint(script_host_frames(f.host), ==, 1);
-    g_assert_cmpuint(script_host_frame(f.host, 0).flags, ==, HELIX_REQUEST_PIXEL_DATA);
-    tear_down(&f);
+    g_assert_cmpuint(script_host_frames(f->host), ==, 1);
+    g_assert_cmpuint(script_host_frame(f->host, 0).flags, ==, HELIX_REQUEST_PIXEL_DATA);
 }
 
 /* The same for the picture that a host which came back is given, as the screen stands still. */
-TEST("/still-refused", test_still_refused)
+WAY_TEST("/still-refused", test_still_refused)
 {
-    Script script = SCRIPT_DEFAULT;
-    Fixture f;
-
-    script.close_at = 1;
-    script.error_from = script.error_to = 2;
-    script.error_code = HELIX_CODE_NOT_READABLE;
-    fixture_set_up_with(&f, &script, -1, TRUE, "reconnect", "true", NULL);
-    push_and_pull(&f);
-    fixture_push(&f);
-    wait_back(&f);
-    check_pixels_next(&f, 2);
-    tear_down(&f);
+    script->close_at = 1;
+    script->error_from = script->error_to = 2;
+    script->error_code = HELIX_CODE_NOT_READABLE;
+    fixture_set_up_with(f, script, -1, TRUE, "reconnect", "true", NULL);
+    push_and_pull(f);
+    fixture_push(f);
+    wait_back(f);
+    check_pixels_next(f, 2);
 }
 
 int main(int argc, char **argv)
