@@ -13,13 +13,11 @@ import re
 import signal
 import struct
 import sys
-import tempfile
 import termios
 import time
-import traceback
 
+from desk import COUNTED, frames_in, has_pictures, is_error, run_tests, service, wait_until
 from services import FIRST, Backend, Login, Mutter, Portal, Shield
-from test_screencast import COUNTED, Desk, Tap, frames_in, has_pictures, is_error, service, wait_until
 
 LOCKED, BLANK, ELSEWHERE = "the screen is locked", "the screen is blank", "another session has the display"
 WAITING = "waiting until this session is shown"
@@ -479,26 +477,11 @@ TESTS = (locked_mutter, locked_portal, started_while_locked, blank, greeter, loc
          says_that_it_asks, damaged_token, portal_starts, no_reader, stalled_reader, unit)
 
 
-def main():
-    tap = Tap()
-    wanted = sys.argv[5:]
-    with tempfile.TemporaryDirectory(prefix="session-") as folder:
-        desk = Desk(*sys.argv[1:4], folder)
-        desk.unit = sys.argv[4]
-        try:
-            for test in TESTS:
-                if not wanted or test.__name__ in wanted:
-                    with contextlib.suppress(FileNotFoundError):      # each begins without what the user chose before
-                        os.unlink(os.path.join(desk.state, "helix-screencast", "monitor.token"))
-                    try:
-                        result = test(desk)
-                    except Exception:
-                        result = traceback.format_exc()
-                    tap.check(result is True, test.__name__.replace("_", " "), result)
-        finally:
-            desk.bus.close()
-    return tap.end()
+def prepare(desk):
+    desk.unit = sys.argv[4]
+    with contextlib.suppress(FileNotFoundError):        # each begins without what the user chose before
+        os.unlink(os.path.join(desk.state, "helix-screencast", "monitor.token"))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_tests(TESTS, sys.argv[5:], sys.argv[1:4], prepare))
