@@ -3,6 +3,7 @@
 #include <string.h>
 #include <glib/gstdio.h>
 
+#include "protocol/bytes.h"
 #include "rig.h"
 #include "stat.h"
 
@@ -157,6 +158,14 @@ Client *rig_connect(Rig *rig)
     return client;
 }
 
+void rig_run(void (*test)(Rig *rig, Client *client))
+{
+    g_autoptr(Rig) rig = rig_new(NULL);
+    g_autoptr(Client) client = rig_connect(rig);
+
+    test(rig, client);
+}
+
 /* ---- control ---- */
 
 static void call_set_running(Rig *rig, gpointer data)
@@ -265,6 +274,13 @@ HelixFrameRecord rig_record(Rig *rig, guint i)
     return record;
 }
 
+void send_frames(Client *client, guint16 session, guint first, guint n)
+{
+    for (guint i = first; i < first + n; i++) {
+        g_assert_true(client_resource(client, session, 1 + i, i));
+    }
+}
+
 /* ---- expectations ---- */
 
 Message *expect_message(Client *client, guint8 type, guint16 session)
@@ -282,6 +298,21 @@ Message *expect_message(Client *client, guint8 type, guint16 session)
     return message;
 }
 
+guint32 message_u32(const Message *message, guint offset)
+{
+    g_assert_cmpuint(message->size, >=, offset + 4);
+    return helix_get_u32(message->payload + offset);
+}
+
+Message *expect_config(Client *client, const ConfigRequest *request)
+{
+    ConfigRequest flagged = *request;
+
+    flagged.flags = HELIX_CONFIG_ANSWER;
+    g_assert_true(client_config(client, &flagged));
+    return expect_message(client, HELIX_MSG_CONFIG_RESP, request->session);
+}
+
 Message *expect_frame(Client *client, guint16 session, gint64 pts)
 {
     Message *message = expect_message(client, HELIX_MSG_FRAME_RESPONSE, session);
@@ -291,6 +322,13 @@ Message *expect_frame(Client *client, guint16 session, gint64 pts)
     g_assert_nonnull(message_unit(message, &size));
     g_assert_cmpuint(size, >, 4);
     return message;
+}
+
+void expect_frames(Client *client, guint16 session, gint64 first, guint n)
+{
+    for (guint i = 0; i < n; i++) {
+        message_free(expect_frame(client, session, first + i));
+    }
 }
 
 Message *expect_dropped(Client *client, guint16 session, gint64 pts)

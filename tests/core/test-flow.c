@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Backpressure, limits of a connection, and the statistics. */
 #include <string.h>
-#include "cases.h"
 #include "protocol/bytes.h"
 #include "protocol/error.h"
 #include "rig.h"
@@ -24,10 +23,8 @@ static guint stuff_pings(Client *client)
 }
 
 /* It is not read from, not cut off, and nobody else notices; when it reads again, everything is there. */
-TEST("/flow/guest-does-not-read", test_guest_does_not_read)
+RIG_TEST("/flow/guest-does-not-read", test_guest_does_not_read)
 {
-    g_autoptr(Rig) rig = rig_new(NULL);
-    g_autoptr(Client) client = rig_connect(rig);
     g_autoptr(Client) other = rig_connect(rig);
     guint sent = stuff_pings(client), received = 0;
     guint64 taken;
@@ -89,10 +86,8 @@ TEST("/flow/in-flight-until-left", test_in_flight_until_left)
 }
 
 /* Requests far beyond the limit behind a hung encoder: refused in order, and not collected without end. */
-TEST("/flow/flood", test_flood)
+RIG_TEST("/flow/flood", test_flood)
 {
-    g_autoptr(Rig) rig = rig_new(NULL);
-    g_autoptr(Client) client = rig_connect(rig);
     g_autoptr(Client) other = rig_connect(rig);
     guint sent = 0, answered = 0;
     guint64 requests;
@@ -225,11 +220,9 @@ TEST("/flow/log-is-bounded", test_log_is_bounded)
     g_assert_cmpuint(lines, <, 250);
 }
 
-TEST("/flow/stats", test_stats)
+RIG_TEST("/flow/stats", test_stats)
 {
     static const guint8 pixels[64 * 48 * 4];
-    g_autoptr(Rig) rig = rig_new(NULL);
-    g_autoptr(Client) client = rig_connect(rig);
     g_autoptr(Message) frame = NULL;
     HelixFrameRecord record;
 
@@ -285,10 +278,8 @@ static void set_encoder(Rig *rig, gpointer name)
 }
 
 /* Another encoder is for streams that begin later; those that are there keep theirs. */
-TEST("/flow/other-encoder", test_other_encoder)
+RIG_TEST("/flow/other-encoder", test_other_encoder)
 {
-    g_autoptr(Rig) rig = rig_new(NULL);
-    g_autoptr(Client) client = rig_connect(rig);
     guint calls;
 
     g_assert_true(client_resource(client, 1, 1, 0));

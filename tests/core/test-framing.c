@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What keeps framing and what loses it: sizes, magic, unknown types, pieces of any size, ends in any place. */
 #include <string.h>
-#include "cases.h"
 #include "protocol/bytes.h"
 #include "rig.h"
 
@@ -44,10 +43,8 @@ TEST("/framing/wrong-sizes", test_wrong_sizes)
     expect_break(0x42, 0, HELIX_MAX_REQUEST_PAYLOAD + 1);
 }
 
-TEST("/framing/wrong-magic", test_wrong_magic)
+RIG_TEST("/framing/wrong-magic", test_wrong_magic)
 {
-    g_autoptr(Rig) rig = rig_new(NULL);
-    g_autoptr(Client) client = rig_connect(rig);
     g_autoptr(Client) other = rig_connect(rig);
 
     /* Much input behind it: the answer arrives all the same. */
@@ -58,10 +55,8 @@ TEST("/framing/wrong-magic", test_wrong_magic)
 }
 
 /* Answers asked for before framing was lost that had not been given end with the connection; the host lives on. */
-TEST("/framing/break-during-encode", test_break_during_encode)
+RIG_TEST("/framing/break-during-encode", test_break_during_encode)
 {
-    g_autoptr(Rig) rig = rig_new(NULL);
-    g_autoptr(Client) client = rig_connect(rig);
     g_autoptr(Client) other = NULL;
 
     scripted_hold(TRUE);
@@ -77,11 +72,9 @@ TEST("/framing/break-during-encode", test_break_during_encode)
     message_free(expect_frame(other, 0, 1));
 }
 
-TEST("/framing/unknown-type", test_unknown_type)
+RIG_TEST("/framing/unknown-type", test_unknown_type)
 {
     static const guint8 types[] = { 0x00, 0x02, 0x05, 0x06, 0x08, 0x11, 0x20, 0x31, 0x42, 0xff };
-    g_autoptr(Rig) rig = rig_new(NULL);
-    g_autoptr(Client) client = rig_connect(rig);
 
     for (guint i = 0; i < G_N_ELEMENTS(types); i++) {
         g_assert_true(client_send(client, types[i], 0, (guint16)i, zeros, i % 2 ? HELIX_MAX_REQUEST_PAYLOAD : 0));
@@ -93,12 +86,10 @@ TEST("/framing/unknown-type", test_unknown_type)
 }
 
 /* Every message of a conversation, a byte at a time. */
-TEST("/framing/byte-by-byte", test_byte_by_byte)
+RIG_TEST("/framing/byte-by-byte", test_byte_by_byte)
 {
     static const guint8 pixels[16 * 9 * 4 + 7];
     guint8 ext[HELIX_EXT_SIZE + 12] = { 0 };
-    g_autoptr(Rig) rig = rig_new(NULL);
-    g_autoptr(Client) client = rig_connect(rig);
     const FrameRequest requests[] = {
         { .resource = 1, .pts = 0 },
         { .resource = 2, .pts = 1, .flags = HELIX_REQUEST_EXT, .ext = ext, .ext_size = sizeof ext },
@@ -133,30 +124,9 @@ TEST("/framing/byte-by-byte", test_byte_by_byte)
     expect_quiet(client);
 }
 
-/* Ten messages in one write. */
-TEST("/framing/together", test_together)
-{
-    g_autoptr(Rig) rig = rig_new(&(RigOptions){ .max_in_flight = 10 });
-    g_autoptr(Client) client = rig_connect(rig);
-    g_autoptr(GByteArray) all = g_byte_array_new();
-
-    for (guint i = 0; i < 10; i++) {
-        g_autoptr(GByteArray) one = client_frame_bytes(&(FrameRequest){ .resource = 1 + i, .pts = i });
-
-        g_byte_array_append(all, one->data, one->len);
-    }
-    g_assert_true(client_send_bytes(client, all->data, all->len));
-    for (guint i = 0; i < 10; i++) {
-        message_free(expect_frame(client, 0, i));
-    }
-}
-
 /* A guest that says no more is still answered everything, then the host closes. */
-TEST("/framing/half-close", test_half_close)
+RIG_TEST("/framing/half-close", test_half_close)
 {
-    g_autoptr(Rig) rig = rig_new(NULL);
-    g_autoptr(Client) client = rig_connect(rig);
-
     scripted_delay_ms(20);
     for (guint i = 0; i < 3; i++) {
         g_assert_true(client_resource(client, (guint16)i, 1, i));
@@ -176,20 +146,15 @@ TEST("/framing/half-close", test_half_close)
     g_assert_true(rig_wait_stat(rig, "connections.now", 0));
 }
 
-TEST("/framing/half-close-idle", test_half_close_idle)
+RIG_TEST("/framing/half-close-idle", test_half_close_idle)
 {
-    g_autoptr(Rig) rig = rig_new(NULL);
-    g_autoptr(Client) client = rig_connect(rig);
-
     client_shutdown_write(client);
     expect_end(client);
 }
 
-TEST("/framing/end-inside-message", test_end_inside_message)
+RIG_TEST("/framing/end-inside-message", test_end_inside_message)
 {
     static const guint8 pixels[100];
-    g_autoptr(Rig) rig = rig_new(NULL);
-    g_autoptr(Client) client = rig_connect(rig);
     g_autoptr(GByteArray) bytes = client_frame_bytes(
         &(FrameRequest){ .flags = HELIX_REQUEST_PIXEL_DATA, .pixels = pixels, .pixels_size = 64 * 48 * 4 });
 

@@ -4,12 +4,11 @@
  * ERROR, takes any message for the answer to its pending frame, and never heard of anything else.
  */
 #include <string.h>
-#include "cases.h"
 #include "protocol/bytes.h"
 #include "rig.h"
 
 /* Bytes written down here, not made by the client: what those guests put on the wire. */
-TEST("/frozen/bytes", test_bytes)
+RIG_TEST("/frozen/bytes", test_bytes)
 {
     static const guint8 request[] = {
         0x48, 0x58, 0x46, 0x52, 0x01, 0x00, 0x07, 0x00, 44,  0, 0, 0, 5, 0,    0,    0,    64,   0,    0,
@@ -17,8 +16,6 @@ TEST("/frozen/bytes", test_bytes)
         0x22, 0x11, 1,    0,    0,    0,    0,    0,    0,   0, 0, 0, 0, 0,    0,    0,    0,    0,
     };
     static const guint8 answer[] = { 0x48, 0x58, 0x46, 0x52, 0x02, 0x00, 0x07, 0x00 };
-    g_autoptr(Rig) rig = rig_new(NULL);
-    g_autoptr(Client) client = rig_connect(rig);
     g_autoptr(Message) message = NULL;
     g_autofree char *types = NULL;
     const guint8 *unit;
@@ -39,10 +36,8 @@ TEST("/frozen/bytes", test_bytes)
 }
 
 /* No CONFIG_REQ at all: configured from the first frame, at 60 fps. */
-TEST("/frozen/unconfigured", test_unconfigured)
+RIG_TEST("/frozen/unconfigured", test_unconfigured)
 {
-    g_autoptr(Rig) rig = rig_new(NULL);
-    g_autoptr(Client) client = rig_connect(rig);
     guint64 small, large;
 
     for (guint i = 0; i < 5; i++) {
@@ -64,11 +59,8 @@ TEST("/frozen/unconfigured", test_unconfigured)
     expect_quiet(client);
 }
 
-TEST("/frozen/config-is-not-answered", test_config_is_not_answered)
+RIG_TEST("/frozen/config-is-not-answered", test_config_is_not_answered)
 {
-    g_autoptr(Rig) rig = rig_new(NULL);
-    g_autoptr(Client) client = rig_connect(rig);
-
     g_assert_true(client_config(client,
                                 &(ConfigRequest){ .width = 64,
                                                   .height = 48,
@@ -86,10 +78,8 @@ TEST("/frozen/config-is-not-answered", test_config_is_not_answered)
     expect_quiet(client);
 }
 
-TEST("/frozen/keyframe-request", test_keyframe_request)
+RIG_TEST("/frozen/keyframe-request", test_keyframe_request)
 {
-    g_autoptr(Rig) rig = rig_new(NULL);
-    g_autoptr(Client) client = rig_connect(rig);
     static const gboolean idr[] = { TRUE, FALSE, TRUE, FALSE, TRUE, FALSE };
 
     g_assert_true(client_keyframe(client, 0)); /* before there is a stream */
@@ -112,10 +102,8 @@ TEST("/frozen/keyframe-request", test_keyframe_request)
     expect_quiet(client);
 }
 
-TEST("/frozen/ping", test_ping)
+RIG_TEST("/frozen/ping", test_ping)
 {
-    g_autoptr(Rig) rig = rig_new(NULL);
-    g_autoptr(Client) client = rig_connect(rig);
     guint8 payload[HELIX_MAX_PING];
 
     memset(payload, 0xa5, sizeof payload);
@@ -125,11 +113,8 @@ TEST("/frozen/ping", test_ping)
     expect_pong(client, 1, payload, sizeof payload);
 }
 
-TEST("/frozen/errors", test_errors)
+RIG_TEST("/frozen/errors", test_errors)
 {
-    g_autoptr(Rig) rig = rig_new(NULL);
-    g_autoptr(Client) client = rig_connect(rig);
-
     g_assert_true(client_resource(client, 0, FAKE_CAPTURE_LAST + 1, 1));
     expect_error(client, 0, HELIX_MSG_FRAME_REQUEST, HELIX_CODE_NOT_FOUND);
     /* Resource 0 is never the VM's own screen. */
@@ -143,11 +128,9 @@ TEST("/frozen/errors", test_errors)
     expect_quiet(client);
 }
 
-TEST("/frozen/formats", test_formats)
+RIG_TEST("/frozen/formats", test_formats)
 {
     static const guint32 formats[] = { HELIX_FORMAT_AR24, HELIX_FORMAT_XR24, HELIX_FORMAT_AB24, HELIX_FORMAT_XB24 };
-    g_autoptr(Rig) rig = rig_new(NULL);
-    g_autoptr(Client) client = rig_connect(rig);
 
     for (guint i = 0; i < G_N_ELEMENTS(formats); i++) {
         guint32 rgb = fake_capture_pixel(9, 0, 0), pixel;
@@ -160,7 +143,7 @@ TEST("/frozen/formats", test_formats)
 }
 
 /* The pixels themselves, in every format, with padding in the rows and excess behind. */
-TEST("/frozen/pixel-data", test_pixel_data)
+RIG_TEST("/frozen/pixel-data", test_pixel_data)
 {
     static const struct {
         guint32 fourcc, width, height, stride, excess;
@@ -169,8 +152,6 @@ TEST("/frozen/pixel-data", test_pixel_data)
         { HELIX_FORMAT_AB24, 64, 48, 256, 100000 }, { HELIX_FORMAT_XB24, 1, 1, 4, 3 },
         { HELIX_FORMAT_NV12, 64, 48, 64, 0 },       { HELIX_FORMAT_NV12, 63, 47, 70, 1 },
     };
-    g_autoptr(Rig) rig = rig_new(NULL);
-    g_autoptr(Client) client = rig_connect(rig);
 
     for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
         gsize size = helix_picture_size(cases[i].fourcc, cases[i].width, cases[i].height, cases[i].stride, NULL) +
@@ -198,7 +179,7 @@ TEST("/frozen/pixel-data", test_pixel_data)
     expect_quiet(client);
 }
 
-TEST("/frozen/pixel-data-errors", test_pixel_data_errors)
+RIG_TEST("/frozen/pixel-data-errors", test_pixel_data_errors)
 {
     static const struct {
         guint32 width, height, stride;
@@ -212,8 +193,6 @@ TEST("/frozen/pixel-data-errors", test_pixel_data_errors)
         { 0x40000000, 1, 4, 64 },
         { 4, 0x40000000, 0x40000000, 64 },
     };
-    g_autoptr(Rig) rig = rig_new(NULL);
-    g_autoptr(Client) client = rig_connect(rig);
     g_autofree guint8 *pixels = g_malloc0(40000);
 
     for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* A host that is retired ends by itself, without waiting for its threads, whatever is on the stack. */
-#include "cases.h"
 #include "protocol/error.h"
 #include "stream/host-private.h"
 #include "rig.h"
@@ -83,11 +82,8 @@ TEST("/retire/busy", test_busy)
     g_assert_cmpuint(scripted_n_closed(), ==, 1);
 }
 
-TEST("/retire/idle", test_idle)
+RIG_TEST("/retire/idle", test_idle)
 {
-    g_autoptr(Rig) rig = rig_new(NULL);
-    g_autoptr(Client) client = rig_connect(rig);
-
     expect_quiet(client);
     g_atomic_int_set(&gone, 0);
     rig_call(rig, retire, NULL);
@@ -114,11 +110,8 @@ static void set_resolver(Rig *rig, gpointer data)
 }
 
 /* The request is answered still, and none after it is looked up. */
-TEST("/retire/inside", test_inside)
+RIG_TEST("/retire/inside", test_inside)
 {
-    g_autoptr(Rig) rig = rig_new(NULL);
-    g_autoptr(Client) client = rig_connect(rig);
-
     g_atomic_int_set(&gone, 0);
     looked_up_in = rig;
     rig_call(rig, set_resolver, NULL);

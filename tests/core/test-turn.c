@@ -1,183 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * test-turn.c - a turn of the main loop stops at its budget, whatever a guest asks for, and the rest goes on in later
- * turns: nothing is lost, the order stays, others get their turn. The clock is the test's: it goes on by a tenth of a
- * millisecond each time that somebody looks, so the budget is so many looks, on the slowest machine too.
+ * test-turn.c - an iteration of the main loop stops at its budget, whatever a guest asks for, and the rest goes on in
+ * later turns: nothing is lost, the order stays, others get their turn.
  */
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "cases.h"
 #include "client.h"
 #include "protocol/bytes.h"
 #include "protocol/error.h"
 #include "stream/host-private.h"
 #include "transport/unix-address.h"
 #include "transport/unix-socket.h"
-#include "loop/loop-time.h"
-#include "fake-capture.h"
-#include "fake-channel.h"
 #include "scripted.h"
-
-#define TICK_NS G_GINT64_CONSTANT(100000)
-#define MOST \
-    (HELIX_LOOP_BUDGET_US / 100 + 5u) /* steps in a turn: one a look, and one more for each who may take one \
-                                       */
-#define PLENTY 300u                   /* of what is asked for: more than ten turns of it */
-#define BAD (FAKE_CAPTURE_LAST + 1)   /* a resource whose look-up fails */
-
-static gint64 now_ns;
-
-static gint64 tick(void)
-{
-    return now_ns += TICK_NS;
-}
-
-/* Time is up whenever somebody looks. */
-static gint64 leap(void)
-{
-    return now_ns += 2 * HELIX_LOOP_BUDGET_US * G_GINT64_CONSTANT(1000);
-}
-
-typedef struct World {
-    HelixHost *host;
-    FakeCapture capture;
-} World;
-
-static void world_begin(World *world, HelixHostConfig *config)
-{
-    g_autoptr(GError) error = NULL;
-
-    memset(world, 0, sizeof *world);
-    config->encoder_class = scripted_wrap(&helix_encoder_null);
-    config->resolver = &fake_capture_resolver;
-    config->resolver_data = &world->capture;
-    config->max_in_flight = 64;
-    world->host = helix_host_new(config, &error);
-    g_assert_no_error(error);
-    helix_loop_next_iteration();
-    helix_loop_set_clock(tick);
-}
-
-static void world_end(World *world)
-{
-    scripted_hold(FALSE);
-    helix_loop_set_clock(NULL);
-    helix_host_free(world->host);
-    world->capture.closed = TRUE;
-    while (world->capture.waiting.length) {
-        fake_capture_release(&world->capture);
-    }
-}
-
-/* ---- what came back ---- */
-
-typedef struct Answer {
-    guint8 type;
-    gint32 code;   /* ERROR */
-    gint64 number; /* FRAME_RESPONSE: pts; PONG: what the PING said */
-} Answer;
-
-static Answer answer_of(const guint8 *message)
-{
-    const guint8 *payload = message + HELIX_WIRE_HEADER_SIZE;
-    Answer answer = { .type = message[HELIX_WIRE_HEADER_TYPE] };
-
-    if (answer.type == HELIX_MSG_ERROR) {
-        answer.code = (gint32)helix_get_u32(payload + HELIX_ERROR_CODE);
-    } else if (answer.type == HELIX_MSG_PONG || answer.type == HELIX_MSG_FRAME_RESPONSE) {
-        answer.number = (gint64)helix_get_u64(payload);
-    }
-    return answer;
-}
-
-/* The messages that are whole move from @bytes to the end of @answers. Returns how many they are. */
-static guint take_answers(GByteArray *bytes, GArray *answers)
-{
-    guint n = 0;
-
-    while (bytes->len >= HELIX_WIRE_HEADER_SIZE) {
-        guint size = HELIX_WIRE_HEADER_SIZE + helix_get_u32(bytes->data + HELIX_WIRE_HEADER_PAYLOAD);
-        Answer answer;
-
-        if (bytes->len < size) {
-            break;
-        }
-        answer = answer_of(bytes->data);
-        g_array_append_val(answers, answer);
-        g_byte_array_remove_range(bytes, 0, size);
-        n++;
-    }
-    return n;
-}
-
-static Answer at(const GArray *answers, guint i)
-{
-    g_assert_cmpuint(i, <, answers->len);
-    return g_array_index(answers, Answer, i);
-}
-
-/* ---- what is asked for ---- */
-
-static void ask_ping(FakeChannel *channel, guint64 number)
-{
-    guint8 payload[8];
-
-    helix_put_u64(payload, number);
-    fake_channel_send(channel, HELIX_MSG_PING, 0, 0, payload, sizeof payload);
-}
-
-static void ask_frame(FakeChannel *channel, guint16 session, guint32 resource, gint64 pts)
-{
-    g_autoptr(GByteArray)
-        bytes = client_frame_bytes(&(FrameRequest){ .session = session, .resource = resource, .pts = pts });
-
-    g_byte_array_append(channel->to_host, bytes->data, bytes->len);
-}
-
-/* A turn of the loop; what the carrier has to offer comes first in it. */
-static void turn(FakeChannel *channel)
-{
-    helix_loop_next_iteration();
-    if (channel && fake_channel_can_offer(channel)) {
-        HELIX_LOOP_SCOPE;
-
-        fake_channel_offer(channel, G_MAXSIZE);
-    }
-    g_main_context_iteration(NULL, FALSE);
-}
-
-/* All of it, in a turn that has time for it. */
-static void take_in(FakeChannel *channel)
-{
-    helix_loop_set_clock(NULL);
-    while (fake_channel_can_offer(channel)) {
-        turn(channel);
-    }
-    helix_loop_next_iteration();
-    helix_loop_set_clock(tick);
-}
-
-/* Turns, until @n answers are there; none has more than MOST of them, and it takes more than a few. */
-static void expect_spread(FakeChannel *channel, GArray *answers, guint n)
-{
-    guint turns = 0;
-
-    g_assert_cmpuint(take_answers(channel->from_host, answers), <=, MOST);
-    while (answers->len < n) {
-        turn(channel);
-        g_assert_cmpuint(take_answers(channel->from_host, answers), <=, MOST);
-        g_assert_cmpuint(++turns, <, 100000);
-    }
-    g_assert_cmpuint(answers->len, ==, n);
-    g_assert_cmpuint(turns, >=, n / MOST);
-}
-
-static GArray *answers_new(void)
-{
-    return g_array_new(FALSE, FALSE, sizeof(Answer));
-}
+#include "turn-world.h"
 
 /* ---- the queue ---- */
 
@@ -236,15 +73,8 @@ TEST("/turn/queue", test_queue)
 }
 
 /* There is progress all the same. */
-TEST("/turn/no-time-at-all", test_no_time_at_all)
+TURN_TEST("/turn/no-time-at-all", test_no_time_at_all)
 {
-    g_autoptr(GArray) answers = answers_new();
-    World world;
-    FakeChannel *channel;
-
-    world_begin(&world, &(HelixHostConfig){ 0 });
-    channel = fake_channel_new(world.host, 0);
-    channel->window = G_MAXSIZE;
     helix_loop_set_clock(leap);
     for (guint i = 0; i < PLENTY; i++) {
         ask_frame(channel, (guint16)(i % 3), i % 2 ? BAD : 0, i);
@@ -255,22 +85,13 @@ TEST("/turn/no-time-at-all", test_no_time_at_all)
         g_assert_cmpuint(take_answers(channel->from_host, answers), <=, 5);
         g_assert_cmpuint(turns, <, 100000);
     }
-    fake_channel_free(channel);
-    world_end(&world);
 }
 
 /* ---- input ---- */
 
 /* PINGs, and requests that are wrong in themselves or when they are looked up, in one read. */
-TEST("/turn/input", test_input)
+TURN_TEST("/turn/input", test_input)
 {
-    g_autoptr(GArray) answers = answers_new();
-    World world;
-    FakeChannel *channel;
-
-    world_begin(&world, &(HelixHostConfig){ 0 });
-    channel = fake_channel_new(world.host, 0);
-    channel->window = G_MAXSIZE;
     for (guint i = 0; i < PLENTY; i++) {
         ask_ping(channel, i);
         ask_frame(channel, 0, i % 2 ? BAD : 0, i);
@@ -283,8 +104,6 @@ TEST("/turn/input", test_input)
         g_assert_cmpint(at(answers, 2 * i).number, ==, i);
         g_assert_cmpint(at(answers, 2 * i + 1).code, ==, HELIX_CODE_NOT_FOUND);
     }
-    fake_channel_free(channel);
-    world_end(&world);
 }
 
 /* ---- sockets: the loop itself offers what they have ---- */
@@ -427,41 +246,9 @@ static void fill_up(World *world, FakeChannel *channel, guint n)
     g_assert_cmpuint(world->host->streams.n_streams, ==, 1);
 }
 
-static void expect_filled(const GArray *answers, guint n)
+/* The encoder comes back, and the answers wait to be sent: nobody takes them. */
+static void answer_into_queue(FakeChannel *channel)
 {
-    g_assert_cmpuint(at(answers, 0).type, ==, HELIX_MSG_FRAME_RESPONSE);
-    for (guint i = 1; i < n; i++) {
-        g_assert_cmpint(at(answers, i).code, ==, HELIX_CODE_NOT_FOUND);
-    }
-}
-
-TEST("/turn/answers", test_answers)
-{
-    g_autoptr(GArray) answers = answers_new();
-    World world;
-    FakeChannel *channel;
-
-    world_begin(&world, &(HelixHostConfig){ 0 });
-    channel = fake_channel_new(world.host, 0);
-    channel->window = G_MAXSIZE;
-    fill_up(&world, channel, PLENTY);
-    scripted_hold(FALSE);
-    expect_spread(channel, answers, PLENTY);
-    expect_filled(answers, PLENTY);
-    fake_channel_free(channel);
-    world_end(&world);
-}
-
-/* Answers that nobody took yet, and then they are all taken. */
-TEST("/turn/outbox", test_outbox)
-{
-    g_autoptr(GArray) answers = answers_new();
-    World world;
-    FakeChannel *channel;
-
-    world_begin(&world, &(HelixHostConfig){ 0 });
-    channel = fake_channel_new(world.host, 0);
-    fill_up(&world, channel, PLENTY);
     scripted_hold(FALSE);
     for (guint i = 0; i < 1000 && !channel->wants_write; i++) {
         g_usleep(1000);
@@ -470,6 +257,30 @@ TEST("/turn/outbox", test_outbox)
     for (guint i = 0; i < 100; i++) {
         turn(channel);
     }
+}
+
+static void expect_filled(const GArray *answers, guint n)
+{
+    g_assert_cmpuint(at(answers, 0).type, ==, HELIX_MSG_FRAME_RESPONSE);
+    for (guint i = 1; i < n; i++) {
+        g_assert_cmpint(at(answers, i).code, ==, HELIX_CODE_NOT_FOUND);
+    }
+}
+
+TURN_TEST("/turn/answers", test_answers)
+{
+    fill_up(world, channel, PLENTY);
+    scripted_hold(FALSE);
+    expect_spread(channel, answers, PLENTY);
+    expect_filled(answers, PLENTY);
+}
+
+/* Answers that nobody took yet, and then they are all taken. */
+TURN_TEST("/turn/outbox", test_outbox)
+{
+    channel->window = 0;
+    fill_up(world, channel, PLENTY);
+    answer_into_queue(channel);
     helix_loop_next_iteration();
     {
         HELIX_LOOP_SCOPE;
@@ -478,21 +289,13 @@ TEST("/turn/outbox", test_outbox)
     }
     expect_spread(channel, answers, PLENTY);
     expect_filled(answers, PLENTY);
-    fake_channel_free(channel);
-    world_end(&world);
 }
 
 /* PONGs that waited for the first CONFIG_RESP; one whose PING comes meanwhile is behind them. */
-TEST("/turn/held-pongs", test_held_pongs)
+TURN_TEST("/turn/held-pongs", test_held_pongs)
 {
-    g_autoptr(GArray) answers = answers_new();
     guint8 config[HELIX_CONFIG_SIZE] = { 0 };
-    World world;
-    FakeChannel *channel;
 
-    world_begin(&world, &(HelixHostConfig){ 0 });
-    channel = fake_channel_new(world.host, 0);
-    channel->window = G_MAXSIZE;
     scripted_hold(TRUE);
     ask_frame(channel, 0, 1, 1);
     fake_channel_send(channel, HELIX_MSG_CONFIG_REQ, HELIX_CONFIG_ANSWER, 0, config, sizeof config);
@@ -515,56 +318,40 @@ TEST("/turn/held-pongs", test_held_pongs)
         g_assert_cmpuint(at(answers, i + 2).type, ==, HELIX_MSG_PONG);
         g_assert_cmpint(at(answers, i + 2).number, ==, i);
     }
-    fake_channel_free(channel);
-    world_end(&world);
 }
 
 /* The VM runs again, and many streams have requests whose look-ups fail. */
-TEST("/turn/run-again", test_run_again)
+TURN_TEST("/turn/run-again", test_run_again)
 {
     enum { STREAMS = 10, EACH = 50 };
-    g_autoptr(GArray) answers = answers_new();
-    World world;
-    FakeChannel *channel;
 
-    world_begin(&world, &(HelixHostConfig){ 0 });
-    channel = fake_channel_new(world.host, 0);
-    channel->window = G_MAXSIZE;
-    helix_host_set_running(world.host, FALSE);
+    helix_host_set_running(world->host, FALSE);
     for (guint i = 0; i < STREAMS * EACH; i++) {
         ask_frame(channel, (guint16)(i % STREAMS), BAD, i);
     }
     take_in(channel);
     g_assert_cmpuint(channel->from_host->len, ==, 0);
-    helix_host_set_running(world.host, TRUE);
+    helix_host_set_running(world->host, TRUE);
     g_assert_cmpuint(channel->from_host->len, ==, 0);
     expect_spread(channel, answers, STREAMS * EACH);
-    g_assert_cmpint(world.capture.resolved, ==, STREAMS * EACH);
-    fake_channel_free(channel);
-    world_end(&world);
+    g_assert_cmpint(world->capture.resolved, ==, STREAMS * EACH);
 }
 
 /* ---- a reset of the GPU ---- */
 
 /* A look-up is under way, good requests wait behind it, and behind those what was refused. */
-TEST("/turn/reset", test_reset)
+TURN_TEST("/turn/reset", test_reset)
 {
-    g_autoptr(GArray) answers = answers_new();
-    World world;
-    FakeChannel *channel;
     guint first;
 
-    world_begin(&world, &(HelixHostConfig){ 0 });
-    channel = fake_channel_new(world.host, 0);
-    channel->window = G_MAXSIZE;
-    world.capture.hold = TRUE;
+    world->capture.hold = TRUE;
     for (guint i = 0; i < PLENTY; i++) {
         ask_frame(channel, 0, 1, i); /* 64 in flight, the others are busy */
     }
     take_in(channel);
-    g_assert_cmpint(world.capture.resolved, ==, 1);
-    world.capture.hold = FALSE; /* what is looked up from now on would be found */
-    helix_host_reset(world.host);
+    g_assert_cmpint(world->capture.resolved, ==, 1);
+    world->capture.hold = FALSE; /* what is looked up from now on would be found */
+    helix_host_reset(world->host);
     g_assert_cmpuint(channel->from_host->len, ==, 0);
     turn(channel);
     first = take_answers(channel->from_host, answers);
@@ -576,102 +363,70 @@ TEST("/turn/reset", test_reset)
         g_assert_cmpint(at(answers, i).code, ==, i < 64 ? HELIX_CODE_NOT_FOUND : HELIX_CODE_BUSY);
     }
     g_assert_cmpint(at(answers, PLENTY).number, ==, 1000);
-    g_assert_cmpint(world.capture.resolved, ==, 2);
-    fake_channel_free(channel);
-    world_end(&world);
+    g_assert_cmpint(world->capture.resolved, ==, 2);
 }
 
 /* From the reset on, before the loop has come to tell of it: neither a look-up nor the last picture is the new GPU's.
  */
-TEST("/turn/lost-gpu", test_lost_gpu)
+TURN_TEST("/turn/lost-gpu", test_lost_gpu)
 {
-    g_autoptr(GArray) answers = answers_new();
     g_autoptr(GByteArray) repeat = client_frame_bytes(&(FrameRequest){ .flags = HELIX_REQUEST_REPEAT, .pts = 9 });
-    World world;
-    FakeChannel *channel;
 
-    world_begin(&world, &(HelixHostConfig){ 0 });
     helix_loop_set_clock(NULL);
-    channel = fake_channel_new(world.host, 0);
-    channel->window = G_MAXSIZE;
     ask_frame(channel, 0, 1, 0);
-    while (take_answers(channel->from_host, answers) == 0) {
-        turn(channel);
-    }
-    world.capture.hold = TRUE;
+    turn_until(channel, answers, 1);
+    world->capture.hold = TRUE;
     for (guint i = 1; i <= 3; i++) {
         ask_frame(channel, 0, 1, i);
     }
     turn(channel);
-    g_assert_cmpint(world.capture.resolved, ==, 2);
-    world.capture.hold = FALSE;
-    helix_host_lose_gpu(world.host);
+    g_assert_cmpint(world->capture.resolved, ==, 2);
+    world->capture.hold = FALSE;
+    helix_host_lose_gpu(world->host);
     g_byte_array_append(channel->to_host, repeat->data, repeat->len);
     turn(channel);
-    fake_capture_release(&world.capture); /* begun before the reset, and found: it is not there any longer */
-    while (answers->len < 5) {
-        turn(channel);
-        take_answers(channel->from_host, answers);
-    }
+    fake_capture_release(&world->capture); /* begun before the reset, and found: it is not there any longer */
+    turn_until(channel, answers, 5);
     for (guint i = 1; i < 5; i++) {
         g_assert_cmpint(at(answers, i).code, ==, HELIX_CODE_NOT_FOUND);
     }
     ask_frame(channel, 0, 1, 10);
-    while (answers->len < 6) {
-        turn(channel);
-        take_answers(channel->from_host, answers);
-    }
+    turn_until(channel, answers, 6);
     g_assert_cmpint(at(answers, 5).number, ==, 10);
-    g_assert_cmpint(world.capture.resolved, ==, 3);
-    helix_host_reset(world.host); /* of which all was said */
+    g_assert_cmpint(world->capture.resolved, ==, 3);
+    helix_host_reset(world->host); /* of which all was said */
     ask_frame(channel, 0, 1, 11);
-    while (answers->len < 7) {
-        turn(channel);
-        take_answers(channel->from_host, answers);
-    }
+    turn_until(channel, answers, 7);
     g_assert_cmpint(at(answers, 6).number, ==, 11);
-    fake_channel_free(channel);
-    world_end(&world);
 }
 
 /* ---- the end of connections ---- */
 
 /* A guest goes whose answers, which may be large, have not left: they are freed bit by bit. */
-TEST("/turn/remains", test_remains)
+TURN_TEST("/turn/remains", test_remains)
 {
-    World world;
-    FakeChannel *channel;
     guint left, turns = 0;
 
-    world_begin(&world, &(HelixHostConfig){ 0 });
-    channel = fake_channel_new(world.host, 0);
-    fill_up(&world, channel, PLENTY);
-    scripted_hold(FALSE);
-    for (guint i = 0; i < 1000 && !channel->wants_write; i++) {
-        g_usleep(1000);
-        turn(channel);
-    }
-    for (guint i = 0; i < 100; i++) {
-        turn(channel);
-    }
-    fake_channel_free(channel);
-    left = world.host->streams.free_queue.arrays.length;
+    channel->window = 0;
+    fill_up(world, channel, PLENTY);
+    answer_into_queue(channel);
+    fake_channel_free(g_steal_pointer(&world->channel));
+    left = world->host->streams.free_queue.arrays.length;
     g_assert_cmpuint(left, ==, PLENTY);
     while (left > 0) {
         turn(NULL);
-        g_assert_cmpuint(left - world.host->streams.free_queue.arrays.length, <=, MOST);
+        g_assert_cmpuint(left - world->host->streams.free_queue.arrays.length, <=, MOST);
         g_assert_cmpuint(++turns, <, 10000);
-        left = world.host->streams.free_queue.arrays.length;
+        left = world->host->streams.free_queue.arrays.length;
     }
     g_assert_cmpuint(turns, >=, PLENTY / MOST);
-    world_end(&world);
 }
 
 /* Many have begun a message and do not go on. */
 TEST("/turn/stalls", test_stalls)
 {
     enum { N = 100 };
-    FakeChannel *lines[N];
+    FakeChannel *channels[N];
     World world;
     guint ended = 0;
 
@@ -679,10 +434,10 @@ TEST("/turn/stalls", test_stalls)
     for (guint i = 0; i < N; i++) {
         static const guint8 begun[] = { 0 };
 
-        lines[i] = fake_channel_new(world.host, 0);
-        lines[i]->window = G_MAXSIZE;
-        g_byte_array_append(lines[i]->to_host, begun, sizeof begun);
-        fake_channel_offer(lines[i], 1);
+        channels[i] = fake_channel_new(world.host, 0);
+        channels[i]->window = G_MAXSIZE;
+        g_byte_array_append(channels[i]->to_host, begun, sizeof begun);
+        fake_channel_offer(channels[i], 1);
     }
     while (ended < N) {
         guint before = ended;
@@ -691,12 +446,12 @@ TEST("/turn/stalls", test_stalls)
         g_main_context_iteration(NULL, TRUE);
         ended = 0;
         for (guint i = 0; i < N; i++) {
-            ended += lines[i]->closed;
+            ended += channels[i]->closed;
         }
         g_assert_cmpuint(ended - before, <=, MOST);
     }
     for (guint i = 0; i < N; i++) {
-        fake_channel_free(lines[i]);
+        fake_channel_free(channels[i]);
     }
     world_end(&world);
 }

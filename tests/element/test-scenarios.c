@@ -13,6 +13,7 @@
 #include "cases.h"
 #include "../../hw/display/helix/protocol/helix-wire.h"
 #include "plugins.h"
+#include "scene.h"
 
 static void go(Scene *scene, GstState state)
 {

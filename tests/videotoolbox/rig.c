@@ -213,3 +213,11 @@ gint rig_live_surfaces(void)
 {
     return g_atomic_int_get(&live_surfaces);
 }
+
+void rig_encode_idr(HelixEncoder *encoder)
+{
+    HelixAccessUnit unit = rig_must_encode(encoder, rig_memory_surface(WIDTH, HEIGHT, 1), FALSE);
+
+    rig_check_idr(&unit, FALSE);
+    g_bytes_unref(unit.data);
+}

@@ -32,5 +32,7 @@ void rig_close(HelixEncoder *encoder);
 void rig_check_picture(AVCodecContext *decoder, GBytes *unit, guint width, guint height, guint index);
 /* An IDR behind its parameter sets, which allow no reordering. */
 void rig_check_idr(const HelixAccessUnit *unit, gboolean aud);
+/* Encode test picture 1, which must come out as such an IDR. */
+void rig_encode_idr(HelixEncoder *encoder);
 
 #endif

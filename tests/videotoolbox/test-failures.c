@@ -10,30 +10,31 @@
 #include "doubles.h"
 #include "rig.h"
 
+/* The session has it: @text, or else @number. */
+static void check_property(const char *name, double number, const char *text)
+{
+    g_autofree char *key = g_strconcat("kVTCompressionPropertyKey_", name, NULL), *is = NULL;
+    double value = -1;
+
+    g_assert_true(double_vt_property(key, text ? NULL : &value, text ? &is : NULL));
+    g_assert_cmpstr(is, ==, text);
+    g_assert_true(text || value == number);
+}
+
 TEST("/properties", test_properties)
 {
     HelixEncoder *encoder = rig_open(rig_config(WIDTH, HEIGHT));
-    char *text = NULL;
-    double value = -1;
+    double interval = -1;
 
-    g_assert_true(double_vt_property("kVTCompressionPropertyKey_RealTime", &value, NULL));
-    g_assert_cmpfloat(value, ==, 1);
-    g_assert_true(double_vt_property("kVTCompressionPropertyKey_AllowFrameReordering", &value, NULL));
-    g_assert_cmpfloat(value, ==, 0);
-    g_assert_true(double_vt_property("kVTCompressionPropertyKey_PrioritizeEncodingSpeedOverQuality", &value, NULL));
-    g_assert_cmpfloat(value, ==, 1);
-    g_assert_true(double_vt_property("kVTCompressionPropertyKey_AverageBitRate", &value, NULL));
-    g_assert_cmpfloat(value, ==, 4000000);
-    g_assert_true(double_vt_property("kVTCompressionPropertyKey_ExpectedFrameRate", &value, NULL));
-    g_assert_cmpfloat(value, ==, 60);
-    g_assert_true(double_vt_property("kVTCompressionPropertyKey_MaxKeyFrameInterval", &value, NULL));
-    g_assert_cmpfloat(value, >, 1e9);
-    g_assert_true(double_vt_property("kVTCompressionPropertyKey_ProfileLevel", NULL, &text));
-    g_assert_cmpstr(text, ==, "kVTProfileLevel_H264_High_AutoLevel");
-    g_clear_pointer(&text, g_free);
-    g_assert_true(double_vt_property("kVTCompressionPropertyKey_YCbCrMatrix", NULL, &text));
-    g_assert_cmpstr(text, ==, "kCVImageBufferYCbCrMatrix_ITU_R_709_2");
-    g_clear_pointer(&text, g_free);
+    check_property("RealTime", 1, NULL);
+    check_property("AllowFrameReordering", 0, NULL);
+    check_property("PrioritizeEncodingSpeedOverQuality", 1, NULL);
+    check_property("AverageBitRate", 4000000, NULL);
+    check_property("ExpectedFrameRate", 60, NULL);
+    check_property("ProfileLevel", -1, "kVTProfileLevel_H264_High_AutoLevel");
+    check_property("YCbCrMatrix", -1, "kCVImageBufferYCbCrMatrix_ITU_R_709_2");
+    g_assert_true(double_vt_property("kVTCompressionPropertyKey_MaxKeyFrameInterval", &interval, NULL));
+    g_assert_cmpfloat(interval, >, 1e9);
     /* These two do harm. */
     g_assert_false(double_vt_property("kVTCompressionPropertyKey_DataRateLimits", NULL, NULL));
     g_assert_false(double_vt_property("kVTCompressionPropertyKey_ReferenceBufferCount", NULL, NULL));
@@ -44,13 +45,10 @@ static void check_ladder(gboolean low_latency, gboolean hardware)
 {
     HelixEncoder *encoder = rig_open(rig_config(WIDTH, HEIGHT));
     HelixVideoToolboxInfo info = helix_videotoolbox_info(encoder);
-    HelixAccessUnit unit;
 
     g_assert_true(info.low_latency == low_latency);
     g_assert_true(info.hardware == hardware);
-    unit = rig_must_encode(encoder, rig_memory_surface(WIDTH, HEIGHT, 1), FALSE);
-    rig_check_idr(&unit, FALSE);
-    g_bytes_unref(unit.data);
+    rig_encode_idr(encoder);
     rig_close(encoder);
 }
 
@@ -104,14 +102,11 @@ TEST("/refused", test_refused)
     config.max_qp = 40;
     for (guint i = 0; i < G_N_ELEMENTS(optional); i++) {
         HelixEncoder *encoder;
-        HelixAccessUnit unit;
 
         double_vt.refuse_property[0] = optional[i];
         encoder = rig_open(config);
         g_assert_cmpuint(helix_videotoolbox_info(encoder).refused_properties, ==, 1);
-        unit = rig_must_encode(encoder, rig_memory_surface(WIDTH, HEIGHT, 1), FALSE);
-        rig_check_idr(&unit, FALSE);
-        g_bytes_unref(unit.data);
+        rig_encode_idr(encoder);
         rig_close(encoder);
     }
     for (guint i = 0; i < G_N_ELEMENTS(needed); i++) {
@@ -133,7 +128,6 @@ TEST("/reconfigure/refused-is-forgotten", test_refused_is_forgotten)
     HelixEncoderConfig before = rig_config(WIDTH, HEIGHT), config = before;
     HelixEncoder *encoder = rig_open(before);
     GError *error = NULL;
-    HelixAccessUnit unit;
     double rate = 0;
 
     double_vt.refuse_property[0] = "kVTCompressionPropertyKey_AverageBitRate";
@@ -143,9 +137,7 @@ TEST("/reconfigure/refused-is-forgotten", test_refused_is_forgotten)
     g_assert_no_error(error);
     double_vt.refuse_property[0] = NULL;
     double_vt.die = TRUE;
-    unit = rig_must_encode(encoder, rig_memory_surface(WIDTH, HEIGHT, 1), FALSE);
-    rig_check_idr(&unit, FALSE);
-    g_bytes_unref(unit.data);
+    rig_encode_idr(encoder);
     g_assert_cmpuint(helix_videotoolbox_info(encoder).sessions, ==, 2);
     g_assert_true(double_vt_property("kVTCompressionPropertyKey_AverageBitRate", &rate, NULL));
     g_assert_cmpfloat(rate, ==, before.bitrate);
@@ -159,7 +151,6 @@ TEST("/reconfigure/refused", test_reconfigure_refused)
     HelixEncoderConfig config = rig_config(WIDTH, HEIGHT);
     HelixEncoder *encoder = rig_open(config);
     GError *error = NULL;
-    HelixAccessUnit unit;
 
     double_vt.refuse_property[0] = "kVTCompressionPropertyKey_AverageBitRate";
     config.bitrate /= 2;
@@ -184,9 +175,7 @@ TEST("/reconfigure/refused", test_reconfigure_refused)
     config.bitrate /= 2;
     g_assert_true(helix_encoder_videotoolbox.reconfigure(encoder, &config, &error));
     g_assert_cmpuint(helix_videotoolbox_info(encoder).hardware, ==, FALSE);
-    unit = rig_must_encode(encoder, rig_memory_surface(WIDTH, HEIGHT, 1), FALSE);
-    rig_check_idr(&unit, FALSE);
-    g_bytes_unref(unit.data);
+    rig_encode_idr(encoder);
     g_assert_cmpuint(helix_videotoolbox_info(encoder).sessions, ==, 2);
     rig_close(encoder);
 }
@@ -251,9 +240,7 @@ TEST("/lost/for-good", test_lost_for_good)
     g_assert_nonnull(strstr(error->message, "has no H.264 encoder"));
     g_clear_error(&error);
     double_vt.create_low_latency = double_vt.create_hardware = double_vt.create_software = 0;
-    unit = rig_must_encode(encoder, rig_memory_surface(WIDTH, HEIGHT, 1), FALSE);
-    rig_check_idr(&unit, FALSE);
-    g_bytes_unref(unit.data);
+    rig_encode_idr(encoder);
     /* Any other failure is the frame's own. */
     double_vt.encode_now = kVTParameterErr;
     g_assert_false(rig_encode(encoder, rig_memory_surface(WIDTH, HEIGHT, 1), FALSE, &unit, &error));
@@ -397,9 +384,7 @@ TEST("/no-thread", test_no_thread)
     g_test_assert_expected_messages();
     g_assert_error(error, HELIX_ERROR, HELIX_CODE_ENCODE);
     g_clear_error(&error);
-    unit = rig_must_encode(encoder, rig_memory_surface(WIDTH, HEIGHT, 1), FALSE);
-    rig_check_idr(&unit, FALSE);
-    g_bytes_unref(unit.data);
+    rig_encode_idr(encoder);
     rig_close(encoder);
 }
 

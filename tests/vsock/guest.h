@@ -9,11 +9,14 @@
 #define TEST_GUEST_H
 
 #include <glib.h>
+#include "cases.h"
 #include "vsock/vsock-private.h"
 #include "vsock/hybrid.h"
 #include "vsock/vsock.h"
 
 #define GUEST_CID 3u
+#define P 1024u /* a port of the guest */
+#define Q 5000u /* a port of the host */
 
 typedef struct Packet {
     HelixVsockHeader header;
@@ -52,6 +55,18 @@ typedef struct User {
 /* A device of GUEST_CID; 0 takes the defaults. Ends with guest_free(), which asserts that nothing is left. */
 Guest *guest_new(guint32 buf_alloc, guint max_connections);
 void guest_free(Guest *guest);
+
+/* A case with a device of the defaults: GUEST_TEST("/vsock/counters-wrap", test_counters_wrap) { ... guest ... } */
+#define GUEST_TEST(path, function) \
+    static void function(Guest *guest); \
+    TEST(path, function##_with_guest) \
+    { \
+        Guest *guest = guest_new(0, 0); \
+\
+        function(guest); \
+        guest_free(guest); \
+    } \
+    static void function(Guest *guest)
 
 /* Give @n receive buffers with @room bytes behind the header, and tell the host (or not). */
 void guest_add_buffers(Guest *guest, guint n, guint room);

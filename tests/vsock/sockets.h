@@ -7,8 +7,6 @@
 
 #include "guest.h"
 
-#define P 1024u                /* a port of the guest */
-#define Q 7000u                /* a port of the host */
 #define FIRST_PORT 0x40000000u /* of connections that the host begins */
 
 typedef struct Fixture {

@@ -10,7 +10,6 @@
 #include <unistd.h>
 #include <glib-unix.h>
 
-#include "cases.h"
 #include "sockets.h"
 
 /* ---- a program of the host that acts the moment it sees the end of stream ---- */

@@ -2,12 +2,10 @@
 /*
  * test-connect.c - connections that the host begins, and their ports.
  */
-#include "cases.h"
 #include "guest.h"
 
-TEST("/vsock/host-connects", test_host_connects)
+GUEST_TEST("/vsock/host-connects", test_host_connects)
 {
-    Guest *guest = guest_new(0, 0);
     User *user = user_new();
 
     guest_add_buffers(guest, 8, 4096);
@@ -25,7 +23,6 @@ TEST("/vsock/host-connects", test_host_connects)
     guest_expect(guest, HELIX_VSOCK_OP_RST, 0x40000000, 22);
     g_assert_cmpuint(user->n_closed, ==, 1);
     user_free(user);
-    guest_free(guest);
 }
 
 TEST("/vsock/host-is-refused", test_host_is_refused)

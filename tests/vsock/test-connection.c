@@ -4,11 +4,7 @@
  */
 #include <string.h>
 
-#include "cases.h"
 #include "guest.h"
-
-#define P 1024u /* a port of the guest */
-#define Q 5000u /* a port of the host */
 
 TEST("/vsock/header-bytes", test_header_bytes)
 {
@@ -64,9 +60,8 @@ TEST("/vsock/ring-wraps-and-is-bounded", test_ring_wraps_and_is_bounded)
     g_assert_null(ring.data);
 }
 
-TEST("/vsock/echo-and-peer-name", test_echo_and_peer_name)
+GUEST_TEST("/vsock/echo-and-peer-name", test_echo_and_peer_name)
 {
-    Guest *guest = guest_new(0, 0);
     User *user = guest_connect(guest, P, Q);
     g_autoptr(Packet) packet = NULL;
 
@@ -84,27 +79,21 @@ TEST("/vsock/echo-and-peer-name", test_echo_and_peer_name)
     g_assert_cmpuint(packet->header.fwd_cnt, ==, 5);
     g_assert_cmpuint(packet->header.buf_alloc, ==, 256 * 1024);
     g_assert_cmpmem(packet->payload->data, packet->payload->len, "world!", 6);
-    guest_free(guest);
 }
 
-TEST("/vsock/refused-port-is-reset", test_refused_port_is_reset)
+GUEST_TEST("/vsock/refused-port-is-reset", test_refused_port_is_reset)
 {
-    Guest *guest = guest_new(0, 0);
-
     guest->refuse = TRUE;
     guest_add_buffers(guest, 2, 4096);
     guest_op(guest, HELIX_VSOCK_OP_REQUEST, P, 77);
     guest_expect(guest, HELIX_VSOCK_OP_RST, 77, P);
     guest_expect_nothing(guest);
     g_assert_cmpuint(helix_vsock_n_connections(guest->vsock), ==, 0);
-    guest_free(guest);
 }
 
 /* Every op but RST, to a connection that is not there, is answered with RST; RST with nothing. */
-TEST("/vsock/unknown-is-reset", test_unknown_is_reset)
+GUEST_TEST("/vsock/unknown-is-reset", test_unknown_is_reset)
 {
-    Guest *guest = guest_new(0, 0);
-
     guest_add_buffers(guest, 32, 4096);
     for (guint op = 0; op < 12; op++) {
         if (op == HELIX_VSOCK_OP_REQUEST) {
@@ -116,10 +105,9 @@ TEST("/vsock/unknown-is-reset", test_unknown_is_reset)
         }
         guest_expect_nothing(guest);
     }
-    guest_free(guest);
 }
 
-TEST("/vsock/wrong-cid-or-type-is-reset", test_wrong_cid_or_type_is_reset)
+GUEST_TEST("/vsock/wrong-cid-or-type-is-reset", test_wrong_cid_or_type_is_reset)
 {
     static const struct {
         guint64 src, dst;
@@ -128,7 +116,6 @@ TEST("/vsock/wrong-cid-or-type-is-reset", test_wrong_cid_or_type_is_reset)
         { 4, 2, 1 },           { 3, 3, 1 },           { 3, 0, 1 }, { 3, 1, 1 },
         { 3, 0x100000002, 1 }, { 0x100000003, 2, 1 }, { 3, 2, 2 }, { 3, 2, 0 },
     };
-    Guest *guest = guest_new(0, 0);
 
     guest_connect(guest, P, Q);
     guest_add_buffers(guest, 32, 4096);
@@ -149,12 +136,10 @@ TEST("/vsock/wrong-cid-or-type-is-reset", test_wrong_cid_or_type_is_reset)
     }
     guest_data(guest, P, Q, "x", 1); /* the real connection never noticed */
     guest_expect_nothing(guest);
-    guest_free(guest);
 }
 
-TEST("/vsock/unknown-op-resets-connection", test_unknown_op_resets_connection)
+GUEST_TEST("/vsock/unknown-op-resets-connection", test_unknown_op_resets_connection)
 {
-    Guest *guest = guest_new(0, 0);
     User *user = guest_connect(guest, P, Q);
 
     guest_add_buffers(guest, 4, 4096);
@@ -166,12 +151,10 @@ TEST("/vsock/unknown-op-resets-connection", test_unknown_op_resets_connection)
     guest_expect(guest, HELIX_VSOCK_OP_RST, Q, P);
     g_assert_cmpuint(user->n_closed, ==, 1);
     g_assert_cmpuint(helix_vsock_n_connections(guest->vsock), ==, 0);
-    guest_free(guest);
 }
 
-TEST("/vsock/guest-half-close", test_guest_half_close)
+GUEST_TEST("/vsock/guest-half-close", test_guest_half_close)
 {
-    Guest *guest = guest_new(0, 0);
     User *user = guest_connect(guest, P, Q);
 
     guest_add_buffers(guest, 8, 4096);
@@ -191,12 +174,10 @@ TEST("/vsock/guest-half-close", test_guest_half_close)
     guest_data(guest, P, Q, "more", 4); /* after it said that there is no more */
     guest_expect(guest, HELIX_VSOCK_OP_RST, Q, P);
     g_assert_cmpuint(user->n_closed, ==, 1);
-    guest_free(guest);
 }
 
-TEST("/vsock/host-half-close", test_host_half_close)
+GUEST_TEST("/vsock/host-half-close", test_host_half_close)
 {
-    Guest *guest = guest_new(0, 0);
     User *user = guest_connect(guest, P, Q);
     g_autoptr(Packet) packet = NULL;
 
@@ -215,13 +196,11 @@ TEST("/vsock/host-half-close", test_host_half_close)
     guest_expect(guest, HELIX_VSOCK_OP_RST, Q, P);
     g_assert_cmpuint(user->n_eof, ==, 1);
     g_assert_cmpuint(user->n_closed, ==, 1);
-    guest_free(guest);
 }
 
 /* Two SHUTDOWNs, one direction each, count as both; RST comes at once, for Linux lingers 8 s without it. */
-TEST("/vsock/shutdown-flags-add-up", test_shutdown_flags_add_up)
+GUEST_TEST("/vsock/shutdown-flags-add-up", test_shutdown_flags_add_up)
 {
-    Guest *guest = guest_new(0, 0);
     User *user = guest_connect(guest, P, Q);
 
     guest_add_buffers(guest, 8, 4096);
@@ -234,13 +213,11 @@ TEST("/vsock/shutdown-flags-add-up", test_shutdown_flags_add_up)
     g_assert_cmpuint(user->n_eof, ==, 1);
     g_assert_cmpuint(user->n_closed, ==, 1);
     g_assert_cmpuint(helix_vsock_n_connections(guest->vsock), ==, 0);
-    guest_free(guest);
 }
 
 /* The guest closes with bytes still in our buffer: RST at once, and the user gets them all the same. */
-TEST("/vsock/buffered-input-survives-close", test_buffered_input_survives_close)
+GUEST_TEST("/vsock/buffered-input-survives-close", test_buffered_input_survives_close)
 {
-    Guest *guest = guest_new(0, 0);
     User *user = guest_connect(guest, P, Q), *again;
 
     guest_add_buffers(guest, 8, 4096);
@@ -261,13 +238,11 @@ TEST("/vsock/buffered-input-survives-close", test_buffered_input_survives_close)
     g_assert_cmpuint(user->n_eof, ==, 1);
     g_assert_cmpuint(user->n_closed, ==, 1);
     g_assert_cmpuint(helix_vsock_n_connections(guest->vsock), ==, 0);
-    guest_free(guest);
 }
 
 /* The guest reads no more: what waits to be written must not wait without limit. */
-TEST("/vsock/guest-stops-reading", test_guest_stops_reading)
+GUEST_TEST("/vsock/guest-stops-reading", test_guest_stops_reading)
 {
-    Guest *guest = guest_new(0, 0);
     User *user = guest_connect(guest, P, Q);
 
     guest_credit(guest, P, Q, 0, 0);
@@ -279,12 +254,10 @@ TEST("/vsock/guest-stops-reading", test_guest_stops_reading)
     g_assert_cmpuint(user->written, ==, 5);
     guest_data(guest, P, Q, "up", 2); /* the other direction goes on */
     g_assert_cmpuint(user->input->len, ==, 2);
-    guest_free(guest);
 }
 
-TEST("/vsock/user-closes", test_user_closes)
+GUEST_TEST("/vsock/user-closes", test_user_closes)
 {
-    Guest *guest = guest_new(0, 0);
     User *user = guest_connect(guest, P, Q);
     g_autoptr(Packet) packet = NULL;
 
@@ -301,13 +274,11 @@ TEST("/vsock/user-closes", test_user_closes)
     guest_expect_nothing(guest);
     g_assert_cmpuint(helix_vsock_n_connections(guest->vsock), ==, 0);
     g_assert_cmpuint(user->n_closed, ==, 0); /* it knew */
-    guest_free(guest);
 }
 
 /* The user closed, and before its RST comes the guest connects from the same port again. */
-TEST("/vsock/port-used-again-while-closing", test_port_used_again_while_closing)
+GUEST_TEST("/vsock/port-used-again-while-closing", test_port_used_again_while_closing)
 {
-    Guest *guest = guest_new(0, 0);
     User *user = guest_connect(guest, P, Q), *again;
 
     guest_add_buffers(guest, 8, 4096);
@@ -318,13 +289,11 @@ TEST("/vsock/port-used-again-while-closing", test_port_used_again_while_closing)
     g_assert_cmpmem(again->input->data, again->input->len, "new", 3);
     g_assert_cmpuint(user->input->len, ==, 0);
     g_assert_cmpuint(helix_vsock_n_connections(guest->vsock), ==, 1);
-    guest_free(guest);
 }
 
 /* A guest that never answers a SHUTDOWN does not keep the connection: RST after a while. */
-TEST("/vsock/close-times-out", test_close_times_out)
+GUEST_TEST("/vsock/close-times-out", test_close_times_out)
 {
-    Guest *guest = guest_new(0, 0);
     User *user = guest_connect(guest, P, Q);
 
     guest_add_buffers(guest, 8, 4096);
@@ -334,12 +303,10 @@ TEST("/vsock/close-times-out", test_close_times_out)
         g_main_context_iteration(NULL, TRUE);
     }
     guest_expect(guest, HELIX_VSOCK_OP_RST, Q, P);
-    guest_free(guest);
 }
 
-TEST("/vsock/user-aborts", test_user_aborts)
+GUEST_TEST("/vsock/user-aborts", test_user_aborts)
 {
-    Guest *guest = guest_new(0, 0);
     User *user = guest_connect(guest, P, Q);
 
     user_close(user, TRUE); /* no receive buffer is there: the RST is owed */
@@ -350,12 +317,10 @@ TEST("/vsock/user-aborts", test_user_aborts)
     guest_expect(guest, HELIX_VSOCK_OP_RST, Q, P);
     guest_expect_nothing(guest);
     g_assert_cmpuint(helix_vsock_n_connections(guest->vsock), ==, 0);
-    guest_free(guest);
 }
 
-TEST("/vsock/guest-resets", test_guest_resets)
+GUEST_TEST("/vsock/guest-resets", test_guest_resets)
 {
-    Guest *guest = guest_new(0, 0);
     User *user = guest_connect(guest, P, Q);
 
     guest_add_buffers(guest, 4, 4096);
@@ -363,12 +328,10 @@ TEST("/vsock/guest-resets", test_guest_resets)
     g_assert_cmpuint(user->n_closed, ==, 1);
     g_assert_cmpuint(user->n_eof, ==, 0);
     guest_expect_nothing(guest);
-    guest_free(guest);
 }
 
-TEST("/vsock/device-reset-drops-all", test_device_reset_drops_all)
+GUEST_TEST("/vsock/device-reset-drops-all", test_device_reset_drops_all)
 {
-    Guest *guest = guest_new(0, 0);
     User *users[20], *connecting = user_new();
 
     for (guint i = 0; i < G_N_ELEMENTS(users); i++) {
@@ -388,7 +351,6 @@ TEST("/vsock/device-reset-drops-all", test_device_reset_drops_all)
     guest_expect_nothing(guest);
     guest_connect(guest, P, Q);
     user_free(connecting);
-    guest_free(guest);
 }
 
 TEST("/vsock/close-inside-input", test_close_inside_input)

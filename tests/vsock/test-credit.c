@@ -2,19 +2,14 @@
 /*
  * test-credit.c - credit, both ways. Several of these were somebody's bug once; the comment says whose.
  */
-#include "cases.h"
 #include "guest.h"
-
-#define P 1024u
-#define Q 5000u
 
 static const guint8 zeros[512 * 1024];
 
 /* Firecracker CVE-2019-18960: lengths that the guest chooses. */
-TEST("/vsock/length-beyond-packet", test_length_beyond_packet)
+GUEST_TEST("/vsock/length-beyond-packet", test_length_beyond_packet)
 {
     static const guint32 lengths[] = { 5, 6, 4096, 0x7fffffff, 0x80000000, 0xffffffff };
-    Guest *guest = guest_new(0, 0);
 
     for (guint i = 0; i < G_N_ELEMENTS(lengths); i++) {
         User *user = guest_connect(guest, P, Q);
@@ -30,13 +25,11 @@ TEST("/vsock/length-beyond-packet", test_length_beyond_packet)
         guest_send(guest, &header, "1234", 4);
         guest_expect(guest, HELIX_VSOCK_OP_RST, Q, P);
     }
-    guest_free(guest);
 }
 
 /* Linux CVE-2026-23069: buf_alloc shrinks below what is in flight. */
-TEST("/vsock/credit-underflow-on-shrink", test_credit_underflow_on_shrink)
+GUEST_TEST("/vsock/credit-underflow-on-shrink", test_credit_underflow_on_shrink)
 {
-    Guest *guest = guest_new(0, 0);
     User *user = guest_connect(guest, P, Q);
     HelixVsockConnection *conn = guest_connection(guest, P, Q);
 
@@ -52,13 +45,11 @@ TEST("/vsock/credit-underflow-on-shrink", test_credit_underflow_on_shrink)
     guest_credit(guest, P, Q, 100, 9950);
     g_assert_cmpuint(helix_vsock_connection_credit(conn), ==, 50);
     g_assert_cmpuint(user_write(user, zeros, 100), ==, 50);
-    guest_free(guest);
 }
 
 /* Linux CVE-2026-23086: a guest that says it has 4 GiB and reads nothing gets no host memory, in neither direction. */
-TEST("/vsock/huge-buf-alloc-slow-reader", test_huge_buf_alloc_slow_reader)
+GUEST_TEST("/vsock/huge-buf-alloc-slow-reader", test_huge_buf_alloc_slow_reader)
 {
-    Guest *guest = guest_new(0, 0);
     User *user = guest_connect(guest, P, Q);
     HelixVsockConnection *conn = guest_connection(guest, P, Q);
 
@@ -79,7 +70,6 @@ TEST("/vsock/huge-buf-alloc-slow-reader", test_huge_buf_alloc_slow_reader)
     guest_add_buffers(guest, 1, 4096);
     guest_expect(guest, HELIX_VSOCK_OP_RST, Q, P);
     g_assert_cmpuint(user->n_closed, ==, 1);
-    guest_free(guest);
 }
 
 /* A guest that never has more than @window ahead of what it was told, and says that its own buffer is @buf_alloc. */
@@ -178,9 +168,8 @@ TEST("/vsock/credit-update-after-resume", test_credit_update_after_resume)
     guest_free(guest);
 }
 
-TEST("/vsock/resume-inside-input", test_resume_inside_input)
+GUEST_TEST("/vsock/resume-inside-input", test_resume_inside_input)
 {
-    Guest *guest = guest_new(0, 0);
     User *user = guest_connect(guest, P, Q);
 
     user->bite = 10;
@@ -188,13 +177,11 @@ TEST("/vsock/resume-inside-input", test_resume_inside_input)
     guest_data(guest, P, Q, zeros, 100);
     g_assert_cmpuint(user->input->len, ==, 100);
     g_assert_cmpuint(user->n_input, ==, 10);
-    guest_free(guest);
 }
 
 /* Several devices kept one fwd_cnt for all connections. */
-TEST("/vsock/fwd-cnt-per-connection", test_fwd_cnt_per_connection)
+GUEST_TEST("/vsock/fwd-cnt-per-connection", test_fwd_cnt_per_connection)
 {
-    Guest *guest = guest_new(0, 0);
     Packet *packet;
 
     guest_connect(guest, P, Q);
@@ -213,14 +200,11 @@ TEST("/vsock/fwd-cnt-per-connection", test_fwd_cnt_per_connection)
     g_assert_cmpuint(packet->header.dst_port, ==, P + 1);
     g_assert_cmpuint(packet->header.fwd_cnt, ==, 30);
     packet_free(packet);
-    guest_free(guest);
 }
 
 /* hyperkit: a CREDIT_REQUEST when nothing changed or nothing can be sent yet. */
-TEST("/vsock/credit-request-always-answered", test_credit_request_always_answered)
+GUEST_TEST("/vsock/credit-request-always-answered", test_credit_request_always_answered)
 {
-    Guest *guest = guest_new(0, 0);
-
     guest_connect(guest, P, Q);
     guest_op(guest, HELIX_VSOCK_OP_CREDIT_REQUEST, P, Q);
     guest_op(guest, HELIX_VSOCK_OP_CREDIT_REQUEST, P, Q);
@@ -230,13 +214,11 @@ TEST("/vsock/credit-request-always-answered", test_credit_request_always_answere
     guest_expect_nothing(guest); /* owed once, however often asked */
     guest_op(guest, HELIX_VSOCK_OP_CREDIT_REQUEST, P, Q);
     guest_expect(guest, HELIX_VSOCK_OP_CREDIT_UPDATE, Q, P);
-    guest_free(guest);
 }
 
 /* Out of credit, the host asks once, and writes on when credit comes. */
-TEST("/vsock/host-waits-for-credit", test_host_waits_for_credit)
+GUEST_TEST("/vsock/host-waits-for-credit", test_host_waits_for_credit)
 {
-    Guest *guest = guest_new(0, 0);
     User *user = guest_connect(guest, P, Q);
 
     guest_add_buffers(guest, 64, 4096);
@@ -259,7 +241,6 @@ TEST("/vsock/host-waits-for-credit", test_host_waits_for_credit)
     g_assert_cmpuint(user->written, ==, 150);
     guest_expect(guest, HELIX_VSOCK_OP_RW, Q, P);
     guest_expect_nothing(guest);
-    guest_free(guest);
 }
 
 TEST("/vsock/counters-wrap", test_counters_wrap)

@@ -9,7 +9,6 @@
 #include <unistd.h>
 #include <glib/gstdio.h>
 
-#include "cases.h"
 #include "protocol/error.h"
 #include "sockets.h"
 

@@ -5,11 +5,9 @@
  */
 #include <string.h>
 
-#include "cases.h"
 #include "guest.h"
 
 #define N 12
-#define Q 5000u
 
 typedef struct Side {
     guint32 seed;           /* of the bytes this side sends */

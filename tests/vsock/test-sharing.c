@@ -2,18 +2,13 @@
 /*
  * test-sharing.c - the guest's receive buffers: scarce, tiny, none at all, and shared between connections.
  */
-#include "cases.h"
 #include "guest.h"
-
-#define P 1024u
-#define Q 5000u
 
 static const guint8 zeros[512 * 1024];
 
 /* Firecracker, vhost-device: no receive buffer must mean no event at all, not a loop of them. */
-TEST("/vsock/no-spin-without-buffers", test_no_spin_without_buffers)
+GUEST_TEST("/vsock/no-spin-without-buffers", test_no_spin_without_buffers)
 {
-    Guest *guest = guest_new(0, 0);
     User *user = guest_connect(guest, P, Q);
 
     user->output = zeros;
@@ -28,13 +23,11 @@ TEST("/vsock/no-spin-without-buffers", test_no_spin_without_buffers)
     g_assert_cmpuint(user->n_writable, ==, 1);
     g_assert_cmpuint(user->written, ==, 8192);
     g_assert_false(g_main_context_iteration(NULL, FALSE));
-    guest_free(guest);
 }
 
 /* Buffers with room for a header only must not stop data for ever. */
-TEST("/vsock/tiny-buffers", test_tiny_buffers)
+GUEST_TEST("/vsock/tiny-buffers", test_tiny_buffers)
 {
-    Guest *guest = guest_new(0, 0);
     User *user = guest_connect(guest, P, Q);
 
     guest_add_buffers(guest, 3, 0);
@@ -42,17 +35,15 @@ TEST("/vsock/tiny-buffers", test_tiny_buffers)
     guest_add_buffers(guest, 1, 0);
     guest_add_buffers(guest, 1, 5);
     g_assert_cmpuint(user_write(user, "abcdef", 6), ==, 6);
-    guest_free(guest);
 }
 
 /*
  * A guest whose vCPU refills the ring faster than the host fills it, with buffers that hold a byte or nothing: the main
  * loop must get its turn between bursts, whoever's call began them, and what waits must go on by itself.
  */
-TEST("/vsock/endless-buffers", test_endless_buffers)
+GUEST_TEST("/vsock/endless-buffers", test_endless_buffers)
 {
     enum { BURST = 4096 };
-    Guest *guest = guest_new(0, 0);
     User *user = guest_connect(guest, P, Q);
     guint turns = 0;
 
@@ -71,12 +62,10 @@ TEST("/vsock/endless-buffers", test_endless_buffers)
     } while (g_main_context_iteration(NULL, FALSE));
     g_assert_cmpuint(user->written, ==, 20000);
     g_assert_cmpuint(turns, >, 70000 / BURST);
-    guest_free(guest);
 }
 
-TEST("/vsock/notified-once-a-burst", test_notified_once_a_burst)
+GUEST_TEST("/vsock/notified-once-a-burst", test_notified_once_a_burst)
 {
-    Guest *guest = guest_new(0, 0);
     User *user = guest_connect(guest, P, Q);
     guint before;
 
@@ -87,13 +76,11 @@ TEST("/vsock/notified-once-a-burst", test_notified_once_a_burst)
     g_assert_cmpuint(guest->notified, ==, before + 1);
     helix_vsock_rx_available(guest->vsock);
     g_assert_cmpuint(guest->notified, ==, before + 1);
-    guest_free(guest);
 }
 
 /* Nothing goes before RESPONSE, even if the user writes from within accept. */
-TEST("/vsock/response-first", test_response_first)
+GUEST_TEST("/vsock/response-first", test_response_first)
 {
-    Guest *guest = guest_new(0, 0);
     User *user = user_new();
 
     guest->next_user = user;
@@ -105,13 +92,11 @@ TEST("/vsock/response-first", test_response_first)
     g_assert_cmpuint(user->written, ==, 5);
     guest_expect(guest, HELIX_VSOCK_OP_RESPONSE, Q, P);
     guest_expect(guest, HELIX_VSOCK_OP_RW, Q, P);
-    guest_free(guest);
 }
 
 /* A RST owed to a stranger gets its buffer though a connection could fill them all. */
-TEST("/vsock/strays-get-a-turn", test_strays_get_a_turn)
+GUEST_TEST("/vsock/strays-get-a-turn", test_strays_get_a_turn)
 {
-    Guest *guest = guest_new(0, 0);
     User *user = guest_connect(guest, P, Q);
     gboolean seen = FALSE;
 
@@ -128,7 +113,6 @@ TEST("/vsock/strays-get-a-turn", test_strays_get_a_turn)
         seen = seen || packet->header.op == HELIX_VSOCK_OP_RST;
     }
     g_assert_true(seen);
-    guest_free(guest);
 }
 
 static User *relay_to;
@@ -141,11 +125,10 @@ static gsize relay_input(HelixChannel *channel, const guint8 *data, gsize len)
 }
 
 /* A user's call on one connection writes to another one: what did not fit goes on by itself. */
-TEST("/vsock/nested-write-goes-on", test_nested_write_goes_on)
+GUEST_TEST("/vsock/nested-write-goes-on", test_nested_write_goes_on)
 {
-    Guest *guest = guest_new(0, 0);
     User *from = guest_connect(guest, P, Q);
-    HelixChannelUser relay;
+    static HelixChannelUser relay;
 
     relay_to = guest_connect(guest, P + 1, Q);
     relay_to->output = zeros;
@@ -160,14 +143,12 @@ TEST("/vsock/nested-write-goes-on", test_nested_write_goes_on)
     while (g_main_context_iteration(NULL, FALSE)) {
     }
     g_assert_cmpuint(relay_to->written, ==, 100);
-    guest_free(guest);
 }
 
 /* Ten connections with all the data in the world share scarce buffers evenly, and a newcomer is not passed over. */
-TEST("/vsock/fair-share", test_fair_share)
+GUEST_TEST("/vsock/fair-share", test_fair_share)
 {
     enum { N = 10 };
-    Guest *guest = guest_new(0, 0);
     User *users[N + 1];
 
     for (guint i = 0; i < N; i++) {
@@ -205,7 +186,6 @@ TEST("/vsock/fair-share", test_fair_share)
             break;
         }
     }
-    guest_free(guest);
 }
 
 /* Firecracker: 100,000 connections and strays with no buffer to answer: bounded, and the one that works works on. */

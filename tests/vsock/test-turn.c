@@ -1,16 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * test-turn.c - a turn of the main loop stops at its budget, and what is held goes on in later turns, connection by
- * connection. The clock is the test's and goes on with each look.
+ * test-turn.c - an iteration of the main loop stops at its budget, and what is held goes on in later turns, connection
+ * by connection. The clock is the test's and goes on with each look.
  */
 #include <string.h>
 
-#include "cases.h"
 #include "loop/loop-time.h"
 #include "guest.h"
-
-#define P 1000u
-#define Q 5000u
 
 #define TICK_NS G_GINT64_CONSTANT(100000)
 #define MOST \
@@ -32,10 +28,9 @@ static void data(Guest *guest, guint32 port, const guint8 *bytes, gsize len)
 }
 
 /* Two packets whose users take a little at a time: each turn has time for some, and both go on. */
-TEST("/vsock/turn/input", test_input)
+GUEST_TEST("/vsock/turn/input", test_input)
 {
     enum { SIZE = 6000, BITE = 10 };
-    Guest *guest = guest_new(0, 0);
     User *users[2] = { guest_connect(guest, P, Q), guest_connect(guest, P + 1, Q) };
     g_autofree guint8 *bytes = g_malloc(SIZE);
     guint turns = 0;
@@ -67,15 +62,13 @@ TEST("/vsock/turn/input", test_input)
         g_assert_cmpuint(guest_connection(guest, P + i, Q)->fwd_cnt, ==, SIZE);
     }
     helix_loop_set_clock(NULL);
-    guest_free(guest);
 }
 
 /* Many connections wait for receive buffers, and then there are enough for all. */
-TEST("/vsock/turn/output", test_output)
+GUEST_TEST("/vsock/turn/output", test_output)
 {
     enum { N = 100, SIZE = 1000 };
     static const guint8 bytes[SIZE];
-    Guest *guest = guest_new(0, 0);
     User *users[N];
     guint turns = 0, done = 0;
 
@@ -114,12 +107,11 @@ TEST("/vsock/turn/output", test_output)
     g_assert_cmpuint(turns, >=, N / MOST);
     helix_loop_set_clock(NULL);
     guest_drop_packets(guest);
-    guest_free(guest);
 }
 
 /*
- * More connections than one turn of the loop closes: until all are, the guest, which may be another one, sees nothing
- * of them, and nothing of the guest's reaches them.
+ * More connections than one iteration of the main loop closes: until all are, the guest, which may be another one, sees
+ * nothing of them, and nothing of the guest's reaches them.
  */
 TEST("/vsock/turn/reset", test_reset)
 {
@@ -167,10 +159,9 @@ TEST("/vsock/turn/reset", test_reset)
 }
 
 /* The device goes with as many: they are closed in turns too, and nothing of the device is called in them. */
-TEST("/vsock/turn/unplug", test_unplug)
+GUEST_TEST("/vsock/turn/unplug", test_unplug)
 {
     enum { N = 200, CLOSED_MOST = 32 };
-    Guest *guest = guest_new(0, 0);
     User *users[N], *connecting = user_new();
     guint closed = 0, placed, turns = 0;
 
@@ -204,14 +195,12 @@ TEST("/vsock/turn/unplug", test_unplug)
     g_assert_cmpuint(turns, >=, N / CLOSED_MOST);
     g_assert_cmpuint(guest->placed, ==, placed);
     user_free(connecting);
-    guest_free(guest);
 }
 
 /* The guest does not answer the ends of as many, and all of their timers are due at once. */
-TEST("/vsock/turn/timers", test_timers)
+GUEST_TEST("/vsock/turn/timers", test_timers)
 {
     enum { N = 100 };
-    Guest *guest = guest_new(0, 0);
     User *users[N];
     guint left = N, turns = 0;
 
@@ -236,5 +225,4 @@ TEST("/vsock/turn/timers", test_timers)
     g_assert_cmpuint(turns, >=, N / MOST);
     helix_loop_set_clock(NULL);
     guest_drop_packets(guest);
-    guest_free(guest);
 }
