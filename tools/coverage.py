@@ -15,7 +15,7 @@ import build
 import check
 from steps import OUT, TREE, Failed, Step, StepError, say
 
-SUITES = ("core", "vsock", "encoder", "poison", "videotoolbox", "fuzz", "element", "screencast")
+SUITES = ("core", "vsock", "encoder", "poison", "videotoolbox", "fuzz", "client", "element", "screencast")
 PRODUCT = ("hw/display/helix/", "desktop/")
 
 

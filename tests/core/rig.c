@@ -331,6 +331,12 @@ void expect_frames(Client *client, guint16 session, gint64 first, guint n)
     }
 }
 
+void film(Client *client, guint16 session, guint first, guint n)
+{
+    send_frames(client, session, first, n);
+    expect_frames(client, session, first, n);
+}
+
 Message *expect_dropped(Client *client, guint16 session, gint64 pts)
 {
     Message *message = expect_message(client, HELIX_MSG_FRAME_RESPONSE, session);

@@ -78,6 +78,8 @@ Message *expect_config(Client *client, const ConfigRequest *request);
 Message *expect_frame(Client *client, guint16 session, gint64 pts);
 /* @n of them in a row, from @first on. */
 void expect_frames(Client *client, guint16 session, gint64 first, guint n);
+/* send_frames() and expect_frames(). */
+void film(Client *client, guint16 session, guint first, guint n);
 Message *expect_dropped(Client *client, guint16 session, gint64 pts);
 void expect_error(Client *client, guint16 session, guint8 answered_type, int code);
 void expect_pong(Client *client, guint16 session, const void *payload, gsize size);

@@ -82,8 +82,7 @@ TEST("/stream/refused-config", test_refused_config)
     scripted_keep(); /* 16 bytes a pixel: one of 1024 x 512 fits, one of 2048 x 1024 does not */
     configure(client, 320, 3000000);
     before = expect_message(client, HELIX_MSG_CONFIG_RESP, 0);
-    send_frames(client, 0, 0, 1);
-    message_free(expect_frame(client, 0, 0));
+    film(client, 0, 0, 1);
 
     configure(client, 8194, 0); /* no level has such a picture */
     expect_error(client, 0, HELIX_MSG_CONFIG_REQ, HELIX_CODE_GEOMETRY);
@@ -120,8 +119,7 @@ TEST("/stream/refused-config-tight", test_refused_config_tight)
     scripted_fail_open(1);
     configure(client, 1088, 0); /* 9 MiB */
     expect_error(client, 0, HELIX_MSG_CONFIG_REQ, HELIX_CODE_NO_ENCODER);
-    send_frames(client, 0, 0, 1);
-    message_free(expect_frame(client, 0, 0));
+    film(client, 0, 0, 1);
     g_assert_cmpuint(scripted_call(0).coded_width, ==, 1024);
     configure(client, 1088, 0);
     message_free(expect_message(client, HELIX_MSG_CONFIG_RESP, 0));
@@ -190,8 +188,7 @@ RIG_TEST("/stream/retry-before-config", test_retry_before_config)
     message = expect_message(client, HELIX_MSG_CONFIG_RESP, 0);
     g_assert_cmpuint(scripted_n_calls(), ==, 2);
     g_assert_cmpuint(scripted_call(1).coded_width, ==, 320);
-    send_frames(client, 0, 1, 1);
-    message_free(expect_frame(client, 0, 1));
+    film(client, 0, 1, 1);
     g_assert_cmpuint(scripted_call(2).coded_width, ==, 640);
 }
 

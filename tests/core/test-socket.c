@@ -256,101 +256,95 @@ static void pair(int fds[2])
     g_assert_true(helix_socket_prepare(fds[1], NULL));
 }
 
-TEST("/socket/partial-input", test_partial_input)
-{
-    Sink sink = { .input = g_byte_array_new(), .take = 3 };
-    HelixChannel *channel;
-    int fds[2];
-
-    pair(fds);
-    channel = helix_socket_new(NULL, fds[0], "test");
-    helix_channel_attach(channel, &sink_user, &sink);
-    g_assert_cmpint(send(fds[1], "abcdefgh", 8, 0), ==, 8);
-    close(fds[1]);
-    settle();
-    g_assert_cmpuint(sink.inputs, ==, 1); /* not offered again before it is asked for, hang-up or not */
-    g_assert_cmpuint(sink.eofs + sink.closes, ==, 0);
-    channel->carrier->resume_input(channel);
-    settle();
-    g_assert_cmpuint(sink.input->len, ==, 6);
-    sink.take = 100;
-    channel->carrier->resume_input(channel);
-    settle();
-    g_assert_cmpmem(sink.input->data, sink.input->len, "abcdefgh", 8);
-    g_assert_cmpuint(sink.eofs, ==, 1);
-    g_assert_cmpuint(sink.closes, ==, 1); /* the peer is gone altogether */
-    g_byte_array_unref(sink.input);
-}
-
-TEST("/socket/half-close", test_half_close)
+static void with_sink(void (*test)(Sink *sink, HelixChannel *channel, int peer))
 {
     Sink sink = { .input = g_byte_array_new(), .take = 100 };
     HelixChannel *channel;
-    char text[8];
     int fds[2];
 
     pair(fds);
     channel = helix_socket_new(NULL, fds[0], "test");
     helix_channel_attach(channel, &sink_user, &sink);
-    shutdown(fds[1], SHUT_WR);
+    test(&sink, channel, fds[1]);
+    g_byte_array_unref(sink.input);
+}
+
+/* A case with a channel that it closes, what the channel's user sees, and the socket at the other end, which it closes
+ * too. */
+#define SINK_TEST(path, function) \
+    static void function(Sink *sink, HelixChannel *channel, int peer); \
+    TEST(path, function##_with_sink) \
+    { \
+        with_sink(function); \
+    } \
+    static void function(Sink *sink, HelixChannel *channel, int peer)
+
+SINK_TEST("/socket/partial-input", test_partial_input)
+{
+    sink->take = 3;
+    g_assert_cmpint(send(peer, "abcdefgh", 8, 0), ==, 8);
+    close(peer);
     settle();
-    g_assert_cmpuint(sink.eofs, ==, 1);
-    g_assert_cmpuint(sink.closes, ==, 0);
+    g_assert_cmpuint(sink->inputs, ==, 1); /* not offered again before it is asked for, hang-up or not */
+    g_assert_cmpuint(sink->eofs + sink->closes, ==, 0);
+    channel->carrier->resume_input(channel);
+    settle();
+    g_assert_cmpuint(sink->input->len, ==, 6);
+    sink->take = 100;
+    channel->carrier->resume_input(channel);
+    settle();
+    g_assert_cmpmem(sink->input->data, sink->input->len, "abcdefgh", 8);
+    g_assert_cmpuint(sink->eofs, ==, 1);
+    g_assert_cmpuint(sink->closes, ==, 1); /* the peer is gone altogether */
+}
+
+SINK_TEST("/socket/half-close", test_half_close)
+{
+    char text[8];
+
+    shutdown(peer, SHUT_WR);
+    settle();
+    g_assert_cmpuint(sink->eofs, ==, 1);
+    g_assert_cmpuint(sink->closes, ==, 0);
     g_assert_cmpuint(channel->carrier->write(channel, (const guint8 *)"still", 5), ==, 5);
     channel->carrier->shutdown_write(channel);
-    g_assert_cmpint(recv(fds[1], text, sizeof text, 0), ==, 5);
-    g_assert_cmpint(recv(fds[1], text, sizeof text, 0), ==, 0);
+    g_assert_cmpint(recv(peer, text, sizeof text, 0), ==, 5);
+    g_assert_cmpint(recv(peer, text, sizeof text, 0), ==, 0);
     settle();
-    g_assert_cmpuint(sink.closes, ==, 0);
+    g_assert_cmpuint(sink->closes, ==, 0);
     helix_channel_close(channel, FALSE);
-    close(fds[1]);
-    g_byte_array_unref(sink.input);
+    close(peer);
 }
 
-TEST("/socket/write-to-nobody", test_write_to_nobody)
+SINK_TEST("/socket/write-to-nobody", test_write_to_nobody)
 {
-    Sink sink = { .input = g_byte_array_new(), .take = 100 };
-    HelixChannel *channel;
-    int fds[2];
-
-    pair(fds);
-    channel = helix_socket_new(NULL, fds[0], "test");
-    helix_channel_attach(channel, &sink_user, &sink);
-    close(fds[1]);
+    close(peer);
     g_assert_cmpuint(channel->carrier->write(channel, (const guint8 *)"x", 1), ==, 0); /* and no SIGPIPE */
-    g_assert_cmpuint(sink.closes, ==, 0); /* told from the loop, not from inside write() */
+    g_assert_cmpuint(sink->closes, ==, 0); /* told from the loop, not from inside write() */
     settle();
-    g_assert_cmpuint(sink.closes, ==, 1);
-    g_byte_array_unref(sink.input);
+    g_assert_cmpuint(sink->closes, ==, 1);
 }
 
-TEST("/socket/full", test_full)
+SINK_TEST("/socket/full", test_full)
 {
-    Sink sink = { .input = g_byte_array_new(), .take = 100 };
     static guint8 block[65536];
-    HelixChannel *channel;
     gsize written = 0, taken, got_all = 0;
     ssize_t got;
-    int fds[2];
 
-    pair(fds);
-    channel = helix_socket_new(NULL, fds[0], "test");
-    helix_channel_attach(channel, &sink_user, &sink);
     do {
         taken = channel->carrier->write(channel, block, sizeof block);
         written += taken;
     } while (taken == sizeof block);
     settle();
-    g_assert_cmpuint(sink.writables, ==, 0);
-    while ((got = recv(fds[1], block, sizeof block, 0)) > 0) {
+    g_assert_cmpuint(sink->writables, ==, 0);
+    while ((got = recv(peer, block, sizeof block, 0)) > 0) {
         got_all += (gsize)got;
     }
     g_assert_cmpuint(got_all, ==, written);
     settle();
-    g_assert_cmpuint(sink.writables, ==, 1);
+    g_assert_cmpuint(sink->writables, ==, 1);
     helix_channel_close(channel, TRUE);
-    close(fds[1]);
-    g_byte_array_unref(sink.input);
+    close(peer);
 }
 
 /* ---- splice ---- */

@@ -85,8 +85,7 @@ TEST("/stream/busy", test_busy)
         g_assert_cmpuint(in_order, ==, 4);
     }
     g_assert_cmpuint(rig_stat(rig, "errors.-7"), ==, 2);
-    send_frames(client, 0, 9, 2);
-    expect_frames(client, 0, 9, 2);
+    film(client, 0, 9, 2);
 }
 
 /* A dropped frame with a newer one behind it is answered so; the IDR that was due moves on to the next. */
@@ -94,8 +93,7 @@ RIG_TEST("/stream/keyframe-survives-drop", test_keyframe_survives_drop)
 {
     g_autoptr(Message) message = NULL;
 
-    send_frames(client, 0, 0, 1);
-    message_free(expect_frame(client, 0, 0));
+    film(client, 0, 0, 1);
     scripted_hold(TRUE);
     scripted_drop(2);
     g_assert_true(client_frame(client, &(FrameRequest){ .resource = 1, .pts = 1, .force_key = 1 }));
@@ -116,8 +114,7 @@ RIG_TEST("/stream/keyframe-request-survives-drop", test_keyframe_request_survive
 {
     g_autoptr(Message) before = NULL, after = NULL;
 
-    send_frames(client, 0, 0, 1);
-    message_free(expect_frame(client, 0, 0));
+    film(client, 0, 0, 1);
     scripted_hold(TRUE);
     send_frames(client, 0, 1, 1);
     g_assert_true(scripted_wait_begun(2));
@@ -139,8 +136,7 @@ RIG_TEST("/stream/last-frame-is-retried", test_last_frame_is_retried)
 {
     g_autoptr(Message) message = NULL;
 
-    send_frames(client, 0, 0, 1);
-    message_free(expect_frame(client, 0, 0));
+    film(client, 0, 0, 1);
     scripted_drop(1);
     g_assert_true(client_frame(client, &(FrameRequest){ .resource = 5, .pts = 1, .force_key = 1 }));
     message = expect_frame(client, 0, 1);
@@ -158,8 +154,7 @@ RIG_TEST("/stream/last-frame-is-retried", test_last_frame_is_retried)
  * picture, and the next one is an IDR. */
 RIG_TEST("/stream/picture-is-lost", test_picture_is_lost)
 {
-    send_frames(client, 0, 0, 1);
-    expect_frames(client, 0, 0, 1);
+    film(client, 0, 0, 1);
     for (guint i = 0; i < 2; i++) {
         g_autoptr(Message) message = NULL;
 
@@ -183,12 +178,10 @@ RIG_TEST("/stream/uncodable-size", test_uncodable_size)
 {
     g_assert_true(client_frame(client, &(FrameRequest){ .resource = 1, .width = 8194, .height = 2 }));
     expect_error(client, 0, FRAME, HELIX_CODE_GEOMETRY);
-    send_frames(client, 0, 1, 1);
-    message_free(expect_frame(client, 0, 1));
+    film(client, 0, 1, 1);
     g_assert_true(client_frame(client, &(FrameRequest){ .resource = 1, .width = 2, .height = 8194 }));
     expect_error(client, 0, FRAME, HELIX_CODE_GEOMETRY);
-    send_frames(client, 0, 2, 1);
-    message_free(expect_frame(client, 0, 2));
+    film(client, 0, 2, 1);
     g_assert_cmpint(g_atomic_int_get((gint *)&rig->capture.resolved), ==, 2);
 }
 
@@ -200,8 +193,7 @@ RIG_TEST("/stream/no-encoder", test_no_encoder)
     expect_error(client, 0, HELIX_MSG_CONFIG_REQ, HELIX_CODE_NO_ENCODER);
     send_frames(client, 0, 0, 1);
     expect_error(client, 0, FRAME, HELIX_CODE_NO_ENCODER);
-    send_frames(client, 0, 1, 1);
-    message_free(expect_frame(client, 0, 1));
+    film(client, 0, 1, 1);
 }
 
 /* No look-up begins while the VM is stopped; what is in the encoder is answered. */
@@ -240,8 +232,7 @@ RIG_TEST("/stream/reset", test_reset)
     g_assert_true(client_frame(client, &(FrameRequest){ .flags = HELIX_REQUEST_REPEAT, .pts = 3 }));
     expect_error(client, 0, FRAME, HELIX_CODE_NOT_FOUND);
     rig_hold_look_ups(rig, FALSE);
-    send_frames(client, 0, 4, 1);
-    message_free(expect_frame(client, 0, 4));
+    film(client, 0, 4, 1);
 }
 
 /* A guest that goes while its encoder hangs holds nobody up; the thread ends when the encoder comes back. */
@@ -302,8 +293,7 @@ TEST("/stream/log", test_log)
     g_autoptr(Rig) rig = rig_new(NULL);
     Client *client = rig_connect(rig);
 
-    send_frames(client, 6, 0, 3);
-    expect_frames(client, 6, 0, 3);
+    film(client, 6, 0, 3);
     g_assert_true(rig_log_has(rig, "stream 1.6 started"));
     g_assert_true(rig_log_has(rig, "64 x 48, null, readback"));
     client_free(client);
