@@ -34,7 +34,9 @@ static void arm_descriptor(const HelixClient *self)
     };
 
     /* A time that has passed makes it readable at once, 0 never. */
-    timerfd_settime(self->fd, TFD_TIMER_ABSTIME, &when, NULL);
+    if (timerfd_settime(self->fd, TFD_TIMER_ABSTIME, &when, NULL) != 0) {
+        g_warn_if_reached();
+    }
 }
 
 void client_changed(HelixClient *self)

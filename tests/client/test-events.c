@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* test-events.c - events by the descriptor, by a GSource, and those that time brings; who frees frame_data. */
+/* test-events.c - events by the descriptor, by a GSource, and those that time brings; what frees frame_data. */
 #include <poll.h>
 #include "fixture.h"
 

@@ -183,8 +183,8 @@ static gpointer hold_stream_lock(gpointer data)
     return NULL;
 }
 
-/* An agreement that comes while EOS goes downstream: the task that would take it is the one that pushes EOS. */
-ELEMENT_TEST("/flow/agreement-at-end", test_agreement_at_end)
+/* A CONFIG_RESP that comes while EOS goes downstream: the task that would take it is the one that pushes EOS. */
+ELEMENT_TEST("/flow/config-at-end", test_config_at_end)
 {
     Holder holder = { 0 };
     GThread *holding;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* paths.c - what the element says of the way pictures go. With a GPU: tests/guest/refused-ways.c. */
+/* paths.c - what the element says of the path pictures take. With a GPU: tests/guest/refused-copy-modes.c. */
 #include "fixture.h"
 
 static void push_and_pull(Fixture *f, gsize size)

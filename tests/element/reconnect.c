@@ -39,7 +39,7 @@ static void check_comes_back(Fixture *f)
     g_error_free(error);
     gst_message_unref(message);
     wait_back(f);
-    /* A fresh connection, a fresh agreement, and a stream that starts with an IDR. */
+    /* A fresh connection, negotiated again, and a stream that starts with an IDR. */
     g_assert_cmpint(fixture_push(f), ==, GST_FLOW_OK);
     pull_after_return(f);
     g_assert_cmpint(fixture_push(f), ==, GST_FLOW_OK);

@@ -171,7 +171,7 @@ static void pull_idr_after(Fixture *f, const char *what, gint64 since)
     gst_buffer_unref(buffer);
 }
 
-/* ... or dropped: the host owes it, and has nothing to make it of. */
+/* ... or dropped: its IDR is pending, and the host has nothing to make it of. */
 ELEMENT_TEST("/repeat/after-drop", test_after_drop)
 {
     gint64 before;

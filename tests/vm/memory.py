@@ -183,7 +183,7 @@ def test_foreign_order(tap, vm):
 
 def test_refusals(tap, vm):
     """The host refuses ways: a scripted host in the guest, the GPU is the VM's own."""
-    result = vm.run(["/helix/bin/refused-ways"], check=False)
+    result = vm.run(["/helix/bin/refused-copy-modes"], check=False)
     text = result.out.decode(errors="replace")
     for verdict, what in re.findall(r"^(ok|not ok) \d+ (.*)$", text, re.M):
         tap.check(verdict == "ok", "refused ways " + what)

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * refused-ways: what the element does when the host cannot read its buffers, on a real virtio-gpu with a scripted host.
+ * refused-copy-modes: what the element does when the host cannot read its buffers, on a real virtio-gpu with a scripted
+ * host.
  *
- * The ways of guest-copy are tried in order with the first picture; none is lost, and the last resort is pixels.
+ * The copy modes of guest-copy are probed in order with the first picture; none is lost, and the last resort is pixels.
  */
 #include <unistd.h>
 #include <gst/allocators/gstdmabuf.h>
@@ -41,7 +42,7 @@ static void with_fixture(void (*test)(Fixture *f, Script *script))
 }
 
 /* A case with a fixture to be set up, which leaves nothing behind. */
-#define WAY_TEST(path, function) \
+#define COPY_TEST(path, function) \
     static void function(Fixture *f, Script *script); \
     TEST(path, function##_with_fixture) \
     { \
@@ -49,7 +50,7 @@ static void with_fixture(void (*test)(Fixture *f, Script *script))
     } \
     static void function(Fixture *f, Script *script)
 
-static guint way_count(void)
+static guint copy_mode_count(void)
 {
     return 3; /* blob, pages, texture: this needs a GPU with blob=on */
 }
@@ -64,11 +65,11 @@ static void check_reason(Fixture *f, const char *path, const char *text)
     g_assert_nonnull(strstr(reason, text));
 }
 
-/* The first @refused pictures are answered with @code: as many ways fall out, then every picture arrives. */
+/* The first @refused pictures are answered with @code: as many copy modes are ruled out, then every picture arrives. */
 static void check_refused(guint refused, gint32 code)
 {
     Script script = SCRIPT_DEFAULT;
-    gboolean pixels = refused >= way_count();
+    gboolean pixels = refused >= copy_mode_count();
     Fixture f;
 
     script.error_from = refused ? 0 : -1;
@@ -87,7 +88,7 @@ static void check_refused(guint refused, gint32 code)
     g_assert_cmpuint(script_host_frames(f.host), ==, refused + 5);
     for (guint i = 0; i < refused + 5; i++) {
         ScriptFrame frame = script_host_frame(f.host, i);
-        gboolean by_pixels = i >= way_count() && pixels;
+        gboolean by_pixels = i >= copy_mode_count() && pixels;
 
         g_assert_cmpint((frame.flags & HELIX_REQUEST_PIXEL_DATA) != 0, ==, by_pixels);
         g_assert_cmpint(frame.resource_id != 0, ==, !by_pixels);
@@ -110,7 +111,7 @@ TEST("/refused", test_refused)
 }
 
 /* A host of the first days knows textures only. */
-WAY_TEST("/frozen-only", test_frozen_only)
+COPY_TEST("/frozen-only", test_frozen_only)
 {
     ScriptFrame frame;
 
@@ -126,7 +127,7 @@ WAY_TEST("/frozen-only", test_frozen_only)
 }
 
 /* NV12 has no texture: such a host gets pixels. */
-WAY_TEST("/frozen-nv12", test_frozen_nv12)
+COPY_TEST("/frozen-nv12", test_frozen_nv12)
 {
     script->frozen_only = TRUE;
     fixture_set_up(f, script, -1);
@@ -137,8 +138,8 @@ WAY_TEST("/frozen-nv12", test_frozen_nv12)
     check_reason(f, "pixel-data", "insert videoconvert");
 }
 
-/* A host that dies with a picture on trial, or while it is stopped, ends it like any other. */
-WAY_TEST("/dying", test_dying)
+/* A host that dies while a picture probes, or while it is stopped, ends it like any other. */
+COPY_TEST("/dying", test_dying)
 {
     script->close_at = 0;
     fixture_set_up_64(f, script, -1);
@@ -146,7 +147,7 @@ WAY_TEST("/dying", test_dying)
     fixture_error(f, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_READ, "");
 }
 
-WAY_TEST("/stopped", test_stopped)
+COPY_TEST("/stopped", test_stopped)
 {
     GThread *push;
 
@@ -158,8 +159,8 @@ WAY_TEST("/stopped", test_stopped)
     g_assert_cmpint(fixture_joined(push), ==, GST_FLOW_FLUSHING);
 }
 
-/* A live source's picture on trial waits a limited time for a host that does not answer, nor does EOS behind it. */
-WAY_TEST("/silent-live", test_silent_live)
+/* A live source's probing picture waits a limited time for a host that does not answer, nor does EOS behind it. */
+COPY_TEST("/silent-live", test_silent_live)
 {
     gint64 before = g_get_monotonic_time();
 
@@ -167,7 +168,7 @@ WAY_TEST("/silent-live", test_silent_live)
     fixture_set_up_with(f, script, -1, TRUE, NULL);
     g_assert_cmpint(fixture_push(f), ==, GST_FLOW_OK);
     g_assert_true(gst_harness_push_event(f->h, gst_event_new_eos()));
-    fixture_no_hang("trial picture and EOS for a silent host", before);
+    fixture_no_hang("probing picture and EOS for a silent host", before);
     script_host_allow(f->host, 1);
     fixture_pull(f, 0, TRUE);
     g_assert_true(fixture_wait_event(f, GST_EVENT_EOS));
@@ -188,8 +189,8 @@ static GstBuffer *dmabuf_picture(Fixture *f, Gpu *gpu, Buffer *buffer)
 }
 
 /*
- * A way is proven by the access unit of the picture on trial alone: not by one that comes meanwhile of a picture before
- * it, here a DMA-BUF. The trial itself is dropped, so the next picture is one too, and may be refused.
+ * A copy mode is verified by the access unit of the probing picture alone: not by one that comes meanwhile of a picture
+ * before it, here a DMA-BUF. The probing picture itself is dropped, so the next one probes too, and may be refused.
  */
 TEST("/other-unit", test_other_unit)
 {
@@ -290,7 +291,7 @@ TEST("/two-buffers", test_two_buffers)
 }
 
 /* The wait for a picture that is never finished ends, and those after it come out. */
-WAY_TEST("/unfinished", test_unfinished)
+COPY_TEST("/unfinished", test_unfinished)
 {
     g_autoptr(GstAllocator) allocator = gst_dmabuf_allocator_new();
     int device, fd = foreign_unfinished(SIZE_64, &device);
@@ -337,12 +338,12 @@ static void push_and_pull(Fixture *f)
 }
 
 /* What one host refuses, the one that comes after it may read. */
-WAY_TEST("/next-takes", test_next_takes)
+COPY_TEST("/next-takes", test_next_takes)
 {
     script->error_from = 0;
-    script->error_to = (gint)way_count() - 1;
+    script->error_to = (gint)copy_mode_count() - 1;
     script->error_code = HELIX_CODE_NOT_READABLE;
-    script->close_at = (gint)way_count() + 1;
+    script->close_at = (gint)copy_mode_count() + 1;
     fixture_set_up_with(f, script, -1, FALSE, "reconnect", "true", NULL);
     push_and_pull(f);
     check_reason(f, "pixel-data", "as the script says");
@@ -355,7 +356,7 @@ WAY_TEST("/next-takes", test_next_takes)
 }
 
 /* The other way round: a refusal by the next host is no error of the stream's either. */
-WAY_TEST("/next-refuses", test_next_refuses)
+COPY_TEST("/next-refuses", test_next_refuses)
 {
     script->close_at = 2;
     script->error_from = 3;
@@ -382,7 +383,7 @@ static void check_pixels_next(Fixture *f, guint refused)
     g_assert_cmpuint(script_host_frame(f->host, refused).resource_id, !=, 0);
     g_assert_cmphex(script_host_frame(f->host, refused + 1).flags & HELIX_REQUEST_PIXEL_DATA, !=, 0);
     g_assert_cmpuint(script_host_frame(f->host, refused + 1).width, ==, 64);
-    /* Another that upstream gives goes the next way. */
+    /* Another that upstream gives goes by the next copy mode. */
     push_and_pull(f);
     g_assert_cmpuint(script_host_frame(f->host, refused + 2).resource_id, !=, 0);
     check_reason(f, "guest-copy", "plain memory");
@@ -391,7 +392,7 @@ static void check_pixels_next(Fixture *f, guint refused)
 
 /* A live source's picture goes before a host has agreed that takes long, and may be refused then: its pixels come out.
  */
-WAY_TEST("/late-refused", test_late_refused)
+COPY_TEST("/late-refused", test_late_refused)
 {
     script->config_delay_ms = 500;
     script->error_from = script->error_to = 0;
@@ -403,7 +404,7 @@ WAY_TEST("/late-refused", test_late_refused)
 }
 
 /* The same where the host turns out to be one of the first days, which does not know what the picture was made for. */
-WAY_TEST("/late-frozen", test_late_frozen)
+COPY_TEST("/late-frozen", test_late_frozen)
 {
     GstBuffer *out;
 
@@ -419,7 +420,7 @@ WAY_TEST("/late-frozen", test_late_frozen)
 }
 
 /* The same for the picture that a host which came back is given, as the screen stands still. */
-WAY_TEST("/still-refused", test_still_refused)
+COPY_TEST("/still-refused", test_still_refused)
 {
     script->close_at = 1;
     script->error_from = script->error_to = 2;
