@@ -135,7 +135,7 @@ COPY_TEST("/frozen-nv12", test_frozen_nv12)
     g_assert_cmpint(gst_harness_push(f->h, fixture_picture(f, 64 * 64 * 3 / 2)), ==, GST_FLOW_OK);
     fixture_pull(f, 0, TRUE);
     g_assert_cmpuint(script_host_frame(f->host, 0).flags, ==, HELIX_REQUEST_PIXEL_DATA);
-    check_reason(f, "pixel-data", "insert videoconvert");
+    check_reason(f, "pixel-data", "convert to BGRx");
 }
 
 /* A host that dies while a picture probes, or while it is stopped, ends it like any other. */

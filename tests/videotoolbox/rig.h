@@ -27,6 +27,7 @@ HelixAccessUnit rig_must_encode(HelixEncoder *encoder, HelixSurface *surface, gb
 void rig_check_clear(void);
 /* Close, and check that. */
 void rig_close(HelixEncoder *encoder);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(HelixEncoder, rig_close)
 
 /* The picture comes out at once, in BT.709, and looks like what went in. */
 void rig_check_picture(AVCodecContext *decoder, GBytes *unit, guint width, guint height, guint index);

@@ -250,3 +250,8 @@ double stream_psnr(const AVFrame *frame, const guint8 *bgra, gsize stride)
     sum /= (double)frame->width * frame->height;
     return sum == 0 ? 99 : 10 * log10(255.0 * 255.0 / sum);
 }
+
+void stream_decoder_free(AVCodecContext *decoder)
+{
+    avcodec_free_context(&decoder);
+}

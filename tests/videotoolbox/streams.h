@@ -35,6 +35,8 @@ GStrv stream_sps_elements(const guint8 *nal, gsize len);
 
 /* A decoder that takes the stream at its word: without bitstream_restriction it expects reordering. */
 AVCodecContext *stream_decoder_new(void);
+void stream_decoder_free(AVCodecContext *decoder);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(AVCodecContext, stream_decoder_free)
 /* The picture that comes out right after @unit went in, or NULL if none does. */
 AVFrame *stream_decode(AVCodecContext *decoder, GBytes *unit);
 

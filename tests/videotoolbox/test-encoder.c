@@ -15,8 +15,8 @@
 TEST("/memory", test_memory)
 {
     HelixEncoderConfig config = rig_config(WIDTH, HEIGHT);
-    HelixEncoder *encoder = rig_open(config);
-    AVCodecContext *decoder = stream_decoder_new();
+    g_autoptr(HelixEncoder) encoder = rig_open(config);
+    g_autoptr(AVCodecContext) decoder = stream_decoder_new();
 
     for (guint i = 0; i < 12; i++) {
         HelixAccessUnit unit = rig_must_encode(encoder, rig_memory_surface(WIDTH, HEIGHT, i), i == 7);
@@ -32,8 +32,6 @@ TEST("/memory", test_memory)
     }
     g_test_message("session in hardware: %s, low latency: %s", helix_videotoolbox_info(encoder).hardware ? "yes" : "no",
                    helix_videotoolbox_info(encoder).low_latency ? "yes" : "no");
-    avcodec_free_context(&decoder);
-    rig_close(encoder);
 }
 
 TEST("/iosurface", test_iosurface)
@@ -64,8 +62,8 @@ TEST("/sizes", test_sizes)
     static const guint sizes[][2] = {
         { 640, 384 }, { 200, 120 }, { WIDTH - 1, HEIGHT }, { WIDTH, HEIGHT - 1 }, { WIDTH - 1, HEIGHT - 1 }
     };
-    HelixEncoder *encoder = rig_open(rig_config(WIDTH, HEIGHT));
-    AVCodecContext *decoder = stream_decoder_new();
+    g_autoptr(HelixEncoder) encoder = rig_open(rig_config(WIDTH, HEIGHT));
+    g_autoptr(AVCodecContext) decoder = stream_decoder_new();
 
     for (guint i = 0; i < G_N_ELEMENTS(sizes); i++) {
         HelixAccessUnit unit = rig_must_encode(encoder, rig_memory_surface(sizes[i][0], sizes[i][1], 3), FALSE);
@@ -77,8 +75,6 @@ TEST("/sizes", test_sizes)
         rig_check_picture(decoder, unit.data, WIDTH, HEIGHT, 3);
         g_bytes_unref(unit.data);
     }
-    avcodec_free_context(&decoder);
-    rig_close(encoder);
 }
 
 /* NV12 in other colours: its samples are coded as they are, and the SPS says what they are. */
@@ -134,8 +130,8 @@ TEST("/vui", test_vui)
 
 TEST("/formats", test_formats)
 {
-    HelixEncoder *encoder = rig_open(rig_config(WIDTH, HEIGHT));
-    AVCodecContext *decoder = stream_decoder_new();
+    g_autoptr(HelixEncoder) encoder = rig_open(rig_config(WIDTH, HEIGHT));
+    g_autoptr(AVCodecContext) decoder = stream_decoder_new();
     static const guint heights[] = { HEIGHT, HEIGHT - 1, HEIGHT / 2 };
     HelixSurface *surface = rig_memory_surface(WIDTH, HEIGHT, 5);
     HelixAccessUnit unit;
@@ -168,13 +164,11 @@ TEST("/formats", test_formats)
         av_frame_free(&frame);
         g_bytes_unref(unit.data);
     }
-    avcodec_free_context(&decoder);
-    rig_close(encoder);
 }
 
 TEST("/geometry", test_geometry)
 {
-    HelixEncoder *encoder = rig_open(rig_config(WIDTH, HEIGHT));
+    g_autoptr(HelixEncoder) encoder = rig_open(rig_config(WIDTH, HEIGHT));
 
     for (guint i = 0; i < 4; i++) {
         HelixSurface *surface = i < 3 ? rig_memory_surface(WIDTH, HEIGHT, 0) : rig_nv12_surface(WIDTH, HEIGHT);
@@ -199,7 +193,6 @@ TEST("/geometry", test_geometry)
         g_assert_error(error, HELIX_ERROR, HELIX_CODE_GEOMETRY);
         g_clear_error(&error);
     }
-    rig_close(encoder);
 }
 
 TEST("/profiles", test_profiles)

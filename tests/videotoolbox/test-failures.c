@@ -23,7 +23,7 @@ static void check_property(const char *name, double number, const char *text)
 
 TEST("/properties", test_properties)
 {
-    HelixEncoder *encoder = rig_open(rig_config(WIDTH, HEIGHT));
+    g_autoptr(HelixEncoder) encoder = rig_open(rig_config(WIDTH, HEIGHT));
     double interval = -1;
 
     check_property("RealTime", 1, NULL);
@@ -38,18 +38,16 @@ TEST("/properties", test_properties)
     /* These two do harm. */
     g_assert_false(double_vt_property("kVTCompressionPropertyKey_DataRateLimits", NULL, NULL));
     g_assert_false(double_vt_property("kVTCompressionPropertyKey_ReferenceBufferCount", NULL, NULL));
-    rig_close(encoder);
 }
 
 static void check_ladder(gboolean low_latency, gboolean hardware)
 {
-    HelixEncoder *encoder = rig_open(rig_config(WIDTH, HEIGHT));
+    g_autoptr(HelixEncoder) encoder = rig_open(rig_config(WIDTH, HEIGHT));
     HelixVideoToolboxInfo info = helix_videotoolbox_info(encoder);
 
     g_assert_true(info.low_latency == low_latency);
     g_assert_true(info.hardware == hardware);
     rig_encode_idr(encoder);
-    rig_close(encoder);
 }
 
 static void check_no_encoder(HelixEncoderConfig config, gboolean hardware_only, const char *part)
@@ -126,7 +124,7 @@ TEST("/refused", test_refused)
 TEST("/reconfigure/refused-is-forgotten", test_refused_is_forgotten)
 {
     HelixEncoderConfig before = rig_config(WIDTH, HEIGHT), config = before;
-    HelixEncoder *encoder = rig_open(before);
+    g_autoptr(HelixEncoder) encoder = rig_open(before);
     GError *error = NULL;
     double rate = 0;
 
@@ -143,13 +141,12 @@ TEST("/reconfigure/refused-is-forgotten", test_refused_is_forgotten)
     g_assert_cmpfloat(rate, ==, before.bitrate);
     g_assert_true(double_vt_property("kVTCompressionPropertyKey_ExpectedFrameRate", &rate, NULL));
     g_assert_cmpfloat(rate, ==, (double)before.fps_num / before.fps_den);
-    rig_close(encoder);
 }
 
 TEST("/reconfigure/refused", test_reconfigure_refused)
 {
     HelixEncoderConfig config = rig_config(WIDTH, HEIGHT);
-    HelixEncoder *encoder = rig_open(config);
+    g_autoptr(HelixEncoder) encoder = rig_open(config);
     GError *error = NULL;
 
     double_vt.refuse_property[0] = "kVTCompressionPropertyKey_AverageBitRate";
@@ -177,7 +174,6 @@ TEST("/reconfigure/refused", test_reconfigure_refused)
     g_assert_cmpuint(helix_videotoolbox_info(encoder).hardware, ==, FALSE);
     rig_encode_idr(encoder);
     g_assert_cmpuint(helix_videotoolbox_info(encoder).sessions, ==, 2);
-    rig_close(encoder);
 }
 
 /* A session lost in any way: a new one, an IDR, and no frame missing. */
@@ -185,8 +181,8 @@ TEST("/lost", test_lost)
 {
     static const OSStatus reasons[] = { kVTInvalidSessionErr, kVTVideoEncoderMalfunctionErr, kVTSessionMalfunctionErr,
                                         kVTVideoEncoderNotAvailableNowErr };
-    HelixEncoder *encoder = rig_open(rig_config(WIDTH, HEIGHT));
-    AVCodecContext *decoder = stream_decoder_new();
+    g_autoptr(HelixEncoder) encoder = rig_open(rig_config(WIDTH, HEIGHT));
+    g_autoptr(AVCodecContext) decoder = stream_decoder_new();
     guint index = 0, sessions = 1;
 
     for (guint i = 0; i < 2 * G_N_ELEMENTS(reasons) + 1; i++) {
@@ -215,14 +211,12 @@ TEST("/lost", test_lost)
         }
     }
     g_assert_cmpuint(helix_videotoolbox_info(encoder).sessions, ==, sessions);
-    avcodec_free_context(&decoder);
-    rig_close(encoder);
 }
 
 /* Lost again at once, or no new one to be had: an error, and the next frame tries again. */
 TEST("/lost/for-good", test_lost_for_good)
 {
-    HelixEncoder *encoder = rig_open(rig_config(WIDTH, HEIGHT));
+    g_autoptr(HelixEncoder) encoder = rig_open(rig_config(WIDTH, HEIGHT));
     HelixAccessUnit unit;
     GError *error = NULL;
 
@@ -247,7 +241,6 @@ TEST("/lost/for-good", test_lost_for_good)
     g_assert_error(error, HELIX_ERROR, HELIX_CODE_ENCODE);
     g_clear_error(&error);
     g_assert_cmpuint(helix_videotoolbox_info(encoder).sessions, ==, 3);
-    rig_close(encoder);
 }
 
 static void encode_to(HelixEncoder *encoder, AVCodecContext *decoder, guint index, gboolean idr)
@@ -265,8 +258,8 @@ static void encode_to(HelixEncoder *encoder, AVCodecContext *decoder, guint inde
  */
 TEST("/lost/fallen", test_fallen)
 {
-    HelixEncoder *encoder = rig_open(rig_config(WIDTH, HEIGHT));
-    AVCodecContext *decoder = stream_decoder_new();
+    g_autoptr(HelixEncoder) encoder = rig_open(rig_config(WIDTH, HEIGHT));
+    g_autoptr(AVCodecContext) decoder = stream_decoder_new();
     guint index = 0;
 
     encode_to(encoder, decoder, index++, TRUE);
@@ -297,8 +290,6 @@ TEST("/lost/fallen", test_fallen)
     g_test_assert_expected_messages();
     g_assert_true(helix_videotoolbox_info(encoder).hardware && helix_videotoolbox_info(encoder).low_latency);
     encode_to(encoder, decoder, index++, FALSE);
-    avcodec_free_context(&decoder);
-    rig_close(encoder);
 }
 
 /* Frames until hardware has them again. */

@@ -155,7 +155,7 @@ static void test_copy(void)
 /* The whole way of the pixels: texture, IOSurface, VideoToolbox, decoder. */
 static void test_film(void)
 {
-    HelixEncoder *encoder = rig_open(rig_config(WIDTH, HEIGHT));
+    g_autoptr(HelixEncoder) encoder = rig_open(rig_config(WIDTH, HEIGHT));
     AVCodecContext *decoder = stream_decoder_new();
     HelixIOSurfacePool *pool = helix_iosurface_pool_new(forget, NULL);
     HelixMetalCopy *copy = helix_metal_copy_new();
@@ -185,7 +185,6 @@ static void test_film(void)
 #ifndef __APPLE__
     double_metal_idle();
 #endif
-    rig_close(encoder);
 }
 
 static void test_none(void)

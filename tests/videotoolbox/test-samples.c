@@ -40,8 +40,8 @@ TEST("/dropped", test_dropped)
 /* An encoder that sits on each frame until told to give it out: waited for twice, said once, and then known. */
 TEST("/holding", test_holding)
 {
-    HelixEncoder *encoder = rig_open(rig_config(WIDTH, HEIGHT));
-    AVCodecContext *decoder = stream_decoder_new();
+    g_autoptr(HelixEncoder) encoder = rig_open(rig_config(WIDTH, HEIGHT));
+    g_autoptr(AVCodecContext) decoder = stream_decoder_new();
 
     double_vt.hold = 1;
     for (guint i = 0; i < 6; i++) {
@@ -62,16 +62,14 @@ TEST("/holding", test_holding)
         g_bytes_unref(unit.data);
         g_assert_cmpuint(double_vt_seen.completes, ==, i + 1);
     }
-    avcodec_free_context(&decoder);
-    rig_close(encoder);
 }
 
 /* An encoder that sits on one frame until told to give it out; one that never answers; answers for frames of the past.
  */
 TEST("/slow", test_slow)
 {
-    HelixEncoder *encoder = rig_open(rig_config(WIDTH, HEIGHT));
-    AVCodecContext *decoder = stream_decoder_new();
+    g_autoptr(HelixEncoder) encoder = rig_open(rig_config(WIDTH, HEIGHT));
+    g_autoptr(AVCodecContext) decoder = stream_decoder_new();
     HelixAccessUnit unit;
 
     double_vt.hold = 1;
@@ -94,14 +92,12 @@ TEST("/slow", test_slow)
     g_test_assert_expected_messages();
     rig_check_idr(&unit, FALSE);
     g_bytes_unref(unit.data);
-    avcodec_free_context(&decoder);
-    rig_close(encoder);
 }
 
 /* Told to make an IDR and did not. */
 TEST("/force-ignored", test_force_ignored)
 {
-    HelixEncoder *encoder = rig_open(rig_config(WIDTH, HEIGHT));
+    g_autoptr(HelixEncoder) encoder = rig_open(rig_config(WIDTH, HEIGHT));
     HelixAccessUnit unit = rig_must_encode(encoder, rig_memory_surface(WIDTH, HEIGHT, 0), FALSE);
 
     g_bytes_unref(unit.data);
@@ -111,7 +107,6 @@ TEST("/force-ignored", test_force_ignored)
     g_test_assert_expected_messages();
     rig_check_idr(&unit, FALSE);
     g_bytes_unref(unit.data);
-    rig_close(encoder);
 }
 
 typedef struct Shape {
@@ -250,7 +245,7 @@ TEST("/input-fails", test_input_fails)
         { short_of_a_column, { .lock = kCVReturnInvalidArgument }, HELIX_CODE_ENCODE },
         { other_size, { .transfer_create = kVTAllocationFailedErr }, HELIX_CODE_ENCODE },
     };
-    HelixEncoder *encoder = rig_open(rig_config(WIDTH, HEIGHT));
+    g_autoptr(HelixEncoder) encoder = rig_open(rig_config(WIDTH, HEIGHT));
 
     for (guint i = 0; i < G_N_ELEMENTS(failures); i++) {
         HelixAccessUnit unit;
@@ -272,5 +267,4 @@ TEST("/input-fails", test_input_fails)
         g_clear_error(&error);
     }
     double_vt = (DoubleVtOrders){ 0 };
-    rig_close(encoder);
 }
