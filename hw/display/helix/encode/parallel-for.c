@@ -3,7 +3,7 @@
 #include "parallel-for.h"
 #include "../loop/threads.h"
 
-#define HELPERS_MOST 3u /* work is bound by memory soon */
+#define HELPERS_MOST 3u /* with the caller as many threads as x264 has at most for a picture (x264/options.c) */
 
 struct HelixParallelFor {
     gatomicrefcount refs; /* one of the caller, one of each helper */
