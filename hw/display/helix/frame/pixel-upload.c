@@ -5,13 +5,13 @@
 #include "../protocol/error.h"
 #include "pixel-upload.h"
 
-gboolean helix_pixel_upload_start(HelixPixelUpload *sink, HelixSurfacePool *pool, const HelixPicture *picture,
+gboolean helix_pixel_upload_start(HelixPixelUpload *upload, HelixSurfacePool *pool, const HelixPicture *picture,
                                   guint64 available, GError **error)
 {
     guint32 min_stride;
     gsize needed = helix_picture_size(picture->fourcc, picture->width, picture->height, picture->stride, &min_stride);
 
-    memset(sink, 0, sizeof *sink);
+    memset(upload, 0, sizeof *upload);
     if (picture->width > HELIX_MAX_DIMENSION || picture->height > HELIX_MAX_DIMENSION) {
         g_set_error(error, HELIX_ERROR, HELIX_CODE_GEOMETRY, "%u x %u pixels: each side is at most %u", picture->width,
                     picture->height, HELIX_MAX_DIMENSION);
@@ -30,17 +30,18 @@ gboolean helix_pixel_upload_start(HelixPixelUpload *sink, HelixSurfacePool *pool
                     available, needed);
         return FALSE;
     }
-    sink->surface = helix_surface_pool_take_for_wire(pool, picture->fourcc, picture->width, picture->height, error);
-    if (!sink->surface) {
+    upload->surface = helix_surface_pool_take_for_wire(pool, picture->fourcc, picture->width, picture->height, error);
+    if (!upload->surface) {
         return FALSE;
     }
-    sink->surface->path = HELIX_HOST_PATH_PIXEL_DATA;
-    sink->stride = picture->stride;
-    sink->row_bytes = min_stride;
+    upload->surface->path = HELIX_HOST_PATH_PIXEL_DATA;
+    upload->stride = picture->stride;
+    upload->row_bytes = min_stride;
     return TRUE;
 }
 
-/* Where a row of the wire's layout goes, or NULL for the row that pads NV12's luma to an even height and for excess. */
+/* The address of row @row of the wire's layout; NULL for the row that pads NV12's luma to an even height, and behind
+ * the last one. */
 static guint8 *row_at(const HelixSurface *surface, guint64 row)
 {
     guint64 luma_rows = surface->height, chroma_row;
@@ -56,29 +57,29 @@ static guint8 *row_at(const HelixSurface *surface, guint64 row)
     return chroma_row < luma_rows / 2 ? surface->data + surface->offset[1] + chroma_row * surface->stride[1] : NULL;
 }
 
-void helix_pixel_upload_feed(HelixPixelUpload *sink, const guint8 *data, gsize len)
+void helix_pixel_upload_feed(HelixPixelUpload *upload, const guint8 *data, gsize len)
 {
-    while (sink->surface && len > 0) {
-        guint64 row = sink->position / sink->stride;
-        guint32 column = (guint32)(sink->position % sink->stride);
-        gsize piece = MIN(len, sink->stride - column);
-        guint8 *to = row_at(sink->surface, row);
+    while (upload->surface && len > 0) {
+        guint64 row = upload->position / upload->stride;
+        guint32 column = (guint32)(upload->position % upload->stride);
+        gsize piece = MIN(len, upload->stride - column);
+        guint8 *to = row_at(upload->surface, row);
 
-        if (to && column < sink->row_bytes) {
-            gsize wanted = MIN(piece, sink->row_bytes - column);
+        if (to && column < upload->row_bytes) {
+            gsize wanted = MIN(piece, upload->row_bytes - column);
 
             memcpy(to + column, data, wanted);
-            sink->surface->cpu_bytes += wanted;
+            upload->surface->cpu_bytes += wanted;
         }
-        sink->position += piece;
+        upload->position += piece;
         data += piece;
         len -= piece;
     }
 }
 
-HelixSurface *helix_pixel_upload_finish(HelixPixelUpload *sink)
+HelixSurface *helix_pixel_upload_finish(HelixPixelUpload *upload)
 {
-    HelixSurface *surface = g_steal_pointer(&sink->surface);
+    HelixSurface *surface = g_steal_pointer(&upload->surface);
 
     for (guint i = 0; surface && i < surface->n_planes; i++) {
         helix_surface_clear_edges(surface, i, 0, i ? (guint32)(((guint64)surface->height + 1) / 2) : surface->height);

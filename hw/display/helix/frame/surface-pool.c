@@ -1,123 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * surface-pool.c - the memory of pictures on the host: kept for reuse, with a ceiling for all that is handed out, so
- * that a guest cannot grow the host by asking for many pictures.
+ * surface-pool.c - the memory of pictures on the host: kept for reuse, with a limit for all that is handed out, so that
+ * a guest cannot make the host grow by asking for many pictures.
  *
- * Its lock is taken by the main loop: no memory is allocated or freed under it. And memory that the main loop gives up
- * goes in pieces, as a page costs time to free: 800 MiB take 50 ms.
+ * The main loop takes the pool's lock: no memory is allocated or freed while it is held.
  */
 #include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include "../protocol/error.h"
-#include "surface.h"
-#include "../loop/threads.h"
+#include "surface-pool-private.h"
 
-typedef struct PooledSurface {
-    HelixSurface surface; /* first: a HelixSurface of ours is one of these */
-    GList link;           /* in one of the pool's queues */
-    gsize capacity;
-    gsize present; /* bytes of it, from its begin, whose pages were not given back yet */
-    gboolean for_wire;
-} PooledSurface;
-
-struct HelixSurfacePool {
-    gatomicrefcount refs; /* the owner and every surface handed out */
-    GMutex lock;          /* what follows */
-    GQueue idle;          /* PooledSurface, longest idle first */
-    guint keep;
-    guint64 bytes, max_bytes; /* allocated now, idle ones included */
-    guint64 wire_bytes;       /* of them, handed out for pixels of the wire */
-    gboolean closed;          /* the owner is gone: keep nothing */
-    gboolean trimmed;         /* nobody takes surfaces at the moment: keep nothing either */
-
-    GQueue given_up; /* PooledSurface, to be freed in pieces; no longer in bytes */
-    guint64 given_up_bytes;
-    GThread *patient; /* frees in pieces only; NULL: no thread does */
-    void (*given)(gpointer data);
-    gpointer given_data;
-};
-
-static void pool_unref(HelixSurfacePool *pool)
-{
-    if (g_atomic_ref_count_dec(&pool->refs)) {
-        g_mutex_clear(&pool->lock);
-        g_free(pool);
-    }
-}
-
-/* ---- memory that goes ---- */
-
-static void pooled_free(PooledSurface *pooled)
-{
-    free(pooled->surface.data);
-    g_free(pooled);
-}
-
-static void free_all(GQueue *gone)
-{
-    GList *link;
-
-    while ((link = g_queue_pop_head_link(gone))) {
-        pooled_free(link->data);
-    }
-}
-
-#if defined(__linux__)
-/* The first page that begins at or behind byte @at of @pooled, as bytes from its begin. */
-static gsize page_behind(const PooledSurface *pooled, gsize at, gsize page)
-{
-    return at + (page - (guintptr)(pooled->surface.data + at) % page) % page;
-}
-#endif
-
-/* Give the pages of the last piece back. FALSE: what is left is one piece at most, or the system keeps them. */
-static gboolean give_back_piece(PooledSurface *pooled)
-{
-#if defined(__linux__)
-    gsize page = (gsize)sysconf(_SC_PAGESIZE), from, end;
-
-    if (pooled->present > HELIX_SURFACE_PIECE) {
-        end = page_behind(pooled, pooled->present, page);
-        pooled->present -= HELIX_SURFACE_PIECE;
-        from = page_behind(pooled, pooled->present, page);
-        end = end > pooled->capacity ? end - page : end;
-        return madvise(pooled->surface.data + from, end - from, MADV_DONTNEED) ==
-            0; /* fails for memory that is locked */
-    }
-#endif
-    return FALSE;
-}
-
-gboolean helix_surface_pool_free_piece(HelixSurfacePool *pool)
-{
-    PooledSurface *whole = NULL;
-    gboolean more;
-    GList *link;
-
-    g_mutex_lock(&pool->lock);
-    link = g_queue_pop_head_link(&pool->given_up);
-    g_mutex_unlock(&pool->lock);
-    if (link && !give_back_piece(link->data)) {
-        whole = link->data;
-    }
-    g_mutex_lock(&pool->lock);
-    if (whole) {
-        pool->given_up_bytes -= whole->capacity;
-    } else if (link) {
-        g_queue_push_head_link(&pool->given_up, link);
-    }
-    more = pool->given_up.length > 0;
-    g_mutex_unlock(&pool->lock);
-    if (whole) {
-        pooled_free(whole);
-    }
-    return more;
-}
-
-/* Called with the lock held: what is idle beyond @keep goes to @gone, which give_up() is for. */
+/* Called with the lock held: move idle surfaces beyond @keep to @gone, for helix_pooled_give_up(). */
 static void take_out(HelixSurfacePool *pool, guint keep, GQueue *gone)
 {
     while (pool->idle.length > keep) {
@@ -126,41 +19,6 @@ static void take_out(HelixSurfacePool *pool, guint keep, GQueue *gone)
         pool->bytes -= ((PooledSurface *)link->data)->capacity;
         g_queue_push_tail_link(gone, link);
     }
-}
-
-/* Called without the lock. */
-static void give_up(HelixSurfacePool *pool, GQueue *gone)
-{
-    void (*given)(gpointer data) = NULL;
-    gpointer data = NULL;
-    GList *link;
-
-    if (gone->length == 0) {
-        return;
-    }
-    g_mutex_lock(&pool->lock);
-    if (pool->patient == g_thread_self()) {
-        while ((link = g_queue_pop_head_link(gone))) {
-            pool->given_up_bytes += ((PooledSurface *)link->data)->capacity;
-            g_queue_push_tail_link(&pool->given_up, link);
-        }
-        given = pool->given;
-        data = pool->given_data;
-    }
-    g_mutex_unlock(&pool->lock);
-    if (given) {
-        given(data);
-    }
-    free_all(gone);
-}
-
-void helix_surface_pool_free_later(HelixSurfacePool *pool, void (*given)(gpointer data), gpointer data)
-{
-    g_mutex_lock(&pool->lock);
-    pool->patient = given ? g_thread_self() : NULL;
-    pool->given = given;
-    pool->given_data = data;
-    g_mutex_unlock(&pool->lock);
 }
 
 static void pooled_destroy(HelixSurface *surface)
@@ -176,11 +34,11 @@ static void pooled_destroy(HelixSurface *surface)
     g_queue_push_tail_link(&pool->idle, &pooled->link);
     take_out(pool, pool->closed || pool->trimmed ? 0 : pool->keep, &gone);
     g_mutex_unlock(&pool->lock);
-    give_up(pool, &gone);
-    pool_unref(pool);
+    helix_pooled_give_up(pool, &gone);
+    helix_pooled_unref_pool(pool);
 }
 
-/* ---- the owner's ---- */
+/* ---- the owner ---- */
 
 HelixSurfacePool *helix_surface_pool_new(guint keep)
 {
@@ -220,57 +78,27 @@ void helix_surface_pool_trim(HelixSurfacePool *pool)
     pool->trimmed = TRUE;
     take_out(pool, 0, &gone);
     g_mutex_unlock(&pool->lock);
-    give_up(pool, &gone);
-}
-
-static gpointer free_given_up(gpointer data)
-{
-    HelixSurfacePool *pool = data;
-
-    free_all(&pool->given_up);
-    pool_unref(pool);
-    return NULL;
-}
-
-/*
- * There is no later turn for what a patient thread has not freed yet: a thread is made for it, if there is much. Takes
- * over the caller's reference.
- */
-static void free_rest(HelixSurfacePool *pool, gboolean patient)
-{
-    HelixThreadsBefore before;
-    GThread *thread = NULL;
-
-    if (patient && pool->given_up_bytes > HELIX_SURFACE_PIECE) {
-        helix_threads_begin(&before, TRUE);
-        thread = g_thread_try_new("helix-free", free_given_up, pool, NULL);
-        helix_threads_end(&before);
-    }
-    if (thread) {
-        g_thread_unref(thread);
-    } else {
-        free_given_up(pool);
-    }
+    helix_pooled_give_up(pool, &gone);
 }
 
 void helix_surface_pool_unref(HelixSurfacePool *pool)
 {
-    gboolean patient;
+    gboolean loop_thread;
 
     g_mutex_lock(&pool->lock);
     pool->closed = TRUE;
-    patient = pool->patient == g_thread_self();
-    pool->patient = NULL;
+    loop_thread = pool->loop_thread == g_thread_self();
+    pool->loop_thread = NULL;
     for (GList *link = pool->idle.head; link; link = link->next) {
         pool->given_up_bytes += ((PooledSurface *)link->data)->capacity;
     }
     take_out(pool, 0, &pool->given_up);
     g_mutex_unlock(&pool->lock);
-    /* from here on nothing is given up, and nobody but this looks at what was */
-    free_rest(pool, patient);
+    /* from here on nothing is given up, and no other function uses what was */
+    helix_pooled_free_rest(pool, loop_thread);
 }
 
-/* ---- memory that comes ---- */
+/* ---- handing memory out ---- */
 
 /* Called with the lock held: an idle surface of exactly this capacity, the one used last as its memory is warm. */
 static PooledSurface *take_idle(HelixSurfacePool *pool, gsize capacity)
@@ -368,7 +196,7 @@ static PooledSurface *take_pooled(HelixSurfacePool *pool, gsize capacity, gboole
         pool->wire_bytes += for_wire && (pooled || reserved) ? capacity : 0;
     }
     g_mutex_unlock(&pool->lock);
-    give_up(pool, &gone);
+    helix_pooled_give_up(pool, &gone);
     if (reserved) {
         pooled = allocate(pool, capacity, for_wire, error);
     }

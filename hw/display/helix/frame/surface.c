@@ -1,9 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/*
- * surface.c - surfaces' life, and the arithmetic of picture layouts; their memory is the pool's (surface-pool.c).
- *
- * Sizes here come from the guest: sums are 64 bits wide.
- */
+/* surface.c - references to surfaces, and the bytes beside their rows; surface-pool.c has their memory. */
 #include <string.h>
 
 #include "surface.h"

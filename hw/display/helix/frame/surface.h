@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * surface.h - where a picture is: one refcounted type that resource look-up fills and an encoder reads.
+ * surface.h - a picture and where it lies: one refcounted type that look-up fills and an encoder reads.
  *
  * A surface is made on the main loop and read on an encoder thread; its reference count is atomic and its fields do not
  * change after it was published. Host memory comes from a pool so that a stream in steady state allocates nothing.
@@ -64,33 +64,33 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(HelixSurface, helix_surface_unref)
 /* A pool that keeps up to @keep idle memory surfaces for reuse. Thread-safe; outlived by the surfaces taken from it. */
 HelixSurfacePool *helix_surface_pool_new(guint keep);
 
-/* The owner's reference. What was given up and not freed yet (helix_surface_pool_free_later()) is freed by a thread. */
+/* Drops the owner's reference. What was given up and is not free yet (helix_surface_pool_free_later()) a thread frees.
+ */
 void helix_surface_pool_unref(HelixSurfacePool *pool);
-/* Rows of a pool's pictures begin at multiples of so many bytes. */
+/* Rows of a pool's surfaces begin at multiples of this many bytes. */
 #define HELIX_SURFACE_ALIGN 64u
-/* Bytes from row to row of a pool's pictures, of each plane. */
+/* The stride of a pool's surfaces in bytes, the same for each plane. */
 guint64 helix_surface_pool_row(guint32 fourcc, guint32 width);
-/* Let idle surfaces go, and those that come back too, until one is taken again. */
+/* Free idle surfaces, and those that come back, until one is taken again. */
 void helix_surface_pool_trim(HelixSurfacePool *pool);
 /*
- * From now on the calling thread, the main loop's, frees no picture by itself: pages cost time. What it lets go is
- * given up, which
- * @given() tells, there and without the lock, and helix_surface_pool_free_piece() frees it. Other threads free what
- * they let go, as all do with @given NULL. The memory is counted no longer when it is given up, but take() fails while
- * that is more than the limit.
+ * From now on the calling thread, the main loop's, frees no surface by itself, as freeing pages takes time. Surfaces
+ * that it lets go are given up: @given_up(@data) is called, on that thread and without the lock, and
+ * helix_surface_pool_free_piece() frees them. Other threads free what they let go, as all do with @given_up NULL.
+ * Memory that was given up is not counted, but take() fails while there is more of it than the limit.
  */
-void helix_surface_pool_free_later(HelixSurfacePool *pool, void (*given)(gpointer data), gpointer data);
-/* Free so many bytes at most (on Linux; elsewhere one picture). FALSE: nothing more was given up. */
+void helix_surface_pool_free_later(HelixSurfacePool *pool, void (*given_up)(gpointer data), gpointer data);
+/* Free this many bytes at most (on Linux; elsewhere one surface). FALSE: nothing more was given up. */
 #define HELIX_SURFACE_PIECE ((gsize)4 << 20)
 gboolean helix_surface_pool_free_piece(HelixSurfacePool *pool);
 /* Bytes in surfaces handed out and idle ones. */
 guint64 helix_surface_pool_bytes(HelixSurfacePool *pool);
-/* At most @max_bytes in surfaces handed out and idle ones together; beyond that take() fails. Without: no limit. */
+/* At most @max_bytes in surfaces handed out and idle ones together; beyond that take() fails. Not called: no limit. */
 void helix_surface_pool_set_limit(HelixSurfacePool *pool, guint64 max_bytes);
 /*
  * Clear what is beside @rows of plane @plane from row @row on: the ends of the rows up to the next one, and NV12's
- * additional row below an odd height. Encoders read it with the pixels. What writes rows of a pool's surface calls this
- * for them, not sooner: each row of new memory costs a page fault.
+ * additional row below an odd height. Encoders read these bytes with the pixels. Code that writes rows of a pool's
+ * surface calls this for them, and not earlier: each row of new memory costs a page fault.
  */
 void helix_surface_clear_edges(HelixSurface *surface, guint plane, guint32 row, guint32 rows);
 /*
@@ -101,8 +101,8 @@ void helix_surface_clear_edges(HelixSurface *surface, guint plane, guint32 row, 
 HelixSurface *helix_surface_pool_take(HelixSurfacePool *pool, guint32 fourcc, guint32 width, guint32 height,
                                       GError **error);
 /*
- * The same for pixels that come over the wire: what a guest announces and is slow to send, or sends and has wait, may
- * take no more than half of the limit, so that look-ups always find room.
+ * The same for pixels that come over the wire. A guest may announce them and send slowly, or let them wait: they take
+ * no more than half of the limit, so that look-ups always find room.
  */
 HelixSurface *helix_surface_pool_take_for_wire(HelixSurfacePool *pool, guint32 fourcc, guint32 width, guint32 height,
                                                GError **error);

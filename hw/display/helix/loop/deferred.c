@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* deferred.c - work that goes on in a later turn of the main loop. */
+/* deferred.c - work that continues in a later iteration of the main loop. */
 #include "deferred.h"
 #include "loop-time.h"
 
@@ -13,7 +13,7 @@ struct HelixDeferredQueue {
 static GMutex lock;            /* of all_queues, and of refs */
 static GHashTable *all_queues; /* GMainContext to HelixDeferredQueue */
 
-/* Asked once a turn of the loop. */
+/* GLib calls it once per iteration of the loop. */
 static gboolean prepare(GSource *source, gint *timeout)
 {
     *timeout = -1;
@@ -26,17 +26,17 @@ static gboolean check(GSource *source)
     return ((HelixDeferredQueue *)source)->tasks.length > 0;
 }
 
-/* What a task adds while it runs is for another turn. */
+/* Tasks that are added while one runs wait for another iteration. */
 static gboolean dispatch(GSource *source, GSourceFunc callback, gpointer data)
 {
-    HelixDeferredQueue *later = (HelixDeferredQueue *)source;
-    guint left = later->tasks.length;
+    HelixDeferredQueue *queue = (HelixDeferredQueue *)source;
+    guint left = queue->tasks.length;
     HELIX_LOOP_SCOPE;
 
-    while (left-- > 0 && later->tasks.length > 0) {
-        HelixTask *task = later->tasks.head->data;
+    while (left-- > 0 && queue->tasks.length > 0) {
+        HelixTask *task = queue->tasks.head->data;
 
-        helix_deferred_remove(later, task);
+        helix_deferred_remove(queue, task);
         task->run(task);
         if (helix_loop_budget_is_spent()) {
             break;
@@ -45,21 +45,21 @@ static gboolean dispatch(GSource *source, GSourceFunc callback, gpointer data)
     return G_SOURCE_CONTINUE;
 }
 
-static GSourceFuncs later_funcs = { .prepare = prepare, .check = check, .dispatch = dispatch };
+static GSourceFuncs queue_funcs = { .prepare = prepare, .check = check, .dispatch = dispatch };
 
-static HelixDeferredQueue *later_new(GMainContext *context)
+static HelixDeferredQueue *queue_new(GMainContext *context)
 {
-    HelixDeferredQueue *later = (HelixDeferredQueue *)g_source_new(&later_funcs, sizeof(HelixDeferredQueue));
+    HelixDeferredQueue *queue = (HelixDeferredQueue *)g_source_new(&queue_funcs, sizeof(HelixDeferredQueue));
 
-    later->context = g_main_context_ref(context);
-    g_queue_init(&later->tasks);
-    g_source_attach(&later->source, context);
-    return later;
+    queue->context = g_main_context_ref(context);
+    g_queue_init(&queue->tasks);
+    g_source_attach(&queue->source, context);
+    return queue;
 }
 
 HelixDeferredQueue *helix_deferred_ref(GMainContext *context)
 {
-    HelixDeferredQueue *later;
+    HelixDeferredQueue *queue;
 
     if (!context) {
         context = g_main_context_default();
@@ -68,56 +68,56 @@ HelixDeferredQueue *helix_deferred_ref(GMainContext *context)
     if (!all_queues) {
         all_queues = g_hash_table_new(NULL, NULL);
     }
-    later = g_hash_table_lookup(all_queues, context);
-    if (!later) {
-        later = later_new(context);
-        g_hash_table_insert(all_queues, context, later);
+    queue = g_hash_table_lookup(all_queues, context);
+    if (!queue) {
+        queue = queue_new(context);
+        g_hash_table_insert(all_queues, context, queue);
     }
-    later->refs++;
+    queue->refs++;
     g_mutex_unlock(&lock);
-    return later;
+    return queue;
 }
 
-void helix_deferred_unref(HelixDeferredQueue *later)
+void helix_deferred_unref(HelixDeferredQueue *queue)
 {
     gboolean last;
 
     g_mutex_lock(&lock);
-    last = --later->refs == 0;
+    last = --queue->refs == 0;
     if (last) {
-        g_hash_table_remove(all_queues, later->context);
+        g_hash_table_remove(all_queues, queue->context);
         if (g_hash_table_size(all_queues) == 0) {
             g_clear_pointer(&all_queues, g_hash_table_unref);
         }
     }
     g_mutex_unlock(&lock);
     if (last) {
-        GMainContext *context = later->context;
+        GMainContext *context = queue->context;
 
-        g_source_destroy(&later->source);
-        g_source_unref(&later->source);
+        g_source_destroy(&queue->source);
+        g_source_unref(&queue->source);
         g_main_context_unref(context);
     }
 }
 
-/* The loop's own thread looks before it sleeps; what comes from a timer of QEMU's, or another thread with the BQL,
- * wakes it. */
-void helix_deferred_add(HelixDeferredQueue *later, HelixTask *task)
+/* The thread of the loop checks before it sleeps; a caller on another thread (one that holds the BQL) or from a timer
+ * of QEMU's wakes it. */
+void helix_deferred_add(HelixDeferredQueue *queue, HelixTask *task)
 {
     if (task->link.data) {
         return;
     }
     task->link.data = task;
-    g_queue_push_tail_link(&later->tasks, &task->link);
-    if (!g_main_context_is_owner(later->context)) {
-        g_main_context_wakeup(later->context);
+    g_queue_push_tail_link(&queue->tasks, &task->link);
+    if (!g_main_context_is_owner(queue->context)) {
+        g_main_context_wakeup(queue->context);
     }
 }
 
-void helix_deferred_remove(HelixDeferredQueue *later, HelixTask *task)
+void helix_deferred_remove(HelixDeferredQueue *queue, HelixTask *task)
 {
     if (task->link.data) {
-        g_queue_unlink(&later->tasks, &task->link);
+        g_queue_unlink(&queue->tasks, &task->link);
         task->link.data = NULL;
     }
 }

@@ -1,134 +1,134 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* loop-time.c - see loop-time.h. */
+/* loop-time.c - the time that the module takes of each iteration of the main loop. */
 #include <time.h>
 
 #include "histogram.h"
 #include "loop-time.h"
 
-typedef struct Turn {
+typedef struct LoopTime {
     guint depth;                /* of scopes */
     gint64 cpu_from, wall_from; /* ns, since the outermost scope began or was resumed */
-    gint64 cpu, wall;           /* ns, of scopes of this turn that are over */
-    gint64 paused_from, paused; /* ns of the wall clock, of the guest's own commands in this turn */
+    gint64 cpu, wall;           /* ns, of scopes of this iteration that have ended */
+    gint64 paused_from, paused; /* ns of the wall clock, of the guest's own commands in this iteration */
     gint64 (*now)(void);        /* the wall clock; NULL: the system's */
     HelixHistogram cpu_us, blocked_us;
     gint64 cpu_sum, blocked_sum; /* ns */
-} Turn;
+} LoopTime;
 
-static GPrivate turn_of_thread = G_PRIVATE_INIT(g_free);
+static GPrivate time_of_thread = G_PRIVATE_INIT(g_free);
 
-static Turn *this_turn(void)
+static LoopTime *this_thread(void)
 {
-    Turn *turn = g_private_get(&turn_of_thread);
+    LoopTime *time = g_private_get(&time_of_thread);
 
-    if (!turn) {
-        turn = g_new0(Turn, 1);
-        g_private_set(&turn_of_thread, turn);
+    if (!time) {
+        time = g_new0(LoopTime, 1);
+        g_private_set(&time_of_thread, time);
     }
-    return turn;
+    return time;
 }
 
 static gint64 clock_ns(clockid_t id)
 {
     struct timespec now;
 
-    (void)clock_gettime(id, &now); /* fails for clocks that are not there only */
+    (void)clock_gettime(id, &now); /* fails for unknown clocks only */
     return (gint64)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
-static gint64 wall_ns(const Turn *turn)
+static gint64 wall_ns(const LoopTime *time)
 {
-    return turn->now ? turn->now() : clock_ns(CLOCK_MONOTONIC);
+    return time->now ? time->now() : clock_ns(CLOCK_MONOTONIC);
 }
 
-static void start(Turn *turn)
+static void start(LoopTime *time)
 {
-    turn->wall_from = wall_ns(turn);
-    turn->cpu_from = clock_ns(CLOCK_THREAD_CPUTIME_ID);
+    time->wall_from = wall_ns(time);
+    time->cpu_from = clock_ns(CLOCK_THREAD_CPUTIME_ID);
 }
 
-static void stop(Turn *turn)
+static void stop(LoopTime *time)
 {
-    turn->cpu += clock_ns(CLOCK_THREAD_CPUTIME_ID) - turn->cpu_from;
-    turn->wall += wall_ns(turn) - turn->wall_from;
+    time->cpu += clock_ns(CLOCK_THREAD_CPUTIME_ID) - time->cpu_from;
+    time->wall += wall_ns(time) - time->wall_from;
 }
 
 void helix_loop_enter(void)
 {
-    Turn *turn = this_turn();
+    LoopTime *time = this_thread();
 
-    if (turn->depth++ == 0) {
-        start(turn);
+    if (time->depth++ == 0) {
+        start(time);
     }
 }
 
 void helix_loop_leave(void)
 {
-    Turn *turn = this_turn();
+    LoopTime *time = this_thread();
 
-    if (--turn->depth == 0) {
-        stop(turn);
+    if (--time->depth == 0) {
+        stop(time);
     }
 }
 
 void helix_loop_pause(void)
 {
-    Turn *turn = this_turn();
+    LoopTime *time = this_thread();
 
-    if (turn->depth) {
-        stop(turn);
-        turn->paused_from = wall_ns(turn);
+    if (time->depth) {
+        stop(time);
+        time->paused_from = wall_ns(time);
     }
 }
 
 void helix_loop_resume(void)
 {
-    Turn *turn = this_turn();
+    LoopTime *time = this_thread();
 
-    if (turn->depth) {
-        start(turn);
-        turn->paused += turn->wall_from - turn->paused_from;
+    if (time->depth) {
+        start(time);
+        time->paused += time->wall_from - time->paused_from;
     }
 }
 
 void helix_loop_next_iteration(void)
 {
-    Turn *turn = this_turn();
+    LoopTime *time = this_thread();
 
-    if (turn->wall == 0 || turn->depth) {
-        return; /* nothing was ours, or a loop runs inside of our own callback */
+    if (time->wall == 0 || time->depth) {
+        return; /* none of our code ran, or a nested loop runs inside a callback of ours */
     }
-    helix_histogram_add(&turn->cpu_us, (guint64)turn->cpu / 1000);
-    helix_histogram_add(&turn->blocked_us, turn->wall > turn->cpu ? (guint64)(turn->wall - turn->cpu) / 1000 : 0);
-    turn->cpu_sum += turn->cpu;
-    turn->blocked_sum += MAX(turn->wall - turn->cpu, 0);
-    turn->cpu = turn->wall = turn->paused = 0;
+    helix_histogram_add(&time->cpu_us, (guint64)time->cpu / 1000);
+    helix_histogram_add(&time->blocked_us, time->wall > time->cpu ? (guint64)(time->wall - time->cpu) / 1000 : 0);
+    time->cpu_sum += time->cpu;
+    time->blocked_sum += MAX(time->wall - time->cpu, 0);
+    time->cpu = time->wall = time->paused = 0;
 }
 
-/* ns that this turn was ours so far. */
-static gint64 spent(const Turn *turn)
+/* ns that our code has taken of this iteration. */
+static gint64 spent(const LoopTime *time)
 {
-    return turn->wall + (turn->depth ? wall_ns(turn) - turn->wall_from : 0);
+    return time->wall + (time->depth ? wall_ns(time) - time->wall_from : 0);
 }
 
 gint64 helix_loop_spent_us(void)
 {
-    return spent(this_turn()) / 1000;
+    return spent(this_thread()) / 1000;
 }
 
 gboolean helix_loop_budget_is_spent(void)
 {
-    const Turn *turn = this_turn();
+    const LoopTime *time = this_thread();
 
-    return spent(turn) + turn->paused >= HELIX_LOOP_BUDGET_US * G_GINT64_CONSTANT(1000);
+    return spent(time) + time->paused >= HELIX_LOOP_BUDGET_US * G_GINT64_CONSTANT(1000);
 }
 
 void helix_loop_set_clock(gint64 (*now_ns)(void))
 {
-    Turn *turn = this_turn();
+    LoopTime *time = this_thread();
 
-    g_assert(!turn->depth);
-    turn->now = now_ns;
+    g_assert(!time->depth);
+    time->now = now_ns;
 }
 
 static void append(GString *json, const char *name, const HelixHistogram *histogram, gint64 sum_ns)
@@ -143,11 +143,11 @@ static void append(GString *json, const char *name, const HelixHistogram *histog
 
 void helix_loop_append_json(GString *json)
 {
-    const Turn *turn = this_turn();
+    const LoopTime *time = this_thread();
 
     g_string_append(json, ",\"main_loop_us\":{");
-    append(json, "cpu", &turn->cpu_us, turn->cpu_sum);
+    append(json, "cpu", &time->cpu_us, time->cpu_sum);
     g_string_append_c(json, ',');
-    append(json, "blocked", &turn->blocked_us, turn->blocked_sum);
+    append(json, "blocked", &time->blocked_us, time->blocked_sum);
     g_string_append_c(json, '}');
 }

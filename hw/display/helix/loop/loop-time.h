@@ -1,48 +1,50 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * loop-time.h - how long the main loop was ours in one of its turns.
+ * loop-time.h - the time that the module takes of each iteration of the main loop.
  *
- * Every callback of ours that the loop makes is put into a scope; what scopes of one turn took is added up. Two times
- * are kept: the thread's CPU time, and what is missing of it to the wall clock, which is time blocked in calls (a GPU
- * that is not finished, a page that is not there) or taken by other programs of a busy machine.
+ * Each callback of the module is a scope; the times of the scopes of one iteration are added up. Two times are kept:
+ * the thread's CPU time, and the wall-clock time beyond it, which is time blocked in calls (a GPU that is not finished,
+ * a page that is not mapped) or given to other programs of a busy machine.
  *
- * State is a thread's own: QEMU has one main loop, a test may have several.
+ * The state belongs to the calling thread: QEMU has one main loop, a test may have several.
  */
 #ifndef HELIX_LOOP_TIME_H
 #define HELIX_LOOP_TIME_H
 
 #include <glib.h>
 
-/* What one turn of the loop may take of our own accord before the rest waits for a later one (deferred.h). */
+/* Microseconds of one iteration that the module takes before the rest of its work waits for a later one (deferred.h).
+ */
 #define HELIX_LOOP_BUDGET_US 2000
 
-/* Our code begins and ends; scopes may nest. */
+/* A scope begins and ends; scopes may nest. */
 void helix_loop_enter(void);
 void helix_loop_leave(void);
 
-/* In a scope: what comes until resume is not ours (the guest's own commands, carried out from inside a callback). */
+/* In a scope: the time until resume is not the module's (the guest's own GPU commands, carried out inside a callback).
+ */
 void helix_loop_pause(void);
 void helix_loop_resume(void);
 
-/* The loop begins another turn. The queue of deferred.h says so; without one there is one long turn. */
+/* Another iteration begins. The queue of deferred.h calls it; without a queue there is one long iteration. */
 void helix_loop_next_iteration(void);
 
-/* Microseconds of the wall clock that this turn was ours so far. */
+/* Microseconds of the wall clock that scopes of this iteration have taken so far. */
 gint64 helix_loop_spent_us(void);
 
 /*
- * Whether the budget is spent. What a guest causes stops then, after one step at least, and goes on in a later turn.
- * The guest's own commands count here: the loop was held for them all the same.
+ * Whether the budget is spent. Work that a guest causes then stops, after one step at least, and continues in a later
+ * iteration. The guest's own commands count here: they hold up the loop all the same.
  */
 gboolean helix_loop_budget_is_spent(void);
 
-/* For tests: @now_ns is this thread's wall clock from now on, outside of any scope; NULL: the system's again. */
+/* For tests: @now_ns becomes this thread's wall clock, NULL: the system's again. Not within a scope. */
 void helix_loop_set_clock(gint64 (*now_ns)(void));
 
-/* ,"main_loop_us":{"cpu":{...},"blocked":{...}}: of the turns in which we ran. */
+/* Appends ,"main_loop_us":{"cpu":{...},"blocked":{...}}: of the iterations in which the module ran. */
 void helix_loop_append_json(GString *json);
 
-/* HELIX_LOOP_SCOPE; at the begin of a block makes all of it a scope. */
+/* HELIX_LOOP_SCOPE; at the begin of a block makes the block a scope. */
 static inline void helix_loop_scope_end(char *scope)
 {
     (void)scope;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* threads.c - see threads.h. */
+/* threads.c - the signal mask and scheduling policy of the module's own threads. */
 #include <pthread.h>
 #include <sched.h>
 
@@ -7,7 +7,7 @@
 
 #ifdef SCHED_BATCH
 
-/* 0 is the caller: on Linux policies are a thread's own. */
+/* 0 is the calling thread: on Linux each thread has its own policy. */
 static int set_batch(void)
 {
     const struct sched_param none = { 0 };
@@ -20,7 +20,7 @@ static void set_policy(int policy)
 {
     const struct sched_param none = { 0 };
 
-    (void)sched_setscheduler(0, policy, &none); /* from SCHED_BATCH back it always may */
+    (void)sched_setscheduler(0, policy, &none); /* leaving SCHED_BATCH needs no privilege */
 }
 
 #else
@@ -36,13 +36,13 @@ static void set_policy(int policy)
 
 #endif
 
-void helix_threads_begin(HelixThreadsBefore *before, gboolean patient)
+void helix_threads_begin(HelixThreadsBefore *before, gboolean batch)
 {
     sigset_t all;
 
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before->signals);
-    before->policy = patient ? set_batch() : -1;
+    before->policy = batch ? set_batch() : -1;
 }
 
 void helix_threads_end(const HelixThreadsBefore *before)

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * threads.h - what the module's own threads have in common.
+ * threads.h - the signal mask and scheduling policy of the module's own threads.
  *
- * They take no signals: those are for the thread that started the program. And those that work for milliseconds do not
- * put aside who runs when they are woken (Linux's SCHED_BATCH): the main loop wakes them with the lock of the whole VM
- * held. Threads that they make, an encoder's, are like them.
+ * They block all signals, which are for the thread that started the program. Threads that compute for milliseconds get
+ * SCHED_BATCH on Linux: waking one does not preempt the main loop, which holds the BQL. Threads that they create, an
+ * encoder's for one, inherit both.
  */
 #ifndef HELIX_THREADS_H
 #define HELIX_THREADS_H
@@ -14,15 +14,15 @@
 
 typedef struct HelixThreadsBefore {
     sigset_t signals;
-    int policy; /* -1: was not changed */
+    int policy; /* -1: not changed */
 } HelixThreadsBefore;
 
 /*
- * What the caller makes between the two is such a thread, one that works for milliseconds if @patient; the caller is
- * what it was after the second. Who runs this program with another policy than the usual one keeps it, as does who may
- * not change it (QEMU's -sandbox with resourcecontrol=deny). Any thread.
+ * A thread that the caller creates between the two calls is such a thread; @batch: one that computes for milliseconds.
+ * The second call restores the caller. A program that runs under another policy than SCHED_OTHER keeps it, as does one
+ * that may not change it (QEMU's -sandbox with resourcecontrol=deny). Any thread.
  */
-void helix_threads_begin(HelixThreadsBefore *before, gboolean patient);
+void helix_threads_begin(HelixThreadsBefore *before, gboolean batch);
 void helix_threads_end(const HelixThreadsBefore *before);
 
 #endif

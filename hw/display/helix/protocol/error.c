@@ -2,7 +2,7 @@
 /* error.c - the core's GError domain. */
 #include "error.h"
 
-/* G_DEFINE_QUARK keeps it in a variable that threads would read and write as they come. */
+/* Not G_DEFINE_QUARK: it caches the quark in a variable that several threads would write without a lock. */
 GQuark helix_error_quark(void)
 {
     return g_quark_from_static_string("helix-error-quark");

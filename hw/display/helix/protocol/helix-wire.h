@@ -3,7 +3,7 @@
  * helix-wire.h - the bytes that guest and host exchange.
  *
  * Included by both sides and by the tests, so it holds constants and layouts only and depends on nothing but C99.
- * docs/protocol.md is the text this header follows. Everything is little-endian and packed; nothing here may be
+ * docs/protocol.md specifies it. Everything is little-endian and packed; nothing here may be
  * read or written by casting a buffer to a struct: use the offsets (hosts and guests of other byte orders exist,
  * and buffers are not aligned).
  *
@@ -29,7 +29,7 @@
 #define HELIX_MSG_FRAME_REQUEST 0x01u  /* guest to host, frozen */
 #define HELIX_MSG_FRAME_RESPONSE 0x02u /* host to guest, frozen */
 #define HELIX_MSG_KEYFRAME_REQ 0x03u   /* guest to host, frozen */
-#define HELIX_MSG_CONFIG_REQ 0x04u     /* guest to host, frozen (28 bytes); longer form if agreed */
+#define HELIX_MSG_CONFIG_REQ 0x04u     /* guest to host, frozen (28 bytes); longer form if negotiated */
 #define HELIX_MSG_CONFIG_RESP 0x05u    /* host to guest */
 #define HELIX_MSG_FRAME_RELEASED 0x06u /* host to guest */
 #define HELIX_MSG_SESSION_CLOSE 0x07u  /* guest to host */
@@ -98,7 +98,7 @@
 #define HELIX_TIMING_SUBMITTED 16u
 #define HELIX_TIMING_ENCODED 24u
 
-/* ---- CONFIG_REQ payload: 28 bytes frozen, 44 in the longer form, 56 with what an SPS says of the pictures ---- */
+/* ---- CONFIG_REQ payload: 28 bytes frozen, 44 in the longer form, 56 with the VUI ---- */
 
 #define HELIX_CONFIG_SIZE 28u
 #define HELIX_CONFIG_WIDTH 0u     /* u32: coded size; 0 follows the frames */
@@ -120,7 +120,7 @@
 #define HELIX_CONFIG_SLICES 39u       /* u8; 0 automatic */
 #define HELIX_CONFIG_AUD 40u          /* u8: access unit delimiters; then 3 reserved */
 
-/* What an SPS says of the pictures (H.264, E.2.1): behind the longer form, if HELIX_CAP_VUI was agreed. All 0: the
+/* VUI of the sequence parameter set (H.264, E.2.1): behind the longer form, if HELIX_CAP_VUI was negotiated. All 0: the
  * default. */
 #define HELIX_CONFIG_VUI_SIZE 56u
 #define HELIX_CONFIG_SAR_WIDTH 44u  /* u16: sample aspect ratio; both 0: 1:1 */

@@ -43,7 +43,7 @@ static void payload_limits(const HelixHeader *header, gboolean long_config, guin
     }
 }
 
-/* Of CONFIG_REQ between the least and the most. */
+/* The sizes of the three forms of CONFIG_REQ. */
 static gboolean is_a_form(guint32 size)
 {
     return size == HELIX_CONFIG_SIZE || size == HELIX_CONFIG_LONG_SIZE || size == HELIX_CONFIG_VUI_SIZE;
@@ -134,7 +134,7 @@ static gboolean picture_check(const HelixFrameRequest *request, GError **error)
                     "PIXEL_DATA");
         return FALSE;
     }
-    /* The stride here is the least any picture has: whether the real one fits is seen where the pixels are. */
+    /* With the smallest picture's stride: the real one is checked where the pixels are. */
     if (picture->width == 0 || picture->height == 0 || helix_picture_size(picture->fourcc, 1, 1, 4, NULL) == 0) {
         g_set_error(error, HELIX_ERROR, HELIX_CODE_GEOMETRY,
                     "a picture of %u x %u in format 0x%08x: sides are at least 1, formats "

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * wire.h - messages between bytes and structs, on the host's side. docs/protocol.md is the text.
+ * wire.h - the host's side of the wire: messages from bytes to structs, and from structs to bytes. docs/protocol.md
+ * specifies them.
  *
- * Parsing checks what one message can be wrong about by itself; what depends on the stream's state is checked where
- * that state is. No function here keeps anything.
+ * Parsing checks everything that does not depend on the state of a stream. No function keeps state; any thread.
  */
 #ifndef HELIX_WIRE_MESSAGES_H
 #define HELIX_WIRE_MESSAGES_H
@@ -19,7 +19,7 @@ typedef struct HelixHeader {
     guint32 payload_size;
 } HelixHeader;
 
-/* A FRAME_REQUEST. With HELIX_REQUEST_REPEAT nothing in @picture counts. */
+/* A FRAME_REQUEST. With HELIX_REQUEST_REPEAT picture has no meaning. */
 typedef struct HelixFrameRequest {
     HelixPicture picture;
     gint64 pts, duration; /* ns */
@@ -27,30 +27,32 @@ typedef struct HelixFrameRequest {
     gboolean force_keyframe;
 } HelixFrameRequest;
 
+/* Times of one frame, in ns of the monotonic clock. */
 typedef struct HelixTiming {
     gint64 received_ns, resolved_ns, submitted_ns, encoded_ns;
 } HelixTiming;
 
-/* FALSE if the magic is wrong. */
+/* FALSE: the magic is wrong. */
 gboolean helix_header_parse(HelixHeader *header, const guint8 bytes[HELIX_WIRE_HEADER_SIZE]);
 
 /*
- * Can a message to the host have this type with this payload_size? FALSE with HELIX_CODE_INVALID if not: framing is
- * then lost. @long_config: the longer forms of CONFIG_REQ were agreed.
+ * Whether a message to the host may have this type with this payload_size. FALSE with HELIX_CODE_INVALID: framing is
+ * lost. @long_config: the longer forms of CONFIG_REQ were negotiated.
  */
 gboolean helix_header_check(const HelixHeader *header, gboolean long_config, GError **error);
 
 /*
- * Bytes of a FRAME_REQUEST's payload before its pixels, given the @have bytes at @payload that are there: grows as more
- * is known, until @have reaches it. Never more than the header's payload_size or HELIX_MAX_REQUEST_PAYLOAD.
+ * Bytes of a FRAME_REQUEST's payload before its pixels, as far as the first @have bytes at @payload tell: call again
+ * with more until @have reaches the result. At most the header's payload_size and HELIX_MAX_REQUEST_PAYLOAD.
  */
 gsize helix_frame_request_head(const HelixHeader *header, const guint8 *payload, gsize have);
 
-/* @len bytes as helix_frame_request_head() said. FALSE with HELIX_ERROR: @request then still has pts and flags. */
+/* @len is the result of helix_frame_request_head(). FALSE with HELIX_ERROR: pts and flags of @request are set all the
+ * same. */
 gboolean helix_frame_request_parse(HelixFrameRequest *request, const HelixHeader *header, const guint8 *payload,
                                    gsize len, GError **error);
 
-/* FALSE with HELIX_CODE_INVALID. */
+/* @len is one that helix_header_check() allows. FALSE with HELIX_CODE_INVALID. */
 gboolean helix_config_request_parse(HelixConfigRequest *request, const guint8 *payload, gsize len, GError **error);
 
 /* ---- messages to the guest, header included ---- */
@@ -70,11 +72,12 @@ void helix_frame_response_frame(GByteArray *buffer, guint16 session_id, gint64 p
                                 const HelixTiming *timing);
 /* A FRAME_RESPONSE for a frame that the encoder dropped. */
 GByteArray *helix_frame_dropped_new(guint16 session_id, gint64 pts, const HelixTiming *timing);
-/* @with_vui: the CONFIG_REQ that it answers had a VUI, so the answer has one. */
+/* @with_vui: the CONFIG_REQ had a VUI, so the answer has one. */
 GByteArray *helix_config_response_new(guint16 session_id, const HelixStreamConfig *config, guint max_in_flight,
                                       const char *encoder, gboolean with_vui);
 GByteArray *helix_frame_released_new(guint16 session_id, gint64 pts, guint32 resource_id);
 GByteArray *helix_pong_new(guint16 session_id, const guint8 *payload, gsize len);
+/* @answered_type: of the message that @error answers, or HELIX_ERROR_FLAGS_CONNECTION. */
 GByteArray *helix_error_new(guint16 session_id, guint8 answered_type, const GError *error);
 
 #endif

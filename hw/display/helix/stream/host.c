@@ -171,7 +171,7 @@ HelixHost *helix_host_new(const HelixHostConfig *config, GError **error)
     return host;
 }
 
-/* Calls @each, which may end its own session but no other. */
+/* @each may close the session that it is called for, and no other. */
 static void for_each_session(HelixHost *host, void (*each)(HelixSession *session))
 {
     g_autoptr(GList) sessions = g_list_copy(host->sessions);

@@ -2,8 +2,8 @@
 /*
  * host.h - the frame module as a whole: its settings, its connections, its statistics.
  *
- * Everything here is called on the thread that runs @context (QEMU's main loop, with the BQL held, which dispatches the
- * default GMainContext). Encoder threads live behind it and are not seen.
+ * All functions are called on the thread that runs @context: QEMU's main loop, with the BQL held, which dispatches the
+ * default GMainContext. Encode threads are internal.
  */
 #ifndef HELIX_HOST_H
 #define HELIX_HOST_H
@@ -16,12 +16,12 @@
 
 typedef struct HelixHost HelixHost;
 
-/* Called from inside the host: they return soon and do not call it back. */
+/* Called by the host: they return soon and do not call it back. */
 typedef struct HelixHostHooks {
-    /* One plain line for the log (a stream started, a stream ended, a peer broke the protocol). A guest that makes many
-     * gets one a second logged. */
+    /* One plain line for the log (a stream started, a stream ended, a peer broke the protocol). Of a guest that causes
+     * many, one per second is logged. */
     void (*log)(gpointer data, const char *line);
-    /* A frame was answered. */
+    /* The answer to a frame was sent. */
     void (*frame)(gpointer data, const HelixFrameRecord *record);
 } HelixHostHooks;
 
@@ -29,22 +29,22 @@ typedef struct HelixHostConfig {
     GMainContext *context;  /* NULL: the default one */
     const char *encoder;    /* NULL or "auto": the best that can be used here */
     gboolean hardware_only; /* no encoding in software, not even where there is nothing else */
-    /* What all of a guest together may use; 0: the default. docs/security.md says what each is for. */
+    /* Limits for a guest as a whole; 0: the default. docs/security.md says what each is for. */
     guint max_in_flight;       /* requests of a stream: 1 to 64 */
     guint max_streams;         /* of all connections: 1 to 256 */
     guint max_connections;     /* 1 to 1024 */
-    guint max_encoders;        /* threads, those that hang after their stream's end among them; 1 to 512, default 2 *
+    guint max_encoders;        /* threads, including those that hang after their stream's end; 1 to 512, default 2 *
                                   max_streams */
-    guint64 max_memory;        /* bytes of pictures in host memory, and of encoders as many again: 1 MiB to 64 GiB */
+    guint64 max_memory;        /* bytes of pictures in host memory, and the same again for encoders: 1 MiB to 64 GiB */
     gboolean privileged_ports; /* requests from vsock ports of HELIX_PRIVILEGED_PORTS and above are answered "not
                                   permitted" */
-    guint idle_timeout_ms;  /* a connection without streams that is silent that long makes room for another; 0: 10 s */
-    guint stall_timeout_ms; /* a message begun and not gone on with that long ends its connection; 0: 30 s */
+    guint idle_timeout_ms;  /* a connection without streams that was silent that long makes room for another; 0: 10 s */
+    guint stall_timeout_ms; /* a message that was begun and not continued for that long ends its connection; 0: 30 s */
     const HelixResolver *resolver;
     gpointer resolver_data;
     const HelixHostHooks *hooks; /* NULL: none */
     gpointer hooks_data;
-    const HelixEncoderClass *encoder_class; /* not NULL: this one, and encoder says nothing (tests) */
+    const HelixEncoderClass *encoder_class; /* not NULL: this one, and encoder is ignored (tests) */
 } HelixHostConfig;
 
 #define HELIX_DEFAULT_MAX_IN_FLIGHT 4u
@@ -53,28 +53,29 @@ typedef struct HelixHostConfig {
 /* Room for five streams of 5K pictures; a guest that asks for more gets errors, not the host's memory. */
 #define HELIX_DEFAULT_MAX_MEMORY (G_GUINT64_CONSTANT(1) << 30)
 
-/* Connections that are not permitted are kept to say so to; they count apart, so that they take nobody's place. */
+/* Connections that are not permitted stay open until they were told so; they are counted apart, as they must not keep
+ * permitted ones out. */
 #define HELIX_MAX_NOT_PERMITTED 8u
 
 /* NULL with HELIX_ERROR: the encoder's name is unknown or none can be used (NO_ENCODER), a limit is out of its range
  * (INVALID). */
 HelixHost *helix_host_new(const HelixHostConfig *config, GError **error);
 /*
- * Closes every connection, joins every encoder thread, frees. From inside of a callback of one of its connections,
- * which is for a program that exits there: that connection and the memory stay.
+ * Closes every connection, joins every encode thread, frees. From inside a callback of one of its connections, where a
+ * program exits: that connection and the memory stay.
  */
 void helix_host_free(HelixHost *host);
 /*
- * The same without waiting, from anywhere, also inside of a connection's callback and on another thread while
- * @context's does nothing (QEMU's BQL): no look-up and no connection begins from now on, those that are there are
- * closed from @context, and when every encoder thread has ended, the host calls @gone(@data) and frees itself.
- * helix_host_free() before that waits after all.
+ * The same without waiting. May be called inside a connection's callback, and on another thread while the thread of
+ * @context is kept out (QEMU's BQL). From now on no look-up and no connection begins; open connections are closed from
+ * @context, and when every encode thread has ended, the host calls @gone(@data) and frees itself. helix_host_free()
+ * before that does wait.
  */
 void helix_host_retire(HelixHost *host, void (*gone)(gpointer data), gpointer data);
 
 /*
- * Serve a new connection (HelixChannelAccept, data is the HelixHost). FALSE: over max_connections, and none of those
- * that are there has been idle for idle_timeout_ms; the one idle longest makes room otherwise.
+ * Serve a new connection (HelixChannelAccept, data is the HelixHost). With max_connections open, the one that is idle
+ * longest makes room. FALSE: none has been idle for idle_timeout_ms.
  */
 gboolean helix_host_accept(HelixChannel *channel, gpointer host);
 
@@ -85,8 +86,8 @@ gboolean helix_host_accept(HelixChannel *channel, gpointer host);
 gboolean helix_host_set_encoder(HelixHost *host, const char *name, GError **error);
 
 /*
- * FALSE while the VM is stopped: no look-up begins until it runs again. Encodes under way finish and are answered. What
- * waited goes on from the loop.
+ * FALSE while the VM is stopped: no look-up begins until it runs again. Encodes under way finish and are answered.
+ * Requests that waited continue from the loop.
  */
 void helix_host_set_running(HelixHost *host, gboolean running);
 
@@ -94,14 +95,15 @@ void helix_host_set_running(HelixHost *host, gboolean running);
 guint helix_host_n_streams(const HelixHost *host);
 
 /*
- * The GPU is being reset: requests that have come by now are not looked up, and no last picture of before is repeated.
- * Any thread that holds QEMU's lock; helix_host_reset() follows on the main loop.
+ * The GPU is being reset: requests that have arrived are not looked up, and no earlier picture is repeated. Any thread
+ * that holds the BQL; helix_host_reset() follows on the main loop.
  */
 void helix_host_lose_gpu(HelixHost *host);
 
 /*
- * The GPU was reset, when helix_host_lose_gpu() said so or else now: every request not resolved by then is answered
- * HELIX_CODE_NOT_FOUND, and last pictures are freed, in as many turns of the loop as that takes.
+ * The GPU was reset, at the time of helix_host_lose_gpu(), or now if that was not called: every request that was not
+ * resolved by then is answered HELIX_CODE_NOT_FOUND, and last pictures are freed, in as many iterations of the loop as
+ * that takes.
  */
 void helix_host_reset(HelixHost *host);
 

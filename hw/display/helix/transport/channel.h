@@ -4,7 +4,7 @@
  *
  * Two ends meet here. The *carrier* (a vsock connection inside QEMU, a UNIX socket) owns and embeds the HelixChannel
  * and implements HelixChannelCarrier. The *user* (a session of the frame module, the other carrier of a spliced pair)
- * attaches itself with HelixChannelUser. Neither knows what the other is.
+ * attaches itself with HelixChannelUser. Neither knows the other's type.
  *
  * Everything here runs on the main loop's thread. Calls may nest (write inside an input callback) but the carrier
  * never re-enters a user callback of the same kind.
@@ -19,7 +19,7 @@
 
 typedef struct HelixChannel HelixChannel;
 
-/* What the carrier does for the user. */
+/* Implemented by the carrier, called by the user. */
 typedef struct HelixChannelCarrier {
     /*
      * Hand @len bytes to the peer. Returns how many were taken (0..len), copied before it returns. Fewer than @len
@@ -29,13 +29,13 @@ typedef struct HelixChannelCarrier {
     /* No more bytes will be written: the peer sees end of stream after those already taken. */
     void (*shutdown_write)(HelixChannel *channel);
     /*
-     * The user reads no more: input that is left and input to come is dropped, neither input() nor input_eof() is
+     * The user reads no longer: input that is left and input to come is dropped, neither input() nor input_eof() is
      * called, and a peer that writes gets an error where the carrier can tell it.
      */
     void (*shutdown_read)(HelixChannel *channel);
     /*
      * The user can take input again after an input() that consumed less than it was given, or will consume less: it is
-     * then offered the rest in a later turn of the loop.
+     * then offered the rest in a later iteration of the loop.
      */
     void (*resume_input)(HelixChannel *channel);
     /*
@@ -45,13 +45,13 @@ typedef struct HelixChannelCarrier {
     void (*close)(HelixChannel *channel, gboolean abort);
 } HelixChannelCarrier;
 
-/* What the user does for the carrier. */
+/* Implemented by the user, called by the carrier. */
 typedef struct HelixChannelUser {
     /*
      * @len bytes arrived. Returns how many were consumed; the carrier keeps the rest, stops reading from the peer (so
      * that the peer's credit or socket buffer runs out) and offers it again after resume_input(). The carrier calls it
-     * while the turn's budget lasts (loop-time.h), and once in a turn at least; the user takes something then, and
-     * stops when it is spent.
+     * until the loop's budget is spent (loop-time.h), and once per iteration at least; the user consumes at least one
+     * step, and stops when the budget is spent.
      */
     gsize (*input)(HelixChannel *channel, const guint8 *data, gsize len);
     /* The peer will send nothing more (half-close). Comes after every byte was consumed, once. */
@@ -59,8 +59,8 @@ typedef struct HelixChannelUser {
     /* write() will take bytes again after it took fewer than it was given. */
     void (*writable)(HelixChannel *channel);
     /*
-     * The peer reads no more: write() loses what it takes from now on. Comes once, ahead of the input that is left. May
-     * be NULL: such a user is told with closed() where nothing else is to come, and else its writes are dropped.
+     * The peer reads no longer: bytes that write() takes from now on are lost. Called once, before the input that is
+     * left. May be NULL: such a user gets closed() once there is no more input, and until then its writes are dropped.
      */
     void (*write_closed)(HelixChannel *channel);
     /* The channel is gone in both directions; the last call. Without input_eof() before it, input was cut off. */
@@ -72,7 +72,7 @@ typedef struct HelixChannelUser {
 
 struct HelixChannel {
     const HelixChannelCarrier *carrier;
-    const HelixChannelUser *user; /* NULL: nobody attached, or after close */
+    const HelixChannelUser *user; /* NULL: none attached, or after close */
     gpointer user_data;
     char *peer;        /* for logs, e.g. "vsock 3:1024"; owned by the carrier */
     guint32 peer_port; /* the guest's vsock port; 0 where there is none, as on a UNIX socket */
@@ -93,7 +93,7 @@ static inline void helix_channel_close(HelixChannel *channel, gboolean abort)
     channel->carrier->close(channel, abort);
 }
 
-/* A new channel for whoever serves it. Returns FALSE if it refuses: the carrier then resets the connection. */
+/* Takes a new channel over. FALSE: refused, the carrier then resets the connection. */
 typedef gboolean (*HelixChannelAccept)(HelixChannel *channel, gpointer data);
 
 #endif

@@ -3,7 +3,7 @@
  * listener.c - a UNIX socket that only this user can reach.
  *
  * The folder and those above it are checked first: in one that others may write, the socket could be replaced. The
- * path's lock says that no other program listens there. bind() makes the file with mode 0600 and nobody can connect
+ * path's lock says that no other program listens there. bind() makes the file with mode 0600 and no peer can connect
  * before listen().
  */
 #include <errno.h>
@@ -22,7 +22,7 @@
 #include "unix-address.h"
 #include "unix-socket.h"
 
-#define BACKLOG 128     /* one that does not block gets EAGAIN beyond it */
+#define BACKLOG 128     /* a non-blocking connect() gets EAGAIN beyond it */
 #define RETRY_SECONDS 1 /* after running out of descriptors: the event would come again at once */
 
 struct HelixListener {
@@ -42,7 +42,7 @@ static gboolean fail(const HelixListener *listener, GError **error)
     return FALSE;
 }
 
-/* What was made when this fails, helix_listener_free() removes. */
+/* After a failure helix_listener_free() removes what was created. */
 static gboolean listen_at(HelixListener *listener, const struct sockaddr_un *address, GError **error)
 {
     listener->fd = socket(AF_UNIX, SOCK_STREAM, 0);
@@ -65,18 +65,18 @@ static gboolean listen_at(HelixListener *listener, const struct sockaddr_un *add
     return TRUE;
 }
 
-/* Who is at the other end; FALSE if the system does not say. */
+/* The uid and pid of the peer; FALSE if the system does not tell. */
 static gboolean peer_of(int fd, uid_t *uid, long *pid)
 {
 #ifdef SO_PEERCRED
-    struct ucred who;
-    socklen_t len = sizeof who;
+    struct ucred peer;
+    socklen_t len = sizeof peer;
 
-    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &len) < 0) {
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0) {
         return FALSE;
     }
-    *uid = who.uid;
-    *pid = who.pid;
+    *uid = peer.uid;
+    *pid = peer.pid;
     return TRUE;
 #else
     gid_t gid;

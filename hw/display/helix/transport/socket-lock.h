@@ -16,8 +16,8 @@
 typedef struct HelixSocketLock HelixSocketLock;
 
 /*
- * Take the lock of @path and remove the socket that a dead program left there; the folder is one that nobody else can
- * write. NULL with HELIX_CODE_INVALID and what stands in the way: a program that listens, a socket of unknown origin,
+ * Take the lock of @path and remove the socket that a dead program left there; no other user can write the folder.
+ * NULL with HELIX_CODE_INVALID and what stands in the way: a program that listens, a socket of unknown origin,
  * another file. Does not wait for the lock; blocks on the file system.
  */
 HelixSocketLock *helix_socket_lock_new(const char *path, GError **error);

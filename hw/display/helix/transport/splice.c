@@ -7,9 +7,9 @@ typedef struct Splice Splice;
 typedef struct Half {
     Splice *splice;
     HelixChannel *channel; /* NULL: gone */
-    gboolean eof;          /* nothing more comes from it, or goes anywhere */
+    gboolean eof;          /* no more input comes from it, or none is wanted */
     gboolean cut;          /* gone before its end of stream */
-    gboolean stalled;      /* it has input that the other side did not take */
+    gboolean stalled;      /* it has input that the other side has not taken */
 } Half;
 
 struct Splice {
@@ -23,7 +23,7 @@ static Half *other(Half *half)
 }
 
 /*
- * The pair ends when one side is gone, or when both have said all they will. What was taken is still delivered; input
+ * The pair ends when one side is gone, or when both have reached end of stream. Bytes taken are still delivered; input
  * that was cut off ends in an error, not in an end of stream.
  */
 static void leave(Splice *splice)
@@ -85,8 +85,7 @@ static void on_writable(HelixChannel *channel)
     leave(splice);
 }
 
-/* The other side's peer learns it too. What is left for this one goes on: the other side may take more of it at once
- * now. */
+/* Tell the other side's peer too. Input that is left from this peer continues: the other side may take it now. */
 static void on_write_closed(HelixChannel *channel)
 {
     Half *half = channel->user_data;

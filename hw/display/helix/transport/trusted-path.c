@@ -3,8 +3,8 @@
  * trusted-path.c - can another user of this system put something else in the place of a folder?
  *
  * The path is walked entry by entry, from the root down. Each folder was found trusted before an entry is looked up in
- * it, so nobody else can exchange the entry between two looks, and names may be used where descriptors would be (O_PATH
- * is Linux's).
+ * it, so no other user can exchange the entry between two look-ups, and names may be used where descriptors would be
+ * (O_PATH is Linux's).
  */
 #include <errno.h>
 #include <string.h>

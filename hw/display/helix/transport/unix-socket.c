@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * unix-socket.c - a channel whose carrier is a stream socket.
+ * unix-socket.c - a channel whose carrier is a UNIX stream socket.
  *
- * One GSource a socket, on the loop's context. Nothing is buffered on the way out: what the socket does not take stays
- * with the user, and what close() finds taken is the kernel's to deliver. On the way in one buffer holds what the user
- * did not consume, and nothing more is read until it did.
+ * One GSource per socket, on the loop's context. Output is not buffered: bytes that the socket does not take stay with
+ * the user, and the kernel delivers bytes taken before close(). One buffer holds input that the user did not consume;
+ * nothing more is read until it has.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -26,17 +26,17 @@
 #define DISCARD_LIMIT ((gsize)1024 * 1024)
 
 /*
- * The kernel's buffer for the rest of a stream whose sender is gone: what a vsock connection holds (256 KiB) fits
- * behind a full buffer of the usual size. Linux doubles the figure, up to twice net.core.wmem_max.
+ * The kernel's send buffer for the rest of a stream whose sender is gone: the buffer of a vsock connection (256 KiB)
+ * fits behind a full send buffer of the default size. Linux doubles the figure, up to twice net.core.wmem_max.
  */
 #define LAST_BUFFER_SIZE (256 * 1024)
 
 typedef struct HelixSocket {
     GSource source; /* first: the socket is its source */
     HelixChannel channel;
-    HelixDeferredQueue *later; /* of its context */
-    HelixTask task;            /* waits for a turn that has time; nothing is polled for meanwhile */
-    GIOCondition seen;         /* what poll said before */
+    HelixDeferredQueue *deferred; /* of its context */
+    HelixTask task;    /* in the queue: waits for an iteration with time left; the socket is not polled meanwhile */
+    GIOCondition seen; /* what poll said before */
     int fd;
     gpointer tag;        /* of fd in the source; NULL while there is nothing to wait for */
     GIOCondition wanted; /* what tag waits for */
@@ -47,8 +47,8 @@ typedef struct HelixSocket {
     gboolean failed; /* closed() is due */
     gboolean dispatching;
     gboolean write_shut;  /* by the user */
-    gboolean read_shut;   /* by the user: it takes no more input */
-    gboolean unread;      /* a write failed: the peer reads no more */
+    gboolean read_shut;   /* by the user: it takes no input */
+    gboolean unread;      /* a write failed: the peer reads no longer */
     gboolean unread_told; /* write_closed() was called */
     guint8 *buffer;
     gsize start, end; /* what was read and not yet consumed */
@@ -64,8 +64,8 @@ static HelixSocket *socket_of_task(HelixTask *task)
     return (HelixSocket *)(gpointer)((guint8 *)task - offsetof(HelixSocket, task));
 }
 
-/* Wait for what can be acted on only: a hang-up is reported by poll always, so a socket that waits for nothing is not
- * polled. After end of stream it is, as the hang-up is then the news. */
+/* Poll only for events that can be acted on. poll() always reports a hang-up, so a socket that waits for nothing is not
+ * polled, except after end of stream, when the hang-up is the event. */
 static void rearm(HelixSocket *self)
 {
     gboolean ended = self->eof || self->read_shut;
@@ -87,14 +87,14 @@ static void rearm(HelixSocket *self)
     self->wanted = wanted;
 }
 
-/* Have it served in a later turn, behind all that wait. */
+/* Serve the socket in a later iteration, behind all that wait. */
 static void serve_later(HelixSocket *self)
 {
-    helix_deferred_add(self->later, &self->task);
+    helix_deferred_add(self->deferred, &self->task);
     rearm(self);
 }
 
-/* Have dispatch() called soon, from the loop. */
+/* Have the loop call dispatch() soon. */
 static void kick(HelixSocket *self)
 {
     g_source_set_ready_time(&self->source, 0);
@@ -126,7 +126,7 @@ static gsize carrier_write(HelixChannel *channel, const guint8 *data, gsize len)
             self->want_write = TRUE;
             break;
         } else if (errno != EINTR) {
-            self->unread = TRUE; /* what the peer sent before may still be here */
+            self->unread = TRUE; /* input that the peer sent before may still be unread */
             self->want_write = FALSE;
             kick(self);
         }
@@ -141,10 +141,10 @@ static void carrier_shutdown_write(HelixChannel *channel)
 
     shutdown(self->fd, SHUT_WR);
     self->write_shut = TRUE;
-    rearm(self); /* with both directions shut a hang-up is no news: closing is the user's */
+    rearm(self); /* with both directions shut a hang-up tells nothing: the user closes */
 }
 
-/* The peer's next write fails with EPIPE. The reader of what is left may come late, while its sender is gone. */
+/* The peer's next write fails with EPIPE. The rest of the output may be read late, after its sender has gone. */
 static void carrier_shutdown_read(HelixChannel *channel)
 {
     HelixSocket *self = socket_of(channel);
@@ -172,7 +172,7 @@ static void carrier_resume_input(HelixChannel *channel)
 
 static void end(HelixSocket *self)
 {
-    helix_deferred_remove(self->later, &self->task);
+    helix_deferred_remove(self->deferred, &self->task);
     g_source_destroy(&self->source);
     g_source_unref(&self->source);
 }
@@ -185,7 +185,7 @@ static void carrier_close(HelixChannel *channel, gboolean abort_it)
         gsize discarded = 0;
         ssize_t got;
 
-        /* Both directions at once: a program that sees the end of stream must not be able to write to nobody. */
+        /* Both directions at once: after the end of stream the peer must not be able to write into the void. */
         shutdown(self->fd, SHUT_RDWR);
         /* Input left unread would turn the end of stream into a reset, which may overtake the last answer. */
         while (discarded < DISCARD_LIMIT && (got = recv(self->fd, self->buffer, BUFFER_SIZE, 0)) > 0) {
@@ -225,14 +225,14 @@ static gboolean offer(HelixSocket *self)
     }
     self->start += used;
     if (self->start == self->end) {
-        helix_deferred_remove(self->later, &self->task); /* resumed from inside: there is nothing to wait for */
+        helix_deferred_remove(self->deferred, &self->task); /* resumed inside input(): there is nothing to wait for */
         return TRUE;
     }
     self->paused = !self->resumed;
     return FALSE;
 }
 
-/* The peer reads no more. A user that does not care is told of the end once nothing else is to come. */
+/* The peer reads no longer. A user without write_closed() gets closed() once there is no more input. */
 static void tell_unread(HelixSocket *self)
 {
     if (self->unread_told || !user_is_there(self)) {
@@ -246,7 +246,8 @@ static void tell_unread(HelixSocket *self)
     }
 }
 
-/* End of stream: with the hang-up, if the peer has closed altogether, so that nothing is written to it in between. */
+/* End of stream. If the peer has closed both directions, its hang-up is told first, so that nothing is written in
+ * between. */
 static void end_input(HelixSocket *self)
 {
     struct pollfd seen = { .fd = self->fd,
@@ -302,7 +303,7 @@ static void serve(HelixSocket *self)
     if (user_is_there(self) && !self->paused && !self->eof && !self->read_shut) {
         read_input(self);
     } else if (user_is_there(self) && (self->eof || self->read_shut) && (seen & (G_IO_ERR | G_IO_HUP))) {
-        self->failed = TRUE; /* nobody is left to read what would be written */
+        self->failed = TRUE; /* no reader is left */
     }
     if (user_is_there(self) && self->failed) {
         const HelixChannelUser *user = self->channel.user;
@@ -315,7 +316,7 @@ static void serve(HelixSocket *self)
     }
 }
 
-/* Not from inside of its own callbacks, where a loop may run. */
+/* Never from inside its own callbacks, in which a nested loop may run. */
 static void serve_once(HelixSocket *self)
 {
     g_source_ref(&self->source);
@@ -330,16 +331,16 @@ static void run(HelixTask *task)
     HelixSocket *self = socket_of_task(task);
 
     if (self->dispatching) {
-        helix_deferred_add(self->later, task);
+        helix_deferred_add(self->deferred, task);
     } else {
         serve_once(self);
     }
 }
 
 /*
- * The source says that it can recurse, or GLib would take its descriptor out of the loop and put it back around each
- * call, and wake the loop for an empty turn both times. It does not: a loop inside of a callback of ours passes it
- * over.
+ * The source declares that it can recurse; else GLib would take its descriptor out of the loop and put it back around
+ * each call, and wake the loop for an empty iteration both times. It does not recurse: a nested loop inside a callback
+ * skips it.
  */
 static gboolean dispatch(GSource *source, GSourceFunc callback, gpointer data)
 {
@@ -364,7 +365,7 @@ static void finalize(GSource *source)
     HelixSocket *self = (HelixSocket *)source;
 
     close(self->fd);
-    helix_deferred_unref(self->later);
+    helix_deferred_unref(self->deferred);
     g_free(self->buffer);
     g_free(self->channel.peer);
 }
@@ -376,7 +377,7 @@ HelixChannel *helix_socket_new(GMainContext *context, int fd, const char *peer)
     HelixSocket *self = (HelixSocket *)g_source_new(&socket_funcs, sizeof(HelixSocket));
 
     self->fd = fd;
-    self->later = helix_deferred_ref(context);
+    self->deferred = helix_deferred_ref(context);
     self->task.run = run;
     self->buffer = g_malloc(BUFFER_SIZE);
     self->channel.carrier = &socket_carrier;
@@ -385,31 +386,4 @@ HelixChannel *helix_socket_new(GMainContext *context, int fd, const char *peer)
     g_source_set_can_recurse(&self->source, TRUE);
     g_source_attach(&self->source, context);
     return &self->channel;
-}
-
-HelixChannel *helix_socket_connect(GMainContext *context, const char *path, GError **error)
-{
-    g_autofree char *peer = g_strdup_printf("unix %s", path);
-    struct sockaddr_un address;
-    int fd;
-
-    if (!helix_socket_address(&address, path, error)) {
-        return NULL;
-    }
-    fd = socket(AF_UNIX, SOCK_STREAM, 0);
-    if (fd < 0) {
-        g_set_error(error, HELIX_ERROR, HELIX_CODE_INTERNAL, "cannot make a UNIX socket: %s", g_strerror(errno));
-        return NULL;
-    }
-    if (!helix_socket_prepare(fd, error)) {
-        close(fd);
-        return NULL;
-    }
-    /* A UNIX socket connects at once or not at all: EAGAIN is a full backlog, and no event tells of its end. */
-    if (connect(fd, (const struct sockaddr *)&address, sizeof address) < 0) {
-        g_set_error(error, HELIX_ERROR, HELIX_CODE_NOT_FOUND, "cannot connect to %s: %s", path, g_strerror(errno));
-        close(fd);
-        return NULL;
-    }
-    return helix_socket_new(context, fd, peer);
 }
