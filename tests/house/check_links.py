@@ -150,6 +150,9 @@ def check_commands(names, path, code, spans):
 
 
 def check_words(names, path, code, spans):
+    for word in sorted(set(re.findall(r"\bhelix_[a-z]\w+(?=\()|\bHELIX_[A-Z]\w+", "\n".join(code)))):
+        if word not in names.sources:
+            yield "%s names %s, which no source file has" % (path, word)
     for span in spans:
         for word in re.findall(r"(?<![\w./-])(?:helix_|HELIX_|helix-)[\w-]*\w", span):
             if word not in names.sources and not ELSEWHERE.fullmatch(word):
