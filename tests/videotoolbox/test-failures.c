@@ -75,7 +75,7 @@ TEST("/ladder", test_ladder)
     double_vt.no_hardware = TRUE;
     check_no_encoder(small, TRUE, "hardware (-12908); software is forbidden");
     double_vt_reset();
-    check_no_encoder(large, FALSE, "set a smaller coded size");
+    check_no_encoder(large, FALSE, "set a coded size of at");
     double_vt_reset();
 }
 
@@ -390,7 +390,7 @@ TEST("/too-large", test_too_large)
     g_assert_false(rig_encode(encoder, rig_nv12_surface(4096, 2560), FALSE, &unit, &error));
     g_assert_error(error, HELIX_ERROR, HELIX_CODE_ENCODE);
     g_assert_nonnull(strstr(error->message, "4096 x 2560"));
-    g_assert_nonnull(strstr(error->message, "set a smaller coded size"));
+    g_assert_nonnull(strstr(error->message, "set a coded size of at"));
     g_clear_error(&error);
     rig_close(encoder);
     encoder = rig_open(rig_config(WIDTH, HEIGHT));

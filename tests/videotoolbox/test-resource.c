@@ -234,7 +234,7 @@ TEST("/resource/refused", test_refused)
     must_fail(&picture, HELIX_CODE_INTERNAL, "outside of the main loop");
     gpu.processing_cmdq = 0;
     picture.source = HELIX_SOURCE_PAGES;
-    must_fail(&picture, HELIX_CODE_NOT_READABLE, "no guest pages: ask for source 1");
+    must_fail(&picture, HELIX_CODE_NOT_READABLE, "no guest pages: request source 1");
     helix_surface_unref(must_resolve(
         &(HelixPicture){ .resource_id = ID, .width = WIDTH, .height = HEIGHT, .fourcc = HELIX_FORMAT_XR24 },
         HELIX_HOST_PATH_GL_BLIT));
@@ -321,7 +321,7 @@ TEST("/resource/pages", test_pages)
     glDeleteTextures(1, &double_virgl.tex_id);
     double_virgl.tex_id = 0;
     picture.source = HELIX_SOURCE_TEXTURE;
-    must_fail(&picture, HELIX_CODE_NOT_READABLE, "no texture on the host: ask for source 2");
+    must_fail(&picture, HELIX_CODE_NOT_READABLE, "no texture on the host: request source 2");
     picture.source = 0;
     must_fail(&picture, HELIX_CODE_NOT_READABLE, "no guest pages and no texture");
     entry.blob_size = pages.iov_len;

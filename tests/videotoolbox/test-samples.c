@@ -48,7 +48,7 @@ TEST("/holding", test_holding)
         HelixAccessUnit unit;
 
         if (i == 1) {
-            g_test_expect_message(NULL, G_LOG_LEVEL_MESSAGE, "*keeps each frame back*told so at once*");
+            g_test_expect_message(NULL, G_LOG_LEVEL_MESSAGE, "*holds each frame back*flushed at once*");
         } else {
             g_test_expect_message(NULL, G_LOG_LEVEL_MESSAGE, "nothing"); /* any other would end the test */
         }
@@ -102,7 +102,7 @@ TEST("/force-ignored", test_force_ignored)
 
     g_bytes_unref(unit.data);
     double_vt.ignore_force = TRUE;
-    g_test_expect_message(NULL, G_LOG_LEVEL_MESSAGE, "*no IDR*new session*");
+    g_test_expect_message(NULL, G_LOG_LEVEL_MESSAGE, "*as an IDR*new session*");
     unit = rig_must_encode(encoder, rig_memory_surface(WIDTH, HEIGHT, 1), TRUE);
     g_test_assert_expected_messages();
     rig_check_idr(&unit, FALSE);

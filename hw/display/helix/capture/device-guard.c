@@ -2,9 +2,9 @@
 /*
  * device-guard.c - a device that is unplugged from inside of its own work.
  *
- * The guest unplugs a device by a register of the port above it, and a DMA write of the device may go there. QEMU then
- * unrealizes and frees the device while its code is on the stack. Here the device is moved to a bus of our own instead,
- * with references to it and to its transport.
+ * A guest unplugs a device by a register of the port above it, and a DMA write of the device itself may go there. QEMU
+ * then unrealizes and frees the device while its code is on the stack. Here the device is moved to a bus of the
+ * module's own instead, with references to it and to its transport.
  */
 #include "qemu/osdep.h"
 #include "hw/virtio/virtio-bus.h"
@@ -24,7 +24,7 @@ typedef struct Parked {
     QEMUBH *bh;
 } Parked;
 
-/* A virtio bus whose class has no operations. It needs a device above it, which is never realized. */
+/* A virtio bus whose class has no operations. It needs a parent device, which is never realized. */
 static BusState *parking_bus(void)
 {
     static BusState *bus;
@@ -36,8 +36,8 @@ static BusState *parking_bus(void)
 }
 
 /*
- * A bus gives its reference to a device back by RCU, and @dev is a part of its transport, so the transport has to go
- * later: RCU's callbacks come in their order.
+ * A bus drops its reference to a device by RCU, and @dev is part of its transport, so the transport is released later:
+ * RCU callbacks run in order.
  */
 static void free_parked(Parked *parked)
 {
@@ -50,7 +50,8 @@ static void unpark(void *opaque)
 {
     Parked *parked = opaque;
 
-    if (parked->transport->mem_reentrancy_guard.engaged_in_io) { /* a vCPU waits inside, for a reset's bottom half */
+    if (parked->transport->mem_reentrancy_guard
+            .engaged_in_io) { /* a vCPU waits inside, for the bottom half of a reset */
         qemu_bh_schedule(parked->bh);
         return;
     }
@@ -67,7 +68,7 @@ void helix_device_keep(DeviceState *dev, void (*then)(DeviceState *dev))
 
     object_ref(OBJECT(dev));
     object_ref(OBJECT(transport));
-    VIRTIO_DEVICE(dev)->broken = true; /* QEMU's queue functions do nothing from now on */
+    VIRTIO_DEVICE(dev)->broken = true; /* QEMU's queue functions do nothing with a broken device */
     qdev_set_parent_bus(dev, parking_bus(), &error_abort);
     if (then) {
         parked = g_new(Parked, 1);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * fence-poll.c - the guest hears soon that its GPU has finished.
+ * fence-poll.c - finished fences of the GPU are reported to the guest early.
  *
- * QEMU asks virglrenderer for finished fences every 10 ms. A picture waits for its fence before the guest may name it,
- * so with streams open that is asked every millisecond in which a fence is open.
+ * QEMU polls virglrenderer for finished fences every 10 ms. A guest waits for a picture's fence before it requests the
+ * frame, so while streams are open and a fence is open they are polled every millisecond.
  */
 #include "qemu/osdep.h"
 #include "qemu/main-loop.h"
@@ -29,7 +29,7 @@ static bool open_fence(const FenceSource *fence)
         VIRTIO_GPU_GL(fence->g)->renderer_state == RS_INITED;
 }
 
-/* Polled in each iteration of the main loop. */
+/* GLib calls it in each iteration of the main loop. */
 static gboolean prepare(GSource *source, gint *timeout)
 {
     FenceSource *fence = (FenceSource *)source;
@@ -56,7 +56,7 @@ static gboolean dispatch(GSource *source, GSourceFunc callback, gpointer data)
     FenceSource *fence = (FenceSource *)source;
     MemReentrancyGuard *guard = helix_gpu_enter(fence->g);
 
-    if (guard) { /* else later: answers are written to where the guest says */
+    if (guard) { /* else in the next interval: answers are written to addresses of the guest's choice */
         uint32_t open = fence->g->inflight;
 
         virtio_gpu_virgl_fence_poll(fence->g);

@@ -1,18 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/*
- * guest-pages.c - pictures in memory: a resource's guest pages, a blob, the 2D device's own image.
- *
- * Guest pages are unmapped at once on DETACH_BACKING, UNREF and reset, and the guest then uses them for something else:
- * they are copied inside the main-loop callback that found them, and no pointer to them is kept.
- */
+/* guest-pages.c - pictures in guest memory: a resource's backing pages, or a blob. */
 #include "qemu/osdep.h"
 #include "qemu/iov.h"
 #include "guest-pages.h"
 
-/* No side of a resource is longer, and with 32-bit strides and offsets no sum below leaves 64 bits. */
+/* Limit of a resource's sides: with 32-bit strides and offsets no sum below overflows 64 bits. */
 #define MAX_SIDE (1u << 20)
 
-/* The guest's offset and stride of plane @i: EXT's where it gives them, else what the 44 bytes say. */
+/* Offset and stride of plane @i, in bytes: from the request's extension where it has them, else from its 44 bytes. */
 static void plane_place(const HelixPicture *picture, unsigned i, uint32_t tight, uint64_t *offset, uint64_t *stride)
 {
     uint64_t rows = picture->res_height ? picture->res_height : (uint64_t)picture->crop_y + picture->height;
@@ -54,8 +49,8 @@ static bool check_plane(const HelixResource *resource, const HelixPlane *plane, 
 }
 
 /*
- * Where iov_to_buf() would start from the first element each row, this goes on from where the last row ended. (It
- * aborts on a start beyond the elements, which no plan has; but a guest's pages shall not end QEMU in any case.)
+ * iov_to_buf() would start at the first element for each row; this continues where the last row ended. (It also aborts
+ * on an offset beyond the elements; no plan has one, but a guest's pages must not abort QEMU in any case.)
  */
 bool helix_pages_read(const HelixResource *resource, const HelixPlane *plane, uint32_t row, uint32_t rows, uint8_t *to,
                       size_t to_stride)
@@ -78,7 +73,9 @@ bool helix_pages_read(const HelixResource *resource, const HelixPlane *plane, ui
     return true;
 }
 
-/* FNV-1a over words. A guest that tries can make two backings have one number: nothing may rest on it but the error. */
+/*
+ * FNV-1a over words. A hostile guest can make two backings collide: only the error message depends on it, not safety.
+ */
 uint64_t helix_pages_hash(const HelixResource *resource)
 {
     uint64_t hash = UINT64_C(0xcbf29ce484222325);

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * readback-thread.c - textures read back by a thread with a GL context of its own, so that the main loop neither waits
- * for the GPU nor copies pixels.
+ * readback-thread.c - textures read by a thread with a GL context of its own, so that the main loop neither waits for
+ * the GPU nor copies pixels.
  *
- * On the main loop, in virglrenderer's context, the texture is made an EGLImage and a fence is put behind what was
- * drawn: the image keeps the pixels alive whatever the guest does to its resource, and nothing is looked up by a name
- * on the thread. The thread's context shares nothing with any other. It asks GL how large the image is before it reads,
- * and GL writes no more than the rows that were ordered.
+ * The main loop, in virglrenderer's context, creates an EGLImage of the texture and a fence behind the drawing: the
+ * image keeps the pixels alive whatever the guest does to its resource, and the thread uses no GL name of
+ * virglrenderer's. The thread's context shares no objects with any other. It asks GL for the image's size before it
+ * reads, and GL writes no more than the rows of the order.
  *
- * It takes EGL with images of textures, fences and contexts without a surface (GTK, egl-headless, SPICE; SDL on X11
- * uses GLX unless SDL_VIDEO_X11_FORCE_EGL=1). Without, the main loop reads in pieces.
+ * This needs EGL with images of textures, fences and surfaceless contexts (GTK, egl-headless, SPICE; SDL on X11 uses
+ * GLX unless SDL_VIDEO_X11_FORCE_EGL=1). Without them the main loop reads textures in pieces (readback.c).
  */
 #include "qemu/osdep.h"
 #include "qemu/lockable.h"
@@ -25,11 +25,11 @@
 #include <epoxy/gl.h>
 #include <virglrenderer.h>
 
-/* How long QEMU's shutdown waits for a GPU that does not finish. */
+/* Milliseconds that QEMU's shutdown waits for a GPU that does not finish. */
 #define PAUSE_MS 2000
-/* How long the thread waits for what was drawn, before the main loop is left to find out what is wrong. */
+/* Nanoseconds that the thread waits for the drawing to end, before the main loop tries to read the texture. */
 #define DRAWN_NS (5 * UINT64_C(1000000000))
-/* Orders out at a time: each keeps a texture alive that its guest may have destroyed. */
+/* Orders in progress at a time: each keeps a texture alive that its guest may have destroyed. */
 #define MOST_ORDERS 64
 
 typedef struct Order {
@@ -37,21 +37,21 @@ typedef struct Order {
     HelixReadbackOrder what;
     EGLImageKHR image;
     EGLSyncKHR drawn;
-    bool usable; /* the thread can read at all */
+    bool usable; /* the thread's context works */
     bool good;
 } Order;
 
 static struct {
     QEMUBH *bh;
-    EGLDisplay display; /* of all orders; set before the thread starts */
-    EGLContext context; /* the thread's, as above */
+    EGLDisplay display; /* of every order; set before the thread starts */
+    EGLContext context; /* the thread's; set before it starts */
     uint64_t count;
-    unsigned n_orders; /* that are out; main loop, as the count */
+    unsigned n_orders; /* in progress; main loop, as count */
 
-    QemuMutex lock; /* what follows */
+    QemuMutex lock; /* protects what follows */
     QemuCond changed;
     QSIMPLEQ_HEAD(, Order) orders, done;
-    bool paused; /* orders go back unread */
+    bool paused; /* orders are returned unread */
     bool in_gl;
 } reader;
 
@@ -93,7 +93,7 @@ static bool read_image(const Order *order)
         glReadPixels((GLint)what->x, (GLint)what->y, (GLsizei)what->width, (GLsizei)what->rows,
                      what->red_first ? GL_RGBA : GL_BGRA, GL_UNSIGNED_BYTE, what->to);
     }
-    for (int i = 0; i < 8 && glGetError() != GL_NO_ERROR; i++) { /* a context that is lost says so each time */
+    for (int i = 0; i < 8 && glGetError() != GL_NO_ERROR; i++) { /* a lost context reports an error each time */
         good = false;
     }
     for (uint32_t y = 0; good && y < what->rows; y++) {
@@ -104,7 +104,7 @@ static bool read_image(const Order *order)
     return good;
 }
 
-/* Also while paused: what is left then is not read. */
+/* Wait for an order, also while paused: it is then returned unread. */
 static Order *next_order(bool *paused)
 {
     Order *order;
@@ -121,7 +121,7 @@ static Order *next_order(bool *paused)
     return order;
 }
 
-/* Never ends: at QEMU's exit it waits for an order, outside of GL, which the display may have closed by then. */
+/* Never ends: when QEMU exits it waits for an order outside of GL, which the display may have closed. */
 static void *reader_main(void *opaque)
 {
     bool current = eglBindAPI(EGL_OPENGL_API) &&
@@ -146,7 +146,7 @@ static void *reader_main(void *opaque)
 
 /* ---- the main loop ---- */
 
-/* An order that the thread is through with; NULL: none. */
+/* Take an order that the thread has finished; NULL: none. */
 static Order *next_done(void)
 {
     Order *order;
@@ -170,7 +170,7 @@ static void answer(Order *order)
     g_free(order);
 }
 
-/* One at least. What an answer causes, the next look-up for one, is the guest's. */
+/* Answer finished orders until the iteration's time budget is spent; one at least. */
 static void answer_some(void *opaque)
 {
     HELIX_LOOP_SCOPE;
@@ -193,7 +193,7 @@ static bool has_extensions(EGLDisplay display)
         epoxy_has_egl_extension(display, "EGL_KHR_gl_texture_2D_image");
 }
 
-/* With the configuration of the current context, which draws with virglrenderer. */
+/* A context with the configuration of the current one, virglrenderer's. */
 static EGLContext make_context(EGLDisplay display)
 {
     EGLint id = 0, n = 0, attributes[] = { EGL_CONFIG_ID, 0, EGL_NONE };
@@ -259,7 +259,7 @@ static Order *new_order(const HelixReadbackOrder *what)
     return order;
 }
 
-/* A context costs milliseconds: made with the renderer's own, it is there before the first picture. */
+/* A context takes milliseconds to create: it is created with the renderer, before the first picture. */
 static void prepare(VirtIOGPU *g)
 {
     VirtIOGPU *gl = (VirtIOGPU *)object_dynamic_cast(OBJECT(g), TYPE_VIRTIO_GPU_GL);
@@ -294,7 +294,7 @@ static bool begin(const HelixReadbackOrder *what)
     return true;
 }
 
-/* The only time that the main loop waits for the thread. What is still ordered the main loop reads. */
+/* The only place where the main loop waits for the thread. The main loop reads the remaining orders itself. */
 static void pause_thread(void)
 {
     int64_t until = g_get_monotonic_time() / 1000 + PAUSE_MS;
@@ -314,7 +314,7 @@ static void pause_thread(void)
     }
 }
 
-/* An order that the thread hangs in holds up those behind it, of which there are MOST_ORDERS at most. */
+/* An order in which the thread hangs blocks those behind it, MOST_ORDERS at most. */
 static void resume_thread(void)
 {
     if (state == PAUSED) {

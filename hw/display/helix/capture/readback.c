@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * readback.c - pictures that the CPU brings into host memory, in pieces: the main loop is never held for the whole
- * of a large one.
+ * readback.c - pictures read into host memory by the CPU, in pieces, so that a large one does not block the main loop.
  *
- * Each iteration of the main loop copies pieces until its time budget is spent; pictures that are under way at the same
- * time take turns. Every piece looks its resource up again, so that nothing of the guest's is referenced from one
- * callback to the next: what was destroyed in between is an error, and so is another resource under the same id. (The
- * guest may draw into a picture that it has asked for; that spoils its own picture and nothing else.)
+ * Each iteration of the main loop reads pieces until its time budget is spent; pictures in progress are served
+ * round-robin. Each time the resource is looked up again, so that nothing of the guest's is referenced across
+ * callbacks: a resource that was destroyed meanwhile is an error, and so is another one with the same id. (A guest may
+ * draw into a picture that it has requested; that spoils its own picture only.)
  */
 #include "qemu/osdep.h"
 #include "qemu/main-loop.h"
@@ -21,29 +20,30 @@
 
 #define PIECE_BYTES (512u * 1024u)
 
-/* A picture under way. */
+/* A picture in progress. */
 typedef struct Read {
     QTAILQ_ENTRY(Read) next;
     VirtIOGPU *g;
     HelixPicture picture;
-    HelixResource resource; /* as it was found first; its pages are not to be looked at */
+    HelixResource resource; /* as found first; its pages must not be accessed */
     bool texture;
     bool replaced; /* another resource has its id */
     HelixPixelLayout layout;
     HelixPlane planes[2];
-    unsigned n_planes, plane; /* all, and the one being read */
-    uint32_t row;             /* of it, that comes next */
+    unsigned n_planes, plane; /* planes in all, and the index of the current one */
+    uint32_t row;             /* next row of the current plane */
     HelixSurface *surface;
-    HelixResolved done; /* NULL: answered already */
+    HelixResolved done; /* NULL: already answered */
     gpointer data;
 } Read;
 
-static QTAILQ_HEAD(, Read) reads = QTAILQ_HEAD_INITIALIZER(reads);       /* in pieces */
-static QTAILQ_HEAD(, Read) threaded = QTAILQ_HEAD_INITIALIZER(threaded); /* by helix_readback_thread */
+static QTAILQ_HEAD(, Read) reads = QTAILQ_HEAD_INITIALIZER(reads);       /* read on the main loop */
+static QTAILQ_HEAD(, Read) threaded = QTAILQ_HEAD_INITIALIZER(threaded); /* read by helix_readback_thread */
 static QEMUBH *band_bh;
 
-/* It may have become another size, texture or backing under the same id; that it was made again resource-lifetime.c
- * notices. */
+/*
+ * Size, texture or backing of the same id may have changed; resource-lifetime.c notices a resource that was made again.
+ */
 static bool same_resource(const HelixResource *a, const HelixResource *b, bool texture)
 {
     return a->texture_id == b->texture_id && a->width == b->width && a->height == b->height && a->format == b->format &&
@@ -61,7 +61,7 @@ static void read_image(const HelixResource *resource, uint32_t x, uint32_t y, ui
     }
 }
 
-/* Some rows of one plane. */
+/* Read some rows of the current plane. */
 static bool read_piece(Read *read, const HelixResource *resource, GError **error)
 {
     const HelixPlane *plane = &read->planes[read->plane];
@@ -101,7 +101,7 @@ static bool whole(const Read *read)
     return read->plane == read->n_planes;
 }
 
-/* As much as fits this turn, one piece at least. */
+/* Read pieces until the iteration's time budget is spent; one at least. */
 static bool read_band(Read *read, const HelixResource *resource, GError **error)
 {
     do {
@@ -112,7 +112,7 @@ static bool read_band(Read *read, const HelixResource *resource, GError **error)
     return true;
 }
 
-/* Call the requester back; frees @read. */
+/* Answer the request; frees @read. */
 static void finish(Read *read, GError *error)
 {
     HelixSurface *surface = error ? NULL : g_steal_pointer(&read->surface);
@@ -146,7 +146,7 @@ static void next_band(void *opaque)
                             "has its id: keep a buffer until FRAME_RELEASED or the answer",
                             resource.id);
     }
-    /* The hash above is a hint; what is read is within the pages of now. */
+    /* The hash detects an honest guest's change; what is read lies within the current pages in any case. */
     if (!error &&
         (read->texture || helix_pages_plan(&resource, &read->picture, read->layout.fourcc, read->planes, &error))) {
         read_band(read, &resource, &error);
@@ -181,7 +181,8 @@ void helix_readback_invalidate(uint32_t id)
     QTAILQ_FOREACH (read, &reads, next) {
         mark_replaced(read, id);
     }
-    QTAILQ_FOREACH (read, &threaded, next) { /* the thread reads the old one's image; the main loop would not */
+    QTAILQ_FOREACH (read, &threaded,
+                    next) { /* the thread still reads the old texture, the main loop would read the new one */
         mark_replaced(read, id);
     }
 }
@@ -194,7 +195,7 @@ static GError *reset_error(const Read *read)
                        read->resource.id);
 }
 
-/* ---- by another thread ---- */
+/* ---- read by the read-back thread ---- */
 
 static void thread_done(void *data, bool good)
 {
@@ -208,13 +209,13 @@ static void thread_done(void *data, bool good)
     } else if (good) {
         read->surface->cpu_bytes = (uint64_t)read->planes[0].row_bytes * read->planes[0].rows;
         finish(read, NULL);
-    } else { /* then as it always works */
+    } else { /* the main loop reads it instead */
         QTAILQ_INSERT_TAIL(&reads, read, next);
         helix_readback_continue();
     }
 }
 
-/* Of a texture whose bytes GL can hand out in the surface's order; what was planned is checked against the surface. */
+/* For a texture whose bytes GL returns in the surface's order. The plan is checked against the surface again. */
 static bool begin_threaded(Read *read)
 {
     const HelixResource *resource = &read->resource;
@@ -245,10 +246,10 @@ static bool begin_threaded(Read *read)
     return true;
 }
 
-/* The thread may be in the middle of these: they go when it says so. */
+/* Answer what the thread is reading; the thread returns the orders later. */
 static void disown_threaded(void)
 {
-    g_autoptr(GPtrArray) all = g_ptr_array_new(); /* an answer may begin another, which is not meant */
+    g_autoptr(GPtrArray) all = g_ptr_array_new(); /* an answer may start another read-back, which is not cancelled */
     Read *read;
 
     QTAILQ_FOREACH (read, &threaded, next) {
@@ -266,7 +267,7 @@ static void disown_threaded(void)
     }
 }
 
-/* ---- all of it ---- */
+/* ---- any read-back ---- */
 
 void helix_readback_cancel_all(void)
 {
@@ -277,7 +278,7 @@ void helix_readback_cancel_all(void)
     QTAILQ_FOREACH (read, &reads, next) {
         left++;
     }
-    for (; left > 0; left--) { /* an answer may begin another, which comes behind these */
+    for (; left > 0; left--) { /* an answer may start another read-back, which is queued behind these */
         read = QTAILQ_FIRST(&reads);
         QTAILQ_REMOVE(&reads, read, next);
         finish(read, reset_error(read));
@@ -304,7 +305,7 @@ static void set_unreadable(const HelixResource *resource, GError **error)
                 resource->id, resource->format);
 }
 
-/* What of @resource is the picture; all sizes are checked here, before anything is read or allocated. */
+/* Compute what of @resource is the picture. All sizes are checked here, before anything is read or allocated. */
 static bool plan(Read *read, GError **error)
 {
     const HelixResource *resource = &read->resource;
@@ -315,7 +316,7 @@ static bool plan(Read *read, GError **error)
     }
     read->layout = helix_pixel_layout(resource->format);
     if (!read->texture && (resource->blob_size || helix_pages_hold_nv12(picture))) {
-        /* of a blob the host knows no format; everywhere else, but for NV12, the guest's fourcc is a hint */
+        /* the host knows no format of a blob; elsewhere, except for NV12, the guest's fourcc is a hint */
         read->layout = (HelixPixelLayout){ picture->fourcc, { 0, 1, 2, 3 } };
     }
     if (!read->layout.fourcc) {

@@ -15,8 +15,8 @@ static bool is_gl(VirtIOGPU *g)
 }
 
 /*
- * After a reset virglrenderer keeps the old pictures until the next control command, but the list is empty at once:
- * only what is in the list exists.
+ * After a reset virglrenderer keeps the old resources until the next control command, but QEMU's list is empty at once:
+ * only resources in the list exist.
  */
 bool helix_resource_describe(VirtIOGPU *g, uint32_t id, HelixResource *resource, GError **error)
 {
@@ -35,8 +35,10 @@ bool helix_resource_describe(VirtIOGPU *g, uint32_t id, HelixResource *resource,
     if (res && !helix_resource_resetting()) {
         resource->blob_size = res->blob_size;
         if (is_gl(g)) {
-            /* not res->iov: QEMU's DETACH_BACKING frees that array and leaves the pointer; find_pages() asks
-             * virglrenderer */
+            /*
+             * not res->iov: QEMU's DETACH_BACKING frees that array and leaves the pointer; find_pages() asks
+             * virglrenderer
+             */
             if (helix_texture_reader && helix_texture_reader->describe(g, resource)) {
                 return true;
             }
@@ -54,8 +56,8 @@ bool helix_resource_describe(VirtIOGPU *g, uint32_t id, HelixResource *resource,
         }
     }
     g_set_error(error, HELIX_ERROR, HELIX_CODE_NOT_FOUND,
-                "no resource %u on this GPU: it takes the res_handle that "
-                "DRM_IOCTL_VIRTGPU_RESOURCE_INFO gives, of a buffer that still exists",
+                "no resource %u on this GPU: a request takes the res_handle that "
+                "DRM_IOCTL_VIRTGPU_RESOURCE_INFO returns, of a buffer that still exists",
                 id);
     return false;
 }

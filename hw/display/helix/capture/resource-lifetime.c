@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * resource-lifetime.c - what the guest does to its resources while pictures are read from them.
+ * resource-lifetime.c - resources that the guest replaces while pictures are read from them.
  *
- * Between two pieces of a read, a resource may be destroyed and another made under its id. QEMU's structure for the new
- * one is often at the address of the old one, and size, format and pages may be the same, so neither tells them apart.
- * The device's commands are seen through its class, as its reset is: one that makes a resource ends the reads of the id
- * that it gets.
+ * Between two pieces of a read-back a resource may be destroyed and another one made with its id. QEMU often allocates
+ * the new structure at the address of the old one, and size, format and pages may be equal, so nothing in it
+ * distinguishes the two. The device's commands are observed by its class pointer: a command that makes a resource ends
+ * the read-backs of that id.
  */
 #include "qemu/osdep.h"
 #include "readback.h"
@@ -13,9 +13,9 @@
 
 static VirtIOGPU *watched;
 static void (*device_process_cmd)(VirtIOGPU *g, struct virtio_gpu_ctrl_command *cmd);
-static unsigned resets; /* under way */
+static unsigned resets; /* in progress */
 
-/* Both devices put a new resource in front of the list. One command makes or destroys one resource at most. */
+/* Both devices insert a new resource at the head of the list. A command makes or destroys one resource at most. */
 static void process_cmd(VirtIOGPU *g, struct virtio_gpu_ctrl_command *cmd)
 {
     struct virtio_gpu_simple_resource *first = QTAILQ_FIRST(&g->reslist), *now;

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * resource-lookup.c - HelixResolver on a virtio-gpu: from a resource id to a surface that an encoder thread can read.
+ * resource-lookup.c - HelixResolver on a virtio-gpu: from a resource id to a surface that an encode thread can read.
  *
- * Which of its two places a resource is read from is the request's `source` (docs/protocol.md): a classic resource
- * has a host texture and guest pages, and only one of them is right. The host's own choice is the texture where there
- * is one.
+ * A classic resource has a host texture and guest pages, of which only one holds the picture: the request's `source`
+ * says which (docs/protocol.md). By default it is the texture, where there is one.
  */
 #include "qemu/osdep.h"
 #include "qemu/main-loop.h"
@@ -19,9 +18,9 @@
 #include "../trace.h"
 
 /*
- * What the guest queued before its request has happened when this returns, as far as the renderer is not blocked. The
- * time that takes is the guest's: its commands would have been carried out a moment later anyway. False: the GPU is
- * inside of work of its own, a reset that a vCPU waits for; its resources are gone or about to go.
+ * Process the commands that the guest queued before its request, unless the renderer is blocked. That time is the
+ * guest's, not the module's: the commands would be processed a moment later anyway. False: the GPU is in the middle of
+ * its own work (a reset that a vCPU waits for), and its resources are about to be destroyed.
  */
 static bool drain_control_queue(VirtIOGPU *g)
 {
@@ -51,8 +50,7 @@ static bool check_bounds(const HelixResource *resource, const HelixPicture *pict
     return false;
 }
 
-/* A picture of which the host knows no geometry lies where the request says, as far as that can be told without the
- * pages. */
+/* Check a picture whose geometry only the request knows, as far as that is possible without the pages. */
 static bool check_place(const HelixResource *resource, const HelixPicture *picture, GError **error)
 {
     const struct iovec boundless = { .iov_len = SIZE_MAX / 2 };
@@ -64,14 +62,14 @@ static bool check_place(const HelixResource *resource, const HelixPicture *pictu
     return helix_pages_plan(&bounds, picture, picture->fourcc, planes, error) > 0;
 }
 
-/* The pages, which may be many thousands, are looked at once all else was found right. */
+/* Pages may be many thousands: they are looked up after every other check has passed. */
 static bool choose_pages(VirtIOGPU *g, const HelixPicture *picture, HelixResource *resource, GError **error)
 {
     bool placed_by_request = resource->blob_size || helix_pages_hold_nv12(picture);
 
     if (picture->source == HELIX_SOURCE_TEXTURE) {
         g_set_error(error, HELIX_ERROR, HELIX_CODE_NOT_READABLE,
-                    "resource %u has no texture on the host: ask for "
+                    "resource %u has no texture on the host: request "
                     "source 2, its pages",
                     resource->id);
         return false;
@@ -83,7 +81,7 @@ static bool choose_pages(VirtIOGPU *g, const HelixPicture *picture, HelixResourc
     helix_resource_find_pages(g, resource);
     if (!resource->iov_cnt) {
         g_set_error(error, HELIX_ERROR, HELIX_CODE_NOT_READABLE, "resource %u has no guest pages%s", resource->id,
-                    resource->has_texture ? ": ask for source 1, its texture" : " and no texture");
+                    resource->has_texture ? ": request source 1, its texture" : " and no texture");
         return false;
     }
     if (!(placed_by_request ? check_place : check_bounds)(resource, picture, error)) {
@@ -93,7 +91,7 @@ static bool choose_pages(VirtIOGPU *g, const HelixPicture *picture, HelixResourc
     return true;
 }
 
-/* Find the resource, and whether its texture or its pages are the picture, which lies within them. */
+/* Find the resource, choose between its texture and its pages, and check that the picture lies within. */
 static bool choose(VirtIOGPU *g, const HelixPicture *picture, HelixResource *resource, bool *texture, GError **error)
 {
     if (!helix_gpu_check_plugged(g, picture->resource_id, error)) {
@@ -106,8 +104,8 @@ static bool choose(VirtIOGPU *g, const HelixPicture *picture, HelixResource *res
     }
     if (!drain_control_queue(g)) {
         g_set_error(error, HELIX_ERROR, HELIX_CODE_NOT_FOUND,
-                    "resource %u can't be looked up: the GPU is in the middle of work, "
-                    "a reset for one; send the picture again",
+                    "resource %u can't be looked up: the GPU is busy, "
+                    "with a reset for example; send the frame again",
                     picture->resource_id);
         return false;
     }
@@ -121,7 +119,7 @@ static bool choose(VirtIOGPU *g, const HelixPicture *picture, HelixResource *res
     return check_bounds(resource, picture, error);
 }
 
-/* What it does not take is read back instead, which the statistics show. */
+/* A texture that can't be copied is read back instead, which the statistics show. */
 static bool copy_by_gpu(const HelixResource *resource, const HelixPicture *picture, const HelixCaptureTarget *target,
                         HelixResolved done, gpointer data)
 {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * texture-copy-apple.c - a GL device's texture to an IOSurface by the GPU, on macOS.
+ * texture-copy-apple.c - a GL device's texture copied to an IOSurface by the GPU, on macOS.
  *
- * The renderer's context is made current first, as QEMU does it before each command: the copy's own context shares its
- * objects, and puts it back.
+ * The renderer's context is made current first, as QEMU does before each command: the copying context shares its
+ * objects, and restores it.
  */
 #include "qemu/osdep.h"
 #include "texture-hooks.h"

@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * texture-read.c - rows of a texture by virglrenderer, and proof that it has written them.
+ * texture-read.c - rows of a texture read by virglrenderer, verified to be written.
  *
- * virgl_renderer_transfer_read_iov() returns 0 also where it wrote less than was asked, or nothing. What it left would
- * be memory of the pool: another client's picture, or what QEMU's heap held. So the rows are filled with a number
- * first, and read again with another one if a pixel has it afterwards.
+ * virgl_renderer_transfer_read_iov() returns 0 also where it wrote fewer bytes than requested, or none. The rest would
+ * be stale memory of the pool: another client's picture, or old contents of QEMU's heap. So the rows are filled with a
+ * random number first; if a pixel still has it afterwards, they are read again with another number.
  */
 #include "qemu/osdep.h"
 #include <wchar.h>
 #include "readback.h"
 #include "texture-hooks.h"
 
-/* A picture that is noise has any number among its pixels once in a thousand times. */
+/* A picture of noise contains a given number once in about a thousand times. */
 #define TRIES 3
 
-/* One row at a time by the C library's vector code. */
+/* wmemset() and wmemchr() are the C library's vector code for 32-bit units. */
 G_STATIC_ASSERT(sizeof(wchar_t) == 4);
 
 static void fill(uint8_t *to, uint32_t width, uint32_t rows, uint32_t stride, uint32_t number)
@@ -49,7 +49,7 @@ bool helix_texture_read(VirtIOGPU *g, const HelixResource *resource, uint32_t x,
         }
     }
     g_set_error(error, HELIX_ERROR, HELIX_CODE_NOT_READABLE,
-                "the host's renderer did not read all of resource %u back: copy it "
+                "the host's renderer did not read back all of resource %u: copy it "
                 "to a texture of two dimensions and one sample",
                 resource->id);
     return false;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * virgl-resource.c - the GL device's resources, which virglrenderer keeps.
+ * virgl-resource.c - resources of the GL device, which virglrenderer owns.
  *
- * virglrenderer has no locks and draws with whatever GL context is current: it is called on the main loop only, and
- * every call that touches GL comes after virgl_renderer_force_ctx_0(), as QEMU does it before each command.
+ * virglrenderer has no locks and uses the current GL context: it is called on the main loop only, and every call that
+ * touches GL follows virgl_renderer_force_ctx_0(), as QEMU does before each command.
  */
 #include "qemu/osdep.h"
 #include "pixel-layout.h"
@@ -12,15 +12,17 @@
 #include <epoxy/gl.h>
 #include <virglrenderer.h>
 
-/* A context that is lost says so each time it is asked. */
+/* A lost context reports an error each time it is asked. */
 #define MOST_ERRORS 8
 
-/* The public header leaves struct virgl_box open; this is virtio-gpu's box, which QEMU passes there too. */
+/*
+ * The public header does not define struct virgl_box; it has the layout of virtio-gpu's box, which QEMU passes there.
+ */
 typedef struct VirglBox {
     uint32_t x, y, z, w, h, d;
 } VirglBox;
 
-/* A newer library may write a longer structure than the header it was compiled against says. */
+/* Room for a newer library, which may write a longer structure than the header at compile time defines. */
 typedef union VirglInfo {
 #if VIRGL_VERSION_MAJOR >= 1
     struct virgl_renderer_resource_info_ext ext;
@@ -34,7 +36,7 @@ static bool get_info(uint32_t id, VirglInfo *info, struct virgl_renderer_resourc
 {
     int ret;
 
-    /* what does not apply to a resource is left as it is */
+    /* virglrenderer leaves fields unset that do not apply to a resource */
     memset(info, 0, sizeof(*info));
 #if VIRGL_VERSION_MAJOR >= 1
     ret = virgl_renderer_resource_get_info_ext((int)id, &info->ext);
@@ -54,7 +56,10 @@ static bool describe(VirtIOGPU *g, HelixResource *resource)
     if (VIRTIO_GPU_GL(g)->renderer_state != RS_INITED || !get_info(resource->id, &info, &base)) {
         return false;
     }
-    /* A buffer has its name in GL there, which is also some texture's. Its height, and only its and a line's, is 1. */
+    /*
+     * For a buffer tex_id is a buffer's GL name, which may also be some texture's. Only buffers and lines have height
+     * 1.
+     */
     if (base.tex_id && base.height > 1) {
         resource->has_texture = true;
         resource->texture_id = base.tex_id;
@@ -66,7 +71,10 @@ static bool describe(VirtIOGPU *g, HelixResource *resource)
     return true;
 }
 
-/* Buffers copy their pages when those are attached or detached. Textures do not, nor do blobs that are neither. */
+/*
+ * Whether the renderer neither copies nor changes the pages when they are detached and attached again. It does for
+ * buffers; it does not for textures, nor for blobs that are neither.
+ */
 static bool pages_stay_apart(const HelixResource *resource)
 {
     struct virgl_renderer_resource_info base;
@@ -79,10 +87,10 @@ static bool pages_stay_apart(const HelixResource *resource)
 }
 
 /*
- * QEMU hands the pages of a resource to virglrenderer, which has no getter for them: taken off and put on again without
- * a command between, they are the same as before. The array lives until DETACH_BACKING or UNREF, which take it from
- * virglrenderer before they free it. (A reset frees a blob's and leaves virglrenderer's pointer, but its list of
- * resources is empty until virglrenderer is reset too.)
+ * QEMU passes the pages of a resource to virglrenderer, which has no getter for them: they are detached and attached
+ * again, with no command in between, and so unchanged. The array lives until DETACH_BACKING or UNREF, which take it
+ * from virglrenderer before they free it. (A reset frees a blob's array and leaves virglrenderer's pointer, but QEMU's
+ * list of resources is empty until virglrenderer is reset too.)
  */
 static void find_pages(VirtIOGPU *g, HelixResource *resource)
 {
@@ -101,7 +109,7 @@ static void find_pages(VirtIOGPU *g, HelixResource *resource)
     resource->iov_cnt = count;
 }
 
-/* Whatever the guest's commands have left is not of our calls. */
+/* Errors that the guest's commands left are not ours. */
 static bool clear_gl_errors(void)
 {
     for (int i = 0; i < MOST_ERRORS; i++) {
@@ -112,7 +120,7 @@ static bool clear_gl_errors(void)
     return false;
 }
 
-/* OpenGL ES does not before 3.1. */
+/* Whether glGetTexLevelParameteriv() exists; OpenGL ES has it from 3.1 on. */
 static bool gl_tells_sizes(void)
 {
     static const char es[] = "OpenGL ES ";
@@ -121,7 +129,10 @@ static bool gl_tells_sizes(void)
     return version && (!g_str_has_prefix(version, es) || g_ascii_strtod(version + strlen(es), NULL) > 3.05);
 }
 
-/* In virglrenderer's context. A texture of another target, or of several samples, can't be bound as this one. */
+/*
+ * Whether the texture is 2D, has one sample and is as large as the resource. In virglrenderer's context; binding a
+ * texture of another target, or a multisampled one, fails.
+ */
 static bool bind_2d(const HelixResource *resource)
 {
     GLint before = 0, width = (GLint)resource->width, height = (GLint)resource->height;
@@ -146,7 +157,7 @@ static bool readable(const HelixResource *resource, GError **error)
         return true;
     }
     g_set_error(error, HELIX_ERROR, HELIX_CODE_NOT_READABLE,
-                "resource %u is no texture of two dimensions and one sample with %u "
+                "resource %u is not a 2D texture with one sample and %u "
                 "x %u pixels: copy it to one",
                 resource->id, resource->width, resource->height);
     return false;
@@ -164,14 +175,14 @@ static bool read_texture(VirtIOGPU *g, const HelixResource *resource, uint32_t x
     if (!readable(resource, error)) {
         return false;
     }
-    /* Rows come in the guest's order, turned over if the texture is kept bottom up (Y_0_TOP). */
+    /* Rows are returned in the guest's order, flipped vertically if the texture is stored bottom up (Y_0_TOP). */
     ret = virgl_renderer_transfer_read_iov(resource->id, 0, 0, stride, 0, (struct virgl_box *)&box, 0, &iov, 1);
     if (ret) {
         g_set_error(error, HELIX_ERROR, ABS(ret) == ENOMEM ? HELIX_CODE_INTERNAL : HELIX_CODE_NOT_READABLE,
                     "the host's renderer can't read resource %u back (%s)", resource->id, g_strerror(ABS(ret)));
         return false;
     }
-    /* It does not look at GL's errors, and may have copied memory of its own that GL did not write. */
+    /* virglrenderer does not check GL's errors, and may have copied memory of its own that GL did not write. */
     failed = glGetError();
     if (failed != GL_NO_ERROR) {
         g_set_error(error, HELIX_ERROR, failed == GL_OUT_OF_MEMORY ? HELIX_CODE_INTERNAL : HELIX_CODE_NOT_READABLE,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* annexb.c - length-prefixed NAL units to an Annex B byte stream, piece by piece. */
+/* annexb.c - see annexb.h. */
 #include "annexb.h"
 #include "../protocol/error.h"
 
@@ -9,7 +9,7 @@ gboolean helix_annexb_init(HelixAnnexB *annexb, guint length_size, gsize max_byt
 {
     *annexb = (HelixAnnexB){ .length_size = length_size, .max_bytes = max_bytes };
     if (length_size != 1 && length_size != 2 && length_size != 4) {
-        g_set_error(error, HELIX_ERROR, HELIX_CODE_ENCODE, "NAL unit lengths of %u bytes: 1, 2 and 4 exist",
+        g_set_error(error, HELIX_ERROR, HELIX_CODE_ENCODE, "NAL unit length prefixes of %u bytes: must be 1, 2 or 4",
                     length_size);
         return FALSE;
     }
@@ -21,7 +21,7 @@ static gboolean check_room(HelixAnnexB *annexb, guint64 more, GError **error)
 {
     if (more > annexb->max_bytes || annexb->out->len > annexb->max_bytes - more) {
         g_set_error(error, HELIX_ERROR, HELIX_CODE_ENCODE,
-                    "access unit of more than %" G_GSIZE_FORMAT " bytes: lower "
+                    "access unit of more than %" G_GSIZE_FORMAT " bytes: reduce "
                     "the bitrate or the size",
                     annexb->max_bytes);
         return FALSE;
@@ -47,7 +47,7 @@ static gboolean begin_nal(HelixAnnexB *annexb, GError **error)
 {
     annexb->length_got = 0;
     if (annexb->remaining == 0) {
-        return TRUE; /* an empty NAL unit: nothing to say in a byte stream */
+        return TRUE; /* an empty NAL unit has no form in a byte stream */
     }
     if (!check_room(annexb, sizeof(start_code) + annexb->remaining, error)) {
         return FALSE;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * h264.h - the H.264 syntax (ITU-T H.264, 08/2021) that encoders and tests share: NAL units of an Annex B byte stream,
- * sequence parameter sets, levels, and a writer for bits.
+ * h264.h - H.264 syntax (ITU-T H.264, 08/2021) for encoders and tests: NAL units of an Annex B byte stream, sequence
+ * parameter sets, levels, and a bit writer.
  *
- * Nothing here keeps state or takes ownership; any thread. Input may be hostile: nothing is read beyond its size.
+ * Pure functions without state or ownership; any thread. Input may be hostile: nothing is read beyond its size.
  */
 #ifndef HELIX_H264_H
 #define HELIX_H264_H
@@ -37,7 +37,7 @@ typedef struct HelixNal {
 } HelixNal;
 
 /*
- * The next NAL unit of the @size bytes at @stream, searched from *@position (0 at first), which moves behind it. FALSE
+ * Find the next NAL unit of the @size bytes at @stream, from *@position on (0 at first), which moves behind it. FALSE
  * at the end. Bytes before the first start code are skipped.
  */
 gboolean helix_h264_next_nal(const guint8 *stream, gsize size, gsize *position, HelixNal *nal);
@@ -58,11 +58,11 @@ void helix_bits_put_ue(HelixBitWriter *writer, guint32 value);       /* ue(v), v
 void helix_bits_put_se(HelixBitWriter *writer, gint32 value);        /* se(v) */
 void helix_bits_put_trailing(HelixBitWriter *writer);                /* rbsp_trailing_bits() */
 
-/* ---- what decoders are told of the pictures (E.2.1) ---- */
+/* ---- video usability information (E.2.1) ---- */
 
-/* @vui with its zeros replaced by what they stand for; chroma_loc stays. */
+/* @vui with its zeros replaced by the defaults above; chroma_loc is unchanged. */
 HelixVui helix_h264_vui_resolve(HelixVui vui);
-/* NULL if an SPS can say @vui, else what is wrong with it. */
+/* NULL if an SPS can express @vui, else a text that says what is wrong with it (static). */
 const char *helix_h264_vui_fault(const HelixVui *vui);
 
 /* ---- sequence parameter sets (7.3.2.1.1, annex E.1.1) ---- */
@@ -79,9 +79,9 @@ typedef struct HelixSps {
     gboolean frame_mbs_only;
     guint32 width, height; /* luma samples after cropping */
 
-    gboolean vui;                  /* vui_parameters_present_flag; what follows is 0 or "unspecified" without it */
-    guint16 sar_width, sar_height; /* 0: not said */
-    guint8 video_format;           /* 5, unspecified, if not said */
+    gboolean vui;                  /* vui_parameters_present_flag; without it what follows is 0 or "unspecified" */
+    guint16 sar_width, sar_height; /* 0: not present */
+    guint8 video_format;           /* 5, unspecified, if not present */
     gboolean full_range;
     gboolean colour_description;
     guint8 primaries, transfer, matrix;
@@ -94,36 +94,43 @@ typedef struct HelixSps {
     guint8 max_num_reorder_frames, max_dec_frame_buffering;
 } HelixSps;
 
-/* Read the SPS in the NAL unit @nal (header byte first). FALSE if it is none, is cut short, or holds what none may. */
+/*
+ * Parse the SPS in the NAL unit @nal of @size bytes (header byte first). FALSE if it is not an SPS, is truncated, or
+ * has a value out of range.
+ */
 gboolean helix_h264_parse_sps(const guint8 *nal, gsize size, HelixSps *sps);
 
 /*
- * Append @sps as a NAL unit: 4:2:0, 8 bits, progressive, poc_type 2, one reference frame; width and height are even.
- * Of the rest, profile, constraints, level, log2_max_frame_num and, with vui, everything said by it is taken over.
+ * Append @sps as a NAL unit: 4:2:0, 8 bits, progressive, poc_type 2, one reference frame; width and height must be
+ * even. Profile, constraints, level, log2_max_frame_num and, if vui is set, the VUI are taken from @sps.
  */
 void helix_h264_append_sps(GByteArray *out, const HelixSps *sps);
 
 /*
- * The SPS in @nal once more (header byte first, no start code), with the aspect ratio, colour description and chroma
- * location of
- * @vui, and a bitstream_restriction that allows no reordering and buffers as many frames as are referred to; every
- * other element keeps its bits, and so does a video_full_range_flag that is 1. An encoder's SPS without
- * bitstream_restriction (E.2.1) makes a decoder expect pictures out of order and hold back a whole buffer of them. Only
- * for streams whose encoder was told not to reorder. NULL where helix_h264_parse_sps() is FALSE. The caller frees it.
+ * A copy of the SPS in @nal (header byte first, no start code) with aspect ratio, colour description and chroma
+ * location of @vui, and a bitstream_restriction with max_num_reorder_frames 0 and max_dec_frame_buffering of
+ * max_num_ref_frames (E.2.1). Every other element keeps its bits, and so does a video_full_range_flag of 1.
+ *
+ * Without bitstream_restriction a decoder must expect reordering and holds back a whole buffer of pictures. Use it only
+ * for streams of an encoder that does not reorder. NULL where helix_h264_parse_sps() returns FALSE. The caller frees
+ * it.
  */
 GByteArray *helix_h264_rewrite_sps(const guint8 *nal, gsize size, const HelixVui *vui);
 
 /* ---- levels (table A-1) ---- */
 
 /*
- * The lowest level, times 10, not below @at_least, that allows this frame size, macroblock rate and bit rate (bit/s;
- * High's allowance is a quarter more, A.3.3). The highest there is if only the rates are too much, 0 if no level has
- * frames this large.
+ * The lowest level, times 10, not below @at_least, that allows this frame size (luma samples), macroblock rate and bit
+ * rate (bit/s; A.3.3 allows High a quarter more). If only the rates are too high: the highest level. 0 if no level
+ * allows frames this large.
  */
 guint helix_h264_level(guint32 width, guint32 height, guint32 fps_num, guint32 fps_den, guint64 bitrate, guint profile,
                        guint at_least);
 
-/* Is @level (times 10) one of table A-1? 1b, which has no number of its own in Baseline and Main, is not counted. */
+/*
+ * Whether @level (times 10) is in table A-1. Level 1b, which has no number of its own in Baseline and Main, is not
+ * counted.
+ */
 gboolean helix_h264_level_known(guint level);
 
 #endif

@@ -16,7 +16,7 @@ extern const guint8 helix_h264_sar_table[HELIX_H264_N_SAR][2];
 /* Whether the SPS of @profile_idc has chroma_format_idc and the fields behind it (7.3.2.1.1). */
 gboolean helix_h264_has_chroma_format(guint profile_idc);
 
-/* Bit positions in the RBSP, counted from the NAL unit's header; all but the first are 0 without a VUI. */
+/* Bit positions in the RBSP, counted from the NAL unit's header byte; all but the first are 0 without a VUI. */
 typedef struct HelixSpsLayout {
     gsize vui_flag;                 /* vui_parameters_present_flag */
     gsize aspect_end;               /* overscan_info_present_flag */
@@ -27,10 +27,10 @@ typedef struct HelixSpsLayout {
     gsize limits_begin, limits_end;
 } HelixSpsLayout;
 
-/* helix_h264_parse_sps() with the layout. */
+/* As helix_h264_parse_sps(), and returns the layout. */
 gboolean helix_h264_scan_sps(const guint8 *nal, gsize size, HelixSps *sps, HelixSpsLayout *layout);
 
-/* aspect_ratio_idc of table E-1, with sar_width and sar_height where the table has no such ratio. */
+/* Write aspect_ratio_idc (table E-1), and sar_width and sar_height if the table does not have the ratio. */
 void helix_h264_put_sar(HelixBitWriter *writer, guint16 width, guint16 height);
 
 #endif

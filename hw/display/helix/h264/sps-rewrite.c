@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * sps-rewrite.c - a sequence parameter set rewritten for a stream without delay (ITU-T H.264, 7.3.2.1.1 and E.1.1).
+ * sps-rewrite.c - a sequence parameter set rewritten for decoding without delay (ITU-T H.264, 7.3.2.1.1 and E.1.1).
  *
- * Bits are copied, not parsed values written back, so that what is not known here cannot be lost: only the places
- * matter where the VUI's aspect ratio, its signal type with the chroma location behind it, and its
- * bitstream_restriction begin and end.
+ * Bits are copied rather than parsed and written again, so that no unknown element is lost. Only three places are
+ * replaced: the VUI's aspect ratio, its signal type with the chroma location behind it, and its bitstream_restriction.
  */
 #include "sps-layout.h"
 
@@ -58,7 +57,7 @@ static void put_chroma_loc(HelixBitWriter *writer, const HelixVui *vui)
     helix_bits_put_ue(writer, vui->chroma_loc - 1);
 }
 
-/* Of an SPS that has a VUI, all of that up to the bitstream_restriction. */
+/* The VUI of an SPS that has one, up to bitstream_restriction. */
 static void put_known_vui(HelixBitWriter *writer, const HelixSps *sps, const HelixSpsLayout *layout,
                           const HelixVui *vui, const GByteArray *rbsp)
 {
@@ -73,7 +72,7 @@ static void put_known_vui(HelixBitWriter *writer, const HelixSps *sps, const Hel
     copy_bits(writer, rbsp, layout->chroma_end, layout->restriction);
 }
 
-/* The same of one that has none. */
+/* The same for an SPS without a VUI. */
 static void put_new_vui(HelixBitWriter *writer, const HelixSps *sps, const HelixVui *vui)
 {
     put_aspect_ratio(writer, vui);
@@ -94,7 +93,7 @@ static void put_restriction(HelixBitWriter *writer, const HelixSps *sps, const H
     if (sps->bitstream_restriction) {
         copy_bits(writer, rbsp, layout->limits_begin, layout->limits_end);
     } else {
-        /* what E.2.1 infers where they are absent */
+        /* the values that E.2.1 infers where they are absent */
         helix_bits_put(writer, 1, 1);
         helix_bits_put_ue(writer, 2);
         helix_bits_put_ue(writer, 1);
@@ -118,7 +117,7 @@ GByteArray *helix_h264_rewrite_sps(const guint8 *nal, gsize size, const HelixVui
         return NULL;
     }
     rbsp = rbsp_of(nal, size);
-    copy_bits(&writer, rbsp, 8, layout.vui_flag); /* behind the header, which append_nal writes */
+    copy_bits(&writer, rbsp, 8, layout.vui_flag); /* without the header byte, which append_nal writes */
     helix_bits_put(&writer, 1, 1);
     if (sps.vui) {
         put_known_vui(&writer, &sps, &layout, &resolved, rbsp);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* vui.c - what decoders are told of the pictures: which values ITU-T H.264 (08/2021), E.2.1 knows. */
+/* vui.c - video usability information: the values that ITU-T H.264 (08/2021), E.2.1 defines. */
 #include "h264.h"
 
 #define LAST_CHROMA_LOC 6u /* chroma_sample_loc_type 5, plus 1 */

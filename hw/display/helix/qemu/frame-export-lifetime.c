@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * frame-export-lifetime.c - the exporting GPU is reset or unplugged, the VM stops, QEMU exits.
+ * frame-export-lifetime.c - reset and unplugging of the exporting GPU, stop of the VM, exit of QEMU.
  *
- * QEMU does not unplug GPUs, but a guest can, by the slot control of the PCIe port above one. The host is then retired:
- * it ends by itself when its threads have ended, and nothing waits for them.
+ * QEMU does not unplug GPUs, but a guest can, by the slot control register of the PCIe port above one. The host is then
+ * retired: it is freed when its threads have ended, and nothing waits for them.
  */
 #include "qemu/osdep.h"
 #include "qemu/main-loop.h"
@@ -15,7 +15,7 @@
 #include "../trace.h"
 #include "frame-export.h"
 
-/* A host without a GPU, until its threads have ended. */
+/* A host whose GPU was unplugged, until its threads have ended. */
 typedef struct RetiredHost {
     HelixHost *host;
     Notifier exit_notifier;
@@ -26,7 +26,7 @@ static void run_state_changed(void *opaque, bool running, RunState state)
     FrameExport *export = opaque;
     HELIX_LOOP_SCOPE;
 
-    helix_host_set_running(export->host, running); /* writes nothing: streams go on from the main loop */
+    helix_host_set_running(export->host, running); /* writes nothing: streams continue from the main loop */
     if (running) {
         helix_resource_resume();
     }
@@ -39,7 +39,7 @@ static void reset_device(FrameExport *export)
     helix_resource_reset_ends();
 }
 
-/* The host is still there if the GPU is unplugged by the first answer that is written; @opaque is not. */
+/* The first answer that is written may unplug the GPU: the host is still valid then, @opaque is not. */
 static void gpu_was_reset(void *opaque)
 {
     FrameExport *export = opaque;
@@ -50,7 +50,7 @@ static void gpu_was_reset(void *opaque)
         export->reset_postponed = false;
         reset_device(export);
     }
-    if (host) { /* else another thread than the main loop's has called exit(), and the loop goes on */
+    if (host) { /* else a thread other than the main loop's has called exit(), while the main loop still runs */
         trace_helix_export_reset(export->name);
         helix_resource_cancel_copies();
         helix_host_reset(host);
@@ -58,13 +58,13 @@ static void gpu_was_reset(void *opaque)
 }
 
 /*
- * A virtio reset, by the guest's driver or of the whole machine, is seen through the class pointer: the GL device
- * makes its renderer again only with the next command. The guest's own reset comes on a vCPU thread, so the module is
- * told from the main loop; requests that came before name nothing from now on.
+ * A virtio reset, by the guest's driver or of the whole machine, is observed by the class pointer: the GL device
+ * initialises its renderer again only with the next command. A reset by the guest runs on a vCPU thread, so the host is
+ * notified from the main loop; earlier requests find no resource from now on.
  *
- * A reset of the bus or the function comes by PCI's configuration space, which the re-entrancy guard does not watch.
- * From inside of the GPU's commands it would free the command that is carried out: then the device is reset a little
- * later. While a vCPU waits for its reset, another may unplug the GPU.
+ * A reset of the bus or the function comes by PCI configuration space, which the re-entrancy guard does not cover. From
+ * inside of the GPU's commands it would free the command in progress: in that case the device is reset a little later.
+ * While a vCPU waits for its reset, another one may unplug the GPU.
  */
 static void watched_reset(VirtIODevice *vdev)
 {
@@ -112,7 +112,7 @@ static void retire_host(HelixHost *host)
     helix_host_retire(host, host_is_gone, retired);
 }
 
-/* GL's own libraries and the display end before exit notifiers are told: no thread may be in them then. */
+/* GL and the display are torn down before exit notifiers are called: no thread may be inside of them then. */
 static void qemu_shuts_down(Notifier *notifier, void *data)
 {
     HELIX_LOOP_SCOPE;
@@ -121,8 +121,8 @@ static void qemu_shuts_down(Notifier *notifier, void *data)
 }
 
 /*
- * Encoder threads end, and the socket's file goes. vCPUs may still run, and the main loop if this is another thread:
- * what watches the device stays.
+ * End the encode threads and remove the socket file. vCPUs may still run, and so may the main loop if this is another
+ * thread: reset and unrealize stay observed.
  */
 static void qemu_exits(Notifier *notifier, void *data)
 {
@@ -137,10 +137,10 @@ static void qemu_exits(Notifier *notifier, void *data)
     g_clear_pointer(&export->host, helix_host_free);
     helix_resource_pause();
     helix_resource_plugged(export->gpu, false);
-    helix_resource_cancel_all(); /* now no answer to a look-up begins another */
+    helix_resource_cancel_all(); /* the host is gone: no answer to a look-up starts another one */
 }
 
-/* A session, or work of the GPU's, may be on the stack; or this is a vCPU's thread. Only the socket is closed here. */
+/* A session, or work of the GPU's, may be on the stack, or this is a vCPU's thread: only the socket is closed here. */
 static void let_go(FrameExport *export)
 {
     VirtioDeviceClass *klass = VIRTIO_DEVICE_GET_CLASS(export->gpu);
@@ -163,9 +163,9 @@ static void let_go(FrameExport *export)
 }
 
 /*
- * QEMU's GPUs are not hotpluggable: their own unrealize leaves consoles, and on a GL device bottom halves and
- * handlers, that point to freed memory, and another GPU can't be plugged. So the device stays allocated for good, and
- * its renderer up.
+ * QEMU's GPUs are not hotpluggable: their own unrealize leaves consoles and, on a GL device, bottom halves and handlers
+ * that point to freed memory, and no other GPU can be plugged. So the device stays allocated, with its renderer, until
+ * QEMU exits.
  */
 static void watched_unrealize(DeviceState *dev)
 {
@@ -177,7 +177,7 @@ static void watched_unrealize(DeviceState *dev)
     }
 }
 
-/* For as long as QEMU runs: the thread that reads textures outlives the GPU. */
+/* Registered until QEMU exits: the read-back thread outlives the GPU. */
 static void watch_shutdown(void)
 {
     static Notifier notifier = { .notify = qemu_shuts_down };
@@ -198,7 +198,8 @@ void helix_export_watch_device(FrameExport *export)
     klass->reset = watched_reset;
     klass->unrealize = watched_unrealize;
     helix_resource_watch(export->gpu);
-    export->reset_bh = aio_bh_new(iohandler_get_aio_context(), gpu_was_reset, export); /* look-ups engage the guard */
+    export->reset_bh = aio_bh_new(iohandler_get_aio_context(), gpu_was_reset,
+                                  export); /* the bottom half needs no guard: look-ups engage it */
     export->run_state_handler = qemu_add_vm_change_state_handler(run_state_changed, export);
     watch_shutdown();
     helix_resource_plugged(export->gpu, true);

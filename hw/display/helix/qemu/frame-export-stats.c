@@ -52,7 +52,7 @@ static void get_stats(Object *obj, Visitor *v, const char *name, void *opaque, E
     }
 }
 
-/* The PCI or MMIO device around the virtio device, or NULL. */
+/* The PCI or MMIO device around the virtio device; NULL: none. */
 static Object *proxy(FrameExport *export)
 {
     Object *parent = OBJECT(export->gpu)->parent;
@@ -60,7 +60,6 @@ static Object *proxy(FrameExport *export)
     return parent && object_dynamic_cast(parent, TYPE_DEVICE) ? parent : NULL;
 }
 
-/* On the virtio device, and where people have a name for it. */
 void helix_export_add_stats(FrameExport *export)
 {
     Object *gpu = OBJECT(export->gpu);
@@ -69,7 +68,7 @@ void helix_export_add_stats(FrameExport *export)
         helix_export_extension->added(export->gpu, export->host);
     }
     object_property_add(gpu, stats_name, "HelixStats", get_stats, NULL, NULL, export);
-    object_property_set_description(gpu, stats_name, "Counters and times of the exported frames");
+    object_property_set_description(gpu, stats_name, "Counters and latencies of the exported frames, as JSON");
     if (proxy(export)) {
         object_property_add_alias(proxy(export), stats_name, gpu, stats_name);
     }

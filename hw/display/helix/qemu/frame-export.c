@@ -16,16 +16,16 @@
 
 const HelixExportExtension *helix_export_extension;
 
-/* Set when whole. */
+/* Set once everything in it is. */
 FrameExport *helix_frame_export;
 
-/* On the main loop, as all that asks. */
+/* Main loop. */
 static bool has_streams(void)
 {
     return helix_frame_export && helix_frame_export->host && helix_host_n_streams(helix_frame_export->host) > 0;
 }
 
-/* Open files that helix-listen= may need: the connections', the listening socket's and its lock's. */
+/* File descriptors that helix-listen= may need: its connections, the listening socket and its lock file. */
 static unsigned descriptors(const FrameExport *export)
 {
     return (export->gpu->parent_obj.conf.helix_max_connections ?: HELIX_DEFAULT_MAX_CONNECTIONS) + 2;
@@ -101,7 +101,7 @@ static bool open_host(FrameExport *export, Error **errp)
 
     export->host = helix_host_new(&config, &error);
     if (!export->host) {
-        /* a limit's text names its property */
+        /* the text of an invalid limit names its property */
         fail(errp, error->code == HELIX_CODE_INVALID ? "helix-frame-export" : "helix-encoder", error);
         return false;
     }

@@ -24,7 +24,7 @@ struct HelixVsockPCI {
     HelixVsockDevice vdev;
 };
 
-/* With ioeventfd a kick does not hold up the vCPU, with or without KVM. */
+/* With ioeventfd a kick does not block the vCPU, with or without KVM. */
 static const Property helix_vsock_pci_properties[] = {
     DEFINE_PROP_BIT("ioeventfd", VirtIOPCIProxy, flags, VIRTIO_PCI_FLAG_USE_IOEVENTFD_BIT, true),
     DEFINE_PROP_UINT32("vectors", VirtIOPCIProxy, nvectors, N_QUEUES + 1),
@@ -32,7 +32,7 @@ static const Property helix_vsock_pci_properties[] = {
 
 static void helix_vsock_pci_realize(VirtIOPCIProxy *proxy, Error **errp)
 {
-    virtio_pci_force_virtio_1(proxy); /* vsock has no legacy form */
+    virtio_pci_force_virtio_1(proxy); /* virtio-vsock has no legacy interface */
     qdev_realize(DEVICE(&HELIX_VSOCK_PCI(proxy)->vdev), BUS(&proxy->bus), errp);
 }
 
@@ -43,7 +43,7 @@ static void helix_vsock_pci_class_init(ObjectClass *klass, HELIX_CLASS_DATA *dat
 
     VIRTIO_PCI_CLASS(klass)->realize = helix_vsock_pci_realize;
     device_class_set_props(dc, helix_vsock_pci_properties);
-    dc->desc = "virtio-vsock, userspace";
+    dc->desc = "virtio-vsock device in userspace (no vhost)";
     set_bit(DEVICE_CATEGORY_MISC, dc->categories);
     pc->vendor_id = PCI_VENDOR_ID_REDHAT_QUMRANET;
     pc->device_id = PCI_DEVICE_ID_VIRTIO_VSOCK;

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * helix-vsock-queues.c - packets between the three virtqueues of helix-vsock and the protocol in ../vsock.
+ * helix-vsock-queues.c - packets between the virtqueues of helix-vsock and the protocol in vsock/.
  *
- * Queues are touched on the main loop only, as what a connection ends in may use GL, and never while the VM is
- * stopped. A kick comes there by ioeventfd and is served at once; one that comes otherwise schedules a bottom half.
+ * Queues are used on the main loop only, because a connection's user may use GL, and never while the VM is stopped. A
+ * kick that arrives there by ioeventfd is served at once; any other one schedules a bottom half.
  *
- * Each access to a queue may write to an address of the guest's choice, so it is made inside of the device's
- * re-entrancy guard (device-guard.h), whichever callback it comes from. When it returns, the device may be reset or
- * unplugged.
+ * Each access to a queue may write to an address of the guest's choice, so it is made under the device's re-entrancy
+ * guard (device-guard.h). When it returns, the device may have been reset or unplugged.
  */
 #include "qemu/osdep.h"
 
@@ -20,13 +19,13 @@
 #include "../trace.h"
 #include "../vsock/chain.h"
 
-#define RX_QUEUE_SIZE 512 /* of 4 KiB each in Linux: 2 MiB can be on their way to the guest */
+#define RX_QUEUE_SIZE 512 /* buffers of 4 KiB in Linux: 2 MiB may be in flight to the guest */
 #define TX_QUEUE_SIZE 256
 #define EVENT_QUEUE_SIZE 16
 #define TX_QUEUE 1                  /* virtio 1.2, 5.10.2 */
-#define BURST_PACKETS 256           /* at most, before the main loop gets its turn */
-#define TX_NOTICE_US 1000           /* the guest hears that long after at most that its packets were taken */
-#define TX_NOTICE_BYTES (128 * KiB) /* and with so much data: a socket of Linux's has 208 KiB on its way at most */
+#define BURST_PACKETS 256           /* packets of the guest received per iteration of the main loop */
+#define TX_NOTICE_US 1000           /* the guest is notified of used tx buffers at most this much later */
+#define TX_NOTICE_BYTES (128 * KiB) /* or after this much data: a Linux socket has 208 KiB in flight at most */
 
 static bool queues_usable(HelixVsockDevice *s)
 {
@@ -36,7 +35,7 @@ static bool queues_usable(HelixVsockDevice *s)
         !s->unplugged;
 }
 
-/* Entries nest. False: the device must not be entered now; the bottom half comes back to what is to do. */
+/* Entries nest. False: the device must not be entered now, and the bottom half is scheduled to try again. */
 static bool enter(HelixVsockDevice *s)
 {
     if (s->unplugged) {
@@ -62,21 +61,24 @@ static void leave(HelixVsockDevice *s)
 
 /* ---- to the guest ---- */
 
-/* Writes nothing, and so needs no guard. */
+/* Writes nothing to the guest, and so needs no guard. */
 static void put_back(VirtQueue *vq, VirtQueueElement *elem)
 {
     virtqueue_detach_element(vq, elem, 0);
     g_free(elem);
 }
 
-/* The next buffer; NULL: there is none, or the device was reset or unplugged by the flags that are written here. */
+/*
+ * Pop the next buffer. NULL: there is none, or the device was reset or unplugged by the ring flags that are written
+ * here.
+ */
 static VirtQueueElement *pop_or_arm(HelixVsockDevice *s, VirtQueue *vq)
 {
     VirtQueueElement *elem = virtqueue_pop(vq, sizeof(*elem));
 
     if (!elem && queues_usable(s)) {
         virtio_queue_set_notification(vq, 1);
-        elem = queues_usable(s) ? virtqueue_pop(vq, sizeof(*elem)) : NULL; /* it may have come in between */
+        elem = queues_usable(s) ? virtqueue_pop(vq, sizeof(*elem)) : NULL; /* one may have been added in between */
     }
     if (elem && queues_usable(s)) {
         virtio_queue_set_notification(vq, 0);
@@ -100,7 +102,8 @@ static gssize next_room(HelixVsockDevice *s)
     }
     room = helix_vsock_chain_room(s->rx_elem->in_sg, s->rx_elem->in_num);
     if (room < 0) {
-        virtio_error(VIRTIO_DEVICE(s), "helix-vsock: a receive buffer has %zu bytes, a packet's header has %u",
+        virtio_error(VIRTIO_DEVICE(s),
+                     "helix-vsock: a receive buffer of %zu bytes is smaller than a packet header of %u",
                      helix_vsock_chain_size(s->rx_elem->in_sg, s->rx_elem->in_num), HELIX_VSOCK_HEADER_SIZE);
     }
     return room;
@@ -120,7 +123,7 @@ static gssize rx_room(gpointer device)
     return room;
 }
 
-/* What bounced is written here. */
+/* Bounce buffers are written to the guest here. */
 static void push(VirtQueue *vq, VirtQueueElement *elem, size_t size)
 {
     virtqueue_push(vq, elem, size);
@@ -133,7 +136,7 @@ static void rx_put(gpointer device, const HelixVsockHeader *header, const guint8
     VirtQueueElement *elem;
     size_t size;
 
-    g_assert(s->rx_elem); /* rx_room() said so, and nothing was written since */
+    g_assert(s->rx_elem); /* rx_room() popped it, and nothing was written since */
     if (!enter(s)) {
         return;
     }
@@ -157,7 +160,7 @@ static void rx_notify(gpointer device)
     HelixVsockDevice *s = device;
 
     if (s->in_burst || !enter(s)) {
-        s->rx_dirty = true; /* at the burst's end, or from the bottom half */
+        s->rx_dirty = true; /* notified at the end of the burst, or from the bottom half */
         return;
     }
     notify(s, s->rx_vq);
@@ -170,7 +173,7 @@ const HelixVsockOps helix_vsock_queue_ops = {
     .rx_notify = rx_notify,
 };
 
-/* 5.10.6.7: after a restore the guest must forget its connections, for this host knows none of them. */
+/* 5.10.6.7: after a restore the guest must drop its connections, which this host does not know. */
 static void send_event(HelixVsockDevice *s)
 {
     struct virtio_vsock_event event = { .id = cpu_to_le32(VIRTIO_VSOCK_EVENT_TRANSPORT_RESET) };
@@ -197,13 +200,13 @@ static bool receive_one(HelixVsockDevice *s, VirtQueueElement *elem)
     size_t len;
 
     if (!helix_vsock_chain_take(elem->out_sg, elem->out_num, &header, s->payload, HELIX_VSOCK_BUF_ALLOC, &len)) {
-        virtio_error(VIRTIO_DEVICE(s), "helix-vsock: a packet of %zu bytes, its header alone has %u",
+        virtio_error(VIRTIO_DEVICE(s), "helix-vsock: a packet of %zu bytes is smaller than its header of %u",
                      helix_vsock_chain_size(elem->out_sg, elem->out_num), HELIX_VSOCK_HEADER_SIZE);
         put_back(s->tx_vq, elem);
         return false;
     }
-    s->tx_untold += elem->out_num;
-    s->tx_untold_bytes += len;
+    s->tx_unnotified += elem->out_num;
+    s->tx_unnotified_bytes += len;
     push(s->tx_vq, elem, 0);
     if (!queues_usable(s)) {
         return false;
@@ -214,37 +217,37 @@ static bool receive_one(HelixVsockDevice *s, VirtQueueElement *elem)
     return true;
 }
 
-static void forget_untold(HelixVsockDevice *s)
+static void clear_unnotified(HelixVsockDevice *s)
 {
-    s->tx_untold = 0;
-    s->tx_untold_bytes = 0;
+    s->tx_unnotified = 0;
+    s->tx_unnotified_bytes = 0;
 }
 
-/* One interrupt for all that was taken. */
-static void tell_taken(void *opaque)
+/* Notify the guest once of all used tx buffers. */
+static void notify_used(void *opaque)
 {
     HelixVsockDevice *s = opaque;
     HELIX_LOOP_SCOPE;
 
-    if (!s->tx_untold || !queues_usable(s) || !enter(s)) {
+    if (!s->tx_unnotified || !queues_usable(s) || !enter(s)) {
         return;
     }
-    forget_untold(s);
+    clear_unnotified(s);
     timer_del(s->tx_timer);
     notify(s, s->tx_vq);
     leave(s);
 }
 
 /*
- * Nobody waits for its packets to be taken, unless it has no room for more, in the queue or in its socket's send
- * buffer: an interrupt a packet would only hold up the guest, which has its answer to wait for.
+ * A guest waits for used tx buffers only when the queue or its socket's send buffer is full: an interrupt per packet
+ * would only slow it down while it waits for its answer.
  */
-static void tell_taken_soon(HelixVsockDevice *s)
+static void notify_used_soon(HelixVsockDevice *s)
 {
-    if (s->tx_untold_bytes >= TX_NOTICE_BYTES ||
-        s->tx_untold >= (unsigned)virtio_queue_get_num(VIRTIO_DEVICE(s), TX_QUEUE) / 4) {
-        tell_taken(s);
-    } else if (s->tx_untold && !timer_pending(s->tx_timer)) {
+    if (s->tx_unnotified_bytes >= TX_NOTICE_BYTES ||
+        s->tx_unnotified >= (unsigned)virtio_queue_get_num(VIRTIO_DEVICE(s), TX_QUEUE) / 4) {
+        notify_used(s);
+    } else if (s->tx_unnotified && !timer_pending(s->tx_timer)) {
         timer_mod(s->tx_timer, qemu_clock_get_us(QEMU_CLOCK_VIRTUAL) + TX_NOTICE_US);
     }
 }
@@ -266,7 +269,7 @@ static void receive_all(HelixVsockDevice *s)
         }
         packets++;
     }
-    tell_taken_soon(s);
+    notify_used_soon(s);
 }
 
 /* ---- main loop ---- */
@@ -276,7 +279,7 @@ static void in_device(HelixVsockDevice *s)
     if (s->reset_pending) {
         trace_helix_vsock_reset(helix_vsock_n_connections(s->vsock));
         if (!helix_vsock_reset(s->vsock)) {
-            qemu_bh_schedule(s->bh); /* the rest in the loop's next turn, the guest's packets after it */
+            qemu_bh_schedule(s->bh); /* the rest in the next iteration of the main loop, then the guest's packets */
             return;
         }
         s->reset_pending = false;
@@ -301,7 +304,7 @@ static void work(void *opaque)
     HELIX_LOOP_SCOPE;
 
     if (!s->vsock || !enter(s)) {
-        return; /* no protocol: another thread than the main loop's has called exit(), and the loop goes on */
+        return; /* no protocol: a thread other than the main loop's has called exit(), while the main loop still runs */
     }
     in_device(s);
     leave(s);
@@ -332,7 +335,7 @@ void helix_vsock_queues_reset_one(HelixVsockDevice *s, uint32_t index)
     if (virtio_get_queue(VIRTIO_DEVICE(s), (int)index) == s->rx_vq) {
         drop_rx_elem(s);
     } else if (index == TX_QUEUE) {
-        forget_untold(s);
+        clear_unnotified(s);
     }
 }
 
@@ -340,7 +343,7 @@ void helix_vsock_queues_reset(HelixVsockDevice *s)
 {
     drop_rx_elem(s);
     s->event_pending = false;
-    forget_untold(s);
+    clear_unnotified(s);
     timer_del(s->tx_timer);
     s->reset_pending = true;
     qemu_bh_schedule(s->bh);
@@ -354,15 +357,16 @@ void helix_vsock_queues_add(HelixVsockDevice *s)
     s->tx_vq = virtio_add_queue(vdev, TX_QUEUE_SIZE, kicked);
     s->event_vq = virtio_add_queue(vdev, EVENT_QUEUE_SIZE, kicked);
     s->payload = g_malloc(HELIX_VSOCK_BUF_ALLOC);
-    s->tx_timer = timer_new_us(QEMU_CLOCK_VIRTUAL, tell_taken, s);
-    s->bh = aio_bh_new(iohandler_get_aio_context(), work, s); /* which engages the guard itself, or comes later */
+    s->tx_timer = timer_new_us(QEMU_CLOCK_VIRTUAL, notify_used, s);
+    s->bh = aio_bh_new(iohandler_get_aio_context(), work,
+                       s); /* the bottom half engages the guard itself, or is scheduled again */
 }
 
 void helix_vsock_queues_stop(HelixVsockDevice *s)
 {
     s->unplugged = true;
     timer_del(s->tx_timer);
-    drop_rx_elem(s); /* QEMU frees the address space that it is mapped in */
+    drop_rx_elem(s); /* QEMU frees the address space in which it is mapped */
 }
 
 void helix_vsock_queues_delete(HelixVsockDevice *s)

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/*
- * helix-vsock.c - the virtio device: properties, services of the guest's ports, reset, save and restore.
- */
+/* helix-vsock.c - the virtio device: properties, accepting connections, reset, save and restore. */
 #include "qemu/osdep.h"
 
 #include "qapi/error.h"
@@ -23,7 +21,7 @@
 #include "../helix-frame-export.h"
 #include "../trace.h"
 
-/* The parent class's. */
+/* The parent class's functions. */
 static int (*start_by_loop)(VirtIODevice *vdev);
 static void (*stop_by_loop)(VirtIODevice *vdev);
 
@@ -35,7 +33,7 @@ static int start_ioeventfd(VirtIODevice *vdev)
     return ret;
 }
 
-/* Hands the last kicks in itself, on whatever thread this is. */
+/* The parent class delivers the last kicks itself, on the current thread. */
 static void stop_ioeventfd(VirtIODevice *vdev)
 {
     HELIX_VSOCK(vdev)->kicks_in_loop = false;
@@ -47,7 +45,7 @@ static void vm_changed(void *opaque, bool running, RunState state)
     HelixVsockDevice *s = opaque;
 
     if (running) {
-        qemu_bh_schedule(s->bh); /* what came meanwhile, from either side */
+        qemu_bh_schedule(s->bh); /* what arrived meanwhile, from either side */
     }
 }
 
@@ -56,7 +54,7 @@ static gboolean accept_connection(gpointer opaque, guint32 port, HelixChannel *c
     HelixVsockDevice *s = opaque;
     g_autoptr(GError) error = NULL;
 
-    /* What the frame module refuses is reset: on its port nobody else is taken for it. */
+    /* Connections that the frame module refuses are reset: its port has no other service. */
     if (helix_frame_export_has_port(port)) {
         bool taken = helix_frame_export_accept(port, channel);
 
@@ -75,7 +73,7 @@ static gboolean accept_connection(gpointer opaque, guint32 port, HelixChannel *c
 
 static uint64_t get_features(VirtIODevice *vdev, uint64_t features, Error **errp)
 {
-    return features; /* no feature bit of its own: stream sockets */
+    return features; /* no device-specific feature: stream sockets only */
 }
 
 static void get_config(VirtIODevice *vdev, uint8_t *config)
@@ -91,19 +89,19 @@ static void queue_reset(VirtIODevice *vdev, uint32_t index)
     helix_vsock_queues_reset_one(HELIX_VSOCK(vdev), index);
 }
 
-/* On the vCPU's thread: users hear of it in the bottom half, before anything else happens. */
+/* On the vCPU's thread; users are notified from the bottom half, before the queues are used again. */
 static void reset(VirtIODevice *vdev)
 {
     helix_vsock_queues_reset(HELIX_VSOCK(vdev));
 }
 
-/* Connections that only the frame module gets, see is_reserved(). */
+/* Connections reserved for the frame module, see is_reserved(). */
 static uint32_t reserved_places(const HelixVsockDevice *s)
 {
     return s->max_connections / 8;
 }
 
-/* Open files that uds-path= may need: one for each connection that is not the frame module's. */
+/* File descriptors that uds-path= may need: one for each connection that is not to the frame module. */
 static unsigned descriptors(const HelixVsockDevice *s)
 {
     return s->max_connections - reserved_places(s) + HELIX_HYBRID_DESCRIPTORS;
@@ -118,7 +116,7 @@ static void close_host_side(HelixVsockDevice *s)
     g_clear_pointer(&s->hybrid, helix_hybrid_free);
 }
 
-/* Users go, and so does the socket file. */
+/* Close all connections and remove the socket file. */
 static void on_exit_notify(Notifier *notifier, void *data)
 {
     HelixVsockDevice *s = container_of(notifier, HelixVsockDevice, exit_notifier);
@@ -136,7 +134,7 @@ static bool check_cid(uint64_t cid, Error **errp)
     return true;
 }
 
-/* Connections to the frame module have places of their own, which other ports cannot use up. */
+/* Connections to other ports cannot use up the places of the frame module's. */
 static gboolean is_reserved(gpointer opaque, guint32 port)
 {
     return helix_frame_export_has_port(port);
@@ -198,7 +196,7 @@ static void realize(DeviceState *dev, Error **errp)
     qemu_add_exit_notifier(&s->exit_notifier);
 }
 
-/* In the main loop, with nothing of the device's on the stack. */
+/* Main loop, with none of the device's work on the stack. */
 static void free_parts(DeviceState *dev)
 {
     HelixVsockDevice *s = HELIX_VSOCK(dev);
@@ -210,8 +208,8 @@ static void free_parts(DeviceState *dev)
 }
 
 /*
- * On a vCPU's thread, or inside of the device's own work, where a guest's buffer lies on the slot control of the port
- * above. A connection may be in the middle of a call into its user: the protocol goes later, and with it QEMU's
+ * On a vCPU's thread, or inside of the device's own work if a guest's buffer lies on the slot control register of the
+ * port above. A connection may be inside a call of its user: the protocol is freed later, followed by QEMU's
  * DEVICE_DELETED.
  */
 static void unrealize(DeviceState *dev)
@@ -224,7 +222,7 @@ static void unrealize(DeviceState *dev)
     helix_device_keep(dev, free_parts);
 }
 
-/* The buffer held in hand goes back, so that the queue that is saved has it. */
+/* Return the receive buffer that was popped in advance, so that the saved queue has it. */
 static int pre_save(void *opaque)
 {
     HelixVsockDevice *s = opaque;
@@ -240,8 +238,8 @@ static int post_load(void *opaque, int version_id)
 {
     HelixVsockDevice *s = opaque;
 
-    s->event_pending = true; /* connections do not travel */
-    s->tx_untold = 1;        /* nor does whether the guest was told */
+    s->event_pending = true; /* connections are not migrated */
+    s->tx_unnotified = 1;    /* nor is whether the guest was notified */
     return 0;
 }
 
@@ -266,7 +264,7 @@ static void class_init(ObjectClass *klass, HELIX_CLASS_DATA *data)
     VirtioDeviceClass *vdc = VIRTIO_DEVICE_CLASS(klass);
 
     device_class_set_props(dc, helix_vsock_properties);
-    dc->desc = "virtio-vsock, userspace";
+    dc->desc = "virtio-vsock device in userspace (no vhost)";
     dc->vmsd = &vmstate_helix_vsock;
     set_bit(DEVICE_CATEGORY_MISC, dc->categories);
     vdc->realize = realize;

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/*
- * helix-vsock.h - virtio-vsock as a device of QEMU's own, for any transport; helix-vsock-pci.c puts it on PCI.
- */
+/* helix-vsock.h - a virtio-vsock device in userspace, for any transport; helix-vsock-pci.c puts it on PCI. */
 #ifndef HELIX_VSOCK_DEVICE_H
 #define HELIX_VSOCK_DEVICE_H
 
@@ -13,7 +11,7 @@
 #include "../vsock/vsock.h"
 #include "../capture/device-guard.h"
 
-/* Credit a connection, and so the longest packet that can be right. */
+/* Bytes of credit per connection, and so the payload of the largest valid packet. */
 #define HELIX_VSOCK_BUF_ALLOC (256 * KiB)
 
 #define TYPE_HELIX_VSOCK "helix-vsock-device"
@@ -29,23 +27,23 @@ struct HelixVsockDevice {
     VirtQueue *rx_vq, *tx_vq, *event_vq;
     HelixVsock *vsock;
     HelixHybrid *hybrid; /* NULL without uds-path= */
-    QEMUBH *bh;          /* work on the queues that is not begun by a kick in the main loop */
-    bool kicks_in_loop;  /* ioeventfd serves the queues' kicks */
-    QEMUTimer *tx_timer; /* the guest is told what of tx_vq was taken */
+    QEMUBH *bh;          /* work on the queues that no kick in the main loop starts */
+    bool kicks_in_loop;  /* kicks are delivered by ioeventfd, on the main loop */
+    QEMUTimer *tx_timer; /* notifies the guest of used buffers of tx_vq */
     VMChangeStateEntry *vm_change;
     Notifier exit_notifier;
 
-    VirtQueueElement *rx_elem; /* the next receive buffer, taken from the queue; NULL: none */
-    uint8_t *payload;          /* the guest's packet, copied so that the guest cannot change it under our eyes */
+    VirtQueueElement *rx_elem; /* the next receive buffer, popped; NULL: none */
+    uint8_t *payload; /* the payload of the guest's packet, copied so that the guest cannot change it during its use */
     MemReentrancyGuard *guard; /* engaged while entered is not 0 */
     unsigned entered;
-    unsigned tx_untold;     /* descriptors of tx_vq that were taken since the guest was told */
-    size_t tx_untold_bytes; /* of payload in them */
-    bool in_burst;          /* one notification at its end is enough */
+    unsigned tx_unnotified;     /* descriptors of tx_vq used since the last notification */
+    size_t tx_unnotified_bytes; /* payload bytes in them */
+    bool in_burst;              /* the guest is notified once, at its end */
     bool rx_dirty;
-    bool reset_pending; /* the driver reset the device; the connections go before anything else happens */
-    bool event_pending; /* TRANSPORT_RESET is owed to the driver */
-    bool unplugged;     /* the queues are not to be touched; the rest goes from a bottom half */
+    bool reset_pending; /* the driver reset the device: connections are closed before anything else */
+    bool event_pending; /* TRANSPORT_RESET is to be sent to the driver */
+    bool unplugged;     /* the queues must not be touched; a bottom half frees the rest */
 };
 
 /* ---- helix-vsock-queues.c ---- */
@@ -53,13 +51,13 @@ struct HelixVsockDevice {
 extern const HelixVsockOps helix_vsock_queue_ops;
 
 /*
- * What realize and unrealize do about the queues. Stop: they are not touched again; it may be called from inside of the
- * device's own work. Delete, later: no connection is left in vsock.
+ * The queues at realize and unrealize. After stop they are not touched; it may be called from inside of the device's
+ * own work. Delete comes later, when vsock has no connection left.
  */
 void helix_vsock_queues_add(HelixVsockDevice *s);
 void helix_vsock_queues_stop(HelixVsockDevice *s);
 void helix_vsock_queues_delete(HelixVsockDevice *s);
-/* On any thread that holds the BQL: the driver resets the device, or queue @index. */
+/* The driver resets the device, or queue @index. Any thread with the BQL. */
 void helix_vsock_queues_reset(HelixVsockDevice *s);
 void helix_vsock_queues_reset_one(HelixVsockDevice *s, uint32_t index);
 

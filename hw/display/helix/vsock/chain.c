@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* chain.c - one packet in a chain of descriptors. */
+/* chain.c - a packet in a chain of virtqueue descriptors. */
 #include "chain.h"
 
 #include <string.h>
 
-/* Where copying goes on: descriptor and byte of it. */
+/* Position in a chain. */
 typedef struct Cursor {
     const struct iovec *iov;
     guint left; /* descriptors from iov on */
@@ -24,7 +24,7 @@ gsize helix_vsock_chain_size(const struct iovec *iov, guint n)
     return size;
 }
 
-/* Copy @len bytes, which are there, from the chain to @to or, without it, from @from to the chain. */
+/* Copy @len bytes from the chain to @to or, if @to is NULL, from @from to the chain. The chain has that many. */
 static void copy(Cursor *cursor, guint8 *to, const guint8 *from, gsize len)
 {
     while (len && cursor->left) {

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * chain.h - one packet in a chain of descriptors, which may be any number and split anywhere (virtio 1.2, 2.7.4: a
- * driver may lay a message out as it likes).
+ * chain.h - a packet in a chain of virtqueue descriptors. A driver may use any number of descriptors and split anywhere
+ * (virtio 1.2, 2.7.4).
  *
- * The descriptors' memory is the guest's and may change at any time: each byte is read once, into memory of ours, and
- * looked at there. Pure functions, any thread.
+ * The descriptors' memory is the guest's and may change at any time: each byte is read once, into host memory, and
+ * interpreted there. Pure functions, any thread.
  */
 #ifndef HELIX_VSOCK_CHAIN_H
 #define HELIX_VSOCK_CHAIN_H
@@ -12,13 +12,13 @@
 #include <sys/uio.h>
 #include "vsock.h"
 
-/* Bytes of the chain; a sum that leaves gssize is G_MAXSSIZE. */
+/* Bytes of the chain; G_MAXSSIZE if the sum overflows gssize. */
 gsize helix_vsock_chain_size(const struct iovec *iov, guint n);
 
 /*
- * Read the packet in a chain of the guest's: @header, and up to @most bytes of payload into @payload. *@len is the
- * payload that is there: header->len, or 0 if that is beyond the chain or beyond @most, which the protocol answers
- * without having seen it. FALSE: the chain is shorter than a header.
+ * Read the packet in a chain: @header, and up to @most bytes of payload into @payload. *@len is the payload read:
+ * header->len, or 0 if that exceeds the chain or @most, which the protocol answers without the payload. FALSE: the
+ * chain is shorter than a header.
  */
 gboolean helix_vsock_chain_take(const struct iovec *iov, guint n, HelixVsockHeader *header, guint8 *payload, gsize most,
                                 gsize *len);

@@ -4,7 +4,7 @@
  */
 #include "vsock-private.h"
 
-/* The next port that is free towards @guest_port; there is one, as there are more ports than connections. */
+/* The next port that is unused with @guest_port. There is one: ports outnumber connections. */
 static guint32 take_port(HelixVsock *vsock, guint32 guest_port)
 {
     guint32 port;

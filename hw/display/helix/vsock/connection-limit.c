@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/*
- * connection-limit.c - how many connections a guest may have, and those that are reserved for some ports.
- */
+/* connection-limit.c - the limit of connections, and the places reserved for some host ports. */
 #include "vsock-private.h"
 
 gboolean helix_vsock_limit_reached(HelixVsock *vsock, gboolean common)
@@ -10,7 +8,6 @@ gboolean helix_vsock_limit_reached(HelixVsock *vsock, gboolean common)
         (common && vsock->n_common >= vsock->config.max_connections - vsock->config.reserved);
 }
 
-/* @conn takes one of the places that are not reserved. */
 void helix_vsock_limit_count(HelixVsockConnection *conn)
 {
     conn->common = TRUE;

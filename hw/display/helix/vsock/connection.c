@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/*
- * connection.c - one vsock connection: what the guest sends, input that waits for its user, half-close, reset. send.c
- * has what goes to the guest.
- */
+/* connection.c - a connection's life: creation, timeouts, reset, end. */
 #include "vsock-private.h"
 #include "../loop/loop-time.h"
 
@@ -63,7 +60,7 @@ void helix_vsock_connection_stop_timer(HelixVsockConnection *conn)
 
 /* ---- the end ---- */
 
-/* The connection's user hears that it is gone, once. */
+/* Tell the user, once. */
 void helix_vsock_connection_tell_closed(HelixVsockConnection *conn)
 {
     const HelixChannelUser *user = conn->channel.user;
@@ -130,7 +127,7 @@ void helix_vsock_connection_peer_reset(HelixVsockConnection *conn)
     conn->pending = 0;
     helix_vsock_unlist(conn);
     if (conn->state == HELIX_VSOCK_OPEN && conn->channel.user && conn->channel.user->write_closed) {
-        /* Cut off, without an end of stream, but what came before is not lost if it is taken at once. */
+        /* The user gets no end of stream, but earlier input that it takes at once. */
         if (!(conn->guest_shut & HELIX_VSOCK_SHUTDOWN_RCV)) {
             conn->guest_shut |= HELIX_VSOCK_SHUTDOWN_RCV;
             helix_vsock_connection_tell_write_closed(conn);
@@ -154,7 +151,7 @@ static void expire(HelixTask *task)
     helix_vsock_leave(vsock);
 }
 
-/* Many may be due at once: each waits for an iteration of the main loop that has time for it. */
+/* Many may fire at once: each is deferred until an iteration has time for it. */
 static gboolean timed_out(gpointer data)
 {
     HelixVsockConnection *conn = data;
@@ -196,7 +193,7 @@ static void carrier_close(HelixChannel *channel, gboolean abort)
         helix_vsock_connection_reset(conn);
     } else if (conn->state == HELIX_VSOCK_OPEN) {
         conn->state = HELIX_VSOCK_CLOSING;
-        if (conn->host_shut != HELIX_VSOCK_SHUTDOWN_BOTH) { /* else it went out, or is owed */
+        if (conn->host_shut != HELIX_VSOCK_SHUTDOWN_BOTH) { /* else it was sent or is pending */
             conn->host_shut = HELIX_VSOCK_SHUTDOWN_BOTH;
             helix_vsock_connection_send_control(conn, HELIX_VSOCK_SEND_SHUTDOWN);
         }

@@ -12,9 +12,9 @@ guint32 helix_vsock_connection_credit(const HelixVsockConnection *conn)
 }
 
 /*
- * Tell the guest about freed buffer before it runs dry. What counts is the guest's own view, from the last fwd_cnt it
- * was sent, not how full our buffer is: an empty buffer here can still look full over there. And newer Linux sends no
- * more ahead than it has announced as its own buffer, however large ours is.
+ * Announce consumed bytes before the guest runs out of credit. What counts is the last fwd_cnt that the guest was sent:
+ * a buffer that is empty here may still look full to the guest. Newer Linux also sends no more ahead than its own
+ * announced buffer size, however large ours is.
  */
 void helix_vsock_connection_check_credit_update(HelixVsockConnection *conn)
 {
@@ -37,5 +37,5 @@ void helix_vsock_connection_update_credit(HelixVsockConnection *conn, const Heli
             helix_vsock_enqueue(conn);
         }
     }
-    helix_vsock_connection_check_credit_update(conn); /* its own buffer may have become smaller */
+    helix_vsock_connection_check_credit_update(conn); /* the guest's own buffer may have become smaller */
 }

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * device-reset.c - all connections of a device end at once: a reset, an unplug, the end. A guest can cause the first
- * two with a thousand connections open, so they are closed over several iterations of the main loop.
+ * device-reset.c - all connections of a device end at once: device reset, unplug, free.
+ *
+ * A guest can cause the first two with a thousand connections open, so they are closed over several iterations of the
+ * main loop.
  */
 #include "vsock-private.h"
 #include "../loop/loop-time.h"
 
-/* Connections closed in one turn, 50 to 75 us each. */
+/* Connections closed per iteration; one takes 50 to 75 us. */
 #define CLOSED_MOST 24u
 
 static GPtrArray *reference_all(HelixVsock *vsock)
@@ -22,7 +24,7 @@ static GPtrArray *reference_all(HelixVsock *vsock)
     return all;
 }
 
-/* Of those that were open when this was begun. TRUE: it was the last of them. */
+/* Close some of the connections that were open when this began. TRUE: none is left. */
 static gboolean close_some(HelixVsock *vsock, guint most, void (*close)(HelixVsockConnection *conn))
 {
     if (!vsock->closing) {
@@ -50,7 +52,7 @@ gboolean helix_vsock_reset(HelixVsock *vsock)
     return TRUE;
 }
 
-/* As in a reset, but nothing stays for a user that takes what is left later. */
+/* As at a reset, but no connection stays open for a user that takes its input later. */
 static void close_at_once(HelixVsockConnection *conn)
 {
     helix_vsock_connection_ref(conn);
@@ -102,7 +104,7 @@ void helix_vsock_free_deferred(HelixVsock *vsock)
         HelixVsockConnection *conn = vsock->closing->pdata[i];
 
         if (conn->state == HELIX_VSOCK_REQUESTED) {
-            helix_vsock_connection_end(conn); /* the one that asked may go with the device */
+            helix_vsock_connection_end(conn); /* the caller of helix_vsock_connect() may be freed with the device */
         }
     }
     helix_deferred_remove(vsock->deferred, &vsock->serve);

@@ -4,7 +4,6 @@
  */
 #include "vsock-private.h"
 
-/* The guest reads no more: writes go nowhere from now on, but must not hang. */
 void helix_vsock_connection_tell_write_closed(HelixVsockConnection *conn)
 {
     const HelixChannelUser *user = conn->channel.user;
@@ -30,7 +29,7 @@ void helix_vsock_connection_shutdown(HelixVsockConnection *conn, guint32 flags)
     news = flags & HELIX_VSOCK_SHUTDOWN_BOTH & ~conn->guest_shut;
     conn->guest_shut |= news;
     if (conn->guest_shut == HELIX_VSOCK_SHUTDOWN_BOTH) {
-        /* RST at once: Linux lingers 8 s for it otherwise. The user still gets what came before. */
+        /* RST at once: otherwise Linux waits for it for 8 s. The user still gets earlier input. */
         helix_vsock_connection_stop_timer(conn);
         conn->state = conn->state == HELIX_VSOCK_CLOSING ? HELIX_VSOCK_RESETTING : HELIX_VSOCK_DRAINING;
         conn->pending = 0;
@@ -38,7 +37,7 @@ void helix_vsock_connection_shutdown(HelixVsockConnection *conn, guint32 flags)
     }
     if (news & HELIX_VSOCK_SHUTDOWN_RCV) {
         helix_vsock_connection_tell_write_closed(
-            conn); /* ahead of the end of stream: a program that sees that may write */
+            conn); /* before the end of stream: a user may write when it sees that */
     }
     helix_vsock_connection_deliver(conn, FALSE);
     helix_vsock_connection_unref(conn); /* NOLINT(clang-analyzer-unix.Malloc): a reference is held */
@@ -72,7 +71,7 @@ void helix_vsock_connection_shutdown_read(HelixChannel *channel)
     if (conn->state == HELIX_VSOCK_OPEN) {
         helix_vsock_connection_send_control(conn, HELIX_VSOCK_SEND_SHUTDOWN);
     } else if (conn->state == HELIX_VSOCK_DRAINING) {
-        helix_deferred_add(conn->vsock->deferred, &conn->resume); /* nothing is left to drain */
+        helix_deferred_add(conn->vsock->deferred, &conn->resume); /* nothing is left to deliver */
     }
     helix_vsock_leave(conn->vsock);
 }

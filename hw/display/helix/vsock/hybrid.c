@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * hybrid.c - UNIX sockets on the host for vsock ports, both ways.
+ * hybrid.c - UNIX sockets on the host for vsock ports, in both directions.
  *
- * The host's side of a connection begins as a Client: it says "CONNECT P\n" and gets "OK Q\n". What it sends before
- * it has its answer waits for the guest.
+ * A connection of the host begins as a Client: it sends "CONNECT P\n" and receives "OK Q\n". What it sends before it
+ * has the answer waits for the guest.
  */
 #include "hybrid.h"
 
@@ -17,8 +17,10 @@
 #include "../transport/unix-socket.h"
 
 #define CLIENT_TIMEOUT_SECONDS 10u
-#define SILENT_MS 1000 /* a client that has not asked for so long makes way for one that waits */
-#define LINE_MOST 32u  /* "CONNECT 4294967294" has 18 */
+#define SILENT_MS \
+    1000              /* milliseconds after which a client that has not sent "CONNECT" is closed for one that waits \
+                       */
+#define LINE_MOST 32u /* "CONNECT 4294967294" has 18 */
 #define LONGEST_SUFFIX "_4294967294"
 
 struct HelixHybrid {
@@ -26,18 +28,18 @@ struct HelixHybrid {
     HelixVsock *vsock;
     char *path;
     HelixListener *listener;
-    GHashTable *clients; /* of Client: those whose "CONNECT" is not through yet */
-    GQueue silent;       /* those of them that have not asked, the first that came first */
-    GSource *full;       /* no client can be accepted before it fires */
+    GHashTable *clients; /* Client: not yet connected */
+    GQueue silent;       /* those that have not sent "CONNECT", the oldest first */
+    GSource *full;       /* timer; no client is accepted before it fires */
 };
 
 typedef struct Client {
     HelixHybrid *hybrid;
-    HelixChannel *host; /* NULL: gone */
-    gboolean host_eof;  /* it has said all it will */
+    HelixChannel *host; /* NULL: closed */
+    gboolean host_eof;  /* it has shut down writing */
     char line[LINE_MOST];
     gsize used;
-    gboolean asked; /* the guest was asked and has not answered */
+    gboolean asked; /* REQUEST was sent to the guest, which has not answered */
     gint64 since;   /* us, when it was accepted */
     GSource *timer; /* set while it is in silent */
     GList link;     /* in silent */
@@ -60,7 +62,7 @@ static GSource *start(HelixHybrid *hybrid, guint ms, GSourceFunc function, gpoin
     return timer;
 }
 
-/* It has asked, or goes. */
+/* It has sent "CONNECT", or is freed. */
 static void no_longer_silent(Client *client)
 {
     if (client->timer) {
@@ -69,7 +71,7 @@ static void no_longer_silent(Client *client)
     }
 }
 
-/* Done with @client, one way or the other; its channel is closed if it still has it. */
+/* Free @client, and close its channel if it still has it. */
 static void client_free(Client *client)
 {
     HelixHybrid *hybrid = client->hybrid;
@@ -89,12 +91,12 @@ static gboolean client_timed_out(gpointer data)
     return G_SOURCE_REMOVE;
 }
 
-/* Say so and join the two; @host_eof came too early for the splice to see it. */
+/* Send "OK" and splice the two channels; @host_eof: the client's end of stream came before the splice. */
 static void join(HelixChannel *host, HelixChannel *guest, guint32 local_port, gboolean host_eof)
 {
     g_autofree char *answer = g_strdup_printf("OK %u\n", local_port);
 
-    /* A fresh socket has room for it. A client that is gone already may have left data for the guest all the same. */
+    /* A new socket has room for it. A client that has closed already may have left data for the guest. */
     host->carrier->write(host, (const guint8 *)answer, strlen(answer));
     helix_splice(host, guest);
     if (host_eof) {
@@ -123,8 +125,8 @@ static void client_connected(gpointer data, HelixChannel *guest, guint32 local_p
 }
 
 /*
- * "CONNECT P", P decimal and not VMADDR_PORT_ANY. As with Firecracker and vhost-device: upper or lower case, blanks (CR
- * among them) before, between and behind the two words.
+ * Parse "CONNECT P", P decimal and not VMADDR_PORT_ANY. As with Firecracker and vhost-device: upper or lower case,
+ * blanks (CR included) before, between and behind the two words.
  */
 static gboolean parse_line(char *line, guint32 *port)
 {
@@ -171,7 +173,7 @@ static gsize host_input(HelixChannel *channel, const guint8 *data, gsize len)
     return part + 1;
 }
 
-/* While the guest's answer is awaited the Client stays, as it will be called. */
+/* The Client is kept while the guest's answer is awaited: client_connected() will be called. */
 static void host_gone(HelixChannel *channel)
 {
     Client *client = channel->user_data;
@@ -212,7 +214,7 @@ static gboolean full_no_longer(gpointer data)
     return G_SOURCE_REMOVE;
 }
 
-/* A client waits in the backlog. Those that say nothing must not keep it there. */
+/* A client waits in the backlog. Silent clients must not keep it there. */
 static gboolean ready(gpointer data)
 {
     HelixHybrid *hybrid = data;

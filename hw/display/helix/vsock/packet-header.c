@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/*
- * packet-header.c - the 44-byte header of a virtio-vsock packet, between its bytes and host byte order.
- */
+/* packet-header.c - the 44-byte header of a virtio-vsock packet, parsed and written. */
 #include "vsock.h"
 
 /* Offsets in struct virtio_vsock_hdr, virtio 1.2, 5.10.6. */

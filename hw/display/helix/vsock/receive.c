@@ -11,7 +11,7 @@ static gboolean takes_input(const HelixVsockConnection *conn)
         (conn->state == HELIX_VSOCK_OPEN || conn->state == HELIX_VSOCK_DRAINING);
 }
 
-/* Offer @len bytes to the user; returns what it consumed. Sets paused unless it took all or resumed meanwhile. */
+/* Offer @len bytes to the user; returns how many it consumed. Sets paused unless it took all, or resumed meanwhile. */
 static gsize offer(HelixVsockConnection *conn, const guint8 *data, gsize len)
 {
     gsize consumed;
@@ -28,10 +28,6 @@ static gsize offer(HelixVsockConnection *conn, const guint8 *data, gsize len)
     return consumed;
 }
 
-/*
- * Offer what is buffered until the user stops taking or the turn is over, which does not count if it is the @last
- * chance; then end of stream, if this was it.
- */
 void helix_vsock_connection_deliver(HelixVsockConnection *conn, gboolean last)
 {
     if (conn->in_input) {
@@ -77,7 +73,7 @@ void helix_vsock_connection_data(HelixVsockConnection *conn, const guint8 *paylo
     conn->rx_cnt += (guint32)len;
     if (conn->host_shut & HELIX_VSOCK_SHUTDOWN_RCV) {
         conn->fwd_cnt += (guint32)len;
-        return; /* was on its way when the user closed, or read no more */
+        return; /* sent before the guest knew that the user closed or shut down reading */
     }
     helix_vsock_connection_ref(conn);
     if (takes_input(conn) && !conn->paused && !conn->ring.used && len) {
@@ -87,7 +83,7 @@ void helix_vsock_connection_data(HelixVsockConnection *conn, const guint8 *paylo
         len -= consumed;
     }
     if (takes_input(conn) && !helix_vsock_ring_append(&conn->ring, payload, len, buf_alloc)) {
-        helix_vsock_connection_reset(conn); /* short of memory: credit was checked above */
+        helix_vsock_connection_reset(conn); /* out of memory: credit was checked above */
     } else {
         helix_vsock_connection_deliver(conn, FALSE);
     }
@@ -107,7 +103,7 @@ void helix_vsock_connection_resume(HelixTask *task)
     helix_vsock_connection_unref(conn);
 }
 
-/* From the loop, not from here: a user is never called, and so never ended, inside its own call. */
+/* Deferred: a user is never called, and so never ended, inside its own call. */
 void helix_vsock_connection_resume_input(HelixChannel *channel)
 {
     HelixVsockConnection *conn = helix_vsock_from_channel(channel);

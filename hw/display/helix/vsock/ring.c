@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/*
- * ring.c - input that waits for its user, bounded.
- */
+/* ring.c - see ring.h. */
 #include "ring.h"
 
 #include <string.h>

@@ -5,7 +5,7 @@
 #include "vsock-private.h"
 #include "../loop/loop-time.h"
 
-/* Packets to the guest in one call: one that refills its ring as fast as it is filled would hold up the main loop. */
+/* Packets to the guest in one call: a guest that refills its queue as fast as it is used would block the main loop. */
 #define BURST_PACKETS 1024u
 
 static gssize device_room(HelixVsock *vsock)
@@ -76,9 +76,9 @@ gsize helix_vsock_allowance(HelixVsockConnection *conn)
 }
 
 /*
- * Hand out receive buffers: a stray RST, then the next connection, and so on, so that neither starves the other.
- * Without @callbacks (the outermost call came from a user) only control packets go out: a user is not called from
- * inside its own call, nor another one's.
+ * Use receive buffers: an unmatched RST, then the next connection, and so on, so that neither starves the other.
+ * Without @callbacks (the outermost call came from a user) only control packets are sent: no user is called from inside
+ * a user's call.
  */
 static void serve_queue(HelixVsock *vsock, gboolean callbacks)
 {
@@ -124,7 +124,7 @@ void helix_vsock_leave(HelixVsock *vsock)
     if (vsock->depth == 1) {
         serve_queue(vsock, !vsock->by_user);
         if ((vsock->n_unmatched || vsock->queue.length) && device_room(vsock) >= 0) {
-            /* Buffers are there, so the device will not call; but this call is a user's, or others wait. */
+            /* Buffers are left, so the device will not call; but this call was a user's, or other connections wait. */
             helix_deferred_add(vsock->deferred, &vsock->serve);
         }
         if (vsock->placed) {

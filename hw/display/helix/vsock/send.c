@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * send.c - what one vsock connection sends to the guest: data within its credit, and control packets that are owed.
+ * send.c - packets of one connection: data within its credit, and pending control packets.
  *
- * Data for the guest is never held here: it goes into the guest's receive buffers at once or stays with the user. So
- * what a guest says about its buffers costs the host nothing.
+ * Data for the guest is never buffered here: it is placed in the guest's receive buffers at once, or stays with the
+ * user. So a guest that announces large buffers costs the host no memory.
  */
 #include "vsock-private.h"
 
-/* Linux's guests take at most this much in a packet; larger receive buffers are filled up to it. */
+/* Payload of the largest packet that Linux accepts; larger receive buffers are filled up to it. */
 #define PACKET_LARGEST ((gsize)64 * 1024)
-/* Bytes a connection writes in its turn while others wait for receive buffers. */
+/* Bytes that a connection may write at a time while others wait for receive buffers. */
 #define QUANTUM ((gsize)64 * 1024)
 
 void helix_vsock_connection_send_control(HelixVsockConnection *conn, guint bits)
@@ -43,7 +43,7 @@ gsize helix_vsock_connection_place(HelixVsockConnection *conn, const guint8 *dat
         }
         n = MIN(MIN(len - taken, credit), MIN((gsize)room, MIN(allowance, PACKET_LARGEST)));
         if (!n) {
-            /* A buffer with room for a header only: use it up, or data would wait behind it without end. */
+            /* The buffer has room for a header only: use it up, or data would wait behind it. */
             helix_vsock_send(conn, HELIX_VSOCK_OP_CREDIT_UPDATE, 0, NULL, 0);
             continue;
         }

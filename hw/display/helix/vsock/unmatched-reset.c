@@ -21,7 +21,6 @@ void helix_vsock_send_unmatched_reset(HelixVsock *vsock)
     vsock->n_unmatched--;
 }
 
-/* A packet that belongs to nobody: answer with RST, but never a RST with a RST. */
 void helix_vsock_queue_unmatched_reset(HelixVsock *vsock, const HelixVsockHeader *header)
 {
     HelixVsockUnmatched *stray;

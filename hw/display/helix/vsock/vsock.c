@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/*
- * vsock.c - the table of connections: to which connection a packet belongs, and which one gets the guest's next receive
- * buffer.
- */
+/* vsock.c - packets of the guest, dispatched to their connections. */
 #include "vsock-private.h"
 #include "../loop/loop-time.h"
 
@@ -64,7 +61,7 @@ static void receive_known(HelixVsockConnection *conn, const HelixVsockHeader *he
         if (header->op == HELIX_VSOCK_OP_RST) {
             helix_vsock_connection_peer_reset(conn);
         }
-        return; /* the RST that is owed answers everything else */
+        return; /* the pending RST answers everything else */
     }
     helix_vsock_connection_update_credit(conn, header);
     switch (header->op) {
@@ -83,13 +80,13 @@ static void receive_known(HelixVsockConnection *conn, const HelixVsockHeader *he
     case HELIX_VSOCK_OP_CREDIT_UPDATE:
         break;
     case HELIX_VSOCK_OP_CREDIT_REQUEST:
-        /* Answered even if nothing changed: the guest may be waiting for just this. */
+        /* Answered even if nothing changed: the guest may be waiting for it. */
         if (conn->state != HELIX_VSOCK_REQUESTED) {
             conn->pending |= HELIX_VSOCK_SEND_CREDIT_UPDATE;
             helix_vsock_enqueue(conn);
         }
         break;
-    default: /* REQUEST for a connection that is there, or an op that is not known */
+    default: /* REQUEST for an existing connection, or an unknown op */
         helix_vsock_connection_reset(conn);
         break;
     }
@@ -109,7 +106,7 @@ void helix_vsock_receive(HelixVsock *vsock, const HelixVsockHeader *header, cons
         conn = helix_vsock_find(vsock, header->src_port, header->dst_port);
     }
     if (conn && header->op == HELIX_VSOCK_OP_REQUEST && conn->state == HELIX_VSOCK_CLOSING) {
-        helix_vsock_connection_end(conn); /* the guest uses the port again, so it is through with the old one */
+        helix_vsock_connection_end(conn); /* the guest reuses the port, so the old connection is over */
         conn = NULL;
     }
     if (conn && header->len > len) {

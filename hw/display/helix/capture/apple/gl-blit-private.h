@@ -9,8 +9,8 @@
 #include "gl-blit.h"
 
 /*
- * EGL_ANGLE_iosurface_client_buffer and EGL_ANGLE_metal_shared_event_sync, from their texts in ANGLE's extensions
- * folder.
+ * EGL_ANGLE_iosurface_client_buffer and EGL_ANGLE_metal_shared_event_sync, from their specifications in ANGLE's
+ * extensions folder.
  */
 #ifndef EGL_IOSURFACE_ANGLE
 #define EGL_IOSURFACE_ANGLE 0x3454
@@ -45,13 +45,13 @@
 
 struct HelixGlBlit {
     EGLDisplay display;
-    EGLContext context; /* EGL_NO_CONTEXT: not made yet */
+    EGLContext context; /* EGL_NO_CONTEXT: not created yet */
     EGLConfig config;
     EGLint texture_target; /* what IOSurfaces are bound to, EGL_TEXTURE_2D or EGL_TEXTURE_RECTANGLE_ANGLE */
     GLuint source_framebuffer;
 };
 
-/* What is current, to be put back. */
+/* The current context, to be restored. */
 typedef struct HelixGlCurrent {
     EGLenum api;
     EGLDisplay display;

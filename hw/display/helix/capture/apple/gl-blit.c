@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * gl-blit.c - from ANGLE's texture to an IOSurface, by EGL_ANGLE_iosurface_client_buffer and a framebuffer blit.
+ * gl-blit.c - a texture of ANGLE copied to an IOSurface, by EGL_ANGLE_iosurface_client_buffer and glBlitFramebuffer().
  */
 #include "gl-blit-private.h"
 
-/* A context that is lost says so each time it is asked. */
+/* A lost context reports an error each time it is asked. */
 #define MOST_ERRORS 8
 
 static GLenum gl_target(const HelixGlBlit *blit)
@@ -45,7 +45,7 @@ static gboolean prepare_entry(HelixGlBlit *blit, HelixPooledIOSurface *entry, GE
     return TRUE;
 }
 
-/* Also without a context, when that is gone: names go with it, the pbuffer is the display's. */
+/* Also after the context is gone: GL names are gone with it, the pbuffer belongs to the display. */
 void helix_gl_blit_forget(HelixGlBlit *blit, HelixPooledIOSurface *entry)
 {
     HelixGlCurrent saved;
@@ -77,7 +77,7 @@ static gboolean attach(GLenum which, GLuint framebuffer, GLenum target, GLuint t
     return TRUE;
 }
 
-/* From columns and rows of the picture to a rectangle of the entry. */
+/* Blit a rectangle of the picture to a rectangle of the IOSurface. */
 static void copy_rect(const HelixBlit *from, HelixRect source, HelixRect to, GLenum filter)
 {
     GLint top = (GLint)(from->source.y + source.y), bottom = top + (GLint)source.height;
@@ -112,7 +112,7 @@ static void copy_all(const HelixBlit *from, const HelixPooledIOSurface *entry)
     }
 }
 
-/* While it is bound the IOSurface's contents are undefined: released before the fence. */
+/* The contents of the IOSurface are undefined while it is bound: it is released before the fence. */
 static gboolean draw(HelixGlBlit *blit, const HelixBlit *from, HelixPooledIOSurface *entry, GError **error)
 {
     gboolean ok;
@@ -129,7 +129,7 @@ static gboolean draw(HelixGlBlit *blit, const HelixBlit *from, HelixPooledIOSurf
     if (ok) {
         copy_all(from, entry);
     }
-    /* The renderer's texture is not to live on in here when the guest is done with it. */
+    /* Detach the renderer's texture, which would stay alive here after the guest has destroyed it. */
     glBindFramebuffer(GL_READ_FRAMEBUFFER, blit->source_framebuffer);
     glFramebufferTexture2D(GL_READ_FRAMEBUFFER, GL_COLOR_ATTACHMENT0, GL_TEXTURE_2D, 0, 0);
     glBindFramebuffer(GL_DRAW_FRAMEBUFFER, entry->framebuffer);
@@ -170,7 +170,7 @@ EGLSyncKHR helix_gl_blit_begin(HelixGlBlit *blit, const HelixBlit *from, HelixPo
     if (!helix_gl_blit_make_context(blit, error)) {
         return EGL_NO_SYNC_KHR;
     }
-    glFlush(); /* the renderer's commands reach the GPU before ours */
+    glFlush(); /* submit the renderer's commands before ours */
     if (helix_gl_blit_enter(blit)) {
         fence = draw_and_fence(blit, from, entry, error);
     } else {

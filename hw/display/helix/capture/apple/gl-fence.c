@@ -7,7 +7,7 @@
  */
 #include "gl-blit-private.h"
 
-/* epoxy does not know this one. */
+/* epoxy does not have this function. */
 typedef void *(*CopyMetalSharedEvent)(EGLDisplay display, EGLSyncKHR sync);
 
 EGLSyncKHR helix_gl_blit_fence(HelixGlBlit *blit)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* gpu-copy.c - chooses the path of a texture, and hands the surface on when the GPU is done drawing and copying it. */
+/* gpu-copy.c - chooses the path of a texture, and returns the surface when the GPU has drawn and copied it. */
 #include "../../protocol/error.h"
 #include "../../loop/loop-time.h"
 #include "gl-blit.h"
@@ -8,13 +8,13 @@
 
 #define POLL_MS 1u
 #define DEAD_US (2 * G_TIME_SPAN_SECOND)
-#define TRIM_S 5u /* IOSurfaces that were not used for so long go, after twice that at most */
+#define TRIM_S 5u /* Seconds after which unused IOSurfaces are freed; at most twice as long. */
 
-/* A copy under way. */
+/* A copy in progress. */
 typedef struct Job {
-    HelixPooledIOSurface *entry; /* NULL: nothing is copied */
+    HelixPooledIOSurface *entry; /* NULL: used in place */
     HelixSurface *in_place;      /* the renderer's own IOSurface, or NULL */
-    EGLSyncKHR fence;            /* behind a blit, or behind what the renderer draws */
+    EGLSyncKHR fence;            /* behind the blit, or behind the renderer's drawing */
     id commands;                 /* of a Metal copy, else NULL */
     guint32 width, height;       /* that the picture is coded in, even */
     HelixHostPath path;
@@ -27,10 +27,10 @@ struct HelixGpuCopier {
     GMainContext *context;
     HelixGlBlit *blit;
     HelixMetalCopy *metal;
-    HelixIOSurfacePool *entries;
+    HelixIOSurfacePool *iosurfaces;
     GQueue jobs;   /* Job, the oldest first */
-    GSource *poll; /* NULL: nothing under way */
-    GSource *trim; /* NULL: no IOSurface is there to be let go */
+    GSource *poll; /* NULL: no job */
+    GSource *trim; /* NULL: the pool is empty */
 };
 
 static void forget_entry(gpointer data, HelixPooledIOSurface *entry)
@@ -48,7 +48,7 @@ HelixGpuCopier *helix_gpu_copier_new(GMainContext *context)
     copier->context = context;
     copier->blit = helix_gl_blit_new();
     copier->metal = helix_metal_copy_new();
-    copier->entries = helix_iosurface_pool_new(forget_entry, copier);
+    copier->iosurfaces = helix_iosurface_pool_new(forget_entry, copier);
     g_queue_init(&copier->jobs);
     return copier;
 }
@@ -71,12 +71,12 @@ static void finish(HelixGpuCopier *copier, Job *job)
     g_free(job);
 }
 
-/* The GPU may write into the entry yet: nobody gets it again. */
+/* The GPU may still write into the IOSurface: it is not used again. */
 static void fail(HelixGpuCopier *copier, Job *job, GError *error)
 {
     end_gpu_part(copier, job);
     if (job->entry) {
-        helix_iosurface_pool_drop(copier->entries, job->entry);
+        helix_iosurface_pool_drop(copier->iosurfaces, job->entry);
         helix_pooled_iosurface_unref(job->entry);
     }
     helix_surface_unref(job->in_place);
@@ -89,7 +89,8 @@ static HelixGpuStatus job_status(HelixGpuCopier *copier, const Job *job)
     return job->commands ? helix_metal_copy_status(job->commands) : helix_gl_blit_status(copier->blit, job->fence);
 }
 
-/* The oldest copy that is over or given up, out of the queue; NULL: none. What the GPU never ends keeps none behind it.
+/*
+ * Dequeue the oldest job that has ended or timed out; NULL: none. A job that never ends does not block those behind it.
  */
 static Job *take_ended(HelixGpuCopier *copier, HelixGpuStatus *status)
 {
@@ -107,13 +108,13 @@ static Job *take_ended(HelixGpuCopier *copier, HelixGpuStatus *status)
     return NULL;
 }
 
-/* One at least of those that are over, and until the turn is. FALSE: there may be more. */
+/* Answer ended jobs until the iteration's time budget is spent; one at least. FALSE: there may be more. */
 static gboolean end_jobs(HelixGpuCopier *copier)
 {
     HelixGpuStatus status;
     Job *job;
 
-    /* from the front each time: an answer may begin another copy, or reset the GPU */
+    /* search from the front each time: an answer may begin another copy, or reset the GPU */
     while ((job = take_ended(copier, &status))) {
         if (status == HELIX_GPU_DONE) {
             finish(copier, job);
@@ -178,7 +179,7 @@ void helix_gpu_copier_reset(HelixGpuCopier *copier)
     void *pool = helix_metal_pool_push();
 
     fail_all(copier);
-    helix_iosurface_pool_clear(copier->entries);
+    helix_iosurface_pool_clear(copier->iosurfaces);
     helix_gl_blit_reset(copier->blit);
     helix_metal_pool_pop(pool);
 }
@@ -192,7 +193,7 @@ void helix_gpu_copier_free(HelixGpuCopier *copier)
         g_source_destroy(copier->trim);
         g_source_unref(copier->trim);
     }
-    helix_iosurface_pool_free(copier->entries);
+    helix_iosurface_pool_free(copier->iosurfaces);
     helix_gl_blit_free(copier->blit);
     helix_metal_copy_free(copier->metal);
     helix_metal_pool_pop(pool);
@@ -206,7 +207,7 @@ static gboolean is_side(guint32 side)
     return side > 0 && side <= HELIX_MAX_DIMENSION;
 }
 
-/* The size the picture is coded in, always even. One that no encoder will be opened for is of no interest. */
+/* The coded size, always even. Sizes for which no encoder will be opened are ignored. */
 static void set_coded_size(Job *job, const HelixPicture *picture, const HelixCaptureTarget *target)
 {
     gboolean coded = is_side(target->coded_width) && is_side(target->coded_height);
@@ -221,7 +222,7 @@ static gboolean is_whole(const HelixTexture *texture, const HelixPicture *pictur
         picture->height == texture->height;
 }
 
-/* The pixels as they lie are the picture that is to be coded. */
+/* Whether the texture's pixels can be coded without scaling, flipping or conversion. */
 static gboolean is_plain(const HelixTexture *texture, const HelixPicture *picture, const Job *job)
 {
     return texture->metal && !texture->bottom_up && job->width == picture->width && job->height == picture->height &&
@@ -229,7 +230,7 @@ static gboolean is_plain(const HelixTexture *texture, const HelixPicture *pictur
         helix_metal_height(texture->metal) == texture->height;
 }
 
-/* The IOSurface behind the texture, if nothing is to be changed about it. */
+/* The texture's IOSurface, if it can be used in place; else NULL. */
 static IOSurfaceRef plain_surface(const HelixTexture *texture, const HelixPicture *picture, const Job *job)
 {
     IOSurfaceRef surface = is_plain(texture, picture, job) && is_whole(texture, picture)
@@ -242,7 +243,7 @@ static IOSurfaceRef plain_surface(const HelixTexture *texture, const HelixPictur
         : NULL; /* 'BGRA' */
 }
 
-/* Used as it lies, once the renderer's GPU work on it is over. Without a fence to say when, it is copied. */
+/* Use it in place, once the renderer's GPU work on it has ended. Without a fence it is copied. */
 static gboolean begin_in_place(HelixGpuCopier *copier, const HelixTexture *texture, const HelixPicture *picture,
                                Job *job)
 {
@@ -267,7 +268,7 @@ static gboolean begin_metal(HelixGpuCopier *copier, const HelixTexture *texture,
     id event = is_plain(texture, picture, job) ? helix_gl_blit_metal_event(copier->blit) : NULL;
 
     if (!event) {
-        /* without it nothing says that the renderer has drawn the picture when Metal copies it */
+        /* without the event Metal may copy before the renderer has drawn the picture */
         return FALSE;
     }
     job->path = HELIX_HOST_PATH_METAL_COPY;
@@ -308,12 +309,12 @@ static gboolean check_bounds(const HelixTexture *texture, const HelixPicture *pi
     return FALSE;
 }
 
-static gboolean trim_entries(gpointer data)
+static gboolean trim_pool(gpointer data)
 {
     HELIX_LOOP_SCOPE;
     HelixGpuCopier *copier = data;
     void *pool = helix_metal_pool_push();
-    gboolean some = helix_iosurface_pool_trim(copier->entries);
+    gboolean some = helix_iosurface_pool_trim(copier->iosurfaces);
 
     helix_metal_pool_pop(pool);
     if (some) {
@@ -325,17 +326,17 @@ static gboolean trim_entries(gpointer data)
 
 static HelixPooledIOSurface *take_entry(HelixGpuCopier *copier, const Job *job, GError **error)
 {
-    HelixPooledIOSurface *entry = helix_iosurface_pool_take(copier->entries, job->width, job->height, error);
+    HelixPooledIOSurface *entry = helix_iosurface_pool_take(copier->iosurfaces, job->width, job->height, error);
 
     if (entry && !copier->trim) {
         copier->trim = g_timeout_source_new_seconds(TRIM_S);
-        g_source_set_callback(copier->trim, trim_entries, copier, NULL);
+        g_source_set_callback(copier->trim, trim_pool, copier, NULL);
         g_source_attach(copier->trim, copier->context);
     }
     return entry;
 }
 
-/* Into an entry, by Metal or by GL. */
+/* Copy into an IOSurface of the pool, by Metal or by GL. */
 static gboolean begin_copy(HelixGpuCopier *copier, const HelixTexture *texture, const HelixPicture *picture, Job *job,
                            GError **error)
 {
@@ -344,7 +345,7 @@ static gboolean begin_copy(HelixGpuCopier *copier, const HelixTexture *texture, 
         return FALSE;
     }
     if (!begin_metal(copier, texture, picture, job, NULL) && !begin_blit(copier, texture, picture, job, error)) {
-        helix_iosurface_pool_drop(copier->entries, job->entry);
+        helix_iosurface_pool_drop(copier->iosurfaces, job->entry);
         helix_pooled_iosurface_unref(job->entry);
         return FALSE;
     }

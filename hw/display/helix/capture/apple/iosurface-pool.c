@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* iosurface-pool.c - a pool of IOSurfaces for GPU copies, and surfaces made of them. */
+/* iosurface-pool.c - see iosurface-pool.h. */
 #include "../../protocol/error.h"
 #include "iosurface-pool.h"
 
-/* A stream has one picture in the encoder, one before it and one kept: three of each of a dozen streams' sizes. */
+/* A stream has one picture in the encoder, one queued and one kept: three for each of a dozen streams' sizes. */
 #define MAX_ENTRIES 36u
 #define MAX_BYTES ((guint64)1 << 30)
 /*
- * So many of one size that count as used: whether a texture on an IOSurface is such a use is the system's affair, and
- * if it is, none would ever be free. The copies' own textures on them are then let go, before they are asked once more.
+ * Entries of one size that IOSurfaceIsInUse() reports as used though no job or surface has them. Whether a texture on
+ * an IOSurface counts as a use depends on the system, and if it does, none would ever be free: then the copies' own
+ * textures are freed and the entries are checked again.
  */
 #define MAX_HELD 6u
 
@@ -75,20 +76,20 @@ gboolean helix_iosurface_pool_trim(HelixIOSurfacePool *pool)
         HelixPooledIOSurface *entry = pool->entries->pdata[i];
 
         if (entry->taken <= pool->trimmed && !g_atomic_int_get(&entry->busy)) {
-            remove_at(pool, i); /* the last one takes its place, and was looked at */
+            remove_at(pool, i); /* the last entry, which was checked already, moves to its place */
         }
     }
     pool->trimmed = pool->taken;
     return pool->entries->len > 0;
 }
 
-/* VideoToolbox may hold an IOSurface longer than the frame took. */
+/* VideoToolbox may hold an IOSurface longer than the frame's encoding takes. */
 static gboolean is_idle(HelixPooledIOSurface *entry)
 {
     return !g_atomic_int_get(&entry->busy) && !IOSurfaceIsInUse(entry->surface);
 }
 
-/* The same without what copies keep with it, which goes. */
+/* The same after freeing the copies' objects. */
 static gboolean is_idle_alone(const HelixIOSurfacePool *pool, HelixPooledIOSurface *entry)
 {
     if (!g_atomic_int_get(&entry->busy)) {
@@ -114,7 +115,7 @@ static guint64 pool_bytes(const HelixIOSurfacePool *pool)
     return bytes;
 }
 
-/* Room for one more, for which idle ones of other sizes go. */
+/* Make room for one more entry by freeing idle ones of other sizes. */
 static gboolean make_room(HelixIOSurfacePool *pool, guint64 bytes)
 {
     for (guint i = pool->entries->len;
@@ -153,13 +154,13 @@ static HelixPooledIOSurface *add_entry(HelixIOSurfacePool *pool, guint32 width, 
     HelixPooledIOSurface *entry;
 
     if (!make_room(pool, entry_bytes(width, height))) {
-        g_set_error(error, HELIX_ERROR, HELIX_CODE_INTERNAL, "all %u IOSurfaces are in use: fewer or smaller streams",
-                    pool->entries->len);
+        g_set_error(error, HELIX_ERROR, HELIX_CODE_INTERNAL,
+                    "all %u IOSurfaces are in use: open fewer or smaller streams", pool->entries->len);
         return NULL;
     }
     surface = create_surface(width, height);
     if (!surface) {
-        g_set_error(error, HELIX_ERROR, HELIX_CODE_INTERNAL, "no IOSurface of %u x %u to be had", width, height);
+        g_set_error(error, HELIX_ERROR, HELIX_CODE_INTERNAL, "can't create an IOSurface of %u x %u", width, height);
         return NULL;
     }
     entry = g_new0(HelixPooledIOSurface, 1);
@@ -171,8 +172,10 @@ static HelixPooledIOSurface *add_entry(HelixIOSurfacePool *pool, guint32 width, 
     return entry;
 }
 
-/* One of this size to use again, or NULL. One that may still be read is never written: IOSurfaceIsInUse has the last
- * word. */
+/*
+ * An unused entry of this size, or NULL. An IOSurface that may still be read is never written: IOSurfaceIsInUse()
+ * decides.
+ */
 static HelixPooledIOSurface *find_entry(const HelixIOSurfacePool *pool, guint32 width, guint32 height)
 {
     guint held = 0;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * metal-copy.c - the few messages to Metal that a copy takes, sent from C.
+ * metal-copy.c - the messages to Metal that a copy needs, sent from C.
  *
- * Metal's headers are Objective-C; QEMU's build has a compiler for that on macOS only, and these lines are to run
- * elsewhere too, in tests. objc_msgSend must be called with the method's own type: through a variable, as gcc makes a
- * trap of a call through a cast.
+ * Metal's headers are Objective-C, for which QEMU's build has a compiler on macOS only, while these lines also run
+ * elsewhere, in tests. objc_msgSend must be called with the method's own type, through a variable: gcc makes a call
+ * through a cast a trap.
  */
 #include <objc/runtime.h>
 
@@ -113,8 +113,7 @@ void helix_metal_copy_forget(HelixPooledIOSurface *entry)
     entry->metal = NULL;
 }
 
-/* A queue of our own, on the GPU that has the texture; asked for again with the next copy if there was none to be had.
- */
+/* A queue of our own on the texture's GPU; if it can't be created, the next copy tries again. */
 static gboolean use_device(HelixMetalCopy *copy, id texture)
 {
     id device = ask(texture, "device");

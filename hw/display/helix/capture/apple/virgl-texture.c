@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* virgl-texture.c - asks virglrenderer for a texture. */
+/* virgl-texture.c - see virgl-texture.h. */
 #include <string.h>
 
 #include <virglrenderer.h>
 
 #include "virgl-texture.h"
 
-#define Y_0_TOP 1       /* info.flags: row 0 in GL is the picture's lowest row, as QEMU's displays take it */
+#define Y_0_TOP 1       /* info.flags: row 0 in GL is the picture's lowest row, as QEMU's displays interpret it */
 #define METAL_TEXTURE 2 /* VIRGL_NATIVE_HANDLE_METAL_TEXTURE of version 1 */
 
 /*
- * Version 1 as it lies in memory: version 0's last pointer became the native handle, and its type follows. Declared
- * here, as the header may be of version 0 and the library of version 1.
+ * Layout of version 1: version 0's last pointer is the native handle, followed by its type. Declared here because the
+ * header may be of version 0 and the library of version 1.
  */
 typedef struct InfoV1 {
     int version;
@@ -26,14 +26,14 @@ typedef struct InfoV1 {
 typedef union Info {
     struct virgl_renderer_resource_info_ext ext;
     InfoV1 v1;
-    uint8_t room[256]; /* a later version may write more */
+    uint8_t room[256]; /* room for a later version, which may write more */
 } Info;
 
 gboolean helix_virgl_texture(guint32 resource_id, HelixTexture *texture)
 {
     Info info;
 
-    memset(&info, 0, sizeof(info)); /* what does not apply to a resource is not written */
+    memset(&info, 0, sizeof(info)); /* virglrenderer leaves fields unset that do not apply to a resource */
     if (virgl_renderer_resource_get_info_ext((int)resource_id, &info.ext) != 0 || info.v1.base.tex_id == 0) {
         return FALSE;
     }

@@ -1,23 +1,23 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * encoder-videotoolbox.c - H.264 by the Mac's own encoder, through VideoToolbox.
+ * encoder-videotoolbox.c - H.264 by VideoToolbox, the encoder of macOS.
  *
- * One frame is in VideoToolbox at a time: with more it works on them side by side, and each takes longer. VideoToolbox
- * is fed timestamps that only count frames at the configured rate, so that its rate control sees a steady stream; the
- * guest's own travel beside. A session that dies (the encoder lives in another process, which the system may end) is
- * made anew within the same call, and the frame that met the loss becomes the new one's IDR. Wherever only software is
- * to be had, at first or since a loss, the log says so and hardware is asked for again from time to time.
+ * One frame is in VideoToolbox at a time: it would work on several in parallel, and each would take longer.
+ * VideoToolbox gets timestamps that count frames at the configured rate, so that its rate control sees a steady stream;
+ * the guest's timestamps are kept apart. A session that is lost (the encoder is another process, which the system may
+ * end) is replaced within the same call, and the frame becomes the new session's IDR. While only software is available,
+ * from the start or after a loss, the log says so and hardware is retried from time to time.
  */
 #include <string.h>
 
 #include "encoder-videotoolbox.h"
 #include "../../protocol/error.h"
 
-/* What hardware encodes in real time; a session for more may be had and then fail. */
+/* Size that hardware encodes in real time; a session for a larger one may open and then fail. */
 #define REALTIME_WIDTH 4096u
 #define REALTIME_HEIGHT 2304u
 
-/* In software, hardware is asked for again after a second, then after twice as long each time. */
+/* Hardware is retried after a second, then each time after twice as long. */
 #define FIRST_RETRY_US G_TIME_SPAN_SECOND
 #define LAST_RETRY_US (64 * G_TIME_SPAN_SECOND)
 
@@ -25,22 +25,22 @@ typedef struct VtEncoder {
     HelixEncoder base;
     gboolean hardware_only;
     HelixEncoderConfig config; /* in force */
-    HelixVtSession *session;   /* NULL after a loss that could not be made good */
+    HelixVtSession *session;   /* NULL after a loss without a new session */
     HelixVtInput *input;
     gint64 stamp; /* ns, of the next frame */
     guint sessions;
-    gboolean idr_due; /* asked for, and not come out yet */
+    gboolean idr_due; /* requested, and not encoded yet */
     gboolean had_hardware;
-    gint64 retry_us; /* how long to wait for the next try to have it again; 0: there is no need */
+    gint64 retry_us; /* time between retries of hardware; 0: it is in use */
     gint64 retry_at; /* g_get_monotonic_time() */
 } VtEncoder;
 
-/* What this encoder does not do is said in the answer instead of being promised. */
+/* Settings that this encoder does not support are reported as such in the answer. */
 static void resolve(HelixEncoderConfig *config)
 {
     config->max_bitrate = 0; /* DataRateLimits drops frames in real time, and low latency has none */
     config->rate_control = HELIX_RATE_VBR;
-    config->level = 0; /* VideoToolbox chooses one for size and rate */
+    config->level = 0; /* VideoToolbox chooses the level by size and rate */
     config->slices = 0;
 }
 
@@ -49,12 +49,12 @@ static void forget_session(VtEncoder *vt)
     g_clear_pointer(&vt->session, helix_vt_session_free);
 }
 
-/* @hardware: it is, whatever it reports. */
+/* @hardware: the session uses hardware, whatever it reports. */
 static void use_session(VtEncoder *vt, HelixVtSession *session, gboolean hardware)
 {
     vt->session = session;
     vt->sessions++;
-    vt->idr_due = FALSE; /* its first frame is one anyway */
+    vt->idr_due = FALSE; /* its first frame is an IDR in any case */
     if (hardware || helix_vt_session_hardware(session)) {
         if (vt->retry_us) {
             g_message("VideoToolbox encodes %u x %u in hardware again", vt->config.width, vt->config.height);
@@ -65,11 +65,11 @@ static void use_session(VtEncoder *vt, HelixVtSession *session, gboolean hardwar
         vt->retry_us = FIRST_RETRY_US;
         vt->retry_at = g_get_monotonic_time() + vt->retry_us;
         if (vt->had_hardware) {
-            g_warning(
-                "VideoToolbox lost its hardware encoder: %u x %u is encoded in software until it is to be had again",
-                vt->config.width, vt->config.height);
+            g_warning("VideoToolbox lost its hardware encoder: %u x %u is encoded in software until hardware is "
+                      "available again",
+                      vt->config.width, vt->config.height);
         } else {
-            g_message("VideoToolbox has no hardware for %u x %u: it encodes in software", vt->config.width,
+            g_message("VideoToolbox has no hardware encoder for %u x %u: it encodes in software", vt->config.width,
                       vt->config.height);
         }
     }
@@ -82,8 +82,8 @@ static gboolean make_session(VtEncoder *vt, GError **error)
     if (!session) {
         if (vt->config.width > REALTIME_WIDTH || vt->config.height > REALTIME_HEIGHT) {
             g_prefix_error(error,
-                           "%u x %u is more than the about %u x %u that H.264 hardware does in real time: set "
-                           "a smaller coded size to have the picture scaled: ",
+                           "%u x %u is more than H.264 hardware encodes in real time: set a coded size of at "
+                           "most %u x %u to have the frame scaled: ",
                            vt->config.width, vt->config.height, REALTIME_WIDTH, REALTIME_HEIGHT);
         }
         return FALSE;
@@ -92,7 +92,7 @@ static gboolean make_session(VtEncoder *vt, GError **error)
     return TRUE;
 }
 
-/* In software: is there hardware by now? Not asked of a VideoToolbox that hangs: the frame waits for the answer. */
+/* Retry hardware while encoding in software. Not while sessions hang: the frame waits for the answer. */
 static void retry_hardware(VtEncoder *vt)
 {
     HelixVtSession *session;
@@ -150,21 +150,21 @@ static gboolean vt_reconfigure(HelixEncoder *encoder, HelixEncoderConfig *config
     vt->config = next;
     *config = next;
     if (!vt->session) {
-        return TRUE; /* the next frame's session gets them */
+        return TRUE; /* the session of the next frame gets them */
     }
     status = helix_vt_session_configure(vt->session, &next, &before);
     if (helix_vt_session_lost(status)) {
         forget_session(vt);
         return TRUE;
     }
-    if (status != 0) { /* as it was: what it took of this it is told back */
+    if (status != 0) { /* restore the values that it accepted */
         helix_vt_session_configure(vt->session, &before, &next);
         vt->config = before;
     }
     return status == 0;
 }
 
-/* One attempt. FALSE with @lost: a new session may do better. */
+/* One attempt. FALSE with @lost: a new session may succeed. */
 static gboolean encode_once(VtEncoder *vt, CVPixelBufferRef buffer, gboolean force_idr, HelixAccessUnit *unit,
                             gboolean *lost, GError **error)
 {
@@ -179,7 +179,7 @@ static gboolean encode_once(VtEncoder *vt, CVPixelBufferRef buffer, gboolean for
         g_set_error(error, HELIX_ERROR, HELIX_CODE_ENCODE, "VideoToolbox failed to encode a frame of %u x %u (%d)%s",
                     vt->config.width, vt->config.height, (int)output.status,
                     vt->config.width > REALTIME_WIDTH || vt->config.height > REALTIME_HEIGHT
-                        ? ": that is beyond what H.264 hardware does in real time, set a smaller coded size"
+                        ? ": more than H.264 hardware encodes in real time, set a coded size of at most 4096 x 2304"
                         : "");
         return FALSE;
     }
@@ -190,11 +190,11 @@ static gboolean encode_once(VtEncoder *vt, CVPixelBufferRef buffer, gboolean for
     ok = helix_vt_output_read(output.sample, &vt->config, unit, error);
     CFRelease(output.sample);
     if (ok && force_idr && !unit->keyframe) {
-        /* Told, and did not: the first frame of a session always is one. */
+        /* The encoder ignored force_idr: the first frame of a session is always an IDR. */
         *lost = TRUE;
         g_clear_pointer(&unit->data, g_bytes_unref);
         g_set_error_literal(error, HELIX_ERROR, HELIX_CODE_ENCODE,
-                            "VideoToolbox made no IDR of a frame that had to "
+                            "VideoToolbox did not encode a frame as an IDR that had to "
                             "be one");
         return FALSE;
     }
@@ -229,7 +229,7 @@ static gboolean encode_with_rebuild(VtEncoder *vt, CVPixelBufferRef buffer, gboo
     return FALSE;
 }
 
-/* A picture not within its memory, or whose IOSurface CoreVideo does not take, is not the encoder's failure. */
+/* A picture that does not lie within its memory, or an IOSurface that CoreVideo refuses, is not an encoder failure. */
 static gboolean encode_failed(GError *failure, GError **error)
 {
     if (failure->code != HELIX_CODE_GEOMETRY && failure->code != HELIX_CODE_NO_IOSURFACE) {
@@ -265,7 +265,7 @@ static gboolean vt_encode(HelixEncoder *encoder, HelixSurface *surface, gboolean
     return TRUE;
 }
 
-/* What to try it with: any Mac's encoder takes that. */
+/* A configuration that every Mac's encoder supports. */
 static gboolean vt_available(gboolean hardware_only, GError **error)
 {
     const HelixEncoderConfig config = {

@@ -21,7 +21,7 @@ static const Candidate candidates[] = {
 static gboolean is_candidate(const Candidate *candidate, const HelixEncoderConfig *config, gboolean hardware_only)
 {
     if (candidate->low_latency && config->profile != 100) {
-        return FALSE; /* it only has High profiles */
+        return FALSE; /* it supports High profiles only */
     }
     return candidate->hardware || !hardware_only;
 }
@@ -45,7 +45,7 @@ static CFDictionaryRef specification(const Candidate *candidate, gboolean *low_l
                               &kCFTypeDictionaryValueCallBacks);
 }
 
-/* Without it there is no telling; software is what is then assumed. */
+/* Software is assumed where the property is not supported. */
 static gboolean uses_hardware(VTCompressionSessionRef vt)
 {
     CFBooleanRef value = NULL;

@@ -41,7 +41,7 @@ static void begin_frame(HelixVtSession *session)
     g_mutex_unlock(&session->lock);
 }
 
-/* Wait until the frame is answered or @until. */
+/* Wait until the frame is answered, or until @until. */
 static gboolean wait_answer(HelixVtSession *session, gint64 until)
 {
     gboolean done;
@@ -55,7 +55,7 @@ static gboolean wait_answer(HelixVtSession *session, gint64 until)
     return done;
 }
 
-/* Nothing that comes later counts. @dropped: no answer is to be expected. */
+/* Take the result; later answers are dropped. @dropped: no answer is expected. */
 static HelixVtOutput end_frame(HelixVtSession *session, OSStatus status, gboolean dropped)
 {
     HelixVtOutput output;
@@ -88,7 +88,7 @@ HelixVtOutput helix_vt_session_encode(HelixVtSession *session, CVPixelBufferRef 
     gboolean hangs;
 
     g_mutex_lock(&session->lock);
-    hangs = session->hangs; /* the flush of a frame that was answered all the same, say */
+    hangs = session->hangs; /* for example the flush of a frame that was answered nevertheless */
     g_mutex_unlock(&session->lock);
     if (hangs) {
         return (HelixVtOutput){ .status = kVTVideoEncoderMalfunctionErr };
@@ -114,7 +114,7 @@ HelixVtOutput helix_vt_session_encode(HelixVtSession *session, CVPixelBufferRef 
                wait_answer(session, start + HELIX_VT_DEAD_AFTER_US) && session->held < HELD_BY_HABIT) {
         session->held++;
         if (session->held == HELD_BY_HABIT) {
-            g_message("VideoToolbox keeps each frame back until it is told to give it out: from now on it is told so "
+            g_message("VideoToolbox holds each frame back until it is flushed: from now on each frame is flushed "
                       "at once, "
                       "not after %d ms",
                       (int)(FLUSH_AFTER_US / G_TIME_SPAN_MILLISECOND));

@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/*
- * vt-hung.c - how many sessions hang in VideoToolbox, and whether another one may be opened beside them.
- */
+/* vt-hung.c - the number of sessions that hang in VideoToolbox, which limits how many may be opened. */
 #include "vt-session-private.h"
 
-/* Sessions are made by many threads, and each may hang: those that are being made count with those that do. */
+/* Sessions are opened by many threads, and each may hang: those being opened count together with those that hang. */
 static GMutex count_lock;
 static GCond count_changed;
 static guint hung, opening;
@@ -18,8 +16,8 @@ void helix_vt_count_hung(gint n)
 }
 
 /*
- * Room for a session that may hang as it is made; FALSE if HELIX_VT_MAX_HUNG hang. Waits while those that others are
- * making could bring them to that many: each is made, fails or counts as hanging within HELIX_VT_OPEN_WITHIN_US.
+ * Waits while the sessions being opened could raise the hanging ones to the limit: each of them is open, has failed or
+ * counts as hanging within HELIX_VT_OPEN_WITHIN_US.
  */
 gboolean helix_vt_opening_begin(void)
 {

@@ -2,9 +2,9 @@
 /*
  * vt-input.c - a surface as a pixel buffer that VideoToolbox reads.
  *
- * An IOSurface of the coded size goes as it is. Host memory is wrapped, not copied, but VideoToolbox itself must then
- * bring it to the encoder: that is counted. Another size is scaled by VideoToolbox's pixel transfer; one column or row
- * short of the coded size, its edge is repeated.
+ * An IOSurface of the coded size is passed as it is. Host memory is wrapped without a copy, but VideoToolbox then
+ * copies it to the encoder, which is counted. Other sizes are scaled by VideoToolbox's pixel transfer; if one column or
+ * row is missing to the coded size, the edge is repeated.
  */
 #include <string.h>
 
@@ -14,7 +14,7 @@
 struct HelixVtInput {
     guint32 width, height; /* coded */
     HelixVui vui;
-    CVPixelBufferPoolRef pool; /* for pictures made to fit; NULL until one is */
+    CVPixelBufferPoolRef pool; /* for pictures brought to the coded size; NULL until needed */
     OSType pool_format;
     VTPixelTransferSessionRef transfer;
 };
@@ -108,7 +108,7 @@ static CVPixelBufferRef wrap_memory(HelixSurface *surface, GError **error)
                     surface->width, surface->height, surface->size);
         return NULL;
     }
-    helix_surface_ref(surface); /* the release callbacks' */
+    helix_surface_ref(surface); /* released by the release callbacks */
     if (surface->fourcc == HELIX_FORMAT_NV12) {
         result = wrap_planes(surface, &buffer);
     } else {
@@ -118,7 +118,7 @@ static CVPixelBufferRef wrap_memory(HelixSurface *surface, GError **error)
     }
     if (result != kCVReturnSuccess) {
         helix_surface_unref(surface);
-        g_set_error(error, HELIX_ERROR, HELIX_CODE_ENCODE, "CoreVideo makes no pixel buffer of %u x %u (%d)",
+        g_set_error(error, HELIX_ERROR, HELIX_CODE_ENCODE, "CoreVideo can't create a pixel buffer of %u x %u (%d)",
                     surface->width, surface->height, (int)result);
         return NULL;
     }
@@ -131,11 +131,12 @@ static CVPixelBufferRef wrap_iosurface(HelixSurface *surface, GError **error)
     CVReturn result = CVPixelBufferCreateWithIOSurface(kCFAllocatorDefault, surface->native, NULL, &buffer);
 
     if (result != kCVReturnSuccess) {
-        /* Short of memory, the next one may do; else it takes no such IOSurface. */
+        /* Out of memory is temporary; other errors mean that CoreVideo does not support the IOSurface. */
         gint code = result == kCVReturnAllocationFailed ? HELIX_CODE_ENCODE : HELIX_CODE_NO_IOSURFACE;
 
-        g_set_error(error, HELIX_ERROR, code, "CoreVideo makes no pixel buffer of the IOSurface of %u x %u (%d)",
-                    surface->width, surface->height, (int)result);
+        g_set_error(error, HELIX_ERROR, code,
+                    "CoreVideo can't create a pixel buffer from the IOSurface of %u x %u (%d)", surface->width,
+                    surface->height, (int)result);
         return NULL;
     }
     return buffer;
@@ -183,7 +184,7 @@ static CVPixelBufferRef take_fitting(HelixVtInput *input, OSType format, GError 
         result = CVPixelBufferPoolCreatePixelBuffer(kCFAllocatorDefault, input->pool, &buffer);
     }
     if (result != kCVReturnSuccess) {
-        g_set_error(error, HELIX_ERROR, HELIX_CODE_ENCODE, "CoreVideo has no pixel buffer of %u x %u (%d)",
+        g_set_error(error, HELIX_ERROR, HELIX_CODE_ENCODE, "CoreVideo can't allocate a pixel buffer of %u x %u (%d)",
                     input->width, input->height, (int)result);
         return NULL;
     }
@@ -209,7 +210,7 @@ static gboolean scale(HelixVtInput *input, CVPixelBufferRef from, CVPixelBufferR
     return TRUE;
 }
 
-/* Rows of @unit-byte samples, the last sample and the last row repeated until @columns x @rows are there. */
+/* Copy rows of @unit-byte samples; the last sample and the last row are repeated up to @columns x @rows. */
 static void copy_repeating(guint8 *to, gsize to_stride, gsize columns, gsize rows, const guint8 *from,
                            gsize from_stride, gsize from_columns, gsize from_rows, gsize unit)
 {
@@ -249,7 +250,7 @@ static gboolean repeat_edges(HelixVtInput *input, const HelixSurface *surface, C
     return TRUE;
 }
 
-/* Instead of @from, a buffer of the coded size. Takes @from over. */
+/* A buffer of the coded size with @from's picture. Takes @from over. */
 static CVPixelBufferRef fit(HelixVtInput *input, const HelixSurface *surface, CVPixelBufferRef from, guint64 *cpu_bytes,
                             GError **error)
 {
@@ -273,9 +274,9 @@ static void attach(CVPixelBufferRef buffer, CFStringRef key, CFStringRef value)
 }
 
 /*
- * The pixels are the guest's, whose screen is taken to be BT.709 and whose NV12 is what it says: the same as the
- * session is told, so that VideoToolbox converts nothing. NV12 in full range is given as if it were in limited range
- * for the same reason: its samples are coded as they are, and the SPS says the range.
+ * RGB of the guest's screen is taken to be BT.709, NV12 is what the request says; the session has the same properties,
+ * so VideoToolbox converts nothing. NV12 in full range is passed as limited range for the same reason: its samples are
+ * coded as they are, and the SPS has the range.
  */
 static void set_colour(const HelixVtInput *input, CVPixelBufferRef buffer)
 {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * vt-output.c - a sample of VideoToolbox's as an access unit.
+ * vt-output.c - an access unit from a sample of VideoToolbox.
  *
- * The parameter sets are in the sample's format description, the NAL units in a block buffer, with lengths instead of
- * start codes and not always in one piece.
+ * The parameter sets are in the sample's format description, the NAL units in a block buffer, with length prefixes
+ * instead of start codes and not always contiguous.
  */
 #include "../../h264/annexb.h"
 #include "encoder-videotoolbox.h"
@@ -12,7 +12,7 @@
 
 #define NAL_TYPE_MASK 0x1f
 #define USUAL_LENGTH_SIZE 4
-/* H.264, 7.4.2.1.1 and 7.4.2.2: 32 sequence and 256 picture parameter sets can be told apart. */
+/* H.264, 7.4.2.1.1 and 7.4.2.2: ids of 32 sequence and 256 picture parameter sets. */
 #define MAX_PARAMETER_SETS (32 + 256)
 
 static gboolean failed(GError **error, const char *what, OSStatus status)
@@ -21,7 +21,7 @@ static gboolean failed(GError **error, const char *what, OSStatus status)
     return FALSE;
 }
 
-/* Key unless its attachments say that it is not. */
+/* A sync sample (IDR) unless its attachments say otherwise. */
 static gboolean is_key(CMSampleBufferRef sample)
 {
     CFArrayRef attachments = CMSampleBufferGetSampleAttachmentsArray(sample, FALSE);
@@ -54,7 +54,7 @@ static gboolean add_parameter_set(HelixAnnexB *annexb, const HelixVui *vui, cons
     return helix_annexb_add_nal(annexb, nal, len, error);
 }
 
-/* On some systems the question for their number fails: then all of them, until there is none with the next index. */
+/* On some systems the query of their number fails: then read them until there is none with the next index. */
 static gboolean add_parameter_sets(HelixAnnexB *annexb, const HelixVui *vui, CMFormatDescriptionRef format,
                                    GError **error)
 {

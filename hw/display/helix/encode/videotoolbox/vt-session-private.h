@@ -8,11 +8,11 @@
 
 #include "vt-session.h"
 
-/* A call that takes longer is taken for one that hangs. */
+/* A call that takes longer counts as hanging. */
 #define HELIX_VT_DEAD_AFTER_US (2 * G_TIME_SPAN_SECOND)
-/* The same for a new session: the first one starts the process that encodes. */
+/* The same for opening a session: the first one starts the process that encodes. */
 #define HELIX_VT_OPEN_WITHIN_US (5 * G_TIME_SPAN_SECOND)
-/* With this many threads that hang in it, VideoToolbox is left alone. */
+/* While this many threads hang in VideoToolbox, no session is opened. */
 #define HELIX_VT_MAX_HUNG 4u
 
 typedef enum HelixVtOrder {
@@ -24,30 +24,30 @@ typedef enum HelixVtOrder {
 } HelixVtOrder;
 
 struct HelixVtSession {
-    gatomicrefcount refs; /* the owner's, the thread's */
+    gatomicrefcount refs; /* the owner's and the thread's */
     GThread *thread;
 
-    /* The thread's while it carries out an order, else the owner's. */
-    HelixVtMade made;          /* vt NULL: none was to be had, or it is gone */
+    /* Owned by the thread while it carries out an order, else by the owner. */
+    HelixVtMade made;          /* vt NULL: none could be opened, or it has ended */
     CFDictionaryRef force_idr; /* frame properties */
     gboolean lost;
     guint held; /* the last frames in a row that came only when flushed; counted up to HELD_BY_HABIT (vt-frame.c) */
     HelixEncoderConfig config, before;
     gboolean hardware_only;
-    GString *tried;          /* rungs of the ladder that did not hold */
-    OSStatus status;         /* what came of an order */
+    GString *tried;          /* candidates that did not work */
+    OSStatus status;         /* result of an order */
     CVPixelBufferRef buffer; /* retained */
     gint64 stamp, duration;  /* ns */
     gboolean force;
     guint64 number;
     VTEncodeInfoFlags flags;
 
-    GMutex lock; /* what follows: shared with VideoToolbox's threads too */
+    GMutex lock; /* protects what follows, which VideoToolbox's threads use too */
     GCond changed;
     HelixVtOrder order; /* HELIX_VT_ORDER_NONE: done */
-    gboolean hangs;     /* an order was not carried out in time: no other is given */
+    gboolean hangs;     /* an order was not carried out in time: no other one is given */
     gboolean end, ended, abandoned;
-    guint64 frame; /* the number of the one waited for; others' answers are thrown away */
+    guint64 frame; /* number of the current frame; answers to others are dropped */
     gboolean done;
     HelixVtOutput output;
 };

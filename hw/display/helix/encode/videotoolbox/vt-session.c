@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * vt-session.c - the thread of a compression session, and one frame at a time through it.
+ * vt-session.c - the thread of a compression session.
  *
- * The encoder's thread gives one order at a time and waits for it; what an order needs lies in the session, and belongs
- * to its thread until the order is done. VideoToolbox answers a frame by a callback on threads of its own, which gets
- * the frame's number, never a pointer to something that could be gone: VideoToolbox may call it for a frame whose
- * submission it reported as failed. No lock is held across a call into VideoToolbox, because such a call may wait for a
+ * The encode thread gives one order at a time and waits for it; the data of an order is in the session and owned by its
+ * thread until the order is done. No lock is held across a call into VideoToolbox, because such a call may wait for a
  * callback to return.
  */
 #include "../../protocol/error.h"
@@ -44,10 +42,10 @@ static void tear_down(HelixVtSession *session)
         return;
     }
     if (!session->lost) {
-        /* A time that is no number means all frames. A lost session may never come back from this. */
+        /* kCMTimeInvalid means all frames. A lost session may never return from this. */
         VTCompressionSessionCompleteFrames(vt, kCMTimeInvalid);
     }
-    VTCompressionSessionInvalidate(vt); /* and joins the threads that could still call back */
+    VTCompressionSessionInvalidate(vt); /* also joins the threads that may still call back */
     CFRelease(vt);
     session->made.vt = NULL;
 }
@@ -72,7 +70,7 @@ static void carry_out(HelixVtSession *session, HelixVtOrder order)
         CFRelease(session->buffer);
         break;
     default:
-        /* An encoder without low-latency rate control may sit on a frame until more come. */
+        /* An encoder without low-latency rate control may hold a frame back until more arrive. */
         session->status = VTCompressionSessionCompleteFrames(session->made.vt, kCMTimeInvalid);
         break;
     }
@@ -154,7 +152,7 @@ static HelixVtSession *session_new(const HelixEncoderConfig *config, gboolean ha
     helix_threads_end(&before);
     if (!session->thread) {
         g_set_error(error, HELIX_ERROR, HELIX_CODE_NO_ENCODER,
-                    "the host has no thread for another VideoToolbox session: "
+                    "the host can't start a thread for another VideoToolbox session: "
                     "%s; try again later",
                     refused->message);
         free_session(session);
@@ -162,7 +160,7 @@ static HelixVtSession *session_new(const HelixEncoderConfig *config, gboolean ha
     }
     if (!helix_vt_session_give(session, HELIX_VT_ORDER_OPEN, g_get_monotonic_time() + HELIX_VT_OPEN_WITHIN_US)) {
         g_set_error(error, HELIX_ERROR, HELIX_CODE_NO_ENCODER,
-                    "VideoToolbox made no session for %u x %u within five "
+                    "VideoToolbox opened no session for %u x %u within five "
                     "seconds",
                     config->width, config->height);
     } else if (!session->made.vt) {

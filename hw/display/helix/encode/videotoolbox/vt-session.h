@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * vt-session.h - a VTCompressionSession that nobody waits for longer than he wants to.
+ * vt-session.h - a VTCompressionSession with a time limit on each call.
  *
- * Any call into VideoToolbox may wait for the process that encodes, which may hang. All of a session's calls are
- * therefore made on a thread of the session's own, and the encoder's thread waits for each of them for a limited time.
- * A session whose call does not come back is lost: it is left to its thread, which ends it when the call does come
- * back. What a callback may touch is the session's memory alone, and that is freed by whoever is later, its owner or
- * its thread behind VTCompressionSessionInvalidate(): no callback can outlive it.
+ * Any call into VideoToolbox may block on the process that encodes, which may hang. So all calls of a session are made
+ * on a thread of its own, and the encode thread waits for each of them for a limited time. A session whose call does
+ * not return is lost: it is left to its thread, which ends it when the call returns. A callback touches only the
+ * session's memory, which is freed by its owner or by its thread after VTCompressionSessionInvalidate(), whichever is
+ * later: no callback can outlive it.
  */
 #ifndef HELIX_VT_SESSION_H
 #define HELIX_VT_SESSION_H
@@ -24,48 +24,50 @@
 
 typedef struct HelixVtSession HelixVtSession;
 
-/* One frame's outcome. */
+/* The result of one frame. */
 typedef struct HelixVtOutput {
-    OSStatus status;          /* 0, or what VideoToolbox said */
+    OSStatus status;          /* 0, or VideoToolbox's error */
     gboolean dropped;         /* no error and no sample */
-    CMSampleBufferRef sample; /* the caller's to release; NULL if dropped or failed */
+    CMSampleBufferRef sample; /* released by the caller; NULL if dropped or failed */
 } HelixVtOutput;
 
-/* All of these: on the thread that encodes; a session made to see whether one is to be had, on whichever asks. */
+/* Called on the encode thread; a session that only tests availability, on any thread. */
 
 /*
- * A session for @config by the ladder: hardware with low-latency rate control (High profile only), hardware, and
- * software unless @hardware_only. NULL with HELIX_ERROR (HELIX_CODE_NO_ENCODER), after five seconds at most, or
- * ten if others are making sessions that hang: no more than four hang in being made, however many threads ask.
+ * Open the best session for @config that is available: hardware with low-latency rate control (High profile only),
+ * hardware, or software unless @hardware_only. NULL with HELIX_ERROR (HELIX_CODE_NO_ENCODER), within five seconds, or
+ * ten while other threads open sessions that hang: at most four may hang while they are opened.
  */
 HelixVtSession *helix_vt_session_new(const HelixEncoderConfig *config, gboolean hardware_only, GError **error);
-/* Ends it, or after two seconds leaves it to its thread. NULL is taken. */
+/* End it, or after two seconds leave it to its thread. NULL is allowed. */
 void helix_vt_session_free(HelixVtSession *session);
 gboolean helix_vt_session_hardware(const HelixVtSession *session);
 gboolean helix_vt_session_low_latency(const HelixVtSession *session);
 guint helix_vt_session_refused(const HelixVtSession *session);
 
-/* Sessions that were left to their threads, which still hang in VideoToolbox. Any thread. */
+/* Sessions left to their threads that still hang in VideoToolbox. Any thread. */
 guint helix_vt_sessions_hung(void);
 
 /*
- * Set what differs between @config and @before. Returns 0, or the status of a property that it can't do without.
- * Properties that it can are counted as refused.
+ * Set the properties that differ between @config and @before. Returns 0, or the status of a required property that was
+ * refused. Refused optional properties are counted.
  */
 OSStatus helix_vt_session_configure(HelixVtSession *session, const HelixEncoderConfig *config,
                                     const HelixEncoderConfig *before);
 
 /*
- * Encode @buffer and wait for what comes of it. @stamp: nanoseconds, larger than the last frame's. One frame at a time.
- * A session that does not answer within two seconds gives kVTVideoEncoderMalfunctionErr.
+ * Encode @buffer and wait for the result. @stamp and @duration in nanoseconds; @stamp is larger than the last frame's.
+ * One frame at a time. A session that does not answer within two seconds returns kVTVideoEncoderMalfunctionErr.
  */
 HelixVtOutput helix_vt_session_encode(HelixVtSession *session, CVPixelBufferRef buffer, gint64 stamp, gint64 duration,
                                       gboolean force_idr);
 
-/* Is @status one after which only a new session can encode? */
+/* Whether only a new session can encode after @status. */
 gboolean helix_vt_session_lost(OSStatus status);
 
-/* CoreVideo's names for what @vui says; NULL where it has none. The SPS says it all the same (vt-output.c). Any thread.
+/*
+ * CoreVideo's names for @vui's code points; NULL where it has none. The SPS has them in any case (vt-output.c). Any
+ * thread.
  */
 typedef struct HelixVtColour {
     CFStringRef primaries, transfer, matrix;
@@ -77,22 +79,22 @@ HelixVtColour helix_vt_colour(const HelixVui *vui);
 
 typedef struct HelixVtMade {
     VTCompressionSessionRef vt;
-    gboolean hardware; /* VideoToolbox says that hardware encodes */
+    gboolean hardware; /* VideoToolbox reports that hardware encodes */
     gboolean low_latency;
     guint refused; /* properties */
 } HelixVtMade;
 
 /*
- * A session for @config by the ladder, told everything and prepared. FALSE: none is to be had; @tried lists rungs and
- * statuses.
+ * Open and prepare the first session for @config that works, from the best candidate to the worst. FALSE: none works;
+ * @tried lists the candidates with their status.
  */
 gboolean helix_vt_open_best(const HelixEncoderConfig *config, gboolean hardware_only,
                             VTCompressionOutputCallback callback, void *callback_data, HelixVtMade *made,
                             GString *tried);
 
 /*
- * Tell @vt what differs between @config and @before (NULL: everything). Returns 0, or the status of a property that it
- * can't do without; others that it does not take are counted in @refused.
+ * Set the properties of @vt that differ between @config and @before (NULL: all). Returns 0, or the status of a required
+ * property that was refused; refused optional ones are counted in @refused.
  */
 OSStatus helix_vt_set_properties(VTCompressionSessionRef vt, const HelixEncoderConfig *config,
                                  const HelixEncoderConfig *before, guint *refused);
