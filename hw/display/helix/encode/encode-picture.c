@@ -53,15 +53,28 @@ static gboolean convert_and_encode(HelixEncodeThread *thread, HelixJob *job, gbo
     return encoded;
 }
 
-/* Copies the access unit into a buffer with room around it. The copy is made here because its size is the guest's
- * choice. FALSE with an error in @result. */
-static gboolean add_room(const HelixEncodeThread *thread, HelixEncodeResult *result)
+/* A copy of the access unit with room around it; NULL with HELIX_CODE_INTERNAL. It is made on this thread because the
+ * guest chooses its size. */
+static GByteArray *copy_with_room(const HelixEncodePool *pool, const guint8 *data, gsize size, GError **error)
+{
+    gsize whole = pool->headroom + size + pool->tailroom;
+    guint8 *bytes = g_try_malloc(whole);
+
+    if (!bytes) {
+        g_set_error(error, HELIX_ERROR, HELIX_CODE_INTERNAL, "no memory for an answer of %" G_GSIZE_FORMAT " bytes",
+                    whole);
+        return NULL;
+    }
+    memcpy(bytes + pool->headroom, data, size);
+    return g_byte_array_new_take(bytes, whole);
+}
+
+/* Puts the access unit into the result's buffer. FALSE with an error in @result. */
+static gboolean fill_buffer(const HelixEncodeThread *thread, HelixEncodeResult *result)
 {
     const HelixEncodePool *pool = thread->pool;
     gsize size = 0;
     const guint8 *data = result->unit.data ? g_bytes_get_data(result->unit.data, &size) : NULL;
-    gsize whole = pool->headroom + size + pool->tailroom;
-    guint8 *bytes;
 
     if (size == 0 || size > pool->max_unit) {
         g_set_error(&result->error, HELIX_ERROR, HELIX_CODE_ENCODE,
@@ -70,16 +83,9 @@ static gboolean add_room(const HelixEncodeThread *thread, HelixEncodeResult *res
                     thread->encoder.klass->name, size, pool->max_unit);
         return FALSE;
     }
-    bytes = g_try_malloc(whole);
-    if (!bytes) {
-        g_set_error(&result->error, HELIX_ERROR, HELIX_CODE_INTERNAL,
-                    "no memory for an answer of %" G_GSIZE_FORMAT " bytes", whole);
-        return FALSE;
-    }
-    memcpy(bytes + pool->headroom, data, size);
-    result->buffer = g_byte_array_new_take(bytes, whole);
-    result->unit_size = size;
-    return TRUE;
+    result->buffer = copy_with_room(pool, data, size, &result->error);
+    result->unit_size = result->buffer ? size : 0;
+    return result->buffer != NULL;
 }
 
 void helix_encode_picture(HelixEncodeThread *thread, HelixJob *job)
@@ -103,7 +109,7 @@ void helix_encode_picture(HelixEncodeThread *thread, HelixJob *job)
     if (unit->dropped && force_idr) {
         g_atomic_int_set(&thread->want_idr, TRUE);
     }
-    if (!unit->dropped && !add_room(thread, &job->result)) {
+    if (!unit->dropped && !fill_buffer(thread, &job->result)) {
         helix_configured_encoder_close(&thread->encoder); /* the guest lacks a reference: start again with an IDR */
     }
     g_clear_pointer(&unit->data, g_bytes_unref);

@@ -10,9 +10,10 @@
 
 void helix_session_break_off(HelixSession *session, GError *error)
 {
-    session->settings->sink->log(
-        session->settings->owner, "connection %" G_GUINT64_FORMAT " of %s %s: %s", session->number, session->peer,
-        error->code == HELIX_CODE_NOT_PERMITTED ? "is refused" : "broke the protocol", error->message);
+    const char *what = error->code == HELIX_CODE_NOT_PERMITTED ? "is refused" : "broke the protocol";
+
+    session->settings->sink->log(session->settings->owner, "connection %" G_GUINT64_FORMAT " of %s %s: %s",
+                                 session->number, session->peer, what, error->message);
     session->broken = TRUE;
     helix_session_abandon_streams(session);
     helix_session_send(session, helix_error_new(session->header.session_id, HELIX_ERROR_FLAGS_CONNECTION, error), NULL,
