@@ -20,8 +20,8 @@ struct ScriptHost {
     GArray *frames;     /* ScriptFrame */
     GPtrArray *configs; /* GBytes */
     guint connections, pings, allowed;
-    guint answered;         /* on this connection */
-    gboolean owes_keyframe; /* for a picture that was dropped or refused, as the core does */
+    guint answered;       /* on this connection */
+    gboolean idr_pending; /* for a picture that was dropped or refused, as the core does */
     gboolean quit;
 };
 
@@ -162,13 +162,13 @@ static void answer_config(ScriptHost *host, int fd, guint16 session, guint8 flag
 
 static void send_unit(ScriptHost *host, int fd, guint16 session, const ScriptFrame *frame, gint index)
 {
-    gboolean keyframe = host->answered == 0 || host->owes_keyframe || frame->force_keyframe;
+    gboolean keyframe = host->answered == 0 || host->idr_pending || frame->force_keyframe;
     gboolean dropped = index == host->script.drop_at;
     gboolean timing = (frame->flags & HELIX_REQUEST_TIMING) != 0;
     GByteArray *payload = g_byte_array_new();
     guint8 head[HELIX_RESPONSE_SIZE] = { 0 }, size[4], times[HELIX_TIMING_SIZE];
 
-    host->owes_keyframe = keyframe && dropped;
+    host->idr_pending = keyframe && dropped;
     put_u64(head + HELIX_RESPONSE_PTS, (guint64)frame->pts + (index == host->script.wrong_pts_at ? 12345 : 0));
     put_u64(head + HELIX_RESPONSE_DTS, (guint64)frame->pts);
     head[HELIX_RESPONSE_IS_KEYFRAME] = keyframe && !dropped;
@@ -252,7 +252,7 @@ static gboolean answer_frame(ScriptHost *host, int fd, guint16 session, const Sc
         return FALSE;
     }
     if (script->error_from >= 0 && index >= script->error_from && index <= script->error_to) {
-        host->owes_keyframe |= frame->force_keyframe && !script->frozen_only;
+        host->idr_pending |= frame->force_keyframe && !script->frozen_only;
         send_error(fd, session, script->frozen_only ? 0 : HELIX_MSG_FRAME_REQUEST,
                    repeat && script->repeat_error_code ? script->repeat_error_code : script->error_code,
                    "as the script says");
@@ -371,7 +371,7 @@ static gpointer host_thread(gpointer data)
         g_cond_broadcast(&host->cond);
         g_mutex_unlock(&host->lock);
         host->answered = 0;
-        host->owes_keyframe = FALSE;
+        host->idr_pending = FALSE;
         while (!host->script.flaps && serve_message(host, fd)) {
             if (host->script.unread && host->configs->len && host->pings) {
                 char byte;

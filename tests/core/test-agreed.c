@@ -7,7 +7,7 @@
 #define FRAME HELIX_MSG_FRAME_REQUEST
 
 /* CONFIG_REQ and a PING behind it: CONFIG_RESP comes first, however long the encoder takes to open. */
-TEST("/agreed/agreement", test_agreement)
+TEST("/agreed/negotiation", test_negotiation)
 {
     g_autoptr(Rig) rig = rig_new(NULL);
 
@@ -28,7 +28,7 @@ TEST("/agreed/agreement", test_agreement)
 }
 
 /* Also where the first CONFIG_REQ is refused: the guest must get an answer. */
-TEST("/agreed/agreement-refused", test_agreement_refused)
+TEST("/agreed/negotiation-refused", test_agreement_refused)
 {
     g_autoptr(Rig) rig = rig_new(&(RigOptions){ .max_streams = 1 });
     g_autoptr(Client) first = rig_connect(rig);

@@ -175,7 +175,7 @@ RIG_TEST("/agreed/long-config", test_long_config)
 /* Aspect ratio and colours: in the SPS from the next frame on, and said to be in force where they were asked for. */
 RIG_TEST("/agreed/vui", test_vui)
 {
-    static const guint8 in_force[12] = { 64, 0, 33, 0, 9, 14, 9, 1, 3 };
+    static const guint8 active[12] = { 64, 0, 33, 0, 9, 14, 9, 1, 3 };
     ConfigRequest request = { .has_vui = TRUE,
                               .width = 64,
                               .height = 48,
@@ -198,7 +198,7 @@ RIG_TEST("/agreed/vui", test_vui)
     g_assert_cmpuint(sps.matrix, ==, 1);
     message = expect_config(client, &request);
     g_assert_cmpuint(message->size, ==, HELIX_CONFIG_RESP_VUI_SIZE);
-    g_assert_cmpmem(message->payload + HELIX_CONFIG_RESP_VUI, 12, in_force, 12);
+    g_assert_cmpmem(message->payload + HELIX_CONFIG_RESP_VUI, 12, active, 12);
     /* The shorter forms leave it, and are answered as ever. */
     kept = expect_config(client, &(ConfigRequest){ .is_long = TRUE, .width = 64, .height = 48, .realtime = 1 });
     g_assert_cmpuint(kept->size, ==, HELIX_CONFIG_RESP_SIZE);

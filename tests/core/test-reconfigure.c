@@ -72,7 +72,7 @@ RIG_TEST("/stream/fixed-size", test_fixed_size)
     g_assert_cmpuint(scripted_n_opened(), ==, 1);
 }
 
-/* A CONFIG_REQ that is refused changes nothing, refused by the message's checks, the worker or the encoder. */
+/* A CONFIG_REQ that is refused changes nothing, refused by the message's checks, the encode thread or the encoder. */
 TEST("/stream/refused-config", test_refused_config)
 {
     g_autoptr(Rig) rig = rig_new(&(RigOptions){ .max_memory = 16 << 20 });

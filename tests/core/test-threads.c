@@ -151,22 +151,22 @@ static void check_tasks(gboolean coding, guint least)
 static void check_all(const HelixEncoderClass *klass)
 {
     guint answers = 0, helpers = MIN(g_get_num_processors() - 1, 1u);
-    HelixEncodePool *crew = helix_encode_pool_new(NULL);
+    HelixEncodePool *encode_pool = helix_encode_pool_new(NULL);
     HelixSurfacePool *pool = helix_surface_pool_new(0);
     HelixSurface *surface = helix_surface_pool_take(pool, HELIX_FORMAT_XR24, 1280, 720, NULL);
-    HelixEncodeThread *worker = helix_encode_thread_new(crew, klass, FALSE, done, &answers, NULL);
+    HelixEncodeThread *encode_thread = helix_encode_thread_new(encode_pool, klass, FALSE, done, &answers, NULL);
 
     g_assert_nonnull(surface);
-    g_assert_nonnull(worker);
+    g_assert_nonnull(encode_thread);
     memset(surface->data, 0, surface->size);
     helix_parallel_for_end(helix_parallel_for_begin(nothing, NULL, 4, 3)); /* its helpers are there from now on */
-    helix_encode_thread_encode(worker, surface, 0, FALSE, NULL);
+    helix_encode_thread_encode(encode_thread, surface, 0, FALSE, NULL);
     while (answers == 0) {
         g_main_context_iteration(NULL, TRUE);
     }
     check_tasks(klass->on_cpu, 1 + helpers);
-    helix_encode_thread_retire(worker);
-    helix_encode_pool_free(crew);
+    helix_encode_thread_retire(encode_thread);
+    helix_encode_pool_free(encode_pool);
     helix_surface_unref(surface);
     helix_surface_pool_unref(pool);
 }

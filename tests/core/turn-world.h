@@ -12,7 +12,7 @@
 #include "loop/loop-time.h"
 
 #define MOST \
-    (HELIX_LOOP_BUDGET_US / 100 + 5u) /* steps in a turn: one a look, and one more for each who may take one \
+    (HELIX_LOOP_BUDGET_US / 100 + 5u) /* steps in a turn: one a look, and one more for each that may take one \
                                        */
 #define PLENTY 300u                   /* of what is asked for: more than ten turns of it */
 #define BAD (FAKE_CAPTURE_LAST + 1)   /* a resource whose look-up fails */

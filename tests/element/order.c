@@ -149,23 +149,23 @@ static void flush(Fixture *f)
     gst_harness_push_event(f->h, gst_event_new_flush_stop(TRUE));
 }
 
-typedef struct Gate {
+typedef struct Barrier {
     GMutex lock;
     GCond cond;
     gboolean inside, open;
-} Gate;
+} Barrier;
 
-static GstPadProbeReturn wait_at_gate(GstPad *pad, GstPadProbeInfo *info, gpointer user)
+static GstPadProbeReturn wait_at_barrier(GstPad *pad, GstPadProbeInfo *info, gpointer user)
 {
-    Gate *gate = user;
+    Barrier *barrier = user;
 
-    g_mutex_lock(&gate->lock);
-    gate->inside = TRUE;
-    g_cond_broadcast(&gate->cond);
-    while (!gate->open) {
-        g_cond_wait(&gate->cond, &gate->lock);
+    g_mutex_lock(&barrier->lock);
+    barrier->inside = TRUE;
+    g_cond_broadcast(&barrier->cond);
+    while (!barrier->open) {
+        g_cond_wait(&barrier->cond, &barrier->lock);
     }
-    g_mutex_unlock(&gate->lock);
+    g_mutex_unlock(&barrier->lock);
     return GST_PAD_PROBE_REMOVE;
 }
 
@@ -176,28 +176,28 @@ static void flush_into_picture(Fixture *f)
     g_autoptr(GstPad) sink = gst_element_get_static_pad(f->h->element, "sink");
     g_autoptr(GstPad) src = gst_element_get_static_pad(f->h->element, "src");
     GThread *pushing;
-    Gate gate = { 0 };
+    Barrier barrier = { 0 };
 
-    g_mutex_init(&gate.lock);
-    g_cond_init(&gate.cond);
-    gst_pad_add_probe(sink, GST_PAD_PROBE_TYPE_BUFFER, wait_at_gate, &gate, NULL);
+    g_mutex_init(&barrier.lock);
+    g_cond_init(&barrier.cond);
+    gst_pad_add_probe(sink, GST_PAD_PROBE_TYPE_BUFFER, wait_at_barrier, &barrier, NULL);
     pushing = fixture_push_in_thread(f);
-    g_mutex_lock(&gate.lock);
-    while (!gate.inside) {
-        g_cond_wait(&gate.cond, &gate.lock);
+    g_mutex_lock(&barrier.lock);
+    while (!barrier.inside) {
+        g_cond_wait(&barrier.cond, &barrier.lock);
     }
-    g_mutex_unlock(&gate.lock);
+    g_mutex_unlock(&barrier.lock);
     gst_harness_push_event(f->h, gst_event_new_flush_start());
     GST_PAD_STREAM_LOCK(src);
-    g_mutex_lock(&gate.lock);
-    gate.open = TRUE;
-    g_cond_broadcast(&gate.cond);
-    g_mutex_unlock(&gate.lock);
+    g_mutex_lock(&barrier.lock);
+    barrier.open = TRUE;
+    g_cond_broadcast(&barrier.cond);
+    g_mutex_unlock(&barrier.lock);
     g_assert_cmpint(fixture_joined(pushing), ==, GST_FLOW_FLUSHING);
     gst_harness_push_event(f->h, gst_event_new_flush_stop(TRUE));
     GST_PAD_STREAM_UNLOCK(src);
-    g_cond_clear(&gate.cond);
-    g_mutex_clear(&gate.lock);
+    g_cond_clear(&barrier.cond);
+    g_mutex_clear(&barrier.lock);
 }
 
 /* A keyframe that is wanted after a flush is the next picture: nothing goes before the segment it comes with. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * fuzz-geometry.c - where a picture lies in a resource's guest pages: hw/display/helix/capture/guest-pages.c as it
- * is, behind stand-ins for three headers of QEMU's. Whatever is accepted is read, in bands, and is the bytes that the
+ * is, behind stand-ins for three headers of QEMU's. Whatever is accepted is read, in pieces, and is the bytes that the
  * request names.
  */
 #include "qemu/osdep.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * test-lookup.c - QEMU's look-up as it is, on a real virglrenderer: textures read in bands and by the thread, guest
+ * test-lookup.c - QEMU's look-up as it is, on a real virglrenderer: textures read in pieces and by the thread, guest
  * pages, blobs, the 2D device's image, in odd sizes and parts. No byte that nobody wrote reaches an encoder, and a
  * resource that virglrenderer or GL does not read is error -3, whatever they say of it.
  */
@@ -121,14 +121,14 @@ typedef struct Texture {
 } Texture;
 
 static const Texture textures[] = {
-    { "in bands", { TEXTURE_2D, BGRA, 640, 360 }, 0, 0, 0, false },
-    { "in bands, odd", { TEXTURE_2D, BGRA, 333, 77 }, 0, 0, 0, false },
-    { "in bands, padding bytes", { TEXTURE_2D, BGRX, 333, 77 }, 0, 0, 0, false },
-    { "in bands, a part", { TEXTURE_2D, RGBA, 333, 77 }, 5, 3, 7, false },
-    { "in bands, bottom up", { TEXTURE_2D, BGRA, 333, 77, 0, Y_0_TOP }, 0, 0, 0, false },
-    { "in bands, a part, bottom up", { TEXTURE_2D, RGBA, 333, 77, 0, Y_0_TOP }, 5, 3, 7, false },
-    { "in bands, sRGB", { TEXTURE_2D, BGRA_SRGB, 33, 35 }, 0, 0, 0, false },
-    { "in bands, many", { TEXTURE_2D, BGRA, 1921, 1081 }, 0, 0, 0, false },
+    { "in pieces", { TEXTURE_2D, BGRA, 640, 360 }, 0, 0, 0, false },
+    { "in pieces, odd", { TEXTURE_2D, BGRA, 333, 77 }, 0, 0, 0, false },
+    { "in pieces, padding bytes", { TEXTURE_2D, BGRX, 333, 77 }, 0, 0, 0, false },
+    { "in pieces, a part", { TEXTURE_2D, RGBA, 333, 77 }, 5, 3, 7, false },
+    { "in pieces, bottom up", { TEXTURE_2D, BGRA, 333, 77, 0, Y_0_TOP }, 0, 0, 0, false },
+    { "in pieces, a part, bottom up", { TEXTURE_2D, RGBA, 333, 77, 0, Y_0_TOP }, 5, 3, 7, false },
+    { "in pieces, sRGB", { TEXTURE_2D, BGRA_SRGB, 33, 35 }, 0, 0, 0, false },
+    { "in pieces, many", { TEXTURE_2D, BGRA, 1921, 1081 }, 0, 0, 0, false },
     { "by the thread", { TEXTURE_2D, BGRA, 640, 360 }, 0, 0, 0, true },
     { "by the thread, odd", { TEXTURE_2D, BGRA, 333, 77 }, 0, 0, 0, true },
     { "by the thread, padding bytes", { TEXTURE_2D, BGRX, 333, 77 }, 0, 0, 0, true },

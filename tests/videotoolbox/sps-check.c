@@ -210,7 +210,7 @@ GByteArray *without_vui(const guint8 *nal, gsize len)
     g_auto(GStrv) elements = stream_sps_elements(nal, len);
     GByteArray *candidate;
 
-    /* Find the flag by trial: where a 0 makes FFmpeg read the same set without VUI. */
+    /* Find the flag by trying: where a 0 makes FFmpeg read the same set without VUI. */
     g_assert_cmpstr(element_value(elements, "vui_parameters_present_flag"), ==, "1");
     for (gsize bits = 40; (candidate = cut_at(nal, len, bits)); bits++) {
         g_auto(GStrv) read = stream_sps_elements(candidate->data, candidate->len);

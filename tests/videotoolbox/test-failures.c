@@ -40,7 +40,7 @@ TEST("/properties", test_properties)
     g_assert_false(double_vt_property("kVTCompressionPropertyKey_ReferenceBufferCount", NULL, NULL));
 }
 
-static void check_ladder(gboolean low_latency, gboolean hardware)
+static void check_candidates(gboolean low_latency, gboolean hardware)
 {
     g_autoptr(HelixEncoder) encoder = rig_open(rig_config(WIDTH, HEIGHT));
     HelixVideoToolboxInfo info = helix_videotoolbox_info(encoder);
@@ -60,15 +60,15 @@ static void check_no_encoder(HelixEncoderConfig config, gboolean hardware_only, 
     g_error_free(error);
 }
 
-TEST("/ladder", test_ladder)
+TEST("/candidates", test_candidates)
 {
     HelixEncoderConfig large = rig_config(5120, 2880), small = rig_config(WIDTH, HEIGHT);
 
-    check_ladder(TRUE, TRUE);
+    check_candidates(TRUE, TRUE);
     double_vt.create_low_latency = kVTCouldNotFindVideoEncoderErr;
-    check_ladder(FALSE, TRUE);
+    check_candidates(FALSE, TRUE);
     double_vt.no_hardware = TRUE;
-    check_ladder(FALSE, FALSE);
+    check_candidates(FALSE, FALSE);
     double_vt.prepare = kVTAllocationFailedErr;
     check_no_encoder(rig_config(WIDTH, HEIGHT), FALSE, "software (-12904)");
     double_vt_reset();
@@ -117,7 +117,7 @@ TEST("/refused", test_refused)
     check_no_encoder(config, FALSE, "profile 77");
     double_vt_reset();
     double_vt.refuse_property[0] = "kVTCompressionPropertyKey_UsingHardwareAcceleratedVideoEncoder";
-    check_ladder(TRUE, FALSE);
+    check_candidates(TRUE, FALSE);
 }
 
 /* What it refuses to be told it does not keep for its next session either. */

@@ -242,18 +242,18 @@ TEST("/hang/exit", test_exit)
 {
     gint count = 0;
     GLogFunc before = g_log_set_default_handler(count_new_sessions, &count);
-    HelixEncodePool *crew = helix_encode_pool_new(NULL);
-    HelixEncodeThread *worker = helix_encode_thread_new(crew, &helix_encoder_videotoolbox, FALSE, not_called, &worker,
-                                                        NULL);
+    HelixEncodePool *encode_pool = helix_encode_pool_new(NULL);
+    HelixEncodeThread *encode_thread = helix_encode_thread_new(encode_pool, &helix_encoder_videotoolbox, FALSE,
+                                                               not_called, &encode_thread, NULL);
     HelixSurface *surface = rig_memory_surface(WIDTH, HEIGHT, 0);
 
     double_vt_hang(DOUBLE_VT_HANG_ENCODE);
-    helix_encode_thread_encode(worker, surface, 0, FALSE, NULL);
+    helix_encode_thread_encode(encode_thread, surface, 0, FALSE, NULL);
     helix_surface_unref(surface);
     while (!double_vt_hangs()) {
         g_usleep(1000);
     }
-    helix_encode_pool_free(crew);
+    helix_encode_pool_free(encode_pool);
     g_log_set_default_handler(before, NULL);
     g_assert_cmpint(count, ==, 1);
     g_assert_cmpuint(helix_vt_sessions_hung(), ==, 1);

@@ -53,7 +53,7 @@ static HelixPicture wanted(void)
     return picture;
 }
 
-/* In a turn of its own, as a host has it: what is read back is read at once, not in bands after what came before. */
+/* In a turn of its own, as a host has it: what is read back is read at once, not in pieces after what came before. */
 static void resolve(const HelixPicture *picture, GpuAnswer *answer)
 {
     helix_loop_next_iteration();

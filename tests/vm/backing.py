@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A resource that changes while a picture is read from it, between two bands: other pages, fewer, none, another resource.
+"""A resource that changes while a picture is read from it, between two pieces: other pages, fewer, none, another resource.
 
 No guest runs: a driver of the test's own (virtio_mmio.py) makes a resource, asks for its picture by helix-listen=, stops the VM
 in the middle of the read, takes the pages or the resource away, fills the pages with poison and lets the VM go on. Whatever is

@@ -24,11 +24,11 @@ MEMFD = ("-object", "memory-backend-memfd,id=ram,size=3G,share=on", "-machine", 
 
 PROGRAMS = (("picture-client", "vsock:2:5000"), ("picture-element", "5000"))
 
-# name, VM's arguments, what the guest's GPU must be able to, programs; gl-bands has no EGL, which a thread that reads
+# name, VM's arguments, what the guest's GPU must be able to, programs; gl-pieces has no EGL, which a thread that reads
 # textures needs
 DEVICES = (
     ("gl", {"gpu": "virtio-gpu-gl-pci", "gpu_options": "blob=on,hostmem=256M"}, ("3d", "blob", "card"), PROGRAMS),
-    ("gl-bands", {"gpu": "virtio-gpu-gl-pci", "environment": {"SDL_VIDEO_X11_FORCE_EGL": "0"}}, ("3d",), PROGRAMS[:1]),
+    ("gl-pieces", {"gpu": "virtio-gpu-gl-pci", "environment": {"SDL_VIDEO_X11_FORCE_EGL": "0"}}, ("3d",), PROGRAMS[:1]),
     ("2d", {"gpu": "virtio-gpu-pci"}, ("card",), PROGRAMS),
     ("2d-blob", {"gpu": "virtio-gpu-pci", "gpu_options": "blob=on", "extra": MEMFD}, ("blob", "card"), PROGRAMS),
 )
@@ -102,7 +102,7 @@ def run_device(tap, checker, device, options, words, programs):
         if device == "gl":
             tap.check(threaded > 0, "gl textures are read by a thread of its own", threaded)
             quit_while_streaming(tap, vm, device, words)
-        elif device != "gl-bands" or "sdl,gl=on" in vm.display.arguments:
+        elif device != "gl-pieces" or "sdl,gl=on" in vm.display.arguments:
             tap.check(threaded == 0, device + " no texture is read by a thread", threaded)
 
 

@@ -25,7 +25,7 @@ SHOT = "video/x-raw ! videoconvert ! pngenc snapshot=true ! filesink location=/t
 
 
 def install(tap, vm):
-    """Install the package as a user would who has what it depends on."""
+    """Install the package as a user would, with what it depends on."""
     vm.push(deb.make("amd64"), "/tmp/helix-guest.deb")
     done = vm.run("dpkg --force-unsafe-io -i /tmp/helix-guest.deb && dpkg --audit", timeout=120, check=False)
     tap.check(done.rc == 0 and not done.out.count(b"depends on"), "dpkg installs the package",

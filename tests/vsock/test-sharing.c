@@ -25,7 +25,7 @@ GUEST_TEST("/vsock/no-spin-without-buffers", test_no_spin_without_buffers)
     g_assert_false(g_main_context_iteration(NULL, FALSE));
 }
 
-/* Buffers with room for a header only must not stop data for ever. */
+/* Buffers with room for a header only must not stop data for good. */
 GUEST_TEST("/vsock/tiny-buffers", test_tiny_buffers)
 {
     User *user = guest_connect(guest, P, Q);
@@ -39,7 +39,7 @@ GUEST_TEST("/vsock/tiny-buffers", test_tiny_buffers)
 
 /*
  * A guest whose vCPU refills the ring faster than the host fills it, with buffers that hold a byte or nothing: the main
- * loop must get its turn between bursts, whoever's call began them, and what waits must go on by itself.
+ * loop must get its turn between bursts, whichever call began them, and what waits must go on by itself.
  */
 GUEST_TEST("/vsock/endless-buffers", test_endless_buffers)
 {
@@ -226,7 +226,8 @@ static gboolean is_own_port(gpointer data, guint32 port)
     return port == Q;
 }
 
-/* Other ports, whoever began, cannot use up the places of the host's own one; nor can it have more than there are. */
+/* Connections of other ports, of either side, cannot use up the places of the host's own one; nor can it have more than
+ * there are. */
 TEST("/vsock/reserved-places", test_reserved_places)
 {
     Guest *guest = guest_new(0, 8);

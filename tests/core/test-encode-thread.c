@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * test-worker.c - encoder threads that end: the main loop joins none of them, whatever the scheduler does, and none is
- * left.
+ * test-encode-thread.c - encoder threads that end: the main loop joins none of them, whatever the scheduler does, and
+ * none is left.
  *
- * The linker puts a function of the test's in the place of g_thread_join(), which counts who called it.
+ * The linker puts a function of the test's in the place of g_thread_join(), which counts its callers.
  */
 #include <string.h>
 
@@ -13,7 +13,7 @@
 #include "resources.h"
 #include "scripted.h"
 
-#define N_WORKERS 8u
+#define N_THREADS 8u
 
 static GThread *loop_thread;
 static guint joined_by_loop, joined_by_threads; /* atomic */
@@ -35,22 +35,22 @@ static void on_done(gpointer owner, gpointer tag, HelixEncodeResult *result)
     (*(guint *)owner)++;
 }
 
-/* The loop until @crew has @size threads. */
-static void wait_for_size(const HelixEncodePool *crew, guint size)
+/* The loop until @encode_pool has @size threads. */
+static void wait_for_size(const HelixEncodePool *encode_pool, guint size)
 {
-    while (helix_encode_pool_size(crew) > size) {
+    while (helix_encode_pool_size(encode_pool) > size) {
         g_main_context_iteration(NULL, TRUE);
     }
 }
 
-/* Streams that come and go: each thread joins the one that ended before it, and the crew's end the last. */
+/* Streams that come and go: each thread joins the one that ended before it, and the pool's end the last. */
 static void run(gboolean one_hangs)
 {
     const HelixEncoderClass *klass = scripted_wrap(&helix_encoder_null);
     HelixSurfacePool *pool = helix_surface_pool_new(0);
     HelixSurface *surface = helix_surface_pool_take(pool, HELIX_FORMAT_XR24, 64, 64, NULL);
-    HelixEncodeThread *workers[N_WORKERS], *hanging = NULL;
-    HelixEncodePool *crew = helix_encode_pool_new(NULL);
+    HelixEncodeThread *threads[N_THREADS], *hanging = NULL;
+    HelixEncodePool *encode_pool = helix_encode_pool_new(NULL);
     guint answers = 0;
 
     memset(surface->data, 0, surface->size);
@@ -58,40 +58,40 @@ static void run(gboolean one_hangs)
     loop_thread = g_thread_self();
     if (one_hangs) {
         scripted_hold(TRUE);
-        hanging = helix_encode_thread_new(crew, klass, FALSE, on_done, &answers, NULL);
+        hanging = helix_encode_thread_new(encode_pool, klass, FALSE, on_done, &answers, NULL);
         helix_encode_thread_encode(hanging, surface, 0, FALSE, NULL);
         g_assert_true(scripted_wait_begun(1));
         helix_encode_thread_retire(hanging);
     }
-    for (guint i = 0; i < N_WORKERS; i++) {
-        workers[i] = helix_encode_thread_new(crew, klass, FALSE, on_done, &answers, NULL);
-        g_assert_nonnull(workers[i]);
+    for (guint i = 0; i < N_THREADS; i++) {
+        threads[i] = helix_encode_thread_new(encode_pool, klass, FALSE, on_done, &answers, NULL);
+        g_assert_nonnull(threads[i]);
         if (!one_hangs) {
-            helix_encode_thread_encode(workers[i], surface, 0, FALSE, NULL);
+            helix_encode_thread_encode(threads[i], surface, 0, FALSE, NULL);
         }
     }
-    while (!one_hangs && answers < N_WORKERS) {
+    while (!one_hangs && answers < N_THREADS) {
         g_main_context_iteration(NULL, TRUE);
     }
-    for (guint i = 0; i < N_WORKERS; i++) {
-        helix_encode_thread_retire(workers[i]);
+    for (guint i = 0; i < N_THREADS; i++) {
+        helix_encode_thread_retire(threads[i]);
     }
-    wait_for_size(crew, one_hangs);
-    g_assert_cmpuint(g_atomic_int_get(&joined_by_threads), ==, N_WORKERS - 1);
+    wait_for_size(encode_pool, one_hangs);
+    g_assert_cmpuint(g_atomic_int_get(&joined_by_threads), ==, N_THREADS - 1);
     if (one_hangs) {
         scripted_hold(FALSE);
-        wait_for_size(crew, 0);
-        g_assert_cmpuint(g_atomic_int_get(&joined_by_threads), ==, N_WORKERS);
+        wait_for_size(encode_pool, 0);
+        g_assert_cmpuint(g_atomic_int_get(&joined_by_threads), ==, N_THREADS);
     }
     g_assert_cmpuint(joined_by_loop, ==, 0);
-    helix_encode_pool_free(crew);
+    helix_encode_pool_free(encode_pool);
     g_assert_cmpuint(joined_by_loop, ==, 1);
     loop_thread = NULL;
     helix_surface_unref(surface);
     helix_surface_pool_unref(pool);
 }
 
-TEST("/worker/ends", test_ends)
+TEST("/encode-thread/ends", test_ends)
 {
     Resources before = resources_now();
 
@@ -100,7 +100,7 @@ TEST("/worker/ends", test_ends)
 }
 
 /* One that hangs in its encoder keeps none of the others. */
-TEST("/worker/hangs", test_hangs)
+TEST("/encode-thread/hangs", test_hangs)
 {
     Resources before = resources_now();
 
@@ -108,18 +108,18 @@ TEST("/worker/hangs", test_hangs)
     resources_expect(&before);
 }
 
-/* A crew that is freed with its workers at work waits for all of them, by itself. */
-TEST("/worker/freed", test_freed)
+/* A pool that is freed with its threads at work waits for all of them, by itself. */
+TEST("/encode-thread/freed", test_freed)
 {
     Resources before = resources_now();
-    HelixEncodePool *crew = helix_encode_pool_new(NULL);
+    HelixEncodePool *encode_pool = helix_encode_pool_new(NULL);
     guint answers = 0;
 
-    for (guint i = 0; i < N_WORKERS; i++) {
-        g_assert_nonnull(helix_encode_thread_new(crew, &helix_encoder_null, FALSE, on_done, &answers, NULL));
+    for (guint i = 0; i < N_THREADS; i++) {
+        g_assert_nonnull(helix_encode_thread_new(encode_pool, &helix_encoder_null, FALSE, on_done, &answers, NULL));
     }
-    helix_encode_pool_free(crew);
-    crew = helix_encode_pool_new(NULL); /* without a worker at all */
-    helix_encode_pool_free(crew);
+    helix_encode_pool_free(encode_pool);
+    encode_pool = helix_encode_pool_new(NULL); /* without a thread at all */
+    helix_encode_pool_free(encode_pool);
     resources_expect(&before);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * test-turn.c - an iteration of the main loop stops at its budget, whatever a guest asks for, and the rest goes on in
- * later turns: nothing is lost, the order stays, others get their turn.
+ * test-loop-budget.c - an iteration of the main loop stops at its budget, whatever a guest asks for, and the rest goes
+ * on in later turns: nothing is lost, the order stays, others get their turn.
  */
 #include <string.h>
 #include <sys/socket.h>
@@ -276,7 +276,7 @@ TURN_TEST("/turn/answers", test_answers)
 }
 
 /* Answers that nobody took yet, and then they are all taken. */
-TURN_TEST("/turn/outbox", test_outbox)
+TURN_TEST("/turn/send-queue", test_send_queue)
 {
     channel->window = 0;
     fill_up(world, channel, PLENTY);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * test-turn.c - an iteration of the main loop stops at its budget, and what is held goes on in later turns, connection
- * by connection. The clock is the test's and goes on with each look.
+ * test-loop-budget.c - an iteration of the main loop stops at its budget, and what is held goes on in later ones,
+ * connection by connection. The clock is the test's and goes on with each look.
  */
 #include <string.h>
 
@@ -10,7 +10,7 @@
 
 #define TICK_NS G_GINT64_CONSTANT(100000)
 #define MOST \
-    (HELIX_LOOP_BUDGET_US / 100 + 5u) /* steps in a turn: one a look, and one more for each who may take one \
+    (HELIX_LOOP_BUDGET_US / 100 + 5u) /* steps in a turn: one a look, and one more for each that may take one \
                                        */
 
 static gint64 now_ns;
