@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""make deb: the guest's part as Debian packages, out/helix-guest_VERSION_amd64.deb and _arm64.deb.
+"""make deb: the guest's part as Debian packages for amd64 and arm64, in out/: helix-guest, the library
+that it needs, libhelix-client0, and libhelix-client-dev.
 
 Only what the package needs is copied into a source tree of its own, with packaging/debian as its debian folder.
 """
 
-import glob
 import os
 import re
 import shutil
@@ -15,6 +15,7 @@ from steps import OUT, TREE, Step, host_path, say
 
 SOURCES = ("meson.build", "meson_options.txt", "COPYING.LESSER", "desktop", "hw/display/helix/protocol/helix-wire.h",
            *("docs/%s.md" % page for page in ("guest", "pipelines", "screencast", "troubleshooting", "vsockenc")))
+PACKAGES = ("libhelix-client0", "libhelix-client-dev", "helix-guest")
 ARCHITECTURES = ("amd64", "arm64")
 
 
@@ -35,7 +36,7 @@ def version():
 
 
 def make(architecture):
-    """Build the package for @architecture; its path in out/."""
+    """Build the packages for @architecture; {name: path in out/}."""
     top = os.path.join(build.BUILDS, "deb-" + architecture)
     source = os.path.join(top, "helix-guest-" + version())
     command = ["dpkg-buildpackage", "-b", "-us", "-uc", "-a" + architecture]
@@ -50,11 +51,12 @@ def make(architecture):
         if architecture == arm64.ARCHITECTURE:
             arm64.cross_file(root, environment["DH_MESON_CROSS_FILE"])
         step.run(command, cwd=source, env=environment)
-        made = glob.glob(os.path.join(top, "helix-guest_*_%s.deb" % architecture))[0]
         os.makedirs(OUT, exist_ok=True)
-        return shutil.copy(made, OUT)
+        return {name: shutil.copy(os.path.join(top, "%s_%s_%s.deb" % (name, version(), architecture)), OUT)
+                for name in PACKAGES}
 
 
 def run():
     for architecture in ARCHITECTURES:
-        say("   " + host_path(make(architecture)))
+        for path in make(architecture).values():
+            say("   " + host_path(path))

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The guest's package for amd64: what is in it, what it asks for, and that its plugin, command and unit can be used as
-they are. (The suite vm-screencast installs it in a guest.)"""
+"""The guest's packages for amd64: what is in them, what they ask for, and that plugin, command, unit and library can be
+used as they are. (The suite vm-screencast installs it in a guest.)"""
 
 import os
 import re
@@ -13,16 +13,24 @@ from steps import Failed
 from tap import Tap
 
 MACHINE = "x86_64-linux-gnu"
-FILES = {"usr/bin/helix-screencast", "usr/lib/%s/libhelix-client.so.0", "usr/lib/%s/libhelix-client.so.0.1.0",
-         "usr/lib/%s/libhelix-client.so", "usr/lib/%s/pkgconfig/helix-client.pc", "usr/include/helix-client.h",
-         "usr/lib/%s/gstreamer-1.0/libgstvsockenc.so",
-         "usr/lib/systemd/user/helix-screencast.service", "usr/share/doc/helix-guest/guest.md",
-         "usr/share/doc/helix-guest/pipelines.md", "usr/share/doc/helix-guest/screencast.md",
-         "usr/share/doc/helix-guest/troubleshooting.md", "usr/share/doc/helix-guest/changelog.gz",
-         "usr/share/doc/helix-guest/copyright", "usr/share/doc/helix-guest/environment.example",
-         "usr/share/doc/helix-guest/vsockenc.md", "usr/share/man/man1/helix-screencast.1.gz"}
-DEPENDS = {"gstreamer1.0-pipewire", "libc6", "libdrm2", "libglib2.0-0t64", "libgstreamer-plugins-base1.0-0",
-           "libgstreamer1.0-0"}
+DOCUMENTS = {"changelog.gz", "copyright"}
+FILES = {
+    "helix-guest": {
+        "usr/bin/helix-screencast", "usr/lib/%s/gstreamer-1.0/libgstvsockenc.so",
+        "usr/lib/systemd/user/helix-screencast.service", "usr/share/doc/helix-guest/guest.md",
+        "usr/share/doc/helix-guest/pipelines.md", "usr/share/doc/helix-guest/screencast.md",
+        "usr/share/doc/helix-guest/troubleshooting.md", "usr/share/doc/helix-guest/environment.example",
+        "usr/share/doc/helix-guest/vsockenc.md", "usr/share/man/man1/helix-screencast.1.gz"},
+    "libhelix-client0": {"usr/lib/%s/libhelix-client.so.0", "usr/lib/%s/libhelix-client.so.0.1.0"},
+    "libhelix-client-dev": {
+        "usr/include/helix-client.h", "usr/lib/%s/libhelix-client.so", "usr/lib/%s/pkgconfig/helix-client.pc",
+        "usr/share/doc/libhelix-client-dev/examples/film-resource.c",
+        "usr/share/doc/libhelix-client-dev/examples/helix_client.py", "usr/share/man/man3/helix-client.3.gz"}}
+DEPENDS = {
+    "helix-guest": {"gstreamer1.0-pipewire", "libc6", "libglib2.0-0t64", "libgstreamer-plugins-base1.0-0",
+                    "libgstreamer1.0-0", "libhelix-client0"},
+    "libhelix-client0": {"libc6", "libdrm2", "libglib2.0-0t64"},
+    "libhelix-client-dev": {"libdrm-dev", "libglib2.0-dev", "libhelix-client0"}}
 
 
 def output(*argv, env=None):
@@ -35,25 +43,45 @@ def files_in(folder):
     return {os.path.relpath(os.path.join(top, name), folder) for top, _, names in os.walk(folder) for name in names}
 
 
-def check_contents(tap, package, machine, folder):
-    """Unpack @package to @folder and compare what is in it; the same for every architecture."""
-    subprocess.run(["dpkg-deb", "-x", package, folder], check=True)
-    wanted = {name.replace("%s", machine) for name in FILES}
-    found = files_in(folder)
-    tap.check(found == wanted, "the package has its files and no others", "too much: %s, missing: %s" % (
-        found - wanted, wanted - found))
-    field = output("dpkg-deb", "-f", package, "Depends")[1]
-    names = set(re.findall(r"(?:^|, )([a-z0-9.+-]+)", field))
-    tap.check(names == DEPENDS, "it depends on what it is linked with, and on PipeWire's plugin", field)
+def check_contents(tap, packages, machine, folder):
+    """Unpack @packages to @folder and compare what is in each; the same for every architecture."""
+    for name, path in packages.items():
+        before = files_in(folder)
+        subprocess.run(["dpkg-deb", "-x", path, folder], check=True)
+        wanted = {file.replace("%s", machine) for file in FILES[name]}
+        wanted |= {"usr/share/doc/%s/%s" % (name, file) for file in DOCUMENTS}
+        found = files_in(folder) - before
+        tap.check(found == wanted, name + " has its files and no others", "too much: %s, missing: %s" % (
+            found - wanted, wanted - found))
+        field = output("dpkg-deb", "-f", path, "Depends")[1]
+        names = set(re.findall(r"(?:^|, )([a-z0-9.+-]+)", field))
+        tap.check(names == DEPENDS[name], name + " depends on what it is linked with, and what it is used with", field)
+
+
+def check_development(tap, machine, folder):
+    """The example of libhelix-client-dev, compiled with what the packages in @folder have."""
+    example = os.path.join(folder, "usr/share/doc/libhelix-client-dev/examples/film-resource.c")
+    libraries, program = os.path.join(folder, "usr/lib", machine), os.path.join(folder, "film-resource")
+    status, text = output("pkg-config", "--cflags", "--libs", "helix-client",
+                          env=dict(os.environ, PKG_CONFIG_PATH=os.path.join(libraries, "pkgconfig")))
+    tap.check(status == 0 and "-lhelix-client" in text, "pkg-config helix-client", text)
+    # It says where the library will be once installed.
+    status, text = output("cc", example, "-o", program, "-I" + os.path.join(folder, "usr/include"), "-L" + libraries,
+                          *text.split())
+    tap.check(status == 0, "the example compiles", text)
+    status, text = output(program, env=dict(os.environ, LD_LIBRARY_PATH=libraries))
+    tap.check(status == 2 and "usage" in text, "and starts", text)
 
 
 def main():
     tap = Tap()
-    package = deb.make("amd64")
+    packages = deb.make("amd64")
     with tempfile.TemporaryDirectory() as folder:
-        check_contents(tap, package, MACHINE, folder)
+        check_contents(tap, packages, MACHINE, folder)
+        check_development(tap, MACHINE, folder)
         plugins = os.path.join(folder, "usr/lib", MACHINE, "gstreamer-1.0")
-        environment = dict(os.environ, LD_LIBRARY_PATH=os.path.dirname(plugins), GST_PLUGIN_PATH=plugins, GST_REGISTRY=os.path.join(folder, "registry"))
+        environment = dict(os.environ, LD_LIBRARY_PATH=os.path.dirname(plugins), GST_PLUGIN_PATH=plugins,
+                           GST_REGISTRY=os.path.join(folder, "registry"))
         status, text = output("gst-inspect-1.0", "vsockenc", env=environment)
         tap.check(status == 0 and plugins in text and "bitrate" in text, "gst-inspect-1.0 vsockenc", text)
         status, text = output(os.path.join(folder, "usr/bin/helix-screencast"), "--version")

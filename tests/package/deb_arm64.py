@@ -74,11 +74,11 @@ def judge(tap, film, raw):
 
 def main():
     tap = Tap()
-    package = deb.make(arm64.ARCHITECTURE)
+    packages = deb.make(arm64.ARCHITECTURE)
     root = arm64.sysroot_path()
     with tempfile.TemporaryDirectory() as folder:
         unpacked, chosen = os.path.join(folder, "package"), os.path.join(folder, "plugins")
-        check_contents(tap, package, arm64.MACHINE, unpacked)
+        check_contents(tap, packages, arm64.MACHINE, unpacked)
         element = os.path.join(unpacked, "usr/lib", arm64.MACHINE, "gstreamer-1.0/libgstvsockenc.so")
         os.mkdir(chosen)
         os.symlink(element, os.path.join(chosen, os.path.basename(element)))
@@ -87,7 +87,8 @@ def main():
             os.symlink(os.path.join(root, "usr/lib", arm64.MACHINE, "gstreamer-1.0", library),
                        os.path.join(chosen, library))
         # A scanner for plugins would be a program of arm64 too, and started without an emulator.
-        environment = dict(os.environ, LD_LIBRARY_PATH=os.path.join(unpacked, "usr/lib", arm64.MACHINE), GST_PLUGIN_PATH=chosen, GST_PLUGIN_SYSTEM_PATH_1_0="", GST_REGISTRY_FORK="no",
+        environment = dict(os.environ, LD_LIBRARY_PATH=os.path.join(unpacked, "usr/lib", arm64.MACHINE),
+                           GST_PLUGIN_PATH=chosen, GST_PLUGIN_SYSTEM_PATH_1_0="", GST_REGISTRY_FORK="no",
                            GST_REGISTRY=os.path.join(folder, "registry"))
         with open(element, "rb") as file:
             machine = struct.unpack_from("<H", file.read(20), 18)[0]        # e_machine of an ELF header
