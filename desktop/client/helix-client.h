@@ -12,8 +12,8 @@
  *
  * Threads: the library has one thread a client, which reads and writes the socket, and which is named
  * "helix-client-io". Every function may be called from any thread, and several at once, unless its text says something
- * else. No function calls back while it holds a lock. Callbacks that the library's thread makes are marked so; they
- * must not block, and must not free or close the client.
+ * else. Callbacks are made with no lock held, unless their text says so. Those on the library's thread must not block,
+ * and must not close or unref the client.
  *
  * Blocking: no function waits for the host, except those named helix_client_wait_...() and helix_client_drain().
  *
@@ -112,8 +112,8 @@ typedef enum HelixClientState {
     HELIX_CLIENT_FAILED,       /* nothing more comes; terminal */
 } HelixClientState;
 
-/* Called on the library's thread, before anything that waits for the client is woken. @error (DISCONNECTED, FAILED) is
- * the client's. With a function set, there are no events of these names. */
+/* Called on the library's thread, or by connect(), before anything that waits for the client is woken. @error
+ * (DISCONNECTED, FAILED) is the client's. With a function set, there are no events of these names. */
 typedef void (*HelixClientStateFunc)(HelixClient *client, HelixClientState state, const GError *error, gpointer data);
 void helix_client_set_state_func(HelixClient *client, HelixClientStateFunc func, gpointer data);
 
@@ -122,8 +122,8 @@ void helix_client_set_state_func(HelixClient *client, HelixClientStateFunc func,
 typedef void (*HelixClientLogFunc)(GLogLevelFlags level, const char *message, gpointer data);
 void helix_client_set_log_func(HelixClient *client, HelixClientLogFunc func, gpointer data);
 
-/* Begin to connect; once. FALSE with an error for what is known at once (no vsock in this kernel, no such socket); what
- * shows later comes as HELIX_CLIENT_FAILED. */
+/* Begin to connect; until it succeeds. FALSE with an error for what is known at once (no vsock in this kernel, no such
+ * socket); what shows later comes as HELIX_CLIENT_FAILED. */
 gboolean helix_client_connect(HelixClient *client, GError **error);
 /* Ends every wait on this client, for good: they return as when flushing. The connection stays open. */
 void helix_client_shutdown(HelixClient *client);
@@ -188,8 +188,9 @@ typedef struct HelixClientHost {
     guint32 reserved[8];
 } HelixClientHost;
 
-/* Encode with @config from here on, in order with submitted frames. The first call begins the negotiation: the events
- * CONFIGURED and CONFIG_REFUSED tell how each call ended. Refusing the first one is HELIX_CLIENT_FAILED. */
+/* Encode with @config from here on, in order with submitted frames. The first call, before connect() or after it,
+ * begins the negotiation: CONFIGURED and CONFIG_REFUSED tell how each call ended. A refusal of the first is
+ * HELIX_CLIENT_FAILED. */
 void helix_client_configure(HelixClient *client, const HelixClientConfig *config);
 /* Whether a host is connected and has negotiated. It may go at any time. */
 gboolean helix_client_is_negotiated(HelixClient *client);
@@ -315,7 +316,7 @@ void helix_client_buffer_get_image(HelixClientBuffer *buffer, HelixClientImage *
 gboolean helix_client_buffer_kind(HelixClient *client, guint32 format, HelixClientBufferKind *kind);
 /* Changes whenever the answer of helix_client_buffer_kind() may have: other buffers may do now. */
 guint helix_client_buffer_serial(HelixClient *client);
-/* Copy modes not to be used, of "blob", "pages", "texture", "guest-copy" with commas between. Before connect(). */
+/* Copy modes not to be used, of "blob", "pages", "texture", "guest-copy" with commas between. Before set_gpu(). */
 void helix_client_avoid(HelixClient *client, const char *modes);
 
 /* ---- events ---- */
@@ -350,8 +351,7 @@ void helix_client_submit(HelixClient *client, HelixClientFrame *frame, guint64 p
 /* The same with the host's last frame, encoded again. SKIPPED if it has none, or cannot. */
 void helix_client_submit_repeat(HelixClient *client, guint64 pts, guint64 duration, gboolean force_keyframe,
                                 gpointer frame_data);
-/* There is no frame for @frame_data: bring an event of @type (LATE, GIVEN_UP, UNUSED), in order with those of frames.
- */
+/* There is no frame for @frame_data: bring an event of @type (LATE, GIVEN_UP, UNUSED), in order with frames' events. */
 void helix_client_submit_nothing(HelixClient *client, HelixClientEventType type, gpointer frame_data);
 /* The frame that is held becomes a keyframe: TRUE. Without one the next that is submitted is one: FALSE. */
 gboolean helix_client_force_keyframe(HelixClient *client);
@@ -399,11 +399,12 @@ struct HelixClientEvent {
 /* A descriptor that polls readable while there is an event to take. The client's; do not read it. It is made with the
  * first call; -1 with errno if that fails. */
 int helix_client_get_fd(HelixClient *client);
-/* The next event, or NULL if there is none now, while flushing, or after shutdown(). To be freed; see below. */
+/* The next event, to be freed; NULL: none now, or flushing, or after shutdown(). */
 HelixClientEvent *helix_client_next_event(HelixClient *client);
 /* The same, waited for. After HELIX_CLIENT_FAILED it still waits: own events may come. */
 HelixClientEvent *helix_client_wait_event(HelixClient *client);
-/* Freeing says that the event was dealt with, which drain() waits for, and makes room for the next frame. */
+/* Free an event of any client, also after close(). Until then its frame counts as under way: it keeps its place, and
+ * drain() waits. */
 void helix_client_event_free(HelixClientEvent *event);
 /* The event's frame_data, now the caller's. */
 gpointer helix_client_event_steal_frame_data(HelixClientEvent *event);
@@ -496,5 +497,4 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(HelixClientGpu, helix_client_gpu_unref)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(HelixClientBuffer, helix_client_buffer_unref)
 
 G_END_DECLS
-
 #endif
