@@ -316,7 +316,7 @@ ELEMENT_TEST("/reconnect/refused-before", test_refused_before)
     g_assert_cmpuint(get_u32(script_host_config(f->host, 3, &size) + HELIX_CONFIG_BITRATE), ==, 900000);
 }
 
-/* EOS does not wait for a host that is away. */
+/* EOS does not wait for a host that is disconnected. */
 ELEMENT_TEST("/reconnect/eos", test_eos)
 {
     lose_second(f, script);

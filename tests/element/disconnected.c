@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* away.c - while a host is away, with reconnect=true: which picture waits for it, and what does not. */
+/* disconnected.c - while no host is connected, with reconnect=true: which picture waits for it, and what does not. */
 #include <stdio.h>
 #include <unistd.h>
 #include "../../desktop/client/bytes.h"
@@ -30,7 +30,7 @@ static void put_back(Fixture *f, const char *moved)
 }
 
 /* The newest picture is what a host that comes back gets first. */
-TEST("/away/newest-waits", test_newest_waits)
+TEST("/disconnected/newest-waits", test_newest_waits)
 {
     g_autofree char *moved = NULL;
     Fixture f;
@@ -47,7 +47,7 @@ TEST("/away/newest-waits", test_newest_waits)
 }
 
 /* EOS does not wait with the picture that waits for the host. */
-TEST("/away/eos", test_eos_held)
+TEST("/disconnected/eos", test_eos_held)
 {
     g_autofree char *moved = NULL;
     gint64 before;
@@ -57,7 +57,7 @@ TEST("/away/eos", test_eos_held)
     before = g_get_monotonic_time();
     g_assert_true(gst_harness_push_event(f.h, gst_event_new_eos()));
     g_assert_true(fixture_wait_event(&f, GST_EVENT_EOS));
-    fixture_no_hang("EOS while the host is away", before);
+    fixture_no_hang("EOS while the host is disconnected", before);
     g_assert_cmpuint(fixture_stat(&f, "lost"), ==, 2);
     g_assert_cmpuint(fixture_stat(&f, "skipped"), ==, 1);
     put_back(&f, moved);
@@ -65,7 +65,7 @@ TEST("/away/eos", test_eos_held)
 }
 
 /* EOS first, then the host goes: what waits for room is lost with what was under way. */
-ELEMENT_TEST("/away/eos-before", test_eos_before)
+ELEMENT_TEST("/disconnected/eos-before", test_eos_before)
 {
     g_autofree char *moved = NULL;
 
@@ -83,8 +83,8 @@ ELEMENT_TEST("/away/eos-before", test_eos_before)
     put_back(f, moved);
 }
 
-/* New caps do not wait for a host that is away: they are what it is asked for when it is back. */
-TEST("/away/caps", test_caps_held)
+/* New caps do not wait for a host that is disconnected: it is asked for them when it is back. */
+TEST("/disconnected/caps", test_caps_held)
 {
     g_autofree char *moved = NULL;
     gint64 before;
@@ -95,7 +95,7 @@ TEST("/away/caps", test_caps_held)
     before = g_get_monotonic_time();
     gst_harness_set_src_caps_str(f.h, CAPS("BGRx", 32, 32));
     g_assert_cmpint(gst_harness_push(f.h, fixture_picture(&f, 32 * 32 * 4)), ==, GST_FLOW_OK);
-    fixture_no_hang("new caps while the host is away", before);
+    fixture_no_hang("new caps while the host is disconnected", before);
     g_assert_cmpuint(fixture_stat(&f, "lost"), ==, 2);
     put_back(&f, moved);
     gst_message_unref(fixture_message(&f, GST_MESSAGE_INFO));
@@ -105,7 +105,7 @@ TEST("/away/caps", test_caps_held)
     fixture_tear_down(&f);
 }
 
-/* A host that was never there is one that is away: its newest picture is what it gets first. Afterwards unlink(). */
+/* A host that was never there counts as disconnected: it gets the newest picture first. Afterwards unlink(). */
 static ScriptHost *begin_without_host(Fixture *f, char **later)
 {
     Script script = SCRIPT_DEFAULT;
@@ -122,7 +122,7 @@ static ScriptHost *begin_without_host(Fixture *f, char **later)
     return host;
 }
 
-TEST("/away/never-there", test_never_there)
+TEST("/disconnected/never-there", test_never_there)
 {
     g_autofree char *later = NULL;
     ScriptHost *host;
@@ -141,7 +141,7 @@ TEST("/away/never-there", test_never_there)
     script_host_free(host);
 }
 
-TEST("/away/never-there-eos", test_never_there_eos)
+TEST("/disconnected/never-there-eos", test_never_there_eos)
 {
     g_autofree char *later = NULL;
     ScriptHost *host;
@@ -162,7 +162,7 @@ TEST("/away/never-there-eos", test_never_there_eos)
 
 /* Nor does a live source wait long for one that is there and does not agree: EOS could not be sent behind its picture.
  */
-ELEMENT_TEST("/away/never-agrees", test_never_agrees)
+ELEMENT_TEST("/disconnected/never-negotiates", test_never_negotiates)
 {
     gint64 before;
 
@@ -177,7 +177,7 @@ ELEMENT_TEST("/away/never-agrees", test_never_agrees)
 }
 
 /* New caps and EOS do not wait for a host that is silent in the middle, nor for the room that a picture is held for. */
-ELEMENT_TEST("/away/silent-caps", test_silent_caps)
+ELEMENT_TEST("/disconnected/silent-caps", test_silent_caps)
 {
     gint64 before;
 
@@ -203,7 +203,7 @@ ELEMENT_TEST("/away/silent-caps", test_silent_caps)
 }
 
 /* After an error the task that takes answers waits on: EOS is still to be sent by it. */
-ELEMENT_TEST("/away/eos-after-error", test_eos_after_error)
+ELEMENT_TEST("/disconnected/eos-after-error", test_eos_after_error)
 {
     g_autoptr(GstPad) pad = NULL;
 
@@ -224,7 +224,7 @@ ELEMENT_TEST("/away/eos-after-error", test_eos_after_error)
 }
 
 /* The first picture waits that long, and then goes as what a host of this version reads. */
-ELEMENT_TEST("/away/agrees-late", test_agrees_late)
+ELEMENT_TEST("/disconnected/negotiates-late", test_negotiates_late)
 {
     script->config_delay_ms = 1300;
     fixture_set_up_with(f, script, -1, TRUE, NULL);
