@@ -7,18 +7,27 @@ import re
 import subprocess
 import tempfile
 
+import build
 from steps import TREE
 from vm import VMError
 
 WIDTH, HEIGHT, FRAMES = 640, 360, 5
 BITRATE = "20000000"        # leaves a picture of this size nearly untouched
+FILM = "/tmp/film.h264"     # in the guest
 PYTHON = os.path.join(TREE, "desktop", "client", "python", "helix_client.py")
 
 
 def commands(vm):
-    """{client: its command line up to the resource}, everything it needs being in the guest."""
+    """{client: (resource, size) -> its command line}, everything it needs being in the guest."""
     vm.push(PYTHON, "/tmp/helix_client.py")
-    return {"helix_client.py": ["python3", "/tmp/helix_client.py", "--bitrate", BITRATE, "--frames", str(FRAMES)]}
+    vm.push(os.path.join(build.BUILDS, "tests", "tests", "client", "film-resource"), "/tmp/film-resource", mode=0o755)
+    return {
+        "helix_client.py": lambda resource, size: [
+            "python3", "/tmp/helix_client.py", "--bitrate", BITRATE, "--frames", str(FRAMES), "--resource", resource,
+            "--size", size, "-o", FILM],
+        "film-resource": lambda resource, size: [
+            "env", "LD_LIBRARY_PATH=/helix/client", "/tmp/film-resource", resource, size, str(FRAMES), FILM],
+    }
 
 
 def hold(vm, kind, number):
@@ -57,12 +66,11 @@ def run(tap, vm, device, kinds, judge):
             process, resource = hold(vm, kind, number)
             with process, tempfile.TemporaryDirectory() as folder:
                 film = os.path.join(folder, "film")
-                result = vm.run(command + ["--resource", resource, "--size", "%dx%d" % (WIDTH, HEIGHT), "-o",
-                                           "/tmp/film.h264"], check=False, timeout=120)
+                result = vm.run(command(resource, "%dx%d" % (WIDTH, HEIGHT)), check=False, timeout=120)
                 if result.rc:
                     tap.check(False, title, result.err.decode(errors="replace"))
                     continue
-                vm.pull("/tmp/film.h264", film + ".h264")
+                vm.pull(FILM, film + ".h264")
                 units = write_index(film, number)
                 right, text = judge(film)
                 tap.check(right and units == FRAMES, title, "%d pictures; %s" % (units, text))
