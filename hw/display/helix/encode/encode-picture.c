@@ -58,7 +58,7 @@ static gboolean convert_and_encode(HelixEncodeThread *thread, HelixJob *job, gbo
 static GByteArray *copy_with_room(const HelixEncodePool *pool, const guint8 *data, gsize size, GError **error)
 {
     gsize whole = pool->headroom + size + pool->tailroom;
-    guint8 *bytes = g_try_malloc(whole);
+    g_autofree guint8 *bytes = g_try_malloc(whole);
 
     if (!bytes) {
         g_set_error(error, HELIX_ERROR, HELIX_CODE_INTERNAL, "no memory for an answer of %" G_GSIZE_FORMAT " bytes",
@@ -66,7 +66,7 @@ static GByteArray *copy_with_room(const HelixEncodePool *pool, const guint8 *dat
         return NULL;
     }
     memcpy(bytes + pool->headroom, data, size);
-    return g_byte_array_new_take(bytes, whole);
+    return g_byte_array_new_take(g_steal_pointer(&bytes), whole);
 }
 
 /* Puts the access unit into the result's buffer. FALSE with an error in @result. */
