@@ -6,22 +6,33 @@
  * encodes them and returns H.264 access units. A frame is named by the virtio-gpu resource id of its memory wherever
  * that is possible; else its pixels are copied into such memory, or sent over the connection.
  *
- * In short: helix_client_new(), helix_client_connect(), helix_client_configure(); then for each frame
- * helix_client_frame_new_...() and helix_client_submit(), and for each event helix_client_next_event() when
- * helix_client_get_fd() polls readable, and helix_client_event_free().
+ * One access unit of a resource, as an example:
+ *
+ *     static GBytes *film(guint32 resource_id, const HelixClientImage *image, GError **error)
+ *     {
+ *         g_autoptr(HelixClient) client = helix_client_new();
+ *         g_autoptr(HelixClientEvent) event = NULL;
+ *
+ *         if (!helix_client_connect(client, error)) {
+ *             return NULL;
+ *         }
+ *         helix_client_configure(client, &(HelixClientConfig){ .fps_num = 30, .fps_den = 1 });
+ *         helix_client_submit(client, helix_client_frame_new_resource(resource_id, image), 0, 0, TRUE, NULL);
+ *         do {
+ *             g_clear_pointer(&event, helix_client_event_free);
+ *             event = helix_client_wait_event(client);
+ *         } while (event && event->type == HELIX_CLIENT_EVENT_CONFIGURED);
+ *         return event && event->type == HELIX_CLIENT_EVENT_ACCESS_UNIT ? g_bytes_ref(event->unit) : NULL;
+ *     }
  *
  * Threads: the library has one thread a client, which reads and writes the socket, and which is named
  * "helix-client-io". Every function may be called from any thread, and several at once, unless its text says something
  * else. Callbacks are made with no lock held, unless their text says so. Those on the library's thread must not block,
  * and must not close or unref the client.
- *
  * Blocking: no function waits for the host, except those named helix_client_wait_...() and helix_client_drain().
- *
  * Ownership: pointers given to a function stay the caller's, pointers returned belong to the callee and live as long as
  * the object they were asked of, unless the text says "taken over" or "to be freed". Structs are copied.
- *
  * Units: sizes and offsets in bytes, pictures in pixels, times in nanoseconds, intervals as their names say (_ms, _us).
- *
  * Errors: functions that can fail take a GError, of domain HELIX_CLIENT_ERROR; its text says what can be done about it.
  *
  * Structs that callers fill end in reserved fields; initialise them to zero, as "= { 0 }" or a list of fields does.
@@ -34,7 +45,6 @@
 G_BEGIN_DECLS
 
 /* ---- errors ---- */
-
 #define HELIX_CLIENT_ERROR (helix_client_error_quark())
 GQuark helix_client_error_quark(void);
 
@@ -74,7 +84,6 @@ typedef enum HelixClientHostCode {
 } HelixClientHostCode;
 
 /* ---- the client: one connection with one stream ---- */
-
 typedef struct HelixClient HelixClient;
 typedef struct HelixClientEvent HelixClientEvent;
 typedef struct HelixClientFrame HelixClientFrame;
@@ -132,7 +141,6 @@ void helix_client_shutdown(HelixClient *client);
 void helix_client_close(HelixClient *client);
 
 /* ---- configuration ---- */
-
 /* What the stream's SPS says of its pictures (H.264, clause E.2.1). All 0: square pixels, BT.709 in limited range. */
 typedef struct HelixClientVui {
     guint16 sar_width, sar_height;      /* sample aspect ratio; both 0: 1:1 */
@@ -202,7 +210,6 @@ guint32 helix_client_get_capabilities(HelixClient *client);
 guint helix_client_get_max_in_flight(HelixClient *client);
 
 /* ---- images and frames ---- */
-
 /* Formats of frames: DRM's fourccs. */
 #define HELIX_CLIENT_FOURCC(a, b, c, d) \
     ((guint32)(a) | ((guint32)(b) << 8) | ((guint32)(c) << 16) | ((guint32)(d) << 24))
@@ -283,7 +290,6 @@ HelixClientFrame *helix_client_frame_as_pixels(HelixClientFrame *frame);
 gboolean helix_client_frame_is_again(const HelixClientFrame *frame);
 
 /* ---- virtio-gpu memory ---- */
-
 /* The render node of the first virtio-gpu in @folder (NULL: /dev/dri). NULL with HELIX_CLIENT_ERROR_NO_GPU or
  * _PERMISSION. */
 HelixClientGpu *helix_client_gpu_open(const char *folder, GError **error);
@@ -320,7 +326,6 @@ guint helix_client_buffer_serial(HelixClient *client);
 void helix_client_avoid(HelixClient *client, const char *modes);
 
 /* ---- events ---- */
-
 typedef enum HelixClientEventType {
     HELIX_CLIENT_EVENT_ACCESS_UNIT,    /* unit, keyframe, and times: a frame's access unit */
     HELIX_CLIENT_EVENT_DROPPED,        /* the host's encoder dropped the frame */
@@ -341,7 +346,6 @@ typedef enum HelixClientEventType {
 } HelixClientEventType;
 
 /* ---- sending ---- */
-
 #define HELIX_CLIENT_TIME_NONE G_MAXUINT64
 /* Ask the host to encode @frame (taken over). @pts must grow from frame to frame, and comes back in the event, as does
  * @frame_data. If as many frames are under way as may be, it is held until one is answered, and a frame held before it
@@ -359,7 +363,6 @@ gboolean helix_client_force_keyframe(HelixClient *client);
 void helix_client_skip_held(HelixClient *client);
 
 /* ---- screens that stand still ---- */
-
 /* A frame is wanted, for a keyframe: bring the event REPEAT if none that is to be a keyframe is submitted within @ms
  * and the host can repeat its last one, or needs its initial frame. A host that came back brings it by itself. */
 void helix_client_want_frame(HelixClient *client, guint ms);
@@ -375,7 +378,6 @@ gboolean helix_client_needs_initial_frame(HelixClient *client);
 gboolean helix_client_needs_repeat(HelixClient *client);
 
 /* ---- taking events ---- */
-
 /* Made by the library only; to be read. Later versions add fields at its end. */
 struct HelixClientEvent {
     HelixClientEventType type;
@@ -426,7 +428,6 @@ GSource *helix_client_source_new(HelixClient *client, HelixClientEventFunc func,
                                  GDestroyNotify free_data);
 
 /* ---- waiting, for threads that may block ---- */
-
 typedef enum HelixClientWait {
     HELIX_CLIENT_WAIT_READY,
     HELIX_CLIENT_WAIT_FLUSHING, /* flushing, or shut down */
@@ -453,7 +454,6 @@ gboolean helix_client_is_flushing(HelixClient *client);
 void helix_client_discard(HelixClient *client);
 
 /* ---- statistics ---- */
-
 /* Stages with times. */
 typedef enum HelixClientStage {
     HELIX_CLIENT_STAGE_FENCE,        /* submitted to write fence signalled */

@@ -74,12 +74,45 @@ def check_program(tap, installed, folder):
     tap.check(status == 2 and "usage" in text, "no arguments", text)
 
 
+def check_header_example(tap, installed, folder):
+    """The header's own example, out of its first comment, does what it says: one access unit of a resource."""
+    with open(HEADER) as file:
+        comment = re.search(r"^/\*\n \* helix-client\.h.*?\*/", file.read(), re.S | re.M).group(0)
+    code = re.findall(r"^ \*     (.*)$|^ \*()$", comment, re.M)
+    lines = [line for line, _ in code]
+    begin = next(i for i, line in enumerate(lines) if line.startswith("static GBytes *film("))
+    end = lines.index("}", begin)
+    source, program = os.path.join(folder, "header-example.c"), os.path.join(folder, "header-example")
+    with open(source, "w") as file:
+        # The host of this test listens at a UNIX socket; the example connects by vsock.
+        file.write("#include <helix-client.h>\nstatic HelixClient *here(void)\n{\n    HelixClient *client = helix_client_new();\n\n"
+                   "    helix_client_set_socket_path(client, g_getenv(\"SOCKET\"));\n    return client;\n}\n#define helix_client_new here\n"
+                   + "\n".join(lines[begin:end + 1]) + """
+int main(void)
+{
+    HelixClientImage image = { .format = HELIX_CLIENT_FORMAT_XR24, .width = %d, .height = %d, .stride = { %d } };
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GBytes) unit = film(%d, &image, &error);
+    const guint8 start[] = { 0, 0, 0, 1 };
+
+    g_assert_no_error(error);
+    return unit && g_bytes_get_size(unit) > 4 && memcmp(g_bytes_get_data(unit, NULL), start, 4) == 0 ? 0 : 1;
+}
+""" % (WIDTH, HEIGHT, WIDTH * 4, RESOURCE))
+    status, text = run(*COMPILER, source, "-o", program, *installed.flags)
+    if tap.check(status == 0, "the header's example compiles", text):
+        with Host(folder, "--encoder=x264") as host:
+            status, text = run(program, environment={"LD_LIBRARY_PATH": installed.libraries, "SOCKET": host.path})
+        tap.check(status == 0, "the header's example returns an access unit", text)
+
+
 def main():
     tap = Tap()
     abi.check(tap, os.environ["HELIX_CLIENT_LIBRARY"], HEADER)
     with tempfile.TemporaryDirectory() as folder:
         installed = Installed(os.path.join(folder, "installed"))
         check_program(tap, installed, folder)
+        check_header_example(tap, installed, folder)
     return tap.end()
 
 
