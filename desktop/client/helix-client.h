@@ -30,8 +30,8 @@
  * else. Callbacks are made with no lock held, unless their text says so. Those on the library's thread must not block,
  * and must not close or unref the client.
  * Blocking: no function waits for the host, except those named helix_client_wait_...() and helix_client_drain().
- * Ownership: pointers given to a function stay the caller's, pointers returned belong to the callee and live as long as
- * the object they were asked of, unless the text says "taken over" or "to be freed". Structs are copied.
+ * Ownership: pointers given to a function stay the caller's, unless its text says "taken over". ..._new...(), ..._ref()
+ * and gpu_open() return a reference; other pointers belong to the library, unless "to be freed". Structs are copied.
  * Units: sizes and offsets in bytes, pictures in pixels, times in nanoseconds, intervals as their names say (_ms, _us).
  * Errors: functions that can fail take a GError, of domain HELIX_CLIENT_ERROR; its text says what can be done about it.
  *
@@ -99,7 +99,7 @@ HelixClient *helix_client_ref(HelixClient *client);
 /* The last reference closes the client, as helix_client_close() does: not from a callback. */
 void helix_client_unref(HelixClient *client);
 
-/* The setters up to helix_client_connect() are for before it; they are not thread-safe. */
+/* Call the setters up to helix_client_connect() before it; they are not thread-safe. */
 void helix_client_set_vsock_address(HelixClient *client, guint cid, guint port);
 /* A UNIX socket instead of vsock; NULL: vsock. */
 void helix_client_set_socket_path(HelixClient *client, const char *path);
@@ -107,10 +107,10 @@ void helix_client_set_socket_path(HelixClient *client, const char *path);
  * six times as long. 0: no limit. */
 void helix_client_set_timeout(HelixClient *client, guint timeout_ms);
 /* Whether to connect again to a host that is not there yet, closes, or falls silent: after 100 ms, then less and less
- * often down to every 2 s. What no waiting mends (no permission, another protocol) fails all the same. The stream is
- * negotiated again by the library, with the last configuration; the host's first frame is an IDR. */
+ * often down to every 2 s. Errors that waiting cannot mend (no permission, another protocol) are HELIX_CLIENT_FAILED.
+ * The stream is negotiated again by the library, with the last configuration; the host's first frame is an IDR. */
 void helix_client_set_reconnect(HelixClient *client, gboolean reconnect);
-/* Called for each event's frame_data that nobody stole, and at the end for those whose frames were never answered. */
+/* Frees the frame_data of each event from which it was not stolen, and of frames that were never answered. */
 void helix_client_set_frame_data_free(HelixClient *client, GDestroyNotify free_frame_data);
 /* The virtio-gpu whose memory frames may be in; referenced. Without one, DMA-BUFs and buffers cannot be submitted. */
 void helix_client_set_gpu(HelixClient *client, HelixClientGpu *gpu);
@@ -131,8 +131,8 @@ void helix_client_set_state_func(HelixClient *client, HelixClientStateFunc func,
 typedef void (*HelixClientLogFunc)(GLogLevelFlags level, const char *message, gpointer data);
 void helix_client_set_log_func(HelixClient *client, HelixClientLogFunc func, gpointer data);
 
-/* Begin to connect; until it succeeds. FALSE with an error for what is known at once (no vsock in this kernel, no such
- * socket); what shows later comes as HELIX_CLIENT_FAILED. */
+/* Begin to connect. FALSE with an error, after which it may be called again, for what is known at once (no vsock in
+ * this kernel, no such socket); what shows later comes as HELIX_CLIENT_FAILED. */
 gboolean helix_client_connect(HelixClient *client, GError **error);
 /* Ends every wait on this client, for good: they return as when flushing. The connection stays open. */
 void helix_client_shutdown(HelixClient *client);
@@ -156,7 +156,7 @@ typedef enum HelixClientRateControl {
     HELIX_CLIENT_RATE_CQP, /* min_qp is the quantiser */
 } HelixClientRateControl;
 
-/* Of what is 0 the host chooses the value. */
+/* The host chooses the value of each field that is 0. */
 typedef struct HelixClientConfig {
     guint32 width, height;    /* of the coded picture; 0: follows the frames */
     guint32 bitrate;          /* bit/s */
@@ -187,7 +187,7 @@ typedef enum HelixClientCapability {
     HELIX_CLIENT_CAP_VUI = 0x80,           /* aspect ratio and colours */
 } HelixClientCapability;
 
-/* What a host says of itself and of the stream. All 0 for one that speaks the frozen messages only. */
+/* What a host says of itself and of the stream. All 0 for an old one, which knows the frozen messages only. */
 typedef struct HelixClientHost {
     HelixClientConfig active; /* the configuration in force */
     guint32 max_in_flight;    /* requests that it takes at once */
@@ -204,7 +204,7 @@ void helix_client_configure(HelixClient *client, const HelixClientConfig *config
 gboolean helix_client_is_negotiated(HelixClient *client);
 /* The latest host's word. FALSE and all 0: none has negotiated yet. */
 gboolean helix_client_get_host(HelixClient *client, HelixClientHost *host);
-/* HelixClientCapability bits of the host; before the first negotiation those of a host like this version's. */
+/* HelixClientCapability bits of the host; before the first negotiation those of a host of this version. */
 guint32 helix_client_get_capabilities(HelixClient *client);
 /* Requests that may be under way at once: 1 to 4. */
 guint helix_client_get_max_in_flight(HelixClient *client);
@@ -280,12 +280,12 @@ guint32 helix_client_frame_get_required(const HelixClientFrame *frame);
 HelixClientPath helix_client_frame_get_path(const HelixClientFrame *frame);
 /* Whether no host of this connection has read a frame by its copy mode yet: it may refuse, and another mode may do. */
 gboolean helix_client_frame_is_unverified(const HelixClientFrame *frame);
-/* The same picture once more, for a host that comes later and may not know the first; a refusal of it ends nothing. Of
+/* The same picture once more, for a host that comes later and may not know the first; a refusal is only an event. Of
  * a frame by id @release takes the place of the first one's release function; of guest-copy its buffer is referenced,
  * and @release called at the end, too; pixels are copied (counted in cpu_bytes). NULL: no memory. */
 HelixClientFrame *helix_client_frame_again(HelixClient *client, HelixClientFrame *frame, GDestroyNotify release,
                                            gpointer data);
-/* Such a frame of guest-copy by its pixels, which every host can read. NULL: no memory. */
+/* A guest-copy frame of frame_again() as one of pixels, which every host can read. NULL: no memory. */
 HelixClientFrame *helix_client_frame_as_pixels(HelixClientFrame *frame);
 gboolean helix_client_frame_is_again(const HelixClientFrame *frame);
 
@@ -357,14 +357,14 @@ void helix_client_submit_repeat(HelixClient *client, guint64 pts, guint64 durati
                                 gpointer frame_data);
 /* There is no frame for @frame_data: bring an event of @type (LATE, GIVEN_UP, UNUSED), in order with frames' events. */
 void helix_client_submit_nothing(HelixClient *client, HelixClientEventType type, gpointer frame_data);
-/* The frame that is held becomes a keyframe: TRUE. Without one the next that is submitted is one: FALSE. */
+/* Make the frame that is held a keyframe: TRUE; or, if none is held, the next that is submitted: FALSE. */
 gboolean helix_client_force_keyframe(HelixClient *client);
-/* What is held is answered SKIPPED. */
+/* The frame that is held is answered SKIPPED. */
 void helix_client_skip_held(HelixClient *client);
 
 /* ---- screens that stand still ---- */
 /* A frame is wanted, for a keyframe: bring the event REPEAT if none that is to be a keyframe is submitted within @ms
- * and the host can repeat its last one, or needs its initial frame. A host that came back brings it by itself. */
+ * and the host can repeat its last one, or needs its initial frame. After a reconnect it comes without this call. */
 void helix_client_want_frame(HelixClient *client, guint ms);
 /* Bring the event KEEPALIVE when no frame was submitted for @ms; 0: never. */
 void helix_client_set_keepalive(HelixClient *client, guint ms);
@@ -412,7 +412,7 @@ void helix_client_event_free(HelixClientEvent *event);
 gpointer helix_client_event_steal_frame_data(HelixClientEvent *event);
 /* The same of an ERROR whose picture is submitted again by another path: it counts neither as error nor as dropped. */
 gpointer helix_client_event_take_back(HelixClientEvent *event);
-/* Whether an ERROR says that the host cannot read frames by the frame's copy mode, which nothing had shown before. */
+/* Whether an ERROR says that the host cannot read frames by this copy mode, and is its first answer to one. */
 gboolean helix_client_event_refuses_copy_mode(const HelixClientEvent *event);
 /* Whether @code says that this host cannot read the frame as it was described: another path may do. */
 gboolean helix_client_code_is_about_path(gint32 code);

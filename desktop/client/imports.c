@@ -111,7 +111,7 @@ static gboolean import_buffer(ClientImports *imports, int fd, Buffer *buffer, GE
         int code = errno;
 
         g_set_error(error, HELIX_CLIENT_ERROR, code == ENODEV ? HELIX_CLIENT_ERROR_FOREIGN : HELIX_CLIENT_ERROR_GPU,
-                    "The virtio-gpu does not take the DMA-BUF: %s.", g_strerror(code));
+                    "The virtio-gpu cannot import the DMA-BUF: %s.", g_strerror(code));
         return FALSE;
     }
     return TRUE;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * colours.h - what caps say of colours and of the pixels' shape, in H.264's terms and back; and pictures in the colours
- * that every host codes.
+ * colours.h - colorimetry, chroma site and pixel aspect ratio of caps as the H.264 VUI, and back; conversion of
+ * pictures to BT.709 for hosts that write no other VUI.
  *
- * Nothing here keeps anything: any thread.
+ * No state: any thread.
  */
 #ifndef VSOCKENC_COLOURS_H
 #define VSOCKENC_COLOURS_H

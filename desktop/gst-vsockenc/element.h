@@ -24,17 +24,17 @@ struct _GstVsockEnc {
     GstVideoEncoder parent;
 
     /* Each is made with the element and freed with it. */
-    struct VsockEncProperties *properties; /* what was set */
-    struct VsockEncSession *session;       /* the client of the host, between start and stop */
-    struct VsockEncConfig *config;         /* what the host was told and said of the stream */
-    struct VsockEncInput *input;           /* what caps say of upstream's pictures */
-    struct VsockEncPath *path;             /* how pictures come to the host */
-    struct VsockEncKeyframe *keyframe;     /* keyframes that downstream waits for */
-    struct VsockEncTimes *times;           /* of pictures, and of their repeats */
+    struct VsockEncProperties *properties; /* what the application set */
+    struct VsockEncSession *session;       /* the HelixClient, between start and stop */
+    struct VsockEncConfig *config;         /* the configuration: sent to the host, and in force */
+    struct VsockEncInput *input;           /* the format of upstream's pictures, from caps */
+    struct VsockEncPath *path;             /* dmabuf, guest-copy or pixel-data */
+    struct VsockEncKeyframe *keyframe;     /* keyframes that were requested */
+    struct VsockEncTimes *times;           /* timestamps of pictures and of repeats */
     struct VsockEncKept *kept;             /* the latest picture, for a host that comes back */
-    struct VsockEncRefresh *refresh;       /* the last picture again, on a still screen */
+    struct VsockEncRefresh *refresh;       /* repeats of the last picture on a still screen */
     struct VsockEncOutput *output;         /* access units, caps and EOS downstream */
-    struct VsockEncLatency *latency;       /* what the pipeline was told */
+    struct VsockEncLatency *latency;       /* the latency reported to the pipeline */
 };
 
 #endif

@@ -11,8 +11,8 @@ static void post_not_negotiated(GstVsockEnc *self)
 
     GST_ELEMENT_ERROR(
         self, CORE, NEGOTIATION,
-        ("What the host codes is not what downstream takes. If caps behind vsockenc ask for a level, size, "
-         "frame rate and bitrate have to fit it: take them down, or the level up."),
+        ("Downstream does not accept the host's stream. If the caps after vsockenc ask for a level, size, frame "
+         "rate and bitrate must fit it: lower them, or raise the level."),
         ("the stream is %s", caps ? caps : "unknown"));
     g_clear_pointer(&state, gst_video_codec_state_unref);
 }

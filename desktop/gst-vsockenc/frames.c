@@ -57,7 +57,7 @@ static gboolean readable(const VsockEncFrameSource *source, GstBuffer *buffer, g
 
 /* ---- by resource id ---- */
 
-/* What the host could not be told of the picture; NULL if everything has its place. */
+/* What a request to this host cannot say of the picture; NULL: nothing. */
 static const char *out_of_place(const VsockEncFrameSource *source, GstBuffer *buffer, const HelixClientImage *image)
 {
     gboolean with_ext = (helix_client_get_capabilities(source->client) & HELIX_CLIENT_CAP_EXT) != 0;
@@ -68,7 +68,7 @@ static const char *out_of_place(const VsockEncFrameSource *source, GstBuffer *bu
     if (image->offset[0] > G_MAXUINT32 || (image->offset[0] > 0 && !with_ext)) {
         return "whose picture does not begin at its start";
     }
-    return (image->crop_x || image->crop_y) && !with_ext ? "with a crop, on this old host," : NULL;
+    return (image->crop_x || image->crop_y) && !with_ext ? "with a crop, which this old host does not know" : NULL;
 }
 
 /* NULL without @error: the buffer cannot be named, but its pixels may be read; @why says why. */
@@ -99,8 +99,7 @@ static HelixClientFrame *frame_by_id(const VsockEncFrameSource *source, GstBuffe
     if (wrong || !frame) {
         g_clear_pointer(&frame, helix_client_frame_unref);
         g_set_error(error, GST_STREAM_ERROR, GST_STREAM_ERROR_FORMAT,
-                    "A DMA-BUF of the virtio-gpu %s has no place in a request. " INSERT,
-                    wrong ? wrong : "of this format");
+                    "The host cannot be sent a virtio-gpu DMA-BUF %s. " INSERT, wrong ? wrong : "of this format");
         return NULL;
     }
     helix_client_frame_set_release(frame, (GDestroyNotify)gst_buffer_unref, gst_buffer_ref(buffer));

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * frames.h - from a GstBuffer to a frame of libhelix-client by the best path there is.
+ * frames.h - from a GstBuffer to a frame of libhelix-client: the choice between dmabuf, guest-copy and pixel-data.
  *
- * Best first: the resource id of upstream's own DMA-BUF; the id of a virtio-gpu buffer that upstream drew into or that
- * the picture is copied to; the pixels themselves. Keeps nothing: any thread.
+ * Best first: the resource id of upstream's own DMA-BUF (dmabuf); the id of a virtio-gpu buffer that upstream drew into
+ * or that the picture is copied to (guest-copy); the pixels themselves (pixel-data). No state: any thread.
  */
 #ifndef VSOCKENC_FRAMES_H
 #define VSOCKENC_FRAMES_H

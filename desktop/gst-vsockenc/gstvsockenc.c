@@ -45,7 +45,7 @@ static GstStaticPadTemplate src_template = GST_STATIC_PAD_TEMPLATE("src", GST_PA
 
 G_DEFINE_FINAL_TYPE(GstVsockEnc, gst_vsockenc, GST_TYPE_VIDEO_ENCODER)
 GST_ELEMENT_REGISTER_DECLARE(vsockenc);
-/* Never picked by itself: only a user knows whether there is a host that encodes. */
+/* Rank NONE, so that autopluggers never choose it: only the user knows whether the host encodes. */
 GST_ELEMENT_REGISTER_DEFINE(vsockenc, "vsockenc", GST_RANK_NONE, GST_TYPE_VSOCKENC)
 
 #define parent_class gst_vsockenc_parent_class
@@ -64,7 +64,7 @@ static GstStateChangeReturn gst_vsockenc_change_state(GstElement *element, GstSt
     if (transition == GST_STATE_CHANGE_PAUSED_TO_READY) {
         vsockenc_session_interrupt(self);
     }
-    /* Not as the base class's start(): of one that fails that says "Could not initialize supporting library", too. */
+    /* Not in the base class's start(): if that fails, it posts "Could not initialize supporting library" as well. */
     if (transition == GST_STATE_CHANGE_READY_TO_PAUSED && !vsockenc_start(self)) {
         return GST_STATE_CHANGE_FAILURE;
     }
@@ -108,8 +108,8 @@ static void gst_vsockenc_class_init(GstVsockEncClass *klass)
     gst_element_class_add_static_pad_template(element_class, &src_template);
     gst_element_class_set_static_metadata(
         element_class, "H.264 encoder on the VM's host", "Codec/Encoder/Video",
-        "Lets the host of this virtual machine encode: sends the virtio-gpu resource id of each picture (or its "
-        "pixels, where it has none) over vsock and gets H.264 back",
+        "Encodes on the host of this virtual machine: sends the virtio-gpu resource id of each frame (or its "
+        "pixels, if it has none) over vsock and receives H.264",
         "The project's authors");
 
     encoder_class->stop = gst_vsockenc_stop;

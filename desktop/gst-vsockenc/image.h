@@ -10,7 +10,7 @@
 guint32 vsockenc_image_format(GstVideoFormat format);
 /* Size of @buffer's picture after its crop meta, if that is a usable one. */
 void vsockenc_image_size(const GstVideoInfo *info, GstBuffer *buffer, guint32 *width, guint32 *height);
-/* Where the picture lies in @buffer's first memory. FALSE: not as can be said (fewer planes than its format has). */
+/* Where the picture lies in @buffer's first memory. FALSE: it has fewer planes than its format. */
 gboolean vsockenc_image_in_memory(HelixClientImage *image, const GstVideoInfo *info, GstBuffer *buffer);
 /* The pixels of @frame, a mapped @buffer. */
 void vsockenc_image_of_pixels(HelixClientImage *image, const GstVideoInfo *info, const GstVideoFrame *frame);

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* keyframe.h - keyframes that downstream waits for. All with the stream lock. */
+/*
+ * keyframe.h - when a frame is requested from the host as an IDR: force-key-unit, which the base class marks on the
+ * frame; a request whose frame brought no keyframe; key-int-max. All with the stream lock.
+ */
 #ifndef VSOCKENC_KEYFRAME_H
 #define VSOCKENC_KEYFRAME_H
 
@@ -7,22 +10,23 @@
 
 typedef struct VsockEncKeyframe {
     gboolean wanted;      /* the next frame must be an IDR */
-    gboolean idr_pending; /* the same, unless the host makes one of a frame under way: no keyframe came of one */
-    guint since;          /* frames since the last forced one */
+    gboolean idr_pending; /* the same, unless a keyframe arrives before: a forced frame brought none */
+    guint since;          /* frames since the last forced one, for key-int-max */
 } VsockEncKeyframe;
 
 void vsockenc_keyframe_reset(GstVsockEnc *self);
-/* The next frame must be one, if @wanted. */
+/* If @wanted, the next frame must be a keyframe. */
 void vsockenc_keyframe_want(GstVsockEnc *self, gboolean wanted);
-/* A frame that was to be one brought none, if @pending; the host remembers the request, so the next may be it. */
+/* If @pending, a forced frame brought no keyframe. The host remembers the request: a frame under way may become it. */
 void vsockenc_keyframe_set_pending(GstVsockEnc *self, gboolean pending);
 /* An access unit came. */
 void vsockenc_keyframe_came(GstVsockEnc *self, gboolean keyframe);
-/* Whether @frame is to be one. */
+/* Whether @frame must be a keyframe. */
 gboolean vsockenc_keyframe_is_due(GstVsockEnc *self, const GstVideoCodecFrame *frame);
-/* The same, and count @frame: it is submitted now. A host that cannot be told key-int-max is asked for each. */
+/* The same for @frame, which is submitted now, and is counted: key-int-max is kept here for hosts that do not know it.
+ */
 gboolean vsockenc_keyframe_take(GstVsockEnc *self, const GstVideoCodecFrame *frame);
-/* What was wanted goes with a frame that was submitted before. */
+/* A frame that was submitted before becomes the keyframe that was wanted. */
 void vsockenc_keyframe_satisfied(GstVsockEnc *self);
 
 #endif

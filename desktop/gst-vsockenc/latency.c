@@ -4,7 +4,7 @@
 #include "latency.h"
 #include "session.h"
 
-/* Frames in a row that took longer than was told, until more is told. */
+/* Frames in a row that take longer than reported until a higher latency is reported. */
 #define SLOW_IN_ROW 3
 
 void vsockenc_latency_reset(GstVsockEnc *self)

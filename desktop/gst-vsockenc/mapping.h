@@ -5,7 +5,7 @@
 
 #include <gst/video/video.h>
 
-/* So long a DMA-BUF that the CPU is to read may take to be drawn: below the 100 ms in which flush and stop return. */
+/* Limit for the write fence of a DMA-BUF that the CPU reads: below the 100 ms in which flush and stop return. */
 #define VSOCKENC_FENCE_MS 80
 
 /*

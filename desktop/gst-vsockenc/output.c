@@ -67,15 +67,14 @@ static GstFlowReturn refuse(GstVsockEnc *self, const HelixClientEvent *event)
     guint in_row;
 
     if (event->was_repeat || helix_client_event_refuses_copy_mode(event)) {
-        GST_INFO_OBJECT(self, "nothing comes of it: %s", event->message);
+        GST_INFO_OBJECT(self, "the host refuses a repeat or a copy mode: %s", event->message);
         return GST_FLOW_OK;
     }
     GST_VIDEO_ENCODER_STREAM_LOCK(self);
     in_row = vsockenc_output_count_error(self);
     GST_VIDEO_ENCODER_STREAM_UNLOCK(self);
     if (in_row >= VSOCKENC_MAX_ERRORS_IN_ROW) {
-        GST_ELEMENT_ERROR(self, STREAM, ENCODE,
-                          ("The host refused %u pictures one after the other: %s", in_row, event->message),
+        GST_ELEMENT_ERROR(self, STREAM, ENCODE, ("The host refused %u pictures in a row: %s", in_row, event->message),
                           ("error %d", event->code));
         return GST_FLOW_ERROR;
     }

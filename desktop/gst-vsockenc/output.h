@@ -6,7 +6,7 @@
 #include "../client/helix-client.h"
 #include "element.h"
 
-/* So many pictures refused one after the other, or not drawn in time, end the pipeline in an error. */
+/* This many pictures in a row that are refused, or not drawn in time, end the pipeline with an error. */
 #define VSOCKENC_MAX_ERRORS_IN_ROW 30
 
 /* The output caps; with the stream lock. */
@@ -18,7 +18,7 @@ typedef struct VsockEncOutputCaps {
 
 typedef struct VsockEncOutput {
     /* With the object lock. */
-    GstEvent *eos; /* goes downstream when all before it has */
+    GstEvent *eos; /* to be pushed after the last access unit */
     /* Atomic. */
     gint relinks; /* downstream asked to negotiate again, as a pad does that is linked */
     /* With the stream lock. */
@@ -33,10 +33,10 @@ typedef struct VsockEncOutput {
 void vsockenc_output_reset(GstVsockEnc *self);
 /* At the stop. */
 void vsockenc_output_clear(GstVsockEnc *self);
-/* Start the source pad's task, if it does not run. What waits for events needs it. */
+/* Start the source pad's task, if it does not run. Call it before waiting for events. */
 void vsockenc_output_run(GstVsockEnc *self);
-/* Wait until everything asked so far is answered and pushed; of a live source @ms at most. With the stream lock, which
- * is given up meanwhile. */
+/* wait.c: wait until everything asked so far is answered and pushed; of a live source @ms at most. With the stream
+ * lock, which is given up meanwhile. */
 HelixClientWait vsockenc_drain(GstVsockEnc *self, guint ms);
 /* One more picture brought an error. Returns how many in a row did. With the stream lock. */
 guint vsockenc_output_count_error(GstVsockEnc *self);

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* path.c - the virtio-gpu, its buffers for upstream, and the properties that tell the path; see path.h. */
+/*
+ * path.c - the virtio-gpu, the pool for upstream, and the properties "path" and "path-reason"; see path.h. The choice
+ * of the path is in frames.c.
+ */
 #include "image.h"
 #include "path.h"
 #include "pool.h"

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* path.h - the path each picture takes to the host, probed where only the host can say, and told in two properties. */
+/*
+ * path.h - sending each picture by dmabuf, guest-copy or pixel-data, and the properties "path" and "path-reason".
+ *
+ * frames.h chooses the path. Whether the host can read a copy mode shows with its first answer: send.c waits for that.
+ */
 #ifndef VSOCKENC_PATH_H
 #define VSOCKENC_PATH_H
 
@@ -12,12 +16,12 @@ typedef struct VsockEncPath {
     char *reason;           /* why no better one; NULL: there is none better, or no picture yet */
     char *no_gpu;           /* why no DMA-BUF can be named; NULL: it can, or was not tried yet */
     /* Between start and stop; set by these alone. */
-    HelixClientGpu *gpu; /* NULL: see */
+    HelixClientGpu *gpu; /* NULL: gpu_error says why */
     GError *gpu_error;
     /* With the stream lock. */
     guint buffer_serial;       /* helix_client_buffer_serial() when upstream was last told to negotiate */
-    GstVideoCodecFrame *probe; /* the host's answer to it is waited for; only compared */
-    char *probe_refusal;       /* it came, and was a refusal: the frame is taken back */
+    GstVideoCodecFrame *probe; /* the frame whose answer is waited for; only compared */
+    char *probe_refusal;       /* the answer, if it was a refusal: the frame was taken back */
 } VsockEncPath;
 
 void vsockenc_path_init(GstVsockEnc *self);
@@ -33,16 +37,16 @@ GstBufferPool *vsockenc_path_new_pool(GstVsockEnc *self, const GstVideoInfo *inf
 /* The properties "path" and "path-reason" (to be freed). Any thread. */
 const char *vsockenc_path_get_name(GstVsockEnc *self);
 char *vsockenc_path_dup_reason(GstVsockEnc *self);
-/* What they say from here on. Any thread, no object lock. */
+/* Set both properties. Any thread, no object lock. */
 void vsockenc_path_tell(GstVsockEnc *self, HelixClientPath latest, const char *reason);
-/* @why nothing goes at all, unless something went already. Any thread, no object lock. */
+/* Set path-reason to @why nothing is sent, unless a picture already was. Any thread, no object lock. */
 void vsockenc_tell_no_path(GstVsockEnc *self, const char *why);
 
-/* Bring @frame to the host by the best path there is. Takes the frame over. With the stream lock. */
+/* send.c: send @frame (taken over) by the best path there is. With the stream lock. */
 GstFlowReturn vsockenc_send(GstVsockEnc *self, GstVideoCodecFrame *frame);
-/* Upstream negotiates again if other buffers than before can be read by the host. With the stream lock. */
+/* Make upstream negotiate again if the host can read another kind of buffers than before. With the stream lock. */
 void vsockenc_path_update_buffers(GstVsockEnc *self);
-/* @event is an ERROR. TRUE: send() waits for it, and has taken the frame back. Source pad's task. */
+/* @event is an ERROR. TRUE: vsockenc_send() waits for it, and its frame was taken back. Source pad's task. */
 gboolean vsockenc_path_take_refusal(GstVsockEnc *self, HelixClientEvent *event);
 
 #endif

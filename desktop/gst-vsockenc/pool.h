@@ -2,7 +2,7 @@
 /*
  * pool.h - a GstBufferPool of virtio-gpu buffers for upstream to draw into.
  *
- * No more than @most of its buffers are the GPU's, as these are dear: upstream gets plain memory beyond that, so that
+ * No more than @most of its buffers are the GPU's, as these are costly: upstream gets plain memory beyond that, so that
  * it never waits for the host, and such a buffer is let go when it comes back. Buffers keep the render node open, so
  * the pool may be used when the element is gone. Any thread.
  */

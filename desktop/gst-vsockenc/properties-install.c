@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* properties-install.c - the properties' names, units and texts: those of other H.264 encoders where they have them. */
+/* properties-install.c - the table of properties: names, units, defaults, texts. Names are those of other H.264
+ * encoders. */
 #include <gst/video/video.h>
 #include "../client/helix-client.h"
 #include "element.h"
@@ -106,16 +107,15 @@ static void install_settings(GObjectClass *object_class)
                  "Bitrate in kbit/s (0: chosen by the host from size and frame rate). Reads the active value",
                  G_MAXUINT);
     install_uint(object_class, VSOCKENC_SETTING_MAX_BITRATE, "max-bitrate", "Maximum bitrate",
-                 "Highest bitrate in kbit/s of rate-control=vbr; at least bitrate (0: none)", G_MAXUINT);
+                 "Maximum bitrate in kbit/s for rate-control=vbr; not below bitrate (0: none)", G_MAXUINT);
     g_object_class_install_property(object_class, PROP_SETTING + VSOCKENC_SETTING_RATE_CONTROL,
                                     g_param_spec_enum("rate-control", "Rate control",
                                                       "Rate control mode of the host's encoder",
                                                       GST_TYPE_VSOCKENC_RATE_CONTROL, HELIX_CLIENT_RATE_AUTO, playing));
-    install_uint(
-        object_class, VSOCKENC_SETTING_KEY_INT_MAX, "key-int-max", "Key-frame maximal interval",
-        "Maximum number of frames between keyframes; a still screen gives no frames but those of keepalive-time "
-        "(0: keyframes only on request, by force-key-unit events or a viewer's picture loss indication)",
-        G_MAXINT);
+    install_uint(object_class, VSOCKENC_SETTING_KEY_INT_MAX, "key-int-max", "Key-frame maximal interval",
+                 "Maximum number of frames between keyframes; a still screen has no frames but those of keepalive-time "
+                 "(0: keyframes only on request, by force-key-unit events or a viewer's picture loss indication)",
+                 G_MAXINT);
     install_uint(
         object_class, VSOCKENC_SETTING_MIN_QP, "min-qp", "Minimum quantiser",
         "Lower bound of the quantiser (best quality); the quantiser itself with rate-control=cqp (0: automatic)", 51);

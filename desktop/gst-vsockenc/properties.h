@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* properties.h - what was set, and reads of what is in force. With the object lock; every function takes it. */
+/* properties.h - the values of properties: as set, and as the host has them in force. Every function takes the object
+ * lock. */
 #ifndef VSOCKENC_PROPERTIES_H
 #define VSOCKENC_PROPERTIES_H
 

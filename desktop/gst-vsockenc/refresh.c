@@ -13,7 +13,7 @@
 
 /* Of the 300 ms in which a keyframe has to come, upstream has these to bring a picture of its own. */
 #define WAIT_FOR_PICTURE_MS 100
-/* So often a host is asked without success to repeat its last picture, 100 ms apart. */
+/* Attempts, 100 ms apart, at having the host repeat its last picture. */
 #define MAX_FAILURES 10
 
 void vsockenc_refresh_reset(GstVsockEnc *self)

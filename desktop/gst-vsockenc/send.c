@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* send.c - a picture on its best path to the host, probed where only the host can say; see path.h. */
+/* send.c - send a picture by the path that frames.c chooses, and by the next if the host refuses it; see path.h. */
 #include "errors.h"
 #include "input.h"
 #include "kept.h"

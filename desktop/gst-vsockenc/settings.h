@@ -23,7 +23,7 @@ typedef enum VsockEncSetting {
 
 typedef struct VsockEncSettings {
     guint asked[VSOCKENC_N_SETTINGS];
-    guint64 asked_at[VSOCKENC_N_SETTINGS]; /* the serial it was set at */
+    guint64 asked_at[VSOCKENC_N_SETTINGS]; /* the serial when it was set */
     guint accepted[VSOCKENC_N_SETTINGS];   /* what was asked when the host last negotiated */
     guint active[VSOCKENC_N_SETTINGS];     /* the host's word */
     guint64 serial;                        /* counts changes */

@@ -38,10 +38,9 @@ static void report_loss(GstVsockEnc *self, const GError *why)
 
     vsockenc_refresh_forget_failures(self); /* the next host has not failed yet */
     vsockenc_translate_error(error);
-    gst_element_message_full(
-        GST_ELEMENT(self), GST_MESSAGE_WARNING, error->domain, error->code,
-        g_strdup_printf("%s It is tried again until it is there (reconnect=true).", error->message), NULL, __FILE__,
-        __func__, __LINE__);
+    gst_element_message_full(GST_ELEMENT(self), GST_MESSAGE_WARNING, error->domain, error->code,
+                             g_strdup_printf("%s Reconnecting until it is back (reconnect=true).", error->message),
+                             NULL, __FILE__, __func__, __LINE__);
 }
 
 static void on_state(HelixClient *client, HelixClientState state, const GError *error, gpointer data)
@@ -53,7 +52,7 @@ static void on_state(HelixClient *client, HelixClientState state, const GError *
         report_loss(self, error);
         break;
     case HELIX_CLIENT_CONNECTED:
-        GST_ELEMENT_INFO(self, RESOURCE, OPEN_READ_WRITE, ("The host is there, and connected."), (NULL));
+        GST_ELEMENT_INFO(self, RESOURCE, OPEN_READ_WRITE, ("Connected to the host."), (NULL));
         break;
     case HELIX_CLIENT_FAILED:
         report_failure(self, error);

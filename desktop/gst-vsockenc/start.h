@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* start.h - from READY to PAUSED, and stop: the parts are reset, the host is connected to. */
+/* start.h - start (READY to PAUSED) and stop: reset the parts, connect to the host, disconnect. */
 #ifndef VSOCKENC_START_H
 #define VSOCKENC_START_H
 

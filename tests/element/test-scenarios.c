@@ -377,7 +377,7 @@ TEST("/scenario/profile", test_profile)
                  "videotestsrc ! video/x-raw,format=BGRx,width=1280,height=720 ! %s ! "
                  "video/x-h264,level=(string)1 ! appsink name=out sync=false");
     gst_element_set_state(scene.pipeline, GST_STATE_PLAYING);
-    expect(&scene, GST_MESSAGE_ERROR, "is not what downstream takes");
+    expect(&scene, GST_MESSAGE_ERROR, "Downstream does not accept the host's stream");
     scene_tear_down(&scene);
 }
 
