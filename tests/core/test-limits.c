@@ -248,7 +248,7 @@ TEST("/limits/unfinished-message", test_stall)
     g_byte_array_append(deaf->to_host, (const guint8 *)"half", 4);
     fake_channel_offer(deaf, 4);
     run_until(&channel->closed);
-    expect_connection_error(channel, HELIX_CODE_INVALID, "send it whole");
+    expect_connection_error(channel, HELIX_CODE_INVALID, "send all of it");
     run_until(&deaf->closed); /* which never read its error */
     g_assert_cmpuint(deaf->from_host->len, ==, 0);
     g_assert_false(idle->closed); /* nothing begun, nothing owed */

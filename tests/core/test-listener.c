@@ -316,14 +316,14 @@ TEST_WITH(Folder, folder_up, folder_down, "/listener/lock-files", test_lock_file
     g_autofree char *other = make_link(f->folder, "s.lock", "/dev/null");
     int fd;
 
-    expect_refused(f->path, "no lock file");
+    expect_refused(f->path, "not a lock file");
     g_assert_true(g_file_test(other, G_FILE_TEST_IS_SYMLINK));
     g_unlink(other);
     g_assert_cmpint(g_mkdir(other, 0700), ==, 0);
     expect_refused(f->path, f->lock);
     g_rmdir(other);
     g_assert_cmpint(mkfifo(other, 0600), ==, 0);
-    expect_refused(f->path, "no lock file");
+    expect_refused(f->path, "not a lock file");
     g_unlink(other);
 
     fd = open(f->lock, O_RDWR | O_CREAT, 0600); /* held by another, then not */

@@ -112,7 +112,7 @@ TEST_WITH(Folder, folder_up, folder_down, "/socket/refusals", test_refusals)
     expect_refusal(f, missing, "No such file");
 
     g_assert_true(g_file_set_contents(f->path, "text", -1, NULL));
-    expect_refusal(f, f->address, "no socket");
+    expect_refusal(f, f->address, "not a socket");
     g_unlink(f->path);
 
     g_assert_cmpint(chmod(f->folder, 0770), ==, 0);

@@ -43,12 +43,12 @@ TEST("/config/find/hardware", test_find_hardware)
 #ifdef HELIX_HAVE_LIBAVCODEC
     g_assert_null(helix_encoder_find("x264", TRUE, &error));
     g_assert_error(error, HELIX_ERROR, HELIX_CODE_NO_ENCODER);
-    g_assert_nonnull(strstr(error->message, "software, which is switched off"));
+    g_assert_nonnull(strstr(error->message, "software, which is disabled"));
     g_assert_nonnull(strstr(error->message, "there are: auto, "));
     g_assert_nonnull(strstr(error->message, "x264, null")); /* of this build, usable or not */
     g_clear_error(&error);
     g_assert_null(helix_encoder_find("x264", TRUE, &error)); /* the verdict is kept, with its reason */
-    g_assert_nonnull(strstr(error->message, "software, which is switched off"));
+    g_assert_nonnull(strstr(error->message, "software, which is disabled"));
     g_clear_error(&error);
 #endif
     best = helix_encoder_find("auto", TRUE, &error);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * gpu-state.c - whether the exporting GPU may be entered and looked at, and the end of work that is in progress on it.
+ * gpu-state.c - the exporting GPU: its re-entrancy guard, whether it is plugged, and cancelling, pausing and resuming
+ * the look-ups in progress. Its reset: resource-lifetime.c.
  */
 #include "qemu/osdep.h"
 #include "device-guard.h"

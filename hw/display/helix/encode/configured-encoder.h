@@ -22,7 +22,7 @@ typedef struct HelixConfiguredEncoder {
     HelixEncoder *encoder;             /* NULL: none open */
     guint64 bytes;                     /* reserved in the budget for the open encoder */
     HelixEncoderConfig asked;          /* 0 is automatic */
-    HelixEncoderConfig active;         /* of a size of 0 until the size of the pictures is known */
+    HelixEncoderConfig active;         /* width and height are 0 until the size of the pictures is known */
     guint32 frame_width, frame_height; /* of the last picture; 0 before the first */
 } HelixConfiguredEncoder;
 
@@ -30,12 +30,12 @@ typedef struct HelixConfiguredEncoder {
 void helix_configured_encoder_init(HelixConfiguredEncoder *self, const HelixEncoderClass *klass, gboolean hardware_only,
                                    HelixEncodeBudget *budget, HelixSurfacePool *converted);
 
-/* Has an encoder open for pictures of @surface's kind and size; a new one begins with an IDR. FALSE with HELIX_ERROR.
- */
+/* Ensure that an encoder is open for pictures of @surface's kind and size; a new one begins with an IDR. FALSE with
+ * HELIX_ERROR. */
 gboolean helix_configured_encoder_prepare(HelixConfiguredEncoder *self, const HelixSurface *surface, GError **error);
 
 /*
- * Bring @request into force. FALSE with HELIX_ERROR: the configuration stays what it was. Where the size of the
+ * Apply @request. FALSE with HELIX_ERROR: the configuration stays what it was. Where the size of the
  * pictures is not known yet, the encoder is opened with the first of them.
  */
 gboolean helix_configured_encoder_configure(HelixConfiguredEncoder *self, const HelixConfigRequest *request,

@@ -29,7 +29,7 @@ static gboolean source_prepare(GSource *source, gint *timeout)
     if (timeout) {
         *timeout = -1;
     }
-    return g_async_queue_length(((PoolSource *)source)->pool->done) > 0;
+    return g_async_queue_length(((PoolSource *)source)->pool->results) > 0;
 }
 
 static gboolean source_check(GSource *source)
@@ -41,7 +41,7 @@ static gboolean source_check(GSource *source)
 static gboolean source_dispatch(GSource *source, GSourceFunc callback, gpointer data)
 {
     HelixEncodePool *pool = ((PoolSource *)source)->pool;
-    HelixJob *job = g_async_queue_try_pop(pool->done);
+    HelixJob *job = g_async_queue_try_pop(pool->results);
     gboolean ended = job && job->kind == HELIX_JOB_END;
     HELIX_LOOP_SCOPE;
 
@@ -66,7 +66,7 @@ HelixEncodePool *helix_encode_pool_new(GMainContext *context)
     HelixEncodePool *pool = g_new0(HelixEncodePool, 1);
 
     pool->context = g_main_context_ref(context ? context : g_main_context_default());
-    pool->done = g_async_queue_new();
+    pool->results = g_async_queue_new();
     pool->source = g_source_new(&source_funcs, sizeof(PoolSource));
     ((PoolSource *)pool->source)->pool = pool;
     pool->max_unit = G_MAXINT32;
@@ -84,7 +84,7 @@ void helix_encode_pool_free(HelixEncodePool *pool)
         helix_encode_thread_retire(link->data);
     }
     while (pool->threads) {
-        HelixJob *job = g_async_queue_pop(pool->done);
+        HelixJob *job = g_async_queue_pop(pool->results);
 
         if (job->kind == HELIX_JOB_END) {
             reap(job->thread);
@@ -94,7 +94,7 @@ void helix_encode_pool_free(HelixEncodePool *pool)
     if (pool->ended) {
         g_thread_join(pool->ended);
     }
-    g_async_queue_unref(pool->done);
+    g_async_queue_unref(pool->results);
     g_main_context_unref(pool->context);
     helix_encode_budget_clear(&pool->budget);
     g_mutex_clear(&pool->lock);

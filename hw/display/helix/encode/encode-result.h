@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* encode-result.h - what an encode thread answers. */
+/* encode-result.h - the result of a job of an encode thread. */
 #ifndef HELIX_ENCODE_RESULT_H
 #define HELIX_ENCODE_RESULT_H
 
@@ -11,7 +11,7 @@ typedef struct HelixEncodeResult {
     HelixAccessUnit unit;      /* of an encode; its data is NULL, as it is in buffer */
     GByteArray *buffer;        /* headroom, access unit, tailroom; NULL in error, or if the encoder dropped the frame */
     gsize unit_size;           /* bytes of the access unit */
-    HelixEncoderConfig config; /* in force; of a size of 0 if no encoder is open yet */
+    HelixEncoderConfig config; /* active; width and height are 0 if no encoder is open yet */
     gint64 encoded_ns;         /* g_get_monotonic_time() * 1000 when the encoder was done */
 } HelixEncodeResult;
 

@@ -4,7 +4,7 @@
 
 void helix_encode_post(HelixEncodePool *pool, HelixJob *job)
 {
-    g_async_queue_push(pool->done, job);
+    g_async_queue_push(pool->results, job);
     g_main_context_wakeup(pool->context);
 }
 

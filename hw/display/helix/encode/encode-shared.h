@@ -30,8 +30,8 @@ typedef struct HelixJob {
 struct HelixEncodePool {
     GSource *source;
     GMainContext *context;
-    GAsyncQueue *done; /* HelixJob; filled by the threads */
-    GList *threads;    /* HelixEncodeThread */
+    GAsyncQueue *results; /* HelixJob; filled by the threads */
+    GList *threads;       /* HelixEncodeThread */
     void (*idle)(gpointer data);
     gpointer idle_data;
     gsize headroom, tailroom, max_unit; /* see helix_encode_pool_set_room() */

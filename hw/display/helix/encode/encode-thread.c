@@ -104,7 +104,7 @@ HelixEncodeThread *helix_encode_thread_new(HelixEncodePool *pool, const HelixEnc
     helix_threads_end(&before);
     if (!thread->handle) {
         g_set_error(error, HELIX_ERROR, HELIX_CODE_NO_ENCODER,
-                    "the host has no thread for another encoder: %s; try again later", refused->message);
+                    "the host cannot start a thread for another encoder: %s; try again later", refused->message);
         helix_encode_thread_free(thread);
         return NULL;
     }

@@ -2,7 +2,7 @@
 /*
  * encode-thread.h - the thread that encodes one stream.
  *
- * It owns the encoder and its configuration, asked for and in force. It has a queue of jobs, which are done in order;
+ * It owns the encoder and its configuration, requested and active. It has a queue of jobs, which are done in order;
  * results come back through the pool (encode-pool.h). All functions: on the thread that runs the pool's context.
  */
 #ifndef HELIX_ENCODE_THREAD_H

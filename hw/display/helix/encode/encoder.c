@@ -72,10 +72,10 @@ static const HelixEncoderClass *find_best(gboolean hardware_only, GError **error
         g_string_append_printf(why, "%s%s: %s", why->len ? "; " : " (", classes[i]->name, missing->message);
     }
     names = list_names();
-    g_set_error(error, HELIX_ERROR, HELIX_CODE_NO_ENCODER,
-                "no encoder of pictures can be used here%s%s: %s; by name there are: %s", why->str, why->len ? ")" : "",
-                hardware_only ? "allow encoding in software" : "build with libavcodec and install one that has libx264",
-                names);
+    g_set_error(
+        error, HELIX_ERROR, HELIX_CODE_NO_ENCODER,
+        "no encoder for pictures is available%s%s: %s; encoders of this build: %s", why->str, why->len ? ")" : "",
+        hardware_only ? "allow encoding in software" : "build with libavcodec and install one that has libx264", names);
     return NULL;
 }
 

@@ -35,16 +35,16 @@ typedef struct HelixEncoderClass {
     guint surface_kinds; /* bits 1 << HelixSurfaceKind it can read */
     gboolean wants_nv12; /* a picture in host memory is best given as NV12 of the coded size; it takes others too */
     gboolean on_cpu;     /* it codes with the CPU: its threads are scheduled as batch work (threads.h) */
-    /* Bytes of host memory that an encoder open for a completed @config keeps at most. NULL: none to speak of. Any
+    /* Bytes of host memory that an encoder open for a completed @config keeps at most. NULL: negligible. Any
      * thread. */
     guint64 (*memory)(const HelixEncoderConfig *config);
     /*
-     * Open for @config; writes the values really in force back into it. @hardware_only: do not encode in software. NULL
+     * Open for @config; writes the active values back into it. @hardware_only: do not encode in software. NULL
      * with HELIX_ERROR (HELIX_CODE_NO_ENCODER with what is missing, HELIX_CODE_ENCODE otherwise).
      */
     HelixEncoder *(*open)(HelixEncoderConfig *config, gboolean hardware_only, GError **error);
     /*
-     * Change to @config without a new session, writing back what is in force. FALSE without @error set: this needs
+     * Change to @config without a new session, writing the active values back. FALSE without @error set: this needs
      * open and close (a new SPS and IDR follow). FALSE, with an error or without, leaves the encoder as it was.
      */
     gboolean (*reconfigure)(HelixEncoder *encoder, HelixEncoderConfig *config, GError **error);
@@ -75,10 +75,10 @@ extern const HelixEncoderClass helix_encoder_videotoolbox; /* HELIX_HAVE_VIDEOTO
 
 /*
  * The encoder called @name; "auto" or NULL takes the best one of this build that encodes pictures (never `null`) and
- * can be used here: on a Mac whose VideoToolbox refuses everything that is x264. With @hardware_only none that needs
- * the CPU to encode. NULL with HELIX_ERROR (HELIX_CODE_NO_ENCODER), why, and a message that lists the names of this
- * build. What can be used is found out with the first call that needs to know, which takes as long as making a session,
- * and holds for good. Any thread.
+ * is available on this machine: VideoToolbox on a Mac, or x264 if VideoToolbox opens no session. @hardware_only
+ * excludes encoders that use the CPU. NULL with HELIX_ERROR (HELIX_CODE_NO_ENCODER): the message has the reason and the
+ * names of this build. Availability is tested once per process, by the first call that needs it, which takes as long as
+ * opening a session. Any thread.
  */
 const HelixEncoderClass *helix_encoder_find(const char *name, gboolean hardware_only, GError **error);
 

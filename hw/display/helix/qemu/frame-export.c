@@ -60,7 +60,7 @@ static bool check_gpu(VirtIOGPU *g, Error **errp)
         return false;
     }
     if (g->parent_obj.conf.helix_vsock_port == 0 || g->parent_obj.conf.helix_vsock_port == UINT32_MAX) {
-        error_setg(errp, "helix-vsock-port: %" PRIu32 " is no vsock port; it takes 1 to 4294967294",
+        error_setg(errp, "helix-vsock-port: %" PRIu32 " is not a vsock port: it must be from 1 to 4294967294",
                    g->parent_obj.conf.helix_vsock_port);
         return false;
     }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * frame-export.h - the exporting GPU, between the files of this folder and measure/. Main loop with the BQL held,
- * unless a comment says otherwise.
+ * frame-export.h - the state of the exporting GPU, shared by the files of this folder and measure/. Main loop with the
+ * BQL held, unless a comment says otherwise.
  */
 #ifndef HELIX_QEMU_FRAME_EXPORT_H
 #define HELIX_QEMU_FRAME_EXPORT_H
@@ -37,7 +37,8 @@ void helix_export_close_listener(FrameExport *export);
 /* Log lines and trace events of a host. */
 extern const HelixHostHooks helix_export_hooks;
 
-/* The property helix-stats of the virtio device, with an alias on its PCI or MMIO device; the extension's too. */
+/* Add the property helix-stats to the virtio device, with an alias on its PCI or MMIO device, and call
+ * helix_export_extension; remove both. */
 void helix_export_add_stats(FrameExport *export);
 void helix_export_remove_stats(FrameExport *export);
 

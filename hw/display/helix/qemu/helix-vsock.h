@@ -27,7 +27,7 @@ struct HelixVsockDevice {
     VirtQueue *rx_vq, *tx_vq, *event_vq;
     HelixVsock *vsock;
     HelixHybrid *hybrid; /* NULL without uds-path= */
-    QEMUBH *bh;          /* work on the queues that no kick in the main loop starts */
+    QEMUBH *bh;          /* works on the queues when no kick on the main loop does */
     bool kicks_in_loop;  /* kicks are delivered by ioeventfd, on the main loop */
     QEMUTimer *tx_timer; /* notifies the guest of used buffers of tx_vq */
     VMChangeStateEntry *vm_change;
@@ -51,8 +51,9 @@ struct HelixVsockDevice {
 extern const HelixVsockOps helix_vsock_queue_ops;
 
 /*
- * The queues at realize and unrealize. After stop they are not touched; it may be called from inside of the device's
- * own work. Delete comes later, when vsock has no connection left.
+ * Add the queues at realize; stop and delete them at unrealize. Stop may be called from inside of the device's own
+ * work, and the queues are not touched after it. Delete follows from a bottom half, when the protocol no longer calls
+ * the device.
  */
 void helix_vsock_queues_add(HelixVsockDevice *s);
 void helix_vsock_queues_stop(HelixVsockDevice *s);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* host-connections.c - the connections of a host: which are accepted, which make room, which have stalled. */
+/* host-connections.c - the connections of a host: limits, closing idle ones for new ones, stalls. */
 #include "../loop/loop-time.h"
 #include "host-private.h"
 
-/* Called four times per stall_timeout while there are connections. It ends none from here. */
+/* Called four times per stall_timeout while there are connections. It closes none itself: that is deferred. */
 static gboolean look_for_stalls(gpointer data)
 {
     HelixHost *host = data;
@@ -46,7 +46,7 @@ static guint count_sessions(const HelixHost *host, gboolean permitted)
     return n;
 }
 
-/* The connection that has been idle for longest makes room, if that is idle_timeout or more. */
+/* Close the connection that has been idle longest, if that is idle_timeout or more. */
 static void make_room(HelixHost *host)
 {
     gint64 oldest = g_get_monotonic_time() - host->idle_timeout;

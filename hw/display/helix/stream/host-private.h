@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * host-private.h - what the files of a host share: host.c has its settings and its life, host-connections.c its
- * connections, host-log.c its lines in the log. Main loop only.
+ * host-private.h - what the files of a host share: host.c is its settings and life cycle, host-connections.c its
+ * connections, host-log.c its log. Main loop only.
  */
 #ifndef HELIX_HOST_PRIVATE_H
 #define HELIX_HOST_PRIVATE_H

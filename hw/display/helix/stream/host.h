@@ -16,10 +16,10 @@
 
 typedef struct HelixHost HelixHost;
 
-/* Called by the host: they return soon and do not call it back. */
+/* Called by the host. They must not block and must not call the host. */
 typedef struct HelixHostHooks {
-    /* One plain line for the log (a stream started, a stream ended, a peer broke the protocol). Of a guest that causes
-     * many, one per second is logged. */
+    /* One line for the log (a stream started, a stream ended, a peer broke the protocol). After a burst, at most one
+     * line per second. */
     void (*log)(gpointer data, const char *line);
     /* The answer to a frame was sent. */
     void (*frame)(gpointer data, const HelixFrameRecord *record);
@@ -28,7 +28,7 @@ typedef struct HelixHostHooks {
 typedef struct HelixHostConfig {
     GMainContext *context;  /* NULL: the default one */
     const char *encoder;    /* NULL or "auto": the best that can be used here */
-    gboolean hardware_only; /* no encoding in software, not even where there is nothing else */
+    gboolean hardware_only; /* never encode in software, even if there is no other encoder */
     /* Limits for a guest as a whole; 0: the default. docs/security.md says what each is for. */
     guint max_in_flight;       /* requests of a stream: 1 to 64 */
     guint max_streams;         /* of all connections: 1 to 256 */
@@ -53,16 +53,16 @@ typedef struct HelixHostConfig {
 /* Room for five streams of 5K pictures; a guest that asks for more gets errors, not the host's memory. */
 #define HELIX_DEFAULT_MAX_MEMORY (G_GUINT64_CONSTANT(1) << 30)
 
-/* Connections that are not permitted stay open until they were told so; they are counted apart, as they must not keep
- * permitted ones out. */
+/* Connections from ports that are not permitted stay open until their error is sent. They have a limit of their own, so
+ * that they do not keep permitted ones out. */
 #define HELIX_MAX_NOT_PERMITTED 8u
 
 /* NULL with HELIX_ERROR: the encoder's name is unknown or none can be used (NO_ENCODER), a limit is out of its range
  * (INVALID). */
 HelixHost *helix_host_new(const HelixHostConfig *config, GError **error);
 /*
- * Closes every connection, joins every encode thread, frees. From inside a callback of one of its connections, where a
- * program exits: that connection and the memory stay.
+ * Closes every connection, joins every encode thread and frees the host. Called from inside a callback of a connection,
+ * as a program exits, it frees neither that connection nor the host.
  */
 void helix_host_free(HelixHost *host);
 /*
@@ -74,8 +74,8 @@ void helix_host_free(HelixHost *host);
 void helix_host_retire(HelixHost *host, void (*gone)(gpointer data), gpointer data);
 
 /*
- * Serve a new connection (HelixChannelAccept, data is the HelixHost). With max_connections open, the one that is idle
- * longest makes room. FALSE: none has been idle for idle_timeout_ms.
+ * Serve a new connection (HelixChannelAccept, data is the HelixHost). At max_connections, the one that has been idle
+ * longest is closed for it. FALSE: refused, as none has been idle for idle_timeout_ms, or the host is retired.
  */
 gboolean helix_host_accept(HelixChannel *channel, gpointer host);
 

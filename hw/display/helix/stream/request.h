@@ -3,7 +3,7 @@
  * request.h - a message that is answered in order: a frame, a change of configuration, the end of a stream. Main loop
  * only.
  *
- * A request waits in its stream's queue until it was begun, done and answered, then until its answer was sent.
+ * A request is in its stream's queue until its answer is built, and is freed once the answer is sent.
  */
 #ifndef HELIX_REQUEST_H
 #define HELIX_REQUEST_H

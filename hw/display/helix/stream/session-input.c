@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* session-input.c - the bytes of a connection become messages. */
+/* session-input.c - the bytes of a connection parsed into messages. */
 #include <string.h>
 
 #include "../loop/loop-time.h"
@@ -70,8 +70,9 @@ static void ping(HelixSession *session)
 
 static void unknown_type(HelixSession *session)
 {
-    g_autoptr(GError) error = g_error_new(HELIX_ERROR, HELIX_CODE_INVALID,
-                                          "message type 0x%02x is unknown here: it was skipped", session->header.type);
+    g_autoptr(GError)
+        error = g_error_new(HELIX_ERROR, HELIX_CODE_INVALID, "message type 0x%02x is unknown: the message was skipped",
+                            session->header.type);
 
     helix_session_send(session, helix_error_new(session->header.session_id, session->header.type, error), NULL, NULL);
 }
@@ -122,18 +123,17 @@ static void header_complete(HelixSession *session)
         header->session_id = 0; /* bytes without the magic name no stream */
         helix_session_break_off(session,
                                 g_error_new(HELIX_ERROR, HELIX_CODE_INVALID,
-                                            "a message began with the wrong magic: "
-                                            "0x%08x is the right one",
-                                            HELIX_WIRE_MAGIC));
+                                            "a message began with a wrong magic: it must be 0x%08x", HELIX_WIRE_MAGIC));
         return;
     }
     if (!session->permitted) {
-        helix_session_break_off(session,
-                                g_error_new(HELIX_ERROR, HELIX_CODE_NOT_PERMITTED,
-                                            "requests are taken from vsock ports "
-                                            "below %u only (helix-privileged-ports=on), this is %u: bind one first, "
-                                            "for which a program needs CAP_NET_BIND_SERVICE",
-                                            HELIX_PRIVILEGED_PORTS, session->channel->peer_port));
+        helix_session_break_off(
+            session,
+            g_error_new(HELIX_ERROR, HELIX_CODE_NOT_PERMITTED,
+                        "requests are accepted from vsock ports "
+                        "below %u only (helix-privileged-ports=on), this is port %u: bind a lower one "
+                        "before connecting, which needs CAP_NET_BIND_SERVICE",
+                        HELIX_PRIVILEGED_PORTS, session->channel->peer_port));
         return;
     }
     if (!helix_header_check(header, session->negotiated, &error)) {
@@ -210,7 +210,7 @@ gsize helix_session_input(HelixChannel *channel, const guint8 *data, gsize len)
     if (used && !session->broken) {
         session->last_input = g_get_monotonic_time();
     }
-    session->stalled = used < len;
+    session->input_paused = used < len;
     helix_session_leave(session);
     return used;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * session-private.h - what the files of a session share: session.c has its life, session-input.c makes messages of
- * bytes, session-streams.c has its streams, session-output.c its answers. Main loop only.
+ * session-private.h - what the files of a session share: session.c is its life cycle, session-input.c parses bytes into
+ * messages, session-streams.c passes requests to streams, session-output.c sends answers. Main loop only.
  *
  * Calls into a session or its streams that do not come from the session are made between enter and leave: what ends the
  * session in between (its last answer, a dead peer) takes effect at the outermost leave, after which it may be gone.
@@ -35,9 +35,9 @@ struct HelixSession {
     guint64 pixels_left;
     HelixPixelUpload upload;
     HelixRequest *request; /* a FRAME_REQUEST whose pixels arrive */
-    gboolean stalled;      /* the carrier waits for resume_input */
+    gboolean input_paused; /* the carrier waits for resume_input() */
     gboolean eof;
-    gboolean broken; /* framing lost or not permitted: input is thrown away, and the error in the queue is the last */
+    gboolean broken; /* framing lost or not permitted: input is discarded, the error in send_queue is the last answer */
     gboolean permitted;
     gboolean stall_due; /* see helix_session_check_stall() */
     gint64 last_input;  /* g_get_monotonic_time() of the last byte that was taken, or of the connection's begin */
@@ -63,7 +63,7 @@ gsize helix_session_input(HelixChannel *channel, const guint8 *data, gsize len);
 void helix_session_input_eof(HelixChannel *channel);
 /* A new message begins with the next byte. */
 void helix_session_next_message(HelixSession *session);
-/* Framing is lost, or nothing will be answered here: send @error, which it takes over, and close when it was sent. */
+/* Framing is lost, or the peer is not permitted: send @error, which it takes over, and close once it is sent. */
 void helix_session_break_off(HelixSession *session, GError *error);
 
 /* ---- session-streams.c ---- */
@@ -84,7 +84,7 @@ void helix_session_send(HelixSession *session, GByteArray *message, HelixMessage
 void helix_session_answer(HelixSession *session, HelixRequest *request);
 /* Hand over to the carrier what it takes now. */
 void helix_session_flush(HelixSession *session);
-/* Send a PONG, which it takes over, behind the answer that PINGs wait for. */
+/* Send @pong, which it takes over; while the handshake lasts, only after its answer. */
 void helix_session_pong(HelixSession *session, GByteArray *pong);
 void helix_session_send_held_pongs(HelixSession *session);
 

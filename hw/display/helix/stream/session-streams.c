@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* session-streams.c - the streams of a connection: which requests go to them, and what they tell. */
+/* session-streams.c - the streams of a connection: creation, dispatch of requests, and their callbacks. */
 #include "../protocol/error.h"
 #include "session-private.h"
 
@@ -130,7 +130,7 @@ static HelixStream *need_stream(HelixSession *session, guint16 id, GError **erro
             context->n_streams);
         return NULL;
     }
-    /* A guest could collect cancelled look-ups by streams that end at once. */
+    /* A guest could accumulate cancelled look-ups by streams that end at once. */
     if (*context->n_cancelled >= context->max_streams) {
         g_set_error(
             error, HELIX_ERROR, HELIX_CODE_NO_ENCODER,

@@ -58,8 +58,8 @@ void helix_session_leave(HelixSession *session)
     }
     if (!session->channel) {
         session_free(session);
-    } else if (session->stalled && !helix_session_is_blocked(session)) {
-        session->stalled = FALSE;
+    } else if (session->input_paused && !helix_session_is_blocked(session)) {
+        session->input_paused = FALSE;
         session->channel->carrier->resume_input(session->channel);
     }
 }
@@ -91,7 +91,7 @@ gint64 helix_session_idle_since(const HelixSession *session)
 /* The peer has not sent the rest of a message, or not read the error that ends the connection, for too long. */
 static gboolean is_stalled(const HelixSession *session)
 {
-    gboolean unfinished = (session->state != HELIX_READ_HEADER || session->have > 0) && !session->stalled &&
+    gboolean unfinished = (session->state != HELIX_READ_HEADER || session->have > 0) && !session->input_paused &&
         !session->eof;
 
     return (session->broken || unfinished) &&
@@ -119,8 +119,8 @@ static void end_stall(HelixSession *session)
     session->last_input = g_get_monotonic_time();
     helix_session_break_off(session,
                             g_error_new(HELIX_ERROR, HELIX_CODE_INVALID,
-                                        "a message was begun and nothing came for %" G_GINT64_FORMAT
-                                        " s: send it whole, its pixels too",
+                                        "a message was begun and not continued for %" G_GINT64_FORMAT
+                                        " s: send all of it, its pixels too",
                                         session->settings->stall_timeout / G_TIME_SPAN_SECOND));
 }
 

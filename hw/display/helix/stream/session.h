@@ -14,7 +14,7 @@
 
 typedef struct HelixSession HelixSession;
 
-/* What a session tells its host. */
+/* Calls of a session to its host. */
 typedef struct HelixSessionSink {
     /* One plain line for the log. */
     void (*log)(gpointer owner, const char *format, ...) G_GNUC_PRINTF(2, 3);
@@ -33,7 +33,8 @@ typedef struct HelixSessionSettings {
     gpointer owner;
 } HelixSessionSettings;
 
-/* Serves @channel, which it takes over. @permitted: requests are answered; else the first one is told why not. */
+/* Serves @channel, which it takes over. If not @permitted, the first message is answered with an error and the
+ * connection is closed. */
 HelixSession *helix_session_new(const HelixSessionSettings *settings, HelixChannel *channel, gboolean permitted);
 /* Close the connection now. */
 void helix_session_close(HelixSession *session);
@@ -42,8 +43,8 @@ gboolean helix_session_is_permitted(const HelixSession *session);
 /* g_get_monotonic_time() of the last byte, if the connection has no stream, no message begun and nothing to send; else
  * 0. */
 gint64 helix_session_idle_since(const HelixSession *session);
-/* Have the connection end soon if its peer began a message stall_timeout ago or more and sends nothing since, or does
- * not read the error that ends it. */
+/* End the connection, in a later iteration of the loop, if its peer has sent part of a message and then nothing for
+ * stall_timeout, or has not read the error that ends the connection in that time. */
 void helix_session_check_stall(HelixSession *session);
 
 /* The VM runs again, or stops: the time it was stopped does not count as a stall, and requests that waited go on, in a

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* stream-frame.c - a frame that was begun: look-up, encoder, a second try after a drop, a reset of the GPU. */
+/* stream-frame.c - a frame from its look-up to the end of its encode: a drop, a repeat, a reset of the GPU. */
 #include "../protocol/error.h"
 #include "stream-private.h"
 

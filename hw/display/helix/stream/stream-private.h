@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * stream-private.h - what the files of a stream share: stream.c has its life, stream-queue.c its queue of requests,
- * stream-frame.c what happens to a frame that was begun. Main loop only.
+ * stream-private.h - what the files of a stream share: stream.c is its life cycle, stream-queue.c its queue of
+ * requests, stream-frame.c a frame from the look-up to the end of its encode. Main loop only.
  */
 #ifndef HELIX_STREAM_PRIVATE_H
 #define HELIX_STREAM_PRIVATE_H
@@ -48,12 +48,13 @@ void helix_stream_stop(HelixStream *stream, gboolean more);
 
 /* ---- stream-queue.c ---- */
 
-/* Begin and answer what can be: one step at least, and until the loop's budget is spent. May end the stream. */
+/* Answer requests that are done and begin those that may begin: one step at least, then until the loop's budget is
+ * spent. May end the stream. */
 void helix_stream_pump(HelixStream *stream);
 /* @request is done, or failed (takes @error over): it is answered in its order. */
 void helix_stream_request_done(HelixStream *stream, HelixRequest *request);
 void helix_stream_request_fail(HelixStream *stream, HelixRequest *request, GError *error);
-/* The encode thread has configured. */
+/* The encode thread has applied @request, a CONFIG, or refused it. */
 void helix_stream_config_done(HelixStream *stream, HelixRequest *request, HelixEncodeResult *result);
 
 /* ---- stream-frame.c ---- */
@@ -63,11 +64,12 @@ void helix_frame_begin(HelixStream *stream, HelixRequest *request);
 /* The encode thread has encoded @request's picture, or failed to. */
 void helix_frame_done(HelixStream *stream, HelixRequest *request, HelixEncodeResult *result);
 /*
- * Whether @request, a frame that the encoder dropped, may be encoded once more: a frame behind it makes that needless,
- * and behind a new configuration it comes too late. Of a CONFIG: whether the frame before it may be.
+ * Whether no unfinished frame, and no configuration that was begun, follows @request. A frame that the encoder dropped
+ * is encoded again only then: a later frame replaces it, and a later configuration may be active already. For a CONFIG:
+ * whether the frame before it may still be encoded again.
  */
 gboolean helix_frame_is_last(const HelixStream *stream, const HelixRequest *request);
-/* Whether @request names a resource of a GPU that was reset since; and let it fail for that. */
+/* Whether the GPU was reset after @request, which is not resolved yet, arrived; and let @request fail for that. */
 gboolean helix_frame_is_lost(const HelixStream *stream, const HelixRequest *request);
 void helix_frame_lost(HelixStream *stream, HelixRequest *request);
 /* The GPU was reset: the look-up under way fails, and the last picture is not repeated. */

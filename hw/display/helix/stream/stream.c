@@ -96,7 +96,7 @@ static void encode_done(gpointer owner, gpointer tag, HelixEncodeResult *result)
     sink->release(stream_owner);
 }
 
-/* Threads of encoders that hang outlive their streams: they count too, or a guest could collect them. */
+/* Threads of encoders that hang outlive their streams: they count too, or a guest could accumulate them. */
 gboolean helix_stream_need_encode_thread(HelixStream *stream, GError **error)
 {
     HelixStreamContext *context = stream->context;

@@ -24,14 +24,14 @@ typedef struct HelixStreamInfo {
     guint64 encoded, dropped; /* frames since the stream's start */
     gint64 started_ns;        /* when its first frame was encoded; 0: none was */
     const char *encoder;      /* its name */
-    HelixStreamConfig config; /* active; of a size of 0 before the first frame */
+    HelixStreamConfig config; /* active; width and height are 0 before the first frame */
 } HelixStreamInfo;
 
-/* What a stream tells its owner. */
+/* Calls of a stream to its owner, the session. */
 typedef struct HelixStreamSink {
     /*
-     * The stream begins to work, called from the loop and not by its owner; and it has ended: the owner may free itself
-     * and the stream in release(), not before.
+     * Around work that the stream begins by itself (a look-up or an encode is done, a deferred task runs) rather than
+     * in a call of its owner. The owner must not free itself or the stream in between; it may in release().
      */
     void (*hold)(gpointer owner);
     void (*release)(gpointer owner);
@@ -41,7 +41,7 @@ typedef struct HelixStreamSink {
     void (*request_done)(gpointer owner, HelixRequest *request);
     /* The first frame was encoded; its picture came by @path. */
     void (*started)(gpointer owner, const HelixStreamInfo *info, HelixHostPath path);
-    /* The encoder goes. @more: requests behind SESSION_CLOSE begin a new stream under the same id. */
+    /* The encoder is closed. @more: requests after SESSION_CLOSE begin a new stream under the same id. */
     void (*stopped)(gpointer owner, const HelixStreamInfo *info, gboolean more);
     /* The guest closed stream @id and nothing is left of it: the owner calls helix_stream_abandon(). */
     void (*ended)(gpointer owner, guint16 id);
@@ -57,7 +57,7 @@ void helix_stream_push(HelixStream *stream, HelixRequest *request);
 void helix_stream_force_idr(HelixStream *stream);
 /* Is there room for one more request? FALSE with HELIX_CODE_BUSY. */
 gboolean helix_stream_has_room(const HelixStream *stream, GError **error);
-/* Begin and answer what can be, in a later iteration of the loop. */
+/* Begin requests, and answer those that are done, in a later iteration of the loop. */
 void helix_stream_pump_later(HelixStream *stream);
 /* The GPU was reset, see helix_host_reset(); acts in a later iteration of the loop. */
 void helix_stream_reset(HelixStream *stream);

@@ -168,7 +168,8 @@ HelixListener *helix_listener_new(GMainContext *context, const char *address, He
     const char *path;
 
     if (!g_str_has_prefix(address, "unix:")) {
-        g_set_error(error, HELIX_ERROR, HELIX_CODE_INVALID, "\"%s\" is no address to listen on: unix:PATH is", address);
+        g_set_error(error, HELIX_ERROR, HELIX_CODE_INVALID, "\"%s\" is not an address to listen on: use unix:PATH",
+                    address);
         return NULL;
     }
     path = address + strlen("unix:");

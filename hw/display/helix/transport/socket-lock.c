@@ -87,7 +87,7 @@ static gboolean take(HelixSocketLock *lock, GError **error)
             return fail(error, lock->lock_path,
                         lock->fd < 0 && errno != ELOOP
                             ? g_strerror(errno)
-                            : "is no lock file of this user's: choose another path for the socket, or remove it");
+                            : "is not a lock file of this user: remove it, or choose another path for the socket");
         }
         if (flock(lock->fd, LOCK_EX | LOCK_NB) < 0) {
             return errno == EWOULDBLOCK
@@ -100,7 +100,8 @@ static gboolean take(HelixSocketLock *lock, GError **error)
         close(lock->fd);
         lock->fd = -1;
     }
-    return fail(error, lock->lock_path, "comes and goes: programs that start and end there all the time keep it");
+    return fail(error, lock->lock_path,
+                "was removed and created again too often: other programs start and end on this path all the time");
 }
 
 /* ---- the socket ---- */
@@ -136,7 +137,7 @@ static gboolean clear_path(const HelixSocketLock *lock, GError **error)
         return TRUE; /* not there, or bind() will say why */
     }
     if (!S_ISSOCK(st.st_mode)) {
-        return fail(error, lock->path, "exists and is no socket: choose another path or remove it");
+        return fail(error, lock->path, "exists and is not a socket: remove it, or choose another path");
     }
     if (!refuses(lock->path)) {
         return fail(error, lock->path, "is taken, another program listens there: choose another path");

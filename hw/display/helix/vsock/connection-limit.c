@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* connection-limit.c - the limit of connections, and the places reserved for some host ports. */
+/* connection-limit.c - the limit of vsock connections, and the places of it reserved for some host ports. */
 #include "vsock-private.h"
 
 gboolean helix_vsock_limit_reached(HelixVsock *vsock, gboolean common)

@@ -12,9 +12,9 @@ guint32 helix_vsock_connection_credit(const HelixVsockConnection *conn)
 }
 
 /*
- * Announce consumed bytes before the guest runs out of credit. What counts is the last fwd_cnt that the guest was sent:
- * a buffer that is empty here may still look full to the guest. Newer Linux also sends no more ahead than its own
- * announced buffer size, however large ours is.
+ * Announce consumed bytes before the guest runs out of credit. The guest computes its credit from the last fwd_cnt that
+ * it was sent: a buffer that is empty here may still look full to it. Newer Linux also limits the data in flight to its
+ * own buf_alloc, however large ours is.
  */
 void helix_vsock_connection_check_credit_update(HelixVsockConnection *conn)
 {

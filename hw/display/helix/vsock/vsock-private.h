@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * vsock-private.h - one vsock connection, and what all of a device share. Private to this folder; main loop.
+ * vsock-private.h - one vsock connection, and the state that all connections of a device share. Private to this folder;
+ * main loop.
  *
  * A call that may send is made between helix_vsock_enter() and helix_vsock_leave(). A connection may be freed by any
  * call of its user: a caller that goes on with it holds a reference.
@@ -119,8 +120,9 @@ void helix_vsock_connection_end(HelixVsockConnection *conn);
 /* End it for the user and send the guest a RST. */
 void helix_vsock_connection_reset(HelixVsockConnection *conn);
 /*
- * The guest no longer knows it (RST, device reset): as _end(), but the input of a DRAINING connection still goes to its
- * user, and of the input of any other one what the user takes at once.
+ * The guest no longer knows the connection (RST, device reset): as _end(), but a user with write_closed() is offered
+ * the buffered input first and what it does not take at once is lost. A DRAINING connection stays until its user has
+ * taken all input.
  */
 void helix_vsock_connection_peer_reset(HelixVsockConnection *conn);
 /* Reset it after @ms, in an iteration of the main loop that has time for it. Stopping a stopped timer has no effect. */
@@ -136,8 +138,8 @@ void helix_vsock_connection_tell_closed(HelixVsockConnection *conn);
 /* RW of the guest, with @len bytes. */
 void helix_vsock_connection_data(HelixVsockConnection *conn, const guint8 *payload, gsize len);
 /*
- * Offer buffered input until the user stops taking it or the iteration's time budget is spent, which does not count if
- * this is the @last chance; then report end of stream, if it is reached.
+ * Offer buffered input until the user stops taking it or, unless this is the @last chance, the iteration's time budget
+ * is spent. Then report end of stream, if it is reached.
  */
 void helix_vsock_connection_deliver(HelixVsockConnection *conn, gboolean last);
 void helix_vsock_connection_resume(HelixTask *task);
@@ -148,7 +150,7 @@ void helix_vsock_connection_resume_input(HelixChannel *channel);
 
 /* SHUTDOWN of the guest. */
 void helix_vsock_connection_shutdown(HelixVsockConnection *conn, guint32 flags);
-/* The guest receives no more: writes are dropped from now on, and must not wait. */
+/* The guest receives no more: tell the user, whose writes are dropped from now on; a pending one must not wait. */
 void helix_vsock_connection_tell_write_closed(HelixVsockConnection *conn);
 /* HelixChannelCarrier.shutdown_write and shutdown_read. */
 void helix_vsock_connection_shutdown_write(HelixChannel *channel);

@@ -98,8 +98,8 @@ gboolean helix_vsock_can_receive(HelixVsock *vsock);
 /* The guest has made receive buffers available. */
 void helix_vsock_rx_available(HelixVsock *vsock);
 /*
- * Device reset: close the channels of all connections and send nothing. Input of connections that the guest had shut
- * down in both directions still reaches its user; of the others, as much as the user takes at once.
+ * Device reset: close the channels of all connections and send nothing. If the guest had shut down both directions of a
+ * connection, its user still gets all input; of any other, a user with write_closed() gets as much as it takes at once.
  *
  * FALSE: there are more connections than fit one iteration of the main loop; call again in a later one. Until TRUE no
  * receive buffer is used and every packet is dropped, so that the guest, which may be another one by now, sees nothing

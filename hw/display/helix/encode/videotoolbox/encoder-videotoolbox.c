@@ -24,7 +24,7 @@
 typedef struct VtEncoder {
     HelixEncoder base;
     gboolean hardware_only;
-    HelixEncoderConfig config; /* in force */
+    HelixEncoderConfig config; /* active */
     HelixVtSession *session;   /* NULL after a loss without a new session */
     HelixVtInput *input;
     gint64 stamp; /* ns, of the next frame */

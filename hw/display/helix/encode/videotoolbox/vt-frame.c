@@ -9,8 +9,8 @@
 
 /* A frame without an answer for this long is flushed; after HELIX_VT_DEAD_AFTER_US the session is lost. */
 #define FLUSH_AFTER_US (250 * G_TIME_SPAN_MILLISECOND)
-/* One such frame may be due to a busy Mac; this many in a row are how the session works: each frame is flushed at once.
- */
+/* One such frame may be due to a busy Mac. After this many in a row the session is taken to hold every frame back: each
+ * is flushed at once. */
 #define HELD_BY_HABIT 2u
 
 void helix_vt_session_take_output(void *session_pointer, void *frame_number, OSStatus status, VTEncodeInfoFlags flags,
@@ -115,8 +115,7 @@ HelixVtOutput helix_vt_session_encode(HelixVtSession *session, CVPixelBufferRef 
         session->held++;
         if (session->held == HELD_BY_HABIT) {
             g_message("VideoToolbox holds each frame back until it is flushed: from now on each frame is flushed "
-                      "at once, "
-                      "not after %d ms",
+                      "at once, not after %d ms",
                       (int)(FLUSH_AFTER_US / G_TIME_SPAN_MILLISECOND));
         }
     }

@@ -33,7 +33,7 @@ static const AVCodec *find_codec(GError **error)
 
     if (!codec) {
         g_set_error_literal(error, HELIX_ERROR, HELIX_CODE_NO_ENCODER,
-                            "this libavcodec was built without libx264, and one with it is needed");
+                            "libavcodec was built without libx264: install a build that has it");
     }
     return codec;
 }
@@ -41,7 +41,7 @@ static const AVCodec *find_codec(GError **error)
 static gboolean x264_available(gboolean hardware_only, GError **error)
 {
     if (hardware_only) {
-        g_set_error_literal(error, HELIX_ERROR, HELIX_CODE_NO_ENCODER, "it encodes in software, which is switched off");
+        g_set_error_literal(error, HELIX_ERROR, HELIX_CODE_NO_ENCODER, "it encodes in software, which is disabled");
         return FALSE;
     }
     return find_codec(error) != NULL;
@@ -142,7 +142,7 @@ static void free_packet(gpointer packet)
 static gboolean failed(int result, GError **error)
 {
     g_set_error(error, HELIX_ERROR, HELIX_CODE_ENCODE, "libx264 failed: %s",
-                result == AVERROR(EAGAIN) ? "it kept the picture back" : av_err2str(result));
+                result == AVERROR(EAGAIN) ? "it returned no access unit for the picture" : av_err2str(result));
     return FALSE;
 }
 
