@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * answers.c - what the host says, checked and put in order; losing a host and meeting it again. Connection's thread.
+ * answers.c - the host's messages, checked and matched with requests; the connection lost and made again. Connection's
+ * thread.
  */
 #include "client.h"
 

@@ -48,7 +48,7 @@ struct ClientConnection {
 gsize client_message_size(const ClientMessage *outgoing);
 /* What would be written now, or NULL; if that is for its fence, it is in self->fence. */
 ClientMessage *client_connection_next(ClientConnection *self);
-/* The fence of the next message opened (@signalled), or will not. */
+/* The next message's fence is signalled, or (not @signalled) took too long: it may be written now. */
 void client_connection_open_fence(ClientConnection *self, gboolean signalled);
 /* Writes until the socket takes no more. FALSE with errno. */
 gboolean client_connection_write(ClientConnection *self);

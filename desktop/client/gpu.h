@@ -2,8 +2,8 @@
 /*
  * gpu.h - the virtio-gpu's render node, opened by the library for itself.
  *
- * GEM handles are shared by all users of one open DRM file: closing a handle of somebody else's file would take the
- * buffer away from him. Hence a file of its own. Any thread.
+ * GEM handles are shared by all users of one open DRM file: in the caller's file, closing a handle here would free
+ * the caller's buffer. So the library opens its own. Any thread.
  */
 #ifndef HELIX_CLIENT_GPU_H
 #define HELIX_CLIENT_GPU_H

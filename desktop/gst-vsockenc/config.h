@@ -8,11 +8,11 @@
 
 typedef struct VsockEncConfig {
     /* With the object lock. */
-    HelixClientHost host; /* its latest word */
+    HelixClientHost host; /* as it reported last */
     char *unit_doubt;     /* what cannot be meant in kbit/s, and what to set instead; NULL: nothing */
     /* With the stream lock. */
     char *warned_unit;                 /* the latest unit_doubt that was warned of */
-    guint32 coded_width, coded_height; /* the host's word; 0: rounded up from the picture */
+    guint32 coded_width, coded_height; /* as the host reported; 0: rounded up from the picture */
 } VsockEncConfig;
 
 void vsockenc_config_init(GstVsockEnc *self);

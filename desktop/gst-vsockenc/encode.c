@@ -20,7 +20,7 @@
 /* New caps or EOS of a live source wait this long for the frames under way. */
 #define DRAIN_MS 90
 
-/* Until the host can take one more picture, or a live source need not wait. */
+/* Wait until the host can take one more picture; a live source waits for its first negotiation only. */
 static HelixClientWait wait_for_host(GstVsockEnc *self)
 {
     HelixClientWait state;
@@ -34,7 +34,8 @@ static HelixClientWait wait_for_host(GstVsockEnc *self)
 
 /* ---- format ---- */
 
-/* A live source does not wait for a host that says nothing: what is under way comes before what is new all the same. */
+/* A live source waits for DRAIN_MS at most. Frames still under way then keep their place before those of the new
+ * format. */
 static gboolean end_format(GstVsockEnc *self)
 {
     HelixClientWait state = vsockenc_drain(self, DRAIN_MS);
@@ -88,7 +89,7 @@ GstFlowReturn vsockenc_handle_frame(GstVideoEncoder *encoder, GstVideoCodecFrame
         vsockenc_configure(self);
     }
     state = wait_for_host(self);
-    /* A keyframe that was asked for is made of the next picture. */
+    /* If this picture is given up, the next one becomes the keyframe that was requested. */
     forced = GST_VIDEO_CODEC_FRAME_IS_FORCE_KEYFRAME(frame);
     if (state != HELIX_CLIENT_WAIT_READY) {
         vsockenc_give_up_frame(self, frame, forced, HELIX_CLIENT_EVENT_GIVEN_UP);
@@ -98,8 +99,8 @@ GstFlowReturn vsockenc_handle_frame(GstVideoEncoder *encoder, GstVideoCodecFrame
         vsockenc_give_up_frame(self, frame, forced, HELIX_CLIENT_EVENT_LATE);
         return vsockenc_flow_downstream(self);
     }
-    /* What downstream said of an earlier picture is upstream's to judge; the next may be welcome, as behind a pad that
-     * is linked again. */
+    /* The flow return of an earlier access unit does not keep this picture from being sent: downstream may take it, as
+     * after the pad was linked again. */
     flow = vsockenc_send(self, frame);
     return flow == GST_FLOW_OK ? vsockenc_flow_downstream(self) : flow;
 }

@@ -47,13 +47,13 @@ void vsockenc_eos_push(GstVsockEnc *self)
     GstVideoEncoderClass *base = g_type_class_peek(GST_TYPE_VIDEO_ENCODER);
     GstEvent *eos;
 
-    /* Over both, so that the second of two threads finds it gone downstream. */
+    /* Held over both steps: when a second thread finds no EOS here, it has already gone downstream. */
     GST_VIDEO_ENCODER_STREAM_LOCK(self);
     GST_OBJECT_LOCK(self);
     eos = g_steal_pointer(&self->output->eos);
     GST_OBJECT_UNLOCK(self);
     if (eos) {
-        /* Nothing to wait for: an event that comes now would be taken by this very thread, or one that waits for it. */
+        /* finish() must not drain: this thread, or one that waits for it, is the one that takes events. */
         self->output->ending = TRUE;
         base->sink_event(GST_VIDEO_ENCODER(self), eos);
         self->output->ending = FALSE;

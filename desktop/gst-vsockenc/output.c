@@ -46,8 +46,8 @@ static void drop(GstVsockEnc *self, HelixClientEvent *event)
 #endif
 }
 
-/* The host made none, or was not asked in time. A pending keyframe, the stream's first picture and its latest are
- * asked for again, also where no picture follows. */
+/* No access unit comes of @event's frame. A pending keyframe, the stream's first picture and its latest one are
+ * requested again, even if no picture follows. */
 static void drop_and_ask_again(GstVsockEnc *self, HelixClientEvent *event)
 {
     gboolean wanted;
@@ -166,7 +166,8 @@ static void output_loop(gpointer element)
     if (!event) {
         gst_pad_pause_task(GST_VIDEO_ENCODER_SRC_PAD(self));
         if (!helix_client_is_flushing(vsockenc_client(self))) {
-            vsockenc_output_run(self); /* the flush ended, and a picture that came found the task running yet */
+            /* The flush has ended, and a picture that came meanwhile found the task still running. */
+            vsockenc_output_run(self);
         }
         return;
     }

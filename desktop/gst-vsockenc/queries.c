@@ -33,8 +33,7 @@ GstCaps *vsockenc_getcaps(GstVideoEncoder *encoder, GstCaps *filter)
 
 /* ---- accept-caps and drain ---- */
 
-/* Upstream wants its buffers back: the one that is kept for a host that comes back would stay until the next picture.
- */
+/* Upstream wants its buffers back: one that is kept for a host that reconnects would stay until the next picture. */
 static void give_last_back(GstVsockEnc *self)
 {
     GST_VIDEO_ENCODER_STREAM_LOCK(self);
@@ -42,7 +41,6 @@ static void give_last_back(GstVsockEnc *self)
     GST_VIDEO_ENCODER_STREAM_UNLOCK(self);
 }
 
-/* What makes pictures of @caps, which are not accepted, into some that are. */
 static gboolean is_too_large(const GstStructure *structure)
 {
     gint width, height;
@@ -51,6 +49,7 @@ static gboolean is_too_large(const GstStructure *structure)
         (MAX(width, height) > 8192 || (MIN(width, height) > 4352 && MAX(width, height) > 5968));
 }
 
+/* The elements that turn pictures of @caps, which are not accepted, into some that are. */
 static const char *what_to_insert(const GstCaps *caps)
 {
     GstCapsFeatures *features = gst_caps_get_size(caps) ? gst_caps_get_features(caps, 0) : NULL;

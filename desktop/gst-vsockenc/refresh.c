@@ -53,7 +53,7 @@ static void chain_repeat(GstVsockEnc *self, GstPad *pad, gboolean keepalive)
     GST_DEBUG_OBJECT(self, "repeat at %" GST_TIME_FORMAT ": %s", GST_TIME_ARGS(pts), gst_flow_get_name(flow));
 }
 
-/* A host that came back has nothing to repeat, and here may be nothing to give it. */
+/* A host that reconnected has no picture to repeat, and there may be no kept one to send. */
 static gboolean has_picture(GstVsockEnc *self)
 {
     gboolean has;
@@ -64,7 +64,7 @@ static gboolean has_picture(GstVsockEnc *self)
     return has;
 }
 
-/* Not now, but later, if nothing comes meanwhile. */
+/* Try again later, if no picture comes meanwhile. */
 static void put_off(GstVsockEnc *self, gboolean keepalive)
 {
     if (keepalive) {
@@ -116,7 +116,7 @@ GstFlowReturn vsockenc_refresh_handle(GstVsockEnc *self, GstVideoCodecFrame *fra
         vsockenc_submit(self, frame, first);
         return GST_FLOW_OK;
     }
-    /* A picture of upstream's is the keyframe: one that waits for the host, or came meanwhile. */
+    /* No repeat is needed: a picture of upstream's that came meanwhile is the keyframe, or the held one becomes it. */
     vsockenc_give_up_frame(self, frame, FALSE, HELIX_CLIENT_EVENT_UNUSED);
     return GST_FLOW_OK;
 }

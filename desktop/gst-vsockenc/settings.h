@@ -25,10 +25,10 @@ typedef struct VsockEncSettings {
     guint asked[VSOCKENC_N_SETTINGS];
     guint64 asked_at[VSOCKENC_N_SETTINGS]; /* the serial when it was set */
     guint accepted[VSOCKENC_N_SETTINGS];   /* what was asked when the host last negotiated */
-    guint active[VSOCKENC_N_SETTINGS];     /* the host's word */
+    guint active[VSOCKENC_N_SETTINGS];     /* in force, as the host reported */
     guint64 serial;                        /* counts changes */
-    guint64 told;                          /* up to here the host was told */
-    guint64 negotiated;                    /* up to here it said what is in force; 0: nothing yet */
+    guint64 told;                          /* serial up to which the host was told */
+    guint64 negotiated;                    /* serial up to which it has answered; 0: not yet */
 } VsockEncSettings;
 
 void vsockenc_settings_set(VsockEncSettings *settings, VsockEncSetting setting, guint value);

@@ -56,7 +56,7 @@ gboolean vsockenc_times_is_known(GstVsockEnc *self)
     return GST_CLOCK_TIME_IS_VALID(self->times->given_pts);
 }
 
-/* A source that is not live has no now. */
+/* Timestamps of a source that is not live do not follow the clock: its repeat comes 1 ms after the last picture. */
 GstClockTime vsockenc_times_of_repeat(GstVsockEnc *self)
 {
     const VsockEncTimes *times = self->times;

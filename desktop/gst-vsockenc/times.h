@@ -6,15 +6,15 @@
 #include "element.h"
 
 typedef struct VsockEncTimes {
-    gint64 last_pts;         /* makes pts valid and unique where upstream's is not; -1: times begin anew */
-    gboolean flushed;        /* upstream gave no picture since */
-    GstClockTime given_pts;  /* the latest picture's, and */
-    GstClockTime given_at;   /* the running time it was given at */
-    GstClockTime repeat_pts; /* of the latest repeat; NONE */
+    gint64 last_pts;         /* the last pts sent to the host: the next must be larger; -1: none in this segment */
+    gboolean flushed;        /* no picture since the flush */
+    GstClockTime given_pts;  /* pts of the latest picture; NONE: none since the segment or flush */
+    GstClockTime given_at;   /* running time when it came */
+    GstClockTime repeat_pts; /* pts of the latest repeat; NONE: none */
 } VsockEncTimes;
 
 void vsockenc_times_reset(GstVsockEnc *self);
-/* A segment began: other times. */
+/* A new segment: its timestamps have nothing to do with those before. */
 void vsockenc_times_new_segment(GstVsockEnc *self);
 void vsockenc_times_flushed(GstVsockEnc *self);
 /* Upstream gave @frame, whose pts may become one behind a repeat's. */
