@@ -99,9 +99,14 @@ static gboolean map_pages(HelixClientBuffer *self, GError **error)
 HelixClientBuffer *helix_client_buffer_new(HelixClientGpu *gpu, HelixClientBufferKind kind, guint32 format, guint width,
                                            guint height, gsize size, GError **error)
 {
+    const HelixClientImage image = { .format = format, .width = width, .height = height };
     gsize page = (gsize)sysconf(_SC_PAGESIZE), least = client_layout_default(format, width, height).size;
-    HelixClientBuffer *self = g_new0(HelixClientBuffer, 1);
+    HelixClientBuffer *self;
 
+    if (!client_image_check(&image, error)) {
+        return NULL;
+    }
+    self = g_new0(HelixClientBuffer, 1);
     g_atomic_ref_count_init(&self->refs);
     self->gpu = helix_client_gpu_ref(gpu);
     self->kind = kind;

@@ -141,6 +141,9 @@ gboolean helix_client_connect(HelixClient *self, GError **error)
     self->disconnected = FALSE;
     if (!client_connection_open(&self->connection, &address, self->timeout_ms, self->reconnect,
                                 &client_connection_events, self, error)) {
+        g_mutex_lock(&self->lock);
+        self->disconnected = TRUE; /* nothing may be sent */
+        g_mutex_unlock(&self->lock);
         return FALSE;
     }
     g_mutex_lock(&self->lock);

@@ -307,7 +307,7 @@ typedef enum HelixClientBufferKind {
 } HelixClientBufferKind;
 
 /* Memory for one picture of @format (not YU12), zeroed, mapped for the CPU, of @size bytes at least. NULL with
- * HELIX_CLIENT_ERROR_GPU. Whether the host can read it shows with the first frame. */
+ * HELIX_CLIENT_ERROR_GPU or _IMAGE. Whether the host can read it shows with the first frame. */
 HelixClientBuffer *helix_client_buffer_new(HelixClientGpu *gpu, HelixClientBufferKind kind, guint32 format, guint width,
                                            guint height, gsize size, GError **error);
 HelixClientBuffer *helix_client_buffer_ref(HelixClientBuffer *buffer);

@@ -47,7 +47,7 @@ void helix_client_configure(HelixClient *self, const HelixClientConfig *config)
         self->configured = TRUE;
         self->negotiate_until_us = g_get_monotonic_time() + HELIX_CLIENT_NEGOTIATE_MS * G_TIME_SPAN_MILLISECOND;
     }
-    if (self->disconnected) {
+    if (self->disconnected || !self->connection) {
         /* Asked when the connection is there. */
     } else if (self->negotiation == NEGOTIATION_NONE) {
         client_negotiate(self);

@@ -18,12 +18,15 @@ TEST("/connection/no-socket", test_no_socket)
 {
     g_autoptr(HelixClient) client = helix_client_new();
     g_autofree char *long_path = g_strnfill(200, 'x');
+    HelixClientConfig config = { .bitrate = 1000000 };
     GError *error = NULL;
 
     helix_client_set_socket_path(client, "/nonexistent/socket");
     g_assert_false(helix_client_connect(client, &error));
     g_assert_error(error, HELIX_CLIENT_ERROR, HELIX_CLIENT_ERROR_CONNECT);
     g_clear_error(&error);
+    /* Remembered for a connection that may be made later. */
+    helix_client_configure(client, &config);
     helix_client_set_socket_path(client, long_path);
     g_assert_false(helix_client_connect(client, &error));
     g_assert_error(error, HELIX_CLIENT_ERROR, HELIX_CLIENT_ERROR_ADDRESS);

@@ -239,6 +239,10 @@ TEST("/gpu/drawn", test_drawn)
     g_assert_null(helix_client_frame_new_buffer(f.client, buffer, &drawn, &error));
     g_assert_error(error, HELIX_CLIENT_ERROR, HELIX_CLIENT_ERROR_IMAGE);
     g_clear_error(&error);
+    /* A picture without width. */
+    g_assert_null(helix_client_buffer_new(gpu, HELIX_CLIENT_BUFFER_RESOURCE, image.format, 0, 48, 0, &error));
+    g_assert_error(error, HELIX_CLIENT_ERROR, HELIX_CLIENT_ERROR_IMAGE);
+    g_clear_error(&error);
     helix_client_gpu_unref(gpu);
     helix_client_buffer_unref(buffer);
     tear_down_gpu(&f);
