@@ -65,6 +65,8 @@ def check_films(tap, folder):
         tap.check(status == 0 and "encoder x264" in text and "VUI" in text, "--info says what the host can do", text)
         status, text = run("--host", host.address, "--resource", "70000", "--size", size, "--fast", "-o", film)
         tap.check(status == 1 and "70000" in text and "error -2" in text, "a resource that does not exist", text)
+        status, text = run("--host", host.address, "--resource", "-1", "--size", size, "--fast", "-o", film)
+        tap.check(status == 1 and "resource_id -1" in text, "a resource id that no field can hold", text)
 
 
 def check_module(tap, folder):
@@ -153,7 +155,8 @@ def check_usage(tap, folder):
     tap.check(status == 0 and "--test-picture" in text and "--resource" in text, "--help")
     for argv, words in ((["--resource", "1"], "--size and --output"), (["--info", "--host", "tcp:1"], "neither vsock"),
                         (["--info", "--host", "unix:" + os.path.join(folder, "none")], "helix-frame-export=on"),
-                        (["--resource", "1", "--size", "0x4", "-o", "-"], "at least 1")):
+                        (["--resource", "1", "--size", "0x4", "-o", "-"], "at least 1"),
+                        (["--info", "--timeout", "-1"], "more than 0")):
         status, text = run(*argv)
         tap.check(status in (1, 2) and words in text, " ".join(argv[:2]).replace(folder, "FOLDER"), text)
 

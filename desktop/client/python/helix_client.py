@@ -147,12 +147,16 @@ def _get_exactly(layout, data):
 
 def encode(kind, flags, session_id, fields):
     """The bytes of a message to the host of type @kind; @fields as docs/protocol.md names them."""
-    if kind == FRAME_REQUEST:
-        payload = _put_frame(fields)
-    elif kind == CONFIG_REQ:
-        payload = _put_config(fields)
-    else:
-        payload = fields.get("payload", b"")
+    try:
+        if kind == FRAME_REQUEST:
+            payload = _put_frame(fields)
+        elif kind == CONFIG_REQ:
+            payload = _put_config(fields)
+        else:
+            payload = fields.get("payload", b"")
+    except struct.error:
+        numbers = ", ".join("%s %d" % (name, value) for name, value in fields.items() if isinstance(value, int))
+        raise HelixError("one of these does not fit its field: %s" % numbers) from None
     return HEADER.pack({"magic": b"HXFR", "type": kind, "flags": flags, "session_id": session_id,
                         "payload_size": len(payload)}) + payload
 
@@ -431,6 +435,8 @@ def parse_arguments(argv):
         parser.error("--size and --output say what to film, and where to")
     if options.frames < 1 or options.fps < 1 or options.size and min(options.size) < 1:
         parser.error("--frames, --fps and the sides of --size are at least 1")
+    if options.timeout <= 0:
+        parser.error("--timeout is more than 0")
     return options
 
 
