@@ -68,6 +68,19 @@ def junit_count(path):
     return passed, failed, skipped
 
 
+def tap_failures(path):
+    """What the failed cases in a log of meson's say of themselves: their "not ok" with the comments before it."""
+    found, comments = [], []
+    with open(path, errors="replace") as file:
+        for line in file:
+            if line.startswith("#"):
+                comments.append(line.rstrip())
+            else:
+                found += comments[:40] + [line.rstrip()] if line.startswith("not ok") else []
+                comments = []
+    return found
+
+
 def run_meson_suite(folder, suite, count, title=None, log=None, arguments=(), environment=None):
     tests = subprocess.run(["meson", "introspect", "--tests", folder], check=True, capture_output=True).stdout
     if not any(name.split(":")[-1] == suite for test in json.loads(tests) for name in test["suite"]):
@@ -90,6 +103,9 @@ def run_meson_suite(folder, suite, count, title=None, log=None, arguments=(), en
         say("   %d passed, %d failed, %d skipped" % (passed, failed, skipped))
         if failed:
             step.show_log(60)
+            log_path = os.path.join(folder, "meson-logs", base + ".txt")
+            for line in tap_failures(log_path) if os.path.exists(log_path) else []:
+                say("   " + line)
 
 
 def run_meson_suites(suites, count, thorough, tests=()):
