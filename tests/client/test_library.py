@@ -72,6 +72,9 @@ def check_program(tap, installed, folder):
     tap.check(status == 1 and "none" in text, "no host", text)
     status, text = installed.run(program)
     tap.check(status == 2 and "usage" in text, "no arguments", text)
+    for wrong in ("0", "-3", "five"):
+        status, text = installed.run(program, wrong, size, "3", film)
+        tap.check(status == 2 and wrong in text, "%s as a resource" % wrong, text)
 
 
 def check_header_example(tap, installed, folder):

@@ -10,7 +10,6 @@
  */
 #include <helix-client.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #define FPS 30
 
@@ -101,6 +100,17 @@ static void film_all(Film *film)
     }
 }
 
+static gboolean parse(const char *text, guint *number)
+{
+    guint64 value = 0;
+
+    if (!g_ascii_string_to_unsigned(text, 10, 1, G_MAXUINT32, &value, NULL)) {
+        fprintf(stderr, "film-resource: %s is no number from 1 on\n", text);
+    }
+    *number = (guint)value;
+    return value != 0;
+}
+
 int main(int argc, char **argv)
 {
     const HelixClientConfig config = { .bitrate = 20000000, .fps_num = FPS, .fps_den = 1, .realtime = 1 };
@@ -112,8 +122,9 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: %s RESOURCE-ID WIDTHxHEIGHT FRAMES FILE [SOCKET]\n", argv[0]);
         return 2;
     }
-    film.resource = (guint32)strtoul(argv[1], NULL, 10);
-    film.frames = (guint)strtoul(argv[3], NULL, 10);
+    if (!parse(argv[1], &film.resource) || !parse(argv[3], &film.frames)) {
+        return 2;
+    }
     film.image.stride[0] = (gint32)film.image.width * 4;
     film.file = fopen(argv[4], "wb");
     if (!film.file) {
