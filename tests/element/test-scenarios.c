@@ -453,7 +453,7 @@ SCENE_TEST("/scenario/comes-back", test_comes_back)
     real_host_kill(&scene->host);
     expect(scene, GST_MESSAGE_WARNING, "reconnect=true");
     real_host_again(&scene->host);
-    expect(scene, GST_MESSAGE_INFO, "The host is there");
+    expect(scene, GST_MESSAGE_INFO, "Connected to the host");
     for (guint i = 0; i < 10; i++) {
         gst_sample_unref(scene_pull(scene));
     }
