@@ -40,7 +40,7 @@ static const char *vsock_advice(int code)
     case ETIMEDOUT:
     case EHOSTUNREACH:
     case ENETUNREACH:
-        return "The host does not answer. cid=2 is the host; " VM_NEEDS ".";
+        return "The host does not answer. CID 2 is the host; " VM_NEEDS ".";
     default:
         return VM_NEEDS ".";
     }
@@ -58,11 +58,11 @@ static const char *unix_advice(int code)
         return "Only the user that runs the host may connect.";
     case ENOTSOCK:
     case EPROTOTYPE:
-        return "This path is not a host's stream socket: socket-path= is the PATH of its helix-listen=unix:PATH.";
+        return "This path is not a host's stream socket: that is the PATH of its helix-listen=unix:PATH.";
     case EAGAIN:
         return "The host takes no new connections at the moment.";
     default:
-        return "Check socket-path.";
+        return "Check the socket's path.";
     }
 }
 
@@ -247,8 +247,8 @@ int client_address_connect(const ClientAddress *address, const char *name, gbool
     *code = ENAMETOOLONG;
     if (is_unix && strlen(address->socket_path) > most) {
         g_set_error(error, HELIX_CLIENT_ERROR, HELIX_CLIENT_ERROR_ADDRESS,
-                    "socket-path has %zu bytes; a UNIX socket's path has at most %zu.", strlen(address->socket_path),
-                    most);
+                    "The socket's path has %zu bytes; a UNIX socket's path has at most %zu.",
+                    strlen(address->socket_path), most);
         return -1;
     }
     fd = socket(is_unix ? AF_UNIX : AF_VSOCK, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);

@@ -111,7 +111,7 @@ static gboolean check_time(ClientConnection *self, int *timeout, GError **error)
             self->gone = TRUE;
             g_set_error(error, HELIX_CLIENT_ERROR, HELIX_CLIENT_ERROR_TIMEOUT,
                         "The host on %s %s for %" G_GINT64_FORMAT
-                        " ms. Is the VM's frame export hung, or is timeout= too short for "
+                        " ms. Is the VM's frame export hung, or is the timeout too short for "
                         "this host?",
                         self->name, deadline.text, (now - deadline.since) / 1000);
             return FALSE;

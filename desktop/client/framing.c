@@ -161,10 +161,11 @@ gboolean client_connection_write(ClientConnection *self)
 static GError *not_helix(ClientConnection *self, const char *what)
 {
     self->gone = FALSE;
-    return g_error_new(HELIX_CLIENT_ERROR, HELIX_CLIENT_ERROR_NOT_A_HOST,
-                       "The peer on %s does not speak the frame protocol (%s). Check cid, port and socket-path: "
-                       "the host's port is helix-vsock-port= of its virtio-gpu, 5000 unless set.",
-                       self->name, what);
+    return g_error_new(
+        HELIX_CLIENT_ERROR, HELIX_CLIENT_ERROR_NOT_A_HOST,
+        "The peer on %s does not speak the frame protocol (%s). Check CID and port, or the path of the socket: "
+        "the host's port is helix-vsock-port= of its virtio-gpu, 5000 unless set.",
+        self->name, what);
 }
 
 static GError *begin_payload(ClientConnection *self)
