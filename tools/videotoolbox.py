@@ -26,7 +26,7 @@ FILES = ("hw/display/helix/capture/apple/", r"hw/display/helix/capture/(gpu-stat
 LINES_NEEDED = 88.0
 # Left out of the build where EGL, GLES or pixman's headers are missing, which must not pass for covered.
 FILES_NEEDED = ("capture/apple/gl-blit.c", "capture/apple/gpu-copy.c", "capture/apple/iosurface-pool.c",
-                "capture/apple/metal-copy.c", "capture/apple/virgl-texture.c", "capture/resource-find.c", "capture/resource-lookup.c",
+                "capture/apple/metal-copy.c", "capture/apple/virgl-texture.c", "capture/resource-find.c", "capture/resource-resolver.c",
                 "capture/texture-copy-apple.c", "encode/videotoolbox/encoder-videotoolbox.c", "encode/videotoolbox/vt-session.c")
 
 

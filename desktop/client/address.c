@@ -247,7 +247,8 @@ int client_address_connect(const ClientAddress *address, const char *name, gbool
     *code = ENAMETOOLONG;
     if (is_unix && strlen(address->socket_path) > most) {
         g_set_error(error, HELIX_CLIENT_ERROR, HELIX_CLIENT_ERROR_ADDRESS,
-                    "The socket's path has %zu bytes; a UNIX socket's path has at most %zu.",
+                    "The socket's path has %" G_GSIZE_FORMAT " bytes; a UNIX socket's path has at most %" G_GSIZE_FORMAT
+                    ".",
                     strlen(address->socket_path), most);
         return -1;
     }

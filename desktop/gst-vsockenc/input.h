@@ -5,7 +5,7 @@
 #define VSOCKENC_INPUT_H
 
 #include "element.h"
-#include "frames.h"
+#include "path-selection.h"
 
 typedef struct VsockEncInput {
     GstVideoCodecState *state; /* NULL: no caps yet */

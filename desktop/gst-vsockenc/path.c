@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * path.c - the virtio-gpu, the pool for upstream, and the properties "path" and "path-reason"; see path.h. The choice
- * of the path is in frames.c.
+ * of the path is in path-selection.c.
  */
 #include "image.h"
 #include "path.h"

@@ -2,7 +2,8 @@
 /*
  * path.h - sending each picture by dmabuf, guest-copy or pixel-data, and the properties "path" and "path-reason".
  *
- * frames.h chooses the path. Whether the host can read a copy mode shows with its first answer: send.c waits for that.
+ * path-selection.h chooses the path. Whether the host can read a copy mode shows with its first answer: send.c waits
+ * for that.
  */
 #ifndef VSOCKENC_PATH_H
 #define VSOCKENC_PATH_H

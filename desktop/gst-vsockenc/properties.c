@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* properties.c - the values of properties; they are installed in properties-install.c. See properties.h. */
+/* properties.c - the values of properties; they are installed in property-table.c. See properties.h. */
 #include "properties.h"
 
 #define DEFAULT_TIMEOUT_MS 10000

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* send.c - send a picture by the path that frames.c chooses, and by the next if the host refuses it; see path.h. */
+/* send.c - send a picture by the path that path-selection.c chooses, and by the next if the host refuses it; see
+ * path.h. */
 #include "errors.h"
 #include "input.h"
 #include "kept.h"

@@ -12,7 +12,7 @@
 #include "cases.h"
 #include "protocol/error.h"
 #include "stream/host-private.h"
-#include "loop/loop-time.h"
+#include "loop/loop-budget.h"
 #include "fake-capture.h"
 #include "fake-channel.h"
 #include "resources.h"

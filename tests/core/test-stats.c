@@ -3,7 +3,7 @@
 #include <string.h>
 #include "cases.h"
 #include "stream/stats.h"
-#include "loop/loop-time.h"
+#include "loop/loop-budget.h"
 #include "stat.h"
 
 TEST("/stats/empty", test_empty)

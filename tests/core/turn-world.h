@@ -9,7 +9,7 @@
 #include "cases.h"
 #include "fake-capture.h"
 #include "fake-channel.h"
-#include "loop/loop-time.h"
+#include "loop/loop-budget.h"
 
 #define MOST \
     (HELIX_LOOP_BUDGET_US / 100 + 5u) /* steps in a turn: one a look, and one more for each that may take one \

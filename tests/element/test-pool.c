@@ -4,7 +4,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <gst/allocators/gstdmabuf.h>
-#include "../../desktop/gst-vsockenc/frames.h"
+#include "../../desktop/gst-vsockenc/path-selection.h"
 #include "../../desktop/gst-vsockenc/mapping.h"
 #include "../../desktop/gst-vsockenc/memory.h"
 #include "../../desktop/gst-vsockenc/pool.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * fuzz-lookup.c - from a request to its picture while the guest changes what the request names:
- * hw/display/helix/capture/resource-lookup.c, readback.c, guest-pages.c and resource-lifetime.c as they are, behind
+ * hw/display/helix/capture/resource-resolver.c, readback.c, guest-pages.c and resource-lifetime.c as they are, behind
  * stand-ins for QEMU's headers, for virglrenderer and for the thread that reads textures.
  *
  * An input makes resources, asks for pictures, and says what the guest does between two iterations of the main loop:

@@ -4,7 +4,7 @@
 #include "qemu/main-loop.h"
 #include "system/cpus.h"
 #include "system/runstate.h"
-#include "../../hw/display/helix/loop/loop-time.h"
+#include "../../hw/display/helix/loop/loop-budget.h"
 #include "../../hw/display/helix/measure/measure.h"
 #include "lookup-world.h"
 

@@ -10,7 +10,7 @@
 #include <virglrenderer.h>
 
 #include "protocol/error.h"
-#include "loop/loop-time.h"
+#include "loop/loop-budget.h"
 #include "poison.h"
 #include "capture/texture-hooks.h"
 #include "virgl-world.h"

@@ -8,7 +8,7 @@
 #include "cases.h"
 #include "encode/videotoolbox/encoder-videotoolbox.h"
 #include "protocol/error.h"
-#include "loop/loop-time.h"
+#include "loop/loop-budget.h"
 #include "gpu-rig.h"
 
 TEST("/blit", test_blit)

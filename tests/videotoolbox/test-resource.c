@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * test-resource.c - QEMU's look-up on a Mac, hw/display/helix/capture/resource-lookup.c as it is: what the GPU copies,
- * what is read back instead and says why, what is refused; whatever context was current before, virglrenderer's is
- * afterwards, as it was.
+ * test-resource.c - QEMU's look-up on a Mac, hw/display/helix/capture/resource-resolver.c as it is: what the GPU
+ * copies, what is read back instead and says why, what is refused; whatever context was current before, virglrenderer's
+ * is afterwards, as it was.
  */
 #include <string.h>
 
 #include "cases.h"
 #include "protocol/error.h"
-#include "loop/loop-time.h"
+#include "loop/loop-budget.h"
 #include "gpu-rig.h"
 #include "qemu-rig.h"
 #include "capture/texture-hooks.h"

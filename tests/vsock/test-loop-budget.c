@@ -5,7 +5,7 @@
  */
 #include <string.h>
 
-#include "loop/loop-time.h"
+#include "loop/loop-budget.h"
 #include "guest.h"
 
 #define TICK_NS G_GINT64_CONSTANT(100000)

@@ -26,7 +26,7 @@ typedef struct Film {
 
 static void fail(Film *film, const char *what)
 {
-    fprintf(stderr, "film-resource: %s\n", what);
+    g_printerr("film-resource: %s\n", what);
     film->failed = TRUE;
 }
 
@@ -43,8 +43,7 @@ static void take_event(Film *film)
     }
     switch (event->type) {
     case HELIX_CLIENT_EVENT_CONFIGURED:
-        fprintf(stderr, "the host encodes with %s\n",
-                *event->host.encoder ? event->host.encoder : "an unnamed encoder");
+        g_printerr("the host encodes with %s\n", *event->host.encoder ? event->host.encoder : "an unnamed encoder");
         break;
     case HELIX_CLIENT_EVENT_ACCESS_UNIT:
         film->pending--;
@@ -119,7 +118,7 @@ int main(int argc, char **argv)
 
     if ((argc != 5 && argc != 6) ||
         sscanf(argv[2], "%ux%u", (unsigned *)&film.image.width, (unsigned *)&film.image.height) != 2) {
-        fprintf(stderr, "usage: %s RESOURCE-ID WIDTHxHEIGHT FRAMES FILE [SOCKET]\n", argv[0]);
+        g_printerr("usage: %s RESOURCE-ID WIDTHxHEIGHT FRAMES FILE [SOCKET]\n", argv[0]);
         return 2;
     }
     if (!parse(argv[1], &film.resource) || !parse(argv[3], &film.frames)) {
@@ -143,6 +142,6 @@ int main(int argc, char **argv)
     if (fclose(film.file) != 0 && !film.failed) {
         fail(&film, "the file cannot be written");
     }
-    fprintf(stderr, "%u frames, %u access units\n", film.frames, film.units);
+    g_printerr("%u frames, %u access units\n", film.frames, film.units);
     return film.failed;
 }

@@ -17,7 +17,7 @@
 #include "qemu/queue.h"
 #include "qemu/thread.h"
 #include "../loop/threads.h"
-#include "../loop/loop-time.h"
+#include "../loop/loop-budget.h"
 #include "../trace.h"
 #include "texture-hooks.h"
 

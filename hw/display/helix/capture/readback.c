@@ -15,7 +15,7 @@
 #include "pixel-layout.h"
 #include "readback.h"
 #include "texture-hooks.h"
-#include "../loop/loop-time.h"
+#include "../loop/loop-budget.h"
 #include "../trace.h"
 
 #define PIECE_BYTES (512u * 1024u)

@@ -2,7 +2,7 @@
 /*
  * resource.h - a virtio-gpu resource by its id, and its way to a surface that an encoder thread can read.
  *
- * resource-find.c finds the resource; resource-lookup.c is the HelixResolver: it chooses between texture and guest
+ * resource-find.c finds the resource; resource-resolver.c is the HelixResolver: it chooses between texture and guest
  * pages and starts the copy; resource-lifetime.c notices resets and resources that are made again; gpu-state.c enters
  * the GPU under its guard. Everything runs on the main loop with the BQL held unless a comment says otherwise,
  * and nothing of the guest's is referenced after the call that read it.

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* encode-pool.c - the encode threads of one host, and how their results come back to the main loop. */
-#include "../loop/loop-time.h"
+#include "../loop/loop-budget.h"
 #include "encode-pool.h"
 #include "encode-shared.h"
 #include "encode-thread.h"

@@ -2,7 +2,7 @@
 /*
  * resolver.h - the interface that turns the picture named by a request into a surface.
  *
- * capture/resource-lookup.c implements it inside QEMU, tests with pictures of their own.
+ * capture/resource-resolver.c implements it inside QEMU, tests with pictures of their own.
  */
 #ifndef HELIX_RESOLVER_H
 #define HELIX_RESOLVER_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* deferred.c - work that continues in a later iteration of the main loop. */
 #include "deferred.h"
-#include "loop-time.h"
+#include "loop-budget.h"
 
 struct HelixDeferredQueue {
     GSource source; /* first: the queue is its source */

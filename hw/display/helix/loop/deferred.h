@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * deferred.h - work that continues in a later iteration of the main loop, because the loop's budget (loop-time.h) is
+ * deferred.h - work that continues in a later iteration of the main loop, because the loop's budget (loop-budget.h) is
  * spent.
  *
  * One queue per GMainContext, first in, first out, so that interrupted connections and streams take turns. Each

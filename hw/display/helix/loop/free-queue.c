@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* free-queue.c - large buffers that the main loop frees within its time budget. */
 #include "free-queue.h"
-#include "loop-time.h"
+#include "loop-budget.h"
 
 static void free_some(HelixTask *task)
 {

@@ -11,7 +11,7 @@
 #include "system/system.h"
 #include "../capture/device-guard.h"
 #include "../capture/texture-hooks.h"
-#include "../loop/loop-time.h"
+#include "../loop/loop-budget.h"
 #include "../trace.h"
 #include "frame-export.h"
 

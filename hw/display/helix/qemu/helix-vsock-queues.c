@@ -15,7 +15,7 @@
 #include "standard-headers/linux/virtio_vsock.h"
 
 #include "helix-vsock.h"
-#include "../loop/loop-time.h"
+#include "../loop/loop-budget.h"
 #include "../trace.h"
 #include "../vsock/chain.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* host-connections.c - the connections of a host: limits, closing idle ones for new ones, stalls. */
-#include "../loop/loop-time.h"
+#include "../loop/loop-budget.h"
 #include "host-private.h"
 
 /* Called four times per stall_timeout while there are connections. It closes none itself: that is deferred. */

@@ -2,7 +2,7 @@
 /* host.c - the frame module as a whole: its settings, its life, the state of VM and GPU. */
 #include <stddef.h>
 
-#include "../loop/loop-time.h"
+#include "../loop/loop-budget.h"
 #include "../protocol/error.h"
 #include "../protocol/wire.h"
 #include "host-private.h"

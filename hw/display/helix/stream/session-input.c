@@ -2,7 +2,7 @@
 /* session-input.c - the bytes of a connection parsed into messages. */
 #include <string.h>
 
-#include "../loop/loop-time.h"
+#include "../loop/loop-budget.h"
 #include "../protocol/error.h"
 #include "session-private.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* session-output.c - the answers of a connection. */
-#include "../loop/loop-time.h"
+#include "../loop/loop-budget.h"
 #include "session-private.h"
 
 void helix_session_flush(HelixSession *session)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* stats.c - the counters of a host, and their JSON. */
 #include "stats.h"
-#include "../loop/loop-time.h"
+#include "../loop/loop-budget.h"
 
 void helix_stats_frame(HelixStats *stats, const HelixFrameRecord *record, guint64 unit_cpu_bytes)
 {

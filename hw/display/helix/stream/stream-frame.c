@@ -1,14 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* stream-frame.c - a frame from its look-up to the end of its encode: a drop, a repeat, a reset of the GPU. */
+/* stream-frame.c - a frame from its look-up to the end of its encode: a drop, a repeat. */
 #include "../protocol/error.h"
 #include "stream-private.h"
-
-/* The look-up's callback data; request and stream may be gone when the resolver answers. */
-struct HelixPendingCapture {
-    HelixStream *stream; /* NULL: cancelled */
-    HelixRequest *request;
-    guint *n_cancelled; /* HelixStreamContext's, if it counts there */
-};
 
 void helix_frame_cancel(HelixStream *stream)
 {
@@ -118,20 +111,6 @@ static void submit(HelixStream *stream, HelixRequest *request, HelixSurface *sur
                                request);
 }
 
-gboolean helix_frame_is_lost(const HelixStream *stream, const HelixRequest *request)
-{
-    return request->kind == HELIX_REQUEST_KIND_FRAME && !request->surface &&
-        request->gpu_generation != stream->context->gpu_generation;
-}
-
-void helix_frame_lost(HelixStream *stream, HelixRequest *request)
-{
-    helix_stream_request_fail(stream, request,
-                              g_error_new(HELIX_ERROR, HELIX_CODE_NOT_FOUND,
-                                          "the GPU was reset and resource %u with it: send the picture again",
-                                          request->frame.picture.resource_id));
-}
-
 static void resolved(gpointer data, HelixSurface *surface, GError *error)
 {
     HelixPendingCapture *capture = data;
@@ -214,20 +193,5 @@ void helix_frame_begin(HelixStream *stream, HelixRequest *request)
         look_up(stream, request);
     } else {
         helix_stream_request_fail(stream, request, error);
-    }
-}
-
-/* Requests that wait fail in their order. */
-void helix_frame_reset(HelixStream *stream)
-{
-    HelixRequest *request = stream->resolving ? stream->resolving->request : NULL;
-
-    stream->reset_due = FALSE;
-    if (request && helix_frame_is_lost(stream, request)) {
-        helix_frame_cancel(stream);
-        helix_frame_lost(stream, request);
-    }
-    if (stream->last_gpu_generation != stream->context->gpu_generation) {
-        g_clear_pointer(&stream->last, helix_surface_unref);
     }
 }

@@ -39,6 +39,13 @@ struct HelixStream {
     gint64 started_ns;
 };
 
+/* The look-up's callback data; request and stream may be gone when the resolver answers. */
+struct HelixPendingCapture {
+    HelixStream *stream; /* NULL: cancelled */
+    HelixRequest *request;
+    guint *n_cancelled; /* HelixStreamContext's, if it counts there */
+};
+
 /* ---- stream.c ---- */
 
 /* The encode thread exists, or is made. FALSE with HELIX_CODE_NO_ENCODER. */
@@ -69,12 +76,15 @@ void helix_frame_done(HelixStream *stream, HelixRequest *request, HelixEncodeRes
  * whether the frame before it may still be encoded again.
  */
 gboolean helix_frame_is_last(const HelixStream *stream, const HelixRequest *request);
+/* The look-up under way is not needed: its picture will be thrown away. */
+void helix_frame_cancel(HelixStream *stream);
+
+/* ---- stream-gpu-reset.c ---- */
+
 /* Whether the GPU was reset after @request, which is not resolved yet, arrived; and let @request fail for that. */
 gboolean helix_frame_is_lost(const HelixStream *stream, const HelixRequest *request);
 void helix_frame_lost(HelixStream *stream, HelixRequest *request);
 /* The GPU was reset: the look-up under way fails, and the last picture is not repeated. */
 void helix_frame_reset(HelixStream *stream);
-/* The look-up under way is not needed: its picture will be thrown away. */
-void helix_frame_cancel(HelixStream *stream);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* stream-queue.c - the requests of a stream: begun in order as the limits allow, and answered in order. */
-#include "../loop/loop-time.h"
+#include "../loop/loop-budget.h"
 #include "stream-private.h"
 
 #define MAX_ACTIVE 2u /* one picture in the encoder and one resolved behind it */

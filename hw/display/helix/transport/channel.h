@@ -50,7 +50,7 @@ typedef struct HelixChannelUser {
     /*
      * @len bytes arrived. Returns how many were consumed; the carrier keeps the rest, stops reading from the peer (so
      * that the peer's credit or socket buffer runs out) and offers it again after resume_input(). The carrier calls it
-     * until the loop's budget is spent (loop-time.h), and once per iteration at least; the user consumes at least one
+     * until the loop's budget is spent (loop-budget.h), and once per iteration at least; the user consumes at least one
      * step, and stops when the budget is spent.
      */
     gsize (*input)(HelixChannel *channel, const guint8 *data, gsize len);

@@ -15,7 +15,7 @@
 #include <glib-unix.h>
 
 #include "../protocol/error.h"
-#include "../loop/loop-time.h"
+#include "../loop/loop-budget.h"
 #include "listener.h"
 #include "socket-lock.h"
 #include "trusted-path.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* send-queue.c - messages on their way to a guest. */
-#include "../loop/loop-time.h"
+#include "../loop/loop-budget.h"
 #include "send-queue.h"
 
 /* Bytes handed over before the budget is checked: a carrier may take an access unit of 16 MiB at once. */

@@ -17,7 +17,7 @@
 #include <glib-unix.h>
 
 #include "../loop/deferred.h"
-#include "../loop/loop-time.h"
+#include "../loop/loop-budget.h"
 #include "../protocol/error.h"
 #include "unix-address.h"
 #include "unix-socket.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* connection.c - a connection's life: creation, timeouts, reset, end. */
 #include "vsock-private.h"
-#include "../loop/loop-time.h"
+#include "../loop/loop-budget.h"
 
 static const HelixChannelCarrier connection_carrier;
 static void expire(HelixTask *task);

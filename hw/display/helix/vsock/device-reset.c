@@ -6,7 +6,7 @@
  * main loop.
  */
 #include "vsock-private.h"
-#include "../loop/loop-time.h"
+#include "../loop/loop-budget.h"
 
 /* Connections closed per iteration; one takes 50 to 75 us. */
 #define CLOSED_MOST 24u

@@ -3,7 +3,7 @@
  * receive.c - the guest's data: offered to the connection's user, and buffered until it takes it.
  */
 #include "vsock-private.h"
-#include "../loop/loop-time.h"
+#include "../loop/loop-budget.h"
 
 static gboolean takes_input(const HelixVsockConnection *conn)
 {

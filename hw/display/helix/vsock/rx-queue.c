@@ -3,7 +3,7 @@
  * rx-queue.c - the guest's receive buffers: which connection gets the next one, and what one call may use up.
  */
 #include "vsock-private.h"
-#include "../loop/loop-time.h"
+#include "../loop/loop-budget.h"
 
 /* Packets to the guest in one call: a guest that refills its queue as fast as it is used would block the main loop. */
 #define BURST_PACKETS 1024u

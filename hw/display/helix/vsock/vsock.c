@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* vsock.c - packets of the guest, dispatched to their connections. */
 #include "vsock-private.h"
-#include "../loop/loop-time.h"
+#include "../loop/loop-budget.h"
 
 #define DEFAULT_BUF_ALLOC (256u * 1024u)
 #define DEFAULT_MAX_CONNECTIONS 1024u

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* gpu-copy.c - chooses the path of a texture, and returns the surface when the GPU has drawn and copied it. */
 #include "../../protocol/error.h"
-#include "../../loop/loop-time.h"
+#include "../../loop/loop-budget.h"
 #include "gl-blit.h"
 #include "gpu-copy.h"
 #include "metal-copy.h"

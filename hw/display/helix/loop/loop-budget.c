@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* loop-time.c - the time that the module takes of each iteration of the main loop. */
+/* loop-budget.c - the time that the module takes of each iteration of the main loop. */
 #include <time.h>
 
 #include "histogram.h"
-#include "loop-time.h"
+#include "loop-budget.h"
 
 typedef struct LoopTime {
     guint depth;                /* of scopes */

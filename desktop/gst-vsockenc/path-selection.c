@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* frames.c - see frames.h. */
+/* path-selection.c - see path-selection.h. */
 #include <string.h>
 #include <gst/allocators/gstdmabuf.h>
-#include "frames.h"
+#include "path-selection.h"
 #include "image.h"
 #include "mapping.h"
 #include "memory.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* properties-install.c - the table of properties: names, units, defaults, texts. Names are those of other H.264
+/* property-table.c - the table of properties: names, units, defaults, texts. Names are those of other H.264
  * encoders. */
 #include <gst/video/video.h>
 #include "../client/helix-client.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* wait.c - waiting until the source pad's task has dealt with all that was asked; see output.h. */
+/* drain.c - waiting until the source pad's task has dealt with all that was asked; see output.h. */
 #include "input.h"
 #include "output.h"
 #include "session.h"

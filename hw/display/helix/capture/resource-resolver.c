@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * resource-lookup.c - HelixResolver on a virtio-gpu: from a resource id to a surface that an encode thread can read.
+ * resource-resolver.c - HelixResolver on a virtio-gpu: from a resource id to a surface that an encode thread can read.
  *
  * A classic resource has a host texture and guest pages, of which only one holds the picture: the request's `source`
  * says which (docs/protocol.md). By default it is the texture, where there is one.
@@ -14,7 +14,7 @@
 #include "readback.h"
 #include "resource.h"
 #include "texture-hooks.h"
-#include "../loop/loop-time.h"
+#include "../loop/loop-budget.h"
 #include "../trace.h"
 
 /*

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * frames.h - from a GstBuffer to a frame of libhelix-client: the choice between dmabuf, guest-copy and pixel-data.
+ * path-selection.h - from a GstBuffer to a frame of libhelix-client: the choice between dmabuf, guest-copy and
+ * pixel-data.
  *
  * Best first: the resource id of upstream's own DMA-BUF (dmabuf); the id of a virtio-gpu buffer that upstream drew into
  * or that the picture is copied to (guest-copy); the pixels themselves (pixel-data). No state: any thread.
  */
-#ifndef VSOCKENC_FRAMES_H
-#define VSOCKENC_FRAMES_H
+#ifndef VSOCKENC_PATH_SELECTION_H
+#define VSOCKENC_PATH_SELECTION_H
 
 #include <gst/video/video.h>
 #include "../client/helix-client.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * loop-time.h - the time that the module takes of each iteration of the main loop.
+ * loop-budget.h - the time that the module takes of each iteration of the main loop.
  *
  * Each callback of the module is a scope; the times of the scopes of one iteration are added up. Two times are kept:
  * the thread's CPU time, and the wall-clock time beyond it, which is time blocked in calls (a GPU that is not finished,
@@ -8,8 +8,8 @@
  *
  * The state belongs to the calling thread: QEMU has one main loop, a test may have several.
  */
-#ifndef HELIX_LOOP_TIME_H
-#define HELIX_LOOP_TIME_H
+#ifndef HELIX_LOOP_BUDGET_H
+#define HELIX_LOOP_BUDGET_H
 
 #include <glib.h>
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * device-guard.c - a device that is unplugged from inside of its own work. The re-entrancy guard is in device-guard.h.
+ * device-unplug.c - a device that is unplugged from inside of its own work. The re-entrancy guard is in device-guard.h.
  *
  * A guest unplugs a device by a register of the port above it, and a DMA write of the device itself may go there. QEMU
  * then unrealizes and frees the device while its code is on the stack. Here the device is moved to a bus of the

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* stream-gpu-reset.c - the guest's GPU was reset: frames that name a resource of before fail, in their order. */
+#include "../protocol/error.h"
+#include "stream-private.h"
+
+gboolean helix_frame_is_lost(const HelixStream *stream, const HelixRequest *request)
+{
+    return request->kind == HELIX_REQUEST_KIND_FRAME && !request->surface &&
+        request->gpu_generation != stream->context->gpu_generation;
+}
+
+void helix_frame_lost(HelixStream *stream, HelixRequest *request)
+{
+    helix_stream_request_fail(stream, request,
+                              g_error_new(HELIX_ERROR, HELIX_CODE_NOT_FOUND,
+                                          "the GPU was reset and resource %u with it: send the picture again",
+                                          request->frame.picture.resource_id));
+}
+
+/* Requests that wait fail in their order. */
+void helix_frame_reset(HelixStream *stream)
+{
+    HelixRequest *request = stream->resolving ? stream->resolving->request : NULL;
+
+    stream->reset_due = FALSE;
+    if (request && helix_frame_is_lost(stream, request)) {
+        helix_frame_cancel(stream);
+        helix_frame_lost(stream, request);
+    }
+    if (stream->last_gpu_generation != stream->context->gpu_generation) {
+        g_clear_pointer(&stream->last, helix_surface_unref);
+    }
+}
