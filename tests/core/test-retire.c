@@ -131,15 +131,19 @@ static void retire_and_keep(Rig *rig, gpointer data)
     retire(rig, data);
 }
 
-static void free_retired(Rig *rig, gpointer data)
-{
-    helix_host_free(retired);
-}
-
 static gpointer let_encoder_go(gpointer data)
 {
     scripted_hold(FALSE);
     return NULL;
+}
+
+/* The encoder ends while the host is being freed: before, the loop would free the host. */
+static void free_retired(Rig *rig, gpointer data)
+{
+    GThread **thread = data;
+
+    *thread = g_thread_new("lets-go", let_encoder_go, NULL);
+    helix_host_free(retired);
 }
 
 /* Freed after all: waits, and is gone once. */
@@ -153,8 +157,7 @@ TEST("/retire/freed", test_freed)
     rig_call(rig, retire_and_keep, NULL);
     expect_end(client);
     g_assert_cmpint(g_atomic_int_get(&gone), ==, 0);
-    thread = g_thread_new("lets-go", let_encoder_go, NULL);
-    rig_call(rig, free_retired, NULL);
+    rig_call(rig, free_retired, &thread);
     g_thread_join(thread);
     g_assert_cmpint(g_atomic_int_get(&gone), ==, 1);
     g_assert_cmpuint(scripted_n_closed(), ==, 1);

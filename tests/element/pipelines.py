@@ -200,7 +200,8 @@ def main():
             rtsp = str(free_port(socket.SOCK_STREAM))
             good &= runner.check("rtsp, still", joins, *page["RTSP"],
                                  [("rtsp-server ", "rtsp-server --port=%s " % rtsp), (":8554", ":" + rtsp)])
-            good &= runner.check("webrtc, still", web, *page["WebRTC"], 1, [("pipewiresrc path=NODE", STILL)])
+            good &= runner.check("webrtc, still", web, *page["WebRTC"], 1,
+                                 [("pipewiresrc path=NODE", STILL), ("webrtc 5", "webrtc 15")])     # two peers connect first
         finally:
             runner.close()
     return 0 if good else 1
