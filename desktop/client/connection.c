@@ -179,7 +179,7 @@ static gboolean serve_socket(ClientConnection *self, short revents, GError **err
     return TRUE;
 }
 
-static gboolean turn(ClientConnection *self, GError **error)
+static gboolean poll_once(ClientConnection *self, GError **error)
 {
     struct pollfd fds[3] = { { .fd = self->wake_fd, .events = POLLIN }, { .fd = self->fd, .events = POLLIN } };
     int timeout;
@@ -262,7 +262,7 @@ static gpointer connection_thread(gpointer data)
 
     self->alive_us = g_get_monotonic_time();
     while (!g_atomic_int_get(&self->quit)) {
-        if (self->fd >= 0 ? turn(self, &error) : retry(self, &error)) {
+        if (self->fd >= 0 ? poll_once(self, &error) : retry(self, &error)) {
             continue;
         }
         if (!self->reconnect || !self->gone) {

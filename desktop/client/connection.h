@@ -28,9 +28,9 @@ typedef struct ClientMessage {
     gboolean urgent; /* may overtake messages not yet begun (PING) */
     gpointer owner;  /* freed with @release on the connection's thread, once sent or given up */
     GDestroyNotify release;
-    gint64 queued_us; /* g_get_monotonic_time() */
-    gint64 gated_us;  /* when the fence was first waited for */
-    gint64 fence_us;  /* when the fence was seen open */
+    gint64 queued_us;     /* g_get_monotonic_time() */
+    gint64 fence_wait_us; /* when the fence was first waited for */
+    gint64 fence_us;      /* when the fence was seen open */
 } ClientMessage;
 
 ClientMessage *client_message_new(void);

@@ -69,11 +69,11 @@ ClientMessage *client_connection_next(ClientConnection *self)
     g_mutex_lock(&self->lock);
     head = g_queue_peek_head(&self->queue);
     if (head && head->fence_fd >= 0 && head->fence_us == 0) {
-        if (head->gated_us == 0) {
-            head->gated_us = g_get_monotonic_time();
+        if (head->fence_wait_us == 0) {
+            head->fence_wait_us = g_get_monotonic_time();
         }
         self->fence = head->fence_fd;
-        self->fence_limit_us = head->gated_us + FENCE_LIMIT_US;
+        self->fence_limit_us = head->fence_wait_us + FENCE_LIMIT_US;
         head = NULL;
     } else if (head) {
         g_queue_pop_head(&self->queue);
@@ -217,7 +217,7 @@ gboolean client_connection_read(ClientConnection *self, GError **error)
             self->gone = TRUE;
             g_set_error(error, HELIX_CLIENT_ERROR, HELIX_CLIENT_ERROR_CLOSED,
                         "The host closed the connection on %s (%s). Was the VM's frame export stopped or restarted? "
-                        "Connect again, or set reconnect=true, which does so.",
+                        "Connect again, or have the client reconnect (vsockenc: reconnect=true).",
                         self->name, code ? g_strerror(code) : "end of stream");
             return FALSE;
         }
