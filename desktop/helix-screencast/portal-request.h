@@ -14,8 +14,9 @@
 #define SCREENCAST "org.freedesktop.portal.ScreenCast"
 
 /*
- * Call @method with @session (NULL: none yet) and @options, which are used up, and wait for the Response, for @ms at
- * most (0: without limit, for a user who is asked). The results, or NULL with CAST_ERROR or the error of the bus.
+ * Call @method with @session (NULL: none yet) and @options, which are used up. Wait for the Response for at most @ms; 0
+ * sets no limit, because a dialog may wait for the user. Returns the results, or NULL with CAST_ERROR or the bus's
+ * error.
  */
 GVariant *portal_request(Cast *cast, const char *method, const char *session, GVariantDict *options, guint ms,
                          GCancellable *cancellable, GError **error);

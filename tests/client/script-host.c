@@ -482,34 +482,29 @@ gboolean script_host_wait_frames(ScriptHost *host, guint n)
     return there;
 }
 
-guint script_host_connections(ScriptHost *host)
+static guint read_locked(ScriptHost *host, const guint *counter)
 {
     guint n;
 
     g_mutex_lock(&host->lock);
-    n = host->connections;
+    n = *counter;
     g_mutex_unlock(&host->lock);
     return n;
+}
+
+guint script_host_connections(ScriptHost *host)
+{
+    return read_locked(host, &host->connections);
 }
 
 guint script_host_pings(ScriptHost *host)
 {
-    guint n;
-
-    g_mutex_lock(&host->lock);
-    n = host->pings;
-    g_mutex_unlock(&host->lock);
-    return n;
+    return read_locked(host, &host->pings);
 }
 
 guint script_host_configs(ScriptHost *host)
 {
-    guint n;
-
-    g_mutex_lock(&host->lock);
-    n = host->configs->len;
-    g_mutex_unlock(&host->lock);
-    return n;
+    return read_locked(host, &host->configs->len);
 }
 
 const guint8 *script_host_config(ScriptHost *host, guint index, gsize *size)
