@@ -67,6 +67,7 @@ typedef enum DoubleVtHang {
 typedef struct DoubleVtOrders {
     OSStatus create_low_latency, create_hardware, create_software; /* VTCompressionSessionCreate returns this */
     gboolean no_hardware;                                          /* what requires hardware can't be created */
+    guint least_for_hardware;       /* width below which a session fails unless hardware is ruled out */
     const char *refuse_property[8]; /* property keys that give refuse_status; NULL-terminated */
     OSStatus refuse_status;         /* 0: kVTPropertyNotSupportedErr */
     OSStatus prepare;
@@ -75,6 +76,8 @@ typedef struct DoubleVtOrders {
     OSStatus encode_later;           /* the callback gets it, once */
     guint encode_later_after;        /* that many frames go well first */
     gboolean die;                    /* from now on every call of the present session gives kVTInvalidSessionErr */
+    OSStatus refuse_frames;          /* every frame's callback gets it */
+    const char *refuse_because_of;   /* of sessions that have taken this property alone; NULL: of any */
     guint drop;                      /* so many frames are dropped: noErr, FrameDropped, no sample */
     gboolean drop_silently;          /* without the flag */
     gboolean drop_at_once;           /* EncodeFrame says so itself and nobody calls back */
@@ -126,6 +129,7 @@ typedef struct DoubleVtSeen {
     const char *last_primaries, *last_transfer, *last_matrix; /* attached to the last one; NULL: not */
     guint wrong_size;                                         /* pixel buffers of another size than the session's */
     gboolean last_low_latency, last_hardware;
+    guint without_qos; /* calls on threads without the class for what a user waits for */
 } DoubleVtSeen;
 
 extern DoubleVtSeen double_vt_seen;

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * objc.c - messages and autorelease pools.
+ * objc.c - messages.
  *
  * objc_msgSend does what the runtime's does: find the method and jump to it with every argument where it was, so a
  * caller that sends a message with another type than the method's fails here as it would there.
  */
 #include <string.h>
 
-#include "not-in-c.h"
 #include "objc.h"
 
 #ifndef __x86_64__
@@ -64,46 +63,4 @@ DoubleMethod double_objc_method(id self, SEL selector)
         }
     }
     g_error("a %s does not respond to %s", object->klass->name, name);
-}
-
-/* ---- autorelease pools ---- */
-
-static GPrivate pools = G_PRIVATE_INIT((GDestroyNotify)g_ptr_array_unref);
-
-static const char marker[] = "pool";
-
-void *objc_autoreleasePoolPush(void)
-{
-    GPtrArray *stack = g_private_get(&pools);
-
-    if (!stack) {
-        stack = g_ptr_array_new();
-        g_private_set(&pools, stack);
-    }
-    g_ptr_array_add(stack, (gpointer)marker);
-    return GUINT_TO_POINTER(stack->len);
-}
-
-void objc_autoreleasePoolPop(void *pool)
-{
-    GPtrArray *stack = g_private_get(&pools);
-
-    while (stack->len >= GPOINTER_TO_UINT(pool)) {
-        gpointer object = g_ptr_array_remove_index(stack, stack->len - 1);
-
-        if (object != marker) {
-            CFRelease(object);
-        }
-    }
-}
-
-/* Without a pool it leaks, as it does there. */
-id double_autorelease(gpointer object)
-{
-    GPtrArray *stack = g_private_get(&pools);
-
-    if (stack && stack->len > 0) {
-        g_ptr_array_add(stack, object);
-    }
-    return object;
 }

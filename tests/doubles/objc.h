@@ -6,6 +6,7 @@
 #include <objc/message.h>
 
 #include "doubles.h"
+#include "threads.h"
 
 typedef void (*DoubleMethod)(void);
 
@@ -18,6 +19,5 @@ typedef struct DoubleMethodEntry {
 extern const DoubleMethodEntry double_metal_methods[]; /* ends with klass NULL */
 
 DoubleMethod double_objc_method(id self, SEL selector);
-id double_autorelease(gpointer object);
 
 #endif

@@ -3,10 +3,15 @@
  * video-toolbox.c - compression sessions, each with a thread that calls back.
  *
  * As documented: EncodeFrame may return before the frame is out, CompleteFrames waits for what is pending, Invalidate
- * ends the callbacks, and a session is invalidated with its last reference.
+ * ends the callbacks, and a session is invalidated with its last reference. from: chromium/chromium
+ * media/gpu/mac/vt_video_encode_accelerator_mac.mm (2026): what low-latency encoders say of themselves, sizes that
+ * hardware refuses, and frames refused because of a property that was taken.
  */
 #include <string.h>
 
+#include <pthread/qos.h>
+
+#include "threads.h"
 #include "video-toolbox.h"
 
 DoubleVtOrders double_vt;
@@ -48,6 +53,15 @@ void double_vt_reset(void)
     double_vt = (DoubleVtOrders){ 0 };
     double_vt_seen = (DoubleVtSeen){ 0 };
     double_cv = (DoubleCvOrders){ 0 };
+}
+
+/* At each call on a session: the framework leaves an object to the caller's pool. */
+static void enter(void)
+{
+    static const DoubleClass autoreleased = { "autoreleased", NULL };
+
+    double_autorelease(double_object_new(&autoreleased, sizeof(DoubleObject)));
+    g_atomic_int_add((gint *)&double_vt_seen.without_qos, double_qos_class() != QOS_CLASS_USER_INTERACTIVE);
 }
 
 static double property_number(Session *session, CFStringRef key, double otherwise)
@@ -189,9 +203,9 @@ static void session_finalize(gpointer object)
 
 static const DoubleClass session_class = { "VTCompressionSession", session_finalize };
 
-static OSStatus creation_status(gboolean low_latency, gboolean hardware)
+static OSStatus creation_status(gboolean low_latency, gboolean hardware, gboolean software, guint width)
 {
-    if (hardware && double_vt.no_hardware) {
+    if ((hardware && double_vt.no_hardware) || (!software && width < double_vt.least_for_hardware)) {
         return kVTCouldNotFindVideoEncoderErr;
     }
     return low_latency ? double_vt.create_low_latency
@@ -209,10 +223,15 @@ OSStatus VTCompressionSessionCreate(CFAllocatorRef allocator, int32_t width, int
     gboolean hardware = CFDictionaryGetValue(spec,
                                              kVTVideoEncoderSpecification_RequireHardwareAcceleratedVideoEncoder) ==
         kCFBooleanTrue;
-    OSStatus status = double_vt_hang_here(DOUBLE_VT_HANG_CREATE) ? kVTVideoEncoderNotAvailableNowErr
-                                                                 : creation_status(low_latency, hardware);
+    gboolean software = CFDictionaryGetValue(spec,
+                                             kVTVideoEncoderSpecification_EnableHardwareAcceleratedVideoEncoder) ==
+        kCFBooleanFalse;
+    OSStatus status = double_vt_hang_here(DOUBLE_VT_HANG_CREATE)
+        ? kVTVideoEncoderNotAvailableNowErr
+        : creation_status(low_latency, hardware, software, (guint)width);
     Session *session;
 
+    enter();
     if (status != 0) {
         return status;
     }
@@ -248,6 +267,7 @@ void VTCompressionSessionInvalidate(VTCompressionSessionRef ref)
 {
     Session *session = double_check(ref, &session_class);
 
+    enter();
     double_vt_hang_here(DOUBLE_VT_HANG_INVALIDATE);
     invalidate(session);
 }
@@ -261,6 +281,7 @@ OSStatus VTCompressionSessionPrepareToEncodeFrames(VTCompressionSessionRef ref)
 {
     Session *session = double_check(ref, &session_class);
 
+    enter();
     return session_status(session) ? session_status(session) : double_vt.prepare;
 }
 
@@ -269,6 +290,7 @@ OSStatus VTSessionSetProperty(VTSessionRef ref, CFStringRef key, CFTypeRef value
     Session *session = double_check(ref, &session_class);
     const char *text = double_text(key);
 
+    enter();
     double_check(value, NULL);
     if (double_vt_hang_here(DOUBLE_VT_HANG_PROPERTY)) {
         return kVTInvalidSessionErr;
@@ -297,13 +319,15 @@ OSStatus VTSessionCopyProperty(VTSessionRef ref, CFStringRef key, CFAllocatorRef
 {
     Session *session = double_check(ref, &session_class);
 
+    enter();
     for (guint i = 0; i < G_N_ELEMENTS(double_vt.refuse_property) && double_vt.refuse_property[i]; i++) {
         if (strcmp(double_text(key), double_vt.refuse_property[i]) == 0) {
             return kVTPropertyNotSupportedErr;
         }
     }
     g_assert_true(key == kVTCompressionPropertyKey_UsingHardwareAcceleratedVideoEncoder);
-    *(CFTypeRef *)out = CFRetain(session->hardware ? kCFBooleanTrue : kCFBooleanFalse);
+    /* Low-latency encoders are hardware, and do not say so: no error and no value. */
+    *(CFTypeRef *)out = session->low_latency ? NULL : CFRetain(session->hardware ? kCFBooleanTrue : kCFBooleanFalse);
     return 0;
 }
 
@@ -368,6 +392,18 @@ static void look_at(Session *session, const DoubleBuffer *buffer, CMTime stamp, 
     session->last_stamp = nanoseconds(stamp);
 }
 
+static gboolean refuses_frames(Session *session)
+{
+    gboolean because = TRUE;
+
+    if (double_vt.refuse_because_of) {
+        g_mutex_lock(&session->lock);
+        because = g_hash_table_contains(session->properties, double_vt.refuse_because_of);
+        g_mutex_unlock(&session->lock);
+    }
+    return double_vt.refuse_frames != 0 && because;
+}
+
 /* Some encoders put nothing out without these two. */
 static gboolean is_configured(Session *session)
 {
@@ -386,6 +422,7 @@ OSStatus VTCompressionSessionEncodeFrame(VTCompressionSessionRef ref, CVImageBuf
     OSStatus status;
     Frame *frame;
 
+    enter();
     if (double_vt_hang_here(DOUBLE_VT_HANG_ENCODE)) {
         return kVTInvalidSessionErr;
     }
@@ -418,7 +455,9 @@ OSStatus VTCompressionSessionEncodeFrame(VTCompressionSessionRef ref, CVImageBuf
     }
     frame = g_new0(Frame, 1);
     *frame = (Frame){ .buffer = (DoubleBuffer *)CFRetain(buffer), .force = force, .refcon = refcon };
-    if (double_vt.encode_later_after > 0) {
+    if (refuses_frames(session)) {
+        frame->status = double_vt.refuse_frames;
+    } else if (double_vt.encode_later_after > 0) {
         double_vt.encode_later_after--;
     } else {
         once(&double_vt.encode_later, &frame->status);
@@ -436,6 +475,7 @@ OSStatus VTCompressionSessionCompleteFrames(VTCompressionSessionRef ref, CMTime 
 {
     Session *session = double_check(ref, &session_class);
 
+    enter();
     if (double_vt_hang_here(DOUBLE_VT_HANG_COMPLETE)) {
         return kVTInvalidSessionErr;
     }

@@ -3,6 +3,7 @@
 #include "video-toolbox.h"
 
 DOUBLE_CONSTANT(kVTVideoEncoderSpecification_EnableLowLatencyRateControl);
+DOUBLE_CONSTANT(kVTVideoEncoderSpecification_EnableHardwareAcceleratedVideoEncoder);
 DOUBLE_CONSTANT(kVTVideoEncoderSpecification_RequireHardwareAcceleratedVideoEncoder);
 DOUBLE_CONSTANT(kVTCompressionPropertyKey_UsingHardwareAcceleratedVideoEncoder);
 DOUBLE_CONSTANT(kVTCompressionPropertyKey_RealTime);

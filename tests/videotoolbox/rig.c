@@ -160,6 +160,7 @@ void rig_check_clear(void)
     g_assert_cmpuint(double_vt_seen.stamps_not_increasing, ==, 0);
     g_assert_cmpuint(double_vt_seen.colour_missing, ==, 0);
     g_assert_cmpuint(double_vt_seen.wrong_size, ==, 0);
+    g_assert_cmpuint(double_vt_seen.without_qos, ==, 0);
     double_vt_reset();
 #endif
     g_assert_cmpint(g_atomic_int_get(&live_surfaces), ==, 0);

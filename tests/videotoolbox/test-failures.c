@@ -116,8 +116,20 @@ TEST("/refused", test_refused)
     config.profile = 77; /* asked for by name, so not to be had without */
     check_no_encoder(config, FALSE, "profile 77");
     double_vt_reset();
+    /* what says nothing of itself is what it was asked to be */
     double_vt.refuse_property[0] = "kVTCompressionPropertyKey_UsingHardwareAcceleratedVideoEncoder";
-    check_candidates(TRUE, FALSE);
+    check_candidates(TRUE, TRUE);
+    double_vt.create_low_latency = kVTCouldNotFindVideoEncoderErr;
+    check_candidates(FALSE, TRUE);
+    double_vt.no_hardware = TRUE;
+    check_candidates(FALSE, FALSE);
+}
+
+/* Hardware does not encode so small a size; software does where hardware is ruled out, not where it is left open. */
+TEST("/too-small", test_too_small)
+{
+    double_vt.least_for_hardware = WIDTH + 1;
+    check_candidates(FALSE, FALSE);
 }
 
 /* What it refuses to be told it does not keep for its next session either. */
@@ -180,7 +192,7 @@ TEST("/reconfigure/refused", test_reconfigure_refused)
 TEST("/lost", test_lost)
 {
     static const OSStatus reasons[] = { kVTInvalidSessionErr, kVTVideoEncoderMalfunctionErr, kVTSessionMalfunctionErr,
-                                        kVTVideoEncoderNotAvailableNowErr };
+                                        kVTVideoEncoderNotAvailableNowErr, kVTCouldNotCreateInstanceErr };
     g_autoptr(HelixEncoder) encoder = rig_open(rig_config(WIDTH, HEIGHT));
     g_autoptr(AVCodecContext) decoder = stream_decoder_new();
     guint index = 0, sessions = 1;
@@ -220,10 +232,13 @@ TEST("/lost/for-good", test_lost_for_good)
     HelixAccessUnit unit;
     GError *error = NULL;
 
+    rig_encode_idr(encoder);
     g_test_expect_message(NULL, G_LOG_LEVEL_MESSAGE, "*new session*");
-    double_vt.encode_now = kVTInvalidSessionErr;
-    double_vt.encode_later = kVTVideoEncoderMalfunctionErr;
+    g_test_expect_message(NULL, G_LOG_LEVEL_INFO, "*got hardware");
+    g_test_expect_message(NULL, G_LOG_LEVEL_MESSAGE, "*without optional properties*");
+    double_vt.refuse_frames = kVTVideoEncoderMalfunctionErr;
     g_assert_false(rig_encode(encoder, rig_memory_surface(WIDTH, HEIGHT, 1), FALSE, &unit, &error));
+    double_vt.refuse_frames = 0;
     g_assert_error(error, HELIX_ERROR, HELIX_CODE_ENCODE);
     g_clear_error(&error);
     g_test_assert_expected_messages();
@@ -240,7 +255,7 @@ TEST("/lost/for-good", test_lost_for_good)
     g_assert_false(rig_encode(encoder, rig_memory_surface(WIDTH, HEIGHT, 1), FALSE, &unit, &error));
     g_assert_error(error, HELIX_ERROR, HELIX_CODE_ENCODE);
     g_clear_error(&error);
-    g_assert_cmpuint(helix_videotoolbox_info(encoder).sessions, ==, 3);
+    g_assert_cmpuint(helix_videotoolbox_info(encoder).sessions, ==, 4);
 }
 
 static void encode_to(HelixEncoder *encoder, AVCodecContext *decoder, guint index, gboolean idr)
@@ -386,7 +401,7 @@ TEST("/too-large", test_too_large)
     HelixAccessUnit unit;
     GError *error = NULL;
 
-    double_vt.encode_later = kVTParameterErr;
+    double_vt.refuse_frames = kVTParameterErr;
     g_assert_false(rig_encode(encoder, rig_nv12_surface(4096, 2560), FALSE, &unit, &error));
     g_assert_error(error, HELIX_ERROR, HELIX_CODE_ENCODE);
     g_assert_nonnull(strstr(error->message, "4096 x 2560"));
@@ -394,7 +409,7 @@ TEST("/too-large", test_too_large)
     g_clear_error(&error);
     rig_close(encoder);
     encoder = rig_open(rig_config(WIDTH, HEIGHT));
-    double_vt.encode_later = kVTParameterErr;
+    double_vt.refuse_frames = kVTParameterErr;
     g_assert_false(rig_encode(encoder, rig_memory_surface(WIDTH, HEIGHT, 0), FALSE, &unit, &error));
     g_assert_null(strstr(error->message, "coded size"));
     g_clear_error(&error);

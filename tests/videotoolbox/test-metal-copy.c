@@ -8,6 +8,7 @@
 #include <objc/runtime.h>
 
 #include "capture/apple/metal-copy.h"
+#include "loop/autorelease.h"
 #include "protocol/error.h"
 #include "rig.h"
 #ifndef __APPLE__
@@ -118,7 +119,7 @@ static void test_copy(void)
     static const HelixRect parts[] = { { 0, 0, WIDTH, HEIGHT }, { 31, 10, 120, 80 } };
     HelixIOSurfacePool *pool = helix_iosurface_pool_new(forget, NULL);
     HelixMetalCopy *copy = helix_metal_copy_new();
-    void *messages = helix_metal_pool_push();
+    void *messages = objc_autoreleasePoolPush();
 
     for (guint i = 0; i < 2 * G_N_ELEMENTS(parts); i++) {
         HelixRect part = parts[i / 2];
@@ -145,7 +146,7 @@ static void test_copy(void)
     }
     helix_iosurface_pool_free(pool);
     helix_metal_copy_free(copy);
-    helix_metal_pool_pop(messages);
+    objc_autoreleasePoolPop(messages);
 #ifndef __APPLE__
     double_metal_idle();
 #endif
@@ -161,7 +162,7 @@ static void test_film(void)
     HelixMetalCopy *copy = helix_metal_copy_new();
 
     for (guint i = 0; i < 6; i++) {
-        void *messages = helix_metal_pool_push();
+        void *messages = objc_autoreleasePoolPush();
         HelixPooledIOSurface *entry = helix_iosurface_pool_take(pool, WIDTH, HEIGHT, NULL);
         id texture = texture_new(i), event = event_new();
         id commands = helix_metal_copy_begin(copy, texture, (HelixRect){ 0, 0, WIDTH, HEIGHT }, event, entry, NULL);
@@ -177,7 +178,7 @@ static void test_film(void)
         g_assert_cmpuint(unit.cpu_bytes, ==, 0);
         rig_check_picture(decoder, unit.data, WIDTH, HEIGHT, i);
         g_bytes_unref(unit.data);
-        helix_metal_pool_pop(messages);
+        objc_autoreleasePoolPop(messages);
     }
     avcodec_free_context(&decoder);
     helix_iosurface_pool_free(pool);

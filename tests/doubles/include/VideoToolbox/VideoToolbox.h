@@ -16,6 +16,7 @@
 #define kVTParameterErr (-12902)
 #define kVTInvalidSessionErr (-12903)
 #define kVTAllocationFailedErr (-12904)
+#define kVTCouldNotCreateInstanceErr (-12907)
 #define kVTCouldNotFindVideoEncoderErr (-12908)
 #define kVTVideoEncoderMalfunctionErr (-12912)
 #define kVTVideoEncoderNotAvailableNowErr (-12915)
@@ -31,6 +32,7 @@ OSStatus VTSessionCopyProperty(VTSessionRef session, CFStringRef property_key, C
                                void *property_value_out);
 
 /* from: VideoToolbox/VTCompressionProperties.rs */
+extern const CFStringRef kVTVideoEncoderSpecification_EnableHardwareAcceleratedVideoEncoder;
 extern const CFStringRef kVTVideoEncoderSpecification_RequireHardwareAcceleratedVideoEncoder;
 extern const CFStringRef kVTCompressionPropertyKey_UsingHardwareAcceleratedVideoEncoder;
 extern const CFStringRef kVTCompressionPropertyKey_RealTime;

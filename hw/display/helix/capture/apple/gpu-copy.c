@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* gpu-copy.c - chooses the path of a texture, and returns the surface when the GPU has drawn and copied it. */
 #include "../../protocol/error.h"
+#include "../../loop/autorelease.h"
 #include "../../loop/loop-budget.h"
 #include "gl-blit.h"
 #include "gpu-copy.h"
@@ -135,10 +136,10 @@ static gboolean poll_jobs(gpointer data)
 {
     HELIX_LOOP_SCOPE;
     HelixGpuCopier *copier = data;
-    void *pool = helix_metal_pool_push();
+    void *pool = objc_autoreleasePoolPush();
     gboolean over = end_jobs(copier);
 
-    helix_metal_pool_pop(pool);
+    objc_autoreleasePoolPop(pool);
     if (!over) {
         return G_SOURCE_CONTINUE;
     }
@@ -176,17 +177,17 @@ static void fail_all(HelixGpuCopier *copier)
 
 void helix_gpu_copier_reset(HelixGpuCopier *copier)
 {
-    void *pool = helix_metal_pool_push();
+    void *pool = objc_autoreleasePoolPush();
 
     fail_all(copier);
     helix_iosurface_pool_clear(copier->iosurfaces);
     helix_gl_blit_reset(copier->blit);
-    helix_metal_pool_pop(pool);
+    objc_autoreleasePoolPop(pool);
 }
 
 void helix_gpu_copier_free(HelixGpuCopier *copier)
 {
-    void *pool = helix_metal_pool_push();
+    void *pool = objc_autoreleasePoolPush();
 
     fail_all(copier);
     if (copier->trim) {
@@ -196,7 +197,7 @@ void helix_gpu_copier_free(HelixGpuCopier *copier)
     helix_iosurface_pool_free(copier->iosurfaces);
     helix_gl_blit_free(copier->blit);
     helix_metal_copy_free(copier->metal);
-    helix_metal_pool_pop(pool);
+    objc_autoreleasePoolPop(pool);
     g_free(copier);
 }
 
@@ -313,10 +314,10 @@ static gboolean trim_pool(gpointer data)
 {
     HELIX_LOOP_SCOPE;
     HelixGpuCopier *copier = data;
-    void *pool = helix_metal_pool_push();
+    void *pool = objc_autoreleasePoolPush();
     gboolean some = helix_iosurface_pool_trim(copier->iosurfaces);
 
-    helix_metal_pool_pop(pool);
+    objc_autoreleasePoolPop(pool);
     if (some) {
         return G_SOURCE_CONTINUE;
     }
@@ -366,9 +367,9 @@ gboolean helix_gpu_copier_copy(HelixGpuCopier *copier, const HelixTexture *textu
     job->done = done;
     job->data = data;
     set_coded_size(job, picture, target);
-    pool = helix_metal_pool_push();
+    pool = objc_autoreleasePoolPush();
     begun = begin_in_place(copier, texture, picture, job) || begin_copy(copier, texture, picture, job, error);
-    helix_metal_pool_pop(pool);
+    objc_autoreleasePoolPop(pool);
     if (!begun) {
         g_free(job);
         return FALSE;

@@ -11,10 +11,6 @@
 #include "../../protocol/error.h"
 #include "metal-copy.h"
 
-/* Exported by the runtime for compilers (clang's documentation of automatic reference counting, "Runtime support"). */
-extern void *objc_autoreleasePoolPush(void);
-extern void objc_autoreleasePoolPop(void *pool);
-
 /* MTLPixelFormat, MTLTextureUsage and MTLCommandBufferStatus; Metal's own headers can't be included in C. */
 enum {
     MTLPixelFormatBGRA8Unorm = 80,
@@ -34,16 +30,6 @@ typedef struct MTLSize {
 struct HelixMetalCopy {
     id device, queue; /* of the last texture; NULL: none yet */
 };
-
-void *helix_metal_pool_push(void)
-{
-    return objc_autoreleasePoolPush();
-}
-
-void helix_metal_pool_pop(void *pool)
-{
-    objc_autoreleasePoolPop(pool);
-}
 
 static id ask(id object, const char *selector)
 {

@@ -9,12 +9,7 @@
 
 #include "iosurface-pool.h"
 
-/*
- * An autorelease pool around everything that sends messages: QEMU's main loop has none, and objects autoreleased
- * without one leak.
- */
-void *helix_metal_pool_push(void);
-void helix_metal_pool_pop(void *pool);
+/* In an autorelease pool of the caller's, which QEMU's main loop does not have (loop/autorelease.h). */
 
 /* Properties of a texture (id<MTLTexture>). */
 IOSurfaceRef helix_metal_iosurface(id texture); /* NULL: not on an IOSurface; borrowed */

@@ -5,13 +5,16 @@
  * One frame is in VideoToolbox at a time: it would work on several in parallel, and each would take longer.
  * VideoToolbox gets timestamps that count frames at the configured rate, so that its rate control sees a steady stream;
  * the guest's timestamps are kept apart. A session that is lost (the encoder is another process, which the system may
- * end) is replaced within the same call, and the frame becomes the new session's IDR. While only software is available,
- * from the start or after a loss, the log says so and hardware is retried from time to time.
+ * end) is replaced within the same call, and the frame becomes the new session's IDR. So is a session that has encoded
+ * nothing and refuses a frame, by one without optional properties: a property may be taken and frames refused because
+ * of it. While only software is available, from the start or after a loss, the log says so and hardware is retried from
+ * time to time.
  */
 #include <string.h>
 
 #include "encoder-videotoolbox.h"
 #include "../../protocol/error.h"
+#include "../../loop/autorelease.h"
 
 /* Size that hardware encodes in real time; a session for a larger one may open and then fail. */
 #define REALTIME_WIDTH 4096u
@@ -29,7 +32,10 @@ typedef struct VtEncoder {
     HelixVtInput *input;
     gint64 stamp; /* ns, of the next frame */
     guint sessions;
-    gboolean idr_due; /* requested, and not encoded yet */
+    gboolean proven;       /* the session has encoded a frame */
+    gboolean plain;        /* sessions are made without optional properties */
+    gboolean plain_failed; /* and that did not help since the last encoded frame */
+    gboolean idr_due;      /* requested, and not encoded yet */
     gboolean had_hardware;
     gint64 retry_us; /* time between retries of hardware; 0: it is in use */
     gint64 retry_at; /* g_get_monotonic_time() */
@@ -54,6 +60,7 @@ static void use_session(VtEncoder *vt, HelixVtSession *session, gboolean hardwar
 {
     vt->session = session;
     vt->sessions++;
+    vt->proven = FALSE;
     vt->idr_due = FALSE; /* its first frame is an IDR in any case */
     if (hardware || helix_vt_session_hardware(session)) {
         if (vt->retry_us) {
@@ -77,7 +84,7 @@ static void use_session(VtEncoder *vt, HelixVtSession *session, gboolean hardwar
 
 static gboolean make_session(VtEncoder *vt, GError **error)
 {
-    HelixVtSession *session = helix_vt_session_new(&vt->config, vt->hardware_only, error);
+    HelixVtSession *session = helix_vt_session_new(&vt->config, vt->hardware_only, vt->plain, error);
 
     if (!session) {
         if (vt->config.width > REALTIME_WIDTH || vt->config.height > REALTIME_HEIGHT) {
@@ -101,7 +108,7 @@ static void retry_hardware(VtEncoder *vt)
         return;
     }
     vt->retry_us = MIN(2 * vt->retry_us, LAST_RETRY_US);
-    session = helix_vt_session_new(&vt->config, TRUE, NULL);
+    session = helix_vt_session_new(&vt->config, TRUE, vt->plain, NULL);
     if (session) {
         forget_session(vt);
         use_session(vt, session, TRUE);
@@ -164,73 +171,113 @@ static gboolean vt_reconfigure(HelixEncoder *encoder, HelixEncoderConfig *config
     return status == 0;
 }
 
-/* One attempt. FALSE with @lost: a new session may succeed. */
-static gboolean encode_once(VtEncoder *vt, CVPixelBufferRef buffer, gboolean force_idr, HelixAccessUnit *unit,
-                            gboolean *lost, GError **error)
+/* What became of an attempt. */
+typedef enum Outcome {
+    ENCODED, /* or dropped */
+    REFUSED, /* VideoToolbox gave an error, or a sample that can't be read */
+    LOST,    /* the same, and only a new session may succeed */
+    SILENT,  /* the same, and there was no answer in time */
+} Outcome;
+
+static Outcome encode_failed(VtEncoder *vt, const HelixVtOutput *output, GError **error)
 {
-    gint64 duration = (gint64)vt->config.fps_den * 1000000000 / vt->config.fps_num;
+    g_set_error(error, HELIX_ERROR, HELIX_CODE_ENCODE, "VideoToolbox failed to encode a frame of %u x %u (%d)%s",
+                vt->config.width, vt->config.height, (int)output->status,
+                vt->config.width > REALTIME_WIDTH || vt->config.height > REALTIME_HEIGHT
+                    ? ": more than H.264 hardware encodes in real time, set a coded size of at most 4096 x 2304"
+                    : "");
+    return output->unanswered ? SILENT : helix_vt_session_lost(output->status) ? LOST : REFUSED;
+}
+
+static Outcome encode_once(VtEncoder *vt, CVPixelBufferRef buffer, gboolean force_idr, HelixAccessUnit *unit,
+                           GError **error)
+{
+    const HelixVtRate rate = helix_vt_rate(&vt->config);
+    gint64 duration = rate.den * 1000000000 / rate.num;
     HelixVtOutput output;
     gboolean ok;
 
     output = helix_vt_session_encode(vt->session, buffer, vt->stamp, duration, force_idr);
     vt->stamp += duration;
-    *lost = helix_vt_session_lost(output.status);
     if (output.status != 0) {
-        g_set_error(error, HELIX_ERROR, HELIX_CODE_ENCODE, "VideoToolbox failed to encode a frame of %u x %u (%d)%s",
-                    vt->config.width, vt->config.height, (int)output.status,
-                    vt->config.width > REALTIME_WIDTH || vt->config.height > REALTIME_HEIGHT
-                        ? ": more than H.264 hardware encodes in real time, set a coded size of at most 4096 x 2304"
-                        : "");
-        return FALSE;
+        return encode_failed(vt, &output, error);
     }
     if (output.dropped) {
         unit->dropped = TRUE;
-        return TRUE;
+        return ENCODED;
     }
+    vt->proven = TRUE;
+    vt->plain_failed = FALSE;
     ok = helix_vt_output_read(output.sample, &vt->config, unit, error);
     CFRelease(output.sample);
     if (ok && force_idr && !unit->keyframe) {
         /* The encoder ignored force_idr: the first frame of a session is always an IDR. */
-        *lost = TRUE;
         g_clear_pointer(&unit->data, g_bytes_unref);
         g_set_error_literal(error, HELIX_ERROR, HELIX_CODE_ENCODE,
                             "VideoToolbox did not encode a frame as an IDR that had to "
                             "be one");
-        return FALSE;
+        return LOST;
     }
-    return ok;
+    return ok ? ENCODED : REFUSED;
+}
+
+/* Optional properties may be why the session refuses frames. Where VideoToolbox is silent each attempt takes seconds.
+ */
+static gboolean may_be_plain(const VtEncoder *vt, Outcome outcome)
+{
+    return outcome != SILENT && !vt->proven && !vt->plain && !vt->plain_failed && helix_vt_sessions_hung() == 0;
+}
+
+/* The last attempt, on a session without optional properties. If that does not help, later sessions have them again. */
+static gboolean encode_plain(VtEncoder *vt, CVPixelBufferRef buffer, HelixAccessUnit *unit, GError **error)
+{
+    vt->plain = TRUE;
+    if (make_session(vt, error) && encode_once(vt, buffer, TRUE, unit, error) == ENCODED) {
+        g_message("VideoToolbox encodes %u x %u only without optional properties", vt->config.width, vt->config.height);
+        return TRUE;
+    }
+    vt->plain = FALSE;
+    vt->plain_failed = TRUE;
+    forget_session(vt);
+    return FALSE;
 }
 
 static gboolean encode_with_rebuild(VtEncoder *vt, CVPixelBufferRef buffer, gboolean force_idr, HelixAccessUnit *unit,
                                     GError **error)
 {
-    gboolean lost = FALSE;
+    gboolean renewed = FALSE;
 
-    if (vt->session) {
-        g_autoptr(GError) first = NULL;
+    for (;;) {
+        g_autoptr(GError) failure = NULL;
+        Outcome outcome;
 
-        if (encode_once(vt, buffer, force_idr, unit, &lost, &first)) {
+        if (!vt->session) {
+            if (!make_session(vt, error)) {
+                return FALSE;
+            }
+            renewed = force_idr = TRUE;
+        }
+        outcome = encode_once(vt, buffer, force_idr, unit, &failure);
+        if (outcome == ENCODED) {
             return TRUE;
         }
-        if (!lost) {
-            g_propagate_error(error, g_steal_pointer(&first));
+        if (outcome != REFUSED || may_be_plain(vt, outcome)) {
+            forget_session(vt);
+        }
+        if (outcome != REFUSED && !renewed) {
+            g_message("%s; making a new session", failure->message);
+        } else if (!vt->session && may_be_plain(vt, outcome)) {
+            g_message("%s; making a session without optional properties", failure->message);
+            return encode_plain(vt, buffer, unit, error);
+        } else {
+            g_propagate_error(error, g_steal_pointer(&failure));
             return FALSE;
         }
-        g_message("%s; making a new session", first->message);
-        forget_session(vt);
     }
-    if (!make_session(vt, error)) {
-        return FALSE;
-    }
-    if (encode_once(vt, buffer, TRUE, unit, &lost, error)) {
-        return TRUE;
-    }
-    forget_session(vt);
-    return FALSE;
 }
 
 /* A picture that does not lie within its memory, or an IOSurface that CoreVideo refuses, is not an encoder failure. */
-static gboolean encode_failed(GError *failure, GError **error)
+static gboolean not_encoded(GError *failure, GError **error)
 {
     if (failure->code != HELIX_CODE_GEOMETRY && failure->code != HELIX_CODE_NO_IOSURFACE) {
         failure->code = HELIX_CODE_ENCODE;
@@ -246,10 +293,13 @@ static gboolean vt_encode(HelixEncoder *encoder, HelixSurface *surface, gboolean
     GError *failure = NULL;
     CVPixelBufferRef buffer;
     gboolean ok;
+    void *pool;
 
+    pool = objc_autoreleasePoolPush();
     buffer = helix_vt_input_wrap(vt->input, surface, &unit->cpu_bytes, &failure);
+    objc_autoreleasePoolPop(pool);
     if (!buffer) {
-        return encode_failed(failure, error);
+        return not_encoded(failure, error);
     }
     retry_hardware(vt);
     vt->idr_due |= force_idr;
@@ -257,7 +307,7 @@ static gboolean vt_encode(HelixEncoder *encoder, HelixSurface *surface, gboolean
     ok = encode_with_rebuild(vt, buffer, vt->idr_due, unit, &failure);
     CFRelease(buffer);
     if (!ok) {
-        return encode_failed(failure, error);
+        return not_encoded(failure, error);
     }
     if (unit->keyframe) {
         vt->idr_due = FALSE;
@@ -271,7 +321,7 @@ static gboolean vt_available(gboolean hardware_only, GError **error)
     const HelixEncoderConfig config = {
         .width = 640, .height = 480, .bitrate = 1000000, .fps_num = 30, .fps_den = 1, .profile = 100, .realtime = 1
     };
-    HelixVtSession *session = helix_vt_session_new(&config, hardware_only, error);
+    HelixVtSession *session = helix_vt_session_new(&config, hardware_only, FALSE, error);
 
     helix_vt_session_free(session);
     return session != NULL;

@@ -28,13 +28,13 @@ static gboolean is_candidate(const Candidate *candidate, const HelixEncoderConfi
 
 static CFDictionaryRef specification(const Candidate *candidate, gboolean *low_latency)
 {
-    const void *keys[2], *values[2] = { kCFBooleanTrue, kCFBooleanTrue };
+    const void *keys[2], *values[2] = { candidate->hardware ? kCFBooleanTrue : kCFBooleanFalse, kCFBooleanTrue };
     CFIndex n = 0;
 
     *low_latency = FALSE;
-    if (candidate->hardware) {
-        keys[n++] = kVTVideoEncoderSpecification_RequireHardwareAcceleratedVideoEncoder;
-    }
+    /* Left the choice, VideoToolbox takes hardware, and fails for a size that only software encodes. */
+    keys[n++] = candidate->hardware ? kVTVideoEncoderSpecification_RequireHardwareAcceleratedVideoEncoder
+                                    : kVTVideoEncoderSpecification_EnableHardwareAcceleratedVideoEncoder;
     if (candidate->low_latency) {
         IF_MACOS (12.0.1) {
             keys[n++] = kVTVideoEncoderSpecification_EnableLowLatencyRateControl;
@@ -45,11 +45,11 @@ static CFDictionaryRef specification(const Candidate *candidate, gboolean *low_l
                               &kCFTypeDictionaryValueCallBacks);
 }
 
-/* Software is assumed where the property is not supported. */
-static gboolean uses_hardware(VTCompressionSessionRef vt)
+/* Encoders with low-latency rate control do not have the property: @required is then what was asked for and got. */
+static gboolean uses_hardware(VTCompressionSessionRef vt, gboolean required)
 {
     CFBooleanRef value = NULL;
-    gboolean hardware = FALSE;
+    gboolean hardware = required;
 
     if (VTSessionCopyProperty(vt, kVTCompressionPropertyKey_UsingHardwareAcceleratedVideoEncoder, kCFAllocatorDefault,
                               &value) == 0 &&
@@ -74,12 +74,12 @@ static OSStatus try_candidate(const Candidate *candidate, const HelixEncoderConf
         return status;
     }
     made->refused = 0;
-    status = helix_vt_set_properties(made->vt, config, NULL, &made->refused);
+    status = helix_vt_set_properties(made, config, NULL);
     if (status == 0) {
         status = VTCompressionSessionPrepareToEncodeFrames(made->vt);
     }
     if (status == 0) {
-        made->hardware = uses_hardware(made->vt);
+        made->hardware = uses_hardware(made->vt, candidate->hardware);
     } else {
         VTCompressionSessionInvalidate(made->vt);
         CFRelease(made->vt);

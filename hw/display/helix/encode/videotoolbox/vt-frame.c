@@ -66,13 +66,14 @@ static HelixVtOutput end_frame(HelixVtSession *session, OSStatus status, gboolea
     if (!session->done) {
         output.status = dropped ? 0 : kVTVideoEncoderMalfunctionErr;
         output.dropped = dropped;
+        output.unanswered = !dropped;
     }
     session->done = TRUE;
     if (status != 0) {
         if (output.sample) {
             CFRelease(output.sample);
         }
-        output = (HelixVtOutput){ .status = status };
+        output = (HelixVtOutput){ .status = status, .unanswered = session->hangs };
     }
     if (!session->hangs) {
         session->lost = helix_vt_session_lost(output.status);
@@ -91,7 +92,7 @@ HelixVtOutput helix_vt_session_encode(HelixVtSession *session, CVPixelBufferRef 
     hangs = session->hangs; /* for example the flush of a frame that was answered nevertheless */
     g_mutex_unlock(&session->lock);
     if (hangs) {
-        return (HelixVtOutput){ .status = kVTVideoEncoderMalfunctionErr };
+        return (HelixVtOutput){ .status = kVTVideoEncoderMalfunctionErr, .unanswered = TRUE };
     }
     begin_frame(session);
     session->buffer = (CVPixelBufferRef)CFRetain(buffer);

@@ -8,44 +8,55 @@
 
 #define NO_KEYFRAMES G_MAXINT32
 
-/* A session being configured, and its number of refused properties. */
-typedef struct Properties {
-    VTCompressionSessionRef vt;
-    guint *refused;
-} Properties;
+/* Macroblocks a second at level 5.2, the highest (H.264, Table A-1). Beyond it VideoToolbox drops frames. */
+#define MOST_MACROBLOCKS 2073600u
 
-static OSStatus set_number(const Properties *properties, CFStringRef key, gint32 value)
+HelixVtRate helix_vt_rate(const HelixEncoderConfig *config)
+{
+    const gint64 macroblocks = (gint64)((config->width + 15) / 16) * ((config->height + 15) / 16);
+
+    return macroblocks * config->fps_num > (gint64)MOST_MACROBLOCKS * config->fps_den
+        ? (HelixVtRate){ MOST_MACROBLOCKS, macroblocks }
+        : (HelixVtRate){ config->fps_num, config->fps_den };
+}
+
+static OSStatus set_number(const HelixVtMade *made, CFStringRef key, gint32 value)
 {
     CFNumberRef number = CFNumberCreate(kCFAllocatorDefault, kCFNumberSInt32Type, &value);
-    OSStatus status = VTSessionSetProperty(properties->vt, key, number);
+    OSStatus status = VTSessionSetProperty(made->vt, key, number);
 
     CFRelease(number);
     return status;
 }
 
-static OSStatus set_double(const Properties *properties, CFStringRef key, double value)
+static OSStatus set_double(const HelixVtMade *made, CFStringRef key, double value)
 {
     CFNumberRef number = CFNumberCreate(kCFAllocatorDefault, kCFNumberDoubleType, &value);
-    OSStatus status = VTSessionSetProperty(properties->vt, key, number);
+    OSStatus status = VTSessionSetProperty(made->vt, key, number);
 
     CFRelease(number);
     return status;
 }
 
-/* An optional property: a refusal is counted and ignored, unless the session is lost. */
-static OSStatus optional(const Properties *properties, OSStatus status, const char *what)
+/* A refusal is counted and ignored, unless the session is lost. */
+static OSStatus tolerate(HelixVtMade *made, OSStatus status, const char *what)
 {
     if (status == 0 || helix_vt_session_lost(status)) {
         return status;
     }
-    ++*properties->refused;
+    made->refused++;
     g_info("VideoToolbox does not take %s (%d)", what, (int)status);
     return 0;
 }
 
-static OSStatus set_optional(const Properties *properties, CFStringRef key, CFTypeRef value, const char *what)
+static OSStatus set_optional(HelixVtMade *made, CFStringRef key, CFTypeRef value, const char *what)
 {
-    return optional(properties, VTSessionSetProperty(properties->vt, key, value), what);
+    return made->plain ? 0 : tolerate(made, VTSessionSetProperty(made->vt, key, value), what);
+}
+
+static OSStatus set_optional_number(HelixVtMade *made, CFStringRef key, gint32 value, const char *what)
+{
+    return made->plain ? 0 : tolerate(made, set_number(made, key, value), what);
 }
 
 static CFStringRef profile_level(guint8 profile)
@@ -71,81 +82,79 @@ HelixVtColour helix_vt_colour(const HelixVui *vui)
     };
 }
 
-static OSStatus set_colour(const Properties *properties, const HelixVui *vui)
+static OSStatus set_colour(HelixVtMade *made, const HelixVui *vui)
 {
     const HelixVtColour colour = helix_vt_colour(vui);
     OSStatus status = 0;
 
     if (colour.primaries) {
-        status = set_optional(properties, kVTCompressionPropertyKey_ColorPrimaries, colour.primaries, "ColorPrimaries");
+        status = set_optional(made, kVTCompressionPropertyKey_ColorPrimaries, colour.primaries, "ColorPrimaries");
     }
     if (status == 0 && colour.transfer) {
-        status = set_optional(properties, kVTCompressionPropertyKey_TransferFunction, colour.transfer,
-                              "TransferFunction");
+        status = set_optional(made, kVTCompressionPropertyKey_TransferFunction, colour.transfer, "TransferFunction");
     }
     if (status == 0 && colour.matrix) {
-        status = set_optional(properties, kVTCompressionPropertyKey_YCbCrMatrix, colour.matrix, "YCbCrMatrix");
+        status = set_optional(made, kVTCompressionPropertyKey_YCbCrMatrix, colour.matrix, "YCbCrMatrix");
     }
     return status;
 }
 
+static OSStatus set_profile(HelixVtMade *made, guint8 profile)
+{
+    CFStringRef value = profile_level(profile);
+
+    /* High is the encoder's default. */
+    return profile == 100 ? set_optional(made, kVTCompressionPropertyKey_ProfileLevel, value, "High profile")
+                          : VTSessionSetProperty(made->vt, kVTCompressionPropertyKey_ProfileLevel, value);
+}
+
 /* Set once per session. */
-static OSStatus set_fixed(const Properties *properties, const HelixEncoderConfig *config)
+static OSStatus set_fixed(HelixVtMade *made, const HelixEncoderConfig *config)
 {
     OSStatus status;
 
     /* Required: with reordering a decoder would show pictures late and out of order. */
-    status = VTSessionSetProperty(properties->vt, kVTCompressionPropertyKey_AllowFrameReordering, kCFBooleanFalse);
+    status = VTSessionSetProperty(made->vt, kVTCompressionPropertyKey_AllowFrameReordering, kCFBooleanFalse);
     if (status == 0) {
-        status = VTSessionSetProperty(properties->vt, kVTCompressionPropertyKey_ProfileLevel,
-                                      profile_level(config->profile));
-        if (config->profile == 100) {
-            status = optional(properties, status, "High profile"); /* High is the encoder's default */
-        }
+        status = set_profile(made, config->profile);
     }
     if (status == 0) {
-        status = set_optional(properties, kVTCompressionPropertyKey_RealTime,
+        status = set_optional(made, kVTCompressionPropertyKey_RealTime,
                               config->realtime ? kCFBooleanTrue : kCFBooleanFalse, "RealTime");
     }
     IF_MACOS (11.0) {
         if (status == 0) {
-            status = set_optional(properties, kVTCompressionPropertyKey_PrioritizeEncodingSpeedOverQuality,
-                                  kCFBooleanTrue, "PrioritizeEncodingSpeedOverQuality");
+            status = set_optional(made, kVTCompressionPropertyKey_PrioritizeEncodingSpeedOverQuality, kCFBooleanTrue,
+                                  "PrioritizeEncodingSpeedOverQuality");
         }
     }
     if (status == 0) {
-        status = optional(properties, set_number(properties, kVTCompressionPropertyKey_MaxFrameDelayCount, 0),
-                          "MaxFrameDelayCount");
+        status = set_optional_number(made, kVTCompressionPropertyKey_MaxFrameDelayCount, 0, "MaxFrameDelayCount");
     }
-    return status ? status : set_colour(properties, &config->vui);
+    return status ? status : set_colour(made, &config->vui);
 }
 
-static OSStatus set_quantisers(const Properties *properties, const HelixEncoderConfig *config,
-                               const HelixEncoderConfig *before)
+static OSStatus set_quantisers(HelixVtMade *made, const HelixEncoderConfig *config, const HelixEncoderConfig *before)
 {
     OSStatus status = 0;
 
     if (config->max_qp != (before ? before->max_qp : 0)) {
         IF_MACOS (12.0) {
-            status = optional(properties,
-                              set_number(properties, kVTCompressionPropertyKey_MaxAllowedFrameQP,
-                                         config->max_qp ? config->max_qp : 51),
-                              "MaxAllowedFrameQP");
+            status = set_optional_number(made, kVTCompressionPropertyKey_MaxAllowedFrameQP,
+                                         config->max_qp ? config->max_qp : 51, "MaxAllowedFrameQP");
         }
     }
     if (status == 0 && config->min_qp != (before ? before->min_qp : 0)) {
         IF_MACOS (13.0) {
-            status = optional(properties,
-                              set_number(properties, kVTCompressionPropertyKey_MinAllowedFrameQP, config->min_qp),
-                              "MinAllowedFrameQP");
+            status = set_optional_number(made, kVTCompressionPropertyKey_MinAllowedFrameQP, config->min_qp,
+                                         "MinAllowedFrameQP");
         }
     }
     return status;
 }
 
 /* Properties that may change while the session is open. */
-static OSStatus set_rates(const Properties *properties, const HelixEncoderConfig *config,
-                          const HelixEncoderConfig *before)
+static OSStatus set_rates(HelixVtMade *made, const HelixEncoderConfig *config, const HelixEncoderConfig *before)
 {
     OSStatus status = 0;
 
@@ -154,31 +163,29 @@ static OSStatus set_rates(const Properties *properties, const HelixEncoderConfig
      * rate will do.
      */
     if (!before || config->bitrate != before->bitrate) {
-        status = set_number(properties, kVTCompressionPropertyKey_AverageBitRate,
-                            (gint32)MIN(config->bitrate, G_MAXINT32));
+        status = set_number(made, kVTCompressionPropertyKey_AverageBitRate, (gint32)MIN(config->bitrate, G_MAXINT32));
     }
     if (status == 0 && (!before || config->fps_num != before->fps_num || config->fps_den != before->fps_den)) {
-        status = set_double(properties, kVTCompressionPropertyKey_ExpectedFrameRate,
-                            (double)config->fps_num / config->fps_den);
+        const HelixVtRate rate = helix_vt_rate(config);
+
+        status = set_double(made, kVTCompressionPropertyKey_ExpectedFrameRate, (double)rate.num / (double)rate.den);
         if (before) {
-            status = optional(properties, status, "ExpectedFrameRate");
+            status = tolerate(made, status, "ExpectedFrameRate");
         }
     }
     if (status == 0 && (!before || config->key_int_max != before->key_int_max)) {
         /* 0 would let the encoder choose */
         gint32 interval = config->key_int_max ? (gint32)MIN(config->key_int_max, G_MAXINT32) : NO_KEYFRAMES;
 
-        status = optional(properties, set_number(properties, kVTCompressionPropertyKey_MaxKeyFrameInterval, interval),
-                          "MaxKeyFrameInterval");
+        status = set_optional_number(made, kVTCompressionPropertyKey_MaxKeyFrameInterval, interval,
+                                     "MaxKeyFrameInterval");
     }
-    return status ? status : set_quantisers(properties, config, before);
+    return status ? status : set_quantisers(made, config, before);
 }
 
-OSStatus helix_vt_set_properties(VTCompressionSessionRef vt, const HelixEncoderConfig *config,
-                                 const HelixEncoderConfig *before, guint *refused)
+OSStatus helix_vt_set_properties(HelixVtMade *made, const HelixEncoderConfig *config, const HelixEncoderConfig *before)
 {
-    const Properties properties = { vt, refused };
-    OSStatus status = before ? 0 : set_fixed(&properties, config);
+    OSStatus status = before ? 0 : set_fixed(made, config);
 
-    return status ? status : set_rates(&properties, config, before);
+    return status ? status : set_rates(made, config, before);
 }

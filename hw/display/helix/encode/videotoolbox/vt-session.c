@@ -6,14 +6,18 @@
  * thread until the order is done. No lock is held across a call into VideoToolbox, because such a call may wait for a
  * callback to return.
  */
+#include <pthread/qos.h>
+
 #include "../../protocol/error.h"
+#include "../../loop/autorelease.h"
 #include "../../loop/threads.h"
 #include "vt-session-private.h"
 
 gboolean helix_vt_session_lost(OSStatus status)
 {
     return status == kVTInvalidSessionErr || status == kVTVideoEncoderMalfunctionErr ||
-        status == kVTSessionMalfunctionErr || status == kVTVideoEncoderNotAvailableNowErr;
+        status == kVTSessionMalfunctionErr || status == kVTVideoEncoderNotAvailableNowErr ||
+        status == kVTCouldNotCreateInstanceErr;
 }
 
 static void free_session(HelixVtSession *session)
@@ -37,10 +41,12 @@ static void session_unref(HelixVtSession *session)
 static void tear_down(HelixVtSession *session)
 {
     VTCompressionSessionRef vt = session->made.vt;
+    void *pool;
 
     if (!vt) {
         return;
     }
+    pool = objc_autoreleasePoolPush();
     if (!session->lost) {
         /* kCMTimeInvalid means all frames. A lost session may never return from this. */
         VTCompressionSessionCompleteFrames(vt, kCMTimeInvalid);
@@ -48,10 +54,14 @@ static void tear_down(HelixVtSession *session)
     VTCompressionSessionInvalidate(vt); /* also joins the threads that may still call back */
     CFRelease(vt);
     session->made.vt = NULL;
+    objc_autoreleasePoolPop(pool);
 }
 
+/* In a pool: what VideoToolbox autoreleases lasts no longer than an order. */
 static void carry_out(HelixVtSession *session, HelixVtOrder order)
 {
+    void *pool = objc_autoreleasePoolPush();
+
     session->status = 0;
     switch (order) {
     case HELIX_VT_ORDER_OPEN:
@@ -59,8 +69,7 @@ static void carry_out(HelixVtSession *session, HelixVtOrder order)
                            &session->made, session->tried);
         break;
     case HELIX_VT_ORDER_CONFIGURE:
-        session->status = helix_vt_set_properties(session->made.vt, &session->config, &session->before,
-                                                  &session->made.refused);
+        session->status = helix_vt_set_properties(&session->made, &session->config, &session->before);
         break;
     case HELIX_VT_ORDER_ENCODE:
         session->status = VTCompressionSessionEncodeFrame(
@@ -74,6 +83,7 @@ static void carry_out(HelixVtSession *session, HelixVtOrder order)
         session->status = VTCompressionSessionCompleteFrames(session->made.vt, kCMTimeInvalid);
         break;
     }
+    objc_autoreleasePoolPop(pool);
 }
 
 static gpointer session_main(gpointer data)
@@ -81,6 +91,8 @@ static gpointer session_main(gpointer data)
     HelixVtSession *session = data;
     gboolean abandoned;
 
+    /* A frame on its way to a screen waits for this thread: macOS may run others on slow cores. */
+    pthread_set_qos_class_self_np(QOS_CLASS_USER_INTERACTIVE, 0);
     g_mutex_lock(&session->lock);
     while (session->order != HELIX_VT_ORDER_NONE || !session->end) {
         if (session->order == HELIX_VT_ORDER_NONE) {
@@ -130,7 +142,8 @@ gboolean helix_vt_session_give(HelixVtSession *session, HelixVtOrder order, gint
     return done;
 }
 
-static HelixVtSession *session_new(const HelixEncoderConfig *config, gboolean hardware_only, GError **error)
+static HelixVtSession *session_new(const HelixEncoderConfig *config, gboolean hardware_only, gboolean plain,
+                                   GError **error)
 {
     const void *key = kVTEncodeFrameOptionKey_ForceKeyFrame, *value = kCFBooleanTrue;
     g_autoptr(GError) refused = NULL;
@@ -144,6 +157,7 @@ static HelixVtSession *session_new(const HelixEncoderConfig *config, gboolean ha
     g_cond_init(&session->changed);
     session->config = *config;
     session->hardware_only = hardware_only;
+    session->made.plain = plain;
     session->tried = g_string_new(NULL);
     session->force_idr = CFDictionaryCreate(kCFAllocatorDefault, &key, &value, 1, &kCFTypeDictionaryKeyCallBacks,
                                             &kCFTypeDictionaryValueCallBacks);
@@ -176,7 +190,8 @@ static HelixVtSession *session_new(const HelixEncoderConfig *config, gboolean ha
     return NULL;
 }
 
-HelixVtSession *helix_vt_session_new(const HelixEncoderConfig *config, gboolean hardware_only, GError **error)
+HelixVtSession *helix_vt_session_new(const HelixEncoderConfig *config, gboolean hardware_only, gboolean plain,
+                                     GError **error)
 {
     HelixVtSession *session;
 
@@ -185,7 +200,7 @@ HelixVtSession *helix_vt_session_new(const HelixEncoderConfig *config, gboolean 
                     HELIX_VT_MAX_HUNG);
         return NULL;
     }
-    session = session_new(config, hardware_only, error);
+    session = session_new(config, hardware_only, plain, error);
     helix_vt_opening_end();
     return session;
 }

@@ -28,6 +28,7 @@ typedef struct HelixVtSession HelixVtSession;
 typedef struct HelixVtOutput {
     OSStatus status;          /* 0, or VideoToolbox's error */
     gboolean dropped;         /* no error and no sample */
+    gboolean unanswered;      /* status is not VideoToolbox's: it did not answer in time */
     CMSampleBufferRef sample; /* released by the caller; NULL if dropped or failed */
 } HelixVtOutput;
 
@@ -35,10 +36,12 @@ typedef struct HelixVtOutput {
 
 /*
  * Open the best session for @config that is available: hardware with low-latency rate control (High profile only),
- * hardware, or software unless @hardware_only. NULL with HELIX_ERROR (HELIX_CODE_NO_ENCODER), within five seconds, or
- * ten while other threads open sessions that hang: at most four may hang while they are opened.
+ * hardware, or software unless @hardware_only. @plain: without optional properties. NULL with HELIX_ERROR
+ * (HELIX_CODE_NO_ENCODER), within five seconds, or ten while other threads open sessions that hang: at most four may
+ * hang while they are opened.
  */
-HelixVtSession *helix_vt_session_new(const HelixEncoderConfig *config, gboolean hardware_only, GError **error);
+HelixVtSession *helix_vt_session_new(const HelixEncoderConfig *config, gboolean hardware_only, gboolean plain,
+                                     GError **error);
 /* End it, or after two seconds leave it to its thread. NULL is allowed. */
 void helix_vt_session_free(HelixVtSession *session);
 gboolean helix_vt_session_hardware(const HelixVtSession *session);
@@ -75,28 +78,38 @@ typedef struct HelixVtColour {
 
 HelixVtColour helix_vt_colour(const HelixVui *vui);
 
+/*
+ * The frame rate that VideoToolbox is told, by ExpectedFrameRate and by timestamps: @config's, at most what level 5.2
+ * allows for its size. Any thread.
+ */
+typedef struct HelixVtRate {
+    gint64 num, den;
+} HelixVtRate;
+
+HelixVtRate helix_vt_rate(const HelixEncoderConfig *config);
+
 /* ---- vt-candidates.c and vt-properties.c, on the session's own thread ---- */
 
 typedef struct HelixVtMade {
     VTCompressionSessionRef vt;
-    gboolean hardware; /* VideoToolbox reports that hardware encodes */
+    gboolean plain;    /* optional properties are not set */
+    gboolean hardware; /* VideoToolbox reports that hardware encodes, or does not say and was made to use it */
     gboolean low_latency;
     guint refused; /* properties */
 } HelixVtMade;
 
 /*
- * Open and prepare the first session for @config that works, from the best candidate to the worst. FALSE: none works;
- * @tried lists the candidates with their status.
+ * Open and prepare the first session for @config that works, from the best candidate to the worst; @made says whether
+ * with optional properties. FALSE: none works; @tried lists the candidates with their status.
  */
 gboolean helix_vt_open_best(const HelixEncoderConfig *config, gboolean hardware_only,
                             VTCompressionOutputCallback callback, void *callback_data, HelixVtMade *made,
                             GString *tried);
 
 /*
- * Set the properties of @vt that differ between @config and @before (NULL: all). Returns 0, or the status of a required
- * property that was refused; refused optional ones are counted in @refused.
+ * Set the properties of @made that differ between @config and @before (NULL: all). Returns 0, or the status of a
+ * required property that was refused; refused optional ones are counted.
  */
-OSStatus helix_vt_set_properties(VTCompressionSessionRef vt, const HelixEncoderConfig *config,
-                                 const HelixEncoderConfig *before, guint *refused);
+OSStatus helix_vt_set_properties(HelixVtMade *made, const HelixEncoderConfig *config, const HelixEncoderConfig *before);
 
 #endif
