@@ -34,6 +34,7 @@ HelixClientFrame *helix_client_frame_again(HelixClient *client, HelixClientFrame
     again->release = release;
     again->release_data = data;
     again->buffer = frame->buffer ? helix_client_buffer_ref(frame->buffer) : NULL;
+    again->snapshot = frame->snapshot ? helix_client_snapshot_ref(frame->snapshot) : NULL;
     again->unverified = frame->path == HELIX_CLIENT_PATH_GUEST_COPY;
     again->drawn = FALSE;
     again->again = TRUE;

@@ -25,18 +25,25 @@ static void on_released(HelixClient *self, gint64 pts, guint32 resource_id)
     g_clear_pointer(&frame, helix_client_frame_unref);
 }
 
+/* A host has read a frame in @mode (@code 0), or refused it. */
+static void note_copy(HelixClient *self, ClientCopyMode mode, gint32 code, const char *message)
+{
+    if (self->copier && code == 0) {
+        client_copier_accepted(self->copier, mode);
+    } else if (self->copier && helix_client_code_is_about_path(code)) {
+        client_log(self, G_LOG_LEVEL_INFO, "the host cannot read frames by %s: %s", client_copy_mode_name(mode),
+                   message);
+        client_copier_refused(self->copier, mode, message);
+    }
+}
+
 /* What the host makes of the copy mode of @request. */
 static void note_copy_mode(HelixClient *self, const ClientRequest *request, const HelixClientEvent *event)
 {
-    if (!request->unverified || !self->copier) {
-        return;
-    }
-    if (event->type == HELIX_CLIENT_EVENT_ACCESS_UNIT) {
-        client_copier_accepted(self->copier, request->mode);
-    } else if (event->type == HELIX_CLIENT_EVENT_ERROR && helix_client_code_is_about_path(event->code)) {
-        client_log(self, G_LOG_LEVEL_INFO, "the host cannot read frames by %s: %s",
-                   client_copy_mode_name(request->mode), event->message);
-        client_copier_refused(self->copier, request->mode, event->message);
+    if (request->unverified && event->type == HELIX_CLIENT_EVENT_ACCESS_UNIT) {
+        note_copy(self, request->mode, 0, NULL);
+    } else if (request->unverified && event->type == HELIX_CLIENT_EVENT_ERROR) {
+        note_copy(self, request->mode, event->code, event->message);
     }
 }
 
@@ -175,6 +182,32 @@ static GError *on_error(HelixClient *self, guint8 flags, const guint8 *payload, 
     return answer_request(self, NULL, &answer, &message);
 }
 
+/* ---- snapshots ---- */
+
+static GError *on_snapshot_done(HelixClient *self, const guint8 *payload, gsize len)
+{
+    g_autofree char *message = NULL;
+    GQueue gone = G_QUEUE_INIT;
+    HelixClientFrame *frame;
+    guint32 number;
+    gint32 code;
+
+    if (!client_wire_parse_snapshot_done(payload, len, &number, &code, &message)) {
+        return client_protocol_error("SNAPSHOT_DONE is not 264 bytes");
+    }
+    frame = client_snapshots_asked(self->snapshots, number);
+    if (!frame) {
+        return client_protocol_error("it answers a snapshot that was not asked for");
+    }
+    if (frame->unverified) {
+        note_copy(self, frame->mode, code, message);
+    }
+    client_snapshots_done(self->snapshots, number, code, message, &gone);
+    g_queue_clear_full(&gone, (GDestroyNotify)helix_client_frame_unref);
+    helix_client_frame_unref(frame);
+    return NULL;
+}
+
 /* ---- events of the connection ---- */
 
 static void on_message(gpointer user, guint8 type, guint8 flags, guint16 session, GBytes *payload)
@@ -201,6 +234,9 @@ static void on_message(gpointer user, guint8 type, guint8 flags, guint16 session
         } else {
             error = client_protocol_error("FRAME_RELEASED is too short");
         }
+        break;
+    case HELIX_MSG_SNAPSHOT_DONE:
+        error = on_snapshot_done(self, p, len);
         break;
     case HELIX_MSG_CONFIG_RESP:
         error = client_on_config_resp(self, p, len);
@@ -229,6 +265,7 @@ static void on_sent(gpointer user, const ClientMessage *message, gsize bytes)
         g_mutex_lock(&self->lock);
         self->progress_us = g_get_monotonic_time();
         g_mutex_unlock(&self->lock);
+        client_snapshots_progress(self->snapshots);
     }
     if (message->fence_us) {
         client_stats_time(self->stats, HELIX_CLIENT_STAGE_FENCE, message->fence_us - message->queued_us);
@@ -238,14 +275,15 @@ static void on_sent(gpointer user, const ClientMessage *message, gsize bytes)
 static gint64 on_waiting(gpointer user)
 {
     HelixClient *self = user;
+    gint64 since, snapshot_since = client_snapshots_waiting(self->snapshots);
     gboolean waiting;
-    gint64 since;
 
     g_mutex_lock(&self->lock);
     waiting = !self->failed && (!g_queue_is_empty(&self->pending) || self->negotiation == NEGOTIATION_ASKED);
     since = waiting ? self->progress_us : 0;
+    snapshot_since = self->failed ? 0 : snapshot_since;
     g_mutex_unlock(&self->lock);
-    return since;
+    return since && snapshot_since ? MIN(since, snapshot_since) : MAX(since, snapshot_since);
 }
 
 static void on_failed(gpointer user, GError *error)
@@ -273,7 +311,7 @@ static void lose_pending(HelixClient *self, GQueue *gone)
 static void on_lost(gpointer user, GError *error)
 {
     HelixClient *self = user;
-    GQueue gone = G_QUEUE_INIT;
+    GQueue gone = G_QUEUE_INIT, frames = G_QUEUE_INIT;
     gboolean tell;
 
     g_mutex_lock(&self->lock);
@@ -283,11 +321,13 @@ static void on_lost(gpointer user, GError *error)
     self->needs_initial_frame = TRUE;
     self->repeat_due_us = 0; /* the next host begins with a keyframe, and has nothing to repeat */
     lose_pending(self, &gone);
+    client_snapshots_lose(self->snapshots, &frames); /* first: the frame that is held may be of one */
     tell = !self->reported_disconnected && !self->failed;
     self->reported_disconnected = TRUE;
     client_pump(self);
     g_mutex_unlock(&self->lock);
     g_queue_clear_full(&gone, (GDestroyNotify)client_request_free);
+    g_queue_clear_full(&frames, (GDestroyNotify)helix_client_frame_unref);
     if (self->copier) {
         client_copier_forget_host(self->copier); /* the next host may be another one */
     }

@@ -8,7 +8,8 @@
 
 G_DEFINE_QUARK(helix - client - error - quark, helix_client_error)
 
-G_STATIC_ASSERT((int)HELIX_CLIENT_CAP_VUI == (int)HELIX_CAP_VUI);
+G_STATIC_ASSERT((int)HELIX_CLIENT_CAP_SNAPSHOT == (int)HELIX_CAP_SNAPSHOT);
+G_STATIC_ASSERT(HELIX_CLIENT_MAX_SNAPSHOTS == HELIX_MAX_SNAPSHOTS);
 G_STATIC_ASSERT((int)HELIX_CLIENT_RATE_CQP == (int)HELIX_RATE_CQP);
 G_STATIC_ASSERT(HELIX_CLIENT_DEFAULT_PORT == HELIX_WIRE_DEFAULT_PORT);
 G_STATIC_ASSERT(HELIX_CLIENT_FORMAT_NV12 == HELIX_FORMAT_NV12);
@@ -25,6 +26,7 @@ HelixClient *helix_client_new(void)
     self->fd = -1;
     self->disconnected = TRUE;
     self->stats = client_stats_new();
+    self->snapshots = client_snapshots_new();
     g_mutex_init(&self->lock);
     g_cond_init(&self->cond);
     g_queue_init(&self->pending);
@@ -54,6 +56,7 @@ void helix_client_unref(HelixClient *self)
     g_clear_pointer(&self->copier, client_copier_free);
     g_clear_pointer(&self->gpu, helix_client_gpu_unref);
     client_stats_free(self->stats);
+    client_snapshots_unref(self->snapshots);
     g_free(self->socket_path);
     g_free(self->avoid);
     g_cond_clear(&self->cond);
@@ -160,17 +163,19 @@ void helix_client_shutdown(HelixClient *self)
     self->ended = TRUE;
     client_changed(self);
     g_mutex_unlock(&self->lock);
+    client_snapshots_set_flushing(self->snapshots, TRUE);
 }
 
 void helix_client_close(HelixClient *self)
 {
-    GQueue pending = G_QUEUE_INIT;
+    GQueue pending = G_QUEUE_INIT, frames = G_QUEUE_INIT;
 
     g_mutex_lock(&self->lock);
     self->ended = TRUE;
     self->disconnected = TRUE; /* other references send nothing */
     client_changed(self);
     g_mutex_unlock(&self->lock);
+    client_snapshots_end(self->snapshots, &frames);
     if (self->connection) {
         client_connection_free(self->connection); /* its thread uses the pointer until then */
         self->connection = NULL;
@@ -182,6 +187,7 @@ void helix_client_close(HelixClient *self)
     self->requests_pending = 0;
     g_mutex_unlock(&self->lock);
     g_queue_clear_full(&pending, (GDestroyNotify)client_request_free);
+    g_queue_clear_full(&frames, (GDestroyNotify)helix_client_frame_unref);
     if (self->gpu) {
         helix_client_gpu_forget(self->gpu);
     }

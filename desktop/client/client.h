@@ -10,10 +10,9 @@
 
 #include "connection.h"
 #include "copier.h"
+#include "snapshots.h"
 #include "stats.h"
 
-/* Hosts that ignore the session answer with 0, so the only stream of a connection is 0. */
-#define CLIENT_SESSION 0
 /* So long a host that came back waits for a new frame before it is given the last one. */
 #define CLIENT_FIRST_FRAME_MS 100
 
@@ -71,6 +70,7 @@ struct HelixClient {
     HelixClientGpu *gpu;
     ClientCopier *copier; /* NULL: no GPU */
     ClientStats *stats;
+    ClientSnapshots *snapshots;
 
     ClientConnection *connection;
     gboolean was_connected; /* something was sent on a connection. Connection's thread */

@@ -28,6 +28,7 @@ void helix_client_frame_unref(HelixClientFrame *frame)
         frame->release(frame->release_data);
     }
     g_clear_pointer(&frame->buffer, helix_client_buffer_unref);
+    g_clear_pointer(&frame->snapshot, helix_client_snapshot_unref);
     g_free(frame->repacked);
     g_free(frame);
 }
@@ -67,6 +68,26 @@ HelixClientFrame *helix_client_frame_new_resource(guint32 id, const HelixClientI
     frame->fourcc = image->format;
     frame->modifier = image->modifier;
     return frame;
+}
+
+void client_frame_to_wire(const HelixClientFrame *frame, ClientWireRequest *wire)
+{
+    *wire = (ClientWireRequest){
+        .resource_id = frame->resource_id,
+        .width = frame->width,
+        .height = frame->height,
+        .fourcc = frame->fourcc,
+        .stride = frame->stride,
+        .source = frame->source,
+        .planes = frame->planes,
+        .crop_x = frame->crop_x,
+        .crop_y = frame->crop_y,
+        .res_width = frame->res_width,
+        .res_height = frame->res_height,
+        .offset = { frame->offset[0], frame->offset[1] },
+        .stride_of = { frame->stride_of[0], frame->stride_of[1] },
+        .modifier = frame->modifier,
+    };
 }
 
 /* ---- what callers say and ask ---- */

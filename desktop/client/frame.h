@@ -9,6 +9,7 @@
 #define HELIX_CLIENT_FRAME_H
 
 #include "layout.h"
+#include "wire.h"
 
 /* How the host reads a buffer of the library's, best first. */
 typedef enum ClientCopyMode {
@@ -23,8 +24,9 @@ struct HelixClientFrame {
     HelixClientPath path;
     guint32 fourcc, width, height, stride; /* after cropping */
     /* by resource id */
-    guint32 resource_id;
-    guint8 source; /* HELIX_SOURCE_ */
+    guint32 resource_id;           /* with snapshot: its number */
+    HelixClientSnapshot *snapshot; /* NULL: a resource */
+    guint8 source;                 /* HELIX_SOURCE_ */
     guint8 planes;
     guint32 crop_x, crop_y, res_width, res_height;
     guint32 offset[2], stride_of[2];
@@ -54,6 +56,8 @@ HelixClientFrame *client_frame_new(HelixClientPath path);
 /* The part @rect of a picture of @width by @height that lies as @layout says. */
 void client_frame_describe(HelixClientFrame *frame, const ClientRect *rect, const ClientLayout *layout, guint32 width,
                            guint32 height);
+/* What is said of @frame on the wire; flags, times and force_keyframe are the caller's to add. */
+void client_frame_to_wire(const HelixClientFrame *frame, ClientWireRequest *wire);
 /* pixels.c: @frame's pixels in memory of its own, to be filled; NULL: no memory. */
 guint8 *client_frame_add_pixels(HelixClientFrame *frame, const ClientLayout *layout);
 

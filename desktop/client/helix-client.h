@@ -36,6 +36,9 @@
  * Errors: functions that can fail take a GError, of domain HELIX_CLIENT_ERROR; its text says what can be done about it.
  *
  * Structs that callers fill end in reserved fields; initialise them to zero, as "= { 0 }" or a list of fields does.
+ *
+ * This header includes the others: helix-client-gpu.h (virtio-gpu memory) and helix-client-snapshot.h (pixels that the
+ * host keeps).
  */
 #ifndef HELIX_CLIENT_H
 #define HELIX_CLIENT_H
@@ -89,6 +92,7 @@ typedef struct HelixClientEvent HelixClientEvent;
 typedef struct HelixClientFrame HelixClientFrame;
 typedef struct HelixClientGpu HelixClientGpu;
 typedef struct HelixClientBuffer HelixClientBuffer;
+typedef struct HelixClientSnapshot HelixClientSnapshot;
 
 #define HELIX_CLIENT_HOST_CID 2u
 #define HELIX_CLIENT_DEFAULT_PORT 5000u
@@ -185,6 +189,7 @@ typedef enum HelixClientCapability {
     HELIX_CLIENT_CAP_SESSION_CLOSE = 0x20, /* several streams on a connection */
     HELIX_CLIENT_CAP_NV12_PAGES = 0x40,    /* NV12 in the pages of any resource */
     HELIX_CLIENT_CAP_VUI = 0x80,           /* aspect ratio and colours */
+    HELIX_CLIENT_CAP_SNAPSHOT = 0x100,     /* keeps pixels to be encoded later: helix-client-snapshot.h */
 } HelixClientCapability;
 
 /* What a host says of itself and of the stream. All 0 for an old one, which knows the frozen messages only. */
@@ -288,42 +293,6 @@ HelixClientFrame *helix_client_frame_again(HelixClient *client, HelixClientFrame
 /* A guest-copy frame of frame_again() as one of pixels, which every host can read. NULL: no memory. */
 HelixClientFrame *helix_client_frame_as_pixels(HelixClientFrame *frame);
 gboolean helix_client_frame_is_again(const HelixClientFrame *frame);
-
-/* ---- virtio-gpu memory ---- */
-/* The render node of the first virtio-gpu in @folder (NULL: /dev/dri). NULL with HELIX_CLIENT_ERROR_NO_GPU or
- * _PERMISSION. */
-HelixClientGpu *helix_client_gpu_open(const char *folder, GError **error);
-HelixClientGpu *helix_client_gpu_ref(HelixClientGpu *gpu);
-void helix_client_gpu_unref(HelixClientGpu *gpu);
-/* Let go of all imported DMA-BUFs. helix_client_close() does so, too. */
-void helix_client_gpu_forget(HelixClientGpu *gpu);
-/* The driver that exported DMA-BUF @fd, as "virtio_gpu"; "drm" for some others. NULL: the kernel does not say. Before
- * Linux 5.8 "drm" may be the virtio-gpu too, and is NULL. To be freed. */
-char *helix_client_dmabuf_exporter(int fd);
-
-typedef enum HelixClientBufferKind {
-    HELIX_CLIENT_BUFFER_BLOB,     /* guest memory; needs blob=on of the virtio-gpu */
-    HELIX_CLIENT_BUFFER_RESOURCE, /* pages with a texture beside them */
-} HelixClientBufferKind;
-
-/* Memory for one picture of @format (not YU12), zeroed, mapped for the CPU, of @size bytes at least. NULL with
- * HELIX_CLIENT_ERROR_GPU or _IMAGE. Whether the host can read it shows with the first frame. */
-HelixClientBuffer *helix_client_buffer_new(HelixClientGpu *gpu, HelixClientBufferKind kind, guint32 format, guint width,
-                                           guint height, gsize size, GError **error);
-HelixClientBuffer *helix_client_buffer_ref(HelixClientBuffer *buffer);
-void helix_client_buffer_unref(HelixClientBuffer *buffer);
-/* The mapped bytes; write them only while no frame of this buffer is under way. */
-guint8 *helix_client_buffer_get_data(HelixClientBuffer *buffer, gsize *size);
-guint32 helix_client_buffer_get_resource_id(HelixClientBuffer *buffer);
-/* The layout in which a picture of its size lies there best; fill in what the caller drew. */
-void helix_client_buffer_get_image(HelixClientBuffer *buffer, HelixClientImage *image);
-/* The kind of buffer from which the client's host can read frames of @format, as far as is known. FALSE: none, or no
- * virtio-gpu. */
-gboolean helix_client_buffer_kind(HelixClient *client, guint32 format, HelixClientBufferKind *kind);
-/* Changes whenever the answer of helix_client_buffer_kind() may have: other buffers may do now. */
-guint helix_client_buffer_serial(HelixClient *client);
-/* Copy modes not to be used, of "blob", "pages", "texture", "guest-copy" with commas between. Before set_gpu(). */
-void helix_client_avoid(HelixClient *client, const char *modes);
 
 /* ---- events ---- */
 typedef enum HelixClientEventType {
@@ -493,8 +462,10 @@ void helix_client_add_cpu_bytes(HelixClient *client, guint64 bytes);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(HelixClient, helix_client_unref)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(HelixClientEvent, helix_client_event_free)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(HelixClientFrame, helix_client_frame_unref)
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(HelixClientGpu, helix_client_gpu_unref)
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(HelixClientBuffer, helix_client_buffer_unref)
 
 G_END_DECLS
+
+#include "helix-client-gpu.h"
+#include "helix-client-snapshot.h"
+
 #endif

@@ -69,7 +69,7 @@ static ClientRequest *pop_config(HelixClient *self)
 }
 
 /* With the lock. */
-static void take_config_resp(HelixClient *self, const ClientRequest *request, const HelixClientHost *host)
+static void take_config_resp(HelixClient *self, const ClientRequest *request, const HelixClientHost *host, GQueue *gone)
 {
     ClientEvent *event = client_event_new(HELIX_CLIENT_EVENT_CONFIGURED);
     gboolean first = self->negotiation == NEGOTIATION_ASKED, more;
@@ -93,6 +93,7 @@ static void take_config_resp(HelixClient *self, const ClientRequest *request, co
     if (more) {
         client_send_config(self);
     }
+    client_snapshots_begin(self->snapshots, self->connection, host->capabilities, gone); /* before frames of them */
     client_pump(self);
     client_want_first(self);
 }
@@ -101,6 +102,7 @@ GError *client_on_config_resp(HelixClient *self, const guint8 *payload, gsize le
 {
     HelixClientHost host;
     ClientRequest *request;
+    GQueue gone = G_QUEUE_INIT;
     GError *error = NULL;
 
     if (!client_wire_parse_config_resp(payload, len, &host)) {
@@ -109,7 +111,7 @@ GError *client_on_config_resp(HelixClient *self, const guint8 *payload, gsize le
     g_mutex_lock(&self->lock);
     request = pop_config(self);
     if (request) {
-        take_config_resp(self, request, &host);
+        take_config_resp(self, request, &host, &gone);
     } else if (self->negotiation == NEGOTIATION_DONE) {
         error = client_protocol_error("CONFIG_RESP where a frame's answer was due");
     }
@@ -118,11 +120,13 @@ GError *client_on_config_resp(HelixClient *self, const guint8 *payload, gsize le
         client_tell_negotiated(self);
     }
     g_clear_pointer(&request, client_request_free);
+    g_queue_clear_full(&gone, (GDestroyNotify)helix_client_frame_unref);
     return error;
 }
 
 void client_on_pong(HelixClient *self)
 {
+    GQueue gone = G_QUEUE_INIT;
     gboolean first;
 
     g_mutex_lock(&self->lock);
@@ -135,10 +139,12 @@ void client_on_pong(HelixClient *self)
         /* Only CONFIG_REQs are out yet, and none of them will be answered. */
         g_queue_clear_full(&self->pending, (GDestroyNotify)client_request_free);
         g_queue_init(&self->pending);
+        client_snapshots_begin(self->snapshots, self->connection, 0, &gone);
         client_pump(self);
         client_want_first(self);
     }
     g_mutex_unlock(&self->lock);
+    g_queue_clear_full(&gone, (GDestroyNotify)helix_client_frame_unref);
     if (first) {
         client_tell_negotiated(self);
     }

@@ -62,27 +62,15 @@ static ClientRequest *request_new(HelixClientFrame *frame, gpointer frame_data)
         request->wire.fourcc = HELIX_FORMAT_XR24;
         return request;
     }
-    request->wire = (ClientWireRequest){
-        .flags = frame->path == HELIX_CLIENT_PATH_PIXEL_DATA ? HELIX_REQUEST_PIXEL_DATA : 0,
-        .resource_id = frame->resource_id,
-        .width = frame->width,
-        .height = frame->height,
-        .fourcc = frame->fourcc,
-        .stride = frame->stride,
-        .source = frame->source,
-        .planes = frame->planes,
-        .crop_x = frame->crop_x,
-        .crop_y = frame->crop_y,
-        .res_width = frame->res_width,
-        .res_height = frame->res_height,
-        .offset = { frame->offset[0], frame->offset[1] },
-        .stride_of = { frame->stride_of[0], frame->stride_of[1] },
-        .modifier = frame->modifier,
-    };
+    client_frame_to_wire(frame, &request->wire);
+    request->wire.flags = frame->snapshot             ? HELIX_REQUEST_SNAPSHOT
+        : frame->path == HELIX_CLIENT_PATH_PIXEL_DATA ? HELIX_REQUEST_PIXEL_DATA
+                                                      : 0;
     request->frame = frame->path == HELIX_CLIENT_PATH_PIXEL_DATA ? NULL : helix_client_frame_ref(frame);
     request->path = frame->path;
     request->needs = helix_client_frame_get_required(frame);
-    request->probing = request->unverified = frame->unverified;
+    request->unverified = frame->unverified;
+    request->probing = frame->unverified || frame->snapshot;
     request->mode = frame->mode;
     request->again = frame->again;
     request->drawn = frame->drawn;
@@ -118,10 +106,11 @@ static void send_request(HelixClient *self, ClientRequest *request)
 {
     ClientMessage *message = g_steal_pointer(&request->message);
     ClientWireRequest *wire = &request->wire;
+    gboolean snapshot = (wire->flags & HELIX_REQUEST_SNAPSHOT) != 0;
     gboolean by_id = !(wire->flags & (HELIX_REQUEST_PIXEL_DATA | HELIX_REQUEST_REPEAT));
 
     wire->flags |= by_id && client_has_capability(self, HELIX_CAP_EXT) ? HELIX_REQUEST_EXT : 0;
-    wire->flags |= by_id && client_has_capability(self, HELIX_CAP_RELEASE) ? HELIX_REQUEST_RELEASE : 0;
+    wire->flags |= by_id && !snapshot && client_has_capability(self, HELIX_CAP_RELEASE) ? HELIX_REQUEST_RELEASE : 0;
     wire->flags |= client_has_capability(self, HELIX_CAP_TIMING) ? HELIX_REQUEST_TIMING : 0;
     message->head_len = client_wire_request(message->head, CLIENT_SESSION, wire, (guint32)request->pixel_bytes);
     client_push_pending(self, request);
@@ -137,6 +126,13 @@ static void send_request(HelixClient *self, ClientRequest *request)
     client_connection_send(self->connection, message);
 }
 
+static gboolean has_snapshot_in_state(const ClientRequest *request, HelixClientSnapshotState state)
+{
+    HelixClientSnapshot *snapshot = request->frame ? request->frame->snapshot : NULL;
+
+    return snapshot && helix_client_snapshot_wait(snapshot, 0) == state;
+}
+
 /* With the lock. Is @request one that this host can be asked for? A host that came back may know less. */
 static gboolean can_send(const HelixClient *self, const ClientRequest *request)
 {
@@ -145,12 +141,24 @@ static gboolean can_send(const HelixClient *self, const ClientRequest *request)
     if (request->repeat) {
         return self->host_has_frame && client_has_capability(self, HELIX_CAP_REPEAT);
     }
-    return (request->needs & ~capabilities) == 0;
+    return (request->needs & ~capabilities) == 0 && !has_snapshot_in_state(request, HELIX_CLIENT_SNAPSHOT_REFUSED);
+}
+
+/* With the lock. What is held is LOST. */
+static void lose_held(HelixClient *self)
+{
+    ClientRequest *held = g_steal_pointer(&self->held);
+
+    self->frames_pending--;
+    client_give_up(self, held, HELIX_CLIENT_EVENT_LOST);
+    client_unhold(self);
 }
 
 void client_pump(HelixClient *self)
 {
-    if (self->held && client_has_room(self)) {
+    if (self->held && has_snapshot_in_state(self->held, HELIX_CLIENT_SNAPSHOT_LOST)) {
+        lose_held(self);
+    } else if (self->held && client_has_room(self)) {
         ClientRequest *request = g_steal_pointer(&self->held);
 
         if (can_send(self, request)) {
@@ -164,11 +172,7 @@ void client_pump(HelixClient *self)
         client_unhold(self);
     } else if (self->held && self->disconnected && (self->drain_async || self->n_draining)) {
         /* It is not known when a host comes, and the end of the stream or its new format wait behind this frame. */
-        ClientRequest *held = g_steal_pointer(&self->held);
-
-        self->frames_pending--;
-        client_give_up(self, held, HELIX_CLIENT_EVENT_LOST);
-        client_unhold(self);
+        lose_held(self);
     }
     client_changed(self);
 }

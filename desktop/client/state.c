@@ -41,6 +41,7 @@ void client_tell_state(HelixClient *self, HelixClientState state, GError *error)
  */
 void client_fail(HelixClient *self, GError *error)
 {
+    GQueue frames = G_QUEUE_INIT;
     gboolean first;
 
     g_mutex_lock(&self->lock);
@@ -57,6 +58,8 @@ void client_fail(HelixClient *self, GError *error)
     }
     client_changed(self);
     g_mutex_unlock(&self->lock);
+    client_snapshots_end(self->snapshots, &frames);
+    g_queue_clear_full(&frames, (GDestroyNotify)helix_client_frame_unref);
     g_clear_error(&error);
 }
 

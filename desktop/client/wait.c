@@ -76,6 +76,7 @@ void helix_client_set_flushing(HelixClient *self, gboolean flushing)
         self->repeat_due_us = self->keepalive_from_us = 0;
     }
     client_changed(self);
+    client_snapshots_set_flushing(self->snapshots, flushing || self->ended);
     g_mutex_unlock(&self->lock);
 }
 

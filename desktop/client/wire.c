@@ -85,20 +85,20 @@ gsize client_wire_ping(guint8 *out, guint16 session)
     return HELIX_WIRE_HEADER_SIZE;
 }
 
-gsize client_wire_request(guint8 *out, guint16 session, const ClientWireRequest *request, guint32 pixel_bytes)
+static guint32 description_size(const ClientWireRequest *request)
 {
-    guint32 size = HELIX_REQUEST_SIZE + (request->flags & HELIX_REQUEST_EXT ? HELIX_EXT_SIZE : 0);
-    guint8 *p = put_header(out, HELIX_MSG_FRAME_REQUEST, request->flags, session, size + pixel_bytes);
+    return HELIX_REQUEST_SIZE + (request->flags & HELIX_REQUEST_EXT ? HELIX_EXT_SIZE : 0);
+}
 
-    memset(p, 0, size);
+/* What a FRAME_REQUEST and a SNAPSHOT say of the picture. */
+static void put_description(guint8 *p, const ClientWireRequest *request)
+{
+    memset(p, 0, description_size(request));
     put_u32(p + HELIX_REQUEST_RESOURCE_ID, request->resource_id);
     put_u32(p + HELIX_REQUEST_WIDTH, request->width);
     put_u32(p + HELIX_REQUEST_HEIGHT, request->height);
     put_u32(p + HELIX_REQUEST_FORMAT, request->fourcc);
     put_u32(p + HELIX_REQUEST_STRIDE, request->stride);
-    put_u64(p + HELIX_REQUEST_PTS, (guint64)request->pts);
-    put_u64(p + HELIX_REQUEST_DURATION, (guint64)request->duration);
-    p[HELIX_REQUEST_FORCE_KEY] = request->force_keyframe ? 1 : 0;
     if (request->flags & HELIX_REQUEST_EXT) {
         guint8 *ext = p + HELIX_REQUEST_SIZE;
 
@@ -115,7 +115,34 @@ gsize client_wire_request(guint8 *out, guint16 session, const ClientWireRequest 
         }
         put_u64(ext + HELIX_EXT_MODIFIER, request->modifier);
     }
+}
+
+gsize client_wire_request(guint8 *out, guint16 session, const ClientWireRequest *request, guint32 pixel_bytes)
+{
+    guint32 size = description_size(request);
+    guint8 *p = put_header(out, HELIX_MSG_FRAME_REQUEST, request->flags, session, size + pixel_bytes);
+
+    put_description(p, request);
+    put_u64(p + HELIX_REQUEST_PTS, (guint64)request->pts);
+    put_u64(p + HELIX_REQUEST_DURATION, (guint64)request->duration);
+    p[HELIX_REQUEST_FORCE_KEY] = request->force_keyframe ? 1 : 0;
     return HELIX_WIRE_HEADER_SIZE + size;
+}
+
+gsize client_wire_snapshot(guint8 *out, guint16 session, const ClientWireRequest *request, guint32 number)
+{
+    guint32 size = description_size(request);
+    guint8 *p = put_header(out, HELIX_MSG_SNAPSHOT, request->flags, session, size);
+
+    put_description(p, request);
+    put_u32(p + HELIX_SNAPSHOT_NUMBER, number);
+    return HELIX_WIRE_HEADER_SIZE + size;
+}
+
+gsize client_wire_snapshot_drop(guint8 *out, guint16 session, guint32 number)
+{
+    put_u32(put_header(out, HELIX_MSG_SNAPSHOT_DROP, 0, session, HELIX_SNAPSHOT_DROP_SIZE), number);
+    return HELIX_WIRE_HEADER_SIZE + HELIX_SNAPSHOT_DROP_SIZE;
 }
 
 /* @p: as the end of a CONFIG_REQ. */
@@ -257,14 +284,30 @@ gboolean client_wire_parse_response(GBytes *payload, guint8 flags, ClientWireRes
     return TRUE;
 }
 
+/* An ERROR's text, as valid UTF-8. */
+static char *get_message(const guint8 *p)
+{
+    return g_utf8_make_valid((const char *)p, (gssize)strnlen((const char *)p, HELIX_ERROR_MESSAGE_SIZE));
+}
+
 gboolean client_wire_parse_error(const guint8 *payload, gsize len, gint32 *code, char **message)
 {
-    const char *text = (const char *)payload + HELIX_ERROR_MESSAGE;
-
     if (len != HELIX_ERROR_SIZE) {
         return FALSE;
     }
     *code = (gint32)get_u32(payload + HELIX_ERROR_CODE);
-    *message = g_utf8_make_valid(text, (gssize)strnlen(text, HELIX_ERROR_MESSAGE_SIZE));
+    *message = get_message(payload + HELIX_ERROR_MESSAGE);
+    return TRUE;
+}
+
+gboolean client_wire_parse_snapshot_done(const guint8 *payload, gsize len, guint32 *number, gint32 *code,
+                                         char **message)
+{
+    if (len != HELIX_SNAPSHOT_DONE_SIZE) {
+        return FALSE;
+    }
+    *number = get_u32(payload + HELIX_SNAPSHOT_DONE_NUMBER);
+    *code = (gint32)get_u32(payload + HELIX_SNAPSHOT_DONE_CODE);
+    *message = get_message(payload + HELIX_SNAPSHOT_DONE_MESSAGE);
     return TRUE;
 }

@@ -11,6 +11,9 @@
 #include "helix-client.h"
 #include "../../hw/display/helix/protocol/helix-wire.h"
 
+/* Hosts that ignore the session answer with 0, so the only stream of a connection is 0. */
+#define CLIENT_SESSION 0
+
 /* FRAME_REQUEST without its pixels. */
 typedef struct ClientWireRequest {
     guint8 flags; /* HELIX_REQUEST_ */
@@ -47,6 +50,9 @@ guint32 client_wire_config_needs(const HelixClientConfig *config);
 /* Each writes header and payload and returns the bytes written (at most CLIENT_MESSAGE_MAX). */
 /* @form: HELIX_CONFIG_SIZE, _LONG_SIZE or _VUI_SIZE. */
 gsize client_wire_config(guint8 *out, guint16 session, const HelixClientConfig *config, guint32 form, gboolean answer);
+/* @request: its flags may be EXT, and times and force_keyframe have no meaning. */
+gsize client_wire_snapshot(guint8 *out, guint16 session, const ClientWireRequest *request, guint32 number);
+gsize client_wire_snapshot_drop(guint8 *out, guint16 session, guint32 number);
 gsize client_wire_ping(guint8 *out, guint16 session);
 /* @pixel_bytes follow what is written here; they are in the header's payload_size. */
 gsize client_wire_request(guint8 *out, guint16 session, const ClientWireRequest *request, guint32 pixel_bytes);
@@ -56,6 +62,8 @@ gboolean client_wire_parse_config_resp(const guint8 *payload, gsize len, HelixCl
 gboolean client_wire_parse_released(const guint8 *payload, gsize len, gint64 *pts, guint32 *resource_id);
 gboolean client_wire_parse_response(GBytes *payload, guint8 flags, ClientWireResponse *response);
 /* @message becomes valid UTF-8, to be freed. */
+gboolean client_wire_parse_snapshot_done(const guint8 *payload, gsize len, guint32 *number, gint32 *code,
+                                         char **message);
 gboolean client_wire_parse_error(const guint8 *payload, gsize len, gint32 *code, char **message);
 
 #endif

@@ -2,9 +2,9 @@
 """The library's binary interface is the recorded one (libhelix-client.abi): programs built with an earlier version go
 on working.
 
-    abi.py LIBRARY HEADER       record the interface as it is now
+    abi.py LIBRARY HEADER...    record the interface as it is now
 
-HEADER is the public one: types that it does not show may change. The record is of one architecture,
+Each HEADER is a public one: types that they do not show may change. The record is of one architecture,
 as sizes and offsets are; elsewhere nothing is compared.
 """
 
@@ -22,11 +22,12 @@ ERROR, CHANGED, INCOMPATIBLE = 1 | 2, 4, 8      # bits of abidiff's exit status
 
 
 class PublicFolder:
-    """A folder with the public header alone: that is how libabigail is told which types are public."""
+    """A folder with the public headers alone: that is how libabigail is told which types are public."""
 
-    def __init__(self, header):
+    def __init__(self, headers):
         self.folder = tempfile.TemporaryDirectory()
-        shutil.copy(header, self.folder.name)
+        for header in headers:
+            shutil.copy(header, self.folder.name)
 
     def __enter__(self):
         return self.folder.name
@@ -35,8 +36,8 @@ class PublicFolder:
         self.folder.cleanup()
 
 
-def record(library, header, path):
-    with PublicFolder(header) as folder:
+def record(library, headers, path):
+    with PublicFolder(headers) as folder:
         subprocess.run(["abidw", "--headers-dir", folder, "--drop-private-types", "--no-corpus-path",
                         "--no-comp-dir-path", "--no-parameter-names", "--out-file", path, library],
                        check=True)
@@ -48,9 +49,9 @@ def record(library, header, path):
         file.write(first + "\n<!-- SPDX-License-Identifier: LGPL-2.1-or-later -->\n" + rest)
 
 
-def compare(path, library, header):
+def compare(path, library, headers):
     """(abidiff's status, its report)."""
-    with PublicFolder(header) as folder:
+    with PublicFolder(headers) as folder:
         done = subprocess.run(["abidiff", "--headers-dir1", folder, "--headers-dir2", folder, "--no-show-locs", path,
                                library], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
     return done.returncode, done.stdout
@@ -59,7 +60,7 @@ def compare(path, library, header):
 def verdict(status, report, library):
     """What is wrong, in words; None if nothing is."""
     how = ("To record the interface as it is now:\n"
-           "    tools/run-in-root shell python3 tests/client/abi.py %s desktop/client/helix-client.h" % library)
+           "    tools/run-in-root shell python3 tests/client/abi.py %s desktop/client/helix-client*.h" % library)
     if status & ERROR:
         return "abidiff failed:\n" + report
     if status & INCOMPATIBLE:
@@ -102,30 +103,33 @@ def exported(library):
     return {name.split("@")[0]: name.split("@")[-1] if "@" in name else "" for name in names}
 
 
-def declared(header):
-    """The functions of the public header."""
-    with open(header) as file:
-        code = re.sub(r"/\*.*?\*/", "", file.read(), flags=re.S)
-    return set(re.findall(r"^[A-Za-z][\w ]*[ *](helix_client_\w+)\(", code, re.M))
+def declared(headers):
+    """The functions of the public headers."""
+    found = set()
+    for header in headers:
+        with open(header) as file:
+            code = re.sub(r"/\*.*?\*/", "", file.read(), flags=re.S)
+        found |= set(re.findall(r"^[A-Za-z][\w ]*[ *](helix_client_\w+)\(", code, re.M))
+    return found
 
 
-def check(tap, library, header):
+def check(tap, library, headers):
     symbols = exported(library)
     tap.check(all(version.startswith("HELIX_CLIENT_") for version in symbols.values()), "every symbol has a version",
               symbols)
-    tap.check(symbols.keys() == declared(header), "what is exported is what the header declares",
-              symbols.keys() ^ declared(header))
+    tap.check(symbols.keys() == declared(headers), "what is exported is what the headers declare",
+              symbols.keys() ^ declared(headers))
     if not shutil.which("abidiff") or platform.machine() != MACHINE:
         tap.skip("the interface is the recorded one", "no abidiff, or not " + MACHINE)
         return
-    wrong = verdict(*compare(RECORD, library, header), library)
+    wrong = verdict(*compare(RECORD, library, headers), library)
     tap.check(wrong is None, "the interface is the recorded one", wrong)
     with tempfile.TemporaryDirectory() as folder:
         for what, (path, bit) in planted(folder).items():
-            status, report = compare(path, library, header)
+            status, report = compare(path, library, headers)
             tap.check(not status & ERROR and status & bit and verdict(status, report, library), "it would find " + what,
                       report)
 
 
 if __name__ == "__main__":
-    record(sys.argv[1], sys.argv[2], RECORD)
+    record(sys.argv[1], sys.argv[2:], RECORD)

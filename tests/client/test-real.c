@@ -188,3 +188,121 @@ TEST("/real/reconnect", test_reconnect)
     helix_client_unref(client);
     real_host_stop(&host);
 }
+
+/* ---- snapshots ---- */
+
+static HelixClientSnapshot *snapshot_id(HelixClient *client, guint32 id, gint *released)
+{
+    HelixClientImage image = {
+        .format = HELIX_CLIENT_FORMAT_XR24, .width = WIDTH, .height = HEIGHT, .stride = { WIDTH * 4 }
+    };
+    HelixClientFrame *frame = helix_client_frame_new_resource(id, &image);
+    HelixClientSnapshot *snapshot;
+    GError *error = NULL;
+
+    helix_client_frame_set_release(frame, set_flag, released);
+    snapshot = helix_client_snapshot_new(client, frame, &error);
+    g_assert_no_error(error);
+    return snapshot;
+}
+
+/* The first access unit of a stream whose frame is resource @id, or a part of a snapshot of it. */
+static GBytes *first_unit(guint32 id, gboolean by_snapshot)
+{
+    HelixClientEvent *event;
+    HelixClient *client;
+    gint released = 0;
+    GBytes *unit;
+    RealHost host;
+
+    real_host_start(&host, NULL);
+    client = make_client(&host, FALSE);
+    if (by_snapshot) {
+        g_autoptr(HelixClientSnapshot) snapshot = snapshot_id(client, id, &released);
+
+        g_assert_cmpint(helix_client_snapshot_wait(snapshot, -1), ==, HELIX_CLIENT_SNAPSHOT_KEPT);
+        helix_client_submit(client, helix_client_frame_new_snapshot(snapshot, 0, 0, 0, 0), 0, 0, FALSE, NULL);
+    } else {
+        submit_id(client, id, 0, FALSE);
+    }
+    event = wait_for(client, HELIX_CLIENT_EVENT_ACCESS_UNIT);
+    unit = g_bytes_ref(event->unit);
+    helix_client_event_free(event);
+    helix_client_unref(client);
+    real_host_stop(&host);
+    return unit;
+}
+
+/* Its pixels are the resource's to the bit, or the encoder would write something else. */
+TEST("/real/snapshot", test_snapshot)
+{
+    g_autoptr(GBytes) direct = first_unit(5, FALSE), kept = first_unit(5, TRUE), other = first_unit(6, TRUE);
+
+    g_assert_true(g_bytes_equal(direct, kept));
+    g_assert_false(g_bytes_equal(direct, other));
+}
+
+TEST("/real/snapshot-refused", test_snapshot_refused)
+{
+    HelixClientSnapshot *snapshot;
+    HelixClientEvent *event;
+    const char *message;
+    HelixClient *client;
+    gint released = 0;
+    RealHost host;
+
+    real_host_start(&host, NULL);
+    client = make_client(&host, FALSE);
+    snapshot = snapshot_id(client, 70000, &released);
+    helix_client_submit(client, helix_client_frame_new_snapshot(snapshot, 0, 0, 0, 0), 0, 0, FALSE, NULL);
+    g_assert_cmpint(helix_client_snapshot_wait(snapshot, -1), ==, HELIX_CLIENT_SNAPSHOT_REFUSED);
+    g_assert_cmpint(helix_client_snapshot_get_code(snapshot, &message), ==, HELIX_CLIENT_HOST_NOT_FOUND);
+    g_assert_nonnull(strstr(message, "70000"));
+    event = wait_for(client, HELIX_CLIENT_EVENT_ERROR);
+    g_assert_cmpint(event->code, ==, HELIX_CLIENT_HOST_NOT_FOUND);
+    helix_client_event_free(event);
+    helix_client_submit(client, helix_client_frame_new_snapshot(snapshot, 0, 0, 0, 0), 1, 0, FALSE, NULL);
+    helix_client_event_free(wait_for(client, HELIX_CLIENT_EVENT_SKIPPED));
+    helix_client_snapshot_unref(snapshot);
+    snapshot = snapshot_id(client, 5, &released);
+    helix_client_submit(client, helix_client_frame_new_snapshot(snapshot, WIDTH - 16, 0, 17, 16), 2, 0, FALSE, NULL);
+    event = wait_for(client, HELIX_CLIENT_EVENT_ERROR);
+    g_assert_cmpint(event->code, ==, HELIX_CLIENT_HOST_GEOMETRY);
+    helix_client_event_free(event);
+    helix_client_submit(client, helix_client_frame_new_snapshot(snapshot, WIDTH - 16, 0, 16, 16), 3, 0, FALSE, NULL);
+    helix_client_event_free(wait_for(client, HELIX_CLIENT_EVENT_ACCESS_UNIT));
+    helix_client_snapshot_unref(snapshot);
+    helix_client_unref(client);
+    real_host_stop(&host);
+}
+
+/* What the host had is lost with it; what it was not asked for yet the next one takes. */
+TEST("/real/snapshot-reconnect", test_snapshot_reconnect)
+{
+    HelixClientSnapshot *kept, *pending;
+    HelixClient *client;
+    gint released[2] = { 0, 0 };
+    RealHost host;
+
+    real_host_start(&host, NULL);
+    client = make_client(&host, TRUE);
+    kept = snapshot_id(client, 5, &released[0]);
+    g_assert_cmpint(helix_client_snapshot_wait(kept, -1), ==, HELIX_CLIENT_SNAPSHOT_KEPT);
+    real_host_kill(&host);
+    helix_client_event_free(wait_for(client, HELIX_CLIENT_EVENT_DISCONNECTED));
+    g_assert_cmpint(helix_client_snapshot_wait(kept, -1), ==, HELIX_CLIENT_SNAPSHOT_LOST);
+    helix_client_submit(client, helix_client_frame_new_snapshot(kept, 0, 0, 0, 0), 0, 0, FALSE, NULL);
+    helix_client_event_free(wait_for(client, HELIX_CLIENT_EVENT_LOST));
+    pending = snapshot_id(client, 6, &released[1]);
+    g_assert_cmpint(helix_client_snapshot_wait(pending, 0), ==, HELIX_CLIENT_SNAPSHOT_PENDING);
+    g_assert_cmpint(g_atomic_int_get(&released[1]), ==, 0);
+    real_host_again(&host);
+    g_assert_cmpint(helix_client_snapshot_wait(pending, -1), ==, HELIX_CLIENT_SNAPSHOT_KEPT);
+    helix_client_submit(client, helix_client_frame_new_snapshot(pending, 0, 0, 0, 0), 1, 0, FALSE, NULL);
+    helix_client_event_free(wait_for(client, HELIX_CLIENT_EVENT_ACCESS_UNIT));
+    helix_client_unref(client);
+    g_assert_cmpint(helix_client_snapshot_wait(pending, -1), ==, HELIX_CLIENT_SNAPSHOT_LOST);
+    helix_client_snapshot_unref(pending);
+    helix_client_snapshot_unref(kept);
+    real_host_stop(&host);
+}

@@ -2,6 +2,7 @@
 """libhelix-client as another program takes it: installed, found by pkg-config, linked by the example, which films a
 resource of the real host. The library's binary interface is the recorded one (abi.py)."""
 
+import glob
 import os
 import re
 import shlex
@@ -17,6 +18,7 @@ from tap import Tap
 TREE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
 CLIENT = os.path.join(TREE, "desktop", "client")
 HEADER = os.path.join(CLIENT, "helix-client.h")
+HEADERS = sorted(glob.glob(os.path.join(CLIENT, "helix-client*.h")))
 EXAMPLE = os.path.join(CLIENT, "examples", "film-resource.c")
 COMPILER = ["cc", "-std=gnu11", "-Wall", "-Wextra", "-Werror", "-Wno-unused-parameter"]
 WIDTH, HEIGHT, FRAMES, RESOURCE = 320, 240, 6, 5
@@ -111,7 +113,7 @@ int main(void)
 
 def main():
     tap = Tap()
-    abi.check(tap, os.environ["HELIX_CLIENT_LIBRARY"], HEADER)
+    abi.check(tap, os.environ["HELIX_CLIENT_LIBRARY"], HEADERS)
     with tempfile.TemporaryDirectory() as folder:
         installed = Installed(os.path.join(folder, "installed"))
         check_program(tap, installed, folder)

@@ -192,6 +192,23 @@ gboolean client_frame(Client *client, const FrameRequest *request)
          client_send_bytes(client, request->pixels, request->pixels_size));
 }
 
+gboolean client_snapshot(Client *client, const FrameRequest *request, guint32 number)
+{
+    g_autoptr(GByteArray) bytes = client_frame_bytes(request);
+
+    bytes->data[HELIX_WIRE_HEADER_TYPE] = HELIX_MSG_SNAPSHOT;
+    helix_put_u32(bytes->data + HELIX_WIRE_HEADER_SIZE + HELIX_SNAPSHOT_NUMBER, number);
+    return client_send_bytes(client, bytes->data, bytes->len);
+}
+
+gboolean client_snapshot_drop(Client *client, guint16 session, guint32 number)
+{
+    guint8 payload[HELIX_SNAPSHOT_DROP_SIZE];
+
+    helix_put_u32(payload, number);
+    return client_send(client, HELIX_MSG_SNAPSHOT_DROP, 0, session, payload, sizeof payload);
+}
+
 gboolean client_resource(Client *client, guint16 session, guint32 resource, gint64 pts)
 {
     return client_frame(client, &(FrameRequest){ .session = session, .resource = resource, .pts = pts });

@@ -62,6 +62,9 @@ typedef struct FrameRequest {
 /* Header and payload up to the pixels. */
 GByteArray *client_frame_bytes(const FrameRequest *request);
 gboolean client_frame(Client *client, const FrameRequest *request);
+/* SNAPSHOT: the same description; SNAPSHOT_DROP. */
+gboolean client_snapshot(Client *client, const FrameRequest *request, guint32 number);
+gboolean client_snapshot_drop(Client *client, guint16 session, guint32 number);
 /* A frame of the resource, 64 x 48. */
 gboolean client_resource(Client *client, guint16 session, guint32 resource, gint64 pts);
 gboolean client_keyframe(Client *client, guint16 session);

@@ -6,6 +6,7 @@
 typedef struct LookUp {
     FakeCapture *capture;
     HelixPicture picture;
+    guint surface_kinds;
     HelixSurfacePool *pool;
     HelixResolved done;
     gpointer data;
@@ -23,7 +24,7 @@ guint32 fake_capture_pixel(guint32 resource, guint32 x, guint32 y)
     return red << 16 | green << 8 | blue;
 }
 
-static void draw_rgb(HelixSurface *surface, const HelixPicture *picture)
+static void draw_rgb(HelixSurface *surface, const HelixPicture *picture, guint32 drawing)
 {
     gboolean red_first = picture->fourcc == HELIX_FORMAT_AB24 || picture->fourcc == HELIX_FORMAT_XB24;
 
@@ -31,7 +32,7 @@ static void draw_rgb(HelixSurface *surface, const HelixPicture *picture)
         guint8 *row = surface->data + (gsize)y * surface->stride[0];
 
         for (guint32 x = 0; x < surface->width; x++) {
-            guint32 rgb = fake_capture_pixel(picture->resource_id, picture->crop_x + x, picture->crop_y + y);
+            guint32 rgb = fake_capture_pixel(drawing, picture->crop_x + x, picture->crop_y + y);
 
             row[4 * x + (red_first ? 0 : 2)] = (guint8)(rgb >> 16);
             row[4 * x + 1] = (guint8)(rgb >> 8);
@@ -41,8 +42,9 @@ static void draw_rgb(HelixSurface *surface, const HelixPicture *picture)
     }
 }
 
-static HelixSurface *draw(FakeCapture *capture, const HelixPicture *picture, HelixSurfacePool *pool, GError **error)
+static HelixSurface *draw(FakeCapture *capture, const LookUp *look_up, GError **error)
 {
+    const HelixPicture *picture = &look_up->picture;
     guint64 right = (guint64)picture->crop_x + picture->width, bottom = (guint64)picture->crop_y + picture->height;
     HelixSurface *surface;
 
@@ -64,12 +66,12 @@ static HelixSurface *draw(FakeCapture *capture, const HelixPicture *picture, Hel
         g_set_error(error, HELIX_ERROR, HELIX_CODE_GEOMETRY, "the capture draws RGB only");
         return NULL;
     }
-    surface = helix_surface_pool_take(pool, picture->fourcc, picture->width, picture->height, error);
+    surface = helix_surface_pool_take(look_up->pool, picture->fourcc, picture->width, picture->height, error);
     if (surface) {
-        draw_rgb(surface, picture);
+        draw_rgb(surface, picture, picture->resource_id + (guint)g_atomic_int_get(&capture->overwritten));
         surface->path = HELIX_HOST_PATH_READBACK;
         surface->cpu_bytes = surface->size;
-        surface->borrows_guest = capture->borrow;
+        surface->borrows_guest = capture->borrow && look_up->surface_kinds;
     }
     return surface;
 }
@@ -78,7 +80,7 @@ static gboolean answer(gpointer data)
 {
     LookUp *look_up = data;
     GError *error = NULL;
-    HelixSurface *surface = draw(look_up->capture, &look_up->picture, look_up->pool, &error);
+    HelixSurface *surface = draw(look_up->capture, look_up, &error);
 
     look_up->done(look_up->data, surface, error);
     g_free(look_up);
@@ -92,6 +94,7 @@ static void resolve(gpointer self, const HelixPicture *picture, const HelixCaptu
     LookUp *look_up = g_new(LookUp, 1);
 
     *look_up = (LookUp){ .capture = capture, .picture = *picture, .pool = pool, .done = done, .data = data };
+    look_up->surface_kinds = target->surface_kinds;
     g_atomic_int_set(&capture->coded_width, target->coded_width);
     g_atomic_int_set(&capture->coded_height, target->coded_height);
     g_atomic_int_set(&capture->surface_kinds, target->surface_kinds);

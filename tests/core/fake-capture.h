@@ -18,7 +18,8 @@ typedef struct FakeCapture {
     guint delay_ms;        /* answers come that much later, from the loop */
     gboolean hold;         /* answers come with fake_capture_release() only */
     gboolean closed;       /* the host is gone: answers are errors */
-    gboolean borrow;       /* surfaces are said to be the guest's own memory */
+    gboolean borrow;       /* surfaces are said to be the guest's own memory, where the stream takes such */
+    guint overwritten;     /* the guest has drawn anew: each resource shows what this many ids later showed; atomic */
     GHashTable *fail_ids;  /* GUINT_TO_POINTER(id); NULL: none. Answered HELIX_CODE_NOT_READABLE */
     GQueue waiting;
     guint resolved;                                 /* look-ups begun */

@@ -359,6 +359,20 @@ void expect_error(Client *client, guint16 session, guint8 answered_type, int cod
     g_assert_cmpuint(strlen(message_error_text(message)), >, 10);
 }
 
+void expect_snapshot(Client *client, guint16 session, guint32 number, int code)
+{
+    g_autoptr(Message) message = expect_message(client, HELIX_MSG_SNAPSHOT_DONE, session);
+    const char *text = (const char *)message->payload + HELIX_SNAPSHOT_DONE_MESSAGE;
+
+    g_assert_cmpuint(message->size, ==, HELIX_SNAPSHOT_DONE_SIZE);
+    g_assert_cmphex(message->flags, ==, 0);
+    if ((gint32)message_u32(message, HELIX_SNAPSHOT_DONE_CODE) != code) {
+        g_error("code %d expected: %d, %s", code, (gint32)message_u32(message, HELIX_SNAPSHOT_DONE_CODE), text);
+    }
+    g_assert_cmpuint(message_u32(message, HELIX_SNAPSHOT_DONE_NUMBER), ==, number);
+    g_assert_cmpint(text[0] != 0, ==, code != 0);
+}
+
 void expect_pong(Client *client, guint16 session, const void *payload, gsize size)
 {
     g_autoptr(Message) message = expect_message(client, HELIX_MSG_PONG, session);

@@ -82,6 +82,8 @@ void expect_frames(Client *client, guint16 session, gint64 first, guint n);
 void film(Client *client, guint16 session, guint first, guint n);
 Message *expect_dropped(Client *client, guint16 session, gint64 pts);
 void expect_error(Client *client, guint16 session, guint8 answered_type, int code);
+/* SNAPSHOT_DONE; with a text if @code is not 0. */
+void expect_snapshot(Client *client, guint16 session, guint32 number, int code);
 void expect_pong(Client *client, guint16 session, const void *payload, gsize size);
 void expect_end(Client *client);
 /* A PING is answered, and nothing came before that answer. */

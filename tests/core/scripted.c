@@ -102,7 +102,7 @@ static gboolean scripted_encode(HelixEncoder *encoder, HelixSurface *surface, gb
     guint wait_ms;
 
     if (surface->kind == HELIX_SURFACE_MEMORY) {
-        memcpy(&call.pixel, surface->data, sizeof call.pixel);
+        memcpy(&call.pixel, surface->data + surface->offset[0], sizeof call.pixel);
     }
     begin(&call.dropped, &call.failed);
     if (call.failed) {

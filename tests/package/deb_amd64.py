@@ -23,7 +23,8 @@ FILES = {
         "usr/share/doc/helix-guest/vsockenc.md", "usr/share/man/man1/helix-screencast.1.gz"},
     "libhelix-client0": {"usr/lib/%s/libhelix-client.so.0", "usr/lib/%s/libhelix-client.so.0.1.0"},
     "libhelix-client-dev": {
-        "usr/include/helix-client.h", "usr/lib/%s/libhelix-client.so", "usr/lib/%s/pkgconfig/helix-client.pc",
+        "usr/include/helix-client.h", "usr/include/helix-client-gpu.h", "usr/include/helix-client-snapshot.h",
+        "usr/lib/%s/libhelix-client.so", "usr/lib/%s/pkgconfig/helix-client.pc",
         "usr/share/doc/libhelix-client-dev/examples/film-resource.c",
         "usr/share/doc/libhelix-client-dev/examples/helix_client.py", "usr/share/man/man3/helix-client.3.gz"}}
 DEPENDS = {

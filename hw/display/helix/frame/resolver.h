@@ -15,7 +15,8 @@
 typedef struct HelixCaptureTarget {
     guint32 coded_width, coded_height; /* pixels; the size it will be scaled to, so that a GPU copy can scale. 0: its
                                           own size */
-    guint surface_kinds;               /* bits 1 << HelixSurfaceKind that the encoder reads; 0: host memory only */
+    guint surface_kinds;               /* bits 1 << HelixSurfaceKind that the encoder reads; 0: memory of the pool only,
+                                          which the guest cannot write */
 } HelixCaptureTarget;
 
 /* Exactly one of @surface (the callee takes over the reference) and @error (the callee takes it over) is set. */

@@ -10,7 +10,7 @@ typedef struct PooledSurface {
     GList link;           /* in one of the pool's queues */
     gsize capacity;
     gsize present; /* bytes from its begin whose pages the system has not got back yet */
-    gboolean for_wire;
+    gboolean held; /* counts in held_bytes */
 } PooledSurface;
 
 struct HelixSurfacePool {
@@ -19,7 +19,7 @@ struct HelixSurfacePool {
     GQueue idle;          /* PooledSurface, the longest idle first */
     guint keep;
     guint64 bytes, max_bytes; /* allocated now, idle ones included */
-    guint64 wire_bytes;       /* of them, handed out for pixels of the wire */
+    guint64 held_bytes;       /* of them, handed out for as long as the guest wants: pixels of the wire, snapshots */
     gboolean closed;          /* the owner is gone: keep nothing */
     gboolean trimmed;         /* no surface is being used: keep none either */
 

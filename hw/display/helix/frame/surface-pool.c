@@ -28,8 +28,8 @@ static void pooled_destroy(HelixSurface *surface)
     GQueue gone = G_QUEUE_INIT;
 
     g_mutex_lock(&pool->lock);
-    if (pooled->for_wire) {
-        pool->wire_bytes -= pooled->capacity;
+    if (pooled->held) {
+        pool->held_bytes -= pooled->capacity;
     }
     g_queue_push_tail_link(&pool->idle, &pooled->link);
     take_out(pool, pool->closed || pool->trimmed ? 0 : pool->keep, &gone);
@@ -144,24 +144,24 @@ static gboolean reserve(HelixSurfacePool *pool, gsize capacity, GQueue *gone, GE
 }
 
 /* Called with the lock held. */
-static gboolean wire_has_room(HelixSurfacePool *pool, gsize capacity, GError **error)
+static gboolean has_room_to_hold(HelixSurfacePool *pool, gsize capacity, GError **error)
 {
     guint64 most = pool->max_bytes / 2;
 
-    if (capacity <= most && pool->wire_bytes <= most - capacity) {
+    if (capacity <= most && pool->held_bytes <= most - capacity) {
         return TRUE;
     }
     g_set_error(error, HELIX_ERROR, HELIX_CODE_INTERNAL,
                 "pixels of %" G_GSIZE_FORMAT " bytes do not fit beside the %" G_GUINT64_FORMAT
-                " that came over the wire or are coming; %" G_GUINT64_FORMAT
+                " that came over the wire, are coming, or are kept as snapshots; %" G_GUINT64_FORMAT
                 ", half of helix-max-memory, is the limit: fewer or smaller "
-                "streams, or resources",
-                capacity, pool->wire_bytes, most);
+                "streams, resources, or fewer snapshots",
+                capacity, pool->held_bytes, most);
     return FALSE;
 }
 
 /* What reserve() has counted. */
-static PooledSurface *allocate(HelixSurfacePool *pool, gsize capacity, gboolean for_wire, GError **error)
+static PooledSurface *allocate(HelixSurfacePool *pool, gsize capacity, gboolean held, GError **error)
 {
     PooledSurface *pooled;
     void *data = NULL;
@@ -169,7 +169,7 @@ static PooledSurface *allocate(HelixSurfacePool *pool, gsize capacity, gboolean 
     if (posix_memalign(&data, HELIX_SURFACE_ALIGN, capacity) != 0) {
         g_mutex_lock(&pool->lock);
         pool->bytes -= capacity;
-        pool->wire_bytes -= for_wire ? capacity : 0;
+        pool->held_bytes -= held ? capacity : 0;
         g_mutex_unlock(&pool->lock);
         g_set_error(error, HELIX_ERROR, HELIX_CODE_INTERNAL, "no memory for a picture of %" G_GSIZE_FORMAT " bytes",
                     capacity);
@@ -182,7 +182,7 @@ static PooledSurface *allocate(HelixSurfacePool *pool, gsize capacity, gboolean 
     return pooled;
 }
 
-static PooledSurface *take_pooled(HelixSurfacePool *pool, gsize capacity, gboolean for_wire, GError **error)
+static PooledSurface *take_pooled(HelixSurfacePool *pool, gsize capacity, gboolean held, GError **error)
 {
     PooledSurface *pooled = NULL;
     GQueue gone = G_QUEUE_INIT;
@@ -190,23 +190,23 @@ static PooledSurface *take_pooled(HelixSurfacePool *pool, gsize capacity, gboole
 
     g_mutex_lock(&pool->lock);
     pool->trimmed = FALSE;
-    if (!for_wire || wire_has_room(pool, capacity, error)) {
+    if (!held || has_room_to_hold(pool, capacity, error)) {
         pooled = take_idle(pool, capacity);
         reserved = !pooled && reserve(pool, capacity, &gone, error);
-        pool->wire_bytes += for_wire && (pooled || reserved) ? capacity : 0;
+        pool->held_bytes += held && (pooled || reserved) ? capacity : 0;
     }
     g_mutex_unlock(&pool->lock);
     helix_pooled_give_up(pool, &gone);
     if (reserved) {
-        pooled = allocate(pool, capacity, for_wire, error);
+        pooled = allocate(pool, capacity, held, error);
     }
     if (pooled) {
-        pooled->for_wire = for_wire;
+        pooled->held = held;
     }
     return pooled;
 }
 
-static HelixSurface *take(HelixSurfacePool *pool, guint32 fourcc, guint32 width, guint32 height, gboolean for_wire,
+static HelixSurface *take(HelixSurfacePool *pool, guint32 fourcc, guint32 width, guint32 height, gboolean held,
                           GError **error)
 {
     guint64 stride = helix_surface_pool_row(fourcc, width);
@@ -221,7 +221,7 @@ static HelixSurface *take(HelixSurfacePool *pool, guint32 fourcc, guint32 width,
                     width, height, fourcc);
         return NULL;
     }
-    pooled = take_pooled(pool, capacity, for_wire, error);
+    pooled = take_pooled(pool, capacity, held, error);
     if (!pooled) {
         return NULL;
     }
@@ -258,4 +258,23 @@ HelixSurface *helix_surface_pool_take_for_wire(HelixSurfacePool *pool, guint32 f
                                                GError **error)
 {
     return take(pool, fourcc, width, height, TRUE, error);
+}
+
+gboolean helix_surface_pool_hold(HelixSurfacePool *pool, HelixSurface *surface, GError **error)
+{
+    PooledSurface *pooled = (PooledSurface *)surface;
+    gboolean held;
+
+    if (surface->destroy != pooled_destroy || surface->destroy_data != pool) {
+        g_set_error_literal(error, HELIX_ERROR, HELIX_CODE_INTERNAL, "the picture is not in memory of the host's own");
+        return FALSE;
+    }
+    g_mutex_lock(&pool->lock);
+    held = pooled->held || has_room_to_hold(pool, pooled->capacity, error);
+    if (held && !pooled->held) {
+        pooled->held = TRUE;
+        pool->held_bytes += pooled->capacity;
+    }
+    g_mutex_unlock(&pool->lock);
+    return held;
 }

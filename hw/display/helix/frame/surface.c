@@ -11,6 +11,7 @@ const char *helix_host_path_name(HelixHostPath path)
         [HELIX_HOST_PATH_GL_BLIT] = "gl-blit",     [HELIX_HOST_PATH_READBACK] = "readback",
         [HELIX_HOST_PATH_PAGES] = "pages",         [HELIX_HOST_PATH_PIXEL_DATA] = "pixel-data",
         [HELIX_HOST_PATH_REPEAT] = "repeat",       [HELIX_HOST_PATH_TEXTURE] = "texture",
+        [HELIX_HOST_PATH_SNAPSHOT] = "snapshot",
     };
     return (guint)path < HELIX_N_HOST_PATHS ? names[path] : "unknown";
 }

@@ -28,6 +28,7 @@ typedef enum HelixHostPath {
     HELIX_HOST_PATH_PIXEL_DATA, /* pixels came over the wire */
     HELIX_HOST_PATH_REPEAT,     /* the stream's last picture again */
     HELIX_HOST_PATH_TEXTURE,    /* found and left where it is (encoder null-texture) */
+    HELIX_HOST_PATH_SNAPSHOT,   /* kept by the host since an earlier SNAPSHOT */
     HELIX_N_HOST_PATHS
 } HelixHostPath;
 
@@ -101,10 +102,15 @@ void helix_surface_clear_edges(HelixSurface *surface, guint plane, guint32 row, 
 HelixSurface *helix_surface_pool_take(HelixSurfacePool *pool, guint32 fourcc, guint32 width, guint32 height,
                                       GError **error);
 /*
- * The same for pixels that come over the wire. A guest may announce them and send slowly, or let them wait: they take
- * no more than half of the limit, so that look-ups always find room.
+ * The same for pixels that come over the wire. A guest may announce them and send slowly, or let them wait: with other
+ * held surfaces they take no more than half of the limit, so that look-ups always find room.
  */
 HelixSurface *helix_surface_pool_take_for_wire(HelixSurfacePool *pool, guint32 fourcc, guint32 width, guint32 height,
                                                GError **error);
+/*
+ * @surface, taken from @pool, is held for as long as the guest wants: it counts in that half from now on. FALSE with
+ * HELIX_CODE_INTERNAL: the half is used up, or @surface is not of @pool.
+ */
+gboolean helix_surface_pool_hold(HelixSurfacePool *pool, HelixSurface *surface, GError **error);
 
 #endif

@@ -33,6 +33,9 @@
 #define HELIX_MSG_CONFIG_RESP 0x05u    /* host to guest */
 #define HELIX_MSG_FRAME_RELEASED 0x06u /* host to guest */
 #define HELIX_MSG_SESSION_CLOSE 0x07u  /* guest to host */
+#define HELIX_MSG_SNAPSHOT 0x08u       /* guest to host */
+#define HELIX_MSG_SNAPSHOT_DONE 0x09u  /* host to guest */
+#define HELIX_MSG_SNAPSHOT_DROP 0x0Au  /* guest to host */
 #define HELIX_MSG_PING 0x10u           /* guest to host, frozen */
 #define HELIX_MSG_PONG 0x11u           /* host to guest, frozen */
 #define HELIX_MSG_RESERVED_FIRST 0x20u /* 0x20..0x31: spoken in the field for other things */
@@ -46,6 +49,7 @@
 #define HELIX_REQUEST_RELEASE 0x04u    /* send FRAME_RELEASED as soon as it is true */
 #define HELIX_REQUEST_EXT 0x08u        /* EXT block behind the 44 bytes */
 #define HELIX_REQUEST_REPEAT 0x10u     /* resource_id 0: encode the stream's last picture again */
+#define HELIX_REQUEST_SNAPSHOT 0x20u   /* resource_id is the number of a snapshot */
 
 /* ---- flags of FRAME_RESPONSE, CONFIG_REQ, ERROR ---- */
 
@@ -82,6 +86,19 @@
 #define HELIX_SOURCE_AUTO 0u /* the texture where there is one */
 #define HELIX_SOURCE_TEXTURE 1u
 #define HELIX_SOURCE_PAGES 2u /* the guest's backing pages */
+
+/* ---- SNAPSHOT payload: as a FRAME_REQUEST's, whose pts, duration and force_keyframe are reserved; in their place ----
+ */
+
+#define HELIX_SNAPSHOT_NUMBER 40u /* u32: chosen by the guest; not 0 */
+
+/* ---- SNAPSHOT_DONE and SNAPSHOT_DROP payloads ---- */
+
+#define HELIX_SNAPSHOT_DONE_SIZE 264u
+#define HELIX_SNAPSHOT_DONE_NUMBER 0u  /* u32 */
+#define HELIX_SNAPSHOT_DONE_CODE 4u    /* i32: 0, or HELIX_CODE_ values */
+#define HELIX_SNAPSHOT_DONE_MESSAGE 8u /* char[256], NUL-terminated, as an ERROR's */
+#define HELIX_SNAPSHOT_DROP_SIZE 4u    /* u32: the number */
 
 /* ---- FRAME_RESPONSE payload (frozen) ---- */
 
@@ -155,7 +172,8 @@
 #define HELIX_CAP_SESSION_CLOSE 0x20u
 #define HELIX_CAP_NV12_PAGES 0x40u /* source 2: NV12 in the pages of any resource */
 #define HELIX_CAP_VUI 0x80u        /* CONFIG_REQ of 56 bytes: aspect ratio and colours */
-#define HELIX_CAP_ALL 0xFFu
+#define HELIX_CAP_SNAPSHOT 0x100u  /* SNAPSHOT, SNAPSHOT_DROP, and frames of snapshots */
+#define HELIX_CAP_ALL 0x1FFu
 
 /* ---- FRAME_RELEASED payload ---- */
 
@@ -189,6 +207,7 @@
 #define HELIX_MAX_REQUEST_PAYLOAD 4096u /* to the host, without pixels */
 #define HELIX_MAX_RESPONSE_PAYLOAD (16u * 1024u * 1024u)
 #define HELIX_MAX_PING 64u
+#define HELIX_MAX_SNAPSHOTS 16u /* of a stream at a time */
 
 /* ---- picture formats (DRM fourccs) ---- */
 

@@ -124,6 +124,26 @@ GByteArray *helix_frame_released_new(guint16 session_id, gint64 pts, guint32 res
     return message;
 }
 
+static void put_error(guint8 *code, guint8 *message, const GError *error)
+{
+    int value = error->domain == HELIX_ERROR ? error->code : HELIX_CODE_INTERNAL;
+
+    helix_put_u32(code, (guint32)value);
+    g_strlcpy((char *)message, error->message, HELIX_ERROR_MESSAGE_SIZE);
+}
+
+GByteArray *helix_snapshot_done_new(guint16 session_id, guint32 number, const GError *error)
+{
+    GByteArray *message = message_new(HELIX_MSG_SNAPSHOT_DONE, 0, session_id, HELIX_SNAPSHOT_DONE_SIZE);
+    guint8 *payload = payload_of(message);
+
+    helix_put_u32(payload + HELIX_SNAPSHOT_DONE_NUMBER, number);
+    if (error) {
+        put_error(payload + HELIX_SNAPSHOT_DONE_CODE, payload + HELIX_SNAPSHOT_DONE_MESSAGE, error);
+    }
+    return message;
+}
+
 GByteArray *helix_pong_new(guint16 session_id, const guint8 *payload, gsize len)
 {
     GByteArray *message = message_new(HELIX_MSG_PONG, 0, session_id, len);
@@ -137,9 +157,7 @@ GByteArray *helix_pong_new(guint16 session_id, const guint8 *payload, gsize len)
 GByteArray *helix_error_new(guint16 session_id, guint8 answered_type, const GError *error)
 {
     GByteArray *message = message_new(HELIX_MSG_ERROR, answered_type, session_id, HELIX_ERROR_SIZE);
-    int code = error->domain == HELIX_ERROR ? error->code : HELIX_CODE_INTERNAL;
 
-    helix_put_u32(payload_of(message) + HELIX_ERROR_CODE, (guint32)code);
-    g_strlcpy((char *)payload_of(message) + HELIX_ERROR_MESSAGE, error->message, HELIX_ERROR_MESSAGE_SIZE);
+    put_error(payload_of(message) + HELIX_ERROR_CODE, payload_of(message) + HELIX_ERROR_MESSAGE, error);
     return message;
 }

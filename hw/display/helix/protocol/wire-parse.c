@@ -14,7 +14,7 @@ gboolean helix_header_parse(HelixHeader *header, const guint8 bytes[HELIX_WIRE_H
 }
 
 /* The sizes that a payload may have. */
-static void payload_limits(const HelixHeader *header, gboolean long_config, guint32 *min, guint32 *max)
+static void payload_limits(const HelixHeader *header, gboolean negotiated, guint32 *min, guint32 *max)
 {
     *min = 0;
     *max = HELIX_MAX_REQUEST_PAYLOAD;
@@ -27,9 +27,17 @@ static void payload_limits(const HelixHeader *header, gboolean long_config, guin
             *max = HELIX_REQUEST_SIZE;
         }
         break;
+    case HELIX_MSG_SNAPSHOT:
+        *min = negotiated ? HELIX_REQUEST_SIZE : 0;
+        *max = !negotiated || (header->flags & HELIX_REQUEST_EXT) ? *max : HELIX_REQUEST_SIZE;
+        break;
+    case HELIX_MSG_SNAPSHOT_DROP:
+        *min = negotiated ? HELIX_SNAPSHOT_DROP_SIZE : 0;
+        *max = negotiated ? HELIX_SNAPSHOT_DROP_SIZE : *max;
+        break;
     case HELIX_MSG_CONFIG_REQ:
         *min = HELIX_CONFIG_SIZE;
-        *max = long_config ? HELIX_CONFIG_VUI_SIZE : HELIX_CONFIG_SIZE;
+        *max = negotiated ? HELIX_CONFIG_VUI_SIZE : HELIX_CONFIG_SIZE;
         break;
     case HELIX_MSG_KEYFRAME_REQ:
     case HELIX_MSG_SESSION_CLOSE:
@@ -49,12 +57,12 @@ static gboolean is_a_form(guint32 size)
     return size == HELIX_CONFIG_SIZE || size == HELIX_CONFIG_LONG_SIZE || size == HELIX_CONFIG_VUI_SIZE;
 }
 
-gboolean helix_header_check(const HelixHeader *header, gboolean long_config, GError **error)
+gboolean helix_header_check(const HelixHeader *header, gboolean negotiated, GError **error)
 {
     guint32 min, max;
     gboolean config = header->type == HELIX_MSG_CONFIG_REQ;
 
-    payload_limits(header, long_config, &min, &max);
+    payload_limits(header, negotiated, &min, &max);
     if (header->payload_size >= min && header->payload_size <= max && (!config || is_a_form(header->payload_size))) {
         return TRUE;
     }
@@ -62,7 +70,7 @@ gboolean helix_header_check(const HelixHeader *header, gboolean long_config, GEr
                 "a message of type 0x%02x with flags 0x%02x cannot have a payload of %u "
                 "bytes: %u to %u it can%s",
                 header->type, header->flags, header->payload_size, min, max,
-                config && long_config ? ", as 28, 44 or 56" : "");
+                config && negotiated ? ", as 28, 44 or 56" : "");
     return FALSE;
 }
 
@@ -114,24 +122,50 @@ static gboolean ext_parse(HelixPicture *picture, const guint8 *ext, gsize len, G
     return TRUE;
 }
 
-static gboolean picture_check(const HelixFrameRequest *request, GError **error)
+/* What the request names, by its flags. */
+static gboolean name_check(const HelixFrameRequest *request, GError **error)
 {
-    const HelixPicture *picture = &request->picture;
+    guint32 id = request->picture.resource_id;
     gboolean pixels = (request->flags & HELIX_REQUEST_PIXEL_DATA) != 0;
+    gboolean repeat = (request->flags & HELIX_REQUEST_REPEAT) != 0;
 
-    if (request->flags & HELIX_REQUEST_REPEAT) {
-        if (!pixels && picture->resource_id == 0) {
-            return TRUE;
-        }
+    if ((request->flags & HELIX_REQUEST_SNAPSHOT) && (pixels || repeat)) {
         g_set_error(error, HELIX_ERROR, HELIX_CODE_INVALID,
-                    "REPEAT names resource %u%s: it goes with resource 0 and no pixels", picture->resource_id,
+                    "the frame is said to be snapshot %u and %s as well: one of both", id,
+                    pixels ? "pixels that follow" : "the last one again");
+        return FALSE;
+    }
+    if (repeat && (pixels || id != 0)) {
+        g_set_error(error, HELIX_ERROR, HELIX_CODE_INVALID,
+                    "REPEAT names resource %u%s: it goes with resource 0 and no pixels", id,
                     pixels ? " and brings pixels" : "");
         return FALSE;
     }
-    if (!pixels && picture->resource_id == 0) {
+    if (!repeat && !pixels && id == 0) {
         g_set_error(error, HELIX_ERROR, HELIX_CODE_NOT_FOUND,
                     "resource 0 is no picture: name a resource, or send the pixels with "
                     "PIXEL_DATA");
+        return FALSE;
+    }
+    return TRUE;
+}
+
+static gboolean picture_check(const HelixFrameRequest *request, GError **error)
+{
+    const HelixPicture *picture = &request->picture;
+
+    if (!name_check(request, error)) {
+        return FALSE;
+    }
+    if (request->flags & HELIX_REQUEST_REPEAT) {
+        return TRUE;
+    }
+    if (request->flags & HELIX_REQUEST_SNAPSHOT) {
+        if (picture->width > 0 && picture->height > 0) {
+            return TRUE;
+        }
+        g_set_error(error, HELIX_ERROR, HELIX_CODE_GEOMETRY, "%u x %u of snapshot %u: sides are at least 1",
+                    picture->width, picture->height, request->snapshot);
         return FALSE;
     }
     /* With the smallest picture's stride: the real one is checked where the pixels are. */
@@ -145,27 +179,44 @@ static gboolean picture_check(const HelixFrameRequest *request, GError **error)
     return TRUE;
 }
 
-gboolean helix_frame_request_parse(HelixFrameRequest *request, const HelixHeader *header, const guint8 *payload,
-                                   gsize len, GError **error)
+/* What a FRAME_REQUEST and a SNAPSHOT have in common. */
+static gboolean describe_picture(HelixPicture *picture, const HelixHeader *header, const guint8 *payload, gsize len,
+                                 GError **error)
 {
-    HelixPicture *picture = &request->picture;
-
-    memset(request, 0, sizeof *request);
     picture->resource_id = helix_get_u32(payload + HELIX_REQUEST_RESOURCE_ID);
     picture->width = helix_get_u32(payload + HELIX_REQUEST_WIDTH);
     picture->height = helix_get_u32(payload + HELIX_REQUEST_HEIGHT);
     picture->fourcc = helix_get_u32(payload + HELIX_REQUEST_FORMAT);
     picture->stride = helix_get_u32(payload + HELIX_REQUEST_STRIDE);
+    return !(header->flags & HELIX_REQUEST_EXT) ||
+        ext_parse(picture, payload + HELIX_REQUEST_SIZE, len - HELIX_REQUEST_SIZE, error);
+}
+
+gboolean helix_frame_request_parse(HelixFrameRequest *request, const HelixHeader *header, const guint8 *payload,
+                                   gsize len, GError **error)
+{
+    memset(request, 0, sizeof *request);
     request->pts = (gint64)helix_get_u64(payload + HELIX_REQUEST_PTS);
     request->duration = (gint64)helix_get_u64(payload + HELIX_REQUEST_DURATION);
     request->force_keyframe = payload[HELIX_REQUEST_FORCE_KEY] != 0;
     request->flags = header->flags;
+    if (header->flags & HELIX_REQUEST_SNAPSHOT) {
+        request->snapshot = helix_get_u32(payload + HELIX_REQUEST_RESOURCE_ID);
+    }
+    return describe_picture(&request->picture, header, payload, len, error) && picture_check(request, error);
+}
 
-    if ((header->flags & HELIX_REQUEST_EXT) &&
-        !ext_parse(picture, payload + HELIX_REQUEST_SIZE, len - HELIX_REQUEST_SIZE, error)) {
+gboolean helix_snapshot_request_parse(HelixFrameRequest *request, const HelixHeader *header, const guint8 *payload,
+                                      gsize len, GError **error)
+{
+    memset(request, 0, sizeof *request);
+    request->flags = header->flags & HELIX_REQUEST_EXT;
+    request->snapshot = helix_get_u32(payload + HELIX_SNAPSHOT_NUMBER);
+    if (request->snapshot == 0) {
+        g_set_error(error, HELIX_ERROR, HELIX_CODE_INVALID, "a snapshot cannot have number 0: choose another one");
         return FALSE;
     }
-    return picture_check(request, error);
+    return describe_picture(&request->picture, header, payload, len, error) && picture_check(request, error);
 }
 
 static void vui_parse(HelixVui *vui, const guint8 *payload)

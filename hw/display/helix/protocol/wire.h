@@ -19,12 +19,14 @@ typedef struct HelixHeader {
     guint32 payload_size;
 } HelixHeader;
 
-/* A FRAME_REQUEST. With HELIX_REQUEST_REPEAT picture has no meaning. */
+/* A FRAME_REQUEST, or a SNAPSHOT. With HELIX_REQUEST_REPEAT picture has no meaning; with HELIX_REQUEST_SNAPSHOT only
+ * its size and crop have one. */
 typedef struct HelixFrameRequest {
     HelixPicture picture;
     gint64 pts, duration; /* ns */
     guint8 flags;         /* HELIX_REQUEST_ */
     gboolean force_keyframe;
+    guint32 snapshot; /* number of a SNAPSHOT, or of the snapshot that HELIX_REQUEST_SNAPSHOT names */
 } HelixFrameRequest;
 
 /* Times of one frame, in ns of the monotonic clock. */
@@ -37,9 +39,9 @@ gboolean helix_header_parse(HelixHeader *header, const guint8 bytes[HELIX_WIRE_H
 
 /*
  * Whether a message to the host may have this type with this payload_size. FALSE with HELIX_CODE_INVALID: framing is
- * lost. @long_config: the longer forms of CONFIG_REQ were negotiated.
+ * lost. @negotiated: the longer forms of CONFIG_REQ and the messages about snapshots may come.
  */
-gboolean helix_header_check(const HelixHeader *header, gboolean long_config, GError **error);
+gboolean helix_header_check(const HelixHeader *header, gboolean negotiated, GError **error);
 
 /*
  * Bytes of a FRAME_REQUEST's payload before its pixels, as far as the first @have bytes at @payload tell: call again
@@ -51,6 +53,10 @@ gsize helix_frame_request_head(const HelixHeader *header, const guint8 *payload,
  * same. */
 gboolean helix_frame_request_parse(HelixFrameRequest *request, const HelixHeader *header, const guint8 *payload,
                                    gsize len, GError **error);
+
+/* A SNAPSHOT; @len is the header's payload_size. FALSE with HELIX_ERROR: the number is set all the same. */
+gboolean helix_snapshot_request_parse(HelixFrameRequest *request, const HelixHeader *header, const guint8 *payload,
+                                      gsize len, GError **error);
 
 /* @len is one that helix_header_check() allows. FALSE with HELIX_CODE_INVALID. */
 gboolean helix_config_request_parse(HelixConfigRequest *request, const guint8 *payload, gsize len, GError **error);
@@ -76,6 +82,8 @@ GByteArray *helix_frame_dropped_new(guint16 session_id, gint64 pts, const HelixT
 GByteArray *helix_config_response_new(guint16 session_id, const HelixStreamConfig *config, guint max_in_flight,
                                       const char *encoder, gboolean with_vui);
 GByteArray *helix_frame_released_new(guint16 session_id, gint64 pts, guint32 resource_id);
+/* @error: why the snapshot was refused; NULL: it is kept. */
+GByteArray *helix_snapshot_done_new(guint16 session_id, guint32 number, const GError *error);
 GByteArray *helix_pong_new(guint16 session_id, const guint8 *payload, gsize len);
 /* @answered_type: of the message that @error answers, or HELIX_ERROR_FLAGS_CONNECTION. */
 GByteArray *helix_error_new(guint16 session_id, guint8 answered_type, const GError *error);

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* answer.c - the answer to a request: an access unit is framed as a FRAME_RESPONSE, a configuration as a CONFIG_RESP.
- */
+/* answer.c - the answer to a request: FRAME_RESPONSE around an access unit, CONFIG_RESP, SNAPSHOT_DONE. */
 #include "../protocol/error.h"
 #include "request.h"
 
@@ -31,6 +30,9 @@ GByteArray *helix_request_build_answer(HelixRequest *request, guint max_in_fligh
 {
     if (request->kind == HELIX_REQUEST_KIND_FRAME) {
         return frame_answer(request);
+    }
+    if (request->kind == HELIX_REQUEST_KIND_SNAPSHOT) {
+        return helix_snapshot_done_new(request->session_id, request->frame.snapshot, request->error);
     }
     if (request->error) {
         return config_errors ? helix_error_new(request->session_id, HELIX_MSG_CONFIG_REQ, request->error) : NULL;

@@ -14,6 +14,7 @@ HelixRequest *helix_request_new(HelixRequestKind kind, guint16 session_id)
 void helix_request_free(HelixRequest *request)
 {
     helix_surface_unref(request->surface);
+    helix_snapshot_unref(request->snapshot);
     g_clear_error(&request->error);
     g_clear_pointer(&request->buffer, g_byte_array_unref);
     if (request->release) {

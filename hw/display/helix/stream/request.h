@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * request.h - a message that is answered in order: a frame, a change of configuration, the end of a stream. Main loop
- * only.
+ * request.h - a message that is answered in order: a frame, a change of configuration, the end of a stream; or a
+ * snapshot, which is in order with other snapshots only. Main loop only.
  *
- * A request is in its stream's queue until its answer is built, and is freed once the answer is sent.
+ * A request is in a queue of its stream until its answer is built, and is freed once the answer is sent.
  */
 #ifndef HELIX_REQUEST_H
 #define HELIX_REQUEST_H
@@ -11,10 +11,12 @@
 #include "../frame/surface.h"
 #include "../protocol/wire.h"
 #include "frame-record.h"
+#include "snapshot.h"
 
 typedef enum HelixRequestKind {
     HELIX_REQUEST_KIND_FRAME,
     HELIX_REQUEST_KIND_CONFIG,
+    HELIX_REQUEST_KIND_SNAPSHOT,
     HELIX_REQUEST_KIND_CLOSE
 } HelixRequestKind;
 typedef enum HelixRequestState {
@@ -29,15 +31,17 @@ typedef struct HelixRequest {
     HelixRequestState state;
     guint64 gpu_generation; /* HelixStreamContext's when it arrived */
     guint16 session_id;
-    HelixFrameRequest frame;
+    HelixFrameRequest frame; /* FRAME, SNAPSHOT */
     HelixConfigRequest config;
     gboolean wants_answer; /* CONFIG: with CONFIG_RESP */
     gboolean resizes;      /* CONFIG: until it is done the coded size is not known */
     gboolean handshake;    /* CONFIG: the first that wants an answer; PINGs of the connection wait for it */
     GError *error;         /* may be set at any time; it is the answer */
 
-    HelixSurface *surface; /* FRAME: the pixels that came with it, then the picture being encoded */
-    gboolean retried;      /* dropped once and encoded again */
+    HelixSurface *surface;   /* FRAME: the pixels that came with it, then the picture being encoded */
+    HelixSnapshot *snapshot; /* FRAME: of which it is made; SNAPSHOT: which waits for the answer */
+    guint64 life;            /* SNAPSHOT: see HelixStream.life_asked */
+    gboolean retried;        /* dropped once and encoded again */
     GByteArray *buffer; /* FRAME: the access unit with room for the answer around it; NULL until it is encoded, if the
                            encoder dropped it, and in error */
     gboolean keyframe;

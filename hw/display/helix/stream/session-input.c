@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "../loop/loop-budget.h"
+#include "../protocol/bytes.h"
 #include "../protocol/error.h"
 #include "session-private.h"
 
@@ -61,6 +62,14 @@ static void config_request(HelixSession *session)
     helix_session_dispatch(session, request);
 }
 
+static void snapshot_request(HelixSession *session)
+{
+    HelixRequest *request = helix_request_new(HELIX_REQUEST_KIND_SNAPSHOT, session->header.session_id);
+
+    helix_snapshot_request_parse(&request->frame, &session->header, session->buffer, session->have, &request->error);
+    helix_session_dispatch(session, request);
+}
+
 static void ping(HelixSession *session)
 {
     GByteArray *pong = helix_pong_new(session->header.session_id, session->buffer, session->have);
@@ -77,11 +86,21 @@ static void unknown_type(HelixSession *session)
     helix_session_send(session, helix_error_new(session->header.session_id, session->header.type, error), NULL, NULL);
 }
 
+/* To a guest that agreed to nothing these messages mean nothing, as before there were snapshots. */
+static gboolean is_about_snapshots(guint8 type)
+{
+    return type == HELIX_MSG_SNAPSHOT || type == HELIX_MSG_SNAPSHOT_DROP;
+}
+
 /* A message other than a FRAME_REQUEST is complete. */
 static void message(HelixSession *session)
 {
     HelixStream *stream = helix_session_find_stream(session, session->header.session_id);
 
+    if (!session->negotiated && is_about_snapshots(session->header.type)) {
+        unknown_type(session);
+        return;
+    }
     switch (session->header.type) {
     case HELIX_MSG_KEYFRAME_REQ:
         if (stream) {
@@ -94,6 +113,14 @@ static void message(HelixSession *session)
     case HELIX_MSG_SESSION_CLOSE:
         if (stream) {
             helix_session_dispatch(session, helix_request_new(HELIX_REQUEST_KIND_CLOSE, session->header.session_id));
+        }
+        break;
+    case HELIX_MSG_SNAPSHOT:
+        snapshot_request(session);
+        break;
+    case HELIX_MSG_SNAPSHOT_DROP:
+        if (stream) {
+            helix_stream_drop_snapshot(stream, helix_get_u32(session->buffer));
         }
         break;
     case HELIX_MSG_PING:
@@ -135,6 +162,9 @@ static void header_complete(HelixSession *session)
                         "before connecting, which needs CAP_NET_BIND_SERVICE",
                         HELIX_PRIVILEGED_PORTS, session->channel->peer_port));
         return;
+    }
+    if (header->type == HELIX_MSG_FRAME_REQUEST && !session->negotiated) {
+        header->flags &= (guint8)~HELIX_REQUEST_SNAPSHOT; /* no meaning, so ignored */
     }
     if (!helix_header_check(header, session->negotiated, &error)) {
         helix_session_break_off(session, error);

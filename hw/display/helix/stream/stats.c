@@ -62,7 +62,8 @@ static void append_stream(GString *json, const HelixStreamInfo *stream)
     append_number(json, "fps_den", stream->config.fps_den, TRUE);
     append_number(json, "profile", stream->config.profile, TRUE);
     append_number(json, "encoded", stream->encoded, TRUE);
-    append_number(json, "in_flight", stream->in_flight, FALSE);
+    append_number(json, "in_flight", stream->in_flight, TRUE);
+    append_number(json, "snapshots", stream->snapshots, FALSE);
     g_string_append_c(json, '}');
 }
 

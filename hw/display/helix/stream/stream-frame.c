@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* stream-frame.c - a frame from its look-up to the end of its encode: a drop, a repeat. */
+/* stream-frame.c - a frame from its look-up to the end of its encode: a drop, a repeat, a snapshot. */
 #include "../protocol/error.h"
 #include "stream-private.h"
 
-void helix_frame_cancel(HelixStream *stream)
+void helix_capture_cancel(HelixStream *stream, HelixPendingCapture **under_way)
 {
-    HelixPendingCapture *capture = g_steal_pointer(&stream->resolving);
+    HelixPendingCapture *capture = g_steal_pointer(under_way);
 
     if (capture) {
         capture->stream = NULL;
@@ -14,8 +14,7 @@ void helix_frame_cancel(HelixStream *stream)
     }
 }
 
-/* The answer to a cancelled look-up. The host may be gone. */
-static void discard(HelixPendingCapture *capture, HelixSurface *surface, GError *error)
+void helix_capture_discard(HelixPendingCapture *capture, HelixSurface *surface, GError *error)
 {
     --*capture->n_cancelled;
     g_rc_box_release(capture->n_cancelled);
@@ -120,7 +119,7 @@ static void resolved(gpointer data, HelixSurface *surface, GError *error)
     gpointer owner;
 
     if (!stream) {
-        discard(capture, surface, error);
+        helix_capture_discard(capture, surface, error);
         return;
     }
     g_free(capture);
@@ -174,6 +173,22 @@ static void begin_repeat(HelixStream *stream, HelixRequest *request)
     }
 }
 
+static void begin_snapshot(HelixStream *stream, HelixRequest *request)
+{
+    const HelixPicture *picture = &request->frame.picture;
+    HelixSurface *part = NULL;
+    GError *error = NULL;
+
+    if (can_be_coded(stream, picture, &error)) {
+        part = helix_snapshot_part(request->snapshot, picture, &error);
+    }
+    if (part) {
+        submit(stream, request, part, HELIX_HOST_PATH_SNAPSHOT);
+    } else {
+        helix_stream_request_fail(stream, request, error);
+    }
+}
+
 void helix_frame_begin(HelixStream *stream, HelixRequest *request)
 {
     GError *error = NULL;
@@ -189,6 +204,8 @@ void helix_frame_begin(HelixStream *stream, HelixRequest *request)
         submit(stream, request, pixels, pixels->path);
     } else if (request->frame.flags & HELIX_REQUEST_REPEAT) {
         begin_repeat(stream, request);
+    } else if (request->snapshot) {
+        begin_snapshot(stream, request);
     } else if (can_be_coded(stream, &request->frame.picture, &error)) {
         look_up(stream, request);
     } else {

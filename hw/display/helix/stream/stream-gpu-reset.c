@@ -5,16 +5,22 @@
 
 gboolean helix_frame_is_lost(const HelixStream *stream, const HelixRequest *request)
 {
-    return request->kind == HELIX_REQUEST_KIND_FRAME && !request->surface &&
-        request->gpu_generation != stream->context->gpu_generation;
+    gboolean unresolved = request->kind == HELIX_REQUEST_KIND_SNAPSHOT ||
+        (request->kind == HELIX_REQUEST_KIND_FRAME && !request->surface && !request->snapshot);
+
+    return unresolved && request->gpu_generation != stream->context->gpu_generation;
+}
+
+GError *helix_frame_lost_error(const HelixRequest *request)
+{
+    return g_error_new(HELIX_ERROR, HELIX_CODE_NOT_FOUND,
+                       "the GPU was reset and resource %u with it: send the picture again",
+                       request->frame.picture.resource_id);
 }
 
 void helix_frame_lost(HelixStream *stream, HelixRequest *request)
 {
-    helix_stream_request_fail(stream, request,
-                              g_error_new(HELIX_ERROR, HELIX_CODE_NOT_FOUND,
-                                          "the GPU was reset and resource %u with it: send the picture again",
-                                          request->frame.picture.resource_id));
+    helix_stream_request_fail(stream, request, helix_frame_lost_error(request));
 }
 
 /* Requests that wait fail in their order. */
@@ -24,9 +30,10 @@ void helix_frame_reset(HelixStream *stream)
 
     stream->reset_due = FALSE;
     if (request && helix_frame_is_lost(stream, request)) {
-        helix_frame_cancel(stream);
+        helix_capture_cancel(stream, &stream->resolving);
         helix_frame_lost(stream, request);
     }
+    helix_snapshot_reset(stream);
     if (stream->last_gpu_generation != stream->context->gpu_generation) {
         g_clear_pointer(&stream->last, helix_surface_unref);
     }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * stream-private.h - what the files of a stream share: stream.c is its life cycle, stream-queue.c its queue of
- * requests, stream-frame.c a frame from the look-up to the end of its encode. Main loop only.
+ * requests, stream-frame.c a frame from the look-up to the end of its encode, stream-snapshot.c its snapshots. Main
+ * loop only.
  */
 #ifndef HELIX_STREAM_PRIVATE_H
 #define HELIX_STREAM_PRIVATE_H
@@ -21,7 +22,7 @@ struct HelixStream {
     GQueue requests;                /* HelixRequest, in the order of arrival */
     guint active;                   /* of them, frames resolving or encoding */
     guint in_flight;                /* frames from arrival until their answer was sent */
-    HelixPendingCapture *resolving; /* the look-up under way */
+    HelixPendingCapture *resolving; /* the frame's look-up under way */
     const HelixEncoderClass *encoder;
     HelixEncodeThread *encode_thread; /* NULL until it is needed */
     HelixSurface *last;               /* what REPEAT encodes; NULL if there is none or it is the guest's memory */
@@ -31,6 +32,12 @@ struct HelixStream {
     gboolean ended;       /* by SESSION_CLOSE, and nothing came after it */
     gboolean idr_pending; /* a request that failed had asked for an IDR: the next one gets it */
     gint64 last_used;
+
+    GQueue snapshot_requests;    /* HelixRequest, SNAPSHOTs without an answer, in the order of arrival */
+    HelixPendingCapture *taking; /* the look-up of the first of them, if it is under way */
+    GQueue snapshots;            /* HelixSnapshot, kept or to be taken */
+    guint64 life_asked, life;    /* SESSION_CLOSEs that came, and of them those done: what has another life belongs to
+                                    the next stream of this id */
 
     HelixStreamConfig active_config;
     guint32 coded_width, coded_height; /* asked for and granted; 0: the size of the pictures */
@@ -76,15 +83,39 @@ void helix_frame_done(HelixStream *stream, HelixRequest *request, HelixEncodeRes
  * whether the frame before it may still be encoded again.
  */
 gboolean helix_frame_is_last(const HelixStream *stream, const HelixRequest *request);
-/* The look-up under way is not needed: its picture will be thrown away. */
-void helix_frame_cancel(HelixStream *stream);
+
+/* A look-up under way is not needed: its picture will be thrown away. *@capture becomes NULL. */
+void helix_capture_cancel(HelixStream *stream, HelixPendingCapture **capture);
+/* The answer to a cancelled look-up. The host may be gone. Takes all three over. */
+void helix_capture_discard(HelixPendingCapture *capture, HelixSurface *surface, GError *error);
+
+/* ---- stream-snapshot.c ---- */
+
+/* @request, a SNAPSHOT, arrived: it is taken, or refused, and answered; takes it over. */
+void helix_snapshot_push(HelixStream *stream, HelixRequest *request);
+/* @request, a frame of a snapshot, arrived: it gets the one that its number names now, or an error. */
+void helix_snapshot_bind(HelixStream *stream, HelixRequest *request);
+/* Begin, or answer, the oldest SNAPSHOT, and then the next. FALSE: the loop's budget is spent before all that may. */
+gboolean helix_snapshot_begin_all(HelixStream *stream);
+/* Whether a SNAPSHOT of the stream's life has no answer; whether the oldest may begin. */
+gboolean helix_snapshot_is_wanted(const HelixStream *stream);
+gboolean helix_snapshot_may_begin(const HelixStream *stream);
+guint helix_snapshot_count(const HelixStream *stream);
+/* The GPU was reset: the look-up under way fails. What is kept stays. */
+void helix_snapshot_reset(HelixStream *stream);
+/* SESSION_CLOSE, with every SNAPSHOT before it answered: what is kept is freed, and the next life begins. */
+void helix_snapshot_end_life(HelixStream *stream);
+/* Nothing more is answered. */
+void helix_snapshot_abandon(HelixStream *stream);
 
 /* ---- stream-gpu-reset.c ---- */
 
-/* Whether the GPU was reset after @request, which is not resolved yet, arrived; and let @request fail for that. */
+/* Whether the GPU was reset after @request, which is not resolved yet, arrived; the error of that, and let @request
+ * fail with it. */
 gboolean helix_frame_is_lost(const HelixStream *stream, const HelixRequest *request);
+GError *helix_frame_lost_error(const HelixRequest *request);
 void helix_frame_lost(HelixStream *stream, HelixRequest *request);
-/* The GPU was reset: the look-up under way fails, and the last picture is not repeated. */
+/* The GPU was reset: look-ups under way fail, and the last picture is not repeated. */
 void helix_frame_reset(HelixStream *stream);
 
 #endif

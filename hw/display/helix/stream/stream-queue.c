@@ -13,6 +13,7 @@ void helix_stream_request_done(HelixStream *stream, HelixRequest *request)
     }
     request->state = HELIX_REQUEST_STATE_DONE;
     g_clear_pointer(&request->surface, helix_surface_unref);
+    g_clear_pointer(&request->snapshot, helix_snapshot_unref);
 }
 
 void helix_stream_request_fail(HelixStream *stream, HelixRequest *request, GError *error)
@@ -70,11 +71,12 @@ static gboolean begin_config(HelixStream *stream, HelixRequest *request)
 
 static gboolean begin_close(HelixStream *stream, HelixRequest *request)
 {
-    if (request != g_queue_peek_head(&stream->requests)) {
+    if (request != g_queue_peek_head(&stream->requests) || helix_snapshot_is_wanted(stream)) {
         return FALSE;
     }
-    stream->ended = request == g_queue_peek_tail(&stream->requests);
+    stream->ended = request == g_queue_peek_tail(&stream->requests) && stream->snapshot_requests.length == 0;
     helix_stream_stop(stream, !stream->ended);
+    helix_snapshot_end_life(stream);
     helix_stream_request_done(stream, request);
     return TRUE;
 }
@@ -87,6 +89,9 @@ static gboolean begin(HelixStream *stream, HelixRequest *request)
         if (helix_frame_is_lost(stream, request)) {
             helix_frame_lost(stream, request);
             return TRUE;
+        }
+        if (request->snapshot && request->snapshot->pending) {
+            return FALSE;
         }
         if (!stream->context->running || stream->resolving || stream->resizing || stream->active >= MAX_ACTIVE) {
             return FALSE;
@@ -149,8 +154,9 @@ void helix_stream_pump(HelixStream *stream)
     }
     stream->pumping = TRUE;
     do {
-        all = answer_done(stream) && begin_all(stream); /* in this order: a look-up may take long */
-    } while (all && head_is_done(stream));
+        /* in this order: the guest waits for a snapshot with its source stopped, and a look-up may take long */
+        all = helix_snapshot_begin_all(stream) && answer_done(stream) && begin_all(stream);
+    } while (all && (head_is_done(stream) || helix_snapshot_may_begin(stream)));
     stream->pumping = FALSE;
     if (!all) {
         helix_stream_pump_later(stream);

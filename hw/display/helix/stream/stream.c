@@ -39,6 +39,8 @@ HelixStream *helix_stream_new(HelixStreamContext *context, const HelixStreamSink
     stream->id = id;
     stream->last_used = g_get_monotonic_time();
     g_queue_init(&stream->requests);
+    g_queue_init(&stream->snapshot_requests);
+    g_queue_init(&stream->snapshots);
     context->n_streams++;
     return stream;
 }
@@ -48,7 +50,7 @@ void helix_stream_stop(HelixStream *stream, gboolean more)
     const HelixStreamInfo info = helix_stream_describe(stream);
 
     stream->sink->stopped(stream->owner, &info, more);
-    helix_frame_cancel(stream);
+    helix_capture_cancel(stream, &stream->resolving);
     g_clear_pointer(&stream->encode_thread, helix_encode_thread_retire);
     g_clear_pointer(&stream->last, helix_surface_unref);
     stream->encoded = stream->dropped = 0;
@@ -64,6 +66,7 @@ void helix_stream_abandon(HelixStream *stream)
     HelixRequest *request;
 
     helix_stream_stop(stream, FALSE);
+    helix_snapshot_abandon(stream);
     helix_deferred_remove(context->deferred, &stream->task);
     while ((request = g_queue_pop_head(&stream->requests))) {
         if (request->buffer) {
@@ -142,6 +145,16 @@ void helix_stream_push(HelixStream *stream, HelixRequest *request)
     stream->ended = FALSE;
     request->gpu_generation = stream->context->gpu_generation;
     request->encoder = stream->encoder->name;
+    if (request->kind == HELIX_REQUEST_KIND_SNAPSHOT) {
+        helix_snapshot_push(stream, request);
+        helix_stream_pump(stream);
+        return;
+    }
+    stream->life_asked += request->kind == HELIX_REQUEST_KIND_CLOSE;
+    if (request->kind == HELIX_REQUEST_KIND_FRAME && !request->error &&
+        (request->frame.flags & HELIX_REQUEST_SNAPSHOT)) {
+        helix_snapshot_bind(stream, request);
+    }
     if (request->kind == HELIX_REQUEST_KIND_FRAME && !request->error &&
         helix_stream_has_room(stream, &request->error)) {
         stream->in_flight++;
@@ -176,7 +189,7 @@ void helix_stream_pump_later(HelixStream *stream)
 
 gboolean helix_stream_is_idle(const HelixStream *stream)
 {
-    return stream->requests.length == 0;
+    return stream->requests.length == 0 && stream->snapshot_requests.length == 0;
 }
 
 gint64 helix_stream_last_used(const HelixStream *stream)
@@ -189,6 +202,7 @@ HelixStreamInfo helix_stream_describe(const HelixStream *stream)
     return (HelixStreamInfo){
         .session_id = stream->id,
         .in_flight = stream->in_flight,
+        .snapshots = helix_snapshot_count(stream),
         .encoded = stream->encoded,
         .dropped = stream->dropped,
         .started_ns = stream->started_ns,

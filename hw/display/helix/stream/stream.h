@@ -20,11 +20,11 @@ typedef struct HelixStreamInfo {
     guint64 connection; /* set by the session, as peer is */
     const char *peer;
     guint16 session_id;
-    guint in_flight;
-    guint64 encoded, dropped; /* frames since the stream's start */
-    gint64 started_ns;        /* when its first frame was encoded; 0: none was */
-    const char *encoder;      /* its name */
-    HelixStreamConfig config; /* active; width and height are 0 before the first frame */
+    guint in_flight, snapshots; /* snapshots: kept, or being taken */
+    guint64 encoded, dropped;   /* frames since the stream's start */
+    gint64 started_ns;          /* when its first frame was encoded; 0: none was */
+    const char *encoder;        /* its name */
+    HelixStreamConfig config;   /* active; width and height are 0 before the first frame */
 } HelixStreamInfo;
 
 /* Calls of a stream to its owner, the session. */
@@ -37,7 +37,8 @@ typedef struct HelixStreamSink {
     void (*release)(gpointer owner);
     /* Send @message, which it takes over. */
     void (*send)(gpointer owner, GByteArray *message);
-    /* The next request in order is done: the owner takes it over, answers it and frees it when the answer was sent. */
+    /* The next request in order is done, or a snapshot: the owner takes it over, answers it and frees it when the
+     * answer was sent. */
     void (*request_done)(gpointer owner, HelixRequest *request);
     /* The first frame was encoded; its picture came by @path. */
     void (*started)(gpointer owner, const HelixStreamInfo *info, HelixHostPath path);
@@ -55,6 +56,8 @@ void helix_stream_abandon(HelixStream *stream);
 void helix_stream_push(HelixStream *stream, HelixRequest *request);
 /* KEYFRAME_REQ. */
 void helix_stream_force_idr(HelixStream *stream);
+/* SNAPSHOT_DROP: @number names nothing from now on; frames that have arrived still have it. */
+void helix_stream_drop_snapshot(HelixStream *stream, guint32 number);
 /* Is there room for one more request? FALSE with HELIX_CODE_BUSY. */
 gboolean helix_stream_has_room(const HelixStream *stream, GError **error);
 /* Begin requests, and answer those that are done, in a later iteration of the loop. */
