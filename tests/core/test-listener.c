@@ -270,11 +270,38 @@ static void empty_lock(const char *path)
     (void)!truncate(lock, 0);
 }
 
-/* It died before it could note its socket, or the note did not reach the disk. */
+/* It died before it could note a socket of its own: the one that is there may be another program's. */
 TEST_WITH(Folder, folder_up, folder_down, "/listener/left-behind-early", test_left_behind_early)
 {
     die_listening(f->path, empty_lock);
+    expect_refused(f->path, "another program made: remove it");
+    g_unlink(f->path);
     expect_taken(f->path);
+}
+
+/* A program with a full backlog lives: its socket stays, whatever the lock file beside it was left with. */
+TEST_WITH(Folder, folder_up, folder_down, "/listener/full-backlog", test_full_backlog)
+{
+    struct sockaddr_un address = { .sun_family = AF_UNIX };
+    int fd, waiting[8];
+    guint n = 0;
+
+    die_listening(f->path, empty_lock);
+    g_unlink(f->path);
+    fd = bind_at(f->path);
+    g_assert_cmpint(listen(fd, 1), ==, 0);
+    g_strlcpy(address.sun_path, f->path, sizeof address.sun_path);
+    for (gboolean room = TRUE; room; n += room) {
+        g_assert_cmpuint(n, <, G_N_ELEMENTS(waiting));
+        waiting[n] = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
+        room = connect(waiting[n], (const struct sockaddr *)&address, sizeof address) == 0;
+    }
+    expect_refused(f->path, "another program");
+    g_assert_cmpint(access(f->path, F_OK), ==, 0);
+    for (guint i = 0; i <= n; i++) {
+        close(waiting[i]);
+    }
+    close(fd);
 }
 
 /* A connection is refused by a program that is about to listen too, and on XNU by one whose backlog is full. */

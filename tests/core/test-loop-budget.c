@@ -116,10 +116,12 @@ typedef struct Peer {
 
 static Peer peer_new(World *world)
 {
+    const int room = 64 * 1024; /* for PLENTY frames; XNU's default is 8192 bytes */
     HelixChannel *channel;
     int fds[2];
 
     g_assert_cmpint(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), ==, 0);
+    g_assert_cmpint(setsockopt(fds[0], SOL_SOCKET, SO_SNDBUF, &room, sizeof room), ==, 0);
     g_assert_true(helix_socket_prepare(fds[0], NULL));
     g_assert_true(helix_socket_prepare(fds[1], NULL));
     channel = helix_socket_new(NULL, fds[1], "peer");

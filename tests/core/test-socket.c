@@ -172,12 +172,12 @@ TEST_WITH(Folder, folder_up, folder_down, "/socket/connect", test_connect)
 
     g_assert_no_error(error);
     helix_channel_close(channel, FALSE);
-    /* Nobody accepts: the backlog fills, and then the answer is an error, at once. */
+    /* Nobody accepts: the backlog fills, and then the answer is an error, at once (EAGAIN; XNU's is ECONNREFUSED). */
     while ((channel = helix_socket_connect(NULL, f->path, &error))) {
         g_ptr_array_add(channels, channel);
         g_assert_cmpuint(channels->len, <, 1000);
     }
-    g_assert_nonnull(strstr(error->message, g_strerror(EAGAIN)));
+    g_assert_true(strstr(error->message, g_strerror(EAGAIN)) || strstr(error->message, g_strerror(ECONNREFUSED)));
     g_clear_error(&error);
     for (guint i = 0; i < channels->len; i++) {
         helix_channel_close(channels->pdata[i], FALSE);

@@ -208,23 +208,27 @@ TEST_WITH(Fixture, setup, teardown, "/vsock/close/guest-reads-no-more", test_gue
     server_free(f, Q, server);
 }
 
+/* A full connection, and a UNIX socket of Linux's default size before it; on XNU the credit ends it earlier. */
+#define MUCH 420000
+
 /*
  * The guest closes, the host's program reads when it likes: all of it, then the end. What the connection held is the
  * kernel's by then, so its place is free.
  */
 TEST_WITH(Fixture, setup, teardown, "/vsock/close/late-reader", test_late_reader)
 {
-    enum { SIZE = 420000 };
     int server = server_new(f, Q, 4), peer;
+    gsize sent;
     char byte;
 
     guest_add_buffers(f->guest, 200, 4096);
     peer = connect_guest(f, P, server);
-    g_assert_cmpuint(guest_sends(f->guest, P, SIZE), ==, SIZE);
+    sent = guest_sends(f->guest, P, MUCH);
+    g_assert_cmpuint(sent, >=, 256 * 1024);
     guest_shutdown(f->guest, P, Q, HELIX_VSOCK_SHUTDOWN_BOTH);
     settle(20);
     g_assert_cmpuint(helix_vsock_n_connections(f->guest->vsock), ==, 0);
-    g_assert_cmpuint(host_reads(peer, 0), ==, SIZE);
+    g_assert_cmpuint(host_reads(peer, 0), ==, sent);
     g_assert_cmpint(recv(peer, &byte, 1, MSG_DONTWAIT), ==, 0);
     close(peer);
     server_free(f, Q, server);
@@ -233,16 +237,17 @@ TEST_WITH(Fixture, setup, teardown, "/vsock/close/late-reader", test_late_reader
 /* A guest that crashes, or says RST: what it sent before is there. */
 TEST_WITH(Fixture, setup, teardown, "/vsock/close/guest-is-gone", test_guest_is_gone)
 {
-    enum { SIZE = 420000 };
     int server = server_new(f, Q, 4);
 
     for (guint how = 0; how < 3; how++) {
+        gsize sent;
         int peer;
 
         guest_add_buffers(f->guest, 200, 4096);
         guest_drop_packets(f->guest);
         peer = connect_guest(f, P + how, server);
-        g_assert_cmpuint(guest_sends(f->guest, P + how, SIZE), ==, SIZE);
+        sent = guest_sends(f->guest, P + how, MUCH);
+        g_assert_cmpuint(sent, >=, 256 * 1024);
         if (how == 0) {
             guest_op(f->guest, HELIX_VSOCK_OP_RST, P, Q);
         } else if (how == 1) {
@@ -251,7 +256,7 @@ TEST_WITH(Fixture, setup, teardown, "/vsock/close/guest-is-gone", test_guest_is_
             helix_vsock_free(f->guest->vsock);
             f->guest->vsock = NULL;
         }
-        g_assert_cmpuint(host_reads(peer, 0), ==, SIZE);
+        g_assert_cmpuint(host_reads(peer, 0), ==, sent);
         close(peer);
     }
     server_free(f, Q, server);
@@ -268,13 +273,18 @@ TEST_WITH(Fixture, setup, teardown, "/vsock/close/guest-cuts", test_guest_cuts)
     peer = connect_guest(f, P, server);
     guest_data(f->guest, P, Q, "last", 4);
     guest_credit(f->guest, P, Q, 0, 0);
-    g_assert_cmpint(send(peer, zeros, sizeof zeros, MSG_DONTWAIT), ==, sizeof zeros);
-    settle(20);
+    while (send(peer, zeros, sizeof zeros, MSG_DONTWAIT) > 0) {
+        settle(20);
+    }
     guest_op(f->guest, HELIX_VSOCK_OP_RST, P, Q);
     settle(20);
     expect_text(peer, "last");
+#ifdef __linux__ /* unp_disconnect() of XNU ends the stream, whatever is unread */
     g_assert_cmpint(recv(peer, &byte, 1, MSG_DONTWAIT), ==, -1);
     g_assert_cmpint(errno, ==, ECONNRESET);
+#else
+    g_assert_cmpint(recv(peer, &byte, 1, MSG_DONTWAIT), ==, 0);
+#endif
     close(peer);
     server_free(f, Q, server);
 }
@@ -327,6 +337,7 @@ TEST_WITH(Fixture, setup, teardown, "/vsock/close/host-reads-no-more", test_host
 TEST_WITH(Fixture, setup, teardown, "/vsock/close/host-closes-behind-data", test_host_closes_behind_data)
 {
     static guint8 bytes[200000];
+    const int room = 256 * 1024; /* XNU's default is 8192 bytes */
     int server = server_new(f, Q, 4), peer;
     gsize got = 0;
 
@@ -335,6 +346,7 @@ TEST_WITH(Fixture, setup, teardown, "/vsock/close/host-closes-behind-data", test
     }
     guest_add_buffers(f->guest, 4, 4096);
     peer = connect_guest(f, P, server);
+    g_assert_cmpint(setsockopt(peer, SOL_SOCKET, SO_SNDBUF, &room, sizeof room), ==, 0);
     g_assert_cmpint(send(peer, bytes, sizeof bytes, MSG_DONTWAIT), ==, sizeof bytes);
     close(peer);
     settle(20);
@@ -386,6 +398,7 @@ TEST_WITH(Fixture, setup, teardown, "/vsock/close/last-words", test_last_words)
     g_assert_true(arrived);
 }
 
+#ifdef __linux__ /* XNU tells a reader of the end of the stream alone */
 /* It goes without having read what the guest sent: for the guest the connection is reset. */
 TEST_WITH(Fixture, setup, teardown, "/vsock/close/host-cuts", test_host_cuts)
 {
@@ -402,3 +415,4 @@ TEST_WITH(Fixture, setup, teardown, "/vsock/close/host-cuts", test_host_cuts)
     g_assert_cmpuint(helix_vsock_n_connections(f->guest->vsock), ==, 0);
     server_free(f, Q, server);
 }
+#endif

@@ -47,10 +47,10 @@ TEST_WITH(Fixture, setup, teardown, "/vsock/hybrid/nobody-listens", test_nobody_
     g_assert_cmpuint(helix_vsock_n_connections(f->guest->vsock), ==, 0);
 }
 
-/* A UNIX socket's full backlog gives EAGAIN and no event later: the guest is told at once. */
+/* A UNIX socket's full backlog gives EAGAIN (XNU: ECONNREFUSED) and no event later: the guest is told at once. */
 TEST_WITH(Fixture, setup, teardown, "/vsock/hybrid/full-backlog", test_full_backlog)
 {
-    int server = server_new(f, Q, 0);
+    int server = server_new(f, Q, 1);
     guint refused = 0;
 
     guest_add_buffers(f->guest, 16, 4096);
@@ -325,12 +325,14 @@ TEST_WITH(Fixture, setup, teardown, "/vsock/hybrid/no-spin-on-host-input", test_
 
     guest_connect(f->guest, P, Q);
     peer = accept(server, NULL, NULL);
-    g_assert_cmpint(send(peer, much, 1 << 20, MSG_DONTWAIT), >, 100000);
-    settle(20);
+    while (send(peer, much, 1 << 20, MSG_DONTWAIT) > 0) { /* as much as anyone takes */
+        settle(20);
+    }
     g_assert_false(g_main_context_iteration(NULL, FALSE));
     while (got < 100000) {
         Packet *packet;
 
+        (void)!send(peer, much, 1 << 20, MSG_DONTWAIT);
         guest_add_buffers(f->guest, 4, 4096);
         settle(20);
         while ((packet = guest_take(f->guest))) {

@@ -120,13 +120,16 @@ static gboolean refuses(const char *path)
     return refused;
 }
 
-/* Did the dead program whose lock file this is make the socket? If it died before it could say so, it did. */
+/*
+ * Did the dead program whose lock file this is make the socket? Without a note in the file nothing says so: the program
+ * may have died before bind(), and another one may listen there since.
+ */
 static gboolean is_left_behind(const HelixSocketLock *lock)
 {
     char found[RECORD_SIZE], noted[RECORD_SIZE] = "";
     ssize_t got = lock->left_behind ? pread(lock->fd, noted, sizeof noted - 1, 0) : -1;
 
-    return got == 0 || (got > 0 && describe(lock->path, found) && strcmp(found, noted) == 0);
+    return got > 0 && describe(lock->path, found) && strcmp(found, noted) == 0;
 }
 
 static gboolean clear_path(const HelixSocketLock *lock, GError **error)
@@ -179,7 +182,9 @@ gboolean helix_socket_lock_made(HelixSocketLock *lock, GError **error)
         return fail(error, lock->path, "is gone: something else removed it");
     }
     len = strlen(lock->record);
-    return pwrite(lock->fd, lock->record, len, 0) == (ssize_t)len || fail(error, lock->lock_path, g_strerror(errno));
+    /* on the disk too: without its note the socket would outlive a power failure */
+    return (pwrite(lock->fd, lock->record, len, 0) == (ssize_t)len && fsync(lock->fd) == 0) ||
+        fail(error, lock->lock_path, g_strerror(errno));
 }
 
 void helix_socket_lock_free(HelixSocketLock *lock)
