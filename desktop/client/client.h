@@ -9,7 +9,7 @@
 #define HELIX_CLIENT_CLIENT_H
 
 #include "connection.h"
-#include "copier.h"
+#include "copy-modes.h"
 #include "snapshots.h"
 #include "stats.h"
 
@@ -127,7 +127,7 @@ void client_log(HelixClient *self, GLogLevelFlags level, const char *format, ...
 
 /* All with the lock, unless said. */
 
-/* events.c: something changed that a thread or the descriptor may wait for. */
+/* event-queue.c: something changed that a thread or the descriptor may wait for. */
 void client_changed(HelixClient *self);
 ClientEvent *client_event_new(HelixClientEventType type);
 void client_push_event(HelixClient *self, ClientEvent *event);
@@ -170,7 +170,7 @@ void client_settle_unsent(HelixClient *self);
 /* Nothing is held: those not sent behind it are now behind what was sent. */
 void client_unhold(HelixClient *self);
 
-/* refresh.c */
+/* repeat-timers.c */
 /* Want a frame within @ms. */
 void client_want_frame(HelixClient *self, guint ms);
 /* A host that came back begins with the frame that is there, also where the screen stands still. */

@@ -6,7 +6,7 @@
 #include <unistd.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
-#include "address.h"
+#include "connect.h"
 #include "connection-private.h"
 
 /* Silence after which a waiting client asks whether the host is there. */
@@ -149,8 +149,8 @@ static gboolean finish_connect(ClientConnection *self, GError **error)
         code = errno;
     }
     if (code) {
-        self->gone = client_address_may_come(code);
-        g_propagate_error(error, client_address_error(&self->address, self->name, code));
+        self->gone = client_connect_is_transient(code);
+        g_propagate_error(error, client_connect_error(&self->address, self->name, code));
         return FALSE;
     }
     is_connected(self);
@@ -213,8 +213,8 @@ static gboolean open_socket(ClientConnection *self, GError **error)
 {
     int code = 0;
 
-    self->fd = client_address_connect(&self->address, self->name, &self->connecting, &code, error);
-    self->gone = self->fd < 0 && client_address_may_come(code);
+    self->fd = client_connect(&self->address, self->name, &self->connecting, &code, error);
+    self->gone = self->fd < 0 && client_connect_is_transient(code);
     return self->fd >= 0;
 }
 

@@ -10,7 +10,7 @@
 #define HELIX_CLIENT_CONNECTION_H
 
 #include <glib.h>
-#include "address.h"
+#include "connect.h"
 #include "wire.h"
 
 typedef struct ClientConnection ClientConnection;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* dmabuf.c - frames of the virtio-gpu's DMA-BUFs. */
 #include "client.h"
-#include "imports.h"
+#include "dmabuf-imports.h"
 
 HelixClientFrame *helix_client_frame_new_dmabuf(HelixClient *client, int fd, const HelixClientImage *image,
                                                 GError **error)

@@ -9,7 +9,7 @@
 #define HELIX_CLIENT_GPU_H
 
 #include <sys/types.h>
-#include "imports.h"
+#include "dmabuf-imports.h"
 
 struct HelixClientGpu {
     gatomicrefcount refs;

@@ -5,7 +5,7 @@
 #include "input.h"
 #include "latency.h"
 #include "properties.h"
-#include "session.h"
+#include "client-handle.h"
 
 #define GST_CAT_DEFAULT vsockenc_debug
 

@@ -7,12 +7,11 @@
 #include "../client/helix-client.h"
 
 /*
- * The best profile that downstream of @srcpad takes; and its highest level if that is below what the host would code
- * without being asked, its smallest if that is above; 0 where it takes any. Of several structures the first counts: it
- * is the one preferred.
+ * The profile: the best that downstream of @srcpad takes. The level: its highest if that is below 3.1, its lowest if
+ * that is above, else 0: the host decides. Of several structures the first counts, as downstream prefers it.
  */
 void vsockenc_ask_downstream(GstPad *srcpad, HelixClientConfig *config);
-/* What downstream has to be told of a stream of @profile: a lower profile's stream is one of the higher ones too. */
+/* The profile to put into the caps of a stream of @profile: a lower profile's stream is one of the higher ones too. */
 const char *vsockenc_profile_for_downstream(GstPad *srcpad, const char *profile);
 
 #endif

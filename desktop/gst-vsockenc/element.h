@@ -25,7 +25,7 @@ struct _GstVsockEnc {
 
     /* Each is made with the element and freed with it. */
     struct VsockEncProperties *properties; /* what the application set */
-    struct VsockEncSession *session;       /* the HelixClient, between start and stop */
+    struct VsockEncClientHandle *handle;   /* the HelixClient, between start and stop */
     struct VsockEncConfig *config;         /* the configuration: sent to the host, and in force */
     struct VsockEncInput *input;           /* the format of upstream's pictures, from caps */
     struct VsockEncPath *path;             /* dmabuf, guest-copy or pixel-data */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* encode.c - see encode.h. */
+#include "client-handle.h"
 #include "config.h"
 #include "encode.h"
 #include "input.h"
@@ -10,7 +11,7 @@
 #include "path.h"
 #include "properties.h"
 #include "refresh.h"
-#include "session.h"
+#include "send.h"
 #include "stats.h"
 #include "submit.h"
 #include "times.h"

@@ -1,8 +1,20 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* eos.c - EOS goes downstream behind the last access unit, on the source pad's task; see output.h. */
+/* eos.c - draining, and EOS, which goes downstream behind the last access unit on the source pad's task; see output.h.
+ */
 #include "input.h"
 #include "output.h"
-#include "session.h"
+#include "client-handle.h"
+
+HelixClientWait vsockenc_drain(GstVsockEnc *self, guint ms)
+{
+    HelixClientWait state;
+
+    vsockenc_output_run(self);
+    GST_VIDEO_ENCODER_STREAM_UNLOCK(self);
+    state = helix_client_drain(vsockenc_client(self), vsockenc_input_is_live(self) ? ms : 0);
+    GST_VIDEO_ENCODER_STREAM_LOCK(self);
+    return state;
+}
 
 gboolean vsockenc_eos_defer(GstVsockEnc *self, GstEvent *event)
 {

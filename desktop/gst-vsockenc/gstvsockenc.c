@@ -2,11 +2,11 @@
 /* gstvsockenc.c - the element "vsockenc": its class, pads, states; the plugin. */
 #include <gst/allocators/gstdmabuf.h>
 #include <gst/video/video.h>
-#include "caps.h"
+#include "sink-caps.h"
 #include "config.h"
 #include "encode.h"
 #include "errors.h"
-#include "events.h"
+#include "pad-events.h"
 #include "input.h"
 #include "kept.h"
 #include "keyframe.h"
@@ -15,7 +15,7 @@
 #include "path.h"
 #include "properties.h"
 #include "refresh.h"
-#include "session.h"
+#include "client-handle.h"
 #include "start.h"
 #include "times.h"
 
@@ -62,7 +62,7 @@ static GstStateChangeReturn gst_vsockenc_change_state(GstElement *element, GstSt
     GstStateChangeReturn result;
 
     if (transition == GST_STATE_CHANGE_PAUSED_TO_READY) {
-        vsockenc_session_interrupt(self);
+        vsockenc_client_interrupt(self);
     }
     /* Not in the base class's start(): if that fails, it posts "Could not initialize supporting library" as well. */
     if (transition == GST_STATE_CHANGE_READY_TO_PAUSED && !vsockenc_start(self)) {
@@ -83,7 +83,7 @@ static void gst_vsockenc_finalize(GObject *object)
     vsockenc_properties_finalize(self);
     vsockenc_config_finalize(self);
     vsockenc_path_finalize(self);
-    g_free(self->session);
+    g_free(self->handle);
     g_free(self->input);
     g_free(self->keyframe);
     g_free(self->times);
@@ -131,7 +131,7 @@ static void gst_vsockenc_init(GstVsockEnc *self)
     vsockenc_properties_init(self);
     vsockenc_config_init(self);
     vsockenc_path_init(self);
-    self->session = g_new0(VsockEncSession, 1);
+    self->handle = g_new0(VsockEncClientHandle, 1);
     self->input = g_new0(VsockEncInput, 1);
     self->keyframe = g_new0(VsockEncKeyframe, 1);
     self->times = g_new0(VsockEncTimes, 1);

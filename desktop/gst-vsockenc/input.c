@@ -4,7 +4,7 @@
 #include "colours.h"
 #include "image.h"
 #include "input.h"
-#include "session.h"
+#include "client-handle.h"
 
 #define GST_CAT_DEFAULT vsockenc_debug
 

@@ -3,7 +3,7 @@
 #include <gst/video/video.h>
 #include "kept.h"
 #include "memory.h"
-#include "session.h"
+#include "client-handle.h"
 
 static HelixClientFrame *make_again(GstVsockEnc *self, HelixClientFrame *picture, GstMiniObject *owner)
 {

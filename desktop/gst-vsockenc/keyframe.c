@@ -2,7 +2,7 @@
 /* keyframe.c - see keyframe.h. */
 #include "keyframe.h"
 #include "properties.h"
-#include "session.h"
+#include "client-handle.h"
 
 void vsockenc_keyframe_reset(GstVsockEnc *self)
 {

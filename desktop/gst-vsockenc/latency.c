@@ -2,7 +2,7 @@
 /* latency.c - see latency.h. */
 #include "input.h"
 #include "latency.h"
-#include "session.h"
+#include "client-handle.h"
 
 /* Frames in a row that take longer than reported until a higher latency is reported. */
 #define SLOW_IN_ROW 3

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* output.c - the source pad's task takes the library's events as soon as they are there; see output.h. */
+#include "client-handle.h"
 #include "config.h"
 #include "kept.h"
 #include "keyframe.h"
@@ -7,7 +8,7 @@
 #include "output.h"
 #include "path.h"
 #include "refresh.h"
-#include "session.h"
+#include "send.h"
 
 #define GST_CAT_DEFAULT vsockenc_debug
 
@@ -148,8 +149,9 @@ static GstFlowReturn take(GstVsockEnc *self, HelixClientEvent *event)
     case HELIX_CLIENT_EVENT_KEEPALIVE:
         vsockenc_refresh_repeat(self, event->type == HELIX_CLIENT_EVENT_KEEPALIVE);
         break;
-    default:
-        break; /* the connection's state: a function is called for it */
+    case HELIX_CLIENT_EVENT_DRAINED: /* output_loop() pushes EOS */
+    default:                         /* the connection's state: a function is called for it */
+        break;
     }
     return GST_FLOW_OK;
 }

@@ -35,7 +35,7 @@ void vsockenc_output_reset(GstVsockEnc *self);
 void vsockenc_output_clear(GstVsockEnc *self);
 /* Start the source pad's task, if it does not run. Call it before waiting for events. */
 void vsockenc_output_run(GstVsockEnc *self);
-/* drain.c: wait until everything asked so far is answered and pushed; of a live source @ms at most. With the stream
+/* eos.c: wait until everything asked so far is answered and pushed; of a live source @ms at most. With the stream
  * lock, which is given up meanwhile. */
 HelixClientWait vsockenc_drain(GstVsockEnc *self, guint ms);
 /* One more picture brought an error. Returns how many in a row did. With the stream lock. */

@@ -5,8 +5,8 @@
  */
 #include "image.h"
 #include "path.h"
-#include "pool.h"
-#include "session.h"
+#include "upstream-pool.h"
+#include "client-handle.h"
 
 #define GST_CAT_DEFAULT vsockenc_debug
 

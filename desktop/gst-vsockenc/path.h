@@ -42,12 +42,7 @@ char *vsockenc_path_dup_reason(GstVsockEnc *self);
 void vsockenc_path_tell(GstVsockEnc *self, HelixClientPath latest, const char *reason);
 /* Set path-reason to @why nothing is sent, unless a picture already was. Any thread, no object lock. */
 void vsockenc_tell_no_path(GstVsockEnc *self, const char *why);
-
-/* send.c: send @frame (taken over) by the best path there is. With the stream lock. */
-GstFlowReturn vsockenc_send(GstVsockEnc *self, GstVideoCodecFrame *frame);
 /* Make upstream negotiate again if the host can read another kind of buffers than before. With the stream lock. */
 void vsockenc_path_update_buffers(GstVsockEnc *self);
-/* @event is an ERROR. TRUE: vsockenc_send() waits for it, and its frame was taken back. Source pad's task. */
-gboolean vsockenc_path_take_refusal(GstVsockEnc *self, HelixClientEvent *event);
 
 #endif

@@ -3,7 +3,7 @@
 #include "path.h"
 #include "properties.h"
 #include "property-ids.h"
-#include "session.h"
+#include "client-handle.h"
 #include "stats.h"
 
 static guint setting_of(const GValue *value)

@@ -5,7 +5,7 @@
 #include "keyframe.h"
 #include "path.h"
 #include "refresh.h"
-#include "session.h"
+#include "client-handle.h"
 #include "submit.h"
 #include "times.h"
 

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* send.c - send a picture by the path that path-selection.c chooses, and by the next if the host refuses it; see
  * path.h. */
+#include "client-handle.h"
 #include "errors.h"
 #include "input.h"
 #include "kept.h"
 #include "keyframe.h"
 #include "output.h"
 #include "path.h"
-#include "session.h"
+#include "send.h"
 #include "submit.h"
 #include "upstream.h"
 

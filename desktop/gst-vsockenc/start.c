@@ -10,7 +10,7 @@
 #include "path.h"
 #include "properties.h"
 #include "refresh.h"
-#include "session.h"
+#include "client-handle.h"
 #include "start.h"
 #include "stats.h"
 #include "times.h"
@@ -93,14 +93,14 @@ gboolean vsockenc_start(GstVsockEnc *self)
     helix_client_set_state_func(client, on_state, self);
     helix_client_set_log_func(client, on_log, self);
     vsockenc_path_open(self, client);
-    vsockenc_session_set_active(self, FALSE);
+    vsockenc_client_set_active(self, FALSE);
     if (!helix_client_connect(client, &error)) {
         helix_client_unref(client);
         vsockenc_post_error(self, error);
         vsockenc_stop(self);
         return FALSE;
     }
-    vsockenc_session_set(self, client);
+    vsockenc_client_set(self, client);
     vsockenc_properties_apply_keepalive(self, client); /* one that was set meanwhile found no client */
     return TRUE;
 }
@@ -108,7 +108,7 @@ gboolean vsockenc_start(GstVsockEnc *self)
 static void close_client(GstVsockEnc *self, HelixClient *client)
 {
     helix_client_close(client);
-    vsockenc_session_keep_stats(self, client);
+    vsockenc_client_keep_stats(self, client);
     helix_client_unref(client);
     vsockenc_stats_post(self);
 }
@@ -117,9 +117,9 @@ void vsockenc_stop(GstVsockEnc *self)
 {
     HelixClient *client;
 
-    vsockenc_session_interrupt(self);
+    vsockenc_client_interrupt(self);
     gst_pad_stop_task(GST_VIDEO_ENCODER_SRC_PAD(self));
-    client = vsockenc_session_close(self);
+    client = vsockenc_client_close(self);
     vsockenc_properties_reset(self);
     if (client) {
         close_client(self, client);

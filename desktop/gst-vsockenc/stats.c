@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* stats.c - see stats.h. */
 #include "config.h"
-#include "session.h"
+#include "client-handle.h"
 #include "stats.h"
 
 static void set_counters(GstStructure *structure, const HelixClientStats *stats)
@@ -41,7 +41,7 @@ GstStructure *vsockenc_stats(GstVsockEnc *self)
     GstStructure *structure = gst_structure_new_empty("vsockenc-stats");
     HelixClientStats stats;
 
-    vsockenc_session_get_stats(self, &stats);
+    vsockenc_client_get_stats(self, &stats);
     set_counters(structure, &stats);
     set_times(structure, &stats);
     vsockenc_config_add_stats(self, structure);
@@ -50,8 +50,8 @@ GstStructure *vsockenc_stats(GstVsockEnc *self)
 
 void vsockenc_stats_post(GstVsockEnc *self)
 {
-    if (vsockenc_session_is_active(self)) {
-        vsockenc_session_set_active(self, FALSE);
+    if (vsockenc_client_is_active(self)) {
+        vsockenc_client_set_active(self, FALSE);
         gst_element_post_message(GST_ELEMENT(self), gst_message_new_element(GST_OBJECT(self), vsockenc_stats(self)));
     }
 }

@@ -3,7 +3,7 @@
 #include "input.h"
 #include "kept.h"
 #include "keyframe.h"
-#include "session.h"
+#include "client-handle.h"
 #include "submit.h"
 #include "times.h"
 
@@ -35,7 +35,7 @@ void vsockenc_submit(GstVsockEnc *self, GstVideoCodecFrame *frame, HelixClientFr
     gboolean forced = vsockenc_keyframe_take(self, frame);
     GstClockTime pts = vsockenc_times_wire_pts(self, frame), duration = frame->duration;
 
-    vsockenc_session_set_active(self, TRUE);
+    vsockenc_client_set_active(self, TRUE);
     if (picture) {
         vsockenc_kept_set(self, picture, frame->input_buffer);
     }

@@ -3,7 +3,7 @@
 #include <string.h>
 #include <unistd.h>
 #include <sys/eventfd.h>
-#include "../../desktop/client/imports.h"
+#include "../../desktop/client/dmabuf-imports.h"
 #include "fake-drm.h"
 #include "fixture.h"
 

@@ -52,7 +52,7 @@ def check_films(tap, folder):
         size = "%dx%d" % (WIDTH, HEIGHT)
         status, text = run("--host", host.address, "--test-picture", "--size", size, "--frames", str(FRAMES), "--fast",
                            "--bitrate", "8000000", "-o", film)
-        tap.check(status == 0 and text.startswith("%d frames, 1 of them keyframes, 0 dropped" % FRAMES),
+        tap.check(status == 0 and text.startswith("%d frames (1 keyframe), 0 dropped" % FRAMES),
                   "a test picture is filmed", text)
         check_bars(tap, films.decoded(film, WIDTH, HEIGHT))
         status, text = run("--host", host.address, "--resource", "5", "--size", size, "--frames", "3", "--fast",

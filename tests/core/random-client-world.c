@@ -32,7 +32,7 @@ void random_world_disturb(RandomWorld *world)
 {
     switch (random_world_some(world, 60)) {
     case 0:
-        helix_host_reset(world->host);
+        helix_host_gpu_reset_end(world->host);
         break;
     case 1:
     case 2:

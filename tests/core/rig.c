@@ -180,7 +180,7 @@ void rig_set_running(Rig *rig, gboolean running)
 
 static void call_reset(Rig *rig, gpointer data)
 {
-    helix_host_reset(rig->host);
+    helix_host_gpu_reset_end(rig->host);
 }
 
 void rig_reset(Rig *rig)

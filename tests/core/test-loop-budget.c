@@ -353,7 +353,7 @@ TURN_TEST("/turn/reset", test_reset)
     take_in(channel);
     g_assert_cmpint(world->capture.resolved, ==, 1);
     world->capture.hold = FALSE; /* what is looked up from now on would be found */
-    helix_host_reset(world->host);
+    helix_host_gpu_reset_end(world->host);
     g_assert_cmpuint(channel->from_host->len, ==, 0);
     turn(channel);
     first = take_answers(channel->from_host, answers);
@@ -384,7 +384,7 @@ TURN_TEST("/turn/lost-gpu", test_lost_gpu)
     turn(channel);
     g_assert_cmpint(world->capture.resolved, ==, 2);
     world->capture.hold = FALSE;
-    helix_host_lose_gpu(world->host);
+    helix_host_gpu_reset_begin(world->host);
     g_byte_array_append(channel->to_host, repeat->data, repeat->len);
     turn(channel);
     fake_capture_release(&world->capture); /* begun before the reset, and found: it is not there any longer */
@@ -396,7 +396,7 @@ TURN_TEST("/turn/lost-gpu", test_lost_gpu)
     turn_until(channel, answers, 6);
     g_assert_cmpint(at(answers, 5).number, ==, 10);
     g_assert_cmpint(world->capture.resolved, ==, 3);
-    helix_host_reset(world->host); /* of which all was said */
+    helix_host_gpu_reset_end(world->host); /* of which all was said */
     ask_frame(channel, 0, 1, 11);
     turn_until(channel, answers, 7);
     g_assert_cmpint(at(answers, 6).number, ==, 11);

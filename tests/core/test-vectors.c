@@ -217,7 +217,7 @@ static GByteArray *build_response(const Vector *vector)
     g_byte_array_set_size(message, HELIX_RESPONSE_HEADROOM);
     g_byte_array_append(message, g_bytes_get_data(unit, NULL), (guint)g_bytes_get_size(unit));
     g_byte_array_set_size(message, message->len + HELIX_RESPONSE_TAILROOM);
-    helix_frame_response_frame(message, vector->session_id, pts, vector_number(vector, "is_keyframe") != 0,
+    helix_frame_response_build(message, vector->session_id, pts, vector_number(vector, "is_keyframe") != 0,
                                has_timing ? &timing : NULL);
     return message;
 }

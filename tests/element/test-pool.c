@@ -7,7 +7,7 @@
 #include "../../desktop/gst-vsockenc/path-selection.h"
 #include "../../desktop/gst-vsockenc/mapping.h"
 #include "../../desktop/gst-vsockenc/memory.h"
-#include "../../desktop/gst-vsockenc/pool.h"
+#include "../../desktop/gst-vsockenc/upstream-pool.h"
 #include "../client/fake-drm.h"
 #include "cases.h"
 

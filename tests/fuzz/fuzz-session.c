@@ -61,7 +61,7 @@ static void order(HelixHost *host, FakeChannel **lines, Input *input)
         *channel = NULL;
         break;
     case 8:
-        helix_host_reset(host);
+        helix_host_gpu_reset_end(host);
         break;
     case 9:
         helix_host_set_running(host, (what >> 5) & 1);

@@ -250,7 +250,7 @@ TEST("/vsock/counters-wrap", test_counters_wrap)
     HelixVsockConnection *conn = guest_connection(guest, P, Q);
 
     conn->tx_cnt = conn->peer_fwd_cnt = 0xffffffff - 10;
-    conn->rx_cnt = conn->fwd_cnt = conn->told_fwd_cnt = 0xffffffff - 10;
+    conn->rx_cnt = conn->fwd_cnt = conn->last_sent_fwd_cnt = 0xffffffff - 10;
     guest_add_buffers(guest, 64, 4096);
     guest_credit(guest, P, Q, 1000, 0xffffffff - 10);
     g_assert_cmpuint(user_write(user, zeros, 2000), ==, 1000);

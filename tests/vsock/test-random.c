@@ -17,11 +17,11 @@ typedef struct Side {
 typedef struct Flow {
     User *user;
     guint32 port;
-    Side up, down;                            /* guest to host, host to guest */
-    guint32 host_fwd_cnt, host_buf_alloc;     /* the guest's view of the host */
-    guint32 buf_alloc, fwd_cnt, told_fwd_cnt; /* the guest's own */
-    gsize held;                               /* arrived in the guest, not read there */
-    gboolean want_write;                      /* the host's user was told to wait */
+    Side up, down;                                 /* guest to host, host to guest */
+    guint32 host_fwd_cnt, host_buf_alloc;          /* the guest's view of the host */
+    guint32 buf_alloc, fwd_cnt, last_sent_fwd_cnt; /* the guest's own */
+    gsize held;                                    /* arrived in the guest, not read there */
+    gboolean want_write;                           /* the host's user was told to wait */
     guint told_writable;
 } Flow;
 
@@ -68,7 +68,7 @@ static void guest_reads_packets(Guest *guest, Flow *flows, guint32 buf_alloc)
         g_assert_cmpuint(flow->held, <=, flow->buf_alloc); /* the host kept to its credit */
         check(&flow->down, packet->payload->data, packet->payload->len);
         if (packet->header.op == HELIX_VSOCK_OP_CREDIT_REQUEST) {
-            guest_credit(guest, flow->port, Q, flow->buf_alloc, flow->told_fwd_cnt = flow->fwd_cnt);
+            guest_credit(guest, flow->port, Q, flow->buf_alloc, flow->last_sent_fwd_cnt = flow->fwd_cnt);
         }
         packet_free(packet);
     }
@@ -87,7 +87,7 @@ static void guest_sends(Guest *guest, Flow *flow, GRand *rand)
     fill(&flow->up, bytes, n);
     header.len = (guint32)n;
     header.buf_alloc = flow->buf_alloc;
-    header.fwd_cnt = flow->told_fwd_cnt = flow->fwd_cnt;
+    header.fwd_cnt = flow->last_sent_fwd_cnt = flow->fwd_cnt;
     flow->up.sent += n;
     guest_send(guest, &header, bytes, n);
     g_assert_cmpuint(flow->user->n_closed, ==, 0);
@@ -100,8 +100,8 @@ static void guest_consumes(Guest *guest, Flow *flow, GRand *rand)
     flow->held -= n;
     flow->fwd_cnt += (guint32)n;
     /* As Linux does: an update when its buffer ran empty, or when much was freed. */
-    if (flow->fwd_cnt != flow->told_fwd_cnt && (!flow->held || g_rand_int_range(rand, 0, 4) == 0)) {
-        guest_credit(guest, flow->port, Q, flow->buf_alloc, flow->told_fwd_cnt = flow->fwd_cnt);
+    if (flow->fwd_cnt != flow->last_sent_fwd_cnt && (!flow->held || g_rand_int_range(rand, 0, 4) == 0)) {
+        guest_credit(guest, flow->port, Q, flow->buf_alloc, flow->last_sent_fwd_cnt = flow->fwd_cnt);
     }
 }
 
@@ -167,7 +167,7 @@ static void run_traffic(guint32 seed, guint32 buf_alloc, guint largest_buffer)
         if (i & 1) { /* the counters wrap on the way */
             flow->fwd_cnt = conn->tx_cnt = conn->peer_fwd_cnt = 0u - (guint32)g_rand_int_range(rand, 0, 30000);
         }
-        guest_credit(guest, flow->port, Q, flow->buf_alloc, flow->told_fwd_cnt = flow->fwd_cnt);
+        guest_credit(guest, flow->port, Q, flow->buf_alloc, flow->last_sent_fwd_cnt = flow->fwd_cnt);
         flow->user->appetite = 0;
     }
     while (!done(flows)) {

@@ -460,7 +460,7 @@ def film(client, options, output):
             bytes_out += len(unit.data)
             keyframes += unit.keyframe
             dropped += unit.dropped
-    return "%d frames, %d of them keyframes, %d dropped; %d bytes" % (options.frames, keyframes, dropped, bytes_out)
+    return "%d frames (%d keyframe%s), %d dropped; %d bytes" % (options.frames, keyframes, "" if keyframes == 1 else "s", dropped, bytes_out)
 
 
 def main(argv=None):

@@ -28,9 +28,10 @@ typedef struct HelixChannel HelixChannel;
 bool helix_frame_export_realize(VirtIOGPU *g, Error **errp);
 
 /*
- * The renderer of @g is initialised: serve its resources on vsock port @port, unless the property helix-vsock-port is
- * set. May be called repeatedly, as virtio_gpu_virgl_init() does after each reset. Cannot fail:
- * helix_frame_export_realize() has checked everything, and without it this does nothing. Main loop, BQL held.
+ * The renderer of @g is initialised: serve its resources. @port is not used, as the property helix-vsock-port always
+ * has a value; the parameter stays for trees edited by earlier versions. May be called repeatedly, as
+ * virtio_gpu_virgl_init() does after each reset. Cannot fail: helix_frame_export_realize() has checked everything, and
+ * without it this does nothing. Main loop, BQL held.
  */
 void helix_frame_export_init(VirtIOGPU *g, int port);
 

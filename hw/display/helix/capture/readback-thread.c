@@ -19,6 +19,7 @@
 #include "../loop/threads.h"
 #include "../loop/loop-budget.h"
 #include "../trace.h"
+#include "draw-fence.h"
 #include "texture-hooks.h"
 
 #include <epoxy/egl.h>
@@ -27,8 +28,6 @@
 
 /* Milliseconds that QEMU's shutdown waits for a GPU that does not finish. */
 #define PAUSE_MS 2000
-/* Nanoseconds that the thread waits for the drawing to end, before the main loop tries to read the texture. */
-#define DRAWN_NS (5 * UINT64_C(1000000000))
 /* Orders in progress at a time: each keeps a texture alive that its guest may have destroyed. */
 #define MOST_ORDERS 64
 
@@ -76,7 +75,7 @@ static bool read_image(const Order *order)
     GLuint framebuffer, texture;
     bool good;
 
-    if (eglClientWaitSyncKHR(reader.display, order->drawn, 0, DRAWN_NS) != EGL_CONDITION_SATISFIED_KHR) {
+    if (!helix_draw_fence_wait(reader.display, order->drawn)) {
         return false;
     }
     glGenTextures(1, &texture);
@@ -241,8 +240,7 @@ static Order *new_order(const HelixReadbackOrder *what)
     static const EGLint level[] = { EGL_GL_TEXTURE_LEVEL_KHR, 0, EGL_NONE };
     EGLImageKHR image = eglCreateImageKHR(reader.display, eglGetCurrentContext(), EGL_GL_TEXTURE_2D_KHR,
                                           (EGLClientBuffer)(uintptr_t)what->texture, level);
-    EGLSyncKHR drawn = image == EGL_NO_IMAGE_KHR ? EGL_NO_SYNC_KHR
-                                                 : eglCreateSyncKHR(reader.display, EGL_SYNC_FENCE_KHR, NULL);
+    EGLSyncKHR drawn = image == EGL_NO_IMAGE_KHR ? EGL_NO_SYNC_KHR : helix_draw_fence_new(reader.display);
     Order *order;
 
     if (drawn == EGL_NO_SYNC_KHR) {
@@ -251,7 +249,6 @@ static Order *new_order(const HelixReadbackOrder *what)
         }
         return NULL;
     }
-    glFlush();
     order = g_new0(Order, 1);
     order->what = *what;
     order->image = image;

@@ -72,7 +72,8 @@ typedef struct HelixTextureCopier {
 extern const HelixTextureCopier *helix_texture_copier;
 
 /*
- * fence-poll.c: poll the fences of @g, a GL device, every millisecond while @wanted() and a fence is open; with a NULL
+ * guest-fence-poll.c: poll the fences of @g, a GL device, every millisecond while @wanted() and a fence is open; with a
+ * NULL
  * @g no longer.
  */
 extern void (*helix_fence_watch)(VirtIOGPU *g, bool (*wanted)(void));

@@ -13,7 +13,7 @@
 #include <virglrenderer.h>
 
 /* A lost context reports an error each time it is asked. */
-#define MOST_ERRORS 8
+#define MAX_ERRORS 8
 
 /*
  * The public header does not define struct virgl_box; it has the layout of virtio-gpu's box, which QEMU passes there.
@@ -57,8 +57,8 @@ static bool describe(VirtIOGPU *g, HelixResource *resource)
         return false;
     }
     /*
-     * For a buffer tex_id is a buffer's GL name, which may also be some texture's. Only buffers and lines have height
-     * 1.
+     * GL numbers buffers and textures separately, so a buffer's tex_id may also name a texture. Height 1 is taken as a
+     * buffer or a 1D texture.
      */
     if (base.tex_id && base.height > 1) {
         resource->has_texture = true;
@@ -72,10 +72,10 @@ static bool describe(VirtIOGPU *g, HelixResource *resource)
 }
 
 /*
- * Whether the renderer neither copies nor changes the pages when they are detached and attached again. It does for
- * buffers; it does not for textures, nor for blobs that are neither.
+ * Whether detaching and attaching the pages again leaves them unchanged: true for textures and untyped blobs, false for
+ * buffers.
  */
-static bool pages_stay_apart(const HelixResource *resource)
+static bool reattach_is_safe(const HelixResource *resource)
 {
     struct virgl_renderer_resource_info base;
     VirglInfo info;
@@ -97,7 +97,7 @@ static void find_pages(VirtIOGPU *g, HelixResource *resource)
     struct iovec *iov = NULL;
     int count = 0;
 
-    if (!pages_stay_apart(resource)) {
+    if (!reattach_is_safe(resource)) {
         return;
     }
     virgl_renderer_force_ctx_0();
@@ -109,10 +109,10 @@ static void find_pages(VirtIOGPU *g, HelixResource *resource)
     resource->iov_cnt = count;
 }
 
-/* Errors that the guest's commands left are not ours. */
+/* Drain the errors that guest commands left. FALSE: GL keeps reporting them, as after a lost context. */
 static bool clear_gl_errors(void)
 {
-    for (int i = 0; i < MOST_ERRORS; i++) {
+    for (int i = 0; i < MAX_ERRORS; i++) {
         if (glGetError() == GL_NO_ERROR) {
             return true;
         }
@@ -120,8 +120,8 @@ static bool clear_gl_errors(void)
     return false;
 }
 
-/* Whether glGetTexLevelParameteriv() exists; OpenGL ES has it from 3.1 on. */
-static bool gl_tells_sizes(void)
+/* Whether glGetTexLevelParameteriv() exists; OpenGL ES has it from 3.1 on; 3.05 allows for rounding. */
+static bool has_get_tex_level_parameter(void)
 {
     static const char es[] = "OpenGL ES ";
     const char *version = (const char *)glGetString(GL_VERSION);
@@ -130,10 +130,10 @@ static bool gl_tells_sizes(void)
 }
 
 /*
- * Whether the texture is 2D, has one sample and is as large as the resource. In virglrenderer's context; binding a
- * texture of another target, or a multisampled one, fails.
+ * Whether the texture is 2D, has one sample and is at least as large as the resource. In virglrenderer's context;
+ * binding a texture of another target, or a multisampled one, fails.
  */
-static bool bind_2d(const HelixResource *resource)
+static bool is_plain_2d(const HelixResource *resource)
 {
     GLint before = 0, width = (GLint)resource->width, height = (GLint)resource->height;
     bool good;
@@ -141,7 +141,7 @@ static bool bind_2d(const HelixResource *resource)
     glGetIntegerv(GL_TEXTURE_BINDING_2D, &before);
     glBindTexture(GL_TEXTURE_2D, resource->texture_id);
     good = glGetError() == GL_NO_ERROR;
-    if (good && gl_tells_sizes()) {
+    if (good && has_get_tex_level_parameter()) {
         glGetTexLevelParameteriv(GL_TEXTURE_2D, 0, GL_TEXTURE_WIDTH, &width);
         glGetTexLevelParameteriv(GL_TEXTURE_2D, 0, GL_TEXTURE_HEIGHT, &height);
         good = glGetError() == GL_NO_ERROR;
@@ -153,7 +153,7 @@ static bool bind_2d(const HelixResource *resource)
 
 static bool readable(const HelixResource *resource, GError **error)
 {
-    if (clear_gl_errors() && bind_2d(resource)) {
+    if (clear_gl_errors() && is_plain_2d(resource)) {
         return true;
     }
     g_set_error(error, HELIX_ERROR, HELIX_CODE_NOT_READABLE,
@@ -182,7 +182,8 @@ static bool read_texture(VirtIOGPU *g, const HelixResource *resource, uint32_t x
                     "the host's renderer can't read resource %u back (%s)", resource->id, g_strerror(ABS(ret)));
         return false;
     }
-    /* virglrenderer does not check GL's errors, and may have copied memory of its own that GL did not write. */
+    /* virglrenderer does not check GL's errors, and may have copied out its staging buffer although GL never filled it.
+     */
     failed = glGetError();
     if (failed != GL_NO_ERROR) {
         g_set_error(error, HELIX_ERROR, failed == GL_OUT_OF_MEMORY ? HELIX_CODE_INTERNAL : HELIX_CODE_NOT_READABLE,

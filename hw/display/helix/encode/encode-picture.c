@@ -101,7 +101,7 @@ void helix_encode_picture(HelixEncodeThread *thread, HelixJob *job)
     }
     /* Taken before and set again after a drop: a KEYFRAME_REQ that arrives during the encode is for the next frame. */
     force_idr = g_atomic_int_compare_and_exchange(&thread->want_idr, TRUE, FALSE);
-    unit->submitted_ns = g_get_monotonic_time() * 1000;
+    unit->submitted_ns = g_get_monotonic_time() * 1000; /* for encoders that do not set it behind their conversion */
     if (!convert_and_encode(thread, job, force_idr)) {
         helix_configured_encoder_close(&thread->encoder);
         return;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * pre-convert.h - conversion of the next picture by helper threads while the encoder has the one before it.
+ * pre-convert.h - conversion of a picture to NV12 by the encode thread and helper threads: begun for the next picture
+ * while the encoder has the one before it, else right before the encode.
  *
  * The threads of a software encoder do not use the processors all of the time; docs/performance.md has what this gains.
  */

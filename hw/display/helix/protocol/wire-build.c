@@ -37,7 +37,7 @@ static void put_timing(guint8 *block, const HelixTiming *timing)
     helix_put_u64(block + HELIX_TIMING_ENCODED, (guint64)timing->encoded_ns);
 }
 
-void helix_frame_response_frame(GByteArray *buffer, guint16 session_id, gint64 pts, gboolean keyframe,
+void helix_frame_response_build(GByteArray *buffer, guint16 session_id, gint64 pts, gboolean keyframe,
                                 const HelixTiming *timing)
 {
     guint32 unit_size = buffer->len - HELIX_RESPONSE_HEADROOM - HELIX_RESPONSE_TAILROOM;

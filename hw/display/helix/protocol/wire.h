@@ -64,8 +64,8 @@ gboolean helix_config_request_parse(HelixConfigRequest *request, const guint8 *p
 /* ---- messages to the guest, header included ---- */
 
 /*
- * A FRAME_RESPONSE is built around its access unit, which is not copied: the encode thread returns it with this many
- * bytes of room before and behind it.
+ * A FRAME_RESPONSE is built around its access unit without another copy: the encode thread copies the encoder's bytes
+ * once, with this many bytes of room before and behind them.
  */
 #define HELIX_RESPONSE_HEADROOM (HELIX_WIRE_HEADER_SIZE + HELIX_RESPONSE_SIZE + 4u)
 #define HELIX_RESPONSE_TAILROOM HELIX_TIMING_SIZE
@@ -74,7 +74,7 @@ gboolean helix_config_request_parse(HelixConfigRequest *request, const guint8 *p
 
 /* Make a FRAME_RESPONSE of @buffer, which holds headroom, an access unit of 1 byte or more, and tailroom. @timing may
  * be NULL. */
-void helix_frame_response_frame(GByteArray *buffer, guint16 session_id, gint64 pts, gboolean keyframe,
+void helix_frame_response_build(GByteArray *buffer, guint16 session_id, gint64 pts, gboolean keyframe,
                                 const HelixTiming *timing);
 /* A FRAME_RESPONSE for a frame that the encoder dropped. */
 GByteArray *helix_frame_dropped_new(guint16 session_id, gint64 pts, const HelixTiming *timing);

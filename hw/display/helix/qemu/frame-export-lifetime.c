@@ -53,7 +53,7 @@ static void gpu_was_reset(void *opaque)
     if (host) { /* else a thread other than the main loop's has called exit(), while the main loop still runs */
         trace_helix_export_reset(export->name);
         helix_resource_cancel_copies();
-        helix_host_reset(host);
+        helix_host_gpu_reset_end(host);
     }
 }
 
@@ -78,7 +78,7 @@ static void watched_reset(VirtIODevice *vdev)
         reset_device(helix_frame_export);
     }
     if (helix_frame_export && helix_frame_export->host) {
-        helix_host_lose_gpu(helix_frame_export->host);
+        helix_host_gpu_reset_begin(helix_frame_export->host);
     }
     if (helix_frame_export) {
         qemu_bh_schedule(helix_frame_export->reset_bh);

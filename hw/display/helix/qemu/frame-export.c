@@ -142,9 +142,6 @@ void helix_frame_export_init(VirtIOGPU *g, int port)
     if (!helix_frame_export || helix_frame_export->gpu != g) {
         return;
     }
-    if (!helix_frame_export->port) {
-        helix_frame_export->port = port;
-    }
     if (helix_fence_watch) {
         helix_fence_watch(g, has_streams);
     }

@@ -22,7 +22,7 @@ static GByteArray *frame_answer(HelixRequest *request)
     if (record->dropped) {
         return helix_frame_dropped_new(request->session_id, request->frame.pts, timing);
     }
-    helix_frame_response_frame(request->buffer, request->session_id, request->frame.pts, record->keyframe, timing);
+    helix_frame_response_build(request->buffer, request->session_id, request->frame.pts, record->keyframe, timing);
     return g_steal_pointer(&request->buffer);
 }
 

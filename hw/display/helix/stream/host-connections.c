@@ -82,7 +82,7 @@ gboolean helix_host_accept(HelixChannel *channel, gpointer data)
                        permitted ? "" : " that are not permitted");
         return FALSE;
     }
-    helix_surface_pool_free_later(host->streams.surface_pool, helix_host_surface_given_up, host);
+    helix_surface_pool_free_later(host->streams.surface_pool, helix_host_surface_released, host);
     host->sessions = g_list_prepend(host->sessions, helix_session_new(&host->session_settings, channel, permitted));
     start_stall_timer(host);
     return TRUE;

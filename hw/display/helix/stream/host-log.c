@@ -12,7 +12,7 @@ static gboolean may_log(HelixHost *host)
     host->log_credit = MIN(host->log_credit + now - host->log_last, LOG_BURST * G_TIME_SPAN_SECOND);
     host->log_last = now;
     if (host->log_credit < G_TIME_SPAN_SECOND) {
-        host->log_left_out++;
+        host->log_suppressed++;
         return FALSE;
     }
     host->log_credit -= G_TIME_SPAN_SECOND;
@@ -32,9 +32,9 @@ void helix_host_log(gpointer data, const char *format, ...)
     va_start(args, format);
     g_string_vprintf(line, format, args);
     va_end(args);
-    if (host->log_left_out) {
-        g_string_append_printf(line, " (%u lines before this one left out)", host->log_left_out);
-        host->log_left_out = 0;
+    if (host->log_suppressed) {
+        g_string_append_printf(line, " (%u lines before this one left out)", host->log_suppressed);
+        host->log_suppressed = 0;
     }
     host->hooks->log(host->hooks_data, line->str);
     g_string_free(line, TRUE);

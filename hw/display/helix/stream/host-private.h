@@ -20,23 +20,23 @@ struct HelixHost {
     GMainContext *context;
 
     /* Connections. */
-    GList *sessions; /* HelixSession, the newest first */
+    GList *sessions; /* HelixSession, newest first */
     guint max_connections;
     gboolean privileged_ports;
     gint64 idle_timeout;  /* us */
     GSource *stall_timer; /* NULL: there are no connections */
 
-    HelixTask free_task; /* frees surfaces that the main loop has given up */
-    gboolean gpu_lost;   /* helix_host_lose_gpu() came, helix_host_reset() not yet */
+    HelixTask free_task; /* frees surfaces that the main loop has released */
+    gboolean gpu_lost;   /* between helix_host_gpu_reset_begin() and _end() */
     gboolean retired;
     HelixTask retire_task; /* closes the connections that are left */
-    void (*gone)(gpointer data);
-    gpointer gone_data;
+    void (*on_gone)(gpointer data);
+    gpointer on_gone_data;
 
     /* The log. */
-    gint64 log_credit; /* us: lines that may be logged at once */
-    gint64 log_last;   /* g_get_monotonic_time() of the last try */
-    guint log_left_out;
+    gint64 log_credit; /* token bucket, in us: a line costs a second */
+    gint64 log_last;   /* g_get_monotonic_time() of the last line that was to be logged */
+    guint log_suppressed;
 };
 
 /* ---- host-log.c ---- */
@@ -45,10 +45,13 @@ void helix_host_log_init(HelixHost *host);
 /* @host is a HelixHost. */
 void helix_host_log(gpointer host, const char *format, ...) G_GNUC_PRINTF(2, 3);
 
+/* ---- host.c ---- */
+
+/* A surface of the pool was released: free it in later iterations of the loop. */
+void helix_host_surface_released(gpointer host);
+
 /* ---- host-connections.c ---- */
 
 void helix_host_session_closed(gpointer host, HelixSession *session);
-/* A surface of the pool was given up: free it in later iterations of the loop. */
-void helix_host_surface_given_up(gpointer host);
 
 #endif

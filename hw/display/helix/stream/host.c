@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* host.c - the frame module as a whole: its settings, its life, the state of VM and GPU. */
+/* host.c - the frame module as a whole: its settings, its lifetime, the state of VM and GPU. */
 #include <stddef.h>
 
 #include "../loop/loop-budget.h"
@@ -7,21 +7,21 @@
 #include "../protocol/wire.h"
 #include "host-private.h"
 
-/* Idle surfaces kept: a stream in steady state uses three alternately, and few streams run at once. */
+/* Idle surfaces kept: a stream in steady state cycles through three, and few streams run at once. */
 #define POOL_KEEP 6u
 
 #define IDLE_TIMEOUT_MS 10000u
 #define STALL_TIMEOUT_MS 30000u
 
-static gboolean check_limit(const char *name, guint64 value, guint64 least, guint64 most, GError **error)
+static gboolean check_limit(const char *name, guint64 value, guint64 min, guint64 max, GError **error)
 {
-    if (value == 0 || (value >= least && value <= most)) {
+    if (value == 0 || (value >= min && value <= max)) {
         return TRUE;
     }
     g_set_error(error, HELIX_ERROR, HELIX_CODE_INVALID,
                 "%s=%" G_GUINT64_FORMAT " is out of range: from %" G_GUINT64_FORMAT " to %" G_GUINT64_FORMAT
                 ", or 0 for the default",
-                name, value, least, most);
+                name, value, min, max);
     return FALSE;
 }
 
@@ -48,14 +48,14 @@ static void free_surfaces(HelixTask *task)
     }
 }
 
-void helix_host_surface_given_up(gpointer data)
+void helix_host_surface_released(gpointer data)
 {
     HelixHost *host = data;
 
     helix_deferred_add(host->streams.deferred, &host->free_task);
 }
 
-/* The last encode thread has ended; without sessions no new one begins. */
+/* The last encode thread has ended. No new thread starts without a session. */
 static void on_encode_pool_idle(gpointer data)
 {
     HelixHost *host = data;
@@ -190,11 +190,11 @@ void helix_host_free(HelixHost *host)
     helix_deferred_remove(host->streams.deferred, &host->retire_task);
     helix_encode_pool_free(host->streams.encode_pool);
     if (host->sessions) {
-        return; /* called from a callback of one, as the program exits: it still uses the host, and nothing runs again
-                 */
+        /* exit() inside a session's callback: that session still uses the host, so the host is leaked on purpose. */
+        return;
     }
-    if (host->gone) {
-        host->gone(host->gone_data);
+    if (host->on_gone) {
+        host->on_gone(host->on_gone_data);
     }
     helix_free_queue_clear(&host->streams.free_queue);
     helix_deferred_remove(host->streams.deferred, &host->free_task);
@@ -205,12 +205,12 @@ void helix_host_free(HelixHost *host)
     g_free(host);
 }
 
-void helix_host_retire(HelixHost *host, void (*gone)(gpointer data), gpointer data)
+void helix_host_retire(HelixHost *host, void (*on_gone)(gpointer data), gpointer data)
 {
     host->retired = TRUE;
     host->streams.running = FALSE;
-    host->gone = gone;
-    host->gone_data = data;
+    host->on_gone = on_gone;
+    host->on_gone_data = data;
     helix_deferred_add(host->streams.deferred, &host->retire_task);
 }
 
@@ -230,16 +230,16 @@ guint helix_host_n_streams(const HelixHost *host)
     return host->streams.n_streams;
 }
 
-void helix_host_lose_gpu(HelixHost *host)
+void helix_host_gpu_reset_begin(HelixHost *host)
 {
     host->streams.gpu_generation++;
     host->gpu_lost = TRUE;
 }
 
-void helix_host_reset(HelixHost *host)
+void helix_host_gpu_reset_end(HelixHost *host)
 {
     if (!host->gpu_lost) {
-        helix_host_lose_gpu(host);
+        helix_host_gpu_reset_begin(host);
     }
     host->gpu_lost = FALSE;
     for (GList *link = host->sessions; link; link = link->next) {

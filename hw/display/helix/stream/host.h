@@ -96,16 +96,16 @@ guint helix_host_n_streams(const HelixHost *host);
 
 /*
  * The GPU is being reset: requests that have arrived are not looked up, and no earlier picture is repeated. Any thread
- * that holds the BQL; helix_host_reset() follows on the main loop.
+ * that holds the BQL; helix_host_gpu_reset_end() follows on the main loop.
  */
-void helix_host_lose_gpu(HelixHost *host);
+void helix_host_gpu_reset_begin(HelixHost *host);
 
 /*
- * The GPU was reset, at the time of helix_host_lose_gpu(), or now if that was not called: every request that was not
- * resolved by then is answered HELIX_CODE_NOT_FOUND, and last pictures are freed, in as many iterations of the loop as
- * that takes.
+ * The GPU was reset, at the time of helix_host_gpu_reset_begin(), or now if that was not called: every request that was
+ * not resolved by then is answered HELIX_CODE_NOT_FOUND, and last pictures are freed, in as many iterations of the loop
+ * as that takes.
  */
-void helix_host_reset(HelixHost *host);
+void helix_host_gpu_reset_end(HelixHost *host);
 
 /*
  * Statistics as one JSON object (docs/statistics.md lists its members): streams and connections now and in all,

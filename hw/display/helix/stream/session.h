@@ -50,7 +50,7 @@ void helix_session_check_stall(HelixSession *session);
 /* The VM runs again, or stops: the time it was stopped does not count as a stall, and requests that waited go on, in a
  * later iteration of the loop. */
 void helix_session_resume(HelixSession *session);
-/* See helix_host_reset(); acts in a later iteration of the loop. */
+/* See helix_host_gpu_reset_end(); acts in a later iteration of the loop. */
 void helix_session_reset(HelixSession *session);
 /* Appends a HelixStreamInfo for each stream. */
 void helix_session_describe(HelixSession *session, GArray *infos);

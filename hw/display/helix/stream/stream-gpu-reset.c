@@ -23,7 +23,8 @@ void helix_frame_lost(HelixStream *stream, HelixRequest *request)
     helix_stream_request_fail(stream, request, helix_frame_lost_error(request));
 }
 
-/* Requests that wait fail in their order. */
+/* Only the look-up under way fails here; stream-queue.c fails requests that wait when they reach the head of the queue.
+ */
 void helix_frame_reset(HelixStream *stream)
 {
     HelixRequest *request = stream->resolving ? stream->resolving->request : NULL;

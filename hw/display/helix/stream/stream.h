@@ -62,7 +62,7 @@ void helix_stream_drop_snapshot(HelixStream *stream, guint32 number);
 gboolean helix_stream_has_room(const HelixStream *stream, GError **error);
 /* Begin requests, and answer those that are done, in a later iteration of the loop. */
 void helix_stream_pump_later(HelixStream *stream);
-/* The GPU was reset, see helix_host_reset(); acts in a later iteration of the loop. */
+/* The GPU was reset, see helix_host_gpu_reset_end(); acts in a later iteration of the loop. */
 void helix_stream_reset(HelixStream *stream);
 
 /* Nothing waits and nothing is under way. */

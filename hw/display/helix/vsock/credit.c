@@ -13,16 +13,16 @@ guint32 helix_vsock_connection_credit(const HelixVsockConnection *conn)
 
 /*
  * Announce consumed bytes before the guest runs out of credit. The guest computes its credit from the last fwd_cnt that
- * it was sent: a buffer that is empty here may still look full to it. Newer Linux also limits the data in flight to its
+ * we sent: a buffer that is empty here may still look full to it. Newer Linux also limits the data in flight to its
  * own buf_alloc, however large ours is.
  */
 void helix_vsock_connection_check_credit_update(HelixVsockConnection *conn)
 {
     guint32 window = MIN(conn->vsock->config.buf_alloc, conn->peer_buf_alloc);
-    guint32 unacknowledged = conn->rx_cnt - conn->told_fwd_cnt;
+    guint32 unacknowledged = conn->rx_cnt - conn->last_sent_fwd_cnt;
 
     if (conn->state == HELIX_VSOCK_OPEN && !(conn->guest_shut & HELIX_VSOCK_SHUTDOWN_SEND) &&
-        conn->fwd_cnt != conn->told_fwd_cnt && unacknowledged >= window - window / 2) {
+        conn->fwd_cnt != conn->last_sent_fwd_cnt && unacknowledged >= window - window / 2) {
         helix_vsock_connection_send_control(conn, HELIX_VSOCK_SEND_CREDIT_UPDATE);
     }
 }
@@ -37,5 +37,5 @@ void helix_vsock_connection_update_credit(HelixVsockConnection *conn, const Heli
             helix_vsock_enqueue(conn);
         }
     }
-    helix_vsock_connection_check_credit_update(conn); /* the guest's own buffer may have become smaller */
+    helix_vsock_connection_check_credit_update(conn); /* the guest may have lowered its buf_alloc */
 }

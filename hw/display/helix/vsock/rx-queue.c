@@ -41,7 +41,7 @@ void helix_vsock_send(HelixVsockConnection *conn, guint op, guint32 flags, const
         .fwd_cnt = conn->fwd_cnt,
     };
 
-    conn->told_fwd_cnt = conn->fwd_cnt;
+    conn->last_sent_fwd_cnt = conn->fwd_cnt;
     helix_vsock_put(vsock, &header, payload, len);
 }
 

@@ -52,12 +52,12 @@ typedef struct HelixVsockConnection {
     gboolean wants_write;      /* write() took less than it was given */
 
     /* The host's credit for the guest's data. */
-    HelixVsockRing ring;  /* received, not consumed */
-    guint32 rx_cnt;       /* bytes received */
-    guint32 fwd_cnt;      /* bytes consumed */
-    guint32 told_fwd_cnt; /* fwd_cnt in the last packet sent: the value that the guest knows */
-    gboolean paused;      /* input() consumed less than it was given */
-    gboolean resumed;     /* resume_input() was called inside input() */
+    HelixVsockRing ring;       /* received, not consumed */
+    guint32 rx_cnt;            /* bytes received */
+    guint32 fwd_cnt;           /* bytes consumed */
+    guint32 last_sent_fwd_cnt; /* fwd_cnt in the last packet sent: the value that the guest knows */
+    gboolean paused;           /* input() consumed less than it was given */
+    gboolean resumed;          /* resume_input() was called inside input() */
     gboolean in_input;
     gboolean eof_told;
     gboolean common; /* counts against the places that are not reserved */

@@ -1,25 +1,25 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* session.c - see session.h. */
-#include "session.h"
+/* client-handle.c - see client-handle.h. */
+#include "client-handle.h"
 
-void vsockenc_session_set(GstVsockEnc *self, HelixClient *client)
+void vsockenc_client_set(GstVsockEnc *self, HelixClient *client)
 {
     GST_OBJECT_LOCK(self);
-    self->session->client = client;
+    self->handle->client = client;
     GST_OBJECT_UNLOCK(self);
 }
 
-HelixClient *vsockenc_session_close(GstVsockEnc *self)
+HelixClient *vsockenc_client_close(GstVsockEnc *self)
 {
     HelixClient *client;
 
     GST_OBJECT_LOCK(self);
-    client = g_steal_pointer(&self->session->client);
+    client = g_steal_pointer(&self->handle->client);
     GST_OBJECT_UNLOCK(self);
     return client;
 }
 
-void vsockenc_session_interrupt(GstVsockEnc *self)
+void vsockenc_client_interrupt(GstVsockEnc *self)
 {
     g_autoptr(HelixClient) client = vsockenc_ref_client(self);
 
@@ -33,17 +33,17 @@ HelixClient *vsockenc_ref_client(GstVsockEnc *self)
     HelixClient *client;
 
     GST_OBJECT_LOCK(self);
-    client = self->session->client ? helix_client_ref(self->session->client) : NULL;
+    client = self->handle->client ? helix_client_ref(self->handle->client) : NULL;
     GST_OBJECT_UNLOCK(self);
     return client;
 }
 
 HelixClient *vsockenc_client(GstVsockEnc *self)
 {
-    return self->session->client;
+    return self->handle->client;
 }
 
-void vsockenc_session_get_stats(GstVsockEnc *self, HelixClientStats *stats)
+void vsockenc_client_get_stats(GstVsockEnc *self, HelixClientStats *stats)
 {
     g_autoptr(HelixClient) client = vsockenc_ref_client(self);
 
@@ -52,26 +52,26 @@ void vsockenc_session_get_stats(GstVsockEnc *self, HelixClientStats *stats)
         return;
     }
     GST_OBJECT_LOCK(self);
-    *stats = self->session->stats;
+    *stats = self->handle->stats;
     GST_OBJECT_UNLOCK(self);
 }
 
-void vsockenc_session_keep_stats(GstVsockEnc *self, HelixClient *client)
+void vsockenc_client_keep_stats(GstVsockEnc *self, HelixClient *client)
 {
     HelixClientStats stats;
 
     helix_client_get_stats(client, &stats);
     GST_OBJECT_LOCK(self);
-    self->session->stats = stats;
+    self->handle->stats = stats;
     GST_OBJECT_UNLOCK(self);
 }
 
-gboolean vsockenc_session_is_active(GstVsockEnc *self)
+gboolean vsockenc_client_is_active(GstVsockEnc *self)
 {
-    return self->session->active;
+    return self->handle->active;
 }
 
-void vsockenc_session_set_active(GstVsockEnc *self, gboolean active)
+void vsockenc_client_set_active(GstVsockEnc *self, gboolean active)
 {
-    self->session->active = active;
+    self->handle->active = active;
 }

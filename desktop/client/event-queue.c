@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* events.c - events in order, and those that time alone brings; the descriptor that says when there is one. */
+/* event-queue.c - events in order, and those that time alone brings; the descriptor that says when there is one. */
 #include <sys/timerfd.h>
 #include "client.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* address.h - where the host is, how to open it, and what to tell a user when that fails. */
-#ifndef HELIX_CLIENT_ADDRESS_H
-#define HELIX_CLIENT_ADDRESS_H
+/* connect.h - the host's address, connecting to it, and the advice in the error when that fails. */
+#ifndef HELIX_CLIENT_CONNECT_H
+#define HELIX_CLIENT_CONNECT_H
 
 #include "helix-client.h"
 
@@ -14,11 +14,10 @@ typedef struct ClientAddress {
 char *client_address_name(const ClientAddress *address);
 /* A non-blocking socket, connected or (@connecting set) about to be; -1 with HELIX_CLIENT_ERROR and the errno in @code.
  */
-int client_address_connect(const ClientAddress *address, const char *name, gboolean *connecting, int *code,
-                           GError **error);
-/* Is connect()'s errno @code one that may be gone at the next try? */
-gboolean client_address_may_come(int code);
+int client_connect(const ClientAddress *address, const char *name, gboolean *connecting, int *code, GError **error);
+/* Whether connect()'s errno @code is worth another try. */
+gboolean client_connect_is_transient(int code);
 /* What connect()'s errno @code means here and what to do about it, as HELIX_CLIENT_ERROR. */
-GError *client_address_error(const ClientAddress *address, const char *name, int code);
+GError *client_connect_error(const ClientAddress *address, const char *name, int code);
 
 #endif

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* events.c - see events.h. */
+/* pad-events.c - see pad-events.h. */
 #include <gst/video/video.h>
-#include "events.h"
+#include "pad-events.h"
 #include "input.h"
 #include "output.h"
 #include "refresh.h"
-#include "session.h"
+#include "client-handle.h"
 #include "times.h"
 
 static GstVideoEncoderClass *base_class(void)

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * imports.h - from a DMA-BUF to the virtio-gpu resource id that the host knows it by.
+ * dmabuf-imports.h - from a DMA-BUF to the virtio-gpu resource id that the host knows it by.
  *
  * Imported handles are kept, because each import and each close costs the host a context attach; a buffer that has not
  * been seen for a while is let go. Any thread.
  */
-#ifndef HELIX_CLIENT_IMPORTS_H
-#define HELIX_CLIENT_IMPORTS_H
+#ifndef HELIX_CLIENT_DMABUF_IMPORTS_H
+#define HELIX_CLIENT_DMABUF_IMPORTS_H
 
 #include "helix-client.h"
 

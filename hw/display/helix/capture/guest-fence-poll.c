@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * fence-poll.c - finished fences of the GPU are reported to the guest early.
+ * guest-fence-poll.c - finished fences of the GPU are reported to the guest early.
  *
  * QEMU polls virglrenderer for finished fences every 10 ms. A guest waits for a picture's fence before it requests the
  * frame, so while streams are open and a fence is open they are polled every millisecond.

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* again.c - the same picture once more, for a host that comes later. */
+/* resend.c - the same picture once more, for a host that comes later. */
 #include <string.h>
 #include "client.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* pool.c - see pool.h. */
-#include "pool.h"
+/* upstream-pool.c - see upstream-pool.h. */
+#include "upstream-pool.h"
 #include "image.h"
 #include "memory.h"
 

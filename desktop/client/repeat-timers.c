@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * refresh.c - screens that stand still: when the host's last frame is wanted again, for a keyframe or as a sign of
- * life, and when the host needs the client's last frame.
+ * repeat-timers.c - screens that stand still: when the host's last frame is wanted again, for a keyframe or as a sign
+ * of life, and when the host needs the client's last frame.
  */
 #include "client.h"
 

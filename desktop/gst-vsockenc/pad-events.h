@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* events.h - events and queries of both pads: the virtual methods of GstVideoEncoder. */
-#ifndef VSOCKENC_EVENTS_H
-#define VSOCKENC_EVENTS_H
+/* pad-events.h - events and queries of both pads: the virtual methods of GstVideoEncoder. */
+#ifndef VSOCKENC_PAD_EVENTS_H
+#define VSOCKENC_PAD_EVENTS_H
 
 #include <gst/video/gstvideoencoder.h>
 
-/* events.c */
+/* pad-events.c */
 gboolean vsockenc_sink_event(GstVideoEncoder *encoder, GstEvent *event);
 gboolean vsockenc_src_event(GstVideoEncoder *encoder, GstEvent *event);
-/* queries.c */
-GstCaps *vsockenc_getcaps(GstVideoEncoder *encoder, GstCaps *filter);
+/* pad-queries.c */
 gboolean vsockenc_sink_query(GstVideoEncoder *encoder, GstQuery *query);
 gboolean vsockenc_propose_allocation(GstVideoEncoder *encoder, GstQuery *query);
 

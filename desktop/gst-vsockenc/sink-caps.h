@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* caps.h - the caps that the sink pad takes. */
-#ifndef VSOCKENC_CAPS_H
-#define VSOCKENC_CAPS_H
+/* sink-caps.h - the caps that the sink pad takes. */
+#ifndef VSOCKENC_SINK_CAPS_H
+#define VSOCKENC_SINK_CAPS_H
+
+#include <gst/video/gstvideoencoder.h>
 
 #define RGB_FORMATS "{ BGRx, BGRA, RGBx, RGBA }"
 /* No field coding: what is interlaced has to be deinterlaced first. */
@@ -16,5 +18,10 @@
 #define PLAIN_CAPS \
     OF_ANY_SIZE("video/x-raw, format = (string) " RGB_FORMATS) \
     "; " OF_ANY_SIZE("video/x-raw, format = (string) { NV12, I420 }")
+
+/* GstVideoEncoder.getcaps: the template, less DMA-BUFs where they cannot be used. To be unreffed. Any thread. */
+GstCaps *vsockenc_getcaps(GstVideoEncoder *encoder, GstCaps *filter);
+/* The elements that convert @caps, which are not accepted, into some that are. Static. */
+const char *vsockenc_sink_caps_advice(const GstCaps *caps);
 
 #endif

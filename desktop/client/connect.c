@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* address.c - see address.h. */
+/* connect.c - see connect.h. */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <linux/vm_sockets.h>
-#include "address.h"
+#include "connect.h"
 
 #define VM_NEEDS "The VM needs a virtio-gpu with helix-frame-export=on and a vsock device (helix-vsock-pci,guest-cid=N)"
 
@@ -23,8 +23,8 @@ static const char *vsock_advice(int code)
 {
     switch (code) {
     case EAFNOSUPPORT:
-        return "This kernel has no vsock. Load it with \"modprobe vmw_vsock_virtio_transport\" (a container needs that "
-               "on its host).";
+        return "This kernel has no vsock. Load it with \"modprobe vmw_vsock_virtio_transport\" (for a "
+               "container: on its host).";
     case EPERM:
     case EACCES:
         return "This process may not use AF_VSOCK. A container's seccomp profile usually forbids it: allow it there, "
@@ -36,11 +36,11 @@ static const char *vsock_advice(int code)
     case ECONNREFUSED:
     case ECONNRESET:
         return "Nothing listens on this port of the host. " VM_NEEDS
-               "; its port is helix-vsock-port=, 5000 unless set.";
+               "; helix-vsock-port= sets the port (default 5000).";
     case ETIMEDOUT:
     case EHOSTUNREACH:
     case ENETUNREACH:
-        return "The host does not answer. CID 2 is the host; " VM_NEEDS ".";
+        return "The host does not answer. CID 2 is the host. " VM_NEEDS ".";
     default:
         return VM_NEEDS ".";
     }
@@ -52,13 +52,13 @@ static const char *unix_advice(int code)
     case ENOENT:
         return "There is no such socket. Is the host running with helix-listen=unix:PATH, and is this its path?";
     case ECONNREFUSED:
-        return "Nothing listens on it: the host that made this socket has ended.";
+        return "Nothing listens on it: the QEMU process that made this socket has exited.";
     case EACCES:
     case EPERM:
-        return "Only the user that runs the host may connect.";
+        return "Only the user running QEMU may connect.";
     case ENOTSOCK:
     case EPROTOTYPE:
-        return "This path is not a host's stream socket: that is the PATH of its helix-listen=unix:PATH.";
+        return "This path is not a host's stream socket: use the PATH given to QEMU in helix-listen=unix:PATH.";
     case EAGAIN:
         return "The host takes no new connections at the moment.";
     default:
@@ -66,7 +66,7 @@ static const char *unix_advice(int code)
     }
 }
 
-GError *client_address_error(const ClientAddress *address, const char *name, int code)
+GError *client_connect_error(const ClientAddress *address, const char *name, int code)
 {
     return g_error_new(HELIX_CLIENT_ERROR,
                        code == EACCES || code == EPERM ? HELIX_CLIENT_ERROR_PERMISSION : HELIX_CLIENT_ERROR_CONNECT,
@@ -74,7 +74,7 @@ GError *client_address_error(const ClientAddress *address, const char *name, int
                        address->socket_path ? unix_advice(code) : vsock_advice(code));
 }
 
-gboolean client_address_may_come(int code)
+gboolean client_connect_is_transient(int code)
 {
     switch (code) {
     case ENOENT:
@@ -103,7 +103,7 @@ gboolean client_address_may_come(int code)
  */
 #define VSOCK_DEVICE "/dev/vsock"
 
-/* The CID that the vsock device gave this guest. VMADDR_CID_ANY: none, or it cannot be read for @code; 0: it was read.
+/* The CID that the vsock device gave this guest. VMADDR_CID_ANY: none, or unreadable (errno in @code).
  */
 static guint own_cid(int *code)
 {
@@ -118,7 +118,7 @@ static guint own_cid(int *code)
     return *code == 0 && cid > VMADDR_CID_HOST ? cid : VMADDR_CID_ANY;
 }
 
-/* Whether vsock_loopback is loaded: CID 1 can be bound then. TRUE too if that cannot be found out. */
+/* Whether vsock_loopback is loaded: CID 1 can be bound then. Also TRUE if unknown. */
 static gboolean has_loopback(void)
 {
     struct sockaddr_vm local = { .svm_family = AF_VSOCK, .svm_cid = VMADDR_CID_LOCAL, .svm_port = VMADDR_PORT_ANY };
@@ -135,12 +135,13 @@ static gboolean has_loopback(void)
 static GError *not_the_host(const char *name, int code)
 {
     if (code) {
-        return g_error_new(
-            HELIX_CLIENT_ERROR, HELIX_CLIENT_ERROR_PERMISSION,
-            "Cannot tell the host on %s from a process of this guest: " VSOCK_DEVICE " cannot be read (%s), and "
-            "vsock_loopback is loaded. Let this process read " VSOCK_DEVICE " (udev's mode is 0666; a container "
-            "needs it passed in), or unload vsock_loopback.",
-            name, g_strerror(code));
+        return g_error_new(HELIX_CLIENT_ERROR, HELIX_CLIENT_ERROR_PERMISSION,
+                           "Cannot tell whether %s is the host or a process of this guest: " VSOCK_DEVICE
+                           " cannot be read (%s), and "
+                           "vsock_loopback is loaded. Let this process read " VSOCK_DEVICE
+                           " (udev normally sets mode 0666; a container "
+                           "needs it passed in), or unload vsock_loopback.",
+                           name, g_strerror(code));
     }
     return g_error_new(
         HELIX_CLIENT_ERROR, HELIX_CLIENT_ERROR_CONNECT,
@@ -152,8 +153,8 @@ static GError *not_the_host(const char *name, int code)
 /* ---- connecting ---- */
 
 /*
- * Ports that only a process with CAP_NET_BIND_SERVICE can bind. A host with helix-privileged-ports=on answers no
- * others, and any other host does not care: so one is taken whenever that can be had.
+ * Ports that only a process with CAP_NET_BIND_SERVICE can bind. A host with helix-privileged-ports=on
+ * accepts only these; others accept any. The client binds one if it may.
  */
 #define PRIVILEGED_FIRST 600
 #define PRIVILEGED_LAST 1023
@@ -185,7 +186,7 @@ static gboolean bind_vsock(int fd, guint cid)
 }
 
 /* FALSE with errno. */
-static gboolean begin(int fd, const struct sockaddr *to, socklen_t size, gboolean *connecting)
+static gboolean start_connect(int fd, const struct sockaddr *to, socklen_t size, gboolean *connecting)
 {
     if (connect(fd, to, size) == 0) {
         return TRUE;
@@ -201,13 +202,13 @@ static gboolean connect_unix(int fd, const ClientAddress *address, const char *n
     struct stat st;
 
     g_strlcpy(sun.sun_path, address->socket_path, sizeof(sun.sun_path));
-    if (!begin(fd, (void *)&sun, sizeof(sun), connecting)) {
+    if (!start_connect(fd, (void *)&sun, sizeof(sun), connecting)) {
         *code = errno;
-        /* Linux says the same of a file as of a socket whose host is gone. */
+        /* connect() gives ECONNREFUSED for a plain file too, not only for a stale socket. */
         if (*code == ECONNREFUSED && stat(sun.sun_path, &st) == 0 && !S_ISSOCK(st.st_mode)) {
             *code = ENOTSOCK;
         }
-        g_propagate_error(error, client_address_error(address, name, *code));
+        g_propagate_error(error, client_connect_error(address, name, *code));
         return FALSE;
     }
     return TRUE;
@@ -222,9 +223,9 @@ static gboolean connect_vsock(int fd, const ClientAddress *address, const char *
     int unknown = 0;
     guint cid = to_host ? own_cid(&unknown) : VMADDR_CID_ANY;
 
-    if (!bind_vsock(fd, cid) || !begin(fd, (void *)&svm, sizeof(svm), connecting)) {
+    if (!bind_vsock(fd, cid) || !start_connect(fd, (void *)&svm, sizeof(svm), connecting)) {
         *code = errno;
-        g_propagate_error(error, client_address_error(address, name, *code));
+        g_propagate_error(error, client_connect_error(address, name, *code));
         return FALSE;
     }
     /* Checked after connect(): a socket that connects by the loopback keeps that module loaded. */
@@ -236,8 +237,7 @@ static gboolean connect_vsock(int fd, const ClientAddress *address, const char *
     return TRUE;
 }
 
-int client_address_connect(const ClientAddress *address, const char *name, gboolean *connecting, int *code,
-                           GError **error)
+int client_connect(const ClientAddress *address, const char *name, gboolean *connecting, int *code, GError **error)
 {
     gboolean is_unix = address->socket_path != NULL;
     const gsize most = sizeof(((struct sockaddr_un *)NULL)->sun_path) - 1;
@@ -255,7 +255,7 @@ int client_address_connect(const ClientAddress *address, const char *name, gbool
     fd = socket(is_unix ? AF_UNIX : AF_VSOCK, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0) {
         *code = errno;
-        g_propagate_error(error, client_address_error(address, name, *code));
+        g_propagate_error(error, client_connect_error(address, name, *code));
         return -1;
     }
     if (!(is_unix ? connect_unix : connect_vsock)(fd, address, name, connecting, code, error)) {

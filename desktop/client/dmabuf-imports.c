@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* imports.c - see imports.h. */
+/* dmabuf-imports.c - see dmabuf-imports.h. */
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
@@ -8,7 +8,7 @@
 #include <xf86drm.h>
 #include <drm/virtgpu_drm.h>
 #include "gem.h"
-#include "imports.h"
+#include "dmabuf-imports.h"
 
 /* A compositor's pool has at most this many buffers; a source that wraps each picture anew is kept in bounds by it. */
 #define MAX_BUFFERS 64

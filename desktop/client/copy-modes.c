@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* copier.c - copy modes: which of them work, as far as is known; see copier.h. copy.c makes frames in them. */
+/* copy-modes.c - copy modes: which of them work, as far as is known; see copy-modes.h. copy.c makes frames in them. */
 #include "../../hw/display/helix/protocol/helix-wire.h"
-#include "copier.h"
+#include "copy-modes.h"
 
-/* Frames under way and the one that is held (requests.c), one being written, those whose events are dealt with. */
+/* Frames under way and the one that is held (requests.c), one being written, those whose events are being handled. */
 #define MAX_BUFFERS 8u
 
 static const char *const mode_name[CLIENT_N_COPY_MODES] = {
@@ -17,8 +17,8 @@ struct ClientCopier {
     GMutex lock; /* all below */
     struct {
         gboolean verified; /* the host has read a frame in this mode */
-        char *refusal;     /* why it is not used, */
-        gboolean by_host;  /* and it was the host that said so */
+        char *refusal;     /* why it is not used; NULL: it may be */
+        gboolean by_host;  /* the refusal is the host's */
     } mode[CLIENT_N_COPY_MODES];
     guint serial;
     ClientBufferPool *pool; /* NULL: none yet */
@@ -44,7 +44,7 @@ ClientCopier *client_copier_new(HelixClientGpu *gpu, const char *avoid)
     for (guint i = 0; i < CLIENT_N_COPY_MODES; i++) {
         if (g_strv_contains((const char *const *)names, mode_name[i]) ||
             g_strv_contains((const char *const *)names, "guest-copy")) {
-            copier->mode[i].refusal = g_strdup("The program was told to avoid it.");
+            copier->mode[i].refusal = g_strdup("Disabled by the program (helix_client_avoid).");
         }
     }
     return copier;
@@ -72,17 +72,17 @@ static const char *obstacle(const ClientCopier *copier, ClientCopyMode mode, gui
         return copier->mode[mode].refusal;
     }
     if (mode != CLIENT_COPY_TEXTURE && !(capabilities & HELIX_CAP_EXT)) {
-        return "The host is an older one that cannot be asked for a buffer's pages.";
+        return "This host is too old to read the pages of a buffer.";
     }
     switch (mode) {
     case CLIENT_COPY_BLOB:
-        return copier->gpu->has_blob ? NULL : "The virtio-gpu has no blobs (blob=on).";
+        return copier->gpu->has_blob ? NULL : "The virtio-gpu has no blobs: start QEMU with blob=on.";
     case CLIENT_COPY_PAGES:
         return yuv && !(capabilities & HELIX_CAP_NV12_PAGES)
-            ? "The host takes no NV12 from such buffers: convert to BGRx."
+            ? "This host reads no NV12 from such buffers: convert to BGRx."
             : NULL;
     default:
-        return yuv ? "A texture has no NV12: convert to BGRx." : NULL;
+        return yuv ? "Textures cannot hold NV12: convert to BGRx." : NULL;
     }
 }
 
@@ -142,7 +142,7 @@ void client_copier_accepted(ClientCopier *copier, ClientCopyMode mode)
 {
     g_mutex_lock(&copier->lock);
     copier->mode[mode].verified = TRUE;
-    reopen(copier, mode); /* then the refusal was of another frame alone */
+    reopen(copier, mode); /* so the refusal concerned one frame, not the mode */
     g_mutex_unlock(&copier->lock);
 }
 
