@@ -8,7 +8,6 @@
 #include "output.h"
 #include "path.h"
 #include "refresh.h"
-#include "send.h"
 
 #define GST_CAT_DEFAULT vsockenc_debug
 

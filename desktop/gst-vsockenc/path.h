@@ -44,5 +44,7 @@ void vsockenc_path_tell(GstVsockEnc *self, HelixClientPath latest, const char *r
 void vsockenc_tell_no_path(GstVsockEnc *self, const char *why);
 /* Make upstream negotiate again if the host can read another kind of buffers than before. With the stream lock. */
 void vsockenc_path_update_buffers(GstVsockEnc *self);
+/* send.c: @event is an ERROR. TRUE: vsockenc_send() waits for it, and its frame was taken back. Source pad's task. */
+gboolean vsockenc_path_take_refusal(GstVsockEnc *self, HelixClientEvent *event);
 
 #endif

@@ -8,7 +8,5 @@
 
 /* Send @frame (taken over) by the best path there is. With the stream lock. */
 GstFlowReturn vsockenc_send(GstVsockEnc *self, GstVideoCodecFrame *frame);
-/* @event is an ERROR. TRUE: vsockenc_send() waits for it, and its frame was taken back. Source pad's task. */
-gboolean vsockenc_path_take_refusal(GstVsockEnc *self, HelixClientEvent *event);
 
 #endif
