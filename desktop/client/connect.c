@@ -247,9 +247,8 @@ int client_connect(const ClientAddress *address, const char *name, gboolean *con
     *code = ENAMETOOLONG;
     if (is_unix && strlen(address->socket_path) > most) {
         g_set_error(error, HELIX_CLIENT_ERROR, HELIX_CLIENT_ERROR_ADDRESS,
-                    "The socket's path has %" G_GSIZE_FORMAT " bytes; a UNIX socket's path has at most %" G_GSIZE_FORMAT
-                    ".",
-                    strlen(address->socket_path), most);
+                    "The socket's path has %u bytes; a UNIX socket's path has at most %u.",
+                    (guint)strlen(address->socket_path), (guint)most);
         return -1;
     }
     fd = socket(is_unix ? AF_UNIX : AF_VSOCK, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);

@@ -156,9 +156,9 @@ static void lose_held(HelixClient *self)
 
 void client_pump(HelixClient *self)
 {
-    if (self->held && has_snapshot_in_state(self->held, HELIX_CLIENT_SNAPSHOT_LOST)) {
-        lose_held(self);
-    } else if (self->held && client_has_room(self)) {
+    gboolean snapshot_lost = self->held && has_snapshot_in_state(self->held, HELIX_CLIENT_SNAPSHOT_LOST);
+
+    if (self->held && !snapshot_lost && client_has_room(self)) {
         ClientRequest *request = g_steal_pointer(&self->held);
 
         if (can_send(self, request)) {
@@ -170,7 +170,7 @@ void client_pump(HelixClient *self)
             client_give_up(self, request, HELIX_CLIENT_EVENT_SKIPPED);
         }
         client_unhold(self);
-    } else if (self->held && self->disconnected && (self->drain_async || self->n_draining)) {
+    } else if (snapshot_lost || (self->held && self->disconnected && (self->drain_async || self->n_draining))) {
         /* It is not known when a host comes, and the end of the stream or its new format wait behind this frame. */
         lose_held(self);
     }

@@ -301,7 +301,7 @@ void helix_client_snapshot_unref(HelixClientSnapshot *snapshot)
         }
     }
     g_mutex_unlock(&all->lock);
-    client_snapshots_unref(all);
+    client_snapshots_unref(all); /* NOLINT(clang-analyzer-unix.Malloc): the analyzer does not count references */
     g_clear_pointer(&frame, helix_client_frame_unref);
 }
 

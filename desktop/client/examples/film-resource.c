@@ -104,7 +104,7 @@ static gboolean parse(const char *text, guint *number)
     guint64 value = 0;
 
     if (!g_ascii_string_to_unsigned(text, 10, 1, G_MAXUINT32, &value, NULL)) {
-        fprintf(stderr, "film-resource: %s is no number from 1 on\n", text);
+        g_printerr("film-resource: %s is no number from 1 on\n", text);
     }
     *number = (guint)value;
     return value != 0;
@@ -114,14 +114,15 @@ int main(int argc, char **argv)
 {
     const HelixClientConfig config = { .bitrate = 20000000, .fps_num = FPS, .fps_den = 1, .realtime = 1 };
     Film film = { .image = { .format = HELIX_CLIENT_FORMAT_XR24, .modifier = HELIX_CLIENT_MODIFIER_INVALID } };
+    g_auto(GStrv) size = argc > 2 ? g_strsplit(argv[2], "x", 2) : NULL;
     g_autoptr(GError) error = NULL;
 
-    if ((argc != 5 && argc != 6) ||
-        sscanf(argv[2], "%ux%u", (unsigned *)&film.image.width, (unsigned *)&film.image.height) != 2) {
+    if ((argc != 5 && argc != 6) || !size[0] || !size[1]) {
         g_printerr("usage: %s RESOURCE-ID WIDTHxHEIGHT FRAMES FILE [SOCKET]\n", argv[0]);
         return 2;
     }
-    if (!parse(argv[1], &film.resource) || !parse(argv[3], &film.frames)) {
+    if (!parse(argv[1], &film.resource) || !parse(argv[3], &film.frames) || !parse(size[0], &film.image.width) ||
+        !parse(size[1], &film.image.height)) {
         return 2;
     }
     film.image.stride[0] = (gint32)film.image.width * 4;

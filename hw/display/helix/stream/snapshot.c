@@ -75,15 +75,16 @@ static gboolean part_check(const HelixSnapshot *snapshot, const HelixPicture *pi
 HelixSurface *helix_snapshot_part(HelixSnapshot *snapshot, const HelixPicture *picture, GError **error)
 {
     HelixSurface *whole = snapshot->surface, *part;
-    gboolean nv12 = whole && whole->fourcc == HELIX_FORMAT_NV12;
+    gboolean nv12;
 
-    if (snapshot->error) {
+    if (!whole) {
         g_propagate_error(error, g_error_copy(snapshot->error));
         return NULL;
     }
     if (!part_check(snapshot, picture, error)) {
         return NULL;
     }
+    nv12 = whole->fourcc == HELIX_FORMAT_NV12;
     part = g_new(HelixSurface, 1);
     *part = *whole;
     g_atomic_ref_count_init(&part->refs);
