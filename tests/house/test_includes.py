@@ -18,6 +18,7 @@ INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*([<"])([^">]+)[">]', re.M)
 IN_QEMU = {"capture", "qemu", "measure"}
 # What only some rooms may know, by the beginning of a header's name.
 LIBRARIES = {
+    "va/": {"desktop/va-driver"},
     "gst/": {"desktop/gst-vsockenc", "desktop/helix-screencast"},
     "virglrenderer": {"capture"}, "epoxy/": {"capture"}, "IOSurface/": {"capture"}, "objc/": {"capture"},
     "libav": {"encode"}, "libsw": {"encode"}, "VideoToolbox/": {"encode"}, "CoreVideo/": {"capture", "encode"},
