@@ -105,14 +105,14 @@ void vsockenc_config_take(GstVsockEnc *self, const HelixClientEvent *event)
 {
     const HelixClientHost *host = &event->host;
 
+    GST_OBJECT_LOCK(self);
+    self->config->host = *host;
+    GST_OBJECT_UNLOCK(self);
     GST_VIDEO_ENCODER_STREAM_LOCK(self);
     self->config->coded_width = host->active.width;
     self->config->coded_height = host->active.height;
     vsockenc_latency_update(self, 0);
     GST_VIDEO_ENCODER_STREAM_UNLOCK(self);
-    GST_OBJECT_LOCK(self);
-    self->config->host = *host;
-    GST_OBJECT_UNLOCK(self);
     if (event->asked.tag) {
         vsockenc_properties_accepted(self, &event->asked, &host->active);
     }
@@ -147,6 +147,16 @@ void vsockenc_config_coded_size(GstVsockEnc *self, const HelixClientEvent *event
 HelixClientVui vsockenc_config_active_vui(GstVsockEnc *self)
 {
     return self->config->host.active.vui; /* set on this thread */
+}
+
+HelixClientHost vsockenc_config_get_host(GstVsockEnc *self)
+{
+    HelixClientHost host;
+
+    GST_OBJECT_LOCK(self);
+    host = self->config->host;
+    GST_OBJECT_UNLOCK(self);
+    return host;
 }
 
 void vsockenc_config_add_stats(GstVsockEnc *self, GstStructure *stats)

@@ -29,6 +29,8 @@ void vsockenc_config_take_refusal(GstVsockEnc *self, const HelixClientEvent *eve
 void vsockenc_config_coded_size(GstVsockEnc *self, const HelixClientEvent *event, gint *width, gint *height);
 /* What the host's SPS says of colours. On the source pad's task. */
 HelixClientVui vsockenc_config_active_vui(GstVsockEnc *self);
+/* What the host said last; all 0: nothing. Any thread. */
+HelixClientHost vsockenc_config_get_host(GstVsockEnc *self);
 /* Add what the host said to the statistics. Any thread. */
 void vsockenc_config_add_stats(GstVsockEnc *self, GstStructure *stats);
 

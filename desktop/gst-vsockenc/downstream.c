@@ -93,3 +93,31 @@ const char *vsockenc_profile_for_downstream(GstPad *srcpad, const char *profile)
     }
     return profile;
 }
+
+/* ---- stream format ---- */
+
+const char *vsockenc_stream_format_name(VsockEncStreamFormat format)
+{
+    static const char *const name[VSOCKENC_N_STREAM_FORMATS] = {
+        [VSOCKENC_BYTE_STREAM] = "byte-stream",
+        [VSOCKENC_AVC] = "avc",
+        [VSOCKENC_AVC3] = "avc3",
+    };
+
+    return name[format];
+}
+
+VsockEncStreamFormat vsockenc_stream_format_for_downstream(GstPad *srcpad)
+{
+    g_autoptr(GstCaps) allowed = gst_pad_get_allowed_caps(srcpad);
+
+    for (VsockEncStreamFormat i = 0; allowed && i < VSOCKENC_N_STREAM_FORMATS; i++) {
+        g_autoptr(GstCaps) caps = gst_caps_new_simple("video/x-h264", "stream-format", G_TYPE_STRING,
+                                                      vsockenc_stream_format_name(i), NULL);
+
+        if (gst_caps_can_intersect(allowed, caps)) {
+            return i;
+        }
+    }
+    return VSOCKENC_BYTE_STREAM;
+}

@@ -36,7 +36,7 @@ static GstStaticPadTemplate sink_template = GST_STATIC_PAD_TEMPLATE("sink", GST_
                                                                     GST_STATIC_CAPS(SINK_CAPS));
 
 #define SRC_CAPS \
-    "video/x-h264, stream-format = (string) byte-stream, alignment = (string) au, " \
+    "video/x-h264, stream-format = (string) { byte-stream, avc, avc3 }, alignment = (string) au, " \
     "profile = (string) { constrained-baseline, baseline, main, high }, " \
     "width = (int) [ 2, 8192 ], height = (int) [ 2, 8192 ], framerate = (fraction) [ 0, max ]"
 

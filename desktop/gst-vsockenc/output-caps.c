@@ -7,27 +7,13 @@
 #include "downstream.h"
 #include "output.h"
 
-/* The first SPS of an access unit: three bytes from profile_idc on, or NULL. */
-static const guint8 *find_sps(GBytes *access_unit)
+static GstCaps *caps_of(GstVsockEnc *self, const VsockEncOutputCaps *told, gint width, gint height)
 {
-    gsize len;
-    const guint8 *unit = g_bytes_get_data(access_unit, &len);
-
-    for (gsize i = 0; i + 7 <= len; i++) {
-        if (unit[i] == 0 && unit[i + 1] == 0 && unit[i + 2] == 1 && (unit[i + 3] & 0x1f) == 7) {
-            return unit + i + 4;
-        }
-    }
-    return NULL;
-}
-
-static GstCaps *caps_of(GstVsockEnc *self, const guint8 *sps, gint width, gint height)
-{
-    GstCaps *caps = gst_caps_new_simple("video/x-h264", "stream-format", G_TYPE_STRING, "byte-stream", "alignment",
-                                        G_TYPE_STRING, "au", "width", G_TYPE_INT, width, "height", G_TYPE_INT, height,
-                                        NULL);
-    const char *profile = gst_codec_utils_h264_get_profile(sps, 3);
-    const char *level = gst_codec_utils_h264_get_level(sps, 3);
+    GstCaps *caps = gst_caps_new_simple("video/x-h264", "stream-format", G_TYPE_STRING,
+                                        vsockenc_stream_format_name(told->format), "alignment", G_TYPE_STRING, "au",
+                                        "width", G_TYPE_INT, width, "height", G_TYPE_INT, height, NULL);
+    const char *profile = gst_codec_utils_h264_get_profile(told->sps, 3);
+    const char *level = gst_codec_utils_h264_get_level(told->sps, 3);
 
     if (profile) {
         gst_caps_set_simple(caps, "profile", G_TYPE_STRING,
@@ -36,14 +22,19 @@ static GstCaps *caps_of(GstVsockEnc *self, const guint8 *sps, gint width, gint h
     if (level) {
         gst_caps_set_simple(caps, "level", G_TYPE_STRING, level, NULL);
     }
+    if (told->format != VSOCKENC_BYTE_STREAM) {
+        g_autoptr(GstBuffer) codec_data = gst_buffer_new_wrapped_bytes(told->record);
+
+        gst_caps_set_simple(caps, "codec_data", GST_TYPE_BUFFER, codec_data, NULL);
+    }
     return caps;
 }
 
 static void set_caps(GstVsockEnc *self, gint width, gint height)
 {
     VsockEncOutputCaps *told = &self->output->caps;
-    GstVideoCodecState *state = gst_video_encoder_set_output_state(
-        GST_VIDEO_ENCODER(self), caps_of(self, told->sps, width, height), told->input);
+    GstVideoCodecState *state = gst_video_encoder_set_output_state(GST_VIDEO_ENCODER(self),
+                                                                   caps_of(self, told, width, height), told->input);
 
     state->info.width = width;
     state->info.height = height;
@@ -51,17 +42,47 @@ static void set_caps(GstVsockEnc *self, gint width, gint height)
     gst_video_codec_state_unref(state);
 }
 
-static gboolean is_told(const VsockEncOutputCaps *told, const guint8 *sps, const HelixClientVui *vui,
-                        const GstVideoCodecState *input)
+/* ---- what changes them ---- */
+
+/* Remember the parameter sets in @unit. TRUE if the caps have to say other ones. */
+static gboolean take_parameter_sets(VsockEncOutputCaps *told, GBytes *unit)
 {
-    return input == told->input && memcmp(vui, &told->vui, sizeof(*vui)) == 0 &&
-        (!sps || memcmp(told->sps, sps, sizeof(told->sps)) == 0);
+    const guint8 *sps = vsockenc_avc_find_profile(unit);
+    GBytes *record = sps ? vsockenc_avc_config(unit) : NULL;
+    gboolean changed = sps && memcmp(told->sps, sps, sizeof(told->sps)) != 0;
+
+    if (sps) {
+        memcpy(told->sps, sps, sizeof(told->sps));
+    }
+    if (record) {
+        changed |= told->format != VSOCKENC_BYTE_STREAM && (!told->record || !g_bytes_equal(record, told->record));
+        g_clear_pointer(&told->record, g_bytes_unref);
+        told->record = record;
+    }
+    return changed;
+}
+
+/* Choose the stream format, at the start and when downstream asked to negotiate again. TRUE if it is another. */
+static gboolean choose_format(GstVsockEnc *self, gboolean first)
+{
+    VsockEncOutputCaps *told = &self->output->caps;
+    gint relinks = g_atomic_int_get(&self->output->relinks);
+    VsockEncStreamFormat before = told->format;
+
+    if (first || relinks != told->relinks) {
+        told->relinks = relinks;
+        told->format = vsockenc_stream_format_for_downstream(GST_VIDEO_ENCODER_SRC_PAD(self));
+    }
+    if (!told->record) {
+        told->format = VSOCKENC_BYTE_STREAM;
+    }
+    return told->format != before;
 }
 
 /*
- * In them are the size, the profile or level of the stream's SPS, the colours that the host says are in it, and the
- * input caps, from which frame rate and pixel aspect ratio come. Those of the access unit's own picture count, as new
- * input caps may be set while older pictures are under way.
+ * In them are the size, the profile or level of the stream's SPS, in AVC format its parameter sets, the colours that
+ * the host says are in it, and the input caps, from which frame rate and pixel aspect ratio come. Those of the access
+ * unit's own picture count, as new input caps may be set while older pictures are under way.
  */
 void vsockenc_output_update_caps(GstVsockEnc *self, const HelixClientEvent *event)
 {
@@ -69,26 +90,39 @@ void vsockenc_output_update_caps(GstVsockEnc *self, const HelixClientEvent *even
     GstVideoCodecState *input = gst_video_codec_frame_get_user_data(event->frame_data);
     HelixClientVui vui = vsockenc_config_active_vui(self);
     VsockEncOutputCaps *told = &self->output->caps;
-    const guint8 *sps = find_sps(event->unit);
-    gboolean known = sps || state, same;
+    gboolean known = vsockenc_avc_find_profile(event->unit) || state, changed = !state;
     gint width, height;
 
+    changed |= take_parameter_sets(told, event->unit);
+    changed |= choose_format(self, !state);
+    changed |= input != told->input || memcmp(&vui, &told->vui, sizeof(vui)) != 0;
     vsockenc_config_coded_size(self, event, &width, &height);
-    same = state && is_told(told, sps, &vui, input) && state->info.width == width && state->info.height == height;
+    changed |= state && (state->info.width != width || state->info.height != height);
     g_clear_pointer(&state, gst_video_codec_state_unref);
-    if (same || !known) {
+    if (!changed || !known) {
         return;
-    }
-    if (sps) {
-        memcpy(told->sps, sps, sizeof(told->sps));
     }
     g_clear_pointer(&told->input, gst_video_codec_state_unref);
     told->input = gst_video_codec_state_ref(input);
     told->vui = vui;
     set_caps(self, width, height);
+    vsockenc_tags_update(self);
+}
+
+GstBuffer *vsockenc_output_buffer(GstVsockEnc *self, const HelixClientEvent *event)
+{
+    VsockEncStreamFormat format = self->output->caps.format;
+    g_autoptr(GBytes) unit = format == VSOCKENC_BYTE_STREAM ? g_bytes_ref(event->unit)
+                                                            : vsockenc_avc_convert(event->unit, format == VSOCKENC_AVC);
+
+    return gst_buffer_new_wrapped_bytes(unit);
 }
 
 void vsockenc_output_clear_caps(GstVsockEnc *self)
 {
-    g_clear_pointer(&self->output->caps.input, gst_video_codec_state_unref);
+    VsockEncOutputCaps *told = &self->output->caps;
+
+    g_clear_pointer(&told->input, gst_video_codec_state_unref);
+    g_clear_pointer(&told->record, g_bytes_unref);
+    told->format = VSOCKENC_BYTE_STREAM;
 }

@@ -21,6 +21,7 @@ void vsockenc_output_clear(GstVsockEnc *self)
 {
     vsockenc_eos_forget(self);
     vsockenc_output_clear_caps(self);
+    vsockenc_tags_clear(self);
 }
 
 guint vsockenc_output_count_error(GstVsockEnc *self)
@@ -109,12 +110,12 @@ static GstFlowReturn push_unit(GstVsockEnc *self, HelixClientEvent *event)
     vsockenc_keyframe_came(self, event->keyframe);
     vsockenc_latency_update(self, event->took_us);
     vsockenc_output_update_caps(self, event);
+    frame->output_buffer = vsockenc_output_buffer(self, event);
     GST_VIDEO_ENCODER_STREAM_UNLOCK(self);
     if (event->keyframe) {
         GST_VIDEO_CODEC_FRAME_SET_SYNC_POINT(frame);
     }
     frame->dts = frame->pts;
-    frame->output_buffer = gst_buffer_new_wrapped_bytes(event->unit);
     helix_client_event_steal_frame_data(event);
     return gst_video_encoder_finish_frame(GST_VIDEO_ENCODER(self), frame);
 }
@@ -126,6 +127,7 @@ static GstFlowReturn take(GstVsockEnc *self, HelixClientEvent *event)
     switch (event->type) {
     case HELIX_CLIENT_EVENT_CONFIGURED:
         vsockenc_config_take(self, event);
+        vsockenc_tags_follow_config(self);
         break;
     case HELIX_CLIENT_EVENT_CONFIG_REFUSED:
         vsockenc_config_take_refusal(self, event);

@@ -4,6 +4,7 @@
 #define VSOCKENC_OUTPUT_H
 
 #include "../client/helix-client.h"
+#include "avc.h"
 #include "element.h"
 
 /* This many pictures in a row that are refused, or not drawn in time, end the pipeline with an error. */
@@ -11,7 +12,10 @@
 
 /* The output caps; with the stream lock. */
 typedef struct VsockEncOutputCaps {
-    guint8 sps[3];             /* profile, constraints, level that downstream was told */
+    guint8 sps[3];  /* profile, constraints, level that downstream was told */
+    GBytes *record; /* AVCDecoderConfigurationRecord of the latest parameter sets; NULL: none came */
+    VsockEncStreamFormat format;
+    gint relinks;              /* how often downstream had asked to negotiate when @format was chosen */
     HelixClientVui vui;        /* the colours in them */
     GstVideoCodecState *input; /* the input caps that they come from; NULL: none are set */
 } VsockEncOutputCaps;
@@ -23,6 +27,7 @@ typedef struct VsockEncOutput {
     gint relinks; /* downstream asked to negotiate again, as a pad does that is linked */
     /* With the stream lock. */
     VsockEncOutputCaps caps;
+    GstTagList *tags;   /* that downstream was told; NULL: none */
     gboolean ending;    /* EOS goes downstream, and everything before it has */
     GstFlowReturn flow; /* of the latest push downstream, */
     gint flow_relinks;  /* which began after so many relinks */
@@ -45,6 +50,15 @@ guint vsockenc_output_count_error(GstVsockEnc *self);
  */
 void vsockenc_output_update_caps(GstVsockEnc *self, const HelixClientEvent *event);
 void vsockenc_output_clear_caps(GstVsockEnc *self);
+/* @event's access unit in the stream format of the output caps. With the stream lock. */
+GstBuffer *vsockenc_output_buffer(GstVsockEnc *self, const HelixClientEvent *event);
+
+/* tags.c: what downstream is told of the stream beside its caps: codec, encoder, bit rates. */
+/* Merge them into the stream's tags, if they changed. With the stream lock. */
+void vsockenc_tags_update(GstVsockEnc *self);
+/* The same where some were told before; the first come with the caps. Takes the stream lock. */
+void vsockenc_tags_follow_config(GstVsockEnc *self);
+void vsockenc_tags_clear(GstVsockEnc *self);
 
 /* flow.c: what downstream returned, told to upstream. */
 /* Downstream flushed. With the stream lock. */

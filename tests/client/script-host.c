@@ -25,8 +25,8 @@ struct ScriptHost {
     gboolean quit;
 };
 
-/* An SPS of Main profile, level 3.1, then a slice. */
-static const guint8 sps[] = { 0, 0, 0, 1, 0x67, 77, 0, 31, 0xab, 0xcd };
+/* An SPS of Main profile, level 3.1, and a PPS, then a slice. */
+static const guint8 sets[] = { 0, 0, 0, 1, 0x67, 77, 0, 31, 0xab, 0xcd, 0, 0, 0, 1, 0x68, 0xee, 0x80 };
 static const guint8 idr[] = { 0, 0, 1, 0x65, 0x88, 0x84 };
 static const guint8 slice[] = { 0, 0, 0, 1, 0x41, 0x9a, 0x20 };
 
@@ -175,10 +175,10 @@ static void send_unit(ScriptHost *host, int fd, guint16 session, const ScriptFra
     put_u32(head + HELIX_RESPONSE_NAL_COUNT, dropped ? 0 : index == host->script.truncated_at ? 7 : 1);
     g_byte_array_append(payload, head, sizeof(head));
     if (!dropped) {
-        put_u32(size, (guint32)(keyframe ? sizeof(sps) + sizeof(idr) : sizeof(slice)));
+        put_u32(size, (guint32)(keyframe ? sizeof(sets) + sizeof(idr) : sizeof(slice)));
         g_byte_array_append(payload, size, sizeof(size));
         if (keyframe) {
-            g_byte_array_append(payload, sps, sizeof(sps));
+            g_byte_array_append(payload, sets, sizeof(sets));
         }
         g_byte_array_append(payload, keyframe ? idr : slice, keyframe ? sizeof(idr) : sizeof(slice));
         host->answered++;

@@ -9,6 +9,7 @@ typedef struct Record {
     GMutex lock;
     GString *text;
     gulong probe;
+    gboolean own_tags; /* the element's own come next, with the stream's first caps: not noted */
 } Record;
 
 static GstPadProbeReturn on_item(GstPad *pad, GstPadProbeInfo *info, gpointer user)
@@ -19,6 +20,8 @@ static GstPadProbeReturn on_item(GstPad *pad, GstPadProbeInfo *info, gpointer us
     g_mutex_lock(&record->lock);
     if (GST_IS_BUFFER(info->data)) {
         g_string_append_printf(record->text, "%u", (guint)(GST_BUFFER_PTS(info->data) / (GST_SECOND / 30)));
+    } else if (type == GST_EVENT_TAG && record->own_tags) {
+        record->own_tags = FALSE;
     } else if (type == GST_EVENT_SEGMENT || type == GST_EVENT_TAG || type == GST_EVENT_EOS) {
         g_string_append_c(record->text, type == GST_EVENT_SEGMENT ? 'S' : type == GST_EVENT_TAG ? 'T' : 'E');
     }
@@ -29,7 +32,9 @@ static GstPadProbeReturn on_item(GstPad *pad, GstPadProbeInfo *info, gpointer us
 static void begin(Record *record, Fixture *f)
 {
     g_autoptr(GstPad) pad = gst_element_get_static_pad(f->h->element, "src");
+    g_autoptr(GstEvent) tags = gst_pad_get_sticky_event(pad, GST_EVENT_TAG, 0);
 
+    record->own_tags = !tags;
     g_mutex_init(&record->lock);
     record->text = g_string_new(NULL);
     record->probe = gst_pad_add_probe(pad, GST_PAD_PROBE_TYPE_BUFFER | GST_PAD_PROBE_TYPE_EVENT_DOWNSTREAM, on_item,
