@@ -28,9 +28,6 @@ static VAStatus choose(HvaConfig *config, const HvaDriver *driver, const VAConfi
         config->rt_format = value;
         break;
     case VAConfigAttribRateControl:
-        if (value == VA_RC_NONE) {
-            break;
-        }
         if (!is_offered(driver, config->entrypoint, attribute->type, value) || (value & (value - 1)) != 0) {
             return VA_STATUS_ERROR_INVALID_VALUE;
         }
