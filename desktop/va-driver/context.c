@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* context.c - making and destroying contexts; see context.h. */
 #include "context.h"
+#include "keep.h"
 #include "vtable.h"
 
 static void finalize(gpointer object)
 {
     HvaContext *self = object;
 
-    g_clear_pointer(&self->session, hva_session_free);
+    if (self->session) {
+        hva_keeper_close(self->driver, self->session);
+    }
     hva_process_clear(&self->process);
     hva_unref(self->target);
     hva_unref(self->config);
@@ -60,7 +63,7 @@ VAStatus hva_create_context(VADriverContextP va, VAConfigID config_id, int width
     g_mutex_init(&context->lock);
     if (hva_config_encodes(config)) {
         hva_encode_state_init(&context->encode, config, (guint)width, (guint)height);
-        context->session = hva_session_new(driver);
+        context->session = hva_keeper_open(driver);
     }
     *id = hva_objects_add(driver->objects, context);
     return VA_STATUS_SUCCESS;

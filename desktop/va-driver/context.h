@@ -32,7 +32,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(HvaContext, hva_unref)
 VAStatus hva_encode_end(HvaContext *context);
 /* process.c. With the context's lock. */
 VAStatus hva_process_take(HvaContext *context, const HvaBuffer *buffer);
-VAStatus hva_process_end(HvaContext *context);
+/* Not under a lock: may wait for the host. @target shows what @process says from here on. Clears @process. */
+VAStatus hva_process_run(HvaDriver *driver, HvaProcess *process, HvaSurface *target);
 void hva_process_clear(HvaProcess *process);
 
 #endif

@@ -15,6 +15,7 @@
 #include "settings.h"
 
 typedef struct HvaPool HvaPool;
+typedef struct HvaKeeper HvaKeeper;
 
 typedef struct HvaDriver {
     VADriverContextP va;
@@ -22,6 +23,7 @@ typedef struct HvaDriver {
     HvaObjects *objects;
     HelixClientGpu *gpu; /* NULL: no virtio-gpu here */
     HvaPool *pool;
+    HvaKeeper *keeper;
     gint buffer_kind; /* atomic: HelixClientBufferKind that the host reads, plus 1; 0: none, or not known yet */
 } HvaDriver;
 

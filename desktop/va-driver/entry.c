@@ -4,6 +4,7 @@
 #include "config.h"
 #include "driver.h"
 #include "formats.h"
+#include "keep.h"
 #include "pixels.h"
 #include "vtable.h"
 
@@ -47,6 +48,7 @@ static VAStatus terminate(VADriverContextP va)
     HvaDriver *driver = va->pDriverData;
 
     hva_objects_free(driver->objects);
+    hva_keeper_free(driver->keeper);
     hva_pool_free(driver->pool);
     if (driver->gpu) {
         helix_client_gpu_unref(driver->gpu);
@@ -117,6 +119,7 @@ VAStatus __vaDriverInit_1_0(VADriverContextP va)
     hva_settings_read(&driver->settings);
     driver->objects = hva_objects_new();
     driver->pool = hva_pool_new();
+    driver->keeper = hva_keeper_new();
     /* A file of its own: in the client's, closing a handle would free the client's buffer. */
     driver->gpu = helix_client_gpu_open(NULL, NULL);
     va->pDriverData = driver;

@@ -1,29 +1,18 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* frame.c - see frame.h. */
 #include "frame.h"
+#include "keep.h"
+#include "pixels-frame.h"
 
-static void describe(const HvaPixels *pixels, const HvaRect *rect, HelixClientImage *image)
+/* What the host kept of it, else what is there now. */
+static HelixClientFrame *new_imported(HelixClient *client, HvaPixels *pixels, const HvaRect *rect, GError **error)
 {
-    *image = (HelixClientImage){
-        .format = pixels->format->drm,
-        .width = pixels->width,
-        .height = pixels->height,
-        .crop_x = rect->x,
-        .crop_y = rect->y,
-        .crop_width = rect->width,
-        .crop_height = rect->height,
-        .modifier = pixels->modifier,
-    };
-    for (guint i = 0; i < pixels->format->n_planes; i++) {
-        image->offset[i] = pixels->layout.offset[i];
-        image->stride[i] = (gint32)pixels->layout.stride[i];
-        image->data[i] = pixels->data ? pixels->data + pixels->layout.offset[i] : NULL;
+    g_autoptr(HelixClientSnapshot) snapshot = hva_kept(pixels, client);
+
+    if (snapshot) {
+        return helix_client_frame_new_snapshot(snapshot, rect->x, rect->y, rect->width, rect->height);
     }
-}
-
-static void keep(HelixClientFrame *frame, HvaPixels *pixels)
-{
-    helix_client_frame_set_release(frame, (GDestroyNotify)hva_pixels_unref, hva_pixels_ref(pixels));
+    return hva_frame_new_dmabuf(client, pixels, rect, error);
 }
 
 HelixClientFrame *hva_frame_new(HelixClient *client, HvaPixels *pixels, const HvaRect *rect, GError **error)
@@ -31,26 +20,22 @@ HelixClientFrame *hva_frame_new(HelixClient *client, HvaPixels *pixels, const Hv
     HelixClientFrame *frame = NULL;
     HelixClientImage image;
 
-    describe(pixels, rect, &image);
     if (hva_pixels_is_imported(pixels)) {
-        frame = helix_client_frame_new_dmabuf(client, pixels->dmabuf, &image, error);
-        if (frame) {
-            keep(frame, pixels);
-        }
-        return frame;
+        return new_imported(client, pixels, rect, error);
     }
+    hva_pixels_describe(pixels, rect, &image);
     if (pixels->buffer) {
         frame = helix_client_frame_new_buffer(client, pixels->buffer, &image, NULL);
     }
     if (frame) {
-        keep(frame, pixels);
+        hva_pixels_hold(frame, pixels);
         return frame;
     }
     frame = helix_client_frame_new_copy(client, &image, NULL);
     if (!frame) {
         frame = helix_client_frame_new_pixels(&image, error);
         if (frame) {
-            keep(frame, pixels);
+            hva_pixels_hold(frame, pixels);
         }
     }
     return frame;

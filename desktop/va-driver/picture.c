@@ -59,22 +59,23 @@ VAStatus hva_render_picture(VADriverContextP va, VAContextID id, VABufferID *buf
 VAStatus hva_end_picture(VADriverContextP va, VAContextID id)
 {
     g_autoptr(HvaContext) context = hva_objects_ref(hva_driver(va)->objects, HVA_CONTEXT, id);
-    HvaSurface *target;
-    VAStatus status;
+    g_autoptr(HvaSurface) target = NULL;
+    HvaProcess process = { NULL };
+    gboolean encodes;
+    VAStatus status = VA_STATUS_ERROR_OPERATION_FAILED;
 
     if (!context) {
         return VA_STATUS_ERROR_INVALID_CONTEXT;
     }
+    encodes = hva_config_encodes(context->config);
     g_mutex_lock(&context->lock);
-    if (!context->target) {
-        status = VA_STATUS_ERROR_OPERATION_FAILED;
-    } else if (hva_config_encodes(context->config)) {
+    if (context->target && encodes) {
         status = hva_encode_end(context);
-    } else {
-        status = hva_process_end(context);
+    } else if (context->target) {
+        process = context->process;
+        context->process = (HvaProcess){ NULL };
     }
     target = g_steal_pointer(&context->target);
     g_mutex_unlock(&context->lock);
-    hva_unref(target);
-    return status;
+    return target && !encodes ? hva_process_run(context->driver, &process, target) : status;
 }

@@ -22,6 +22,9 @@ HvaPool *hva_pool_new(void)
 
 static void destroy(HvaPixels *pixels)
 {
+    if (pixels->forget) {
+        pixels->forget(pixels);
+    }
     if (pixels->buffer) {
         helix_client_buffer_unref(pixels->buffer);
     } else {

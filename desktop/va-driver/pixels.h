@@ -12,7 +12,17 @@
 #include "driver.h"
 #include "formats.h"
 
-typedef struct HvaPixels {
+/* A snapshot that the host of @client has. */
+typedef struct HvaKept {
+    HelixClient *client;
+    HelixClientSnapshot *snapshot;
+} HvaKept;
+
+/* Encoders of one driver that get exact pictures of a DMA-BUF; others read it as it is when they encode. */
+#define HVA_MAX_KEPT 4u
+
+typedef struct HvaPixels HvaPixels;
+struct HvaPixels {
     gatomicrefcount refs;
     HvaDriver *driver;
     const HvaFormat *format;
@@ -22,8 +32,10 @@ typedef struct HvaPixels {
     HelixClientBuffer *buffer; /* NULL: plain memory or imported */
     int dmabuf;                /* imported or exported; -1 */
     guint64 modifier;
+    void (*forget)(HvaPixels *); /* drops its snapshots before it is freed; NULL: it never had any (keep.h) */
+    HvaKept kept[HVA_MAX_KEPT];
     gboolean is_bt709; /* YUV that was RGB: BT.709 in limited range. Else nobody said what it is */
-} HvaPixels;
+};
 
 /* Unused memory, kept for the next picture of its size. */
 HvaPool *hva_pool_new(void);

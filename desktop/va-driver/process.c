@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* process.c - VideoProc: crop, scale and convert. Lazy: see surface.h. */
 #include "context.h"
+#include "keep.h"
 #include "vtable.h"
 
 void hva_process_clear(HvaProcess *process)
@@ -71,18 +72,18 @@ VAStatus hva_process_take(HvaContext *context, const HvaBuffer *buffer)
     return VA_STATUS_SUCCESS;
 }
 
-VAStatus hva_process_end(HvaContext *context)
+VAStatus hva_process_run(HvaDriver *driver, HvaProcess *process, HvaSurface *target)
 {
-    HvaProcess *process = &context->process;
     HvaView view = { .from = process->from, .to = process->to, .background = process->background };
     VAStatus status = VA_STATUS_ERROR_INVALID_PARAMETER;
+    g_autoptr(HvaPixels) source = NULL;
 
-    if (!process->source || process->source == context->target) {
-        return status;
+    if (process->source && process->source != target) {
+        source = hva_surface_source(process->source, &status);
     }
-    view.pixels = hva_surface_source(process->source, &status);
-    if (view.pixels) {
-        status = hva_surface_set_view(context->target, &view);
+    if (source) {
+        view.pixels = hva_pixels_is_imported(source) ? hva_keep(driver, source) : hva_pixels_ref(source);
+        status = view.pixels ? hva_surface_set_view(target, &view) : VA_STATUS_ERROR_ALLOCATION_FAILED;
     }
     hva_process_clear(process);
     return status;

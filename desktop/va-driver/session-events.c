@@ -14,7 +14,11 @@ void hva_session_fail(HvaSession *self, const GError *error)
     } else if (g_error_matches(error, HELIX_CLIENT_ERROR, HELIX_CLIENT_ERROR_CONFIG)) {
         status = VA_STATUS_ERROR_INVALID_PARAMETER;
     }
-    hva_error(self->driver, "helix: no encoding by the host: %s", error->message);
+    if (self->waiting.length + self->under_way.length > 0) {
+        hva_error(self->driver, "helix: no encoding by the host: %s", error->message);
+    } else { /* there is no picture yet; the first one tries anew */
+        hva_info(self->driver, "No connection to the host: %s", error->message);
+    }
     hva_session_disconnect(self);
     hva_session_fail_all(self, status);
 }

@@ -10,13 +10,14 @@ struct HvaSession {
     HvaDriver *driver;
     int wake; /* an eventfd */
     GThread *thread;
-    GMutex lock;   /* the next two */
-    GQueue pushed; /* HvaJob: new ones */
+    GMutex lock;         /* the next three */
+    GQueue pushed;       /* HvaJob: new ones */
+    HelixClient *shared; /* the connection; NULL: there is none */
     gboolean ends;
     /* Of the thread alone: */
     GQueue waiting;           /* HvaJob: not submitted, in order */
     GQueue under_way;         /* HvaJob: submitted and not answered, in order */
-    HelixClient *client;      /* NULL: not connected */
+    HelixClient *client;      /* @shared, once the thread knows of it */
     HelixClientConfig config; /* sent last */
     gboolean configured, ever_negotiated, idr_pending;
     guint64 pts;
@@ -24,6 +25,8 @@ struct HvaSession {
 };
 
 /* session-send.c */
+/* With the lock: connect, if there is no connection. */
+gboolean hva_session_connect(HvaSession *self, GError **error);
 /* Connect if needed, and submit what may be under way. */
 void hva_session_submit(HvaSession *self);
 /* All that is under way waits again, to be sent once more, from an IDR on. */

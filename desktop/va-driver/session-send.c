@@ -13,22 +13,43 @@ static void on_log(GLogLevelFlags level, const char *message, gpointer data)
     hva_info(data, "%s", message);
 }
 
-static gboolean connect_host(HvaSession *self)
+gboolean hva_session_connect(HvaSession *self, GError **error)
 {
     const HvaSettings *settings = &self->driver->settings;
+    HelixClient *client;
+
+    if (self->shared) {
+        return TRUE;
+    }
+    client = helix_client_new();
+    helix_client_set_vsock_address(client, settings->cid, settings->port);
+    helix_client_set_socket_path(client, settings->socket);
+    helix_client_set_timeout(client, settings->timeout_ms);
+    helix_client_set_reconnect(client, TRUE);
+    helix_client_set_log_func(client, on_log, self->driver);
+    if (self->driver->gpu) {
+        helix_client_avoid(client, settings->avoid);
+        helix_client_set_gpu(client, self->driver->gpu);
+    }
+    if (!helix_client_connect(client, error)) {
+        helix_client_unref(client);
+        return FALSE;
+    }
+    self->shared = client;
+    return TRUE;
+}
+
+/* The thread takes note of the connection. */
+static gboolean connect_host(HvaSession *self)
+{
     g_autoptr(GError) error = NULL;
 
-    self->client = helix_client_new();
-    helix_client_set_vsock_address(self->client, settings->cid, settings->port);
-    helix_client_set_socket_path(self->client, settings->socket);
-    helix_client_set_timeout(self->client, settings->timeout_ms);
-    helix_client_set_reconnect(self->client, TRUE);
-    helix_client_set_log_func(self->client, on_log, self->driver);
-    if (self->driver->gpu) {
-        helix_client_avoid(self->client, settings->avoid);
-        helix_client_set_gpu(self->client, self->driver->gpu);
+    g_mutex_lock(&self->lock);
+    if (hva_session_connect(self, &error)) {
+        self->client = helix_client_ref(self->shared);
     }
-    if (!helix_client_connect(self->client, &error)) {
+    g_mutex_unlock(&self->lock);
+    if (!self->client) {
         hva_session_fail(self, error);
     }
     return self->client != NULL;
@@ -36,10 +57,16 @@ static gboolean connect_host(HvaSession *self)
 
 void hva_session_disconnect(HvaSession *self)
 {
-    if (self->client) {
-        helix_client_close(self->client);
-        g_clear_pointer(&self->client, helix_client_unref);
+    HelixClient *shared;
+
+    g_mutex_lock(&self->lock);
+    shared = g_steal_pointer(&self->shared);
+    g_mutex_unlock(&self->lock);
+    if (shared) {
+        helix_client_close(shared);
+        helix_client_unref(shared);
     }
+    g_clear_pointer(&self->client, helix_client_unref);
     self->configured = self->ever_negotiated = FALSE;
 }
 

@@ -47,6 +47,9 @@ static gboolean take_jobs(HvaSession *self)
     while ((job = g_queue_pop_head(&self->pushed))) {
         g_queue_push_tail(&self->waiting, job);
     }
+    if (self->shared && !self->client) {
+        self->client = helix_client_ref(self->shared);
+    }
     ends = self->ends;
     g_mutex_unlock(&self->lock);
     return !ends;
@@ -93,6 +96,27 @@ static gboolean start(HvaSession *self)
         self->thread = g_thread_try_new("helix-va", run, self, NULL);
     }
     return self->thread != NULL;
+}
+
+/* It is negotiated with what the host chooses; the first picture brings the stream's own configuration. */
+HelixClient *hva_session_client(HvaSession *self)
+{
+    HelixClient *client = NULL;
+    gboolean fresh = FALSE;
+
+    g_mutex_lock(&self->lock);
+    if (!self->ends && start(self)) {
+        fresh = !self->shared;
+        client = hva_session_connect(self, NULL) ? helix_client_ref(self->shared) : NULL;
+        if (client && fresh) {
+            helix_client_configure(client, &(HelixClientConfig){ .realtime = 1 });
+        }
+    }
+    g_mutex_unlock(&self->lock);
+    if (client && fresh) {
+        wake(self); /* the thread takes the connection's events from now on */
+    }
+    return client;
 }
 
 gboolean hva_session_push(HvaSession *self, HvaJob *job)

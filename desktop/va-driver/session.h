@@ -18,6 +18,8 @@ typedef struct HvaSession HvaSession;
 HvaSession *hva_session_new(HvaDriver *driver);
 /* Jobs that are not done fail. Not under a lock: waits for the thread, which waits for nothing. */
 void hva_session_free(HvaSession *session);
+/* Any thread: the connection, made if there is none, for snapshots. A reference. NULL: no host, or no thread. */
+HelixClient *hva_session_client(HvaSession *session);
 /* Any thread; does not wait. FALSE: no thread can be had. */
 gboolean hva_session_push(HvaSession *session, HvaJob *job);
 

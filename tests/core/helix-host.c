@@ -2,7 +2,7 @@
 /*
  * helix-host - the real host without a VM: listens on a UNIX socket, resources are pictures drawn in process
  * (fake-capture.h). Says "listening on PATH" on standard output when it is ready, and its statistics as JSON when it is
- * told to end (SIGINT, SIGTERM) or asked (SIGUSR1).
+ * told to end (SIGINT, SIGTERM) or asked (SIGUSR1). SIGUSR2: resource N shows from here on what N + 1 showed.
  */
 #include <signal.h>
 #include <stdio.h>
@@ -33,6 +33,12 @@ static gboolean on_stats(gpointer data)
 
     printf("%s\n", json);
     fflush(stdout);
+    return G_SOURCE_CONTINUE;
+}
+
+static gboolean on_overwrite(gpointer capture)
+{
+    g_atomic_int_inc(&((FakeCapture *)capture)->overwritten);
     return G_SOURCE_CONTINUE;
 }
 
@@ -138,6 +144,7 @@ int main(int argc, char **argv)
     g_unix_signal_add(SIGINT, on_end, loop);
     g_unix_signal_add(SIGTERM, on_end, loop);
     g_unix_signal_add(SIGUSR1, on_stats, host);
+    g_unix_signal_add(SIGUSR2, on_overwrite, &capture);
     g_main_loop_run(loop);
 
     on_stats(host);
