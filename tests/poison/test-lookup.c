@@ -13,9 +13,10 @@
 #include "loop/loop-budget.h"
 #include "poison.h"
 #include "capture/texture-hooks.h"
+#include "lookup.h"
 #include "virgl-world.h"
 
-#define ID 7u
+#define ID LOOKUP_ID
 #define BGRA 1u
 #define BGRX 2u
 #define RGBA 67u
@@ -23,92 +24,25 @@
 #define Y_0_TOP 1u
 
 static VirtIOGPU gpu;
-static HelixSurfacePool *pool;
+static const HelixCaptureTarget memory;
 static const HelixReadbackThread *the_thread;
-
-/* ---- one look-up ---- */
-
-typedef struct Answer {
-    bool done;
-    HelixSurface *surface;
-    GError *error;
-} Answer;
-
-static void take_answer(gpointer data, HelixSurface *surface, GError *error)
-{
-    Answer *answer = data;
-
-    g_assert_false(answer->done);
-    *answer = (Answer){ true, surface, error };
-}
-
-static Answer resolve(const HelixPicture *picture)
-{
-    const HelixCaptureTarget target = { 0 };
-    Answer answer = { .done = false };
-
-    helix_loop_next_iteration();
-    helix_resource_resolver.resolve(&gpu, picture, &target, pool, take_answer, &answer);
-    while (!answer.done) {
-        helix_loop_next_iteration();
-        g_main_context_iteration(NULL, TRUE);
-    }
-    return answer;
-}
-
-static guint8 pixel_byte(guint32 x, guint32 y, guint i)
-{
-    return (guint8)((x * 2654435761u + y * 40503u + i * 977u) >> 7);
-}
-
-static guint8 *draw(guint32 width, guint32 height)
-{
-    guint8 *pixels = g_malloc((gsize)width * height * 4), *at = pixels;
-
-    for (guint32 y = 0; y < height; y++) {
-        for (guint32 x = 0; x < width; x++) {
-            for (guint i = 0; i < 4; i++) {
-                *at++ = pixel_byte(x, y, i);
-            }
-        }
-    }
-    return pixels;
-}
-
-static void check_pixels(const HelixSurface *surface, guint32 from_x, guint32 from_y, bool alpha)
-{
-    for (guint32 y = 0; y < surface->height; y++) {
-        const guint8 *row = surface->data + surface->offset[0] + (gsize)y * surface->stride[0];
-
-        for (guint32 x = 0; x < surface->width; x++) {
-            for (guint i = 0; i < (alpha ? 4 : 3); i++) {
-                g_assert_cmpuint(row[x * 4 + i], ==, pixel_byte(from_x + x, from_y + y, i));
-            }
-        }
-    }
-}
 
 /* A picture that is right, twice from the pool's memory. */
 static void see_twice(PoisonSeen *seen, const HelixPicture *picture, HelixHostPath path, bool alpha)
 {
+    static const guint8 in_order[4] = { 0, 1, 2, 3 };
+
     for (guint i = 0; i < 2; i++) {
-        Answer answer = resolve(picture);
+        LookupAnswer answer = lookup_resolve(picture, &memory);
 
         g_assert_no_error(answer.error);
         g_assert_cmpint(answer.surface->path, ==, path);
         if (picture->fourcc != HELIX_FORMAT_NV12) {
-            check_pixels(answer.surface, picture->crop_x, picture->crop_y, alpha);
+            g_assert_true(lookup_is_drawn(answer.surface, picture->crop_x, picture->crop_y, in_order, alpha));
         }
         poison_see_surface(seen, answer.surface);
         helix_surface_unref(answer.surface);
     }
-}
-
-static HelixPicture whole(guint32 width, guint32 height)
-{
-    return (HelixPicture){
-        .resource_id = ID, .width = width, .height = height, .fourcc = HELIX_FORMAT_XR24, .stride = width * 4
-    };
 }
 
 /* ---- textures ---- */
@@ -139,8 +73,8 @@ static void run_texture(PoisonSeen *seen, gconstpointer data)
 {
     const Texture *texture = data;
     const VirglWanted *wanted = &texture->wanted;
-    g_autofree guint8 *pixels = draw(wanted->width, wanted->height);
-    HelixPicture picture = whole(wanted->width - texture->less, wanted->height - texture->less);
+    g_autofree guint8 *pixels = lookup_draw(wanted->width, wanted->height);
+    HelixPicture picture = lookup_whole(wanted->width - texture->less, wanted->height - texture->less);
     struct virtio_gpu_simple_resource entry;
     guint64 before = the_thread->count();
 
@@ -185,7 +119,7 @@ TEST("/poison/answers", test_answers)
 {
     static const VirglWanted wanted = { TEXTURE_2D, BGRA, 16, 2 };
     static guint8 to[N_ORDERS][16 * 2 * 4];
-    g_autofree guint8 *pixels = draw(wanted.width, wanted.height);
+    g_autofree guint8 *pixels = lookup_draw(wanted.width, wanted.height);
     struct virtio_gpu_simple_resource entry;
     HelixResource resource;
     guint answered = 0;
@@ -240,16 +174,16 @@ static const Texture unreadable[] = {
 static void run_unreadable(PoisonSeen *seen, gconstpointer data)
 {
     const Texture *texture = data;
-    HelixPicture picture = whole(64, texture->wanted.height);
+    HelixPicture picture = lookup_whole(64, texture->wanted.height);
     struct virtio_gpu_simple_resource entry;
 
     helix_readback_thread = texture->thread ? the_thread : NULL;
     g_assert_true(virgl_world_create(&gpu, &entry, ID, &texture->wanted));
     for (guint8 source = HELIX_SOURCE_AUTO; source <= HELIX_SOURCE_PAGES; source++) {
-        Answer answer;
+        LookupAnswer answer;
 
         picture.source = source;
-        answer = resolve(&picture);
+        answer = lookup_resolve(&picture, &memory);
         g_assert_null(answer.surface);
         g_assert_error(answer.error, HELIX_ERROR, HELIX_CODE_NOT_READABLE);
         poison_see_error(seen, answer.error);
@@ -279,17 +213,17 @@ static void run_wrong(PoisonSeen *seen, gconstpointer data)
 {
     static const VirglWanted wanted = { TEXTURE_2D, BGRA, 65, 37 };
     static const guint32 rows[] = { 0, 1, 36 };
-    HelixPicture picture = whole(wanted.width, wanted.height);
+    HelixPicture picture = lookup_whole(wanted.width, wanted.height);
     struct virtio_gpu_simple_resource entry;
 
     helix_readback_thread = NULL;
     g_assert_true(virgl_world_create(&gpu, &entry, ID, &wanted));
     for (guint i = 0; i <= G_N_ELEMENTS(rows); i++) {
-        Answer answer;
+        LookupAnswer answer;
 
         virgl_world_reads = i < G_N_ELEMENTS(rows) ? READS_LESS : READS_WITH_ERROR;
         virgl_world_rows = i < G_N_ELEMENTS(rows) ? rows[i] : 0;
-        answer = resolve(&picture);
+        answer = lookup_resolve(&picture, &memory);
         g_assert_null(answer.surface);
         g_assert_error(answer.error, HELIX_ERROR, HELIX_CODE_NOT_READABLE);
         poison_see_error(seen, answer.error);
@@ -340,11 +274,11 @@ static void run_pages(PoisonSeen *seen, gconstpointer data)
 {
     static const VirglWanted wanted = { TEXTURE_2D, BGRX, 333, 77 };
     const Pages *p = data;
-    g_autofree guint8 *bytes = draw(333, 77);
+    g_autofree guint8 *bytes = lookup_draw(333, 77);
     struct iovec iov[64], *taken = NULL;
     guint n = split(bytes, 333 * 77 * 4, iov, G_N_ELEMENTS(iov));
     struct virtio_gpu_simple_resource entry;
-    HelixPicture picture = whole(p->width - 2 * p->crop_x, p->height - 2 * p->crop_y);
+    HelixPicture picture = lookup_whole(p->width - 2 * p->crop_x, p->height - 2 * p->crop_y);
 
     picture.fourcc = p->fourcc;
     picture.source = HELIX_SOURCE_PAGES;
@@ -395,9 +329,9 @@ TEST("/poison/pages", test_pages)
 
 static void run_image(PoisonSeen *seen, gconstpointer data)
 {
-    g_autofree guint8 *pixels = draw(333, 77);
+    g_autofree guint8 *pixels = lookup_draw(333, 77);
     struct virtio_gpu_simple_resource entry;
-    HelixPicture picture = whole(321, 73);
+    HelixPicture picture = lookup_whole(321, 73);
 
     picture.crop_x = 7;
     picture.crop_y = 1;
@@ -425,13 +359,11 @@ int main(int argc, char **argv)
         g_print("1..0 # SKIP EGL does not draw without a screen here\n");
         return 77;
     }
-    qemu_rig_start(&gpu, true);
-    pool = helix_surface_pool_new(2);
+    lookup_start(&gpu);
     the_thread = helix_readback_thread;
     g_test_add_func("/poison/itself", poison_test_itself);
     test_cases_add();
     status = g_test_run();
-    helix_resource_pause();
-    helix_surface_pool_unref(pool);
+    lookup_end();
     return status;
 }

@@ -80,27 +80,95 @@ bool virgl_world_start(void)
 
 /* ---- resources ---- */
 
+#define CONTEXT 1u
+
+/* virgl's command by which a guest's driver makes what a blob will hold: its code, and the words behind its header. */
+#define PIPE_RESOURCE_CREATE 48u
+#define PIPE_RESOURCE_CREATE_WORDS 11u
+
+static uint32_t bind_of(const VirglWanted *wanted)
+{
+    if (wanted->bind) {
+        return wanted->bind;
+    }
+    return wanted->target == BUFFER ? VIRGL_RES_BIND_VERTEX_BUFFER
+                                    : VIRGL_RES_BIND_RENDER_TARGET | VIRGL_RES_BIND_SAMPLER_VIEW;
+}
+
 bool virgl_world_create(VirtIOGPU *g, struct virtio_gpu_simple_resource *entry, uint32_t id, const VirglWanted *wanted)
 {
     struct virgl_renderer_resource_create_args args = {
         .handle = id,
         .target = wanted->target,
         .format = wanted->format,
-        .bind = wanted->target == BUFFER ? VIRGL_RES_BIND_VERTEX_BUFFER
-                                         : VIRGL_RES_BIND_RENDER_TARGET | VIRGL_RES_BIND_SAMPLER_VIEW,
+        .bind = bind_of(wanted),
         .width = wanted->width,
         .height = wanted->height,
         .depth = MAX(wanted->depth, 1),
         .array_size = MAX(wanted->array, 1),
+        .last_level = wanted->level,
         .nr_samples = wanted->samples,
         .flags = wanted->flags,
     };
 
+    virgl_renderer_force_ctx_0();
     if (virgl_renderer_resource_create(&args, NULL, 0)) {
         return false;
     }
     qemu_rig_add(g, entry, id);
     entry->format = wanted->format;
+    return true;
+}
+
+/* What @wanted says, waiting in the context under this number. */
+static bool make_content(uint32_t blob_id, const VirglWanted *wanted)
+{
+    static const char name[] = "test";
+    static bool made;
+    uint32_t command[] = {
+        PIPE_RESOURCE_CREATE | PIPE_RESOURCE_CREATE_WORDS << 16,
+        wanted->target,
+        wanted->format,
+        bind_of(wanted),
+        wanted->width,
+        wanted->height,
+        MAX(wanted->depth, 1),
+        MAX(wanted->array, 1),
+        wanted->level,
+        wanted->samples,
+        wanted->flags,
+        blob_id,
+    };
+
+    virgl_renderer_force_ctx_0();
+    made = made || virgl_renderer_context_create(CONTEXT, sizeof(name), name) == 0;
+    return made && virgl_renderer_submit_cmd(command, CONTEXT, G_N_ELEMENTS(command)) == 0;
+}
+
+bool virgl_world_create_blob(VirtIOGPU *g, struct virtio_gpu_simple_resource *entry, uint32_t id, uint32_t mem,
+                             const VirglWanted *wanted, const struct iovec *iov, uint32_t iov_cnt)
+{
+    static uint32_t blob_id;
+    struct virgl_renderer_resource_create_blob_args args = {
+        .res_handle = id,
+        .ctx_id = wanted ? CONTEXT : 0,
+        .blob_mem = mem,
+        .blob_flags = VIRGL_RENDERER_BLOB_FLAG_USE_MAPPABLE,
+        .blob_id = wanted ? ++blob_id : 0,
+        .size = iov_cnt ? 0 : (uint64_t)wanted->width * wanted->height * 4,
+        .iovecs = iov,
+        .num_iovs = iov_cnt,
+    };
+
+    for (uint32_t i = 0; i < iov_cnt; i++) {
+        args.size += iov[i].iov_len;
+    }
+    virgl_renderer_force_ctx_0();
+    if ((wanted && !make_content(blob_id, wanted)) || virgl_renderer_resource_create_blob(&args)) {
+        return false;
+    }
+    qemu_rig_add(g, entry, id);
+    entry->blob_size = args.size;
     return true;
 }
 

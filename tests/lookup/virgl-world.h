@@ -8,9 +8,12 @@
 /* False: this machine's EGL can't draw without a screen. Once in a program. */
 bool virgl_world_start(void);
 
-/* What virgl's command to make a resource says; 0 for a depth or an array of one. */
+/*
+ * What virgl's command to make a resource says; 0 for a depth or an array of one, and for what a buffer or a texture is
+ * mostly bound to. @level is the last mipmap.
+ */
 typedef struct VirglWanted {
-    uint32_t target, format, width, height, samples, flags, depth, array;
+    uint32_t target, format, width, height, samples, flags, depth, array, bind, level;
 } VirglWanted;
 
 enum {
@@ -20,11 +23,19 @@ enum {
     TEXTURE_3D = 3,
     TEXTURE_CUBE = 4,
     TEXTURE_RECT = 5,
-    TEXTURE_2D_ARRAY = 7
+    TEXTURE_1D_ARRAY = 6,
+    TEXTURE_2D_ARRAY = 7,
+    TEXTURE_CUBE_ARRAY = 8
 };
 
 /* Resource @id, in @g's list too; @entry is the caller's. False: virglrenderer makes none. */
 bool virgl_world_create(VirtIOGPU *g, struct virtio_gpu_simple_resource *entry, uint32_t id, const VirglWanted *wanted);
+/*
+ * The same as a blob: of the guest's memory @iov without @wanted, else what @wanted says, made by a command of a
+ * context of virgl's. @mem is VIRGL_RENDERER_BLOB_MEM_.
+ */
+bool virgl_world_create_blob(VirtIOGPU *g, struct virtio_gpu_simple_resource *entry, uint32_t id, uint32_t mem,
+                             const VirglWanted *wanted, const struct iovec *iov, uint32_t iov_cnt);
 void virgl_world_destroy(VirtIOGPU *g, struct virtio_gpu_simple_resource *entry);
 
 /* Put @pixels, four bytes each, top row first, into all of a texture. */
