@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* job.c - see job.h. */
+#include <unistd.h>
 #include "job.h"
 
 HvaJob *hva_job_new(HvaPixels *pixels, const HvaRect *rect, const HelixClientConfig *config, gboolean idr)
@@ -7,6 +8,7 @@ HvaJob *hva_job_new(HvaPixels *pixels, const HvaRect *rect, const HelixClientCon
     HvaJob *job = g_new0(HvaJob, 1);
 
     g_atomic_ref_count_init(&job->refs);
+    job->process = getpid();
     job->pixels = pixels;
     job->rect = *rect;
     job->config = *config;
@@ -67,6 +69,9 @@ VAStatus hva_job_wait(HvaJob *job, gint64 until_us)
     gboolean in_time = TRUE;
     VAStatus status;
 
+    if (job->process != getpid()) {
+        return VA_STATUS_ERROR_OPERATION_FAILED;
+    }
     g_mutex_lock(&job->lock);
     while (!job->done && in_time) {
         if (until_us < 0) {

@@ -3,11 +3,13 @@
 #ifndef HELIX_VA_JOB_H
 #define HELIX_VA_JOB_H
 
+#include <sys/types.h>
 #include "convert.h"
 #include "pixels.h"
 
 typedef struct HvaJob {
     gatomicrefcount refs;
+    pid_t process;     /* whose thread finishes it */
     HvaPixels *pixels; /* until it is done */
     HvaRect rect;      /* the part of them; the host scales it to the size of @config */
     HelixClientConfig config;
@@ -30,7 +32,7 @@ void hva_job_unref(HvaJob *job);
 void hva_job_finish(HvaJob *job, VAStatus status, GBytes *unit);
 gboolean hva_job_is_done(HvaJob *job);
 /* Waits; @until_us: g_get_monotonic_time() at which to return VA_STATUS_ERROR_TIMEDOUT, -1: a session finishes each of
- * its jobs. */
+ * its jobs. VA_STATUS_ERROR_OPERATION_FAILED in a child of fork(), which has no such session. */
 VAStatus hva_job_wait(HvaJob *job, gint64 until_us);
 /* Once done. A reference; NULL: failed. */
 GBytes *hva_job_unit(HvaJob *job);

@@ -4,11 +4,13 @@
 #ifndef HELIX_VA_SESSION_PRIVATE_H
 #define HELIX_VA_SESSION_PRIVATE_H
 
+#include <sys/types.h>
 #include "session.h"
 
 struct HvaSession {
     HvaDriver *driver;
-    int wake; /* an eventfd */
+    pid_t process; /* that has the thread: not a child of fork() */
+    int wake;      /* an eventfd */
     GThread *thread;
     GMutex lock;         /* the next three */
     GQueue pushed;       /* HvaJob: new ones */

@@ -68,6 +68,7 @@ void hva_session_disconnect(HvaSession *self)
     }
     g_clear_pointer(&self->client, helix_client_unref);
     self->configured = self->ever_negotiated = FALSE;
+    self->without_host_us = 0;
 }
 
 /* ---- sending ---- */

@@ -15,6 +15,7 @@ HvaSession *hva_session_new(HvaDriver *driver)
 
     self->driver = driver;
     self->wake = -1;
+    self->process = getpid();
     g_mutex_init(&self->lock);
     return self;
 }
@@ -86,6 +87,12 @@ static gpointer run(gpointer data)
 
 /* ---- for clients ---- */
 
+/* A child of fork() has no threads but its own: waiting for them has no end. */
+static gboolean is_inherited(const HvaSession *self)
+{
+    return self->process != getpid();
+}
+
 /* With the lock. */
 static gboolean start(HvaSession *self)
 {
@@ -104,6 +111,9 @@ HelixClient *hva_session_client(HvaSession *self)
     HelixClient *client = NULL;
     gboolean fresh = FALSE;
 
+    if (is_inherited(self)) {
+        return NULL;
+    }
     g_mutex_lock(&self->lock);
     if (!self->ends && start(self)) {
         fresh = !self->shared;
@@ -123,6 +133,9 @@ gboolean hva_session_push(HvaSession *self, HvaJob *job)
 {
     gboolean runs;
 
+    if (is_inherited(self)) {
+        return FALSE;
+    }
     g_mutex_lock(&self->lock);
     runs = start(self);
     if (runs) {
@@ -137,6 +150,9 @@ gboolean hva_session_push(HvaSession *self, HvaJob *job)
 
 void hva_session_free(HvaSession *self)
 {
+    if (is_inherited(self)) {
+        return; /* the thread, its locks and the connection are the parent's */
+    }
     g_mutex_lock(&self->lock);
     self->ends = TRUE;
     g_mutex_unlock(&self->lock);
