@@ -22,7 +22,7 @@ import qemu
 import videotoolbox
 from steps import CACHE, TREE, Failed, Step, StepError, locked, say
 
-MESON_SUITES = ("core", "soak", "encoder", "vsock", "fuzz", "lookup", "poison", "videotoolbox", "element", "client", "va", "screencast", "integrate", "run-in-root")
+MESON_SUITES = ("core", "soak", "encoder", "vsock", "fuzz", "lookup", "poison", "videotoolbox", "element", "peer", "client", "va", "screencast", "integrate", "run-in-root")
 PROGRAMS = ("fuzz", "lint", "sanitizers")     # modules with run(count, thorough)
 HOUSE = os.path.join(TREE, "tests", "house", "house.py")    # needs no build
 LONG = {"lint", "sanitizers"}

@@ -177,7 +177,11 @@ typedef struct HelixClientConfig {
     guint8 aud;            /* 1: access unit delimiters */
     HelixClientVui vui;    /* HELIX_CLIENT_CAP_VUI */
     guint64 tag;           /* the caller's: not sent, comes back in the event */
-    guint32 reserved[8];
+    /* HELIX_CLIENT_CAP_LETTERBOX. 1: frames of another shape than the coded size's get black borders; 0: they are
+     * stretched. */
+    guint8 letterbox;
+    guint8 reserved_bytes[3];
+    guint32 reserved[7];
 } HelixClientConfig;
 
 typedef enum HelixClientCapability {
@@ -190,6 +194,7 @@ typedef enum HelixClientCapability {
     HELIX_CLIENT_CAP_NV12_PAGES = 0x40,    /* NV12 in the pages of any resource */
     HELIX_CLIENT_CAP_VUI = 0x80,           /* aspect ratio and colours */
     HELIX_CLIENT_CAP_SNAPSHOT = 0x100,     /* keeps pixels to be encoded later: helix-client-snapshot.h */
+    HELIX_CLIENT_CAP_LETTERBOX = 0x200,    /* letterbox of HelixClientConfig */
 } HelixClientCapability;
 
 /* What a host says of itself and of the stream. All 0 for an old one, which knows the frozen messages only. */

@@ -152,7 +152,7 @@ void client_on_pong(HelixClient *self)
 
 /*
  * A change that the host refuses changes nothing, and the stream goes on with what it had. Without it, or where another
- * size or other colours were asked for, there is nothing to go on with.
+ * size or shape or other colours were asked for, there is nothing to go on with.
  */
 GError *client_on_config_error(HelixClient *self, gint32 code, char **message)
 {
@@ -162,7 +162,7 @@ GError *client_on_config_error(HelixClient *self, gint32 code, char **message)
     g_mutex_lock(&self->lock);
     request = pop_config(self);
     go_on = self->has_accepted && code == HELIX_CODE_INVALID && request->config.width == self->accepted.width &&
-        request->config.height == self->accepted.height &&
+        request->config.height == self->accepted.height && request->config.letterbox == self->accepted.letterbox &&
         client_wire_vui_equal(&request->config.vui, &self->accepted.vui);
     if (go_on) {
         ClientEvent *event = client_event_new(HELIX_CLIENT_EVENT_CONFIG_REFUSED);

@@ -34,7 +34,7 @@ guint32 client_wire_config_form(guint32 capabilities)
 
 guint32 client_wire_config_needs(const HelixClientConfig *config)
 {
-    if (!client_wire_vui_equal(&config->vui, &(HelixClientVui){ 0 })) {
+    if (config->letterbox || !client_wire_vui_equal(&config->vui, &(HelixClientVui){ 0 })) {
         return HELIX_CONFIG_VUI_SIZE;
     }
     return client_wire_config_is_long(config) ? HELIX_CONFIG_LONG_SIZE : HELIX_CONFIG_SIZE;
@@ -75,6 +75,7 @@ gsize client_wire_config(guint8 *out, guint16 session, const HelixClientConfig *
     }
     if (form >= HELIX_CONFIG_VUI_SIZE) {
         put_vui(p, &config->vui);
+        p[HELIX_CONFIG_LETTERBOX] = config->letterbox;
     }
     return HELIX_WIRE_HEADER_SIZE + form;
 }
@@ -183,7 +184,10 @@ gboolean client_wire_parse_config_resp(const guint8 *p, gsize len, HelixClientHo
     config->max_qp = p[HELIX_CONFIG_MAX_QP];
     config->slices = p[HELIX_CONFIG_SLICES];
     config->aud = p[HELIX_CONFIG_AUD];
-    config->vui = len >= HELIX_CONFIG_RESP_VUI_SIZE ? get_vui(p + HELIX_CONFIG_RESP_VUI) : (HelixClientVui){ 0 };
+    if (len >= HELIX_CONFIG_RESP_VUI_SIZE) {
+        config->vui = get_vui(p + HELIX_CONFIG_RESP_VUI);
+        config->letterbox = p[HELIX_CONFIG_RESP_VUI + HELIX_CONFIG_LETTERBOX - HELIX_CONFIG_LONG_SIZE] != 0;
+    }
     host->max_in_flight = get_u32(p + HELIX_CONFIG_RESP_IN_FLIGHT);
     host->capabilities = get_u32(p + HELIX_CONFIG_RESP_CAPS);
     memcpy(host->encoder, p + HELIX_CONFIG_RESP_ENCODER, HELIX_CONFIG_RESP_ENCODER_SIZE);

@@ -18,8 +18,9 @@ static guint iso_of(guint8 code)
     return code ? code : BT709;
 }
 
-static void describe_shape(HelixClientVui *vui, gint width, gint height)
+void vsockenc_colours_set_shape(HelixClientVui *vui, gint width, gint height)
 {
+    vui->sar_width = vui->sar_height = 0;
     if (width <= 0 || height <= 0 || width == height) {
         return;
     }
@@ -53,7 +54,7 @@ HelixClientVui vsockenc_colours_vui(const GstVideoInfo *info)
     const GstVideoColorimetry *colours = &info->colorimetry;
     HelixClientVui vui = { 0 };
 
-    describe_shape(&vui, GST_VIDEO_INFO_PAR_N(info), GST_VIDEO_INFO_PAR_D(info));
+    vsockenc_colours_set_shape(&vui, GST_VIDEO_INFO_PAR_N(info), GST_VIDEO_INFO_PAR_D(info));
     if (GST_VIDEO_INFO_IS_YUV(info)) {
         vui.primaries = code_point(gst_video_color_primaries_to_iso(colours->primaries));
         vui.transfer = code_point(gst_video_transfer_function_to_iso(colours->transfer));

@@ -14,6 +14,8 @@
 /* What the SPS is to say of pictures of @info. Of RGB, which the host converts to BT.709 in limited range, the shape
  * alone. */
 HelixClientVui vsockenc_colours_vui(const GstVideoInfo *info);
+/* The same of pixels of @width to @height. */
+void vsockenc_colours_set_shape(HelixClientVui *vui, gint width, gint height);
 /* The colorimetry of a stream whose SPS says @vui. */
 GstVideoColorimetry vsockenc_colours_of(const HelixClientVui *vui);
 

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* config.c - see config.h. */
+#include "coded-size.h"
 #include "config.h"
 #include "downstream.h"
+#include "film-size.h"
 #include "input.h"
 #include "latency.h"
 #include "properties.h"
@@ -20,6 +22,7 @@ void vsockenc_config_reset(GstVsockEnc *self)
     self->config->host = (HelixClientHost){ 0 };
     GST_OBJECT_UNLOCK(self);
     self->config->coded_width = self->config->coded_height = 0;
+    self->config->sent_width = self->config->sent_height = 0;
     g_clear_pointer(&self->config->warned_unit, g_free);
 }
 
@@ -87,6 +90,9 @@ void vsockenc_configure(GstVsockEnc *self)
 
     vsockenc_input_describe(self, &config);
     vsockenc_ask_downstream(GST_VIDEO_ENCODER_SRC_PAD(self), &config);
+    vsockenc_film_size_describe(self, &vsockenc_input_get_state(self)->info, &config);
+    self->config->sent_width = (config.width + 1) & ~1u;
+    self->config->sent_height = (config.height + 1) & ~1u;
     vsockenc_properties_tell(self, &config);
     warn_of_unit(self);
     helix_client_configure(vsockenc_client(self), &config);
@@ -140,8 +146,18 @@ void vsockenc_config_coded_size(GstVsockEnc *self, const HelixClientEvent *event
 {
     const VsockEncConfig *config = self->config;
 
-    *width = (gint)(config->coded_width ? config->coded_width : GST_ROUND_UP_2(event->width));
-    *height = (gint)(config->coded_height ? config->coded_height : GST_ROUND_UP_2(event->height));
+    *width = (gint)(config->coded_width ? config->coded_width : config->sent_width);
+    *height = (gint)(config->coded_height ? config->coded_height : config->sent_height);
+}
+
+void vsockenc_config_pixels(GstVsockEnc *self, const HelixClientEvent *event, gint *n, gint *d)
+{
+    gint width, height;
+
+    vsockenc_config_coded_size(self, event, &width, &height);
+    if (event->width && event->height && !self->config->host.active.letterbox) {
+        vsockenc_coded_size_stretch_pixels(event->width, event->height, (guint32)width, (guint32)height, n, d);
+    }
 }
 
 HelixClientVui vsockenc_config_active_vui(GstVsockEnc *self)

@@ -12,7 +12,8 @@ typedef struct VsockEncConfig {
     char *unit_doubt;     /* what cannot be meant in kbit/s, and what to set instead; NULL: nothing */
     /* With the stream lock. */
     char *warned_unit;                 /* the latest unit_doubt that was warned of */
-    guint32 coded_width, coded_height; /* as the host reported; 0: rounded up from the picture */
+    guint32 coded_width, coded_height; /* as the host reported; 0: it does not say */
+    guint32 sent_width, sent_height;   /* as it was asked for */
 } VsockEncConfig;
 
 void vsockenc_config_init(GstVsockEnc *self);
@@ -27,6 +28,8 @@ void vsockenc_config_take(GstVsockEnc *self, const HelixClientEvent *event);
 void vsockenc_config_take_refusal(GstVsockEnc *self, const HelixClientEvent *event);
 /* Width and height that a decoder of @event's access unit will see. With the stream lock. */
 void vsockenc_config_coded_size(GstVsockEnc *self, const HelixClientEvent *event, gint *width, gint *height);
+/* From the pixel aspect ratio *@n / *@d of @event's picture to that of its access unit. On the source pad's task. */
+void vsockenc_config_pixels(GstVsockEnc *self, const HelixClientEvent *event, gint *n, gint *d);
 /* What the host's SPS says of colours. On the source pad's task. */
 HelixClientVui vsockenc_config_active_vui(GstVsockEnc *self);
 /* What the host said last; all 0: nothing. Any thread. */

@@ -27,6 +27,7 @@ struct _GstVsockEnc {
     struct VsockEncProperties *properties; /* what the application set */
     struct VsockEncClientHandle *handle;   /* the HelixClient, between start and stop */
     struct VsockEncConfig *config;         /* the configuration: sent to the host, and in force */
+    struct VsockEncFilmSize *film;         /* the coded size */
     struct VsockEncInput *input;           /* the format of upstream's pictures, from caps */
     struct VsockEncPath *path;             /* dmabuf, guest-copy or pixel-data */
     struct VsockEncKeyframe *keyframe;     /* keyframes that were requested */

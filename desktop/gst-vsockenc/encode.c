@@ -3,6 +3,7 @@
 #include "client-handle.h"
 #include "config.h"
 #include "encode.h"
+#include "film-size.h"
 #include "input.h"
 #include "kept.h"
 #include "keyframe.h"
@@ -86,6 +87,7 @@ GstFlowReturn vsockenc_handle_frame(GstVideoEncoder *encoder, GstVideoCodecFrame
     vsockenc_kept_forget(self);
     vsockenc_times_note_picture(self, frame);
     resized = vsockenc_input_is_resized(self, frame->input_buffer);
+    resized |= vsockenc_film_size_changed(self, self->input->width, self->input->height);
     if (vsockenc_properties_changed(self) || resized) {
         vsockenc_configure(self);
     }

@@ -6,6 +6,7 @@
 #include "config.h"
 #include "encode.h"
 #include "errors.h"
+#include "film-size.h"
 #include "pad-events.h"
 #include "input.h"
 #include "kept.h"
@@ -84,6 +85,7 @@ static void gst_vsockenc_finalize(GObject *object)
     vsockenc_config_finalize(self);
     vsockenc_path_finalize(self);
     g_free(self->handle);
+    g_free(self->film);
     g_free(self->input);
     g_free(self->keyframe);
     g_free(self->times);
@@ -132,6 +134,7 @@ static void gst_vsockenc_init(GstVsockEnc *self)
     vsockenc_config_init(self);
     vsockenc_path_init(self);
     self->handle = g_new0(VsockEncClientHandle, 1);
+    self->film = g_new0(VsockEncFilmSize, 1);
     self->input = g_new0(VsockEncInput, 1);
     self->keyframe = g_new0(VsockEncKeyframe, 1);
     self->times = g_new0(VsockEncTimes, 1);

@@ -38,6 +38,8 @@ static void set_caps(GstVsockEnc *self, gint width, gint height)
 
     state->info.width = width;
     state->info.height = height;
+    GST_VIDEO_INFO_PAR_N(&state->info) = told->par_n;
+    GST_VIDEO_INFO_PAR_D(&state->info) = told->par_d;
     state->info.colorimetry = vsockenc_colours_of(&told->vui);
     gst_video_codec_state_unref(state);
 }
@@ -91,13 +93,15 @@ void vsockenc_output_update_caps(GstVsockEnc *self, const HelixClientEvent *even
     HelixClientVui vui = vsockenc_config_active_vui(self);
     VsockEncOutputCaps *told = &self->output->caps;
     gboolean known = vsockenc_avc_find_profile(event->unit) || state, changed = !state;
-    gint width, height;
+    gint width, height, n = GST_VIDEO_INFO_PAR_N(&input->info), d = GST_VIDEO_INFO_PAR_D(&input->info);
 
     changed |= take_parameter_sets(told, event->unit);
     changed |= choose_format(self, !state);
     changed |= input != told->input || memcmp(&vui, &told->vui, sizeof(vui)) != 0;
     vsockenc_config_coded_size(self, event, &width, &height);
     changed |= state && (state->info.width != width || state->info.height != height);
+    vsockenc_config_pixels(self, event, &n, &d);
+    changed |= n != told->par_n || d != told->par_d;
     g_clear_pointer(&state, gst_video_codec_state_unref);
     if (!changed || !known) {
         return;
@@ -105,6 +109,8 @@ void vsockenc_output_update_caps(GstVsockEnc *self, const HelixClientEvent *even
     g_clear_pointer(&told->input, gst_video_codec_state_unref);
     told->input = gst_video_codec_state_ref(input);
     told->vui = vui;
+    told->par_n = n;
+    told->par_d = d;
     set_caps(self, width, height);
     vsockenc_tags_update(self);
 }

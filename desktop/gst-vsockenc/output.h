@@ -17,6 +17,7 @@ typedef struct VsockEncOutputCaps {
     VsockEncStreamFormat format;
     gint relinks;              /* how often downstream had asked to negotiate when @format was chosen */
     HelixClientVui vui;        /* the colours in them */
+    gint par_n, par_d;         /* the pixel aspect ratio in them */
     GstVideoCodecState *input; /* the input caps that they come from; NULL: none are set */
 } VsockEncOutputCaps;
 

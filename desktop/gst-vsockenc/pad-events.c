@@ -2,6 +2,7 @@
 /* pad-events.c - see pad-events.h. */
 #include <gst/video/video.h>
 #include "pad-events.h"
+#include "film-size.h"
 #include "input.h"
 #include "output.h"
 #include "refresh.h"
@@ -87,6 +88,7 @@ gboolean vsockenc_src_event(GstVideoEncoder *encoder, GstEvent *event)
     gboolean ret;
 
     if (GST_EVENT_TYPE(event) == GST_EVENT_RECONFIGURE) {
+        vsockenc_film_size_renegotiate(GST_VSOCKENC(encoder));
         vsockenc_flow_relinked(GST_VSOCKENC(encoder)); /* before a queue upstream hears of it, and goes on */
     }
     ret = base_class()->src_event(encoder, event);

@@ -70,6 +70,16 @@ void vsockenc_properties_tell(GstVsockEnc *self, HelixClientConfig *config)
     GST_OBJECT_UNLOCK(self);
 }
 
+gboolean vsockenc_properties_keeps_size(GstVsockEnc *self)
+{
+    gboolean keeps;
+
+    GST_OBJECT_LOCK(self);
+    keeps = self->properties->keep_size;
+    GST_OBJECT_UNLOCK(self);
+    return keeps;
+}
+
 guint vsockenc_properties_asked(GstVsockEnc *self, VsockEncSetting setting)
 {
     guint asked;

@@ -14,6 +14,7 @@ typedef struct VsockEncProperties {
     guint timeout;             /* ms; 0: none */
     guint keepalive_time;      /* ms; 0: none */
     gboolean reconnect;
+    gboolean keep_size;
 } VsockEncProperties;
 
 void vsockenc_properties_install(GObjectClass *object_class);
@@ -30,6 +31,8 @@ void vsockenc_properties_reset(GstVsockEnc *self);
 gboolean vsockenc_properties_changed(GstVsockEnc *self);
 /* Write what is asked for to @config, and count it as told. */
 void vsockenc_properties_tell(GstVsockEnc *self, HelixClientConfig *config);
+/* The property keep-size. */
+gboolean vsockenc_properties_keeps_size(GstVsockEnc *self);
 guint vsockenc_properties_asked(GstVsockEnc *self, VsockEncSetting setting);
 /* The host took @asked, and @active is in force: notify of properties that changed by that. */
 void vsockenc_properties_accepted(GstVsockEnc *self, const HelixClientConfig *asked, const HelixClientConfig *active);

@@ -51,6 +51,9 @@ void vsockenc_set_property(GObject *object, guint id, const GValue *value, GPara
     case PROP_TIMEOUT:
         properties->timeout = g_value_get_uint(value);
         break;
+    case PROP_KEEP_SIZE:
+        properties->keep_size = g_value_get_boolean(value);
+        break;
     case PROP_RECONNECT:
         properties->reconnect = g_value_get_boolean(value);
         break;
@@ -95,6 +98,9 @@ static void get_set_property(GstVsockEnc *self, guint id, GValue *value, GParamS
         break;
     case PROP_TIMEOUT:
         g_value_set_uint(value, properties->timeout);
+        break;
+    case PROP_KEEP_SIZE:
+        g_value_set_boolean(value, properties->keep_size);
         break;
     case PROP_RECONNECT:
         g_value_set_boolean(value, properties->reconnect);

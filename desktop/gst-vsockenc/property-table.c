@@ -68,6 +68,12 @@ static void install_connection(GObjectClass *object_class)
             "last frame again, so that recordings, segments and audio continue (0: never)",
             0, G_MAXINT, 0, G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_PLAYING));
     g_object_class_install_property(
+        object_class, PROP_KEEP_SIZE,
+        g_param_spec_boolean("keep-size", "Keep the size",
+                             "Keep the coded size when the size of frames changes: the host scales them, with black "
+                             "borders where their shape is another",
+                             FALSE, G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_PLAYING));
+    g_object_class_install_property(
         object_class, PROP_PATH,
         g_param_spec_string("path", "Path",
                             "Path of the latest frame to the host: dmabuf (by resource id, nothing copied), guest-copy "

@@ -8,6 +8,21 @@
 #define GST_CAT_DEFAULT vsockenc_debug
 
 /*
+ * Add every size to @caps (taken over), which downstream may have restricted to some: the host scales. Behind those, so
+ * that a source that can draw in downstream's size does. @plain: as for the base class.
+ */
+static GstCaps *add_sizes(GstVideoEncoder *encoder, GstCaps *plain, GstCaps *caps)
+{
+    g_autoptr(GstCaps) all = plain ? gst_caps_ref(plain) : gst_pad_get_pad_template_caps(encoder->sinkpad);
+    g_autoptr(GstCaps) any_size = gst_caps_copy(caps);
+
+    for (guint i = 0; i < gst_caps_get_size(any_size); i++) {
+        gst_structure_remove_fields(gst_caps_get_structure(any_size, i), "width", "height", NULL);
+    }
+    return gst_caps_merge(caps, gst_caps_intersect_full(all, any_size, GST_CAPS_INTERSECT_FIRST));
+}
+
+/*
  * DMA-BUFs are offered only where they can be used: pictures of a virtio-gpu can neither be named without its render
  * node nor be read by the CPU, and upstream had better fall back to system memory than to an error.
  */
@@ -22,7 +37,13 @@ GstCaps *vsockenc_getcaps(GstVideoEncoder *encoder, GstCaps *filter)
         GST_INFO_OBJECT(self, "no DMA-BUFs offered: %s", no_gpu ? no_gpu : reason);
         plain = gst_caps_from_string(PLAIN_CAPS);
     }
-    caps = gst_video_encoder_proxy_getcaps(encoder, plain, filter);
+    caps = add_sizes(encoder, plain, gst_video_encoder_proxy_getcaps(encoder, plain, NULL));
+    if (filter) {
+        GstCaps *filtered = gst_caps_intersect_full(filter, caps, GST_CAPS_INTERSECT_FIRST);
+
+        gst_caps_unref(caps);
+        caps = filtered;
+    }
     g_clear_pointer(&plain, gst_caps_unref);
     return caps;
 }

@@ -2,6 +2,7 @@
 /* start.c - see start.h. */
 #include "config.h"
 #include "errors.h"
+#include "film-size.h"
 #include "input.h"
 #include "kept.h"
 #include "keyframe.h"
@@ -74,6 +75,7 @@ static void on_log(GLogLevelFlags level, const char *message, gpointer data)
 static void reset_parts(GstVsockEnc *self, gboolean reconnect)
 {
     vsockenc_config_reset(self);
+    vsockenc_film_size_reset(self);
     vsockenc_properties_reset(self);
     vsockenc_output_reset(self);
     vsockenc_keyframe_reset(self);

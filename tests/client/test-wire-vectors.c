@@ -48,6 +48,7 @@ static gsize build_config(const Vector *vector, guint8 *out)
     }
     if (has_vui) {
         config.vui = vui_of(vector);
+        config.letterbox = (guint8)vector_number(vector, "letterbox");
     }
     g_assert_cmpuint(client_wire_config_needs(&config), ==, vector->payload_size);
     return client_wire_config(out, vector->session_id, &config, vector->payload_size,
@@ -204,6 +205,7 @@ static gboolean read_config_response(const Vector *vector)
     g_assert_cmpstr(vector_text(vector, "encoder"), ==, response.encoder);
     if (vector_has(vector, "sar_width")) {
         vui = vui_of(vector);
+        SAME(vector, "letterbox", config->letterbox);
     }
     g_assert_true(client_wire_vui_equal(&config->vui, &vui));
     return TRUE;

@@ -58,6 +58,7 @@ static void parse_config(const Vector *vector, GError **error)
     g_assert_true(request.has_vui == vector_has(vector, "sar_width"));
     if (request.has_vui) {
         same_vui(vector, &config->vui);
+        SAME(vector, "letterbox", config->letterbox);
     }
     vector_assert_all_read(vector);
 }
@@ -247,6 +248,7 @@ static GByteArray *build_config_response(const Vector *vector)
 
     SAME(vector, "codec", 0);
     if (has_vui) {
+        with_vui.letterbox = (guint8)vector_number(vector, "letterbox");
         with_vui.vui = (HelixVui){
             .sar_width = (guint16)vector_number(vector, "sar_width"),
             .sar_height = (guint16)vector_number(vector, "sar_height"),
@@ -258,7 +260,7 @@ static GByteArray *build_config_response(const Vector *vector)
         };
     }
     message = helix_config_response_new(vector->session_id, &with_vui, (guint)vector_number(vector, "max_in_flight"),
-                                        vector_text(vector, "encoder"), has_vui);
+                                        vector_text(vector, "encoder"), HELIX_CAP_ALL, has_vui);
     /* A later host can do more; what these capabilities mean never changes. */
     g_assert_cmphex(vector_number(vector, "capabilities") & ~(gint64)HELIX_CAP_ALL, ==, 0);
     helix_put_u32(message->data + HELIX_WIRE_HEADER_SIZE + HELIX_CONFIG_RESP_CAPS,

@@ -96,8 +96,8 @@ TEST("/wire/vui", test_vui)
     g_assert_cmpuint(request.config.vui.matrix, ==, 10);
     g_assert_cmpuint(request.config.vui.full_range, ==, 1);
     g_assert_cmpuint(request.config.vui.chroma_loc, ==, 3);
-    with = helix_config_response_new(1, &request.config, 4, "null", TRUE);
-    without = helix_config_response_new(1, &request.config, 4, "null", FALSE);
+    with = helix_config_response_new(1, &request.config, 4, "null", HELIX_CAP_ALL, TRUE);
+    without = helix_config_response_new(1, &request.config, 4, "null", HELIX_CAP_ALL, FALSE);
     g_assert_cmpuint(with->len, ==, HELIX_WIRE_HEADER_SIZE + 96);
     g_assert_cmpuint(without->len, ==, HELIX_WIRE_HEADER_SIZE + 84);
     g_assert_cmpmem(with->data + with->len - sizeof bytes, sizeof bytes, bytes, sizeof bytes);

@@ -6,6 +6,7 @@
 #include "common.h"
 #include "encode/convert.h"
 #include "encode/convert-rgb.h"
+#include "encode/letterbox.h"
 
 static const guint32 formats[] = { HELIX_FORMAT_AR24, HELIX_FORMAT_XR24, HELIX_FORMAT_AB24, HELIX_FORMAT_XB24,
                                    HELIX_FORMAT_NV12 };
@@ -297,6 +298,39 @@ TEST("/convert/reuse", test_reuse)
         g_assert_cmpfloat(yuv_compare(expected, got, 0).psnr, >=, 38);
     }
     helix_converter_free(converter);
+}
+
+/* Black beside or above and below a flat picture, whose shape stays. */
+TEST("/convert/letterbox", test_letterbox)
+{
+    static const guint cases[][6] = {
+        /* the picture, and where it is to lie in 160x90 */
+        { 640, 480, 20, 0, 120, 90 }, { 1280, 480, 0, 14, 160, 60 }, { 37, 91, 62, 0, 36, 90 },
+        { 320, 180, 0, 0, 160, 90 },  { 160, 90, 0, 0, 160, 90 },    { 8192, 2, 0, 44, 160, 2 },
+    };
+    HelixLetterbox *letterbox = helix_letterbox_new(160, 90, 16);
+
+    for (guint i = 0; i < G_N_ELEMENTS(cases) * G_N_ELEMENTS(formats); i++) {
+        const guint *is = cases[i / G_N_ELEMENTS(formats)];
+        g_autoptr(HelixSurface)
+            surface = surface_paint(formats[i % G_N_ELEMENTS(formats)], is[0], is[1], 0, 0, paint_flat, 0xff0000);
+        g_autoptr(GError) error = NULL;
+        g_autoptr(Yuv) got = NULL;
+        HelixNv12 nv12;
+
+        helix_letterbox_run(letterbox, surface, &nv12, &error);
+        g_assert_no_error(error);
+        got = from_nv12(&nv12, 160, 90);
+        for (guint p = 0; p < 160 * 90; p++) {
+            guint x = p % 160, y = p / 160, c = y / 2 * 80 + x / 2;
+            gboolean inside = x >= is[2] && x < is[2] + is[4] && y >= is[3] && y < is[3] + is[5];
+
+            g_assert_cmpint(abs(got->y[p] - (inside ? 63 : 16)), <=, inside ? 1 : 0);
+            g_assert_cmpint(abs(got->u[c] - (inside ? 102 : 128)), <=, inside ? 1 : 0);
+            g_assert_cmpint(abs(got->v[c] - (inside ? 240 : 128)), <=, inside ? 1 : 0);
+        }
+    }
+    helix_letterbox_free(letterbox);
 }
 
 typedef void (*Spoil)(HelixSurface *surface);

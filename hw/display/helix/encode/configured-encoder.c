@@ -62,11 +62,12 @@ static gboolean reserve_memory(HelixConfiguredEncoder *self, const HelixEncoderC
     }
 }
 
-/* The configuration that @asked gives for pictures of this size. */
-static gboolean complete(const HelixEncoderConfig *asked, guint32 width, guint32 height, HelixEncoderConfig *config,
+/* The configuration that what is asked for gives for pictures of this size. */
+static gboolean complete(const HelixConfiguredEncoder *self, guint32 width, guint32 height, HelixEncoderConfig *config,
                          GError **error)
 {
-    *config = *asked;
+    *config = self->asked;
+    config->letterbox &= self->klass->letterboxes;
     if (config->width == 0) {
         config->width = width;
         config->height = height;
@@ -114,7 +115,7 @@ gboolean helix_configured_encoder_prepare(HelixConfiguredEncoder *self, const He
     if (self->encoder && (self->asked.width != 0 || same_size)) {
         return TRUE;
     }
-    if (!complete(&self->asked, surface->width, surface->height, &config, error)) {
+    if (!complete(self, surface->width, surface->height, &config, error)) {
         helix_configured_encoder_close(self);
         return FALSE;
     }
@@ -132,8 +133,8 @@ static gboolean apply(HelixConfiguredEncoder *self, GError **error)
     HelixEncoderConfig config, tried;
 
     /* The smallest size of one macroblock stands in to check the other values. */
-    if (!complete(&self->asked, self->frame_width ? self->frame_width : 16,
-                  self->frame_height ? self->frame_height : 16, &config, error)) {
+    if (!complete(self, self->frame_width ? self->frame_width : 16, self->frame_height ? self->frame_height : 16,
+                  &config, error)) {
         return FALSE;
     }
     if (!size_known) {

@@ -231,6 +231,7 @@ static void null_close(HelixEncoder *encoder)
 const HelixEncoderClass helix_encoder_null = {
     .name = "null",
     .surface_kinds = 1u << HELIX_SURFACE_MEMORY | 1u << HELIX_SURFACE_DMABUF | 1u << HELIX_SURFACE_IOSURFACE,
+    .letterboxes = TRUE, /* it codes no pixels */
     .open = null_open,
     .reconfigure = null_reconfigure,
     .encode = null_encode,

@@ -31,10 +31,11 @@ typedef struct HelixAccessUnit {
 } HelixAccessUnit;
 
 typedef struct HelixEncoderClass {
-    const char *name;    /* "x264", "null", "videotoolbox" */
-    guint surface_kinds; /* bits 1 << HelixSurfaceKind it can read */
-    gboolean wants_nv12; /* a picture in host memory is best given as NV12 of the coded size; it takes others too */
-    gboolean on_cpu;     /* it codes with the CPU: its threads are scheduled as batch work (threads.h) */
+    const char *name;     /* "x264", "null", "videotoolbox" */
+    guint surface_kinds;  /* bits 1 << HelixSurfaceKind it can read */
+    gboolean wants_nv12;  /* a picture in host memory is best given as NV12 of the coded size; it takes others too */
+    gboolean letterboxes; /* it can keep the shape of pictures that it scales: config.letterbox */
+    gboolean on_cpu;      /* it codes with the CPU: its threads are scheduled as batch work (threads.h) */
     /* Bytes of host memory that an encoder open for a completed @config keeps at most. NULL: negligible. Any
      * thread. */
     guint64 (*memory)(const HelixEncoderConfig *config);
@@ -49,10 +50,10 @@ typedef struct HelixEncoderClass {
      */
     gboolean (*reconfigure)(HelixEncoder *encoder, HelixEncoderConfig *config, GError **error);
     /*
-     * Encode @surface, scaled to the coded size, RGB converted to BT.709 limited range. With @force_idr the access unit
-     * is an IDR. FALSE with HELIX_ERROR (HELIX_CODE_ENCODE; HELIX_CODE_GEOMETRY for a picture that does not lie within
-     * its memory, HELIX_CODE_NO_IOSURFACE for one whose IOSurface can't be read): the stream closes this encoder and
-     * opens a new one for the next frame.
+     * Encode @surface, scaled to the coded size (with config.letterbox in its own shape), RGB converted to BT.709
+     * limited range. With @force_idr the access unit is an IDR. FALSE with HELIX_ERROR (HELIX_CODE_ENCODE;
+     * HELIX_CODE_GEOMETRY for a picture that does not lie within its memory, HELIX_CODE_NO_IOSURFACE for one whose
+     * IOSurface can't be read): the stream closes this encoder and opens a new one for the next frame.
      */
     gboolean (*encode)(HelixEncoder *encoder, HelixSurface *surface, gboolean force_idr, HelixAccessUnit *unit,
                        GError **error);

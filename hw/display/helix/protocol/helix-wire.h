@@ -146,7 +146,8 @@
 #define HELIX_CONFIG_TRANSFER 49u   /* u8: transfer_characteristics */
 #define HELIX_CONFIG_MATRIX 50u     /* u8: matrix_coefficients */
 #define HELIX_CONFIG_FULL_RANGE 51u /* u8: video_full_range_flag */
-#define HELIX_CONFIG_CHROMA_LOC 52u /* u8: chroma_sample_loc_type plus 1; 0 not said; then 3 reserved */
+#define HELIX_CONFIG_CHROMA_LOC 52u /* u8: chroma_sample_loc_type plus 1; 0 not said */
+#define HELIX_CONFIG_LETTERBOX 53u  /* u8: HELIX_CAP_LETTERBOX; then 2 reserved */
 
 #define HELIX_RATE_AUTO 0u
 #define HELIX_RATE_CBR 1u
@@ -173,7 +174,8 @@
 #define HELIX_CAP_NV12_PAGES 0x40u /* source 2: NV12 in the pages of any resource */
 #define HELIX_CAP_VUI 0x80u        /* CONFIG_REQ of 56 bytes: aspect ratio and colours */
 #define HELIX_CAP_SNAPSHOT 0x100u  /* SNAPSHOT, SNAPSHOT_DROP, and frames of snapshots */
-#define HELIX_CAP_ALL 0x1FFu
+#define HELIX_CAP_LETTERBOX 0x200u /* pictures of another shape than the coded size's get black borders */
+#define HELIX_CAP_ALL 0x3FFu
 
 /* ---- FRAME_RELEASED payload ---- */
 

@@ -15,6 +15,7 @@ HelixStreamConfig helix_config_request_merge(const HelixStreamConfig *before, co
     merged.fps_den = asked->fps_num ? asked->fps_den : before->fps_den;
     merged.profile = asked->profile ? asked->profile : before->profile;
     merged.level = asked->level ? asked->level : before->level;
+    merged.letterbox = request->has_vui ? asked->letterbox : before->letterbox;
     merged.vui = request->has_vui ? asked->vui : before->vui;
     return merged;
 }

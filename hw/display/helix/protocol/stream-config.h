@@ -31,6 +31,7 @@ typedef struct HelixStreamConfig {
     guint8 min_qp, max_qp; /* 0 automatic */
     guint8 slices;         /* 0 automatic */
     guint8 aud;            /* access unit delimiters */
+    guint8 letterbox;      /* scaled pictures keep their shape, with black borders */
     HelixVui vui;          /* of NV12 pictures: RGB is converted to BT.709, which the guest says by zeros */
 } HelixStreamConfig;
 
@@ -38,7 +39,7 @@ typedef struct HelixStreamConfig {
 typedef struct HelixConfigRequest {
     HelixStreamConfig config;
     gboolean is_long; /* the members behind the frozen 28 bytes were sent */
-    gboolean has_vui; /* config.vui was sent too */
+    gboolean has_vui; /* config.vui and config.letterbox were sent too */
 } HelixConfigRequest;
 
 /* The configuration asked for by @request, which follows @before. 0 keeps the value of @before; a size of 0 means the

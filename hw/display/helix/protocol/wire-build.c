@@ -85,7 +85,7 @@ static void put_vui(guint8 *to, const HelixVui *vui)
 }
 
 GByteArray *helix_config_response_new(guint16 session_id, const HelixStreamConfig *config, guint max_in_flight,
-                                      const char *encoder, gboolean with_vui)
+                                      const char *encoder, guint32 capabilities, gboolean with_vui)
 {
     GByteArray *message = message_new(HELIX_MSG_CONFIG_RESP, 0, session_id,
                                       with_vui ? HELIX_CONFIG_RESP_VUI_SIZE : HELIX_CONFIG_RESP_SIZE);
@@ -107,10 +107,11 @@ GByteArray *helix_config_response_new(guint16 session_id, const HelixStreamConfi
     payload[HELIX_CONFIG_SLICES] = config->slices;
     payload[HELIX_CONFIG_AUD] = config->aud;
     helix_put_u32(payload + HELIX_CONFIG_RESP_IN_FLIGHT, max_in_flight);
-    helix_put_u32(payload + HELIX_CONFIG_RESP_CAPS, HELIX_CAP_ALL);
+    helix_put_u32(payload + HELIX_CONFIG_RESP_CAPS, capabilities);
     g_strlcpy((char *)payload + HELIX_CONFIG_RESP_ENCODER, encoder, HELIX_CONFIG_RESP_ENCODER_SIZE);
     if (with_vui) {
         put_vui(payload + HELIX_CONFIG_RESP_VUI, &config->vui);
+        payload[HELIX_CONFIG_RESP_VUI + HELIX_CONFIG_LETTERBOX - HELIX_CONFIG_LONG_SIZE] = config->letterbox;
     }
     return message;
 }

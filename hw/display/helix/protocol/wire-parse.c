@@ -256,6 +256,7 @@ gboolean helix_config_request_parse(HelixConfigRequest *request, const guint8 *p
     if (len >= HELIX_CONFIG_VUI_SIZE) {
         request->has_vui = TRUE;
         vui_parse(&config->vui, payload);
+        config->letterbox = payload[HELIX_CONFIG_LETTERBOX] != 0;
     }
 
     if (payload[HELIX_CONFIG_CODEC] != 0) {

@@ -78,9 +78,9 @@ void helix_frame_response_build(GByteArray *buffer, guint16 session_id, gint64 p
                                 const HelixTiming *timing);
 /* A FRAME_RESPONSE for a frame that the encoder dropped. */
 GByteArray *helix_frame_dropped_new(guint16 session_id, gint64 pts, const HelixTiming *timing);
-/* @with_vui: the CONFIG_REQ had a VUI, so the answer has one. */
+/* @capabilities: HELIX_CAP_. @with_vui: the CONFIG_REQ had a VUI, so the answer has one. */
 GByteArray *helix_config_response_new(guint16 session_id, const HelixStreamConfig *config, guint max_in_flight,
-                                      const char *encoder, gboolean with_vui);
+                                      const char *encoder, guint32 capabilities, gboolean with_vui);
 GByteArray *helix_frame_released_new(guint16 session_id, gint64 pts, guint32 resource_id);
 /* @error: why the snapshot was refused; NULL: it is kept. */
 GByteArray *helix_snapshot_done_new(guint16 session_id, guint32 number, const GError *error);

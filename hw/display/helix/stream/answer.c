@@ -39,7 +39,7 @@ GByteArray *helix_request_build_answer(HelixRequest *request, guint max_in_fligh
     }
     if (request->wants_answer) {
         return helix_config_response_new(request->session_id, &request->active_config, max_in_flight, request->encoder,
-                                         request->config.has_vui);
+                                         request->capabilities, request->config.has_vui);
     }
     return NULL;
 }

@@ -48,6 +48,7 @@ typedef struct HelixRequest {
     guint64 unit_cpu_bytes;          /* moved by conversion */
     HelixStreamConfig active_config; /* CONFIG: after it */
     const char *encoder;             /* CONFIG: the name of the stream's encoder */
+    guint32 capabilities;            /* CONFIG: HELIX_CAP_ bits of host and encoder */
     HelixFrameRecord record;
 
     GDestroyNotify release; /* called as the request is freed; NULL: nothing */

@@ -145,6 +145,7 @@ void helix_stream_push(HelixStream *stream, HelixRequest *request)
     stream->ended = FALSE;
     request->gpu_generation = stream->context->gpu_generation;
     request->encoder = stream->encoder->name;
+    request->capabilities = HELIX_CAP_ALL & ~(stream->encoder->letterboxes ? 0 : HELIX_CAP_LETTERBOX);
     if (request->kind == HELIX_REQUEST_KIND_SNAPSHOT) {
         helix_snapshot_push(stream, request);
         helix_stream_pump(stream);

@@ -2,12 +2,14 @@
 /* encoder-x264.c - software encoding with x264, through libavcodec's "libx264". */
 #include "rate.h"
 #include "../convert.h"
+#include "../letterbox.h"
 #include "../../protocol/error.h"
 
 typedef struct X264Encoder {
     HelixEncoder base;
     HelixEncoderConfig config; /* active */
-    HelixConverter *converter;
+    HelixConverter *converter; /* NULL: letterbox */
+    HelixLetterbox *letterbox; /* NULL: converter */
     AVCodecContext *codec;
     AVFrame *frame;
     HelixX264Rate rate;
@@ -19,6 +21,7 @@ static void free_x264(X264Encoder *x264)
     av_frame_free(&x264->frame);
     avcodec_free_context(&x264->codec);
     helix_converter_free(x264->converter);
+    helix_letterbox_free(x264->letterbox);
     g_free(x264);
 }
 
@@ -60,7 +63,11 @@ static HelixEncoder *x264_open(HelixEncoderConfig *config, gboolean hardware_onl
     x264->base.klass = &helix_encoder_x264;
     x264->config = *config;
     helix_x264_resolve(&x264->config);
-    x264->converter = helix_converter_new(config->width, config->height);
+    if (config->letterbox) {
+        x264->letterbox = helix_letterbox_new(config->width, config->height, config->vui.full_range ? 0 : 16);
+    } else {
+        x264->converter = helix_converter_new(config->width, config->height);
+    }
     x264->frame = av_frame_alloc();
     x264->codec = avcodec_alloc_context3(av_codec);
     result = AVERROR(ENOMEM);
@@ -154,7 +161,8 @@ static gboolean x264_encode(HelixEncoder *encoder, HelixSurface *surface, gboole
     HelixNv12 nv12;
     int result;
 
-    if (!helix_converter_run(x264->converter, surface, &nv12, error)) {
+    if (!(x264->letterbox ? helix_letterbox_run(x264->letterbox, surface, &nv12, error)
+                          : helix_converter_run(x264->converter, surface, &nv12, error))) {
         return FALSE;
     }
     unit->cpu_bytes += nv12.cpu_bytes;
@@ -186,6 +194,7 @@ const HelixEncoderClass helix_encoder_x264 = {
     .surface_kinds = 1u << HELIX_SURFACE_MEMORY,
     .memory = helix_x264_memory,
     .wants_nv12 = TRUE,
+    .letterboxes = TRUE,
     .on_cpu = TRUE,
     .open = x264_open,
     .reconfigure = x264_reconfigure,

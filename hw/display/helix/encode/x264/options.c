@@ -189,7 +189,8 @@ gboolean helix_x264_can_change(const HelixEncoderConfig *old, const HelixEncoder
         wanted->fps_den != old->fps_den || wanted->key_int_max != old->key_int_max || wanted->profile != old->profile ||
         wanted->level != old->level || wanted->realtime != old->realtime || wanted->rate_control != old->rate_control ||
         wanted->min_qp != old->min_qp || wanted->max_qp != old->max_qp || wanted->slices != old->slices ||
-        wanted->aud != old->aud || memcmp(&wanted->vui, &old->vui, sizeof(wanted->vui)) != 0) {
+        wanted->aud != old->aud || wanted->letterbox != old->letterbox ||
+        memcmp(&wanted->vui, &old->vui, sizeof(wanted->vui)) != 0) {
         return FALSE;
     }
     return wanted->rate_control != HELIX_RATE_VBR || (wanted->bitrate == old->bitrate && vbv_stays);
@@ -216,6 +217,9 @@ guint64 helix_x264_memory(const HelixEncoderConfig *asked)
 
     helix_x264_resolve(&config);
     bytes = (config.width + border) * (config.height + border) * (config.realtime ? 25 : 41) / 2;
+    if (config.letterbox) { /* two more NV12 pictures: the scaled one, and that with its borders */
+        bytes += 3 * (guint64)(config.width + border) * config.height;
+    }
     bytes += 8 * mib + (guint64)count_threads(&config) * 5 * mib / 2 + (config.level >= 60 ? 16 * mib : 0);
     return bytes + (guint64)config.width * 6 * HELIX_MAX_DIMENSION / config.height;
 }

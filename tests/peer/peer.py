@@ -1,0 +1,324 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Each pipeline of a table, once with x264enc and once with vsockenc in its place, side by side.
+
+What must be the same: whether it plays, the kind of its error, caps, number of frames, running times, durations, keyframes,
+kinds of tags, and what ffprobe says of a film. A case names what it knows to differ; each of these names is the first column
+of a row in the table "In place of x264enc" of docs/vsockenc.md, and one that no longer differs fails too.
+vsockenc has the real host behind it (HELIX_HOST) and is found by GST_PLUGIN_PATH.
+"""
+
+import os
+import re
+import subprocess
+import sys
+import tempfile
+
+import gi
+gi.require_version("Gst", "1.0")
+from gi.repository import Gst
+
+TREE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+PAGE = os.path.join(TREE, "docs", "vsockenc.md")
+TABLE = "### In place of x264enc"
+FRAMES = 12
+SECONDS = 30
+X264 = "x264enc name=enc tune=zerolatency speed-preset=ultrafast bitrate=1000"
+VSOCK = "vsockenc name=enc bitrate=1000 socket-path="
+SOURCE = "videotestsrc num-buffers=%d ! " % FRAMES
+SINK = " ! appsink name=out sync=false"
+CAPS_FIELDS = ("stream-format", "alignment", "width", "height", "pixel-aspect-ratio", "framerate", "colorimetry", "interlace-mode",
+               "multiview-mode")
+
+
+def raw(format="I420", width=320, height=240, more="", rate="30/1"):
+    return "video/x-raw,format=%s,width=%d,height=%d,framerate=%s%s ! " % (format, width, height, rate, more)
+
+
+I420 = SOURCE + raw()
+DECODED = " ! h264parse ! avdec_h264 ! videoconvert ! video/x-raw,format=RGB" + SINK
+
+# name, what is before the encoder, what is behind it, what is known to differ
+CASES = [
+    ("appsink", I420, SINK, {"profile"}),
+    ("byte-stream", I420, " ! video/x-h264,stream-format=byte-stream" + SINK, {"profile"}),
+    ("avc", I420, " ! video/x-h264,stream-format=avc" + SINK, {"profile"}),
+    ("alignment", I420, " ! video/x-h264,alignment=au" + SINK, {"stream format", "profile"}),
+    ("profile", I420, " ! video/x-h264,stream-format=avc,profile=constrained-baseline" + SINK, set()),
+    ("profile main", I420, " ! video/x-h264,stream-format=avc,profile=main" + SINK, set()),
+    ("parsed", I420, " ! h264parse ! video/x-h264,stream-format=avc" + SINK, {"profile"}),
+    ("nv12", SOURCE + raw("NV12"), " ! video/x-h264,stream-format=avc" + SINK, {"profile"}),
+    ("60000/1001", SOURCE + raw(rate="60000/1001"), " ! video/x-h264,stream-format=avc" + SINK, {"profile"}),
+    ("variable rate", SOURCE + raw(rate="30/1") + "capssetter caps=video/x-raw,framerate=0/1 ! ",
+     " ! video/x-h264,stream-format=avc" + SINK, {"profile"}),
+    ("wide pixels", SOURCE + raw(more=",pixel-aspect-ratio=4/3"), " ! video/x-h264,stream-format=avc" + SINK, {"profile"}),
+    ("colours", SOURCE + raw(more=",colorimetry=bt709"), " ! video/x-h264,stream-format=avc" + SINK, {"profile"}),
+    ("odd size", SOURCE + raw(width=321, height=241), " ! video/x-h264,stream-format=avc" + SINK, {"odd sizes"}),
+    ("smallest", SOURCE + raw(width=1, height=1), " ! video/x-h264,stream-format=avc" + SINK, {"tiny sizes"}),
+    ("keyframes", "videotestsrc num-buffers=40 ! " + raw(), " ! video/x-h264,stream-format=avc" + SINK, {"profile"}, " key-int-max=7"),
+    ("mp4", I420, " ! mp4mux ! filesink location=%(film)s", {"profile"}),
+    ("fragmented mp4", I420, " ! mp4mux fragment-duration=100 ! filesink location=%(film)s", {"profile"}),
+    ("quicktime", I420, " ! qtmux ! filesink location=%(film)s", {"profile"}),
+    ("matroska", I420, " ! matroskamux ! filesink location=%(film)s", {"profile"}),
+    ("flv", I420, " ! flvmux ! filesink location=%(film)s", {"profile"}),
+    ("mpeg-ts", I420, " ! mpegtsmux ! filesink location=%(film)s", {"profile"}),
+    ("splitmuxsink", I420, " ! splitmuxsink location=%(film)s", {"profile"}),
+    ("avi", I420, " ! avimux ! filesink location=%(film)s", {"profile"}),
+    ("rtp", I420, " ! rtph264pay config-interval=-1 ! rtph264depay ! h264parse ! video/x-h264,stream-format=avc" + SINK, set()),
+    ("queue and tee", I420, " ! video/x-h264,stream-format=avc ! tee name=t t. ! queue" + SINK + " t. ! queue ! fakesink", {"profile"}),
+    ("another size", I420, " ! video/x-h264,stream-format=avc,width=160,height=120" + SINK, {"host scales"}),
+    ("another rate", I420, " ! video/x-h264,stream-format=avc,framerate=25/1" + SINK, set()),
+    ("interlaced", SOURCE + raw(more=",interlace-mode=interleaved"), " ! video/x-h264,stream-format=avc" + SINK, {"interlaced"}),
+    ("another codec", I420, " ! video/x-h265" + SINK, set()),
+    ("no pictures", "videotestsrc num-buffers=0 ! " + raw(), " ! video/x-h264,stream-format=avc" + SINK, {"tags"}),
+    ("failing sink", I420, " ! video/x-h264,stream-format=avc ! identity error-after=5 ! fakesink", set()),
+    ("full sink", I420, " ! video/x-h264,stream-format=avc ! filesink location=/dev/full buffer-mode=unbuffered", set()),
+]
+
+
+class Result:
+    """What one pipeline did: {what: value}."""
+
+    def __init__(self):
+        self.seen = {}
+
+    def add_caps(self, caps):
+        fields = caps.get_structure(0)
+        for name in CAPS_FIELDS:
+            text = re.search(r"[,;] %s=(?:\([^)]*\))?\s*([^,;]+)" % name, fields.to_string())
+            self.seen.setdefault(name, []).append(text and text.group(1).strip("\" "))
+        self.seen.setdefault("codec_data", []).append(fields.has_field("codec_data"))
+        self.seen.setdefault("profile", []).append(fields.get_string("profile"))
+
+    def add_sample(self, sample):
+        buffer, segment = sample.get_buffer(), sample.get_segment()
+        if self.seen.get("_caps") != sample.get_caps().to_string():
+            self.seen["_caps"] = sample.get_caps().to_string()
+            self.add_caps(sample.get_caps())
+
+        def running(time):
+            return segment.to_running_time(Gst.Format.TIME, time) if time != Gst.CLOCK_TIME_NONE else None
+        self.seen.setdefault("times", []).append((running(buffer.pts), running(buffer.dts) == running(buffer.pts)))
+        self.seen.setdefault("durations", []).append(buffer.duration)
+        self.seen.setdefault("keyframes", []).append(not buffer.has_flags(Gst.BufferFlags.DELTA_UNIT))
+
+
+def probe(path):
+    said = subprocess.run(["ffprobe", "-v", "error", "-count_frames", "-show_entries",
+                           "stream=codec_name,profile,width,height,sample_aspect_ratio,r_frame_rate,nb_read_frames,has_b_frames",
+                           "-of", "default=noprint_wrappers=1", path], capture_output=True, text=True)
+    found = dict(line.split("=", 1) for line in said.stdout.splitlines() if "=" in line)
+    found["ffprobe"] = re.sub(r"0x[0-9a-f]+", "", said.stderr.strip())[:200]
+    return found
+
+
+def fault(message):
+    error = message.parse_error()[0]
+    return "error %s %d" % (error.domain, error.code)
+
+
+def play(line, film):
+    result = Result()
+    try:
+        pipeline = Gst.parse_launch(line)
+    except Exception as error:
+        result.seen["outcome"] = "not built: %s" % error
+        return result
+    out = pipeline.get_by_name("out")
+    bus = pipeline.get_bus()
+    if out:
+        out.set_property("emit-signals", False)
+    pipeline.set_state(Gst.State.PLAYING)
+    outcome, tags = None, set()
+    deadline = Gst.util_get_timestamp() + SECONDS * Gst.SECOND
+    while outcome is None:
+        sample = out.emit("try-pull-sample", 20 * Gst.MSECOND) if out else None
+        if sample:
+            result.add_sample(sample)
+            continue
+        message = bus.timed_pop_filtered(20 * Gst.MSECOND, Gst.MessageType.ERROR | Gst.MessageType.EOS | Gst.MessageType.TAG)
+        if message is None:
+            if Gst.util_get_timestamp() > deadline:
+                outcome = "hangs"
+        elif message.type == Gst.MessageType.TAG:
+            found = message.parse_tag()
+            tags |= {found.nth_tag_name(i) for i in range(found.n_tags())}
+        else:
+            outcome = "played" if message.type == Gst.MessageType.EOS else fault(message)
+    pipeline.set_state(Gst.State.NULL)
+    result.seen["outcome"] = outcome
+    if outcome == "played":
+        result.seen["tags"] = sorted(tags & {"video-codec", "encoder", "nominal-bitrate", "maximum-bitrate"})
+    if outcome == "played" and os.path.exists(film):
+        result.seen.update(probe(film))
+        os.unlink(film)
+    result.seen.pop("_caps", None)
+    return result
+
+
+# What a known difference changes.
+CHANGES = {
+    "stream format": {"stream-format", "codec_data"},
+    "profile": {"profile"},
+    "odd sizes": None,      # all of it: x264enc refuses them
+    "tiny sizes": None,
+    "host scales": None,
+    "interlaced": None,
+    "tags": {"tags"},
+}
+
+
+def compare(case, peer, ours):
+    """Raises AssertionError; returns what is to be printed."""
+    known = case[3]
+    if set(peer.seen.get("tags", ())) <= set(ours.seen.get("tags", ())):    # more of them is no fault
+        ours.seen.pop("tags", None)
+        peer.seen.pop("tags", None)
+    differ = {what for what in peer.seen.keys() | ours.seen.keys() if peer.seen.get(what) != ours.seen.get(what)}
+    explained = set()
+    for name in known:
+        changes = differ if CHANGES[name] is None else differ & CHANGES[name]
+        assert changes, "'%s' no longer differs: %s" % (name, ours.seen)
+        explained |= changes
+    unknown = differ - explained
+    assert not unknown, "\n".join("%s: x264enc %s, vsockenc %s" % (what, peer.seen.get(what), ours.seen.get(what))
+                                  for what in sorted(unknown))
+    return "%s; differs: %s" % (ours.seen["outcome"], ", ".join(sorted(known)) or "nothing")
+
+
+def documented():
+    """First column of the page's table."""
+    text = open(PAGE).read().split(TABLE, 1)
+    assert len(text) == 2, "%s has no heading '%s'" % (PAGE, TABLE)
+    rows = re.findall(r"^\| ([^|]+) \|", text[1].split("\n## ")[0].split("\n### ")[0], re.M)
+    return {row.strip() for row in rows[1:]}
+
+
+class Host:
+    def __init__(self, folder):
+        self.path = os.path.join(folder, "host")
+        self.process = subprocess.Popen([os.environ["HELIX_HOST"], "--listen=unix:" + self.path, "--encoder=x264", "--quiet"],
+                                        stdout=subprocess.PIPE, text=True)
+        assert self.process.stdout.readline().startswith("listening on")
+
+    def close(self):
+        self.process.terminate()
+        self.process.communicate()
+
+
+class Tap:
+    def __init__(self):
+        self.number, self.failed = 0, 0
+
+    def check(self, name, function, *arguments):
+        self.number += 1
+        try:
+            print("ok %d %s # %s" % (self.number, name, function(*arguments)), flush=True)
+        except (AssertionError, OSError, subprocess.SubprocessError) as error:
+            self.failed += 1
+            for line in str(error).splitlines():
+                print("# " + line)
+            print("not ok %d %s" % (self.number, name), flush=True)
+
+
+def side_by_side(case, host, folder):
+    source, behind, options = case[1], case[2], case[4] if len(case) > 4 else ""
+    film = os.path.join(folder, "film")
+    behind = behind % {"film": film} if "%(film)" in behind else behind
+    peer = play(source + X264 + options + behind, film)
+    ours = play(source + VSOCK + host.path + options + behind, film)
+    return compare(case, peer, ours)
+
+
+def resized_film(host, keep):
+    """Caps and black borders of a film whose pictures, all white, become 320x240 where they were 320x180."""
+    line = ("videotestsrc num-buffers=30 pattern=white ! capsfilter name=size caps=%s ! " % (raw("I420", 320, 180)[:-3]) +
+            VSOCK + host.path + " keep-size=%s ! h264parse ! avdec_h264 ! videoconvert ! video/x-raw,format=GRAY8" % keep + SINK)
+    pipeline = Gst.parse_launch(line)
+    out, seen = pipeline.get_by_name("out"), []
+    pipeline.get_by_name("size").get_static_pad("src").add_probe(Gst.PadProbeType.BUFFER, change_size, [0])
+    pipeline.set_state(Gst.State.PLAYING)
+    while True:
+        sample = out.emit("try-pull-sample", SECONDS * Gst.SECOND)
+        if not sample:
+            break
+        fields = sample.get_caps().get_structure(0)
+        width, height = fields.get_value("width"), fields.get_value("height")
+        pixels = sample.get_buffer().extract_dup(0, sample.get_buffer().get_size())
+        stride = len(pixels) // height
+        is_white = [pixels[height // 2 * stride + x] > 200 for x in (10, width // 2, width - 10)]
+        if not seen or seen[-1] != (width, height, is_white):
+            seen.append((width, height, is_white))
+    pipeline.set_state(Gst.State.NULL)
+    return seen
+
+
+def change_size(pad, info, count):
+    count[0] += 1
+    if count[0] == 10:
+        pad.get_parent_element().set_property("caps", Gst.Caps.from_string(raw("I420", 320, 240)[:-3]))
+    return Gst.PadProbeReturn.OK
+
+
+def check_keep_size(host):
+    kept, changed = resized_film(host, "true"), resized_film(host, "false")
+    assert kept == [(320, 180, [True, True, True]), (320, 180, [False, True, False])], kept
+    assert changed == [(320, 180, [True, True, True]), (320, 240, [True, True, True])], changed
+    return "320x240 in 320x180, with borders"
+
+
+def check_shape(host):
+    """Downstream's size and shape of pixels: letterboxed where it takes square pixels alone, else stretched."""
+    found = []
+    for more in ("", ",pixel-aspect-ratio=1/1"):
+        result = play(SOURCE + raw("I420", 640, 480) + VSOCK + host.path +
+                      " ! video/x-h264,stream-format=avc,width=320,height=180" + more + SINK, "")
+        found.append((result.seen["outcome"], result.seen["width"], result.seen["height"], result.seen["pixel-aspect-ratio"]))
+    assert found == [("played", ["320"], ["180"], ["3/4"]), ("played", ["320"], ["180"], ["1/1"])], found
+    return "3/4, or borders"
+
+
+def check_cost(host):
+    """4K to 720p costs the guest what 4K costs: the pixels on their way, nothing else."""
+    bytes_of = []
+    for behind in ("", ",width=1280,height=720"):
+        pipeline = Gst.parse_launch("videotestsrc num-buffers=3 pattern=white ! " + raw("BGRx", 3840, 2160) + VSOCK + host.path +
+                                    " ! video/x-h264,stream-format=avc" + behind + " ! fakesink")
+        pipeline.set_state(Gst.State.PLAYING)
+        message = pipeline.get_bus().timed_pop_filtered(SECONDS * Gst.SECOND, Gst.MessageType.ERROR | Gst.MessageType.EOS)
+        assert message and message.type == Gst.MessageType.EOS, message and message.parse_error()
+        stats = pipeline.get_by_name("enc").get_property("stats")
+        bytes_of.append((stats.get_uint64("cpu-bytes")[1], stats.get_uint64("frames")[1]))
+        pipeline.set_state(Gst.State.NULL)
+    assert bytes_of[0] == bytes_of[1] and bytes_of[0][1] == 3, bytes_of
+    return "%d bytes by the guest's CPU with and without scaling" % bytes_of[0][0]
+
+
+def check_table():
+    used = set().union(*(case[3] for case in CASES))
+    missing = used ^ documented()
+    assert not missing, "the table of docs/vsockenc.md and the cases do not agree on: %s" % ", ".join(sorted(missing))
+    return "%d rows" % len(documented())
+
+
+def main():
+    Gst.init(None)
+    tap = Tap()
+    wanted = sys.argv[1:]
+    with tempfile.TemporaryDirectory() as folder:
+        host = Host(folder)
+        try:
+            for case in CASES:
+                if not wanted or case[0] in wanted:
+                    tap.check(case[0], side_by_side, case, host, folder)
+            for name, function in (("keep-size", check_keep_size), ("shape", check_shape), ("4K to 720p", check_cost)):
+                if not wanted or name in wanted:
+                    tap.check(name, function, host)
+            tap.check("the documented differences", check_table)
+        finally:
+            host.close()
+    print("1..%d" % tap.number)
+    return 1 if tap.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
