@@ -14,15 +14,16 @@ import json
 import os
 import re
 import subprocess
-import xml.etree.ElementTree as ElementTree
 
 import build
 import element
 import qemu
 import videotoolbox
+from meson_results import junit_count, tap_failures
 from steps import CACHE, TREE, Failed, Step, StepError, locked, say
 
-MESON_SUITES = ("core", "soak", "encoder", "vsock", "fuzz", "lookup", "poison", "videotoolbox", "element", "peer", "client", "va", "screencast", "integrate", "run-in-root")
+MESON_SUITES = ("core", "soak", "encoder", "vsock", "fuzz", "lookup", "poison", "videotoolbox", "element", "peer", "client", "va", "screencast", "integrate",
+                "run-in-root", "macos-tools")
 PROGRAMS = ("fuzz", "lint", "sanitizers")     # modules with run(count, thorough)
 HOUSE = os.path.join(TREE, "tests", "house", "house.py")    # needs no build
 LONG = {"lint", "sanitizers"}
@@ -54,32 +55,6 @@ def scripts_in(folder, prefix):
 
 
 # ---- suites without a VM ----
-
-def junit_count(path):
-    """(passed, failed, skipped) over every test case that meson's report has, TAP's subtests among them."""
-    passed = failed = skipped = 0
-    for case in ElementTree.parse(path).getroot().iter("testcase"):
-        if case.find("failure") is not None or case.find("error") is not None:
-            failed += 1
-        elif case.find("skipped") is not None:
-            skipped += 1
-        else:
-            passed += 1
-    return passed, failed, skipped
-
-
-def tap_failures(path):
-    """What the failed cases in a log of meson's say of themselves: their "not ok" with the comments before it."""
-    found, comments = [], []
-    with open(path, errors="replace") as file:
-        for line in file:
-            if line.startswith("#"):
-                comments.append(line.rstrip())
-            else:
-                found += comments[:40] + [line.rstrip()] if line.startswith("not ok") else []
-                comments = []
-    return found
-
 
 def run_meson_suite(folder, suite, count, title=None, log=None, arguments=(), environment=None):
     tests = subprocess.run(["meson", "introspect", "--tests", folder], check=True, capture_output=True).stdout

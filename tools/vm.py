@@ -29,6 +29,7 @@ Arguments of VM (all optional):
     extra=()                  more arguments for QEMU
     append=""                 more of the kernel's command line
     environment={}            variables for QEMU
+    display=None              QEMU's arguments of a display, where @gpu is None: a list
     memory="3G", cpus=2, name="vm", accel=None (tried: kvm, else tcg)
 
 In the guest: tests/guest's and guest/'s programs in /helix/bin (built for it), everything of guest/ in /helix,
@@ -214,7 +215,7 @@ def connect(path, seconds=20):
 
 class VM:
     def __init__(self, gpu="virtio-gpu-gl-pci", gpu_options="", export=True, encoder=None, vsock=True, extra=(),
-                 append="", environment=(), vsock_slot=None, memory="3G", cpus=2, name="vm", accel=None):
+                 append="", environment=(), vsock_slot=None, memory="3G", cpus=2, name="vm", accel=None, display=None):
         self.built = built()
         self.name = name
         self.folder = tempfile.mkdtemp(prefix="vm-", dir=RUN)
@@ -224,6 +225,7 @@ class VM:
         self.accel = accel or accelerators.best(self.built["qemu"], self.built["kernel"])
         self.gpu, self.cpus, self.memory = gpu, cpus, memory
         self.append, self.environment = append, dict(environment)
+        self.no_display = display or ["-display", "none"]       # where the tests' own is not made
         self._next = 1
         self.arguments = self._machine() + self._devices(gpu, gpu_options, export, encoder)
         self.arguments += self._vsock(vsock_slot) if vsock else []
@@ -307,7 +309,7 @@ class VM:
         self.qemu_log = open(self.qemu_log_path, "wb")
         self.display = Display(self.built["qemu"], self.qemu_log) if self.gpu else None
         argv = [self.built["qemu"]] + self.arguments
-        argv += self.display.arguments if self.display else ["-display", "none"]
+        argv += self.display.arguments if self.display else self.no_display
         self.qemu_log.write((" ".join(map(shlex.quote, argv)) + "\n").encode())
         self.qemu_log.flush()
         environment = dict(self.display.environment if self.display else os.environ, **self.environment)
