@@ -17,7 +17,7 @@ import qemu
 from steps import CACHE, TREE, Failed, Step, StepError, locked, say
 
 FOLDERS = tuple("hw/display/helix/%s/" % room for room in (
-    "protocol", "loop", "transport", "vsock", "frame", "h264", "encode", "stream", "capture/apple")) + ("desktop/",)
+    "protocol", "loop", "transport", "vsock", "frame", "h264", "encode", "gpu", "stream", "capture/apple")) + ("desktop/",)
 IN_QEMU = ("hw/display/helix/qemu/", "hw/display/helix/capture/")
 CPPCHECK = (
     "cppcheck", "--enable=warning,performance,portability", "--std=c11", "--library=gtk",

@@ -20,7 +20,7 @@ IN_QEMU = {"capture", "qemu", "measure"}
 LIBRARIES = {
     "va/": {"desktop/va-driver"},
     "gst/": {"desktop/gst-vsockenc", "desktop/helix-screencast"},
-    "virglrenderer": {"capture"}, "epoxy/": {"capture"}, "IOSurface/": {"capture"}, "objc/": {"capture"},
+    "virglrenderer": {"capture"}, "epoxy/": {"capture", "gpu"}, "IOSurface/": {"capture"}, "objc/": {"capture"},
     "libav": {"encode"}, "libsw": {"encode"}, "VideoToolbox/": {"encode"}, "CoreVideo/": {"capture", "encode"},
 }
 # The one header of the host that the guest's rooms share.
