@@ -56,13 +56,14 @@ static HvaPixels *take_unused(HvaDriver *driver, const HvaFormat *format, guint 
     HvaPool *pool = driver->pool;
 
     g_mutex_lock(&pool->lock);
-    for (GList *l = pool->unused.head; l && !found; l = l->next) {
+    for (GList *l = pool->unused.head; l; l = l->next) {
         HvaPixels *pixels = l->data;
 
         if (pixels->format == format && pixels->width == width && pixels->height == height &&
             is_wanted_kind(driver, format, pixels->buffer != NULL)) {
             found = pixels;
             g_queue_delete_link(&pool->unused, l);
+            break;
         }
     }
     if (!found) { /* others are for sizes that are no longer in use */

@@ -20,7 +20,8 @@ typedef struct Program {
     GRand *rand;
     VAGenericID ids[N_KINDS][IDS];
     VAImage images[IDS];
-    VABufferType types[IDS]; /* of buffers */
+    VABufferType types[IDS];   /* of buffers */
+    VARectangle rectangles[2]; /* of VideoProc: until vaRenderPicture() */
     guint succeeded[N_KINDS], encoded;
 } Program;
 
@@ -172,12 +173,11 @@ static VABufferID make_parameters(Program *p, VABufferType type)
         VAProcPipelineParameterBuffer pipeline;
         guint8 bytes[1024];
     } u;
-    VARectangle rectangles[2];
     gsize size = sizeof(u);
     VABufferID id;
 
     any_bytes(p, &u, sizeof(u));
-    any_bytes(p, rectangles, sizeof(rectangles));
+    any_bytes(p, p->rectangles, sizeof(p->rectangles));
     switch ((int)type) {
     case VAEncSequenceParameterBufferType:
         size = sizeof(u.sequence);
@@ -198,8 +198,8 @@ static VABufferID make_parameters(Program *p, VABufferType type)
             memset(&u.pipeline, 0, sizeof(u.pipeline));
         }
         u.pipeline.surface = any(p, SURFACE);
-        u.pipeline.surface_region = pick(p, 2) ? &rectangles[0] : NULL;
-        u.pipeline.output_region = pick(p, 2) ? &rectangles[1] : NULL;
+        u.pipeline.surface_region = pick(p, 2) ? &p->rectangles[0] : NULL;
+        u.pipeline.output_region = pick(p, 2) ? &p->rectangles[1] : NULL;
         break;
     default:
         size = pick(p, 4) ? 64 : 1 + pick(p, 600);
