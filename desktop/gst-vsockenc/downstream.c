@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* downstream.c - see downstream.h. */
 #include <gst/pbutils/codec-utils.h>
+#include <string.h>
 #include "downstream.h"
 
 /* What the host codes without being asked has room for more than the picture needs: at least level 3.1. */
@@ -120,4 +121,59 @@ VsockEncStreamFormat vsockenc_stream_format_for_downstream(GstPad *srcpad)
         }
     }
     return VSOCKENC_BYTE_STREAM;
+}
+
+/* ---- files ---- */
+
+/* Elements looked at: a bound for pipelines with loops. */
+#define MAX_ELEMENTS 64
+
+static gboolean is_of_files(GstElement *element)
+{
+    const char *klass = gst_element_get_metadata(element, GST_ELEMENT_METADATA_KLASS);
+
+    return klass && (strstr(klass, "Muxer") || (strstr(klass, "Sink") && strstr(klass, "File")));
+}
+
+/* The element at the far end of @srcpad; at the edge of a bin, the bin itself comes first. NULL: none. */
+static GstElement *element_behind(GstPad *srcpad)
+{
+    g_autoptr(GstPad) peer = gst_pad_get_peer(srcpad);
+
+    /* A source pad within a bin ends in the inner half of the bin's ghost pad. */
+    while (peer && GST_IS_PROXY_PAD(peer) && !GST_IS_GHOST_PAD(peer)) {
+        g_autoptr(GstProxyPad) outer = gst_proxy_pad_get_internal(GST_PROXY_PAD(peer));
+        GstPad *next = outer ? gst_pad_get_peer(GST_PAD(outer)) : NULL;
+
+        gst_object_unref(peer);
+        peer = next;
+    }
+    return peer ? gst_pad_get_parent_element(peer) : NULL;
+}
+
+static gboolean add_behind(GstElement *element, GstPad *srcpad, gpointer found)
+{
+    GstElement *next = element_behind(srcpad);
+
+    (void)element;
+    if (next && !g_list_find(((GQueue *)found)->head, next) && ((GQueue *)found)->length < MAX_ELEMENTS) {
+        g_queue_push_tail(found, next);
+    } else {
+        gst_clear_object(&next);
+    }
+    return TRUE;
+}
+
+gboolean vsockenc_downstream_writes_files(GstPad *srcpad)
+{
+    GQueue elements = G_QUEUE_INIT;
+    gboolean found = FALSE;
+
+    add_behind(NULL, srcpad, &elements);
+    for (GList *each = elements.head; each && !found; each = each->next) {
+        found = is_of_files(each->data);
+        gst_element_foreach_src_pad(each->data, add_behind, &elements);
+    }
+    g_queue_clear_full(&elements, gst_object_unref);
+    return found;
 }

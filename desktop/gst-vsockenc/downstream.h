@@ -18,5 +18,7 @@ const char *vsockenc_profile_for_downstream(GstPad *srcpad, const char *profile)
  * caps; else avc, else avc3. */
 VsockEncStreamFormat vsockenc_stream_format_for_downstream(GstPad *srcpad);
 const char *vsockenc_stream_format_name(VsockEncStreamFormat format);
+/* Whether there is a muxer or a file sink downstream of @srcpad, and so a film in which one seeks. */
+gboolean vsockenc_downstream_writes_files(GstPad *srcpad);
 
 #endif

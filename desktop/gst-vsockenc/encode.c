@@ -62,6 +62,7 @@ gboolean vsockenc_set_format(GstVideoEncoder *encoder, GstVideoCodecState *state
     helix_client_set_still_source(vsockenc_client(self), vsockenc_input_is_live(self));
     vsockenc_latency_update(self, 0);
     vsockenc_configure(self);
+    vsockenc_keyframe_look_downstream(self);
     return TRUE;
 }
 
@@ -90,6 +91,7 @@ GstFlowReturn vsockenc_handle_frame(GstVideoEncoder *encoder, GstVideoCodecFrame
     resized |= vsockenc_film_size_changed(self, self->input->width, self->input->height);
     if (vsockenc_properties_changed(self) || resized) {
         vsockenc_configure(self);
+        vsockenc_keyframe_look_downstream(self);
     }
     state = wait_for_host(self);
     /* If this picture is given up, the next one becomes the keyframe that was requested. */

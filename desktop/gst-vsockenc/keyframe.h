@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * keyframe.h - when a frame is requested from the host as an IDR: force-key-unit, which the base class marks on the
- * frame; a request whose frame brought no keyframe; key-int-max. All with the stream lock.
+ * frame; a request whose frame brought no keyframe; key-int-max. All with the stream lock, unless said.
  */
 #ifndef VSOCKENC_KEYFRAME_H
 #define VSOCKENC_KEYFRAME_H
@@ -12,9 +12,15 @@ typedef struct VsockEncKeyframe {
     gboolean wanted;      /* the next frame must be an IDR */
     gboolean idr_pending; /* the same, unless a keyframe arrives before: a forced frame brought none */
     guint since;          /* frames since the last forced one, for key-int-max */
+    gboolean automatic;   /* key-int-max is 0, and downstream writes files */
+    GstClockTime latest;  /* the pts of the last forced one; GST_CLOCK_TIME_NONE: none yet */
 } VsockEncKeyframe;
 
 void vsockenc_keyframe_reset(GstVsockEnc *self);
+/* Look at downstream, for key-int-max 0: its elements are new, or were linked anew. */
+void vsockenc_keyframe_look_downstream(GstVsockEnc *self);
+/* The time between keyframes that nothing asks for, in milliseconds. 0: there are none. Any thread. */
+guint vsockenc_keyframe_interval_ms(GstVsockEnc *self);
 /* If @wanted, the next frame must be a keyframe. */
 void vsockenc_keyframe_want(GstVsockEnc *self, gboolean wanted);
 /* If @pending, a forced frame brought no keyframe. The host remembers the request: a frame under way may become it. */

@@ -4,8 +4,9 @@
 #include "latency.h"
 #include "client-handle.h"
 
-/* Frames in a row that take longer than reported until a higher latency is reported. */
-#define SLOW_IN_ROW 3
+/* Frames in a row that take longer than reported until a higher latency is reported: a third of a second at 30 fps.
+ * The first ones wait until the host has opened its encoder, and say nothing of the rest. */
+#define SLOW_IN_ROW 10
 
 void vsockenc_latency_reset(GstVsockEnc *self)
 {

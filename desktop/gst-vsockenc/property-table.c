@@ -120,7 +120,8 @@ static void install_settings(GObjectClass *object_class)
                                                       GST_TYPE_VSOCKENC_RATE_CONTROL, HELIX_CLIENT_RATE_AUTO, playing));
     install_uint(object_class, VSOCKENC_SETTING_KEY_INT_MAX, "key-int-max", "Key-frame maximal interval",
                  "Maximum number of frames between keyframes; a still screen has no frames but those of keepalive-time "
-                 "(0: keyframes only on request, by force-key-unit events or a viewer's picture loss indication)",
+                 "(0: one every 2 seconds where a muxer or a file sink is downstream; else only on request, by "
+                 "force-key-unit events or a viewer's picture loss indication)",
                  G_MAXINT);
     install_uint(
         object_class, VSOCKENC_SETTING_MIN_QP, "min-qp", "Minimum quantiser",

@@ -2,6 +2,7 @@
 /* stats.c - see stats.h. */
 #include "config.h"
 #include "client-handle.h"
+#include "keyframe.h"
 #include "stats.h"
 
 static void set_counters(GstStructure *structure, const HelixClientStats *stats)
@@ -45,6 +46,7 @@ GstStructure *vsockenc_stats(GstVsockEnc *self)
     set_counters(structure, &stats);
     set_times(structure, &stats);
     vsockenc_config_add_stats(self, structure);
+    gst_structure_set(structure, "keyframe-interval-ms", G_TYPE_UINT, vsockenc_keyframe_interval_ms(self), NULL);
     return structure;
 }
 

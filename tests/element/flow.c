@@ -70,7 +70,7 @@ ELEMENT_TEST("/flow/latency", test_latency)
 
     script->delay_ms = 50;
     fixture_set_up_with(f, script, -1, TRUE, NULL);
-    for (guint i = 0; i < 5; i++) {
+    for (guint i = 0; i < 12; i++) {
         fixture_push(f);
         fixture_pull(f, i, i == 0);
     }

@@ -293,6 +293,88 @@ def check_cost(host):
     return "%d bytes by the guest's CPU with and without scaling" % bytes_of[0][0]
 
 
+def check_seeks(host, folder):
+    """Ten minutes in a file: a keyframe every two seconds, and a seek shows the picture of that time."""
+    film = os.path.join(folder, "long.mp4")
+    play("videotestsrc num-buffers=6000 pattern=ball ! " + raw("I420", 64, 48, rate="10/1") + VSOCK + host.path +
+         " ! mp4mux ! filesink location=" + film, "")
+    said = subprocess.run(["ffprobe", "-v", "error", "-show_entries", "packet=pts_time,flags", "-of", "csv=p=0", film],
+                          capture_output=True, text=True, check=True).stdout.split()
+    keys = [float(line.split(",")[0]) for line in said if "K" in line]
+    assert len(said) == 6000 and max(b - a for a, b in zip(keys, keys[1:])) <= 2.05 and keys[-1] > 597, (len(said), keys[:5])
+    pipeline = Gst.parse_launch("filesrc location=%s ! qtdemux ! h264parse ! avdec_h264" % film + SINK)
+    pipeline.set_state(Gst.State.PAUSED)
+    pipeline.get_state(SECONDS * Gst.SECOND)
+    out, shown = pipeline.get_by_name("out"), []
+    for second in (431, 3, 599):
+        pipeline.seek_simple(Gst.Format.TIME, Gst.SeekFlags.FLUSH | Gst.SeekFlags.ACCURATE, second * Gst.SECOND)
+        sample = out.emit("try-pull-preroll", SECONDS * Gst.SECOND)
+        assert sample, second
+        shown.append(sample.get_buffer().pts // Gst.SECOND)
+    pipeline.set_state(Gst.State.NULL)
+    assert shown == [431, 3, 599], shown
+    return "%d keyframes" % len(keys)
+
+
+def interval_of(host, behind):
+    pipeline = Gst.parse_launch(I420 + VSOCK + host.path + behind)
+    pipeline.set_state(Gst.State.PLAYING)
+    message = pipeline.get_bus().timed_pop_filtered(SECONDS * Gst.SECOND, Gst.MessageType.ERROR | Gst.MessageType.EOS)
+    assert message and message.type == Gst.MessageType.EOS, behind
+    stats = pipeline.get_by_name("enc").get_property("stats")
+    pipeline.set_state(Gst.State.NULL)
+    return stats.get_uint("keyframe-interval-ms")[1]
+
+
+def check_intervals(host):
+    files = (" ! mp4mux ! fakesink", " ! h264parse ! filesink location=/dev/null", " ! splitmuxsink location=/dev/null",
+             " ! tee name=t t. ! queue ! fakesink t. ! queue ! matroskamux ! fakesink")
+    viewers = (" ! fakesink", " ! h264parse ! rtph264pay ! fakesink", " key-int-max=50 ! mp4mux ! fakesink")
+    found = [interval_of(host, behind) for behind in files + viewers]
+    assert found == [2000] * len(files) + [0] * len(viewers), found
+    return "2 s in files, else on request"
+
+
+def latency_of(encoder):
+    """Reported to a live pipeline at 30 fps, and the frames' times from buffer in to buffer out, in ms."""
+    pipeline = Gst.parse_launch("videotestsrc is-live=true num-buffers=45 ! " + raw("I420", 640, 360) + encoder +
+                                " ! video/x-h264,stream-format=avc ! fakesink sync=false")
+    entered, order, took = {}, [], []
+
+    def on_in(pad, info):
+        entered[info.get_buffer().pts] = Gst.util_get_timestamp()
+        order.append(info.get_buffer().pts)
+        return Gst.PadProbeReturn.OK
+
+    def on_out(pad, info):
+        now, pts = Gst.util_get_timestamp(), info.get_buffer().pts
+        # x264enc rounds times to the frame rate, and loses no frame.
+        took.append((now - entered[pts if pts in entered else order[len(took)]]) / Gst.MSECOND)
+        return Gst.PadProbeReturn.OK
+    element = pipeline.get_by_name("enc")
+    element.get_static_pad("sink").add_probe(Gst.PadProbeType.BUFFER, on_in)
+    element.get_static_pad("src").add_probe(Gst.PadProbeType.BUFFER, on_out)
+    pipeline.set_state(Gst.State.PLAYING)
+    pipeline.get_bus().timed_pop_filtered(SECONDS * Gst.SECOND, Gst.MessageType.ERROR | Gst.MessageType.EOS)
+    query = Gst.Query.new_latency()
+    assert element.get_static_pad("src").query(query)
+    upstream = Gst.Query.new_latency()
+    element.get_static_pad("sink").get_peer().query(upstream)
+    pipeline.set_state(Gst.State.NULL)
+    took.sort()
+    return (query.parse_latency()[1] - upstream.parse_latency()[1]) / Gst.MSECOND, took
+
+
+def check_latency(host):
+    """The reported one, and the frames' own times, which depend on the machine's other load, printed."""
+    peer, theirs = latency_of(X264)
+    ours, took = latency_of(VSOCK + host.path)
+    assert theirs and took, "no frame came: %s, %s" % (theirs[:3], took[:3])
+    assert ours < 34 or took[len(took) // 2] > 33, "vsockenc reports %.1f ms, x264enc %.1f; frames take %s" % (ours, peer, took)
+    return ("reported: x264enc %.0f ms, vsockenc %.0f; in to out p50 and max: x264enc %.1f, %.1f, vsockenc %.1f, %.1f" %
+            (peer, ours, theirs[len(theirs) // 2], theirs[-1], took[len(took) // 2], took[-1]))
+
+
 def check_table():
     used = set().union(*(case[3] for case in CASES))
     missing = used ^ documented()
@@ -310,9 +392,12 @@ def main():
             for case in CASES:
                 if not wanted or case[0] in wanted:
                     tap.check(case[0], side_by_side, case, host, folder)
-            for name, function in (("keep-size", check_keep_size), ("shape", check_shape), ("4K to 720p", check_cost)):
+            for name, function in (("keep-size", check_keep_size), ("shape", check_shape), ("4K to 720p", check_cost),
+                                   ("keyframe intervals", check_intervals), ("latency", check_latency)):
                 if not wanted or name in wanted:
                     tap.check(name, function, host)
+            if not wanted or "seeks" in wanted:
+                tap.check("seeks", check_seeks, host, folder)
             tap.check("the documented differences", check_table)
         finally:
             host.close()
