@@ -125,6 +125,17 @@ HelixClientBuffer *helix_client_buffer_new(HelixClientGpu *gpu, HelixClientBuffe
     return self;
 }
 
+int helix_client_buffer_export(HelixClientBuffer *self, GError **error)
+{
+    int fd = -1;
+
+    if (drmPrimeHandleToFD(self->gpu->fd, self->handle, DRM_CLOEXEC | DRM_RDWR, &fd) != 0) {
+        fail(error, "PRIME_HANDLE_TO_FD");
+        return -1;
+    }
+    return fd;
+}
+
 void client_buffer_destroy(HelixClientBuffer *self)
 {
     if (self->map) {

@@ -37,6 +37,10 @@ void helix_client_buffer_unref(HelixClientBuffer *buffer);
 /* The mapped bytes; write them only while no frame of this buffer is under way. */
 guint8 *helix_client_buffer_get_data(HelixClientBuffer *buffer, gsize *size);
 guint32 helix_client_buffer_get_resource_id(HelixClientBuffer *buffer);
+/* A DMA-BUF of its memory, for a GPU to draw into: a new descriptor, the caller's. What a GPU drew is named by frames
+ * of that DMA-BUF, not by helix_client_frame_new_buffer(), which has the host read the pages. -1 with
+ * HELIX_CLIENT_ERROR_GPU. */
+int helix_client_buffer_export(HelixClientBuffer *buffer, GError **error);
 /* The layout in which a picture of its size lies there best; fill in what the caller drew. */
 void helix_client_buffer_get_image(HelixClientBuffer *buffer, HelixClientImage *image);
 /* The kind of buffer from which the client's host can read frames of @format, as far as is known. FALSE: none, or no

@@ -89,11 +89,23 @@ static HvaPixels *pixels_new(HvaDriver *driver, const HvaFormat *format, guint w
     return pixels;
 }
 
+/* Its bytes. */
+static guint8 *read_layout(HvaPixels *pixels)
+{
+    HelixClientImage image;
+
+    helix_client_buffer_get_image(pixels->buffer, &image);
+    for (guint i = 0; i < pixels->format->n_planes; i++) {
+        pixels->layout.offset[i] = image.offset[i];
+        pixels->layout.stride[i] = (gsize)image.stride[i];
+    }
+    return helix_client_buffer_get_data(pixels->buffer, &pixels->layout.size);
+}
+
 /* FALSE: the virtio-gpu makes none; plain memory serves, at the price of a copy. */
 static gboolean make_buffer(HvaPixels *pixels)
 {
     int kind = g_atomic_int_get(&pixels->driver->buffer_kind);
-    HelixClientImage image;
 
     if (!pixels->driver->gpu || !kind || pixels->format->fourcc == VA_FOURCC_I420) {
         return FALSE;
@@ -103,12 +115,7 @@ static gboolean make_buffer(HvaPixels *pixels)
     if (!pixels->buffer) {
         return FALSE;
     }
-    pixels->data = helix_client_buffer_get_data(pixels->buffer, &pixels->layout.size);
-    helix_client_buffer_get_image(pixels->buffer, &image);
-    for (guint i = 0; i < pixels->format->n_planes; i++) {
-        pixels->layout.offset[i] = image.offset[i];
-        pixels->layout.stride[i] = (gsize)image.stride[i];
-    }
+    pixels->data = read_layout(pixels);
     return TRUE;
 }
 
@@ -139,6 +146,26 @@ HvaPixels *hva_pixels_new_dmabuf(HvaDriver *driver, const HvaFormat *format, gui
     pixels->layout = *layout;
     pixels->modifier = modifier;
     pixels->dmabuf = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+    if (pixels->dmabuf < 0) {
+        g_clear_pointer(&pixels, destroy);
+    }
+    return pixels;
+}
+
+HvaPixels *hva_pixels_new_exported(HvaDriver *driver, const HvaFormat *format, guint width, guint height)
+{
+    HvaPixels *pixels;
+
+    if (!driver->gpu) {
+        return NULL;
+    }
+    pixels = pixels_new(driver, format, width, height);
+    pixels->buffer = helix_client_buffer_new(driver->gpu, HELIX_CLIENT_BUFFER_RESOURCE, format->drm, width, height, 0,
+                                             NULL);
+    if (pixels->buffer) {
+        read_layout(pixels); /* GPUs draw on the host: the pages hold nothing to be read */
+        pixels->dmabuf = helix_client_buffer_export(pixels->buffer, NULL);
+    }
     if (pixels->dmabuf < 0) {
         g_clear_pointer(&pixels, destroy);
     }

@@ -47,6 +47,8 @@ HvaPixels *hva_pixels_new(HvaDriver *driver, const HvaFormat *format, guint widt
 /* A DMA-BUF; duplicates @fd. NULL: no descriptor is left. */
 HvaPixels *hva_pixels_new_dmabuf(HvaDriver *driver, const HvaFormat *format, guint width, guint height,
                                  const HvaLayout *layout, int fd, guint64 modifier);
+/* A resource of the virtio-gpu and its DMA-BUF, for GPUs to draw into; RGB. NULL: the virtio-gpu makes none. */
+HvaPixels *hva_pixels_new_exported(HvaDriver *driver, const HvaFormat *format, guint width, guint height);
 HvaPixels *hva_pixels_ref(HvaPixels *pixels);
 void hva_pixels_unref(HvaPixels *pixels);
 /* Whether nothing else refers to it; only its holder can make more references. */

@@ -156,6 +156,32 @@ HvaPixels *hva_surface_write(HvaSurface *self, gboolean keep, VAStatus *status)
     return pixels;
 }
 
+/* With the lock. */
+static VAStatus make_exportable(HvaSurface *self)
+{
+    if (self->pixels && hva_pixels_is_imported(self->pixels)) {
+        return VA_STATUS_SUCCESS;
+    }
+    if (self->pixels || self->view.pixels) {
+        return VA_STATUS_ERROR_OPERATION_FAILED;
+    }
+    self->pixels = hva_pixels_new_exported(self->driver, self->format, self->width, self->height);
+    return self->pixels ? VA_STATUS_SUCCESS : VA_STATUS_ERROR_UNSUPPORTED_MEMORY_TYPE;
+}
+
+HvaPixels *hva_surface_export(HvaSurface *self, VAStatus *status)
+{
+    HvaPixels *pixels = NULL;
+
+    g_mutex_lock(&self->lock);
+    *status = make_exportable(self);
+    if (*status == VA_STATUS_SUCCESS) {
+        pixels = hva_pixels_ref(self->pixels);
+    }
+    g_mutex_unlock(&self->lock);
+    return pixels;
+}
+
 /* ---- views ---- */
 
 HvaPixels *hva_surface_source(HvaSurface *self, VAStatus *status)

@@ -39,6 +39,9 @@ HvaSurface *hva_surface_new(HvaDriver *driver, const HvaFormat *format, guint wi
 HvaPixels *hva_surface_read(HvaSurface *surface, VAStatus *status);
 /* A reference to pixels that may be written: nothing else reads them. @keep: what was there is kept. */
 HvaPixels *hva_surface_write(HvaSurface *surface, gboolean keep, VAStatus *status);
+/* A reference to pixels with a DMA-BUF: from here on they are drawn by GPUs, and the CPU does not read them. NULL with
+ * @status: there is no virtio-gpu, or something was written already, which would be lost. */
+HvaPixels *hva_surface_export(HvaSurface *surface, VAStatus *status);
 /* A reference to what VideoProc takes its picture from: imported pixels too. NULL with @status. */
 HvaPixels *hva_surface_source(HvaSurface *surface, VAStatus *status);
 /* The surface shows @view (its pixels taken over, also in error) from here on. Not of an imported surface: what reads

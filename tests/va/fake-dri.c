@@ -3,8 +3,8 @@
  * fake-dri.c - a render node of a virtio-gpu that this program plays, preloaded into programs under test.
  *
  * /dev/dri is the folder $FAKE_DRI, which has a plain file "renderD128": libva, GStreamer and the library see a
- * character device whose driver is virtio_gpu. It makes no buffers. What is imported is a file whose first four bytes
- * are the resource id: one of helix-host's.
+ * character device whose driver is virtio_gpu. With $FAKE_DRI_BUFFERS it makes resources, whose ids count up
+ * from that number. A DMA-BUF is a file whose first four bytes are the resource id: one of helix-host's.
  */
 #undef _FILE_OFFSET_BITS /* which makes one name of open() and open64() */
 #include <dirent.h>
@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <xf86drm.h>
@@ -161,12 +162,40 @@ int drmPrimeFDToHandle(int fd, int prime_fd, uint32_t *handle)
     return 0;
 }
 
+int drmPrimeHandleToFD(int fd, uint32_t handle, uint32_t flags, int *prime_fd)
+{
+    *prime_fd = memfd_create("dmabuf", MFD_CLOEXEC);
+    return *prime_fd >= 0 && pwrite(*prime_fd, &handle, sizeof(handle), 0) == sizeof(handle) ? 0 : -1;
+}
+
+/* All have the same pages. */
+static int create(int fd, struct drm_virtgpu_resource_create *resource)
+{
+    static uint32_t made;
+    const char *first = getenv("FAKE_DRI_BUFFERS");
+    struct stat st;
+
+    if (!first || fstat(fd, &st) != 0 || (st.st_size < resource->size && ftruncate(fd, resource->size) != 0)) {
+        errno = EINVAL;
+        return -1;
+    }
+    resource->bo_handle = resource->res_handle = (uint32_t)strtoul(first, NULL, 10) + made++;
+    return 0;
+}
+
 int drmIoctl(int fd, unsigned long request, void *arg)
 {
     if (request == DRM_IOCTL_VIRTGPU_RESOURCE_INFO) {
         struct drm_virtgpu_resource_info *info = arg;
 
         info->res_handle = info->bo_handle;
+        return 0;
+    }
+    if (request == DRM_IOCTL_VIRTGPU_RESOURCE_CREATE) {
+        return create(fd, arg);
+    }
+    if (request == DRM_IOCTL_VIRTGPU_MAP) {
+        ((struct drm_virtgpu_map *)arg)->offset = 0;
         return 0;
     }
     if (request == DRM_IOCTL_GEM_CLOSE) {

@@ -353,3 +353,46 @@ LONE_TEST("/surface/export-refused", test_export_refused)
                                        VA_EXPORT_SURFACE_READ_WRITE | VA_EXPORT_SURFACE_SEPARATE_LAYERS, &descriptor),
                  VA_STATUS_ERROR_INVALID_SURFACE);
 }
+
+/* What a GPU draws into an exported surface is what is encoded, by its resource. */
+RIG_TEST("/surface/export", test_export)
+{
+    VADRMPRIMESurfaceDescriptor descriptor = { 0 };
+    VASurfaceID surface;
+    guint32 resource;
+    Process proc;
+    VAImage image;
+    Film film;
+
+    g_setenv("FAKE_DRI_BUFFERS", "40", TRUE);
+    g_setenv("HELIX_VA_AVOID", "guest-copy", TRUE); /* helix-host does not read a guest's pages */
+    va_rig_reopen(f);
+    g_unsetenv("HELIX_VA_AVOID");
+    surface = make_surface(f, VA_FOURCC_BGRX, WIDTH, HEIGHT);
+    assert_va(vaExportSurfaceHandle(f->display, surface, VA_SURFACE_ATTRIB_MEM_TYPE_DRM_PRIME_2,
+                                    VA_EXPORT_SURFACE_READ_WRITE | VA_EXPORT_SURFACE_SEPARATE_LAYERS, &descriptor));
+    g_assert_cmpuint(descriptor.fourcc, ==, VA_FOURCC_BGRX);
+    g_assert_cmpuint(descriptor.num_objects, ==, 1);
+    g_assert_cmpuint(descriptor.objects[0].drm_format_modifier, ==, 0); /* linear: GStreamer drops "invalid" */
+    g_assert_cmpuint(descriptor.num_layers, ==, 1);
+    g_assert_cmpuint(descriptor.layers[0].drm_format, ==, HELIX_CLIENT_FORMAT_XR24);
+    g_assert_cmpuint(descriptor.layers[0].pitch[0], >=, WIDTH * 4);
+    g_assert_cmpint(pread(descriptor.objects[0].fd, &resource, sizeof(resource), 0), ==, sizeof(resource));
+    close(descriptor.objects[0].fd);
+    process_open(&proc, f);
+    film_open(&film, f, VAProfileH264Main, VA_RC_CQP, WIDTH, HEIGHT);
+    assert_va(process(&proc, surface, NULL, film.input, NULL));
+    g_assert_cmpfloat(encode_and_compare(&film, film.input, TRUE, paint_resource, resource), >, 30);
+    assert_va_is(vaDeriveImage(f->display, surface, &image), VA_STATUS_ERROR_OPERATION_FAILED);
+    assert_va(vaDestroySurfaces(f->display, &surface, 1));
+    /* What the CPU wrote would not be there. */
+    surface = make_surface(f, VA_FOURCC_BGRX, WIDTH, HEIGHT);
+    paint_rgb(f, surface, paint_figure, 0);
+    assert_va_is(vaExportSurfaceHandle(f->display, surface, VA_SURFACE_ATTRIB_MEM_TYPE_DRM_PRIME_2,
+                                       VA_EXPORT_SURFACE_READ_WRITE, &descriptor),
+                 VA_STATUS_ERROR_OPERATION_FAILED);
+    assert_va(vaDestroySurfaces(f->display, &surface, 1));
+    film_close(&film);
+    process_close(&proc);
+    g_unsetenv("FAKE_DRI_BUFFERS");
+}

@@ -63,6 +63,15 @@ def check_ffmpeg(tap):
             film(tap, "FFmpeg, mkv", vm, vm.path("film.mkv"), source, SMALL)
 
 
+def check_dmabuf_caps(tap):
+    """GStreamer offers DMA-BUFs only in formats that a test surface was exported in."""
+    with rig.Rig(host=False) as vm:
+        status, text = vm.run("gst-inspect-1.0", "vapostproc", FAKE_DRI_BUFFERS="40")
+        found = re.search(r"memory:DMABuf.*?drm-format: ([^\n]*)", text, re.S)
+        tap.check(status == 0 and found and "XR24" in found.group(1) and "AR24" in found.group(1),
+                  "vapostproc takes DMA-BUFs in RGB", found.group(0) if found else text)
+
+
 def check_gstreamer(tap):
     with rig.Rig() as vm:
         raw = vm.path("source.nut")
@@ -80,6 +89,7 @@ def main():
     tap = Tap()
     check_vainfo(tap)
     check_ffmpeg(tap)
+    check_dmabuf_caps(tap)
     check_gstreamer(tap)
     sys.exit(tap.end())
 
