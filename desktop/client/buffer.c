@@ -106,6 +106,7 @@ HelixClientBuffer *helix_client_buffer_new(HelixClientGpu *gpu, HelixClientBuffe
     if (!client_image_check(&image, error)) {
         return NULL;
     }
+    g_return_val_if_fail(client_wire_format(format) == format, NULL);
     self = g_new0(HelixClientBuffer, 1);
     g_atomic_ref_count_init(&self->refs);
     self->gpu = helix_client_gpu_ref(gpu);

@@ -169,7 +169,7 @@ gboolean helix_client_buffer_kind(HelixClient *client, guint32 format, HelixClie
         ? client_copier_choose(client->copier, format, helix_client_get_capabilities(client))
         : CLIENT_N_COPY_MODES;
 
-    if (mode == CLIENT_N_COPY_MODES || format == HELIX_CLIENT_FORMAT_YU12) {
+    if (mode == CLIENT_N_COPY_MODES || client_wire_format(format) != format) {
         return FALSE;
     }
     *kind = client_copy_mode_kind(mode);

@@ -20,10 +20,11 @@ HelixClientFrame *helix_client_frame_new_dmabuf(HelixClient *client, int fd, con
         return NULL;
     }
     client_stats_count(client->stats, CLIENT_COUNT_IMPORTS, imported ? 1 : 0);
-    if (client_format_planes(image->format) != 1 || image->offset[0] > G_MAXUINT32) {
+    if (client_format_planes(image->format) != 1 || client_wire_format(image->format) != image->format ||
+        image->offset[0] > G_MAXUINT32) {
         g_set_error(error, HELIX_CLIENT_ERROR, HELIX_CLIENT_ERROR_IMAGE,
-                    "The host cannot be sent a virtio-gpu DMA-BUF of several planes, or whose picture begins beyond "
-                    "4 GiB.");
+                    "The host cannot be sent a virtio-gpu DMA-BUF of several planes, of this format, or whose "
+                    "picture begins beyond 4 GiB.");
         return NULL;
     }
     frame = helix_client_frame_new_resource(id, image);

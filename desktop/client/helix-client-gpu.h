@@ -28,8 +28,9 @@ typedef enum HelixClientBufferKind {
     HELIX_CLIENT_BUFFER_RESOURCE, /* pages with a texture beside them */
 } HelixClientBufferKind;
 
-/* Memory for one picture of @format (not YU12), zeroed, mapped for the CPU, of @size bytes at least. NULL with
- * HELIX_CLIENT_ERROR_GPU or _IMAGE. Whether the host can read it shows with the first frame. */
+/* Memory for one picture of @format (one that is not only copied: YU12 and those behind it), zeroed, mapped for the
+ * CPU, of @size bytes at least. NULL with HELIX_CLIENT_ERROR_GPU or _IMAGE. Whether the host can read it shows with the
+ * first frame. */
 HelixClientBuffer *helix_client_buffer_new(HelixClientGpu *gpu, HelixClientBufferKind kind, guint32 format, guint width,
                                            guint height, gsize size, GError **error);
 HelixClientBuffer *helix_client_buffer_ref(HelixClientBuffer *buffer);

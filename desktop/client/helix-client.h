@@ -229,11 +229,32 @@ guint helix_client_get_max_in_flight(HelixClient *client);
 #define HELIX_CLIENT_FORMAT_XB24 HELIX_CLIENT_FOURCC('X', 'B', '2', '4') /* bytes R G B x */
 #define HELIX_CLIENT_FORMAT_NV12 HELIX_CLIENT_FOURCC('N', 'V', '1', '2') /* Y, then Cb and Cr interleaved */
 #define HELIX_CLIENT_FORMAT_YU12 HELIX_CLIENT_FOURCC('Y', 'U', '1', '2') /* I420; copied as NV12, never by id */
+/* These too are never sent by id: the copy becomes NV12, or XR24 if they are RGB, in 8 bits a sample. */
+#define HELIX_CLIENT_FORMAT_YV12 HELIX_CLIENT_FOURCC('Y', 'V', '1', '2') /* Y, Cr, Cb */
+#define HELIX_CLIENT_FORMAT_NV21 HELIX_CLIENT_FOURCC('N', 'V', '2', '1') /* Y, then Cr and Cb interleaved */
+#define HELIX_CLIENT_FORMAT_YUYV HELIX_CLIENT_FOURCC('Y', 'U', 'Y', 'V') /* bytes Y Cb Y Cr */
+#define HELIX_CLIENT_FORMAT_UYVY HELIX_CLIENT_FOURCC('U', 'Y', 'V', 'Y') /* bytes Cb Y Cr Y */
+#define HELIX_CLIENT_FORMAT_YU16 HELIX_CLIENT_FOURCC('Y', 'U', '1', '6') /* 4:2:2, Y, Cb, Cr */
+#define HELIX_CLIENT_FORMAT_YU24 HELIX_CLIENT_FOURCC('Y', 'U', '2', '4') /* 4:4:4, Y, Cb, Cr */
+#define HELIX_CLIENT_FORMAT_P010 \
+    HELIX_CLIENT_FOURCC('P', '0', '1', '0') /* NV12 with 16 bits a sample, of which the upper ten count */
+#define HELIX_CLIENT_FORMAT_R8 HELIX_CLIENT_FOURCC('R', '8', ' ', ' ')   /* grey from 0 to 255 */
+#define HELIX_CLIENT_FORMAT_RG24 HELIX_CLIENT_FOURCC('R', 'G', '2', '4') /* bytes B G R */
+#define HELIX_CLIENT_FORMAT_BG24 HELIX_CLIENT_FOURCC('B', 'G', '2', '4') /* bytes R G B */
+#define HELIX_CLIENT_FORMAT_RG16 HELIX_CLIENT_FOURCC('R', 'G', '1', '6') /* 16 bits, red highest */
+#define HELIX_CLIENT_FORMAT_BX24 HELIX_CLIENT_FOURCC('B', 'X', '2', '4') /* bytes x R G B */
+#define HELIX_CLIENT_FORMAT_BA24 HELIX_CLIENT_FOURCC('B', 'A', '2', '4') /* bytes A R G B */
+#define HELIX_CLIENT_FORMAT_RX24 HELIX_CLIENT_FOURCC('R', 'X', '2', '4') /* bytes x B G R */
+#define HELIX_CLIENT_FORMAT_RA24 HELIX_CLIENT_FOURCC('R', 'A', '2', '4') /* bytes A B G R */
+#define HELIX_CLIENT_FORMAT_XR30 HELIX_CLIENT_FOURCC('X', 'R', '3', '0') /* 10 bits each, red highest */
+#define HELIX_CLIENT_FORMAT_AR30 HELIX_CLIENT_FOURCC('A', 'R', '3', '0')
+#define HELIX_CLIENT_FORMAT_XB30 HELIX_CLIENT_FOURCC('X', 'B', '3', '0') /* 10 bits each, blue highest */
+#define HELIX_CLIENT_FORMAT_AB30 HELIX_CLIENT_FOURCC('A', 'B', '3', '0')
 
 /* DRM_FORMAT_MOD_INVALID: the driver knows the layout. 0 is linear. */
 #define HELIX_CLIENT_MODIFIER_INVALID G_GUINT64_CONSTANT(0x00ffffffffffffff)
 
-/* A picture in memory. RGB has one plane, NV12 two, YU12 three. */
+/* A picture in memory: RGB, R8, YUYV and UYVY have one plane, NV12, NV21 and P010 two, the others three. */
 typedef struct HelixClientImage {
     guint32 format;                                  /* HELIX_CLIENT_FORMAT_ */
     guint32 width, height;                           /* of all that lies there */

@@ -3,6 +3,7 @@
 #include <string.h>
 #include "../../hw/display/helix/protocol/helix-wire.h"
 #include "layout.h"
+#include "samples.h"
 
 #define ROUND_UP(value, to) (((value) + (to) - 1) / (to) * (to))
 
@@ -44,12 +45,15 @@ guint32 client_wire_format(guint32 format)
     case HELIX_CLIENT_FORMAT_YU12:
         return HELIX_FORMAT_NV12;
     default:
-        return 0;
+        return client_samples_wire_format(format);
     }
 }
 
 guint client_format_planes(guint32 format)
 {
+    if (client_samples_wire_format(format)) {
+        return client_samples_planes(format);
+    }
     switch (client_wire_format(format)) {
     case 0:
         return 0;
@@ -144,6 +148,9 @@ gsize client_copy_rect(const HelixClientImage *image, const ClientRect *rect, gu
     ClientRect even = *rect;
     gsize bytes;
 
+    if (client_samples_wire_format(image->format)) {
+        return client_samples_copy_rect(image, rect, to, layout);
+    }
     if (layout->n_planes == 1) {
         bytes = (gsize)rect->width * 4;
         copy_rows(to + layout->offset[0], layout->stride[0], from + stride * (gssize)rect->y + (gsize)rect->x * 4,

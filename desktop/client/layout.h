@@ -6,26 +6,16 @@
 #define HELIX_CLIENT_LAYOUT_H
 
 #include "helix-client.h"
-
-typedef struct ClientRect {
-    guint x, y, width, height;
-} ClientRect;
+#include "layout-types.h"
 
 /* FALSE with HELIX_CLIENT_ERROR_IMAGE: no format of ours, no size, or a crop outside of it. */
 gboolean client_image_check(const HelixClientImage *image, GError **error);
 /* The part of @image to encode. */
 ClientRect client_image_rect(const HelixClientImage *image);
-/* The protocol's format for pictures of @format: YU12 becomes NV12. 0: none. */
+/* The protocol's format for pictures of @format: YU12 becomes NV12, as samples.h says of others. 0: none. */
 guint32 client_wire_format(guint32 format);
 /* Of an image of @format; 0 for what is no format. */
 guint client_format_planes(guint32 format);
-
-/* Where the pixels begin and how far their rows are apart. */
-typedef struct ClientLayout {
-    guint n_planes; /* 2: NV12 */
-    gsize offset[2], stride[2];
-    gsize size;
-} ClientLayout;
 
 /* Rows without padding but what NV12 needs for even sizes, the second plane below an even number of rows. */
 ClientLayout client_layout_tight(guint32 fourcc, guint width, guint height);

@@ -42,7 +42,8 @@ static gboolean use_in_place(HelixClientFrame *frame, const HelixClientImage *im
         even.y &= ~1u;
     }
     /* Padding that is most of the data (a small crop) is not worth sending. */
-    if (stride < (gssize)row_bytes || (gsize)stride - row_bytes > MIN(MAX_PADDING, row_bytes / 4)) {
+    if (image->format != frame->fourcc || stride < (gssize)row_bytes ||
+        (gsize)stride - row_bytes > MIN(MAX_PADDING, row_bytes / 4)) {
         return FALSE;
     }
     if (planes > 1 && (planes > 2 || image->stride[1] != stride || rows % 2 || row_bytes % 2)) {

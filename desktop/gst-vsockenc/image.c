@@ -4,21 +4,60 @@
 
 guint32 vsockenc_image_format(GstVideoFormat format)
 {
-    switch (format) {
+    static const struct {
+        GstVideoFormat gst;
+        guint32 client;
+    } formats[] = {
+        { GST_VIDEO_FORMAT_BGRx, HELIX_CLIENT_FORMAT_XR24 },
+        { GST_VIDEO_FORMAT_BGRA, HELIX_CLIENT_FORMAT_AR24 },
+        { GST_VIDEO_FORMAT_RGBx, HELIX_CLIENT_FORMAT_XB24 },
+        { GST_VIDEO_FORMAT_RGBA, HELIX_CLIENT_FORMAT_AB24 },
+        { GST_VIDEO_FORMAT_NV12, HELIX_CLIENT_FORMAT_NV12 },
+        { GST_VIDEO_FORMAT_I420, HELIX_CLIENT_FORMAT_YU12 },
+        { GST_VIDEO_FORMAT_YV12, HELIX_CLIENT_FORMAT_YV12 },
+        { GST_VIDEO_FORMAT_NV21, HELIX_CLIENT_FORMAT_NV21 },
+        { GST_VIDEO_FORMAT_YUY2, HELIX_CLIENT_FORMAT_YUYV },
+        { GST_VIDEO_FORMAT_UYVY, HELIX_CLIENT_FORMAT_UYVY },
+        { GST_VIDEO_FORMAT_Y42B, HELIX_CLIENT_FORMAT_YU16 },
+        { GST_VIDEO_FORMAT_Y444, HELIX_CLIENT_FORMAT_YU24 },
+        { GST_VIDEO_FORMAT_P010_10LE, HELIX_CLIENT_FORMAT_P010 },
+        { GST_VIDEO_FORMAT_GRAY8, HELIX_CLIENT_FORMAT_R8 },
+        { GST_VIDEO_FORMAT_BGR, HELIX_CLIENT_FORMAT_RG24 },
+        { GST_VIDEO_FORMAT_RGB, HELIX_CLIENT_FORMAT_BG24 },
+        { GST_VIDEO_FORMAT_RGB16, HELIX_CLIENT_FORMAT_RG16 },
+        { GST_VIDEO_FORMAT_xRGB, HELIX_CLIENT_FORMAT_BX24 },
+        { GST_VIDEO_FORMAT_ARGB, HELIX_CLIENT_FORMAT_BA24 },
+        { GST_VIDEO_FORMAT_xBGR, HELIX_CLIENT_FORMAT_RX24 },
+        { GST_VIDEO_FORMAT_ABGR, HELIX_CLIENT_FORMAT_RA24 },
+        { GST_VIDEO_FORMAT_BGR10A2_LE, HELIX_CLIENT_FORMAT_AR30 },
+        { GST_VIDEO_FORMAT_RGB10A2_LE, HELIX_CLIENT_FORMAT_AB30 },
+    };
+
+    for (guint i = 0; i < G_N_ELEMENTS(formats); i++) {
+        if (formats[i].gst == format) {
+            return formats[i].client;
+        }
+    }
+    return 0;
+}
+
+char *vsockenc_image_why_converted(const GstVideoInfo *info)
+{
+    gboolean rgb = GST_VIDEO_INFO_IS_RGB(info);
+
+    switch (GST_VIDEO_INFO_FORMAT(info)) {
     case GST_VIDEO_FORMAT_BGRx:
-        return HELIX_CLIENT_FORMAT_XR24;
     case GST_VIDEO_FORMAT_BGRA:
-        return HELIX_CLIENT_FORMAT_AR24;
     case GST_VIDEO_FORMAT_RGBx:
-        return HELIX_CLIENT_FORMAT_XB24;
     case GST_VIDEO_FORMAT_RGBA:
-        return HELIX_CLIENT_FORMAT_AB24;
     case GST_VIDEO_FORMAT_NV12:
-        return HELIX_CLIENT_FORMAT_NV12;
-    case GST_VIDEO_FORMAT_I420:
-        return HELIX_CLIENT_FORMAT_YU12;
+    case GST_VIDEO_FORMAT_I420: /* the copy interleaves chroma at no cost */
+        return NULL;
     default:
-        return 0;
+        return g_strdup_printf("The guest's CPU converts %s to %s%s, as the host reads no %s.",
+                               GST_VIDEO_INFO_NAME(info), rgb ? "BGRx" : "NV12",
+                               GST_VIDEO_INFO_COMP_DEPTH(info, 0) > 8 ? " of 8 bits a sample" : "",
+                               GST_VIDEO_INFO_NAME(info));
     }
 }
 

@@ -8,6 +8,8 @@
 
 /* HELIX_CLIENT_FORMAT_ of @format; 0: none. */
 guint32 vsockenc_image_format(GstVideoFormat format);
+/* Why pictures of @info are converted by the copy, to be freed. NULL: they are not. */
+char *vsockenc_image_why_converted(const GstVideoInfo *info);
 /* Size of @buffer's picture after its crop meta, if that is a usable one. */
 void vsockenc_image_size(const GstVideoInfo *info, GstBuffer *buffer, guint32 *width, guint32 *height);
 /* Where the picture lies in @buffer's first memory. FALSE: it has fewer planes than its format. */

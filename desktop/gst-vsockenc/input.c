@@ -190,6 +190,13 @@ GError *vsockenc_input_fit_colours(GstVsockEnc *self, GstVideoCodecFrame *frame)
         input->info = input->given_info;
         return NULL;
     }
+    if (GST_VIDEO_INFO_FORMAT(&input->given_info) != GST_VIDEO_FORMAT_NV12 &&
+        GST_VIDEO_INFO_FORMAT(&input->given_info) != GST_VIDEO_FORMAT_I420) {
+        return g_error_new(GST_STREAM_ERROR, GST_STREAM_ERROR_FORMAT,
+                           "This host codes BT.709 only, and %s of other colours cannot be converted. Insert "
+                           "videoconvert ! video/x-raw,format=NV12 before vsockenc.",
+                           GST_VIDEO_INFO_NAME(&input->given_info));
+    }
     if (vsockenc_colours_are_usual(&input->info) == vsockenc_colours_are_usual(&input->given_info)) {
         GST_INFO_OBJECT(self, "this host codes BT.709 only: pictures are converted to it here");
     }

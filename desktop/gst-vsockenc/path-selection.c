@@ -140,11 +140,13 @@ static HelixClientFrame *drawn_frame(const VsockEncFrameSource *source, GstBuffe
 static HelixClientFrame *frame_of_pixels(const VsockEncFrameSource *source, GstVideoFrame *map, char **why,
                                          GError **error)
 {
+    g_autofree char *converted = vsockenc_image_why_converted(&source->info);
     g_autoptr(GError) no_copy = NULL;
     HelixClientFrame *frame = NULL;
     HelixClientImage image;
 
     vsockenc_image_of_pixels(&image, &source->info, map);
+    add_reason(why, converted);
     if (source->gpu_error) {
         add_reason(why, source->gpu_error->message);
     } else {

@@ -14,10 +14,16 @@
  * rectangles only. */
 #define OF_ANY_SIZE(caps) OF_SIZE(caps, 8192, 4352) "; " OF_SIZE(caps, 4352, 8192) "; " OF_SIZE(caps, 5968, 5968)
 
+/* What the guest's CPU converts while it copies: last, so that sources that can draw in another do. */
+#define CONVERTED_FORMATS \
+    "{ YV12, NV21, YUY2, UYVY, Y42B, Y444, GRAY8, P010_10LE, BGR, RGB, xRGB, ARGB, xBGR, ABGR, RGB16, " \
+    "BGR10A2_LE, RGB10A2_LE }"
+
 /* System memory. */
 #define PLAIN_CAPS \
     OF_ANY_SIZE("video/x-raw, format = (string) " RGB_FORMATS) \
-    "; " OF_ANY_SIZE("video/x-raw, format = (string) { NV12, I420 }")
+    "; " OF_ANY_SIZE("video/x-raw, format = (string) { NV12, I420 }") "; " OF_ANY_SIZE( \
+        "video/x-raw, format = (string) " CONVERTED_FORMATS)
 
 /* GstVideoEncoder.getcaps: the template, less DMA-BUFs where they cannot be used. To be unreffed. Any thread. */
 GstCaps *vsockenc_getcaps(GstVideoEncoder *encoder, GstCaps *filter);

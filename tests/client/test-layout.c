@@ -109,5 +109,5 @@ TEST("/layout/layouts", test_layouts)
     g_assert_cmpuint(layout.stride[0], ==, 644);
     g_assert_cmpuint(layout.offset[1], ==, 644 * 362);
     g_assert_cmpuint(layout.size, ==, 644 * 362 + 644 * 181);
-    g_assert_cmpuint(client_wire_format(HELIX_CLIENT_FOURCC('Y', 'U', 'Y', 'V')), ==, 0);
+    g_assert_cmpuint(client_wire_format(HELIX_CLIENT_FOURCC('Y', '2', '1', '0')), ==, 0);
 }

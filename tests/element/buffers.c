@@ -203,7 +203,7 @@ TEST("/buffers/caps-before-start", test_caps_before_start)
     const char *const bad[] = {
         "video/x-raw(memory:DMABuf), format=DMA_DRM, drm-format=(string)XR24:0x0100000000000001",
         "video/x-raw(memory:DMABuf), format=NV12",
-        "video/x-raw, format=YUY2",
+        "video/x-raw, format=ARGB64",
     };
     GstElement *element = gst_object_ref_sink(gst_element_factory_make("vsockenc", NULL));
 

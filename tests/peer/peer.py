@@ -68,6 +68,7 @@ CASES = [
     ("another size", I420, " ! video/x-h264,stream-format=avc,width=160,height=120" + SINK, {"host scales"}),
     ("another rate", I420, " ! video/x-h264,stream-format=avc,framerate=25/1" + SINK, set()),
     ("interlaced", SOURCE + raw(more=",interlace-mode=interleaved"), " ! video/x-h264,stream-format=avc" + SINK, {"interlaced"}),
+    ("10 bits", SOURCE + raw("I420_10LE"), " ! video/x-h264,stream-format=avc" + SINK, {"10 bits"}),
     ("another codec", I420, " ! video/x-h265" + SINK, set()),
     ("no pictures", "videotestsrc num-buffers=0 ! " + raw(), " ! video/x-h264,stream-format=avc" + SINK, {"tags"}),
     ("failing sink", I420, " ! video/x-h264,stream-format=avc ! identity error-after=5 ! fakesink", set()),
@@ -162,6 +163,7 @@ CHANGES = {
     "odd sizes": None,      # all of it: x264enc refuses them
     "tiny sizes": None,
     "host scales": None,
+    "10 bits": None,
     "interlaced": None,
     "tags": {"tags"},
 }
@@ -335,6 +337,82 @@ def check_intervals(host):
     return "2 s in files, else on request"
 
 
+FORMATS = ("BGRx", "BGRA", "RGBx", "RGBA", "NV12", "I420", "YV12", "NV21", "YUY2", "UYVY", "Y42B", "Y444", "GRAY8", "P010_10LE", "BGR",
+           "RGB", "xRGB", "ARGB", "xBGR", "ABGR", "RGB16", "BGR10A2_LE", "RGB10A2_LE")
+SIZES = ((1, 1), (1, 2), (2, 1), (3, 3), (15, 17), (33, 31), (64, 48))
+
+
+def picture(line, format):
+    """The last picture of a pipeline: (width, height, bytes, path-reason of its encoder)."""
+    pipeline = Gst.parse_launch(line + " ! videoconvert dither=none ! video/x-raw,format=%s" % format + SINK)
+    pipeline.set_state(Gst.State.PLAYING)
+    out, last = pipeline.get_by_name("out"), None
+    while True:
+        sample = out.emit("try-pull-sample", SECONDS * Gst.SECOND)
+        if not sample:
+            break
+        last = sample
+    encoder = pipeline.get_by_name("enc")
+    reason = encoder.get_property("path-reason") if encoder else None
+    pipeline.set_state(Gst.State.NULL)
+    assert last, line
+    fields = last.get_caps().get_structure(0)
+    return fields.get_value("width"), fields.get_value("height"), last.get_buffer().extract_dup(0, last.get_buffer().get_size()), reason
+
+
+def rgb_at(shown, x, y):
+    """R, G, B of an I420 picture in BT.709, by the formula: videoconvert's own is up to 5 levels off."""
+    width, height, data, _ = shown
+    stride = (width + 3) // 4 * 4
+    half = (width // 2 + 3) // 4 * 4
+    at = stride * height + y // 2 * half + x // 2
+    luma, cb, cr = (data[y * stride + x] - 16) / 219, (data[at] - 128) / 224, (data[at + half * height // 2] - 128) / 224
+    red, blue = luma + 1.5748 * cr, luma + 1.8556 * cb
+    return [min(max(round(255 * part), 0), 255) for part in (red, (luma - 0.2126 * red - 0.0722 * blue) / 0.7152, blue)]
+
+
+def apart(host, format, source, points):
+    """Levels between what is drawn and what a decoder shows, and path-reason. RGB is compared as RGB, YUV as samples."""
+    shown = picture(source + " ! " + VSOCK + host.path + " rate-control=cqp min-qp=1 ! h264parse ! avdec_h264", "I420")
+    if "YUV" in KINDS[format]:
+        drawn = picture(source, "I420")
+        if len(points) > 1:
+            return max(abs(shown[2][y * shown[0] + x] - drawn[2][y * shown[0] + x]) for x, y in points), shown[3]
+        return max(abs(a - b) for a, b in zip(shown[2], drawn[2])), shown[3]
+    drawn = picture(source, "RGBx")
+    return max(abs(a - b) for x, y in points
+               for a, b in zip(rgb_at(shown, x, y), drawn[2][(y * drawn[0] + x) * 4:][:3])), shown[3]
+
+
+KINDS = {format: "YUV" if format in ("NV12", "I420", "YV12", "NV21", "YUY2", "UYVY", "Y42B", "Y444", "P010_10LE") else "RGB"
+               for format in FORMATS}
+COLOURS = (0x000000, 0xffffff, 0xff0000, 0x00ff00, 0x0000ff, 0xffff00, 0x00ffff, 0xff00ff, 0x808080, 0xc08040)
+
+
+def check_format(host, format):
+    """Colours, each a picture of its own, and bars, away from their edges."""
+    test = "videotestsrc num-buffers=1 pattern=%s ! "
+    found = [apart(host, format, test % ("solid-color foreground-color=%d" % (0xff000000 | colour)) + raw(format, 64, 48)[:-3],
+                   [(30, 20)]) for colour in COLOURS]
+    found.append(apart(host, format, test % "smpte75" + raw(format, 224, 96)[:-3], [(16 + 32 * bar, 30) for bar in range(7)]))
+    worst = max(levels for levels, _ in found)
+    assert worst <= 2, "levels apart: %s" % [levels for levels, _ in found]
+    converted = FORMATS.index(format) > FORMATS.index("I420")
+    assert ("converts %s to" % format in (found[0][1] or "")) == converted, found[0][1]
+    return "%d levels apart at most" % worst
+
+
+def check_sizes(host):
+    """Odd and tiny ones, in a format of each kind: as coded, and the mean grey of the picture."""
+    for format in ("BGRx", "I420", "NV12", "YUY2", "Y444", "RGB", "RGB16", "P010_10LE"):
+        for width, height in SIZES:
+            shown = picture("videotestsrc num-buffers=2 pattern=solid-color foreground-color=0xff808080 ! " +
+                            raw(format, width, height) + VSOCK + host.path + " rate-control=cqp min-qp=1 ! h264parse ! avdec_h264", "RGBx")
+            assert shown[:2] == ((width + 1) // 2 * 2, (height + 1) // 2 * 2), (format, width, height, shown[:2])
+            assert all(abs(shown[2][at] - 128) <= 5 for at in range(3)), (format, width, height, shown[2][:4])
+    return "%s" % ", ".join("%dx%d" % size for size in SIZES)
+
+
 def latency_of(encoder):
     """Reported to a live pipeline at 30 fps, and the frames' times from buffer in to buffer out, in ms."""
     pipeline = Gst.parse_launch("videotestsrc is-live=true num-buffers=45 ! " + raw("I420", 640, 360) + encoder +
@@ -398,6 +476,11 @@ def main():
                     tap.check(name, function, host)
             if not wanted or "seeks" in wanted:
                 tap.check("seeks", check_seeks, host, folder)
+            for format in FORMATS:
+                if not wanted or format in wanted or "formats" in wanted:
+                    tap.check("format " + format, check_format, host, format)
+            if not wanted or "sizes" in wanted:
+                tap.check("sizes", check_sizes, host)
             tap.check("the documented differences", check_table)
         finally:
             host.close()
