@@ -63,6 +63,7 @@ static void wait_for_work(HvaSession *self)
 
     if (self->client) {
         fds[1].fd = helix_client_get_fd(self->client);
+        look |= fds[1].fd < 0; /* no descriptor is left: nothing wakes this thread */
     }
     poll(fds, G_N_ELEMENTS(fds), look ? LOOK_MS : -1);
     if (fds[0].revents) {

@@ -396,3 +396,35 @@ RIG_TEST("/surface/export", test_export)
     process_close(&proc);
     g_unsetenv("FAKE_DRI_BUFFERS");
 }
+
+/* A host that says nothing: VideoProc returns in the time that the user gives, and the picture is encoded as it is when
+ * the host is back. */
+RIG_TEST("/surface/silent-host", test_silent_host)
+{
+    g_autoptr(GBytes) unit = NULL;
+    VAStatus status;
+    VASurfaceID source;
+    Process proc;
+    Film film;
+
+    g_setenv("HELIX_VA_TIMEOUT_MS", "1000", TRUE);
+    va_rig_reopen(f);
+    g_unsetenv("HELIX_VA_TIMEOUT_MS");
+    source = import_rgb(f, 7);
+    process_open(&proc, f);
+    film_open(&film, f, VAProfileH264Main, VA_RC_CQP, WIDTH, HEIGHT);
+    assert_va(process(&proc, source, NULL, film.input, NULL));
+    g_assert_cmpfloat(encode_and_compare(&film, film.input, TRUE, paint_resource, 7), >, 30);
+    kill(f->host.pid, SIGSTOP);
+    assert_va(process(&proc, source, NULL, film.input, NULL));
+    kill(f->host.pid, SIGCONT);
+    do { /* it needs a moment to come back */
+        assert_va(film_begin(&film, film.input, TRUE));
+        unit = film_take(&film, &status);
+    } while (!unit && status == VA_STATUS_ERROR_OPERATION_FAILED);
+    assert_va(status);
+    g_assert_cmpfloat(film_compare(&film, unit, paint_resource, 7), >, 30);
+    assert_va(vaDestroySurfaces(f->display, &source, 1));
+    film_close(&film);
+    process_close(&proc);
+}
