@@ -1,14 +1,26 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* properties.c - the values of properties; they are installed in property-table.c. See properties.h. */
+#include "address.h"
 #include "properties.h"
+
+#define GST_CAT_DEFAULT vsockenc_debug
 
 #define DEFAULT_TIMEOUT_MS 10000
 
 void vsockenc_properties_init(GstVsockEnc *self)
 {
+    VsockEncAddress address = { HELIX_CLIENT_HOST_CID, HELIX_CLIENT_DEFAULT_PORT, NULL };
+    g_autofree char *complaint = NULL;
+
+    vsockenc_address_read(&address, &complaint);
+    if (complaint) {
+        GST_WARNING_OBJECT(self, "left out: %s", complaint);
+    }
     self->properties = g_new0(VsockEncProperties, 1);
-    self->properties->cid = HELIX_CLIENT_HOST_CID;
-    self->properties->port = HELIX_CLIENT_DEFAULT_PORT;
+    self->properties->cid = address.cid;
+    self->properties->port = address.port;
+    self->properties->socket_path = address.socket_path;
+    self->properties->socket_is_default = address.socket_path != NULL;
     self->properties->timeout = DEFAULT_TIMEOUT_MS;
 }
 

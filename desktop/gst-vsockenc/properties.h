@@ -15,6 +15,7 @@ typedef struct VsockEncProperties {
     guint keepalive_time;      /* ms; 0: none */
     gboolean reconnect;
     gboolean keep_size;
+    gboolean socket_is_default; /* no property gave socket_path: one that gives the vsock address takes its place */
 } VsockEncProperties;
 
 void vsockenc_properties_install(GObjectClass *object_class);

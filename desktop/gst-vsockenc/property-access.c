@@ -13,6 +13,23 @@ static guint setting_of(const GValue *value)
                                         : g_value_get_uint(value);
 }
 
+/* Both names of a property are one. */
+static guint main_id(guint id)
+{
+    return id == PROP_QP_MIN ? PROP_SETTING + VSOCKENC_SETTING_MIN_QP
+        : id == PROP_QP_MAX  ? PROP_SETTING + VSOCKENC_SETTING_MAX_QP
+                             : id;
+}
+
+/* With the object lock: the application says where to connect, not the environment. */
+static void forget_default_socket(VsockEncProperties *properties)
+{
+    if (properties->socket_is_default) {
+        g_clear_pointer(&properties->socket_path, g_free);
+        properties->socket_is_default = FALSE;
+    }
+}
+
 static void set_keepalive_time(GstVsockEnc *self, guint ms)
 {
     HelixClient *client;
@@ -32,6 +49,7 @@ void vsockenc_set_property(GObject *object, guint id, const GValue *value, GPara
     GstVsockEnc *self = GST_VSOCKENC(object);
     VsockEncProperties *properties = self->properties;
 
+    id = main_id(id);
     if (id == PROP_KEEPALIVE_TIME) {
         set_keepalive_time(self, g_value_get_uint(value));
         return;
@@ -40,13 +58,16 @@ void vsockenc_set_property(GObject *object, guint id, const GValue *value, GPara
     switch (id) {
     case PROP_CID:
         properties->cid = g_value_get_uint(value);
+        forget_default_socket(properties);
         break;
     case PROP_PORT:
         properties->port = g_value_get_uint(value);
+        forget_default_socket(properties);
         break;
     case PROP_SOCKET_PATH:
         g_free(properties->socket_path);
         properties->socket_path = g_value_dup_string(value);
+        properties->socket_is_default = FALSE;
         break;
     case PROP_TIMEOUT:
         properties->timeout = g_value_get_uint(value);
@@ -122,6 +143,7 @@ void vsockenc_get_property(GObject *object, guint id, GValue *value, GParamSpec 
 {
     GstVsockEnc *self = GST_VSOCKENC(object);
 
+    id = main_id(id);
     switch (id) {
     case PROP_STATS:
         g_value_take_boxed(value, vsockenc_stats(self));

@@ -18,6 +18,8 @@ enum {
     PROP_PATH,
     PROP_PATH_REASON,
     PROP_STATS,
+    PROP_QP_MIN, /* x264enc's names of min-qp and max-qp */
+    PROP_QP_MAX,
     PROP_SETTING, /* + VsockEncSetting */
 };
 

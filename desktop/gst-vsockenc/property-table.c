@@ -92,11 +92,11 @@ static void install_connection(GObjectClass *object_class)
             GST_TYPE_STRUCTURE, G_PARAM_READABLE | G_PARAM_STATIC_STRINGS));
 }
 
-static void install_uint(GObjectClass *object_class, VsockEncSetting setting, const char *name, const char *nick,
-                         const char *blurb, guint max)
+static void install_uint(GObjectClass *object_class, guint id, const char *name, const char *nick, const char *blurb,
+                         guint max)
 {
     g_object_class_install_property(
-        object_class, PROP_SETTING + setting,
+        object_class, id,
         g_param_spec_uint(name, nick, blurb, 0, max, 0,
                           G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_PLAYING));
 }
@@ -109,27 +109,31 @@ static void install_settings(GObjectClass *object_class)
 {
     const GParamFlags playing = G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_PLAYING;
 
-    install_uint(object_class, VSOCKENC_SETTING_BITRATE, "bitrate", "Bitrate",
+    install_uint(object_class, PROP_SETTING + VSOCKENC_SETTING_BITRATE, "bitrate", "Bitrate",
                  "Bitrate in kbit/s (0: chosen by the host from size and frame rate). Reads the active value",
                  G_MAXUINT);
-    install_uint(object_class, VSOCKENC_SETTING_MAX_BITRATE, "max-bitrate", "Maximum bitrate",
+    install_uint(object_class, PROP_SETTING + VSOCKENC_SETTING_MAX_BITRATE, "max-bitrate", "Maximum bitrate",
                  "Maximum bitrate in kbit/s for rate-control=vbr; not below bitrate (0: none)", G_MAXUINT);
     g_object_class_install_property(object_class, PROP_SETTING + VSOCKENC_SETTING_RATE_CONTROL,
                                     g_param_spec_enum("rate-control", "Rate control",
                                                       "Rate control mode of the host's encoder",
                                                       GST_TYPE_VSOCKENC_RATE_CONTROL, HELIX_CLIENT_RATE_AUTO, playing));
-    install_uint(object_class, VSOCKENC_SETTING_KEY_INT_MAX, "key-int-max", "Key-frame maximal interval",
+    install_uint(object_class, PROP_SETTING + VSOCKENC_SETTING_KEY_INT_MAX, "key-int-max", "Key-frame maximal interval",
                  "Maximum number of frames between keyframes; a still screen has no frames but those of keepalive-time "
                  "(0: one every 2 seconds where a muxer or a file sink is downstream; else only on request, by "
                  "force-key-unit events or a viewer's picture loss indication)",
                  G_MAXINT);
     install_uint(
-        object_class, VSOCKENC_SETTING_MIN_QP, "min-qp", "Minimum quantiser",
+        object_class, PROP_SETTING + VSOCKENC_SETTING_MIN_QP, "min-qp", "Minimum quantiser",
         "Lower bound of the quantiser (best quality); the quantiser itself with rate-control=cqp (0: automatic)", 51);
-    install_uint(object_class, VSOCKENC_SETTING_MAX_QP, "max-qp", "Maximum quantiser",
+    install_uint(object_class, PROP_SETTING + VSOCKENC_SETTING_MAX_QP, "max-qp", "Maximum quantiser",
                  "Upper bound of the quantiser (worst quality); it takes precedence over the bitrate (0: automatic)",
                  51);
-    install_uint(object_class, VSOCKENC_SETTING_NUM_SLICES, "num-slices", "Number of slices",
+    install_uint(object_class, PROP_QP_MIN, "qp-min", "Minimum quantiser", "The same as min-qp, as x264enc calls it",
+                 51);
+    install_uint(object_class, PROP_QP_MAX, "qp-max", "Maximum quantiser", "The same as max-qp, as x264enc calls it",
+                 51);
+    install_uint(object_class, PROP_SETTING + VSOCKENC_SETTING_NUM_SLICES, "num-slices", "Number of slices",
                  "Slices per picture (0: chosen by the host)", 255);
     g_object_class_install_property(
         object_class, PROP_SETTING + VSOCKENC_SETTING_AUD,

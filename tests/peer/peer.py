@@ -69,6 +69,8 @@ CASES = [
     ("another rate", I420, " ! video/x-h264,stream-format=avc,framerate=25/1" + SINK, set()),
     ("interlaced", SOURCE + raw(more=",interlace-mode=interleaved"), " ! video/x-h264,stream-format=avc" + SINK, {"interlaced"}),
     ("10 bits", SOURCE + raw("I420_10LE"), " ! video/x-h264,stream-format=avc" + SINK, {"10 bits"}),
+    ("bounds of the quantiser", I420, " ! video/x-h264,stream-format=avc" + SINK, {"profile"}, " qp-min=20 qp-max=40"),
+    ("knobs", I420, " ! video/x-h264,stream-format=avc" + SINK, {"knobs"}, " ref-frames=2 cabac=false vbv-buf-capacity=500"),
     ("another codec", I420, " ! video/x-h265" + SINK, set()),
     ("no pictures", "videotestsrc num-buffers=0 ! " + raw(), " ! video/x-h264,stream-format=avc" + SINK, {"tags"}),
     ("failing sink", I420, " ! video/x-h264,stream-format=avc ! identity error-after=5 ! fakesink", set()),
@@ -163,6 +165,7 @@ CHANGES = {
     "odd sizes": None,      # all of it: x264enc refuses them
     "tiny sizes": None,
     "host scales": None,
+    "knobs": None,
     "10 bits": None,
     "interlaced": None,
     "tags": {"tags"},
@@ -453,6 +456,23 @@ def check_latency(host):
             (peer, ours, theirs[len(theirs) // 2], theirs[-1], took[len(took) // 2], took[-1]))
 
 
+def check_untold(host, folder):
+    """encodebin finds the host by the environment, by a file, and not at all."""
+    found = []
+    for number, (environment, text) in enumerate((({"VSOCKENC_SOCKET_PATH": host.path}, ""), ({}, "socket-path=" + host.path),
+                                                  ({"VSOCKENC_PORT": "x"}, "socket-path=/nowhere"))):
+        home = os.path.join(folder, "home%d" % number)
+        os.mkdir(home)
+        with open(os.path.join(home, "vsockenc.conf"), "w") as file:
+            file.write("[vsockenc]\n%s\n" % text)
+        run = subprocess.run("gst-launch-1.0 videotestsrc num-buffers=5 ! encodebin profile=video/x-h264 ! fakesink".split(),
+                             env=dict(os.environ, XDG_CONFIG_HOME=home, GST_PLUGIN_FEATURE_RANK="vsockenc:600", GST_DEBUG="vsockenc:2",
+                                      GST_DEBUG_NO_COLOR="1", **environment), capture_output=True, text=True, timeout=SECONDS)
+        found.append((run.returncode == 0, "/nowhere" in run.stdout + run.stderr, "is no value of VSOCKENC_PORT" in run.stderr))
+    assert found == [(True, False, False), (True, False, False), (False, True, True)], found
+    return "by the environment, by a file"
+
+
 def check_table():
     used = set().union(*(case[3] for case in CASES))
     missing = used ^ documented()
@@ -481,6 +501,8 @@ def main():
                     tap.check("format " + format, check_format, host, format)
             if not wanted or "sizes" in wanted:
                 tap.check("sizes", check_sizes, host)
+            if not wanted or "untold" in wanted:
+                tap.check("untold", check_untold, host, folder)
             tap.check("the documented differences", check_table)
         finally:
             host.close()
