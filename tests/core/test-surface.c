@@ -95,3 +95,25 @@ TEST("/surface/pool/refuses", test_pool_refuses)
     helix_surface_unref(b);
     helix_surface_pool_unref(pool);
 }
+
+/* Memory that is not the pool's counts with its own, and keeps the pool. */
+TEST("/surface/pool/charged", test_pool_charged)
+{
+    HelixSurfacePool *pool = helix_surface_pool_new(1);
+    g_autoptr(GError) error = NULL;
+    HelixSurface *surface;
+
+    helix_surface_pool_set_limit(pool, 2 * 64 * 64 * 4);
+    surface = helix_surface_pool_take(pool, HELIX_FORMAT_AR24, 64, 64, NULL);
+    g_assert_nonnull(surface);
+    g_assert_true(helix_surface_pool_charge(pool, 64 * 64 * 4, NULL));
+    g_assert_false(helix_surface_pool_charge(pool, 1, &error));
+    g_assert_error(error, HELIX_ERROR, HELIX_CODE_INTERNAL);
+    helix_surface_unref(surface);
+    g_assert_true(helix_surface_pool_charge(pool, 1, NULL)); /* the idle one gives way */
+    g_assert_cmpuint(helix_surface_pool_bytes(pool), ==, 64 * 64 * 4 + 1);
+    helix_surface_pool_uncharge(pool, 64 * 64 * 4);
+    helix_surface_pool_unref(pool);
+    g_assert_cmpuint(helix_surface_pool_bytes(pool), ==, 1);
+    helix_surface_pool_uncharge(pool, 1);
+}

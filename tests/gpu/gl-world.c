@@ -8,24 +8,40 @@
 
 static EGLDisplay display;
 
-gboolean gl_world_start(void)
+/* Mesa's without a device, or else the first device of the vendor's EGL. */
+static EGLDisplay find_display(void)
+{
+    EGLDeviceEXT device;
+    EGLint n = 0;
+
+    if (epoxy_has_egl_extension(EGL_NO_DISPLAY, "EGL_MESA_platform_surfaceless")) {
+        return eglGetPlatformDisplayEXT(EGL_PLATFORM_SURFACELESS_MESA, EGL_DEFAULT_DISPLAY, NULL);
+    }
+    if (epoxy_has_egl_extension(EGL_NO_DISPLAY, "EGL_EXT_platform_device") && eglQueryDevicesEXT(1, &device, &n) && n) {
+        return eglGetPlatformDisplayEXT(EGL_PLATFORM_DEVICE_EXT, device, NULL);
+    }
+    return EGL_NO_DISPLAY;
+}
+
+gboolean gl_world_start(gboolean imports)
 {
     static const EGLint wanted[] = { EGL_SURFACE_TYPE, 0, EGL_RENDERABLE_TYPE, EGL_OPENGL_BIT, EGL_NONE };
     EGLContext context;
     EGLConfig config;
     EGLint n = 0;
 
-    if (!epoxy_has_egl_extension(EGL_NO_DISPLAY, "EGL_MESA_platform_surfaceless")) {
-        return FALSE;
-    }
-    display = eglGetPlatformDisplayEXT(EGL_PLATFORM_SURFACELESS_MESA, EGL_DEFAULT_DISPLAY, NULL);
-    if (!eglInitialize(display, NULL, NULL) || !eglBindAPI(EGL_OPENGL_API) ||
+    display = find_display();
+    if (display == EGL_NO_DISPLAY || !eglInitialize(display, NULL, NULL) || !eglBindAPI(EGL_OPENGL_API) ||
         !eglChooseConfig(display, wanted, &config, 1, &n) || n < 1 ||
-        !epoxy_has_egl_extension(display, "EGL_EXT_image_dma_buf_import")) {
+        (imports && !epoxy_has_egl_extension(display, "EGL_EXT_image_dma_buf_import"))) {
         return FALSE;
     }
     context = eglCreateContext(display, config, EGL_NO_CONTEXT, NULL);
-    return context != EGL_NO_CONTEXT && eglMakeCurrent(display, EGL_NO_SURFACE, EGL_NO_SURFACE, context);
+    if (context == EGL_NO_CONTEXT || !eglMakeCurrent(display, EGL_NO_SURFACE, EGL_NO_SURFACE, context)) {
+        return FALSE;
+    }
+    g_test_message("%s", (const char *)glGetString(GL_RENDERER));
+    return TRUE;
 }
 
 GlMemory gl_memory_new(guint32 fourcc, guint32 width, guint32 height, guint32 row, guint8 fill)

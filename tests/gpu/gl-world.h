@@ -7,8 +7,9 @@
 #include <epoxy/gl.h>
 #include <glib.h>
 
-/* A context of desktop GL, current. FALSE: EGL makes none here, or imports no DMA-BUFs. Once in a program. */
-gboolean gl_world_start(void);
+/* A context of desktop GL, current. FALSE: EGL makes none here, or @imports and it imports no DMA-BUFs. Once in a
+ * program. */
+gboolean gl_world_start(gboolean imports);
 
 typedef struct GlMemory {
     GLuint texture;

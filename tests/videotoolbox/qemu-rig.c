@@ -121,6 +121,12 @@ void trace_helix_readback_thread(bool usable)
 {
 }
 
+void trace_helix_gpu_readback(int64_t gpu_us, int64_t cpu_us)
+{
+    qemu_rig.gpu_us = gpu_us;
+    g_atomic_int_set(&qemu_rig.measured, TRUE);
+}
+
 void trace_helix_lookup_failed(uint32_t resource, int code, const char *message)
 {
 }

@@ -14,7 +14,9 @@ typedef struct QemuRig {
     bool vcpu_thread, stopped; /* orders: the caller is a CPU's thread; the VM does not run */
     void (*guest)(void);       /* what the guest had queued: carried out when its control queue is drained */
     unsigned drained;          /* so often it was */
-    char no_copy[256];         /* why the GPU did not copy, as traced last; "" if it did */
+    gint measured;             /* atomic: the read-back thread has measured the GPU's conversion, which took gpu_us */
+    gint64 gpu_us;
+    char no_copy[256]; /* why the GPU did not copy, as traced last; "" if it did */
 } QemuRig;
 
 extern QemuRig qemu_rig;

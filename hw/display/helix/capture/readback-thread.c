@@ -20,6 +20,7 @@
 #include "../loop/loop-budget.h"
 #include "../trace.h"
 #include "draw-fence.h"
+#include "gpu-readback.h"
 #include "texture-hooks.h"
 
 #include <epoxy/egl.h>
@@ -33,7 +34,10 @@
 
 typedef struct Order {
     QSIMPLEQ_ENTRY(Order) next;
-    HelixReadbackOrder what;
+    bool converts;
+    HelixReadbackOrder what;     /* unless it converts */
+    HelixConvertOrder converted; /* if it does */
+    HelixSurface *surface;       /* of that, once done */
     EGLImageKHR image;
     EGLSyncKHR drawn;
     bool usable; /* the thread's context works */
@@ -46,12 +50,14 @@ static struct {
     EGLContext context; /* the thread's; set before it starts */
     uint64_t count;
     unsigned n_orders; /* in progress; main loop, as count */
+    gint converts;     /* atomic: the GPU converts faster than the CPU */
 
     QemuMutex lock; /* protects what follows */
     QemuCond changed;
     QSIMPLEQ_HEAD(, Order) orders, done;
     bool paused; /* orders are returned unread */
     bool in_gl;
+    bool trim; /* memory that encoders read came back */
 } reader;
 
 static enum { UNKNOWN, RUNNING, PAUSED, UNUSABLE } state; /* main loop */
@@ -103,7 +109,15 @@ static bool read_image(const Order *order)
     return good;
 }
 
-/* Wait for an order, also while paused: it is then returned unread. */
+/* On any thread. */
+static void memory_returned(gpointer data)
+{
+    QEMU_LOCK_GUARD(&reader.lock);
+    reader.trim = true;
+    qemu_cond_broadcast(&reader.changed);
+}
+
+/* Wait for an order, also while paused: it is then returned unread. NULL: there is memory to trim. */
 static Order *next_order(bool *paused)
 {
     Order *order;
@@ -111,13 +125,31 @@ static Order *next_order(bool *paused)
     QEMU_LOCK_GUARD(&reader.lock);
     reader.in_gl = false;
     qemu_cond_broadcast(&reader.changed);
-    while (!(order = QSIMPLEQ_FIRST(&reader.orders))) {
+    while (!(order = QSIMPLEQ_FIRST(&reader.orders)) && (!reader.trim || reader.paused)) {
         qemu_cond_wait(&reader.changed, &reader.lock);
     }
-    QSIMPLEQ_REMOVE_HEAD(&reader.orders, next);
+    if (order) {
+        QSIMPLEQ_REMOVE_HEAD(&reader.orders, next);
+    } else {
+        reader.trim = false;
+    }
     reader.in_gl = true;
     *paused = reader.paused;
     return order;
+}
+
+/* The pool has counted its memory. */
+static void finish_conversion(HelixPixelRing *ring, Order *order, bool paused)
+{
+    const HelixConvertOrder *what = &order->converted;
+
+    if (!paused && helix_draw_fence_wait(reader.display, order->drawn)) {
+        order->surface = helix_gpu_readback(ring, order->image, what);
+    }
+    if (!order->surface) {
+        helix_surface_pool_uncharge(what->pool, helix_pixel_ring_buffer_size(what->coded_width, what->coded_height));
+    }
+    order->good = order->surface;
 }
 
 /* Never ends: when QEMU exits it waits for an order outside of GL, which the display may have closed. */
@@ -126,13 +158,25 @@ static void *reader_main(void *opaque)
     bool current = eglBindAPI(EGL_OPENGL_API) &&
         eglMakeCurrent(reader.display, EGL_NO_SURFACE, EGL_NO_SURFACE, reader.context);
     bool usable = current && epoxy_has_gl_extension("GL_OES_EGL_image");
+    HelixPixelRing *ring = usable ? helix_gpu_readback_choose(memory_returned) : NULL;
 
+    g_atomic_int_set(&reader.converts, ring != NULL);
     while (true) {
         bool paused;
         Order *order = next_order(&paused);
 
+        if (!order) {
+            if (ring) {
+                helix_pixel_ring_trim(ring);
+            }
+            continue;
+        }
         order->usable = usable;
-        order->good = usable && !paused && read_image(order);
+        if (order->converts) {
+            finish_conversion(ring, order, paused);
+        } else {
+            order->good = usable && !paused && read_image(order);
+        }
         eglDestroyImageKHR(reader.display, order->image);
         eglDestroySyncKHR(reader.display, order->drawn);
         WITH_QEMU_LOCK_GUARD (&reader.lock) {
@@ -165,7 +209,11 @@ static void answer(Order *order)
     if (!order->usable) {
         state = UNUSABLE;
     }
-    order->what.done(order->what.data, order->good);
+    if (order->converts) {
+        order->converted.done(order->converted.data, order->surface);
+    } else {
+        order->what.done(order->what.data, order->good);
+    }
     g_free(order);
 }
 
@@ -235,11 +283,11 @@ static bool start(void)
     return true;
 }
 
-static Order *new_order(const HelixReadbackOrder *what)
+static Order *new_order(uint32_t texture)
 {
     static const EGLint level[] = { EGL_GL_TEXTURE_LEVEL_KHR, 0, EGL_NONE };
     EGLImageKHR image = eglCreateImageKHR(reader.display, eglGetCurrentContext(), EGL_GL_TEXTURE_2D_KHR,
-                                          (EGLClientBuffer)(uintptr_t)what->texture, level);
+                                          (EGLClientBuffer)(uintptr_t)texture, level);
     EGLSyncKHR drawn = image == EGL_NO_IMAGE_KHR ? EGL_NO_SYNC_KHR : helix_draw_fence_new(reader.display);
     Order *order;
 
@@ -250,7 +298,6 @@ static Order *new_order(const HelixReadbackOrder *what)
         return NULL;
     }
     order = g_new0(Order, 1);
-    order->what = *what;
     order->image = image;
     order->drawn = drawn;
     return order;
@@ -269,25 +316,52 @@ static void prepare(VirtIOGPU *g)
     }
 }
 
-static bool begin(const HelixReadbackOrder *what)
+/* Whether the thread can take an order; in virglrenderer's context then. */
+static bool is_ready(void)
 {
-    Order *order;
-
     virgl_renderer_force_ctx_0();
-    if (state == UNUSABLE || state == PAUSED || reader.n_orders == MOST_ORDERS || !epoxy_has_egl() ||
-        eglGetCurrentContext() == EGL_NO_CONTEXT || (state == UNKNOWN && !start()) ||
-        eglGetCurrentDisplay() != reader.display) {
-        return false;
-    }
-    order = new_order(what);
-    if (!order) {
-        return false;
-    }
+    return state != UNUSABLE && state != PAUSED && reader.n_orders < MOST_ORDERS && epoxy_has_egl() &&
+        eglGetCurrentContext() != EGL_NO_CONTEXT && (state != UNKNOWN || start()) &&
+        eglGetCurrentDisplay() == reader.display;
+}
+
+static void queue(Order *order)
+{
     reader.n_orders++;
     WITH_QEMU_LOCK_GUARD (&reader.lock) {
         QSIMPLEQ_INSERT_TAIL(&reader.orders, order, next);
     }
     qemu_cond_broadcast(&reader.changed);
+}
+
+static bool begin(const HelixReadbackOrder *what)
+{
+    Order *order = is_ready() ? new_order(what->texture) : NULL;
+
+    if (!order) {
+        return false;
+    }
+    order->what = *what;
+    queue(order);
+    return true;
+}
+
+static bool begin_conversion(const HelixConvertOrder *what)
+{
+    const size_t bytes = helix_pixel_ring_buffer_size(what->coded_width, what->coded_height);
+    Order *order;
+
+    if (!g_atomic_int_get(&reader.converts) || !is_ready() || !helix_surface_pool_charge(what->pool, bytes, NULL)) {
+        return false;
+    }
+    order = new_order(what->texture);
+    if (!order) {
+        helix_surface_pool_uncharge(what->pool, bytes);
+        return false;
+    }
+    order->converts = true;
+    order->converted = *what;
+    queue(order);
     return true;
 }
 
@@ -330,6 +404,7 @@ static uint64_t count(void)
 static const HelixReadbackThread thread = {
     .prepare = prepare,
     .begin = begin,
+    .convert = begin_conversion,
     .pause = pause_thread,
     .resume = resume_thread,
     .count = count,

@@ -32,8 +32,9 @@ typedef struct Read {
     HelixPlane planes[2];
     unsigned n_planes, plane; /* planes in all, and the index of the current one */
     uint32_t row;             /* next row of the current plane */
-    HelixSurface *surface;
-    HelixResolved done; /* NULL: already answered */
+    HelixSurfacePool *pool;
+    HelixSurface *surface; /* NULL while the GPU converts */
+    HelixResolved done;    /* NULL: already answered */
     gpointer data;
 } Read;
 
@@ -246,6 +247,64 @@ static bool begin_threaded(Read *read)
     return true;
 }
 
+static bool take_memory(Read *read, GError **error)
+{
+    const HelixPicture *picture = &read->picture;
+
+    read->surface = helix_surface_pool_take(read->pool, read->layout.fourcc, picture->width, picture->height, error);
+    if (read->surface) {
+        read->surface->path = read->texture ? HELIX_HOST_PATH_READBACK : HELIX_HOST_PATH_PAGES;
+        read->surface->cpu_bytes = 0;
+    }
+    return read->surface;
+}
+
+static void conversion_done(void *data, HelixSurface *surface)
+{
+    HELIX_LOOP_SCOPE;
+    Read *read = data;
+    GError *error = NULL;
+
+    QTAILQ_REMOVE(&threaded, read, next);
+    if (!read->done) {
+        helix_surface_unref(surface);
+        g_free(read);
+    } else if (surface || !take_memory(read, &error)) {
+        read->surface = surface;
+        finish(read, error);
+    } else { /* the main loop reads it instead */
+        QTAILQ_INSERT_TAIL(&reads, read, next);
+        helix_readback_continue();
+    }
+}
+
+/* For a texture whose picture the encoder wants as NV12. */
+static bool begin_conversion(Read *read, const HelixCaptureTarget *target)
+{
+    const HelixResource *resource = &read->resource;
+    const HelixPicture *picture = &read->picture;
+    const HelixConvertOrder order = {
+        .texture = resource->texture_id,
+        .bottom_up = resource->bottom_up,
+        .x = picture->crop_x,
+        .y = picture->crop_y,
+        .width = picture->width,
+        .height = picture->height,
+        .coded_width = ((target->coded_width ? target->coded_width : picture->width) + 1) & ~1u,
+        .coded_height = ((target->coded_height ? target->coded_height : picture->height) + 1) & ~1u,
+        .pool = read->pool,
+        .done = conversion_done,
+        .data = read,
+    };
+
+    if (!target->wants_nv12 || !helix_readback_thread || !helix_readback_thread->convert || !read->texture ||
+        !resource->texture_id || resource->image || !helix_readback_thread->convert(&order)) {
+        return false;
+    }
+    QTAILQ_INSERT_TAIL(&threaded, read, next);
+    return true;
+}
+
 /* Answer what the thread is reading; the thread returns the orders later. */
 static void disown_threaded(void)
 {
@@ -333,7 +392,7 @@ static bool plan(Read *read, GError **error)
 }
 
 void helix_readback_begin(VirtIOGPU *g, const HelixResource *resource, bool texture, const HelixPicture *picture,
-                          HelixSurfacePool *pool, HelixResolved done, gpointer data)
+                          const HelixCaptureTarget *target, HelixSurfacePool *pool, HelixResolved done, gpointer data)
 {
     Read *read = g_new0(Read, 1);
     GError *error = NULL;
@@ -344,12 +403,14 @@ void helix_readback_begin(VirtIOGPU *g, const HelixResource *resource, bool text
     read->picture = *picture;
     read->done = done;
     read->data = data;
+    read->pool = pool;
     if (plan(read, &error)) {
-        read->surface = helix_surface_pool_take(pool, read->layout.fourcc, picture->width, picture->height, &error);
+        if (begin_conversion(read, target)) {
+            return;
+        }
+        take_memory(read, &error);
     }
     if (read->surface) {
-        read->surface->path = texture ? HELIX_HOST_PATH_READBACK : HELIX_HOST_PATH_PAGES;
-        read->surface->cpu_bytes = 0;
         if (begin_threaded(read)) {
             return;
         }

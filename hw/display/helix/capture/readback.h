@@ -9,11 +9,12 @@
 
 /*
  * Read @picture from @resource: from its texture (or the 2D device's image) if @texture, else from its guest pages.
- * Answers as HelixResolver says, with a surface of @pool. Geometry is checked before anything is allocated:
- * HELIX_CODE_GEOMETRY. The caller has checked that the picture lies within a texture.
+ * Answers as HelixResolver says, with a surface of @pool or, where the GPU converts a texture, one that counts in it.
+ * Geometry is checked before anything is allocated: HELIX_CODE_GEOMETRY. The caller has checked that the picture lies
+ * within a texture.
  */
 void helix_readback_begin(VirtIOGPU *g, const HelixResource *resource, bool texture, const HelixPicture *picture,
-                          HelixSurfacePool *pool, HelixResolved done, gpointer data);
+                          const HelixCaptureTarget *target, HelixSurfacePool *pool, HelixResolved done, gpointer data);
 
 /* Whether a picture of this size may be read into host memory. False with HELIX_CODE_GEOMETRY. */
 bool helix_readback_check_size(const HelixResource *resource, const HelixPicture *picture, GError **error);

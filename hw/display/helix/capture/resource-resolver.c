@@ -150,7 +150,7 @@ static void resolve(gpointer self, const HelixPicture *picture, const HelixCaptu
     } else if (!texture ||
                !((helix_texture_filter && helix_texture_filter(&resource, picture, target, done, data)) ||
                  copy_by_gpu(&resource, picture, target, done, data))) {
-        helix_readback_begin(self, &resource, texture, picture, pool, done, data);
+        helix_readback_begin(self, &resource, texture, picture, target, pool, done, data);
     }
 }
 

@@ -38,12 +38,26 @@ typedef struct HelixReadbackOrder {
     void *data;
 } HelixReadbackOrder;
 
+/* A picture of a texture that the read-back thread has the GPU convert to NV12. */
+typedef struct HelixConvertOrder {
+    uint32_t texture;                   /* GL name in virglrenderer's context */
+    bool bottom_up;                     /* its first row is the picture's last */
+    uint32_t x, y, width, height;       /* pixels from the top left corner */
+    uint32_t coded_width, coded_height; /* even; the picture is scaled to them */
+    HelixSurfacePool *pool;             /* its limit counts the result */
+    /* Called later on the main loop; takes @surface over. NULL: the GPU did not convert it. */
+    void (*done)(void *data, HelixSurface *surface);
+    void *data;
+} HelixConvertOrder;
+
 /* readback-thread.c: a thread with a GL context of its own. */
 typedef struct HelixReadbackThread {
     /* The renderer of @g may be initialised now: create the context and the thread before there is a picture. */
     void (*prepare)(VirtIOGPU *g);
     /* Queue @order. False: it can't be read by the thread, and done is not called. */
     bool (*begin)(const HelixReadbackOrder *order);
+    /* The same for a conversion. False also where the CPU was measured to be faster, or nothing was measured yet. */
+    bool (*convert)(const HelixConvertOrder *order);
     /*
      * QEMU may exit and tear down GL: wait until the thread is outside of GL, two seconds at most. Orders that were not
      * read are answered as not good; further ones are refused until resume.

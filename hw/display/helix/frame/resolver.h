@@ -17,6 +17,7 @@ typedef struct HelixCaptureTarget {
                                           own size */
     guint surface_kinds;               /* bits 1 << HelixSurfaceKind that the encoder reads; 0: memory of the pool only,
                                           which the guest cannot write */
+    gboolean wants_nv12;               /* memory is best in NV12 of the coded size, if the GPU can do that */
 } HelixCaptureTarget;
 
 /* Exactly one of @surface (the callee takes over the reference) and @error (the callee takes it over) is set. */

@@ -260,6 +260,29 @@ HelixSurface *helix_surface_pool_take_for_wire(HelixSurfacePool *pool, guint32 f
     return take(pool, fourcc, width, height, TRUE, error);
 }
 
+gboolean helix_surface_pool_charge(HelixSurfacePool *pool, gsize bytes, GError **error)
+{
+    GQueue gone = G_QUEUE_INIT;
+    gboolean reserved;
+
+    g_mutex_lock(&pool->lock);
+    reserved = reserve(pool, bytes, &gone, error);
+    g_mutex_unlock(&pool->lock);
+    helix_pooled_give_up(pool, &gone);
+    if (reserved) {
+        g_atomic_ref_count_inc(&pool->refs);
+    }
+    return reserved;
+}
+
+void helix_surface_pool_uncharge(HelixSurfacePool *pool, gsize bytes)
+{
+    g_mutex_lock(&pool->lock);
+    pool->bytes -= bytes;
+    g_mutex_unlock(&pool->lock);
+    helix_pooled_unref_pool(pool);
+}
+
 gboolean helix_surface_pool_hold(HelixSurfacePool *pool, HelixSurface *surface, GError **error)
 {
     PooledSurface *pooled = (PooledSurface *)surface;

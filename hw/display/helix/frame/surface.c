@@ -11,7 +11,7 @@ const char *helix_host_path_name(HelixHostPath path)
         [HELIX_HOST_PATH_GL_BLIT] = "gl-blit",     [HELIX_HOST_PATH_READBACK] = "readback",
         [HELIX_HOST_PATH_PAGES] = "pages",         [HELIX_HOST_PATH_PIXEL_DATA] = "pixel-data",
         [HELIX_HOST_PATH_REPEAT] = "repeat",       [HELIX_HOST_PATH_TEXTURE] = "texture",
-        [HELIX_HOST_PATH_SNAPSHOT] = "snapshot",
+        [HELIX_HOST_PATH_SNAPSHOT] = "snapshot",   [HELIX_HOST_PATH_GPU_READBACK] = "gpu-readback",
     };
     return (guint)path < HELIX_N_HOST_PATHS ? names[path] : "unknown";
 }

@@ -20,15 +20,16 @@ typedef enum HelixSurfaceKind {
 
 /* How the picture came to where it is; counted per frame in the statistics. */
 typedef enum HelixHostPath {
-    HELIX_HOST_PATH_IOSURFACE,  /* used in place, nothing copied */
-    HELIX_HOST_PATH_METAL_COPY, /* copied by the GPU with Metal */
-    HELIX_HOST_PATH_GL_BLIT,    /* copied by the GPU with GL */
-    HELIX_HOST_PATH_READBACK,   /* texture read into host memory */
-    HELIX_HOST_PATH_PAGES,      /* guest pages copied by the CPU inside one main-loop callback */
-    HELIX_HOST_PATH_PIXEL_DATA, /* pixels came over the wire */
-    HELIX_HOST_PATH_REPEAT,     /* the stream's last picture again */
-    HELIX_HOST_PATH_TEXTURE,    /* found and left where it is (encoder null-texture) */
-    HELIX_HOST_PATH_SNAPSHOT,   /* kept by the host since an earlier SNAPSHOT */
+    HELIX_HOST_PATH_IOSURFACE,    /* used in place, nothing copied */
+    HELIX_HOST_PATH_METAL_COPY,   /* copied by the GPU with Metal */
+    HELIX_HOST_PATH_GL_BLIT,      /* copied by the GPU with GL */
+    HELIX_HOST_PATH_READBACK,     /* texture read into host memory */
+    HELIX_HOST_PATH_GPU_READBACK, /* texture converted by the GPU into host memory */
+    HELIX_HOST_PATH_PAGES,        /* guest pages copied by the CPU inside one main-loop callback */
+    HELIX_HOST_PATH_PIXEL_DATA,   /* pixels came over the wire */
+    HELIX_HOST_PATH_REPEAT,       /* the stream's last picture again */
+    HELIX_HOST_PATH_TEXTURE,      /* found and left where it is (encoder null-texture) */
+    HELIX_HOST_PATH_SNAPSHOT,     /* kept by the host since an earlier SNAPSHOT */
     HELIX_N_HOST_PATHS
 } HelixHostPath;
 
@@ -101,6 +102,12 @@ void helix_surface_clear_edges(HelixSurface *surface, guint plane, guint32 row, 
  */
 HelixSurface *helix_surface_pool_take(HelixSurfacePool *pool, guint32 fourcc, guint32 width, guint32 height,
                                       GError **error);
+/*
+ * Count @bytes of a picture's memory that is not the pool's as handed out, until uncharge with as many. FALSE with
+ * HELIX_CODE_INTERNAL: the limit does not allow it. Charged memory keeps the pool. Any thread.
+ */
+gboolean helix_surface_pool_charge(HelixSurfacePool *pool, gsize bytes, GError **error);
+void helix_surface_pool_uncharge(HelixSurfacePool *pool, gsize bytes);
 /*
  * The same for pixels that come over the wire. A guest may announce them and send slowly, or let them wait: with other
  * held surfaces they take no more than half of the limit, so that look-ups always find room.

@@ -147,6 +147,7 @@ static void look_up(HelixStream *stream, HelixRequest *request)
         .coded_width = stream->coded_width,
         .coded_height = stream->coded_height,
         .surface_kinds = stream->encoder->surface_kinds,
+        .wants_nv12 = stream->encoder->wants_nv12,
     };
     HelixPendingCapture *capture = g_new(HelixPendingCapture, 1);
 

@@ -8,5 +8,6 @@ void trace_helix_lookup_found(uint32_t resource, uint32_t width, uint32_t height
 void trace_helix_lookup_no_copy(uint32_t resource, const char *message);
 void trace_helix_lookup_failed(uint32_t resource, int code, const char *message);
 void trace_helix_readback_thread(bool usable);
+void trace_helix_gpu_readback(int64_t gpu_us, int64_t cpu_us);
 
 #endif
