@@ -85,17 +85,22 @@ static gsize build_request(const Vector *vector, guint8 *out)
         .height = (guint32)vector_number(vector, "height"),
         .fourcc = vector_fourcc(vector, "format"),
         .stride = (guint32)vector_number(vector, "stride"),
-        .pts = vector_number(vector, "pts"),
-        .duration = vector_number(vector, "duration"),
-        .force_keyframe = vector_number(vector, "force_keyframe") != 0,
     };
     g_autoptr(GBytes) pixels = NULL;
 
+    if (vector->type == HELIX_MSG_FRAME_REQUEST) {
+        request.pts = vector_number(vector, "pts");
+        request.duration = vector_number(vector, "duration");
+        request.force_keyframe = vector_number(vector, "force_keyframe") != 0;
+    }
     if (vector->flags & HELIX_REQUEST_EXT) {
         ext_of(vector, &request);
     }
     if (vector->flags & HELIX_REQUEST_PIXEL_DATA) {
         pixels = vector_bytes(vector, "pixels");
+    }
+    if (vector->type == HELIX_MSG_SNAPSHOT) {
+        return client_wire_snapshot(out, vector->session_id, &request, (guint32)vector_number(vector, "snapshot"));
     }
     return client_wire_request(out, vector->session_id, &request, pixels ? (guint32)g_bytes_get_size(pixels) : 0);
 }
@@ -113,7 +118,11 @@ static void test_build(gconstpointer data)
         head = build_config(vector, out);
         break;
     case HELIX_MSG_FRAME_REQUEST:
+    case HELIX_MSG_SNAPSHOT:
         head = build_request(vector, out);
+        break;
+    case HELIX_MSG_SNAPSHOT_DROP:
+        head = client_wire_snapshot_drop(out, vector->session_id, (guint32)vector_number(vector, "snapshot"));
         break;
     default:
         g_assert_cmphex(vector->type, ==, HELIX_MSG_PING);
@@ -241,6 +250,21 @@ static gboolean read_error(const Vector *vector)
     return TRUE;
 }
 
+static gboolean read_snapshot_done(const Vector *vector)
+{
+    g_autofree char *message = NULL;
+    guint32 number;
+    gint32 code;
+
+    if (!client_wire_parse_snapshot_done(vector->payload, vector->payload_len, &number, &code, &message)) {
+        return FALSE;
+    }
+    SAME(vector, "snapshot", number);
+    SAME(vector, "code", code);
+    g_assert_cmpstr(vector_text(vector, "message"), ==, message);
+    return TRUE;
+}
+
 static void test_read(gconstpointer data)
 {
     const Vector *vector = data;
@@ -255,6 +279,9 @@ static void test_read(gconstpointer data)
         break;
     case HELIX_MSG_FRAME_RELEASED:
         good = read_released(vector);
+        break;
+    case HELIX_MSG_SNAPSHOT_DONE:
+        good = read_snapshot_done(vector);
         break;
     default:
         g_assert_cmphex(vector->type, ==, HELIX_MSG_ERROR);

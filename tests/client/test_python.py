@@ -69,6 +69,22 @@ def check_films(tap, folder):
         tap.check(status == 1 and "resource_id -1" in text, "a resource id that no field can hold", text)
 
 
+def check_snapshots(tap, client):
+    client.request_resource(7, 320, 240, pts=20)
+    client.keep(1, 5, 320, 240)
+    client.request_snapshot(1, 160, 120, x=16, y=8, pts=21)
+    client.drop_snapshot(1)
+    client.request_snapshot(1, 320, 240)
+    answers = [client.receive().pts for _ in range(2)]
+    for call in (client.receive, lambda: client.keep(2, 70000, 320, 240)):
+        try:
+            answers.append(call())
+        except Refused as error:
+            answers.append(error.code)
+    tap.check(answers == [20, 21, -2, -2] and client.in_flight == 0, "snapshots: kept, encoded, dropped, refused",
+              answers)
+
+
 def check_module(tap, folder):
     """What the command line does not use."""
     with Host(folder, "--encoder=x264") as host, Client(host.address, timeout=60) as client:
@@ -90,6 +106,7 @@ def check_module(tap, folder):
             client.keyframe()
         tap.check([(unit.pts, unit.keyframe) for unit in units] == [(6, False), (7, True)],
                   "REPEAT, and a keyframe on request", units)
+        check_snapshots(tap, client)
         for number in range(client.max_in_flight + 1):
             client.request_resource(9999 + number, 320, 240)
         answers = []

@@ -91,9 +91,13 @@ static void same_request(const Vector *vector, const HelixFrameRequest *request,
     SAME(vector, "height", picture->height);
     g_assert_cmphex(vector_fourcc(vector, "format"), ==, picture->fourcc);
     SAME(vector, "stride", picture->stride);
-    SAME(vector, "pts", request->pts);
-    SAME(vector, "duration", request->duration);
-    SAME(vector, "force_keyframe", request->force_keyframe);
+    if (vector->type == HELIX_MSG_SNAPSHOT) {
+        SAME(vector, "snapshot", request->snapshot);
+    } else {
+        SAME(vector, "pts", request->pts);
+        SAME(vector, "duration", request->duration);
+        SAME(vector, "force_keyframe", request->force_keyframe);
+    }
     g_assert_true(vector_has(vector, "ext") == ((request->flags & HELIX_REQUEST_EXT) != 0));
     if (request->flags & HELIX_REQUEST_EXT) {
         same_ext(vector, picture, head - HELIX_REQUEST_SIZE);
@@ -139,6 +143,16 @@ static void parse_frame(const Vector *vector, const HelixHeader *header, GError 
     }
 }
 
+static void parse_snapshot(const Vector *vector, const HelixHeader *header, GError **error)
+{
+    HelixFrameRequest request;
+
+    if (helix_snapshot_request_parse(&request, header, vector->payload, vector->payload_len, error)) {
+        same_request(vector, &request, vector->payload_len);
+        vector_assert_all_read(vector);
+    }
+}
+
 /* The error that the host's wire code finds in @vector, or NULL. @lost: with framing. */
 static GError *parse(const Vector *vector, gboolean *lost)
 {
@@ -162,6 +176,8 @@ static GError *parse(const Vector *vector, gboolean *lost)
         parse_config(vector, &error);
     } else if (header.type == HELIX_MSG_FRAME_REQUEST) {
         parse_frame(vector, &header, &error);
+    } else if (header.type == HELIX_MSG_SNAPSHOT) {
+        parse_snapshot(vector, &header, &error);
     }
     return error;
 }
@@ -169,9 +185,17 @@ static GError *parse(const Vector *vector, gboolean *lost)
 static void test_parse(gconstpointer data)
 {
     /* Wrong because of what came before, or by its type alone: tests/client/test_vectors.py sends them to a host. */
-    static const char *const by_state[] = { "invalid-type-unknown",     "invalid-type-host",
-                                            "invalid-resource-unknown", "invalid-ext-crop",
-                                            "invalid-repeat-nothing",   NULL };
+    static const char *const by_state[] = { "invalid-type-unknown",
+                                            "invalid-type-host",
+                                            "invalid-resource-unknown",
+                                            "invalid-ext-crop",
+                                            "invalid-repeat-nothing",
+                                            "invalid-snapshot-in-use",
+                                            "invalid-snapshot-resource",
+                                            "invalid-snapshot-not-agreed",
+                                            "invalid-frame-request-snapshot-unknown",
+                                            "invalid-frame-request-snapshot-size",
+                                            NULL };
     const Vector *vector = data;
     g_autoptr(GError) error = NULL;
     gboolean lost;
@@ -283,6 +307,14 @@ static GByteArray *build(const Vector *vector)
     case HELIX_MSG_FRAME_RELEASED:
         return helix_frame_released_new(vector->session_id, vector_number(vector, "pts"),
                                         (guint32)vector_number(vector, "resource_id"));
+    case HELIX_MSG_SNAPSHOT_DONE:
+        if (vector_number(vector, "code")) {
+            error = g_error_new_literal(HELIX_ERROR, (gint)vector_number(vector, "code"),
+                                        vector_text(vector, "message"));
+        } else {
+            g_assert_cmpstr(vector_text(vector, "message"), ==, "");
+        }
+        return helix_snapshot_done_new(vector->session_id, (guint32)vector_number(vector, "snapshot"), error);
     case HELIX_MSG_PONG:
         payload = vector_bytes(vector, "payload");
         bytes = g_bytes_get_data(payload, &len);

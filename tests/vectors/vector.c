@@ -202,7 +202,9 @@ gint vector_error_code(const Vector *vector)
     JsonArray *answers = json_object_get_array_member(vector->text, "answers");
     JsonObject *answer = json_array_get_length(answers) ? json_array_get_object_element(answers, 0) : NULL;
 
-    if (!answer || !g_str_equal(json_object_get_string_member(answer, "type_name"), "ERROR")) {
+    const char *type = answer ? json_object_get_string_member(answer, "type_name") : "";
+
+    if (!g_str_equal(type, "ERROR") && !g_str_equal(type, "SNAPSHOT_DONE")) {
         return 0;
     }
     return (gint)json_object_get_int_member(json_object_get_object_member(answer, "fields"), "code");

@@ -27,13 +27,14 @@ import sys
 import time
 
 FRAME_REQUEST, FRAME_RESPONSE, KEYFRAME_REQ, CONFIG_REQ, CONFIG_RESP, FRAME_RELEASED, SESSION_CLOSE = range(1, 8)
+SNAPSHOT, SNAPSHOT_DONE, SNAPSHOT_DROP = range(8, 11)
 PING, PONG, ERROR = 0x10, 0x11, 0xFF
-PIXEL_DATA, TIMING, RELEASE, EXT, REPEAT = 0x01, 0x02, 0x04, 0x08, 0x10     # flags of FRAME_REQUEST
+PIXEL_DATA, TIMING, RELEASE, EXT, REPEAT, OF_SNAPSHOT = 0x01, 0x02, 0x04, 0x08, 0x10, 0x20  # flags of FRAME_REQUEST
 DROPPED = 0x04                                                              # of FRAME_RESPONSE
 ANSWER = 0x01                                                               # of CONFIG_REQ
 CONNECTION = 0xFF                                                           # of ERROR
 CAPABILITIES = {"EXT": 0x01, "RELEASE": 0x02, "TIMING": 0x04, "REPEAT": 0x08, "LONG_CONFIG": 0x10,
-                "SESSION_CLOSE": 0x20, "NV12_PAGES": 0x40, "VUI": 0x80}
+                "SESSION_CLOSE": 0x20, "NV12_PAGES": 0x40, "VUI": 0x80, "SNAPSHOT": 0x100}
 MAX_PAYLOAD = 16 << 20          # of a message to the guest
 MAX_UNREAD = 4 * MAX_PAYLOAD
 OLD_HOST_IN_FLIGHT = 1          # a host that does not negotiate names no limit
@@ -79,6 +80,7 @@ class Layout:
 
 HEADER = Layout("4sBBHI", "magic type flags session_id payload_size")
 FRAME = Layout("III4sIqqB7x", "resource_id width height format stride pts duration force_keyframe")
+TO_KEEP = Layout("III4sI20xI", "resource_id width height format stride snapshot")
 EXT_BLOCK = Layout("HBBIIII", "size source planes crop_x crop_y res_width res_height")
 EXT_PLANES = struct.Struct("<3I3IQ")
 UNIT = Layout("qqB3xI", "pts dts is_keyframe nal_count")
@@ -92,18 +94,26 @@ CONFIG_FORMS = ((CONFIG,), (CONFIG, CONFIG_LONG), (CONFIG, CONFIG_LONG, CONFIG_V
 RESPONSE_FORMS = ((CONFIG, CONFIG_LONG, CONFIG_HOST), (CONFIG, CONFIG_LONG, CONFIG_HOST, CONFIG_VUI))
 RELEASED = Layout("qI4x", "pts resource_id")
 REFUSAL = Layout("i256s", "code message")
+KEPT = Layout("Ii256s", "snapshot code message")
+DROP = Layout("I", "snapshot")
 
 
 def _text(data):
     return data.split(b"\0")[0].decode("utf-8", "replace")
 
 
-def _put_frame(fields):
-    data = FRAME.pack(dict(fields, format=fields["format"].encode("ascii")))
+def _put_frame(fields, layout):
+    data = layout.pack(dict(fields, format=fields["format"].encode("ascii")))
     if "ext" in fields:
         ext = fields["ext"]
         data += EXT_BLOCK.pack(ext) + EXT_PLANES.pack(*ext["offset"], *ext["stride"], ext["modifier"])
     return data + fields.get("pixels", b"")
+
+
+def _with_ext(fields, ext):
+    """@fields with an EXT block of which @ext says what is not 0; without one if that is None."""
+    none = dict(source=0, planes=0, offset=(0, 0, 0), stride=(0, 0, 0), modifier=0, size=52)
+    return fields if ext is None else dict(fields, ext=dict(none, **ext))
 
 
 def _put_config(fields):
@@ -150,7 +160,11 @@ def encode(kind, flags, session_id, fields):
     """The bytes of a message to the host of type @kind; @fields as docs/protocol.md names them."""
     try:
         if kind == FRAME_REQUEST:
-            payload = _put_frame(fields)
+            payload = _put_frame(fields, FRAME)
+        elif kind == SNAPSHOT:
+            payload = _put_frame(fields, TO_KEEP)
+        elif kind == SNAPSHOT_DROP:
+            payload = DROP.pack(fields)
         elif kind == CONFIG_REQ:
             payload = _put_config(fields)
         else:
@@ -170,8 +184,8 @@ def decode(kind, flags, payload):
         return _get_unit(payload, flags)
     if kind == FRAME_RELEASED:
         return _get_exactly(RELEASED, payload)
-    if kind == ERROR:
-        fields = _get_exactly(REFUSAL, payload)
+    if kind in (ERROR, SNAPSHOT_DONE):
+        fields = _get_exactly(REFUSAL if kind == ERROR else KEPT, payload)
         return dict(fields, message=_text(fields["message"]))
     if kind == PONG and len(payload) <= 64:
         return {"payload": payload}
@@ -218,6 +232,7 @@ class Client:
         self.capabilities, self.max_in_flight, self.active = set(), OLD_HOST_IN_FLIGHT, None
         self.in_flight = 0      # requests without an answer
         self.released = []      # (pts, resource_id) of FRAME_RELEASED, for the caller to take
+        self._waiting = collections.deque()     # messages that came before a SNAPSHOT_DONE
         self._input, self._reset = bytearray(), False
         self._socket = connect(address, timeout)
         self._socket.setblocking(False)
@@ -350,8 +365,7 @@ class Client:
                       pts=pts, duration=duration, force_keyframe=force_keyframe)
         needs = [name for name, bit in (("TIMING", TIMING), ("RELEASE", RELEASE)) if flags & bit]
         if ext is not None:
-            fields["ext"] = dict(dict(source=0, planes=0, offset=(0, 0, 0), stride=(0, 0, 0), modifier=0), size=52,
-                                 **ext)
+            fields = _with_ext(fields, ext)
             flags |= EXT
             needs.append("EXT")
         self._request(flags, needs, fields)
@@ -361,6 +375,36 @@ class Client:
         stride = stride or width * (1 if format == "NV12" else 4)
         self._request(PIXEL_DATA, (), dict(resource_id=0, width=width, height=height, format=format, stride=stride,
                                            pts=pts, duration=duration, force_keyframe=force_keyframe, pixels=pixels))
+
+    def keep(self, snapshot, resource_id, width, height, format="XR24", stride=0, ext=None):
+        """Have the host keep the pixels of a resource under number @snapshot, and wait until it has them: from then on
+        they may be overwritten. The rest is as in request_resource(). Refused if the host cannot."""
+        fields = dict(resource_id=resource_id, width=width, height=height, format=format, stride=stride or width * 4,
+                      snapshot=snapshot)
+        if "SNAPSHOT" not in self.capabilities:
+            raise HelixError("this host has no SNAPSHOT (or negotiate() was not called)")
+        self.send(SNAPSHOT, EXT if ext is not None else 0, **_with_ext(fields, ext))
+        while True:     # answers to frames may come before
+            kind, flags, session_id, payload = self.receive_message()
+            if kind != SNAPSHOT_DONE:
+                self._waiting.append((kind, flags, session_id, payload))
+                continue
+            fields = decode(kind, flags, payload)
+            if fields["snapshot"] != snapshot:
+                raise Broken("an answer to snapshot %d, which was not asked for" % fields["snapshot"])
+            if fields["code"]:
+                raise Refused(fields["code"], SNAPSHOT, fields["message"])
+            return
+
+    def request_snapshot(self, snapshot, width, height, x=0, y=0, pts=0, duration=0, force_keyframe=False):
+        """The part of @width x @height at @x, @y of what the host keeps under that number."""
+        fields = dict(resource_id=snapshot, width=width, height=height, format="", pts=pts, duration=duration,
+                      force_keyframe=force_keyframe)
+        self._request(OF_SNAPSHOT | EXT, ("SNAPSHOT", "EXT"), _with_ext(fields, dict(crop_x=x, crop_y=y)))
+
+    def drop_snapshot(self, snapshot):
+        """The number names nothing from now on. Frames requested before are encoded all the same."""
+        self.send(SNAPSHOT_DROP, snapshot=snapshot)
 
     def request_repeat(self, pts=0, force_keyframe=False):
         """The last picture again."""
@@ -374,7 +418,7 @@ class Client:
         """The answer to the oldest request: an AccessUnit. Refused if the host cannot encode that one; others may
         follow."""
         while True:
-            kind, flags, _, payload = self.receive_message()
+            kind, flags, _, payload = self._waiting.popleft() if self._waiting else self.receive_message()
             fields = decode(kind, flags, payload)
             if kind == FRAME_RELEASED:
                 self.released.append((fields["pts"], fields["resource_id"]))
