@@ -3,6 +3,7 @@
 #include "picture-cases.h"
 #include "host3d.h"
 #include "pattern.h"
+#include "snapshot-cases.h"
 
 #include <drm_fourcc.h>
 #include <stdio.h>
@@ -11,14 +12,13 @@
 #define EXT HELIX_REQUEST_EXT
 #define RELEASE HELIX_REQUEST_RELEASE
 
-static BufferArea whole(const Buffer *buffer)
+BufferArea picture_whole(const Buffer *buffer)
 {
     return (BufferArea){ 0, 0, buffer->width, buffer->height };
 }
 
-/* The request that names @area of @buffer. */
-static PlayerRequest request_for(const Buffer *buffer, const BufferArea *area, uint8_t source, uint8_t flags,
-                                 unsigned number)
+PlayerRequest picture_request(const Buffer *buffer, const BufferArea *area, uint8_t source, uint8_t flags,
+                              unsigned number)
 {
     return (PlayerRequest) {
         .number = number,
@@ -43,7 +43,7 @@ static PlayerRequest request_for(const Buffer *buffer, const BufferArea *area, u
     };
 }
 
-static int draw(Buffer *buffer, unsigned number, const BufferArea *area)
+int picture_draw(Buffer *buffer, unsigned number, const BufferArea *area)
 {
     return buffer_draw(buffer, number, area) < 0 || buffer_upload(buffer) < 0 || buffer_wait(buffer) < 0 ? -1 : 0;
 }
@@ -70,14 +70,14 @@ void ring_free(Buffer ring[RING])
 
 int play_picture(Player *player, const Picture *picture, Buffer ring[RING], unsigned first)
 {
-    BufferArea area = picture->area.width ? picture->area : whole(&ring[0]);
+    BufferArea area = picture->area.width ? picture->area : picture_whole(&ring[0]);
 
     for (unsigned i = 0; i < picture->frames; i++) {
         Buffer *buffer = &ring[i % RING];
-        PlayerRequest request = request_for(buffer, &area, picture->source, picture->flags, first + i);
+        PlayerRequest request = picture_request(buffer, &area, picture->source, picture->flags, first + i);
 
         request.spoil = picture->spoil ? buffer : NULL;
-        if (draw(buffer, first + i, &area) < 0 || (i == 0 && buffer_verify(buffer, first, &area) < 0) ||
+        if (picture_draw(buffer, first + i, &area) < 0 || (i == 0 && buffer_verify(buffer, first, &area) < 0) ||
             player_send(player, &request) < 0 || player_collect(player, IN_FLIGHT - 1) < 0) {
             return -1;
         }
@@ -105,17 +105,17 @@ static int play_sources(Context *context, Player *player)
     if (buffer_new(&context->gpu, &spec, &buffer) < 0) {
         return -1;
     }
-    area = whole(&buffer);
+    area = picture_whole(&buffer);
     if (player_configure(player, 1, spec.width, spec.height) == 0) {
         ret = 0;
     }
     for (unsigned i = 0; i < 9 && ret == 0; i++) {
         uint8_t source = sources[i % 3];
         unsigned texture = 100 + i, pages = 200 + i;
-        PlayerRequest request = request_for(&buffer, &area, source, EXT,
-                                            source == HELIX_SOURCE_PAGES ? pages : texture);
+        PlayerRequest request = picture_request(&buffer, &area, source, EXT,
+                                                source == HELIX_SOURCE_PAGES ? pages : texture);
 
-        if (draw(&buffer, texture, &area) < 0 || gpu_settle(&context->gpu) < 0 ||
+        if (picture_draw(&buffer, texture, &area) < 0 || gpu_settle(&context->gpu) < 0 ||
             buffer_draw(&buffer, pages, &area) < 0 || player_send(player, &request) < 0 ||
             player_collect(player, 0) < 0) {
             ret = -1;
@@ -172,11 +172,12 @@ static int play_two_streams(Context *context, Player *player)
     }
     for (unsigned i = 0; i < 16 && ret == 0; i++) {
         Buffer *buffer = &rings[i % 2][i / 2 % RING];
-        BufferArea area = whole(buffer);
-        PlayerRequest request = request_for(buffer, &area, 0, 0, 50 + i);
+        BufferArea area = picture_whole(buffer);
+        PlayerRequest request = picture_request(buffer, &area, 0, 0, 50 + i);
 
         request.wire.session = i % 2 ? 300 : 7;
-        if (draw(buffer, 50 + i, &area) < 0 || player_send(player, &request) < 0 || player_collect(player, 3) < 0) {
+        if (picture_draw(buffer, 50 + i, &area) < 0 || player_send(player, &request) < 0 ||
+            player_collect(player, 3) < 0) {
             ret = -1;
         }
     }
@@ -201,10 +202,10 @@ static int play_repeat_and_pixels(Context *context, Player *player)
     if (buffer_new(&context->gpu, &spec, &buffer) < 0) {
         return -1;
     }
-    area = whole(&buffer);
-    request = request_for(&buffer, &area, 0, 0, 20);
-    if (player_configure(player, 1, 640, 360) == 0 && draw(&buffer, 20, &area) == 0 &&
-        player_send(player, &request) == 0 && player_collect(player, 0) == 0 && draw(&buffer, 21, &area) == 0) {
+    area = picture_whole(&buffer);
+    request = picture_request(&buffer, &area, 0, 0, 20);
+    if (player_configure(player, 1, 640, 360) == 0 && picture_draw(&buffer, 20, &area) == 0 &&
+        player_send(player, &request) == 0 && player_collect(player, 0) == 0 && picture_draw(&buffer, 21, &area) == 0) {
         request.wire.resource_id = 0;
         request.wire.flags = HELIX_REQUEST_REPEAT;
         request.wire.force_key = 1;
@@ -244,12 +245,13 @@ static int play_destroyed(Context *context, Player *player)
         if (buffer_new(&context->gpu, &spec, &buffer) < 0) {
             return -1;
         }
-        area = whole(&buffer);
-        request = request_for(&buffer, &area, i % 2 ? HELIX_SOURCE_PAGES : HELIX_SOURCE_AUTO, EXT | RELEASE, 70 + i);
+        area = picture_whole(&buffer);
+        request = picture_request(&buffer, &area, i % 2 ? HELIX_SOURCE_PAGES : HELIX_SOURCE_AUTO, EXT | RELEASE,
+                                  70 + i);
         if (spec.kind == BUFFER_GL) {
             request.wire.source = HELIX_SOURCE_AUTO;
         }
-        ret = draw(&buffer, 70 + i, &area) < 0 || player_send(player, &request) < 0 ||
+        ret = picture_draw(&buffer, 70 + i, &area) < 0 || player_send(player, &request) < 0 ||
             player_collect_release(player) < 0;
         buffer_free(&buffer);
         if (ret || player_collect(player, 0) < 0) {
@@ -280,9 +282,9 @@ static int play_destroyed_early(Context *context, Player *player)
         if (buffer_new(&context->gpu, &spec, &buffer) < 0) {
             return -1;
         }
-        request = request_for(&buffer, &area, i % 4 < 2 ? HELIX_SOURCE_AUTO : HELIX_SOURCE_PAGES, EXT, 300 + i);
+        request = picture_request(&buffer, &area, i % 4 < 2 ? HELIX_SOURCE_AUTO : HELIX_SOURCE_PAGES, EXT, 300 + i);
         request.may_fail = HELIX_CODE_NOT_FOUND;
-        ret = draw(&buffer, 300 + i, &area) < 0 || player_send(player, &request) < 0;
+        ret = picture_draw(&buffer, 300 + i, &area) < 0 || player_send(player, &request) < 0;
         buffer_free(&buffer);
         if (ret || buffer_new(&context->gpu, &spec, &next) < 0) {
             return -1;
@@ -324,9 +326,9 @@ static const Refusal refusals[] = {
 
 static int play_refusal(Player *player, const Buffer *buffer, const Refusal *refusal)
 {
-    BufferArea area = whole(buffer);
+    BufferArea area = picture_whole(buffer);
     uint8_t source = refusal->pages ? HELIX_SOURCE_PAGES : HELIX_SOURCE_AUTO;
-    PlayerRequest request = request_for(buffer, &area, source, refusal->flags, 1);
+    PlayerRequest request = picture_request(buffer, &area, source, refusal->flags, 1);
     WireRequest *wire = &request.wire;
 
     request.expect_error = refusal->code;
@@ -346,8 +348,8 @@ static int play_refusal(Player *player, const Buffer *buffer, const Refusal *ref
 /* Each refusal with a picture before the first and behind the last: the stream is unharmed by them. */
 static int play_refusals(Player *player, Buffer *texture, Buffer *pages)
 {
-    BufferArea area = whole(texture);
-    PlayerRequest good = request_for(texture, &area, 0, 0, 33);
+    BufferArea area = picture_whole(texture);
+    PlayerRequest good = picture_request(texture, &area, 0, 0, 33);
 
     if (player_configure(player, 1, 640, 360) < 0) {
         return -1;
@@ -355,7 +357,7 @@ static int play_refusals(Player *player, Buffer *texture, Buffer *pages)
     /* nothing was encoded yet, so REPEAT has nothing to repeat */
     for (size_t i = 0; i < sizeof(refusals) / sizeof(refusals[0]); i++) {
         if (refusals[i].code == HELIX_CODE_GEOMETRY && player->film.units == 0 &&
-            (draw(texture, 33, &area) < 0 || player_send(player, &good) < 0 || player_collect(player, 0) < 0)) {
+            (picture_draw(texture, 33, &area) < 0 || player_send(player, &good) < 0 || player_collect(player, 0) < 0)) {
             return -1;
         }
         if (play_refusal(player, refusals[i].pages ? pages : texture, &refusals[i]) < 0) {
@@ -363,7 +365,8 @@ static int play_refusals(Player *player, Buffer *texture, Buffer *pages)
         }
     }
     good.number = 34;
-    return draw(texture, 34, &area) < 0 || player_send(player, &good) < 0 || player_collect(player, 0) < 0 ? -1 : 0;
+    return picture_draw(texture, 34, &area) < 0 || player_send(player, &good) < 0 || player_collect(player, 0) < 0 ? -1
+                                                                                                                   : 0;
 }
 
 static int play_errors(Context *context, Player *player)
@@ -382,7 +385,7 @@ static int play_errors(Context *context, Player *player)
         buffer_free(&texture);
         return -1;
     }
-    gone = request_for(&pages, &(BufferArea){ 0, 0, 640, 360 }, 0, 0, 1);
+    gone = picture_request(&pages, &(BufferArea){ 0, 0, 640, 360 }, 0, 0, 1);
     gone.expect_error = HELIX_CODE_NOT_FOUND;
     ret = play_refusals(player, &texture, &pages);
     buffer_free(&texture);
@@ -403,6 +406,7 @@ const SpecialCase special_cases[] = {
     { "destroyed-after-release", NEED_NOTHING, play_destroyed },
     { "destroyed-early", NEED_NOTHING, play_destroyed_early },
     { "errors", NEED_NOTHING, play_errors },
+    { "snapshot", NEED_NOTHING, play_snapshots },
     { "host3d", NEED_3D | NEED_BLOB, play_host3d },
 };
 

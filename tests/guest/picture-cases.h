@@ -38,6 +38,13 @@ typedef struct Picture {
     bool spoil; /* paint over each buffer as soon as it is released */
 } Picture;
 
+BufferArea picture_whole(const Buffer *buffer);
+/* The request that names @area of @buffer, on session 1; its frame must show drawing @number. */
+PlayerRequest picture_request(const Buffer *buffer, const BufferArea *area, uint8_t source, uint8_t flags,
+                              unsigned number);
+/* Drawn and in the host's texture when it returns. */
+int picture_draw(Buffer *buffer, unsigned number, const BufferArea *area);
+
 int ring_new(Gpu *gpu, const BufferSpec *spec, Buffer ring[RING]);
 void ring_free(Buffer ring[RING]);
 

@@ -216,6 +216,21 @@ static int take_answer(Player *player, const WireMessage *message)
     return ret;
 }
 
+static int take_kept(Player *player, const WireMessage *message)
+{
+    int code = message->size == HELIX_SNAPSHOT_DONE_SIZE ? (int)wire_get32(message->payload + HELIX_SNAPSHOT_DONE_CODE)
+                                                         : HELIX_CODE_INVALID;
+
+    if (code) {
+        return complain(player, "SNAPSHOT_DONE of %u bytes with code %d: %s", message->size, code,
+                        message->size == HELIX_SNAPSHOT_DONE_SIZE
+                            ? (const char *)message->payload + HELIX_SNAPSHOT_DONE_MESSAGE
+                            : "");
+    }
+    player->kept = wire_get32(message->payload + HELIX_SNAPSHOT_DONE_NUMBER);
+    return 0;
+}
+
 static int take_message(Player *player)
 {
     WireMessage message;
@@ -232,6 +247,9 @@ static int take_message(Player *player)
     case HELIX_MSG_ERROR:
         ret = take_answer(player, &message);
         break;
+    case HELIX_MSG_SNAPSHOT_DONE:
+        ret = take_kept(player, &message);
+        break;
     default:
         ret = complain(player, "message 0x%02x, which was not asked for", message.type);
     }
@@ -247,6 +265,20 @@ int player_collect(Player *player, unsigned left)
         ret = take_message(player);
     }
     return ret;
+}
+
+int player_keep(Player *player, const PlayerRequest *request, uint32_t number)
+{
+    player->kept = 0;
+    if (wire_send_snapshot(&player->wire, &request->wire, number) < 0) {
+        return -1;
+    }
+    while (player->kept == 0) { /* answers to frames may come before */
+        if (take_message(player) < 0) {
+            return -1;
+        }
+    }
+    return player->kept == number ? 0 : complain(player, "snapshot %u was kept, not %u", player->kept, number);
 }
 
 int player_collect_release(Player *player)

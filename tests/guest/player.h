@@ -37,6 +37,7 @@ typedef struct Player {
     int64_t next_pts;
     unsigned releases; /* FRAME_RELEASED seen */
     uint32_t max_in_flight, capabilities;
+    uint32_t kept; /* number of the last SNAPSHOT_DONE */
 } Player;
 
 int player_open(Player *player, const char *address, const char *directory, const char *name);
@@ -49,6 +50,8 @@ int player_configure(Player *player, uint16_t session, int width, int height);
 int player_send(Player *player, const PlayerRequest *request);
 /* Read messages until at most @left requests are unanswered. */
 int player_collect(Player *player, unsigned left);
+/* SNAPSHOT of what @request describes, under @number. Returns once the host has kept it. */
+int player_keep(Player *player, const PlayerRequest *request, uint32_t number);
 /* Read messages until FRAME_RELEASED for the only request in flight has come; its answer first is a failure. */
 int player_collect_release(Player *player);
 

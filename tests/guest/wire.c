@@ -207,9 +207,11 @@ static void put_ext(uint8_t *ext, const WireRequest *request)
     put64(ext + HELIX_EXT_MODIFIER, request->modifier);
 }
 
-int wire_send_request(Wire *wire, const WireRequest *request)
+#define REQUEST_MAX (HELIX_WIRE_HEADER_SIZE + HELIX_REQUEST_SIZE + HELIX_EXT_SIZE)
+
+/* A FRAME_REQUEST up to its pixels; the bytes written. @bytes is zeroed. */
+static size_t put_request(uint8_t bytes[REQUEST_MAX], const WireRequest *request)
 {
-    uint8_t bytes[HELIX_WIRE_HEADER_SIZE + HELIX_REQUEST_SIZE + HELIX_EXT_SIZE] = { 0 };
     uint8_t *payload = bytes + HELIX_WIRE_HEADER_SIZE;
     size_t size = HELIX_REQUEST_SIZE;
     bool pixels = request->flags & HELIX_REQUEST_PIXEL_DATA;
@@ -228,10 +230,36 @@ int wire_send_request(Wire *wire, const WireRequest *request)
     }
     put_header(bytes, HELIX_MSG_FRAME_REQUEST, request->flags, request->session,
                (uint32_t)(size + (pixels ? request->pixel_size : 0)));
-    if (write_all(wire, bytes, HELIX_WIRE_HEADER_SIZE + size) < 0) {
+    return HELIX_WIRE_HEADER_SIZE + size;
+}
+
+int wire_send_request(Wire *wire, const WireRequest *request)
+{
+    uint8_t bytes[REQUEST_MAX] = { 0 };
+
+    if (write_all(wire, bytes, put_request(bytes, request)) < 0) {
         return -1;
     }
-    return pixels ? write_all(wire, request->pixels, request->pixel_size) : 0;
+    return request->flags & HELIX_REQUEST_PIXEL_DATA ? write_all(wire, request->pixels, request->pixel_size) : 0;
+}
+
+int wire_send_snapshot(Wire *wire, const WireRequest *request, uint32_t number)
+{
+    uint8_t bytes[REQUEST_MAX] = { 0 };
+    size_t size = put_request(bytes, request);
+
+    bytes[HELIX_WIRE_HEADER_TYPE] = HELIX_MSG_SNAPSHOT;
+    put32(bytes + HELIX_WIRE_HEADER_SIZE + HELIX_SNAPSHOT_NUMBER, number);
+    return write_all(wire, bytes, size);
+}
+
+int wire_send_snapshot_drop(Wire *wire, uint16_t session, uint32_t number)
+{
+    uint8_t bytes[HELIX_WIRE_HEADER_SIZE + HELIX_SNAPSHOT_DROP_SIZE];
+
+    put_header(bytes, HELIX_MSG_SNAPSHOT_DROP, 0, session, HELIX_SNAPSHOT_DROP_SIZE);
+    put32(bytes + HELIX_WIRE_HEADER_SIZE, number);
+    return write_all(wire, bytes, sizeof(bytes));
 }
 
 int wire_receive(Wire *wire, WireMessage *message, int timeout_ms)

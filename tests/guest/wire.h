@@ -49,6 +49,9 @@ void wire_close(Wire *wire);
 
 int wire_send_config(Wire *wire, uint16_t session, uint8_t flags, const WireConfig *config);
 int wire_send_request(Wire *wire, const WireRequest *request);
+/* SNAPSHOT of what @request describes, and SNAPSHOT_DROP. */
+int wire_send_snapshot(Wire *wire, const WireRequest *request, uint32_t number);
+int wire_send_snapshot_drop(Wire *wire, uint16_t session, uint32_t number);
 int wire_send_empty(Wire *wire, uint8_t type, uint16_t session);
 
 /* The next message, waiting at most @timeout_ms. */
