@@ -8,6 +8,7 @@
 #include "protocol/bytes.h"
 
 #define PATIENCE (60 * G_TIME_SPAN_SECOND)
+#define MOST_NUMBERS 24u    /* of snapshots; more than may be kept */
 #define MOST_WAITING 20000u /* bytes that a guest has ready */
 
 typedef struct Expected {
@@ -27,6 +28,7 @@ struct RandomClient {
     guint64 sent;                      /* bytes put into the channel */
     guint64 told_consumed, told_taken; /* of the channel's, that the world's sums have */
     GQueue expected[RANDOM_CLIENT_SESSIONS];
+    GQueue snapshots[RANDOM_CLIENT_SESSIONS]; /* Expected, whose pts is the number: in order with each other only */
     gboolean need_idr[RANDOM_CLIENT_SESSIONS];
     guint32 pings, pongs;   /* sent, answered */
     guint32 first_after;    /* the first PING behind the first flagged CONFIG_REQ, */
@@ -76,7 +78,7 @@ static void send_frame(RandomClient *client, guint session)
     g_autoptr(GByteArray) bytes = NULL;
 
     request.flags = (one_in(client, 2) ? HELIX_REQUEST_RELEASE : 0) | (one_in(client, 4) ? HELIX_REQUEST_TIMING : 0);
-    switch (random_world_some(world, 10)) {
+    switch (random_world_some(world, client->agreed ? 12 : 10)) {
     case 0:
         request.flags |= HELIX_REQUEST_PIXEL_DATA;
         request.pixels = pixels;
@@ -87,6 +89,11 @@ static void send_frame(RandomClient *client, guint session)
         break;
     case 2:
         request.resource = one_in(client, 2) ? 0 : FAKE_CAPTURE_LAST + 1;
+        break;
+    case 10:
+    case 11:
+        request.flags |= HELIX_REQUEST_SNAPSHOT;
+        request.resource = random_world_some(world, MOST_NUMBERS);
         break;
     default:
         request.resource = 1 + random_world_some(world, FAKE_CAPTURE_LAST);
@@ -121,12 +128,38 @@ static void send_config(RandomClient *client, guint session)
     send(client, expected, HELIX_MSG_CONFIG_REQ, HELIX_CONFIG_ANSWER, session, payload, sizeof payload);
 }
 
+static void send_snapshot(RandomClient *client, guint session)
+{
+    RandomWorld *world = client->world;
+    Expected *expected = g_new0(Expected, 1);
+    const FrameRequest request = {
+        .session = (guint16)session,
+        .resource = random_world_some(world, 10) ? 1 + random_world_some(world, FAKE_CAPTURE_LAST) : 0,
+        .width = one_in(client, 8) ? 16 + random_world_some(world, world->widest - 15) : 16,
+        .height = 16,
+    };
+    g_autoptr(GByteArray) bytes = client_frame_bytes(&request);
+
+    expected->pts = random_world_some(world, MOST_NUMBERS);
+    helix_put_u32(bytes->data + HELIX_WIRE_HEADER_SIZE + HELIX_SNAPSHOT_NUMBER, (guint32)expected->pts);
+    send(client, expected, HELIX_MSG_SNAPSHOT, 0, session, bytes->data + HELIX_WIRE_HEADER_SIZE, HELIX_REQUEST_SIZE);
+    g_queue_push_tail(&client->snapshots[session], expected);
+}
+
+static void send_drop(RandomClient *client, guint session)
+{
+    guint8 number[HELIX_SNAPSHOT_DROP_SIZE];
+
+    helix_put_u32(number, random_world_some(client->world, MOST_NUMBERS));
+    send(client, NULL, HELIX_MSG_SNAPSHOT_DROP, 0, session, number, sizeof number);
+}
+
 static void send_something(RandomClient *client)
 {
     guint session = random_world_some(client->world, RANDOM_CLIENT_SESSIONS);
     guint8 number[4];
 
-    switch (random_world_some(client->world, 16)) {
+    switch (random_world_some(client->world, client->agreed ? 20 : 16)) {
     case 0:
         send_config(client, session);
         break;
@@ -139,6 +172,13 @@ static void send_something(RandomClient *client)
     case 3:
         helix_put_u32(number, client->pings++);
         send(client, NULL, HELIX_MSG_PING, 0, session, number, sizeof number);
+        break;
+    case 16:
+    case 17:
+        send_snapshot(client, session);
+        break;
+    case 18:
+        send_drop(client, session);
         break;
     default:
         send_frame(client, session);
@@ -241,6 +281,20 @@ static void received_released(RandomClient *client, guint session, const guint8 
     g_error("FRAME_RELEASED of a frame that was answered, or never sent");
 }
 
+static void received_snapshot(RandomClient *client, guint session, const guint8 *payload)
+{
+    g_autofree Expected *expected = g_queue_pop_head(&client->snapshots[session]);
+    int code = (gint32)helix_get_u32(payload + HELIX_SNAPSHOT_DONE_CODE);
+
+    g_assert_nonnull(expected);
+    g_assert_true(expected->arrived);
+    g_assert_cmpuint(helix_get_u32(payload + HELIX_SNAPSHOT_DONE_NUMBER), ==, (guint32)expected->pts);
+    g_assert_cmpint(code, <=, 0);
+    g_assert_cmpint(payload[HELIX_SNAPSHOT_DONE_MESSAGE] != 0, ==, code != 0);
+    client->world->snapshots++;
+    client->world->kept += code == 0;
+}
+
 static void received(RandomClient *client, const guint8 *header, const guint8 *payload)
 {
     guint session = helix_get_u16(header + HELIX_WIRE_HEADER_SESSION);
@@ -256,6 +310,9 @@ static void received(RandomClient *client, const guint8 *header, const guint8 *p
     case HELIX_MSG_CONFIG_RESP:
         g_free(answered(client, session, HELIX_MSG_CONFIG_REQ));
         client->agreed = TRUE;
+        break;
+    case HELIX_MSG_SNAPSHOT_DONE:
+        received_snapshot(client, session, payload);
         break;
     case HELIX_MSG_FRAME_RELEASED:
         received_released(client, session, payload);
@@ -294,6 +351,11 @@ static void look(RandomClient *client)
                 client->world->requests += is_frame;
             }
             frames += is_frame;
+        }
+        for (GList *link = client->snapshots[i].head; link; link = link->next) {
+            Expected *expected = link->data;
+
+            expected->arrived |= expected->end <= channel->consumed;
         }
     }
     client->world->taken += channel->taken - client->told_taken;
@@ -348,6 +410,7 @@ RandomClient *random_client_new(RandomWorld *world)
     client->channel->on_resume = on_resume;
     for (guint i = 0; i < RANDOM_CLIENT_SESSIONS; i++) {
         g_queue_init(&client->expected[i]);
+        g_queue_init(&client->snapshots[i]);
         client->need_idr[i] = TRUE;
     }
     world->connections++;
@@ -360,6 +423,7 @@ void random_client_vanish(RandomClient *client)
     fake_channel_free(client->channel);
     for (guint i = 0; i < RANDOM_CLIENT_SESSIONS; i++) {
         g_queue_clear_full(&client->expected[i], g_free);
+        g_queue_clear_full(&client->snapshots[i], g_free);
     }
     g_free(client);
 }
@@ -368,9 +432,10 @@ void random_client_vanish(RandomClient *client)
 static void gave_way(RandomClient *client)
 {
     for (guint i = 0; i < RANDOM_CLIENT_SESSIONS; i++) {
-        const Expected *next = next_expected(client, i);
+        const Expected *next = next_expected(client, i), *snapshot = g_queue_peek_head(&client->snapshots[i]);
 
         g_assert_true(!next || !next->arrived);
+        g_assert_true(!snapshot || !snapshot->arrived);
     }
     random_client_vanish(client);
 }
@@ -386,6 +451,7 @@ static void finished(RandomClient *client)
     g_assert_cmpuint(client->channel->from_host->len, ==, 0);
     for (guint i = 0; i < RANDOM_CLIENT_SESSIONS; i++) {
         g_assert_null(next_expected(client, i));
+        g_assert_true(g_queue_is_empty(&client->snapshots[i]));
     }
     g_assert_cmpuint(client->pongs, ==, client->pings);
     random_client_vanish(client);

@@ -2,7 +2,8 @@
 /*
  * random-client.h - guests that send anything at any time in any pieces, against what every answer must be: one for
  * each request, in order, PONGs and FRAME_RELEASEDs where they belong, IDRs where a decoder needs one, "busy" only when
- * it is so, and counters that add up. The carrier is played here, so that what is taken either way is up to chance too.
+ * it is so, SNAPSHOT_DONEs in the order of SNAPSHOTs, and counters that add up. The carrier is played here, so that
+ * what is taken either way is up to chance too.
  *
  * Look-ups come late, encodes are dropped, fail and hang, the VM stops, the GPU is reset, guests vanish: disturb().
  */
@@ -26,7 +27,8 @@ typedef struct RandomWorld {
     guint64 connections, consumed, taken; /* what the statistics must say of connections and bytes */
     guint64 requests;                     /* FRAME_REQUESTs that arrived whole */
     guint64 messages, frames, encoded, idrs, drops, released, busy;
-    guint64 errors[100]; /* of frames, by -code */
+    guint64 snapshots, kept; /* answered; of these, kept */
+    guint64 errors[100];     /* of frames, by -code */
 } RandomWorld;
 
 typedef struct RandomClient RandomClient;

@@ -23,7 +23,7 @@ static void vanish_sometimes(RandomWorld *world, RandomClient **client)
 static gboolean seen_enough(const RandomWorld *world)
 {
     return MIN(MIN(world->idrs, world->drops), MIN(world->busy, world->released)) >= ENOUGH &&
-        MIN(world->errors[2], world->errors[5]) >= ENOUGH;
+        MIN(MIN(world->errors[2], world->errors[5]), MIN(world->kept, world->snapshots - world->kept)) >= ENOUGH;
 }
 
 /* At least @steps, and on until there was enough of everything: on a busy machine encoders get fewer frames. */
@@ -60,8 +60,10 @@ static void run(guint32 seed, guint steps, HelixHostConfig *config)
     }
     random_world_end(&world);
     g_test_message("seed %u, %u steps: %" G_GUINT64_FORMAT " frames answered, %" G_GUINT64_FORMAT
-                   " IDRs, %" G_GUINT64_FORMAT " dropped, %" G_GUINT64_FORMAT " busy, %" G_GUINT64_FORMAT " released",
-                   seed, steps, world.frames, world.idrs, world.drops, world.busy, world.released);
+                   " IDRs, %" G_GUINT64_FORMAT " dropped, %" G_GUINT64_FORMAT " busy, %" G_GUINT64_FORMAT
+                   " released, %" G_GUINT64_FORMAT " of %" G_GUINT64_FORMAT " snapshots kept",
+                   seed, steps, world.frames, world.idrs, world.drops, world.busy, world.released, world.kept,
+                   world.snapshots);
 }
 
 TEST("/random/traffic", test_traffic)
