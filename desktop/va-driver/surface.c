@@ -222,19 +222,39 @@ VAStatus hva_surface_set_view(HvaSurface *self, HvaView *view)
     return status;
 }
 
-static gboolean is_same(const HvaRect *a, const HvaRect *b)
+/* [@at, @at + @size) of what [@to, @to + @to_size) is, in the source's [@from, @from + @from_size). FALSE: it lies
+ * outside, or is no whole pixels. */
+static gboolean part(guint at, guint size, guint to, guint to_size, guint from, guint from_size, guint *x, guint *width)
 {
-    return a->x == b->x && a->y == b->y && a->width == b->width && a->height == b->height;
+    guint64 begin, length = (guint64)size * from_size;
+
+    if (at < to || size > to_size || at - to > to_size - size) {
+        return FALSE;
+    }
+    begin = (guint64)(at - to) * from_size;
+    *x = from + (guint)(begin / to_size);
+    *width = (guint)(length / to_size);
+    return begin % to_size == 0 && length % to_size == 0;
+}
+
+/* Whether @visible is an exact part of the view's picture; which is @rect. */
+static gboolean view_part(const HvaView *view, const HvaRect *visible, HvaRect *rect)
+{
+    const HvaRect *from = &view->from, *to = &view->to;
+
+    return part(visible->x, visible->width, to->x, to->width, from->x, from->width, &rect->x, &rect->width) &&
+        part(visible->y, visible->height, to->y, to->height, from->y, from->height, &rect->y, &rect->height) &&
+        (hva_format_is_rgb(view->pixels->format) || (rect->x | rect->y) % 2 == 0);
 }
 
 VAStatus hva_surface_picture(HvaSurface *self, const HvaRect *visible, HvaView *view)
 {
     VAStatus status = VA_STATUS_SUCCESS;
+    HvaRect rect;
 
     g_mutex_lock(&self->lock);
-    if (self->view.pixels && is_same(&self->view.to, visible)) {
-        *view = self->view;
-        hva_pixels_ref(view->pixels);
+    if (self->view.pixels && view_part(&self->view, visible, &rect)) {
+        *view = (HvaView){ .pixels = hva_pixels_ref(self->view.pixels), .from = rect, .to = *visible };
         g_mutex_unlock(&self->lock);
         return VA_STATUS_SUCCESS;
     }

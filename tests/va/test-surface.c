@@ -142,6 +142,23 @@ RIG_TEST("/surface/import", test_import)
     g_assert_cmpuint(va_rig_lines(f), ==, 0);
 }
 
+/* The program's surfaces are larger than what it encodes: the host reads that part. */
+RIG_TEST("/surface/import-cropped", test_import_cropped)
+{
+    VASurfaceID source = import_rgb(f, 7), target = make_surface(f, VA_FOURCC_NV12, WIDTH, HEIGHT);
+    Process proc;
+    Film film;
+
+    process_open(&proc, f);
+    film_open(&film, f, VAProfileH264Main, VA_RC_CQP, WIDTH / 2, HEIGHT / 2 - 8);
+    assert_va(process(&proc, source, NULL, target, NULL));
+    g_assert_cmpfloat(encode_and_compare(&film, target, TRUE, paint_resource, 7), >, 30);
+    assert_va(vaDestroySurfaces(f->display, &source, 1));
+    assert_va(vaDestroySurfaces(f->display, &target, 1));
+    film_close(&film);
+    process_close(&proc);
+}
+
 LONE_TEST("/surface/import-refused", test_import_refused)
 {
     int fd = dmabuf_new(1);
