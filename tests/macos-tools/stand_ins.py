@@ -34,7 +34,7 @@ class MacTest(unittest.TestCase):
         for path in (os.path.join(self.folder, "bin"), os.path.join(self.folder, "web"), self.home, self.path("tmp")):
             os.makedirs(path)
         for name in NAMES:
-            self.put(name, 'exec "%s" -B -I -S "%s" "%s" "$@"' % (sys.executable, STAND_IN, name))
+            self.put_stand_in(name)
         for part in self.project_parts:
             if os.path.isdir(os.path.join(PROJECT, part)):
                 shutil.copytree(os.path.join(PROJECT, part), os.path.join(self.project, part), ignore=shutil.ignore_patterns("__pycache__"))
@@ -48,6 +48,9 @@ class MacTest(unittest.TestCase):
         with open(path, "w", encoding="utf-8") as file:
             file.write("#!/bin/sh\n%s\n" % script)
         os.chmod(path, 0o755)
+
+    def put_stand_in(self, name):
+        self.put(name, 'exec "%s" -B -I -S "%s" "%s" "$@"' % (sys.executable, STAND_IN, name))
 
     def write(self, name, *lines):
         """Conditions for the stand-ins: one a line."""
