@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # suite: long
+# seconds: 5400
 """QEMU trees other than the one that is run: integrated, the touched objects compiled, and reversed to the byte.
 
-Debian's source packages of every version that can be had: 10.0.2 (the base of UTM's fork), 10.2, 11.
+Debian's source packages of every version that can be had: 10.0.2 (the base of UTM's fork), 10.2, 11. Of 10.0.2 the whole emulator is
+built. HELIX_UTM_PATCH is a file with UTM's patch of that version (patches/qemu-10.0.2-utm.patch of its repository), which this project
+does not hold: then the tree with those of its commits that apply is treated in the same way.
 """
 
 import glob
@@ -20,6 +23,7 @@ from tap import Tap
 INTEGRATE = os.path.join(TREE, "qemu", "integrate")
 WORK = os.path.join(CACHE, "other-trees")
 FIRMWARE = (("pc-bios", r"'(edk2-[\w-]+\.fd)'", ".bz2"), ("pc-bios/dtb", r"'([\w-]+\.dtb)'", ""))
+UTMS = "10.0.2"         # what UTM's fork begins with
 TOUCHED = re.compile(r"^(\S*(?:hw_display_helix|helix/libhelix|hw_display_virtio-(?:gpu|vga))\S*\.o): ", re.M)
 
 
@@ -50,6 +54,17 @@ def upstream_version(version):
     return re.sub(r"^\d+:", "", version).split("-")[0]
 
 
+def name_firmware(tree):
+    """Debian takes prebuilt firmware out, and UTM's is not in its patch; the names are asked for, the contents are not."""
+    for folder, pattern, suffix in FIRMWARE:
+        listed = os.path.join(tree, folder, "meson.build")
+        if not os.path.exists(listed):      # 10.0 has no pc-bios/dtb
+            continue
+        with open(listed, encoding="utf-8") as file:
+            for name in re.findall(pattern, file.read()):
+                open(os.path.join(tree, folder, name + suffix), "ab").close()
+
+
 def fetch(version, log):
     """The upstream source of Debian's @version, unpacked; None if the archive has it no longer."""
     tree = os.path.join(WORK, "qemu-" + upstream_version(version))
@@ -63,14 +78,11 @@ def fetch(version, log):
     archives = glob.glob(os.path.join(download, "*.orig.tar.xz"))
     if not archives:
         return None
+    shutil.rmtree(tree + ".new", ignore_errors=True)        # of a run that was stopped
     os.makedirs(tree + ".new")
     if not run(["tar", "-C", tree + ".new", "--strip-components=1", "-xf", archives[0]], log):
         return None
-    # Debian takes prebuilt firmware out; its names are asked for, its contents are not
-    for folder, pattern, suffix in FIRMWARE:
-        with open(os.path.join(tree + ".new", folder, "meson.build"), encoding="utf-8") as file:
-            for name in re.findall(pattern, file.read()):
-                open(os.path.join(tree + ".new", folder, name + suffix), "ab").close()
+    name_firmware(tree + ".new")
     os.rename(tree + ".new", tree)
     return tree
 
@@ -96,7 +108,15 @@ def only_measures(build):
     return found
 
 
-def check_build(tap, title, tree, setup, log, more=()):
+def check_emulator(tap, title, build, log):
+    """Build the whole emulator, and have it say that the module is in it."""
+    if tap.check(run(["ninja", "-C", build, qemu.BINARY], log), title + ": the whole emulator is built", tail(log)):
+        done = subprocess.run([os.path.join(build, qemu.BINARY), "-device", "virtio-gpu-gl-device,help"], capture_output=True, text=True,
+                              check=False)
+        tap.check("helix-frame-export" in done.stdout, title + ": its virtio-gpu-gl-device has the module's properties", done.stderr)
+
+
+def check_build(tap, title, tree, setup, log, more=(), whole=False):
     build = os.path.join(WORK, "build")
     shutil.rmtree(build, ignore_errors=True)
     os.makedirs(build)
@@ -105,19 +125,21 @@ def check_build(tap, title, tree, setup, log, more=()):
         tap.check(count > 20, "%s: %d touched objects compile" % (title, count), tail(log))
         found = only_measures(build)
         tap.check(not found, title + ": nothing that only measures was built", found[:20])
+        if whole:
+            check_emulator(tap, title, build, log)
 
 
 def by_configure(*options):
     return lambda tree, build: [os.path.join(tree, "configure"), "--cc=ccache gcc"] + qemu.CONFIGURE + list(options)
 
 
-def check_tree(tap, title, tree, log, ways):
+def check_tree(tap, title, tree, log, ways, whole=False):
     run([INTEGRATE, tree, "--reverse"], log)        # a run that was stopped
     before = snapshot(tree)
     integrated = run([INTEGRATE, tree], log) and run([INTEGRATE, tree, "--check"], log)
     if tap.check(integrated, title + ": integrated, and --check agrees", tail(log)):
         for name, setup, more in ways:
-            check_build(tap, title + name, tree, setup, log, more)
+            check_build(tap, title + name, tree, setup, log, more, whole)
     tap.check(run([INTEGRATE, tree, "--reverse"], log), title + ": reversed", tail(log))
     after = snapshot(tree)
     wrong = sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
@@ -129,6 +151,24 @@ def new_log(name):
     path = os.path.join(WORK, name)
     open(path, "w").close()
     return path
+
+
+def with_utm_patch(tap, tree, patch, log):
+    """A copy of @tree with those commits of UTM's patch, each as a whole, that apply; the others are for what UTM's own archive has more."""
+    patched, mails = tree + "-utm", os.path.join(WORK, "mails")
+    for folder in (patched, mails):
+        shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(tree, patched, symlinks=True)
+    os.makedirs(mails)
+    run(["git", "mailsplit", "-o" + mails, os.path.abspath(patch)], log)
+    commits, applied = sorted(os.listdir(mails)), 0
+    for name in commits:
+        command = ["patch", "-d", patched, "-p1", "--forward", "--batch", "--input", os.path.join(mails, name)]
+        if run(command + ["--dry-run"], log):
+            applied += run(command, log)
+    name_firmware(patched)
+    tap.check(applied > 5, "UTM's patch: %d of its %d commits applied" % (applied, len(commits)), tail(log))
+    return patched
 
 
 def main():
@@ -143,7 +183,10 @@ def main():
         done.add(upstream)
         tree = fetch(version, log)
         if tree:
-            check_tree(tap, "QEMU " + upstream, tree, log, [("", by_configure(), ())])
+            check_tree(tap, "QEMU " + upstream, tree, log, [("", by_configure(), ())], whole=upstream.startswith(UTMS))
+            if upstream.startswith(UTMS) and os.environ.get("HELIX_UTM_PATCH"):
+                patched = with_utm_patch(tap, tree, os.environ["HELIX_UTM_PATCH"], log)
+                check_tree(tap, "QEMU %s with UTM's patch" % upstream, patched, log, [("", by_configure(), ())], whole=True)
         else:
             tap.skip("QEMU " + upstream, "the archive does not have it today")
     return tap.end()
