@@ -3,6 +3,9 @@
 #include "encode-state.h"
 
 #define MAX_QP 51u
+/* What a host takes: frames a second, and seconds a frame. */
+#define MAX_RATE 1000u
+#define LEAST_PERIOD 10u
 
 /* @target_percentage of the maximum, which @bits_per_second is, is the mean of a variable rate; 0: all of it. */
 void hva_encode_state_set_rate(HvaEncodeState *state, guint32 bits_per_second, guint32 target_percentage)
@@ -25,7 +28,8 @@ void hva_encode_state_set_frame_rate(HvaEncodeState *state, guint32 num, guint32
 {
     guint32 a = num, b = den;
 
-    if (num == 0 || den == 0) {
+    /* FFmpeg gives the inverse of its time base, cut to 16 bits, for pictures that come at no steady rate. */
+    if (num == 0 || den == 0 || num / den > MAX_RATE || den / num > LEAST_PERIOD) {
         return;
     }
     while (b != 0) {
