@@ -15,8 +15,11 @@ MACHINE = "aarch64-linux-gnu"
 ARCHITECTURE = "arm64"
 
 # What the guest's part is built against, and what its tests run.
-WANTED = ("libc6-dev", "libglib2.0-dev", "libgstreamer1.0-dev", "libgstreamer-plugins-base1.0-dev", "libdrm-dev",
-          "gstreamer1.0-plugins-base", "gstreamer1.0-tools", "base-files")
+WANTED = ("libc6-dev", "libglib2.0-dev", "libgstreamer1.0-dev", "libgstreamer-plugins-base1.0-dev", "libdrm-dev", "libva-dev",
+          "gstreamer1.0-plugins-base", "gstreamer1.0-tools", "libgstreamer-plugins-bad1.0-0", "base-files")
+
+# Without what they depend on, which is large: of its plugins the tests load "va" alone.
+ALONE = ("gstreamer1.0-plugins-bad",)
 
 # Of what these depend on: large, and neither linked nor loaded here.
 UNUSED = re.compile(r"^(libllvm|libz3-|mesa-|iso-codes|fonts-|python3|libpython3|perl|gir1.2-glib-2.0-dev|dpkg$|tar$)")
@@ -34,7 +37,7 @@ def apt(state, *arguments):
 
 
 def download(step, state):
-    """Paths of the packages of WANTED and what they depend on, base-files first: it has the links /lib and /bin."""
+    """Paths of the packages of WANTED and what they depend on, and of ALONE, base-files first: it has the links /lib and /bin."""
     for name in ("lists/partial", "archives/partial", "cache"):
         os.makedirs(os.path.join(state, name))
     open(os.path.join(state, "status"), "w").close()
@@ -45,7 +48,7 @@ def download(step, state):
         raise StepError("apt can't resolve the arm64 packages: %s" % listed.stderr.strip()[-500:])
     step.progress("%d packages" % len(names))
     folder = os.path.join(state, "archives")
-    step.run(apt(state, "download", *(name for name in names if not UNUSED.match(name))), cwd=folder)
+    step.run(apt(state, "download", *ALONE, *(name for name in names if not UNUSED.match(name))), cwd=folder)
     files = sorted(name for name in os.listdir(folder) if name.endswith(".deb"))
     return [os.path.join(folder, name) for name in sorted(files, key=lambda name: not name.startswith("base-files_"))]
 

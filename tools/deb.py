@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""make deb: the guest's part as Debian packages for amd64 and arm64, in out/: helix-guest, the library
-that it needs, libhelix-client0, and libhelix-client-dev.
+"""make deb: the guest's part as Debian packages for amd64 and arm64, in out/: helix-guest, helix-va-driver, the library that both need,
+libhelix-client0, and libhelix-client-dev.
 
 Only what the package needs is copied into a source tree of its own, with packaging/debian as its debian folder.
 """
@@ -14,8 +14,8 @@ import build
 from steps import OUT, TREE, Step, host_path, say
 
 SOURCES = ("meson.build", "meson_options.txt", "COPYING.LESSER", "desktop", "hw/display/helix/protocol/helix-wire.h",
-           *("docs/%s.md" % page for page in ("guest", "pipelines", "screencast", "troubleshooting", "vsockenc")))
-PACKAGES = ("libhelix-client0", "libhelix-client-dev", "helix-guest")
+           *("docs/%s.md" % page for page in ("guest", "pipelines", "screencast", "troubleshooting", "va-driver", "vsockenc")))
+PACKAGES = ("libhelix-client0", "libhelix-client-dev", "helix-guest", "helix-va-driver")
 ARCHITECTURES = ("amd64", "arm64")
 
 

@@ -1,19 +1,23 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The guest's packages for amd64: what is in them, what they ask for, and that plugin, command, unit and library can be
-used as they are. (The suite vm-screencast installs it in a guest.)"""
+"""The guest's packages for amd64: what is in them, what they ask for, that plugin, command, unit and library can be used as they are,
+and that apt installs them in a system that has nothing else of ours. (The suite vm-screencast installs them in a guest.)"""
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
 
 import deb
+from fresh_root import fresh_root
 from steps import Failed
 from tap import Tap
 
 MACHINE = "x86_64-linux-gnu"
 DOCUMENTS = {"changelog.gz", "copyright"}
+VA_ENVIRONMENT = "usr/lib/environment.d/60-helix-va-driver.conf"
+GENERATOR = "/usr/lib/systemd/user-environment-generators/30-systemd-environment-d-generator"
 FILES = {
     "helix-guest": {
         "usr/bin/helix-screencast", "usr/lib/%s/gstreamer-1.0/libgstvsockenc.so",
@@ -26,12 +30,15 @@ FILES = {
         "usr/include/helix-client.h", "usr/include/helix-client-gpu.h", "usr/include/helix-client-snapshot.h",
         "usr/lib/%s/libhelix-client.so", "usr/lib/%s/pkgconfig/helix-client.pc",
         "usr/share/doc/libhelix-client-dev/examples/film-resource.c",
-        "usr/share/doc/libhelix-client-dev/examples/helix_client.py", "usr/share/man/man3/helix-client.3.gz"}}
+        "usr/share/doc/libhelix-client-dev/examples/helix_client.py", "usr/share/man/man3/helix-client.3.gz"},
+    "helix-va-driver": {"usr/lib/%s/dri/helix_drv_video.so", VA_ENVIRONMENT, "usr/share/doc/helix-va-driver/README.md",
+                        "usr/share/doc/helix-va-driver/va-driver.md"}}
 DEPENDS = {
     "helix-guest": {"gstreamer1.0-pipewire", "libc6", "libglib2.0-0t64", "libgstreamer-plugins-base1.0-0",
                     "libgstreamer1.0-0", "libhelix-client0"},
     "libhelix-client0": {"libc6", "libdrm2", "libglib2.0-0t64"},
-    "libhelix-client-dev": {"libdrm-dev", "libglib2.0-dev", "libhelix-client0"}}
+    "libhelix-client-dev": {"libdrm-dev", "libglib2.0-dev", "libhelix-client0"},
+    "helix-va-driver": {"libc6", "libglib2.0-0t64", "libhelix-client0", "libva2"}}
 
 
 def output(*argv, env=None):
@@ -74,12 +81,48 @@ def check_development(tap, machine, folder):
     tap.check(status == 2 and "usage" in text, "and starts", text)
 
 
+def check_environment(tap, folder):
+    """What systemd makes of the driver's environment.d file, here as a user's own."""
+    home = os.path.join(folder, "home")
+    mine = os.path.join(home, ".config/environment.d")
+    os.makedirs(mine)
+    shutil.copy(os.path.join(folder, VA_ENVIRONMENT), mine)
+    status, text = output(GENERATOR, env={"HOME": home, "PATH": os.environ["PATH"]})
+    tap.check(status == 0 and {"LIBVA_DRIVER_NAME=helix", "GST_VA_ALL_DRIVERS=1"} <= set(text.splitlines()),
+              "systemd reads the driver's variables for the session", text)
+
+
+def check_driver_fields(tap, package):
+    """Beside Mesa's driver: it claims nothing of another package."""
+    fields = output("dpkg-deb", "-f", package, "Provides", "Conflicts", "Breaks", "Replaces")[1]
+    tap.check(not fields.strip(), "helix-va-driver takes no other package's place", fields)
+
+
+def check_installed(tap, packages):
+    chosen = [path for name, path in packages.items() if name in ("libhelix-client0", "helix-va-driver")]
+    with fresh_root(chosen) as (root, said):
+        if not tap.check(root, "apt installs the driver in a new Debian 13", said):
+            return
+        driver = "/usr/lib/%s/dri/helix_drv_video.so" % MACHINE
+        status, text = output("chroot", root, "ldd", "-r", driver)
+        tap.check(status == 0 and "not found" not in text and "undefined" not in text and "libhelix-client.so.0" in text,
+                  "every library and symbol of the driver is there", text)
+        status, text = output("chroot", root, "sh", "-c", "set -a; . /%s; env" % VA_ENVIRONMENT)
+        tap.check(status == 0 and "LIBVA_DRIVER_NAME=helix\n" in text, "a shell reads its variables too", text)
+        status, text = output("chroot", root, "sh", "-c", "dpkg --audit; apt-get -q -y purge helix-va-driver")
+        left = [name for name in (driver, "/" + VA_ENVIRONMENT) if os.path.exists(root + name)]
+        tap.check(status == 0 and not left, "and it can be removed", "%s\n%s" % (left, text))
+
+
 def main():
     tap = Tap()
     packages = deb.make("amd64")
     with tempfile.TemporaryDirectory() as folder:
         check_contents(tap, packages, MACHINE, folder)
         check_development(tap, MACHINE, folder)
+        check_driver_fields(tap, packages["helix-va-driver"])
+        check_environment(tap, folder)
+        check_installed(tap, packages)
         plugins = os.path.join(folder, "usr/lib", MACHINE, "gstreamer-1.0")
         environment = dict(os.environ, LD_LIBRARY_PATH=os.path.dirname(plugins), GST_PLUGIN_PATH=plugins,
                            GST_REGISTRY=os.path.join(folder, "registry"))
