@@ -76,7 +76,10 @@ def payload(built, run, tests):
     os.makedirs(os.path.join(folder, "gst"))
     for path in glob.glob(os.path.join(module, "desktop", "gst-vsockenc", "libgst*.so")):
         shutil.copy(path, os.path.join(folder, "gst"))
-    # Where the element looks for it: its run path is that of the build, $ORIGIN/../client.
+    os.makedirs(os.path.join(folder, "dri"))
+    for path in glob.glob(os.path.join(module, "desktop", "va-driver", "helix_drv_video.so")):
+        shutil.copy(path, os.path.join(folder, "dri"))
+    # Where element and driver look for it: their run path is that of the build, $ORIGIN/../client.
     os.makedirs(os.path.join(folder, "client"))
     shutil.copy(os.path.join(module, "desktop", "client", "libhelix-client.so.0"), os.path.join(folder, "client"))
     for path in (glob.glob(os.path.join(module, "tests", "guest", "*")) +

@@ -96,14 +96,14 @@ def wait_for_frames(vm, process, target):
         time.sleep(0.1)
 
 
-def record(vm, compositor, name, frames):
-    """Film @frames of the scene; returns (what gst-launch said, Film). Leaves out/log/NAME.h264 and NAME.png."""
+def record(vm, compositor, name, frames, encoder="vsockenc ! h264parse ! filesink location=/tmp/film.h264", environment=None):
+    """Film @frames of the scene by @encoder, the pipeline behind the source; returns (what gst-launch said, Film). Leaves
+    out/log/NAME.h264 and NAME.png."""
     path, shot = os.path.join(LOGS, name + ".h264"), os.path.join(LOGS, name + ".png")
     with vm.start(["/helix/bin/scene"]) as scene:
         before = encoded(vm)
-        argv = source(vm, compositor, "vsockenc ! h264parse ! filesink location=/tmp/film.h264",
-                      "num-buffers=%d" % frames)
-        with vm.start(argv) as process:
+        argv = source(vm, compositor, encoder, "num-buffers=%d" % frames)
+        with vm.start(argv, env=environment) as process:
             wait_for_frames(vm, process, before + frames - STILL)
             scene.kill(signal.SIGUSR1)
             text = process.check(STREAM_SECONDS).out.decode(errors="replace")

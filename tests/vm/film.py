@@ -53,10 +53,11 @@ def faces_in(frame):
     return found
 
 
-def psnr_of_last(path, frames, screenshot):
-    """PSNR in dB of the film's last frame against a picture of the same size."""
+def psnr_of_last(path, frames, screenshot, top=0):
+    """PSNR in dB of the film's last frame against a picture of the same size, without their @top rows."""
+    below = "crop=iw:ih-%d:0:%d,format=gbrp" % (top, top)
     text = subprocess.run(["ffmpeg", "-v", "info", "-i", path, "-i", screenshot, "-lavfi",
-                           "[0]select=eq(n\\,%d),format=gbrp[a];[1]format=gbrp[b];[a][b]psnr" % (frames - 1),
+                           "[0]select=eq(n\\,%d),%s[a];[1]%s[b];[a][b]psnr" % (frames - 1, below, below),
                            "-f", "null", "-"], capture_output=True, text=True, check=True, timeout=120).stderr
     found = re.search(r"PSNR .*average:(\S+)", text)
     return float(found.group(1)) if found else 0.0
