@@ -10,6 +10,7 @@
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <glib-unix.h>
 #include <glib/gstdio.h>
 
 #include "cases.h"
@@ -293,7 +294,8 @@ TEST_WITH(Folder, folder_up, folder_down, "/listener/full-backlog", test_full_ba
     g_strlcpy(address.sun_path, f->path, sizeof address.sun_path);
     for (gboolean room = TRUE; room; n += room) {
         g_assert_cmpuint(n, <, G_N_ELEMENTS(waiting));
-        waiting[n] = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
+        waiting[n] = socket(AF_UNIX, SOCK_STREAM, 0);
+        g_assert_true(g_unix_set_fd_nonblocking(waiting[n], TRUE, NULL));
         room = connect(waiting[n], (const struct sockaddr *)&address, sizeof address) == 0;
     }
     expect_refused(f->path, "another program");
