@@ -10,6 +10,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef __APPLE__ /* the suite darwin: clang finds a name that is used without IF_MACOS and newer than the target */
+#include <os/availability.h>
+#else
+#define API_AVAILABLE(...)
+#endif
+
 /* from: objc2 crates/test-frameworks/src/lib.rs */
 typedef unsigned char Boolean;
 typedef int32_t OSStatus;

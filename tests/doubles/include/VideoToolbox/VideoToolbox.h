@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The part of VideoToolbox that the product uses; see CoreFoundation.h for where declarations come from. The bindings
- * do not say which macOS a name came with: that is from API_AVAILABLE in Apple's headers, or from Apple's documentation
- * of the name.
+ * do not say which macOS a name came with: API_AVAILABLE here is from Apple's headers, or from Apple's documentation of
+ * the name.
  */
 #ifndef DOUBLE_VIDEO_TOOLBOX_H
 #define DOUBLE_VIDEO_TOOLBOX_H
@@ -50,17 +50,11 @@ extern const CFStringRef kVTProfileLevel_H264_Main_AutoLevel;
 extern const CFStringRef kVTProfileLevel_H264_High_AutoLevel;
 extern const CFStringRef kVTEncodeFrameOptionKey_ForceKeyFrame;
 
-/* from: VideoToolbox/VTCompressionProperties.rs, macOS 11.0 */
-extern const CFStringRef kVTCompressionPropertyKey_PrioritizeEncodingSpeedOverQuality;
-
-/* from: VideoToolbox/VTCompressionProperties.rs, macOS 11.3 */
-extern const CFStringRef kVTVideoEncoderSpecification_EnableLowLatencyRateControl;
-
-/* from: VideoToolbox/VTCompressionProperties.rs, macOS 12.0 */
-extern const CFStringRef kVTCompressionPropertyKey_MaxAllowedFrameQP;
-
-/* from: VideoToolbox/VTCompressionProperties.rs, macOS 13.0 */
-extern const CFStringRef kVTCompressionPropertyKey_MinAllowedFrameQP;
+/* from: VideoToolbox/VTCompressionProperties.rs */
+extern const CFStringRef kVTCompressionPropertyKey_PrioritizeEncodingSpeedOverQuality API_AVAILABLE(macos(11.0));
+extern const CFStringRef kVTVideoEncoderSpecification_EnableLowLatencyRateControl API_AVAILABLE(macos(11.3));
+extern const CFStringRef kVTCompressionPropertyKey_MaxAllowedFrameQP API_AVAILABLE(macos(12.0));
+extern const CFStringRef kVTCompressionPropertyKey_MinAllowedFrameQP API_AVAILABLE(macos(13.0));
 
 /* from: VideoToolbox/VTCompressionSession.rs */
 typedef struct OpaqueVTCompressionSession *VTCompressionSessionRef;
