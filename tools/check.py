@@ -24,7 +24,7 @@ from steps import CACHE, TREE, Failed, Step, StepError, locked, say
 
 MESON_SUITES = ("core", "soak", "encoder", "vsock", "fuzz", "gpu-convert", "lookup", "poison", "videotoolbox", "element", "peer", "client", "va", "screencast", "integrate",
                 "run-in-root", "macos-tools")
-PROGRAMS = ("fuzz", "lint", "sanitizers")     # modules with run(count, thorough)
+PROGRAMS = ("darwin", "fuzz", "lint", "sanitizers")     # modules with run(count, thorough)
 HOUSE = os.path.join(TREE, "tests", "house", "house.py")    # needs no build
 LONG = {"lint", "sanitizers"}
 MESON_PROGRESS = re.compile(rb"^\s*(\d+)/(\d+) ")
