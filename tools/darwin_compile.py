@@ -24,9 +24,12 @@ def read(path):
 def sources():
     """Every C file of the overlay that a Mac compiles: all but those that a meson.build names under a condition that is false there."""
     elsewhere = set()
-    for path in glob.glob(os.path.join(OVERLAY, "**", "meson.build"), recursive=True):
+    builds = sorted(glob.glob(os.path.join(OVERLAY, "**", "meson.build"), recursive=True))
+    lists = dict(re.findall(r"^(\w+) = files\(([^)]*)\)", "".join(read(path) for path in builds), re.M))
+    for path in builds:
         for block in re.findall(r"^ *if host_(?:os|machine\.system\(\)) (?:!= 'darwin'|== 'linux').*?^ *endif", read(path), re.S | re.M):
-            elsewhere |= set(re.findall(r"'([\w/-]+\.c)'", block))
+            named = [block] + [lists[name] for name in lists if re.search(r"\b%s\b" % name, block)]
+            elsewhere |= set(re.findall(r"'([\w/-]+\.c)'", "".join(named)))
     found = sorted(glob.glob(os.path.join(OVERLAY, "**", "*.c"), recursive=True))
     return [path for path in found if not path.endswith(tuple("/" + name for name in elsewhere))]
 

@@ -17,7 +17,7 @@ VAStatus hva_encode_end(HvaContext *context)
     g_autoptr(HvaSurface) reconstructed = hva_objects_ref(objects, HVA_SURFACE, state->reconstructed);
     g_autoptr(HvaJob) job = NULL;
     HelixClientConfig config;
-    HvaView view = { NULL };
+    HvaView view = { 0 };
     VAStatus status;
 
     if (!state->has_picture || state->n_slices == 0) {

@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# suite: long
+# seconds: 1500
 """Programs of the guest that know nothing of this project encode by VA-API with desktop/va-driver: vainfo, ffmpeg, GStreamer's va elements,
 wf-recorder.
 
