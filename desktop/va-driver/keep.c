@@ -86,7 +86,7 @@ static void take_away(HvaPixels *pixels, HvaKept kept[HVA_MAX_KEPT])
 {
     for (guint i = 0; i < HVA_MAX_KEPT; i++) {
         kept[i] = pixels->kept[i];
-        pixels->kept[i] = (HvaKept){ NULL };
+        pixels->kept[i] = (HvaKept){ 0 };
     }
 }
 
@@ -113,7 +113,7 @@ static void forget(HvaPixels *pixels)
 /* Room for the snapshots of one more picture: those of the oldest go, which then is read as it is. */
 static void make_room(HvaKeeper *keeper)
 {
-    HvaKept kept[HVA_MAX_KEPT] = { { NULL } };
+    HvaKept kept[HVA_MAX_KEPT] = { 0 };
 
     g_mutex_lock(&keeper->lock);
     if (keeper->pictures.length >= MAX_PICTURES) {
@@ -187,7 +187,7 @@ HvaPixels *hva_keep(HvaDriver *driver, HvaPixels *imported)
     HvaPixels *pixels = hva_pixels_new_dmabuf(driver, imported->format, imported->width, imported->height,
                                               &imported->layout, imported->dmabuf, imported->modifier);
     HelixClient *clients[HVA_MAX_KEPT];
-    HvaKept kept[HVA_MAX_KEPT] = { { NULL } };
+    HvaKept kept[HVA_MAX_KEPT] = { 0 };
     guint n;
 
     if (!pixels) {

@@ -60,7 +60,7 @@ VAStatus hva_end_picture(VADriverContextP va, VAContextID id)
 {
     g_autoptr(HvaContext) context = hva_objects_ref(hva_driver(va)->objects, HVA_CONTEXT, id);
     g_autoptr(HvaSurface) target = NULL;
-    HvaProcess process = { NULL };
+    HvaProcess process = { 0 };
     gboolean encodes;
     VAStatus status = VA_STATUS_ERROR_OPERATION_FAILED;
 
@@ -73,7 +73,7 @@ VAStatus hva_end_picture(VADriverContextP va, VAContextID id)
         status = hva_encode_end(context);
     } else if (context->target) {
         process = context->process;
-        context->process = (HvaProcess){ NULL };
+        context->process = (HvaProcess){ 0 };
     }
     target = g_steal_pointer(&context->target);
     g_mutex_unlock(&context->lock);

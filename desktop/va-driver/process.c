@@ -7,7 +7,7 @@
 void hva_process_clear(HvaProcess *process)
 {
     hva_unref(process->source);
-    *process = (HvaProcess){ NULL };
+    *process = (HvaProcess){ 0 };
 }
 
 /* @rect NULL: all of the surface. FALSE: not within it. */
