@@ -98,6 +98,7 @@ static void resolve(gpointer self, const HelixPicture *picture, const HelixCaptu
     g_atomic_int_set(&capture->coded_width, target->coded_width);
     g_atomic_int_set(&capture->coded_height, target->coded_height);
     g_atomic_int_set(&capture->surface_kinds, target->surface_kinds);
+    g_atomic_int_set(&capture->wants_nv12, target->wants_nv12);
     g_atomic_int_inc(&capture->resolved);
     if (capture->hold) {
         g_queue_push_tail(&capture->waiting, look_up);

@@ -24,6 +24,7 @@ typedef struct FakeCapture {
     GQueue waiting;
     guint resolved;                                 /* look-ups begun */
     guint coded_width, coded_height, surface_kinds; /* what the last one was told of its stream; atomic */
+    gboolean wants_nv12;                            /* that too; atomic */
 } FakeCapture;
 
 extern const HelixResolver fake_capture_resolver; /* its data is the FakeCapture */

@@ -171,6 +171,11 @@ void scripted_keep(void)
     scripted_class.memory = sixteen_a_pixel;
 }
 
+void scripted_want_nv12(void)
+{
+    scripted_class.wants_nv12 = TRUE;
+}
+
 #define SETTER(name, type, variable) \
     void name(type value) \
     { \

@@ -36,6 +36,7 @@ guint scripted_n_calls(void);        /* encodes that returned */
 ScriptedCall scripted_call(guint i); /* from 0 */
 guint scripted_n_opened(void), scripted_n_closed(void), scripted_n_reconfigured(void);
 gboolean scripted_wait_closed(guint n);
+void scripted_want_nv12(void);            /* the host is to prefer NV12 of the coded size; before a stream begins */
 void scripted_keep(void);                 /* an open encoder is said to keep 16 bytes a pixel; before it is opened */
 HelixEncoderConfig scripted_config(void); /* of the last open or reconfigure, as it was asked for */
 

@@ -122,6 +122,26 @@ SNAPSHOT_TEST("/snapshot/never-in-place", test_never_in_place)
     expect_drawing(1, 5, 0, 0);
 }
 
+/* Nor is it what the GPU made for one encoder's size: parts of it are encoded too, and at other sizes. */
+TEST("/snapshot/never-converted", test_never_converted)
+{
+    g_autoptr(Rig) rig = rig_new(NULL);
+    g_autoptr(Client) client = NULL;
+
+    scripted_want_nv12();
+    client = rig_connect(rig);
+    agree(client);
+    g_assert_true(client_resource(client, 0, 5, 0));
+    expect_encoded(client, 0, 0);
+    g_assert_true(g_atomic_int_get(&rig->capture.wants_nv12));
+    keep(client, 1, 5);
+    g_assert_false(g_atomic_int_get(&rig->capture.wants_nv12));
+    g_assert_cmpuint(g_atomic_int_get(&rig->capture.coded_width), ==, 0);
+    request(client, 0, 1, 1);
+    expect_encoded(client, 0, 1);
+    expect_drawing(1, 5, 0, 0);
+}
+
 SNAPSHOT_TEST("/snapshot/part", test_part)
 {
     keep(client, 1, 5);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* fuzz-wire.c - one message of the guest's: header, sizes, FRAME_REQUEST with its EXT block, CONFIG_REQ and what it
- * comes to. */
+/* fuzz-wire.c - one message of the guest's: header, sizes, FRAME_REQUEST and SNAPSHOT with their EXT blocks, CONFIG_REQ
+ * and what it comes to. */
 #include "encode/encoder.h"
 #include "frame/pixel-upload.h"
 #include "protocol/error.h"
@@ -100,10 +100,24 @@ static void frame_request(const HelixHeader *header, Input *input)
     }
 }
 
+static void snapshot_request(const HelixHeader *header, const guint8 *payload, gsize len)
+{
+    HelixFrameRequest request;
+    GError *error = NULL;
+    gboolean ok = helix_snapshot_request_parse(&request, header, payload, len, &error);
+
+    check_error(ok, error);
+    g_assert_cmpuint(request.flags & ~HELIX_REQUEST_EXT, ==, 0);
+    if (ok) {
+        g_assert_true(request.snapshot && request.picture.resource_id && request.picture.width &&
+                      request.picture.height);
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     Input input = { data, size };
-    gboolean long_config = input_u8(&input) & 1, magic, ok;
+    gboolean negotiated = input_u8(&input) & 1, magic, ok;
     gsize len;
     g_autofree guint8 *bytes = input_bytes(&input, HELIX_WIRE_HEADER_SIZE, &len);
     HelixHeader header;
@@ -114,7 +128,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     magic = helix_header_parse(&header, bytes);
     g_assert_true(magic == (bytes[0] == 'H' && bytes[1] == 'X' && bytes[2] == 'F' && bytes[3] == 'R'));
-    ok = helix_header_check(&header, long_config, &error);
+    ok = helix_header_check(&header, negotiated, &error);
     check_error(ok, error);
     if (ok && header.type == HELIX_MSG_FRAME_REQUEST) {
         frame_request(&header, &input);
@@ -122,6 +136,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         g_autofree guint8 *payload = input_bytes(&input, header.payload_size, &len);
 
         config_request(payload, len);
+    } else if (ok && negotiated && header.type == HELIX_MSG_SNAPSHOT && header.payload_size <= input.size) {
+        g_autofree guint8 *payload = input_bytes(&input, header.payload_size, &len);
+
+        snapshot_request(&header, payload, len);
     }
     return 0;
 }

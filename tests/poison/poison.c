@@ -18,10 +18,11 @@ static int poison = -1; /* of the run under way; -1: none */
 void __wrap_helix_surface_unref(HelixSurface *surface);
 void __real_helix_surface_unref(HelixSurface *surface);
 
-/* The last reference goes: a pool may keep the memory for another picture. */
+/* The last reference goes: a pool may keep the memory for another picture. A snapshot's parts have none of their own.
+ */
 void __wrap_helix_surface_unref(HelixSurface *surface)
 {
-    if (surface && poison >= 0 && surface->kind == HELIX_SURFACE_MEMORY &&
+    if (surface && poison >= 0 && surface->kind == HELIX_SURFACE_MEMORY && surface->path != HELIX_HOST_PATH_SNAPSHOT &&
         g_atomic_ref_count_compare(&surface->refs, 1)) {
         memset(surface->data, numbers[poison], surface->size);
     }

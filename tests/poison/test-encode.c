@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * test-encode.c - pixels from the wire, converted, scaled and encoded: no byte that nobody wrote reaches an encoder or
- * a film, whatever the size, which is odd, smaller than a macroblock, or no multiple of one.
+ * test-encode.c - pixels from the wire and parts of snapshots, converted, scaled and encoded: no byte that nobody wrote
+ * reaches an encoder or a film, whatever the size, which is odd, smaller than a macroblock, or no multiple of one.
  */
 #include <string.h>
 
@@ -10,6 +10,7 @@
 #include "encode/convert.h"
 #include "encode/encoder.h"
 #include "frame/pixel-upload.h"
+#include "stream/snapshot.h"
 #include "poison.h"
 
 #define N_PICTURES 3
@@ -142,6 +143,41 @@ static void run_ahead(PoisonSeen *seen, gconstpointer data)
     helix_surface_pool_unref(pool);
 }
 
+/* ---- snapshots ---- */
+
+/* The part of it from @x, @y to the last row and column. What was its own reference is gone: a part needs none. */
+static HelixSurface *corner(HelixSurface *whole, guint32 x, guint32 y)
+{
+    HelixSnapshot *snapshot = helix_snapshot_new(1, 0);
+    HelixPicture picture = { .crop_x = x, .crop_y = y, .width = whole->width - x, .height = whole->height - y };
+    HelixSurface *part;
+    GError *error = NULL;
+
+    helix_snapshot_finish(snapshot, whole, NULL);
+    part = helix_snapshot_part(snapshot, &picture, &error);
+    g_assert_no_error(error);
+    helix_snapshot_unref(snapshot);
+    return part;
+}
+
+static void run_corner(PoisonSeen *seen, gconstpointer data)
+{
+    const Case *c = data;
+    HelixSurfacePool *pool = helix_surface_pool_new(1);
+    HelixConverter *converter = helix_converter_new(c->coded_width, c->coded_height);
+
+    for (guint n = 0; n < N_PICTURES; n++) {
+        guint32 x = n * c->width / N_PICTURES & ~1u, y = n * c->height / N_PICTURES & ~1u;
+        g_autoptr(HelixSurface) part = corner(receive(pool, c, n), x, y);
+        HelixNv12 nv12;
+
+        g_assert_true(helix_converter_run(converter, part, &nv12, NULL));
+        see_nv12(seen, &nv12, c);
+    }
+    helix_converter_free(converter);
+    helix_surface_pool_unref(pool);
+}
+
 /* ---- a film ---- */
 
 /* A constant quantiser, as rate control looks at how long slices took. */
@@ -218,6 +254,20 @@ static void each_converted(const Case *c)
     }
 }
 
+static void each_corner(const Case *c)
+{
+    static const guint32 coded[][2] = { { 34, 18 }, { 130, 98 } };
+
+    for (guint i = 0; i < G_N_ELEMENTS(coded); i++) {
+        Case scaled = *c;
+
+        scaled.coded_width = coded[i][0];
+        scaled.coded_height = coded[i][1];
+        compare("a part of a snapshot", run_corner, &scaled);
+    }
+    compare("a part of a snapshot", run_corner, c);
+}
+
 static void each_film(const Case *c)
 {
     Case film = *c;
@@ -244,6 +294,11 @@ TEST("/poison/ahead", test_ahead)
 {
     compare("ahead", run_ahead, &(Case){ HELIX_FORMAT_XR24, 642, 362, 642, 362, 1, TRUE });
     compare("ahead", run_ahead, &(Case){ HELIX_FORMAT_AB24, 1030, 578, 1030, 578, 1, TRUE });
+}
+
+TEST("/poison/snapshots", test_snapshots)
+{
+    for_each_case(each_corner);
 }
 
 TEST("/poison/films", test_films)
