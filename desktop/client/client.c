@@ -23,7 +23,7 @@ HelixClient *helix_client_new(void)
     self->cid = HELIX_CLIENT_HOST_CID;
     self->port = HELIX_CLIENT_DEFAULT_PORT;
     self->timeout_ms = DEFAULT_TIMEOUT_MS;
-    self->fd = -1;
+    self->fd = self->socket = -1;
     self->disconnected = TRUE;
     self->stats = client_stats_new();
     self->snapshots = client_snapshots_new();
@@ -53,6 +53,7 @@ void helix_client_unref(HelixClient *self)
     if (self->fd >= 0) {
         close(self->fd);
     }
+    helix_client_set_socket(self, -1);
     g_clear_pointer(&self->copier, client_copier_free);
     g_clear_pointer(&self->gpu, helix_client_gpu_unref);
     client_stats_free(self->stats);
@@ -76,6 +77,14 @@ void helix_client_set_socket_path(HelixClient *self, const char *path)
 {
     g_free(self->socket_path);
     self->socket_path = g_strdup(path);
+}
+
+void helix_client_set_socket(HelixClient *self, int fd)
+{
+    if (self->socket >= 0) {
+        close(self->socket);
+    }
+    self->socket = fd;
 }
 
 void helix_client_set_timeout(HelixClient *self, guint timeout_ms)
@@ -136,13 +145,30 @@ void client_log(HelixClient *self, GLogLevelFlags level, const char *format, ...
 
 /* ---- connecting and closing ---- */
 
+static ClientAddress address_of(const HelixClient *self)
+{
+    return (ClientAddress){ .socket_path = self->socket_path, .cid = self->cid, .port = self->port };
+}
+
+int helix_client_open_socket(HelixClient *self, GError **error)
+{
+    ClientAddress address = address_of(self);
+    g_autofree char *name = client_address_name(&address);
+    gboolean connecting;
+    int code;
+
+    return client_connect(&address, name, &connecting, &code, error);
+}
+
 gboolean helix_client_connect(HelixClient *self, GError **error)
 {
-    ClientAddress address = { .socket_path = self->socket_path, .cid = self->cid, .port = self->port };
+    ClientAddress address = address_of(self);
+    int fd = self->socket;
 
     g_return_val_if_fail(!self->connection, FALSE);
     self->disconnected = FALSE;
-    if (!client_connection_open(&self->connection, &address, self->timeout_ms, self->reconnect,
+    self->socket = -1;
+    if (!client_connection_open(&self->connection, &address, fd, self->timeout_ms, self->reconnect,
                                 &client_connection_events, self, error)) {
         g_mutex_lock(&self->lock);
         self->disconnected = TRUE; /* nothing may be sent */

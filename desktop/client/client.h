@@ -60,6 +60,7 @@ struct HelixClient {
     /* Set before connect(). */
     char *socket_path;
     guint cid, port, timeout_ms;
+    int socket; /* to begin with; -1: none */
     gboolean reconnect;
     char *avoid;
     GDestroyNotify free_frame_data;

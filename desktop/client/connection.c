@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <string.h>
 #include <unistd.h>
+#include <glib-unix.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include "connect.h"
@@ -218,6 +219,18 @@ static gboolean open_socket(ClientConnection *self, GError **error)
     return self->fd >= 0;
 }
 
+/* Whether it is connected shows when it can be written. */
+static gboolean use_socket(ClientConnection *self, GError **error)
+{
+    self->connecting = TRUE;
+    if (g_unix_set_fd_nonblocking(self->fd, TRUE, NULL)) {
+        return TRUE;
+    }
+    g_set_error(error, HELIX_CLIENT_ERROR, HELIX_CLIENT_ERROR_ADDRESS, "Descriptor %d cannot be a socket: %s.",
+                self->fd, g_strerror(errno));
+    return FALSE;
+}
+
 /* The host is gone: say so (@error is taken over), and try again later. */
 static void lose(ClientConnection *self, GError *error)
 {
@@ -295,15 +308,17 @@ static ClientConnection *connection_new(const ClientAddress *address, guint time
     return self;
 }
 
-gboolean client_connection_open(ClientConnection **connection, const ClientAddress *address, guint timeout_ms,
+gboolean client_connection_open(ClientConnection **connection, const ClientAddress *address, int fd, guint timeout_ms,
                                 gboolean reconnect, const ClientConnectionEvents *events, gpointer user, GError **error)
 {
     ClientConnection *self = *connection = connection_new(address, timeout_ms, reconnect, events, user);
     GError *why = NULL;
 
+    self->fd = fd;
+
     if (self->wake_fd < 0) {
         g_set_error(&why, HELIX_CLIENT_ERROR, HELIX_CLIENT_ERROR_FAILED, "eventfd: %s", g_strerror(errno));
-    } else if (!open_socket(self, &why) && reconnect && self->gone) {
+    } else if (!(fd < 0 ? open_socket(self, &why) : use_socket(self, &why)) && reconnect && self->gone) {
         lose(self, g_steal_pointer(&why));
     }
     if (why) {

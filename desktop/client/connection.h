@@ -57,13 +57,14 @@ typedef struct ClientConnectionEvents {
 } ClientConnectionEvents;
 
 /*
- * Start connecting, with *@connection set before any event. FALSE and NULL with HELIX_CLIENT_ERROR for what is known at
+ * Start connecting, with *@connection set before any event. @fd: a stream socket to begin with, which is taken over and
+ * need not be connected yet; -1: one is made. FALSE and NULL with HELIX_CLIENT_ERROR for what is known at
  * once (no vsock in this kernel, no such socket); what shows later comes by failed(). @timeout_ms: how long, while
  * waiting(), a PING may stay unanswered and a message unfinished; a host that answers PINGs may take six times as long
  * to answer a request. 0: no limit. With @reconnect a host that is not there, closes or falls silent is lost() and not
  * failed(); what no waiting mends (no permission, something else answers) fails as ever.
  */
-gboolean client_connection_open(ClientConnection **connection, const ClientAddress *address, guint timeout_ms,
+gboolean client_connection_open(ClientConnection **connection, const ClientAddress *address, int fd, guint timeout_ms,
                                 gboolean reconnect, const ClientConnectionEvents *events, gpointer user,
                                 GError **error);
 /* Queue @outgoing (taken over). Any thread. */

@@ -138,6 +138,13 @@ void helix_client_set_log_func(HelixClient *client, HelixClientLogFunc func, gpo
 /* Begin to connect. FALSE with an error, after which it may be called again, for what is known at once (no vsock in
  * this kernel, no such socket); what shows later comes as HELIX_CLIENT_FAILED. */
 gboolean helix_client_connect(HelixClient *client, GError **error);
+/* Begin to connect a socket to the client's address, for helix_client_set_socket() of any client: for programs that may
+ * open none later, as in a sandbox. No thread is started, and nothing sent. The descriptor, which does not block and is
+ * closed by exec(), is the caller's. -1: an error as helix_client_connect()'s. */
+int helix_client_open_socket(HelixClient *client, GError **error);
+/* A setter: connect() begins with @fd (taken over; -1: none), a stream socket that is connected to a host, or about to
+ * be, on which nothing was sent. It is made not to block. Later connections are made at the client's address. */
+void helix_client_set_socket(HelixClient *client, int fd);
 /* Ends every wait on this client, for good: they return as when flushing. The connection stays open. */
 void helix_client_shutdown(HelixClient *client);
 /* helix_client_shutdown(), and closes the connection: returns once the library's thread has ended, which takes
@@ -393,15 +400,13 @@ struct HelixClientEvent {
     HelixClientHost host;
 };
 
-/* A descriptor that polls readable while there is an event to take. The client's; do not read it. It is made with the
- * first call; -1 with errno if that fails. */
+/* The client's descriptor, made with the first call, that polls readable while there is an event. -1: with errno. */
 int helix_client_get_fd(HelixClient *client);
 /* The next event, to be freed; NULL: none now, or flushing, or after shutdown(). */
 HelixClientEvent *helix_client_next_event(HelixClient *client);
 /* The same, waited for. After HELIX_CLIENT_FAILED it still waits: own events may come. */
 HelixClientEvent *helix_client_wait_event(HelixClient *client);
-/* Free an event of any client, also after close(). Until then its frame counts as under way: it keeps its place, and
- * drain() waits. */
+/* Free an event of any client, also after close(). Until then its frame keeps its place, and drain() waits. */
 void helix_client_event_free(HelixClientEvent *event);
 /* The event's frame_data, now the caller's. */
 gpointer helix_client_event_steal_frame_data(HelixClientEvent *event);
@@ -444,12 +449,10 @@ void helix_client_drain_async(HelixClient *client);
 /* While set, nothing waits here, and no event comes. */
 void helix_client_set_flushing(HelixClient *client, gboolean flushing);
 gboolean helix_client_is_flushing(HelixClient *client);
-/* Forget the frames submitted so far: they bring no events. A decoder then lacks references: the next frame must be a
- * keyframe. */
+/* Forget the frames submitted so far: they bring no events. The next one must be a keyframe. */
 void helix_client_discard(HelixClient *client);
 
 /* ---- statistics ---- */
-/* Stages with times. */
 typedef enum HelixClientStage {
     HELIX_CLIENT_STAGE_FENCE,        /* submitted to write fence signalled */
     HELIX_CLIENT_STAGE_ROUND_TRIP,   /* submitted to answered */

@@ -34,7 +34,8 @@ static VAStatus choose(HvaConfig *config, const HvaDriver *driver, const VAConfi
         config->rate_control = value;
         break;
     case VAConfigAttribEncPackedHeaders:
-        if (value != VA_ENC_PACKED_HEADER_NONE && !is_offered(driver, config->entrypoint, attribute->type, value)) {
+        if (config->entrypoint != VAEntrypointEncSlice ||
+            (value != VA_ENC_PACKED_HEADER_NONE && !is_offered(driver, config->entrypoint, attribute->type, value))) {
             return VA_STATUS_ERROR_INVALID_VALUE;
         }
         config->packed_headers = value;

@@ -6,6 +6,7 @@
 #include "formats.h"
 #include "keep.h"
 #include "pixels.h"
+#include "ready.h"
 #include "vtable.h"
 
 /* Programs treat drivers that they know by name in ways of their own: none of those names is in it. */
@@ -117,6 +118,7 @@ VAStatus __vaDriverInit_1_0(VADriverContextP va)
 
     driver->va = va;
     hva_settings_read(&driver->settings);
+    hva_ready_fill(&driver->settings);
     driver->objects = hva_objects_new();
     driver->pool = hva_pool_new();
     driver->keeper = hva_keeper_new();

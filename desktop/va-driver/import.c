@@ -31,8 +31,9 @@ VAStatus hva_wanted_parse(HvaWanted *wanted, guint32 rt_format, const VASurfaceA
             wanted->descriptor = attribute->value.value.p;
         }
     }
+    /* A pixel format decides: of the two other drivers take that as well. */
     wanted->format = fourcc ? hva_format_find(fourcc) : hva_format_default(rt_format);
-    if (!wanted->format || !wanted->format->drm || !(wanted->format->rt_format & rt_format)) {
+    if (!wanted->format || !wanted->format->drm || !hva_format_default(rt_format)) {
         return VA_STATUS_ERROR_UNSUPPORTED_RT_FORMAT;
     }
     if (wanted->memory_type != VA_SURFACE_ATTRIB_MEM_TYPE_VA &&

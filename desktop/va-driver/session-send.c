@@ -2,6 +2,7 @@
 /* session-send.c - the connection, and jobs on their way to the host. The session's thread. */
 #include <string.h>
 #include "frame.h"
+#include "ready.h"
 #include "session-private.h"
 
 #define DEFAULT_FPS 60u /* the host's own, where a client names none */
@@ -31,6 +32,7 @@ gboolean hva_session_connect(HvaSession *self, GError **error)
         helix_client_avoid(client, settings->avoid);
         helix_client_set_gpu(client, self->driver->gpu);
     }
+    helix_client_set_socket(client, hva_ready_take(settings));
     if (!helix_client_connect(client, error)) {
         helix_client_unref(client);
         return FALSE;

@@ -27,6 +27,7 @@ void hva_settings_read(HvaSettings *settings)
     settings->cid = number_of("HELIX_VA_CID", HELIX_CLIENT_HOST_CID);
     settings->port = number_of("HELIX_VA_PORT", HELIX_CLIENT_DEFAULT_PORT);
     settings->timeout_ms = MAX(number_of("HELIX_VA_TIMEOUT_MS", DEFAULT_TIMEOUT_MS), 1);
+    settings->connections = MIN(number_of("HELIX_VA_CONNECTIONS", 1), HVA_MAX_CONNECTIONS);
     settings->packed_headers = number_of("HELIX_VA_PACKED_HEADERS", 0) != 0;
     settings->avoid = text_of("HELIX_VA_AVOID");
 }

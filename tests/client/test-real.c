@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* test-real.c - the library, as programs link it, in front of the real core with x264. */
+#include <fcntl.h>
 #include <string.h>
 #include "../../desktop/client/helix-client.h"
 #include "cases.h"
@@ -272,6 +273,89 @@ TEST("/real/snapshot-refused", test_snapshot_refused)
     helix_client_submit(client, helix_client_frame_new_snapshot(snapshot, WIDTH - 16, 0, 16, 16), 3, 0, FALSE, NULL);
     helix_client_event_free(wait_for(client, HELIX_CLIENT_EVENT_ACCESS_UNIT));
     helix_client_snapshot_unref(snapshot);
+    helix_client_unref(client);
+    real_host_stop(&host);
+}
+
+/* ---- a socket to begin with ---- */
+
+static HelixClient *client_on(const char *path, int fd, gboolean reconnect)
+{
+    HelixClientConfig config = { .width = WIDTH, .height = HEIGHT, .fps_num = 30, .fps_den = 1, .realtime = 1 };
+    HelixClient *client = helix_client_new();
+
+    helix_client_set_socket_path(client, path);
+    helix_client_set_reconnect(client, reconnect);
+    helix_client_set_socket(client, fd);
+    helix_client_configure(client, &config);
+    return client;
+}
+
+static int open_socket(const RealHost *host)
+{
+    HelixClient *opener = client_on(host->path, -1, FALSE);
+    GError *error = NULL;
+    int fd = helix_client_open_socket(opener, &error);
+
+    g_assert_no_error(error);
+    g_assert_cmpint(fcntl(fd, F_GETFD), ==, FD_CLOEXEC);
+    g_assert_true(fcntl(fd, F_GETFL) & O_NONBLOCK);
+    helix_client_unref(opener);
+    return fd;
+}
+
+/* The address is not looked at until it is needed: there is nothing. */
+TEST("/real/socket", test_socket)
+{
+    HelixClientEvent *event;
+    HelixClient *client;
+    RealHost host;
+    GError *error = NULL;
+    int fd;
+
+    real_host_start(&host, NULL);
+    fd = open_socket(&host);
+    g_assert_cmpint(fcntl(fd, F_SETFL, 0), ==, 0);
+    client = client_on("/nowhere", fd, FALSE);
+    g_assert_true(helix_client_connect(client, NULL));
+    submit_id(client, 5, 0, TRUE);
+    helix_client_event_free(wait_for(client, HELIX_CLIENT_EVENT_ACCESS_UNIT));
+    helix_client_unref(client);
+
+    client = client_on("/nowhere", -1, FALSE);
+    g_assert_cmpint(helix_client_open_socket(client, &error), ==, -1);
+    g_assert_error(error, HELIX_CLIENT_ERROR, HELIX_CLIENT_ERROR_CONNECT);
+    g_clear_error(&error);
+    helix_client_set_socket(client, open("/dev/null", O_RDWR | O_CLOEXEC)); /* no socket */
+    g_assert_true(helix_client_connect(client, NULL));
+    event = helix_client_wait_event(client);
+    g_assert_cmpint(event->type, ==, HELIX_CLIENT_EVENT_FAILED);
+    helix_client_event_free(event);
+    helix_client_unref(client);
+
+    fd = open_socket(&host); /* never used: closed with the client */
+    client = client_on("/nowhere", fd, FALSE);
+    helix_client_unref(client);
+    g_assert_cmpint(fcntl(fd, F_GETFD), ==, -1);
+    real_host_stop(&host);
+}
+
+/* The host closed it meanwhile: with reconnect that is as with any other connection. */
+TEST("/real/socket-closed", test_socket_closed)
+{
+    HelixClient *client;
+    RealHost host;
+    int fd;
+
+    real_host_start(&host, NULL);
+    fd = open_socket(&host);
+    real_host_kill(&host);
+    client = client_on(host.path, fd, TRUE);
+    g_assert_true(helix_client_connect(client, NULL));
+    helix_client_event_free(wait_for(client, HELIX_CLIENT_EVENT_DISCONNECTED));
+    real_host_again(&host);
+    submit_id(client, 5, 0, TRUE);
+    helix_client_event_free(wait_for(client, HELIX_CLIENT_EVENT_ACCESS_UNIT));
     helix_client_unref(client);
     real_host_stop(&host);
 }

@@ -81,6 +81,8 @@ LONE_TEST("/config/bits", test_bits)
         g_assert_cmpuint(offered(f, profiles[i], encode, VAConfigAttribEncROI), ==, VA_ATTRIB_NOT_SUPPORTED);
     }
     check_bits(f, VAProfileNone, VAEntrypointVideoProc, VAConfigAttribRTFormat, VA_STATUS_ERROR_UNSUPPORTED_RT_FORMAT);
+    assert_va_is(create(f, VAProfileNone, VAEntrypointVideoProc, VAConfigAttribEncPackedHeaders, 0),
+                 VA_STATUS_ERROR_INVALID_VALUE);
     g_setenv("HELIX_VA_PACKED_HEADERS", "1", TRUE);
     va_rig_reopen(f);
     g_unsetenv("HELIX_VA_PACKED_HEADERS");
@@ -180,7 +182,8 @@ static void check_surfaces(VaRig *rig, VAProfile profile, VAEntrypoint entrypoin
                          VA_STATUS_ERROR_RESOLUTION_NOT_SUPPORTED);
             assert_va_is(create_surface(rig, rt_format, fourcc, most, most + 1),
                          VA_STATUS_ERROR_RESOLUTION_NOT_SUPPORTED);
-            assert_va_is(create_surface(rig, rt_format ^ (VA_RT_FORMAT_RGB32 | VA_RT_FORMAT_YUV420), fourcc, 64, 64),
+            assert_va(create_surface(rig, rt_format ^ (VA_RT_FORMAT_RGB32 | VA_RT_FORMAT_YUV420), fourcc, 64, 64));
+            assert_va_is(create_surface(rig, VA_RT_FORMAT_YUV444, fourcc, 64, 64),
                          VA_STATUS_ERROR_UNSUPPORTED_RT_FORMAT);
             formats++;
         }

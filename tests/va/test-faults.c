@@ -328,26 +328,100 @@ static void forbid_sockets(void)
     g_assert_cmpint(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program), ==, 0);
 }
 
-/* What is connected before the sandbox is closed goes on in it; else the encode fails at once. */
+static guint count_entries(const char *folder)
+{
+    GDir *dir = g_dir_open(folder, 0, NULL);
+    guint n = 0;
+
+    while (g_dir_read_name(dir)) {
+        n++;
+    }
+    g_dir_close(dir);
+    return n;
+}
+
+static void encode_two(Film *film)
+{
+    check_picture(film, 0, TRUE);
+    check_picture(film, 1, FALSE);
+}
+
+static void check_no_connection(Film *film)
+{
+    VAStatus status;
+
+    film_paint(film, film->input, paint_figure, 0);
+    assert_va(film_begin(film, film->input, TRUE));
+    g_assert_null(film_take(film, &status));
+    assert_va_is(status, VA_STATUS_ERROR_OPERATION_FAILED);
+}
+
+/* vaInitialize() connects, without a thread; in the sandbox one encoder has that connection. Another fails at once, and
+ * the first goes on. */
 RIG_TEST("/faults/sandbox", test_sandbox)
 {
     pid_t child = fork();
 
     if (child == 0) {
-        VAStatus status;
+        guint threads = count_entries("/proc/self/task");
         Film film, late;
 
-        open_film(&film, f);
-        check_picture(&film, 0, TRUE);
-        open_film(&late, f);
+        va_rig_reopen(f);
+        g_assert_cmpuint(count_entries("/proc/self/task"), ==, threads);
         forbid_sockets();
-        check_picture(&film, 1, FALSE);
-        film_paint(&late, late.input, paint_figure, 0);
-        assert_va(film_begin(&late, late.input, TRUE));
-        g_assert_null(film_take(&late, &status));
-        assert_va_is(status, VA_STATUS_ERROR_OPERATION_FAILED);
+        open_film(&film, f);
+        encode_two(&film);
+        open_film(&late, f);
+        check_no_connection(&late);
         check_picture(&film, 2, FALSE);
         _exit(va_rig_lines(f) == 1 ? 7 : 1);
     }
     wait_for(child, 7);
+}
+
+/* As Chromium does: libva is initialised, and terminated, before the sandbox is closed, and again in it. */
+RIG_TEST("/faults/sandbox-reopened", test_sandbox_reopened)
+{
+    pid_t child = fork();
+
+    if (child == 0) {
+        Film films[2];
+
+        g_setenv("HELIX_VA_CONNECTIONS", "2", TRUE);
+        va_rig_reopen(f);
+        forbid_sockets();
+        va_rig_reopen(f);
+        va_rig_reopen(f);
+        for (guint i = 0; i < G_N_ELEMENTS(films); i++) {
+            open_film(&films[i], f);
+            encode_two(&films[i]);
+        }
+        for (guint i = 0; i < G_N_ELEMENTS(films); i++) {
+            film_close(&films[i]);
+        }
+        _exit(va_rig_lines(f) == 0 ? 7 : 1);
+    }
+    wait_for(child, 7);
+}
+
+/* Connections that were made in advance are not more than asked for, and those of a host that went are of no use. */
+RIG_TEST("/faults/ready", test_ready)
+{
+    guint before = count_entries("/proc/self/fd");
+    Film film;
+
+    for (guint i = 0; i < 5; i++) {
+        va_rig_reopen(f);
+    }
+    g_assert_cmpuint(count_entries("/proc/self/fd"), ==, before);
+    va_rig_restart_host(f, NULL);
+    open_film(&film, f);
+    encode_two(&film);
+    film_close(&film);
+    g_setenv("HELIX_VA_CONNECTIONS", "0", TRUE);
+    va_rig_reopen(f); /* what there is is kept */
+    open_film(&film, f);
+    encode_two(&film);
+    film_close(&film);
+    g_unsetenv("HELIX_VA_CONNECTIONS");
 }
