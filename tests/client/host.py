@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Hosts for the tests of clients: the real one (tests/core/helix-host.c), and sockets that answer what a test says."""
 
+import json
 import os
 import socket
 import subprocess
@@ -8,7 +9,7 @@ import threading
 
 
 class Host:
-    """with Host(folder) as host: host.address. The program is $HELIX_HOST."""
+    """with Host(folder) as host: host.address; afterwards host.stats. The program is $HELIX_HOST."""
 
     def __init__(self, folder, *options):
         self.path = os.path.join(folder, "host")
@@ -23,7 +24,7 @@ class Host:
 
     def __exit__(self, *_):
         self.process.terminate()
-        self.process.communicate(timeout=30)
+        self.stats = json.loads(self.process.communicate(timeout=30)[0])
 
 
 class Script:

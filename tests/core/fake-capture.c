@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* fake-capture.c - a resolver whose resources are pictures drawn in process. */
+#include <fcntl.h>
+#include <unistd.h>
+
 #include "protocol/error.h"
 #include "fake-capture.h"
 
@@ -42,6 +45,55 @@ static void draw_rgb(HelixSurface *surface, const HelixPicture *picture, guint32
     }
 }
 
+/* ---- a guest's pages ---- */
+
+/* FALSE: the file ends before. */
+static gboolean read_plane(int fd, const FakeCapture *capture, const HelixPicture *picture, guint plane,
+                           HelixSurface *surface)
+{
+    guint pixel = surface->n_planes == 1 ? 4 : 1;
+    gsize stride = picture->planes ? picture->stride_of[plane] : picture->stride;
+    gsize at = (gsize)(picture->resource_id - capture->pages_first) * FAKE_CAPTURE_PAGES +
+        (picture->planes ? picture->offset[plane] : plane * stride * picture->height);
+    gsize row = (gsize)(surface->n_planes == 1 ? surface->width : (surface->width + 1) & ~1u) * pixel;
+
+    at += (picture->crop_y >> plane) * stride + (gsize)picture->crop_x * pixel;
+    for (guint32 y = 0; y < (surface->height + plane) >> plane; y++) {
+        guint8 *to = surface->data + surface->offset[plane] + (gsize)y * surface->stride[plane];
+
+        if (pread(fd, to, row, (off_t)(at + y * stride)) != (gssize)row) {
+            return FALSE;
+        }
+    }
+    return TRUE;
+}
+
+static HelixSurface *read_pages(const FakeCapture *capture, const LookUp *look_up, GError **error)
+{
+    const HelixPicture *picture = &look_up->picture;
+    HelixSurface *surface = helix_surface_pool_take(look_up->pool, picture->fourcc, picture->width, picture->height,
+                                                    error);
+    int fd = surface ? open(capture->pages, O_RDONLY | O_CLOEXEC) : -1;
+    gboolean whole = fd >= 0 && picture->resource_id >= capture->pages_first;
+
+    for (guint plane = 0; whole && plane < surface->n_planes; plane++) {
+        whole = read_plane(fd, capture, picture, plane, surface);
+    }
+    if (fd >= 0) {
+        close(fd);
+    }
+    if (surface && !whole) {
+        g_set_error(error, HELIX_ERROR, HELIX_CODE_NOT_READABLE, "resource %u has no such pages", picture->resource_id);
+        g_clear_pointer(&surface, helix_surface_unref);
+    } else if (surface) {
+        surface->path = HELIX_HOST_PATH_PAGES;
+        surface->cpu_bytes = surface->size;
+    }
+    return surface;
+}
+
+/* ---- look-ups ---- */
+
 static HelixSurface *draw(FakeCapture *capture, const LookUp *look_up, GError **error)
 {
     const HelixPicture *picture = &look_up->picture;
@@ -61,6 +113,9 @@ static HelixSurface *draw(FakeCapture *capture, const LookUp *look_up, GError **
         g_set_error(error, HELIX_ERROR, HELIX_CODE_GEOMETRY, "the crop does not fit %u x %u", picture->res_width,
                     picture->res_height);
         return NULL;
+    }
+    if (capture->pages && picture->source == HELIX_SOURCE_PAGES) {
+        return read_pages(capture, look_up, error);
     }
     if (picture->fourcc == HELIX_FORMAT_NV12) {
         g_set_error(error, HELIX_ERROR, HELIX_CODE_GEOMETRY, "the capture draws RGB only");

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * fake-capture.h - a resolver whose resources are pictures drawn in process. Main loop of the host, but for the
- * settings.
+ * fake-capture.h - a resolver whose resources are pictures drawn in process, or are in a file, as a guest's pages. Main
+ * loop of the host, but for the settings.
  *
  * Resources 1 to FAKE_CAPTURE_LAST exist, of any size; the others do not. A resource's picture is known:
  * fake_capture_pixel().
@@ -12,6 +12,7 @@
 #include "frame/resolver.h"
 
 #define FAKE_CAPTURE_LAST 9999u
+#define FAKE_CAPTURE_PAGES (1 << 24) /* bytes of the file for each resource */
 
 typedef struct FakeCapture {
     GMainContext *context; /* NULL: the default one */
@@ -21,6 +22,8 @@ typedef struct FakeCapture {
     gboolean borrow;       /* surfaces are said to be the guest's own memory, where the stream takes such */
     guint overwritten;     /* the guest has drawn anew: each resource shows what this many ids later showed; atomic */
     GHashTable *fail_ids;  /* GUINT_TO_POINTER(id); NULL: none. Answered HELIX_CODE_NOT_READABLE */
+    const char *pages;     /* the file; NULL: none. Requests with the guest's pages as source are of it */
+    guint32 pages_first;   /* the resource whose pages are at its begin; the others follow */
     GQueue waiting;
     guint resolved;                                 /* look-ups begun */
     guint coded_width, coded_height, surface_kinds; /* what the last one was told of its stream; atomic */

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * helix-host - the real host without a VM: listens on a UNIX socket, resources are pictures drawn in process
- * (fake-capture.h). Says "listening on PATH" on standard output when it is ready, and its statistics as JSON when it is
- * told to end (SIGINT, SIGTERM) or asked (SIGUSR1). SIGUSR2: resource N shows from here on what N + 1 showed.
+ * helix-host - the real host without a VM: listens on a UNIX socket, resources are pictures drawn in process, or a
+ * file's pages (fake-capture.h). Says "listening on PATH" on standard output when it is ready, and its statistics as
+ * JSON when it is told to end (SIGINT, SIGTERM) or asked (SIGUSR1). SIGUSR2: resource N shows from here on what N + 1
+ * showed.
  */
 #include <signal.h>
 #include <stdio.h>
@@ -15,7 +16,7 @@
 #include "scripted.h"
 
 typedef struct Options {
-    char *listen, *encoder, *fail_ids;
+    char *listen, *encoder, *fail_ids, *pages;
     int max_in_flight, max_streams, max_connections, resolve_delay, encode_delay, drop_every, fail_encodes;
     gboolean borrow, quiet;
 } Options;
@@ -74,6 +75,18 @@ static GHashTable *parse_ids(const char *text)
     return ids;
 }
 
+static void set_pages(FakeCapture *capture, const char *option)
+{
+    char *end;
+
+    capture->pages_first = (guint32)strtoul(option, &end, 10);
+    if (*end != ':' || capture->pages_first == 0) {
+        fprintf(stderr, "helix-host: --pages=%s: the first resource's id, and a file, as in 40:/tmp/pages\n", option);
+        exit(2);
+    }
+    capture->pages = end + 1;
+}
+
 static void parse_options(Options *options, int argc, char **argv)
 {
     const GOptionEntry entries[] = {
@@ -88,6 +101,8 @@ static void parse_options(Options *options, int argc, char **argv)
         { "fail-encodes", 0, 0, G_OPTION_ARG_INT, &options->fail_encodes, "the first N encodes fail", "N" },
         { "fail-ids", 0, 0, G_OPTION_ARG_STRING, &options->fail_ids, "resources that cannot be read", "IDS" },
         { "borrow", 0, 0, G_OPTION_ARG_NONE, &options->borrow, "pictures are the guest's own memory", NULL },
+        { "pages", 0, 0, G_OPTION_ARG_STRING, &options->pages, "a file as guest pages, of resources from ID on",
+          "ID:FILE" },
         { "quiet", 'q', 0, G_OPTION_ARG_NONE, &options->quiet, "no log", NULL },
         { NULL, 0, 0, 0, NULL, NULL, NULL },
     };
@@ -120,6 +135,9 @@ int main(int argc, char **argv)
     capture.delay_ms = (guint)options.resolve_delay;
     capture.borrow = options.borrow;
     capture.fail_ids = options.fail_ids ? parse_ids(options.fail_ids) : NULL;
+    if (options.pages) {
+        set_pages(&capture, options.pages);
+    }
     config.max_in_flight = (guint)options.max_in_flight;
     config.max_streams = (guint)options.max_streams;
     config.max_connections = (guint)options.max_connections;
@@ -154,5 +172,6 @@ int main(int argc, char **argv)
     g_free(options.listen);
     g_free(options.encoder);
     g_free(options.fail_ids);
+    g_free(options.pages);
     return 0;
 }

@@ -168,18 +168,26 @@ int drmPrimeHandleToFD(int fd, uint32_t handle, uint32_t flags, int *prime_fd)
     return *prime_fd >= 0 && pwrite(*prime_fd, &handle, sizeof(handle), 0) == sizeof(handle) ? 0 : -1;
 }
 
-/* All have the same pages. */
+/* Of the node's file, for each of its resources; so helix-host has it too (--pages). */
+#define PAGES ((uint64_t)1 << 24)
+
+static uint32_t first_resource(void)
+{
+    const char *first = getenv("FAKE_DRI_BUFFERS");
+
+    return first ? (uint32_t)strtoul(first, NULL, 10) : 0;
+}
+
 static int create(int fd, struct drm_virtgpu_resource_create *resource)
 {
     static uint32_t made;
-    const char *first = getenv("FAKE_DRI_BUFFERS");
-    struct stat st;
+    uint32_t number = first_resource() ? made++ : 0;
 
-    if (!first || fstat(fd, &st) != 0 || (st.st_size < resource->size && ftruncate(fd, resource->size) != 0)) {
+    if (!first_resource() || resource->size > PAGES || ftruncate(fd, (off_t)((number + 1) * PAGES)) != 0) {
         errno = EINVAL;
         return -1;
     }
-    resource->bo_handle = resource->res_handle = (uint32_t)strtoul(first, NULL, 10) + made++;
+    resource->bo_handle = resource->res_handle = first_resource() + number;
     return 0;
 }
 
@@ -195,7 +203,9 @@ int drmIoctl(int fd, unsigned long request, void *arg)
         return create(fd, arg);
     }
     if (request == DRM_IOCTL_VIRTGPU_MAP) {
-        ((struct drm_virtgpu_map *)arg)->offset = 0;
+        struct drm_virtgpu_map *map = arg;
+
+        map->offset = (map->handle - first_resource()) * PAGES;
         return 0;
     }
     if (request == DRM_IOCTL_GEM_CLOSE) {

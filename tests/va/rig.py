@@ -16,12 +16,16 @@ SECONDS = 120
 
 
 class Rig:
-    """with Rig() as rig: programs see the driver, and the host at rig.host if @options is not None."""
+    """with Rig() as rig: programs see the driver, and rig.host if @host. With @buffers the virtio-gpu makes resources, whose ids count
+    up from that number, and the host reads their pages."""
 
-    def __init__(self, *options, host=True):
+    def __init__(self, *options, host=True, buffers=0):
         self.folder = tempfile.TemporaryDirectory(prefix="helix-va-")
         os.mkdir(self.path("dri"))
         open(self.path("dri/renderD128"), "w").close()
+        self.buffers = {"FAKE_DRI_BUFFERS": str(buffers)} if buffers else {}
+        if buffers:
+            options += ("--pages=%d:%s" % (buffers, self.path("dri/renderD128")),)
         self.host = Host(self.folder.name, "--encoder=x264", *options) if host else None
 
     def __enter__(self):
@@ -39,7 +43,7 @@ class Rig:
         return dict(os.environ, LIBVA_DRIVERS_PATH=os.environ["HELIX_VA_DRIVERS"], LIBVA_DRIVER_NAME="helix",
                     LIBVA_MESSAGING_LEVEL="1", HELIX_VA_SOCKET=self.path("host"), FAKE_DRI=self.path("dri"),
                     LD_PRELOAD=os.environ["FAKE_DRI_LIBRARY"], GST_VA_ALL_DRIVERS="1", GST_REGISTRY=self.path("registry"),
-                    HOME=self.folder.name, **more)
+                    HOME=self.folder.name, **dict(self.buffers, **more))
 
     def run(self, *command, **environment):
         """(status, what it printed on both of its outputs)."""

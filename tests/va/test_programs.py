@@ -63,6 +63,21 @@ def check_ffmpeg(tap):
             film(tap, "FFmpeg, mkv", vm, vm.path("film.mkv"), source, SMALL)
 
 
+def check_guest_copy(tap):
+    """Where the virtio-gpu makes buffers, the driver's memory is in them, and the host reads it there."""
+    source = SOURCE % SMALL
+    with rig.Rig(buffers=40) as vm:
+        for pixels, filters, least in (("nv12", "hwupload", LEAST), ("yuv420p", "hwupload", LEAST),
+                                       ("bgra", "hwupload,scale_vaapi=format=nv12", 30)):
+            path = vm.path(pixels + ".mp4")
+            status, text = vm.ffmpeg("-f", "lavfi", "-i", source, "-vf", "format=%s,%s" % (pixels, filters), "-c:v", "h264_vaapi",
+                                     "-b:v", "3M", path)
+            if tap.check(status == 0, "FFmpeg encodes %s from the virtio-gpu's buffers" % pixels, text):
+                film(tap, "guest-copy, " + pixels, vm, path, source, SMALL, least=least)
+    paths = {path: count for path, count in vm.host.stats["host_paths"].items() if count}
+    tap.check(paths == {"pages": 3 * FRAMES}, "guest-copy: the host reads the guest's pages", str(paths))
+
+
 def check_dmabuf_caps(tap):
     """GStreamer offers DMA-BUFs only in formats that a test surface was exported in."""
     with rig.Rig(host=False) as vm:
@@ -89,6 +104,7 @@ def main():
     tap = Tap()
     check_vainfo(tap)
     check_ffmpeg(tap)
+    check_guest_copy(tap)
     check_dmabuf_caps(tap)
     check_gstreamer(tap)
     sys.exit(tap.end())
