@@ -2,7 +2,7 @@
 /* config.c - see config.h. */
 #include "coded-size.h"
 #include "config.h"
-#include "downstream.h"
+#include "downstream-caps.h"
 #include "film-size.h"
 #include "input.h"
 #include "latency.h"

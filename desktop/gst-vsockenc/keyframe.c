@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* keyframe.c - see keyframe.h. */
 #include "keyframe.h"
-#include "downstream.h"
+#include "downstream-caps.h"
 #include "properties.h"
 #include "client-handle.h"
 

@@ -4,7 +4,7 @@
 #include <gst/pbutils/codec-utils.h>
 #include "colours.h"
 #include "config.h"
-#include "downstream.h"
+#include "downstream-caps.h"
 #include "output.h"
 
 static GstCaps *caps_of(GstVsockEnc *self, const VsockEncOutputCaps *told, gint width, gint height)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* properties.c - the values of properties; they are installed in property-table.c. See properties.h. */
-#include "address.h"
+#include "default-address.h"
 #include "properties.h"
 
 #define GST_CAT_DEFAULT vsockenc_debug

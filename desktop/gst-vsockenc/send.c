@@ -10,7 +10,7 @@
 #include "path.h"
 #include "send.h"
 #include "submit.h"
-#include "upstream.h"
+#include "upstream-source.h"
 
 #define GST_CAT_DEFAULT vsockenc_debug
 

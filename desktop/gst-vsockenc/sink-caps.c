@@ -3,7 +3,7 @@
 #include <string.h>
 #include "path.h"
 #include "sink-caps.h"
-#include "upstream.h"
+#include "upstream-source.h"
 
 #define GST_CAT_DEFAULT vsockenc_debug
 

@@ -36,6 +36,7 @@ static gsize freed; /* bytes that were present, since somebody looked */
 static guint allocated;
 static GThread *patient_thread; /* frees none of them; NULL: any thread may */
 
+static GMutex watch_lock;         /* of what follows: other threads free memory too */
 static HelixSurfacePool *watched; /* its lock is free whenever memory comes or goes */
 
 int __real_posix_memalign(void **memory, size_t alignment, size_t size);
@@ -48,9 +49,25 @@ void __wrap_free(void *memory);
 /* It hangs if this thread holds the lock, until the alarm. */
 static void must_be_unlocked(void)
 {
+    g_mutex_lock(&watch_lock);
     if (watched) {
         helix_surface_pool_bytes(watched);
     }
+    g_mutex_unlock(&watch_lock);
+}
+
+static void watch(HelixSurfacePool *pool)
+{
+    g_mutex_lock(&watch_lock);
+    watched = pool;
+    g_mutex_unlock(&watch_lock);
+}
+
+static void set_patient_thread(GThread *thread)
+{
+    g_mutex_lock(&lock);
+    patient_thread = thread;
+    g_mutex_unlock(&lock);
 }
 
 static Block *find_block(const guint8 *data, gboolean begin)
@@ -145,7 +162,7 @@ static void count_given(gpointer data)
 
 static void begin(guint keep)
 {
-    watched = helix_surface_pool_new(keep);
+    watch(helix_surface_pool_new(keep));
     freed_since();
     allocated = 0;
 }
@@ -168,7 +185,10 @@ static void wait_until_free(void)
 
 static void end(void)
 {
-    helix_surface_pool_unref(g_steal_pointer(&watched));
+    HelixSurfacePool *pool = watched;
+
+    watch(NULL);
+    helix_surface_pool_unref(pool);
     wait_until_free();
 }
 
@@ -289,12 +309,12 @@ TEST("/free/owner-gone", test_owner_gone)
             helix_surface_pool_trim(pool); /* two are given up, two are idle */
         }
     }
-    watched = NULL;
-    patient_thread = g_thread_self();
+    watch(NULL);
+    set_patient_thread(g_thread_self());
     helix_surface_pool_unref(pool);
     wait_until_free();
     g_assert_cmpuint(freed_since(), ==, 4 * BYTES);
-    patient_thread = NULL;
+    set_patient_thread(NULL);
 }
 
 /* ---- the host ---- */
@@ -322,7 +342,7 @@ TEST("/free/host", test_host)
     g_assert_nonnull(host);
     channel = fake_channel_new(host, 0);
     g_assert_nonnull(channel);
-    watched = host->streams.surface_pool;
+    watch(host->streams.surface_pool);
     for (guint i = 0; i < G_N_ELEMENTS(surfaces); i++) {
         surfaces[i] = take();
     }
@@ -344,7 +364,7 @@ TEST("/free/host", test_host)
     }
     g_assert_cmpuint(helix_surface_pool_bytes(host->streams.surface_pool), ==, 0);
     helix_loop_set_clock(NULL);
-    watched = NULL;
+    watch(NULL);
     helix_host_free(host);
     wait_until_free();
 }

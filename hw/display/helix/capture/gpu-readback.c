@@ -33,7 +33,7 @@ static gint64 gpu_cost_ns(HelixPixelRing *ring, GLuint texture)
 /* Time to read the pixels as readback-thread.c does. */
 static gint64 read_cost_ns(GLuint texture)
 {
-    g_autofree guint8 *pixels = g_malloc0(WIDTH * HEIGHT * 4);
+    g_autofree guint8 *pixels = g_malloc0((gsize)WIDTH * HEIGHT * 4);
     gint64 best = G_MAXINT64;
     GLuint framebuffer;
 
@@ -52,7 +52,7 @@ static gint64 read_cost_ns(GLuint texture)
 
 static bool gpu_is_faster(HelixPixelRing *ring)
 {
-    g_autofree guint8 *pixels = g_malloc0(WIDTH * HEIGHT * 4);
+    g_autofree guint8 *pixels = g_malloc0((gsize)WIDTH * HEIGHT * 4);
     gint64 gpu, cpu;
     GLuint texture;
 

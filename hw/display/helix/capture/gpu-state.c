@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * gpu-state.c - the exporting GPU: its re-entrancy guard, whether it is plugged, and cancelling, pausing and resuming
- * the look-ups in progress. Its reset: resource-lifetime.c.
+ * the look-ups in progress. Its reset: qemu/frame-export-lifetime.c.
  */
 #include "qemu/osdep.h"
 #include "device-guard.h"

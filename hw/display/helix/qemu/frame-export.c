@@ -14,6 +14,12 @@
 #include "../transport/descriptors.h"
 #include "frame-export.h"
 
+/* What QEMU lists as defaults is what the host takes for 0. */
+G_STATIC_ASSERT(HELIX_MAX_CONNECTIONS == HELIX_DEFAULT_MAX_CONNECTIONS);
+G_STATIC_ASSERT(HELIX_MAX_STREAMS == HELIX_DEFAULT_MAX_STREAMS);
+G_STATIC_ASSERT(HELIX_MAX_IN_FLIGHT == HELIX_DEFAULT_MAX_IN_FLIGHT);
+G_STATIC_ASSERT(HELIX_MAX_MEMORY == HELIX_DEFAULT_MAX_MEMORY);
+
 const HelixExportExtension *helix_export_extension;
 
 /* Set once everything in it is. */

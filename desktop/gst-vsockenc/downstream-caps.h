@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* downstream.h - the profile, level and stream format that downstream's caps ask for. */
-#ifndef VSOCKENC_DOWNSTREAM_H
-#define VSOCKENC_DOWNSTREAM_H
+/* downstream-caps.h - the profile, level and stream format that downstream's caps ask for. */
+#ifndef VSOCKENC_DOWNSTREAM_CAPS_H
+#define VSOCKENC_DOWNSTREAM_CAPS_H
 
 #include <gst/gst.h>
 #include "../client/helix-client.h"

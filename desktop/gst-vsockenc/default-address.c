@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* address.c - see address.h. */
+/* default-address.c - see default-address.h. */
 #include <stdlib.h>
-#include "address.h"
+#include "default-address.h"
 
 #define FILE_NAME "vsockenc.conf"
 #define GROUP "vsockenc"

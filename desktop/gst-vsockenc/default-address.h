@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* address.h - the host's address where no property gives it: from the environment, else from a file. Any thread. */
-#ifndef VSOCKENC_ADDRESS_H
-#define VSOCKENC_ADDRESS_H
+/* default-address.h - the host's address where no property gives it: from the environment, else from a file. Any
+ * thread. */
+#ifndef VSOCKENC_DEFAULT_ADDRESS_H
+#define VSOCKENC_DEFAULT_ADDRESS_H
 
 #include <glib.h>
 

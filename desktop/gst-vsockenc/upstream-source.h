@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* upstream.h - what is known of the sources that DMA-BUFs come from. */
-#ifndef VSOCKENC_UPSTREAM_H
-#define VSOCKENC_UPSTREAM_H
+/* upstream-source.h - what is known of the sources that DMA-BUFs come from. */
+#ifndef VSOCKENC_UPSTREAM_SOURCE_H
+#define VSOCKENC_UPSTREAM_SOURCE_H
 
 #include <gst/gst.h>
 

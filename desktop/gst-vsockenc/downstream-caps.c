@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* downstream.c - see downstream.h. */
+/* downstream-caps.c - see downstream-caps.h. */
 #include <gst/pbutils/codec-utils.h>
 #include <string.h>
-#include "downstream.h"
+#include "downstream-caps.h"
 
 /* What the host codes without being asked has room for more than the picture needs: at least level 3.1. */
 #define AUTOMATIC_LEVEL 31

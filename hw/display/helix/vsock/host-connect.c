@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * connect.c - connections that the host opens.
+ * host-connect.c - connections that the host opens.
  */
 #include "vsock-private.h"
 

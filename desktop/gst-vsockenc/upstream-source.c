@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* upstream.c - see upstream.h. */
-#include "upstream.h"
+/* upstream-source.c - see upstream-source.h. */
+#include "upstream-source.h"
 
 /* Longer chains before an encoder are no chains but loops. */
 #define MAX_STEPS 64
