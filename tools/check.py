@@ -22,7 +22,7 @@ import videotoolbox
 from meson_results import junit_count, tap_failures
 from steps import CACHE, TREE, Failed, Step, StepError, locked, say
 
-MESON_SUITES = ("core", "soak", "encoder", "vsock", "fuzz", "gpu-convert", "lookup", "poison", "videotoolbox", "element", "peer", "client", "va", "screencast", "integrate",
+MESON_SUITES = ("core", "soak", "encoder", "vsock", "fuzz", "gpu-convert", "lookup", "poison", "videotoolbox", "element", "peer", "client", "va", "vaapi", "screencast", "integrate",
                 "run-in-root", "macos-tools")
 PROGRAMS = ("darwin", "fuzz", "lint", "sanitizers")     # modules with run(count, thorough)
 HOUSE = os.path.join(TREE, "tests", "house", "house.py")    # needs no build

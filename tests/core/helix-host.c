@@ -91,7 +91,7 @@ static void parse_options(Options *options, int argc, char **argv)
 {
     const GOptionEntry entries[] = {
         { "listen", 'l', 0, G_OPTION_ARG_STRING, &options->listen, "where to listen", "unix:PATH" },
-        { "encoder", 'e', 0, G_OPTION_ARG_STRING, &options->encoder, "auto, x264, null", "NAME" },
+        { "encoder", 'e', 0, G_OPTION_ARG_STRING, &options->encoder, "auto, vaapi, x264, null", "NAME" },
         { "max-in-flight", 0, 0, G_OPTION_ARG_INT, &options->max_in_flight, "requests of a stream", "N" },
         { "max-streams", 0, 0, G_OPTION_ARG_INT, &options->max_streams, "streams of all connections", "N" },
         { "max-connections", 0, 0, G_OPTION_ARG_INT, &options->max_connections, "connections", "N" },
@@ -157,12 +157,12 @@ int main(int argc, char **argv)
         fprintf(stderr, "helix-host: %s\n", error->message);
         return 1;
     }
-    printf("listening on %s\n", options.listen);
-    fflush(stdout);
     g_unix_signal_add(SIGINT, on_end, loop);
     g_unix_signal_add(SIGTERM, on_end, loop);
     g_unix_signal_add(SIGUSR1, on_stats, host);
     g_unix_signal_add(SIGUSR2, on_overwrite, &capture);
+    printf("listening on %s\n", options.listen);
+    fflush(stdout);
     g_main_loop_run(loop);
 
     on_stats(host);

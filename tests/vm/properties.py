@@ -150,6 +150,7 @@ def check_refusals(tap, emulator, display, folder):
         ("helix-encoder=h265", ["helix-encoder", "h265", "null"]),
         ("helix-encoder=x264,helix-encoder-software=off", ["helix-encoder", "x264", "software"]),
         ("helix-encoder-software=off", ["helix-encoder", "allow encoding in software"]),
+        ("helix-encoder=vaapi,helix-render-node=/dev/dri/renderD250", ["helix-encoder", "/dev/dri/renderD250", "vainfo"]),
         ("helix-encoder-software=maybe", ["helix-encoder-software"]),
         ("helix-listen=tcp:127.0.0.1:1", ["helix-listen", "unix:"]),
         ("helix-listen=unix:", ["helix-listen"]),

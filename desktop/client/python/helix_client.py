@@ -322,11 +322,15 @@ class Client:
         flight.
         """
         short = {name: value for name, value in config.items() if name in CONFIG.names}
-        self.send(CONFIG_REQ, ANSWER, **short)
-        self.send(PING)     # PONG alone, or first: an old host
-        self.active = self._configuration()
-        if self.active and self._configuration():
-            raise Broken("a second CONFIG_RESP")
+        if not self.active:
+            self.send(CONFIG_REQ, ANSWER, **short)
+            self.send(PING)     # PONG alone, or first: an old host
+            self.active = self._configuration()
+            if self.active and self._configuration():
+                raise Broken("a second CONFIG_RESP")
+        elif short == config:   # a host that has answered once answers each; PONGs do not wait for these
+            self.send(CONFIG_REQ, ANSWER, **short)
+            self.active = self._configuration()
         if short != config:
             needed = "LONG_CONFIG" if config.keys() <= set(CONFIG.names + CONFIG_LONG.names) else "VUI"
             if needed not in self.capabilities:

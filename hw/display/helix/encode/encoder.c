@@ -8,6 +8,9 @@ static const HelixEncoderClass *const classes[] = {
 #ifdef HELIX_HAVE_VIDEOTOOLBOX
     &helix_encoder_videotoolbox,
 #endif
+#ifdef HELIX_HAVE_VAAPI
+    &helix_encoder_vaapi,
+#endif
 #ifdef HELIX_HAVE_LIBAVCODEC
     &helix_encoder_x264,
 #endif
@@ -17,7 +20,20 @@ static const HelixEncoderClass *const classes[] = {
 #endif
 };
 
-/* Asked once per process: VideoToolbox makes a session to find out, and the caller may hold the BQL. */
+static char *render_node;
+
+void helix_encoder_set_render_node(const char *path)
+{
+    g_free(render_node);
+    render_node = g_strdup(path);
+}
+
+const char *helix_encoder_render_node(void)
+{
+    return render_node;
+}
+
+/* Asked once per process: hardware makes a session to find out, and the caller may hold the BQL. */
 static gboolean is_available(guint index, gboolean hardware_only, GError **error)
 {
     static struct {

@@ -31,7 +31,7 @@ typedef struct HelixAccessUnit {
 } HelixAccessUnit;
 
 typedef struct HelixEncoderClass {
-    const char *name;     /* "x264", "null", "videotoolbox" */
+    const char *name;     /* "x264", "vaapi", "null", "videotoolbox" */
     guint surface_kinds;  /* bits 1 << HelixSurfaceKind it can read */
     gboolean wants_nv12;  /* a picture in host memory is best given as NV12 of the coded size; it takes others too */
     gboolean letterboxes; /* it can keep the shape of pictures that it scales: config.letterbox */
@@ -72,16 +72,24 @@ struct HelixEncoder {
 extern const HelixEncoderClass helix_encoder_null;
 extern const HelixEncoderClass helix_encoder_null_texture; /* HELIX_MEASURE */
 extern const HelixEncoderClass helix_encoder_x264;         /* HELIX_HAVE_LIBAVCODEC */
+extern const HelixEncoderClass helix_encoder_vaapi;        /* HELIX_HAVE_VAAPI */
 extern const HelixEncoderClass helix_encoder_videotoolbox; /* HELIX_HAVE_VIDEOTOOLBOX */
 
 /*
  * The encoder called @name; "auto" or NULL takes the best one of this build that encodes pictures (never `null`) and
- * is available on this machine: VideoToolbox on a Mac, or x264 if VideoToolbox opens no session. @hardware_only
- * excludes encoders that use the CPU. NULL with HELIX_ERROR (HELIX_CODE_NO_ENCODER): the message has the reason and the
- * names of this build. Availability is tested once per process, by the first call that needs it, which takes as long as
- * opening a session. Any thread.
+ * is available on this machine: VideoToolbox on a Mac, VA-API on Linux, or x264 if those open no session.
+ * @hardware_only excludes encoders that use the CPU. NULL with HELIX_ERROR (HELIX_CODE_NO_ENCODER): the message has the
+ * reason and the names of this build. Availability is tested once per process, by the first call that needs it, which
+ * takes as long as opening a session. Any thread.
  */
 const HelixEncoderClass *helix_encoder_find(const char *name, gboolean hardware_only, GError **error);
+
+/*
+ * The render node that encoders on a GPU use, such as "/dev/dri/renderD129". NULL, the default: each is tried. To be
+ * set before the first call of helix_encoder_find(), and not again. Copied.
+ */
+void helix_encoder_set_render_node(const char *path);
+const char *helix_encoder_render_node(void);
 
 /*
  * Fill in automatic values: bit rate by resolution and frame rate, 60 fps, High profile. Rounds the coded size up to

@@ -93,6 +93,7 @@ static bool open_host(FrameExport *export, Error **errp)
     HelixHostConfig config = {
         .encoder = conf->helix_encoder,
         .hardware_only = !conf->helix_encoder_software,
+        .render_node = conf->helix_render_node,
         .resolver = &helix_resource_resolver,
         .resolver_data = export->gpu,
         .hooks = &helix_export_hooks,

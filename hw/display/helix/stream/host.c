@@ -153,6 +153,9 @@ HelixHost *helix_host_new(const HelixHostConfig *config, GError **error)
     if (!check_limits(config, error)) {
         return NULL;
     }
+    if (config->render_node) {
+        helix_encoder_set_render_node(config->render_node);
+    }
     if (!encoder) {
         encoder = helix_encoder_find(config->encoder, config->hardware_only, error);
     }

@@ -26,9 +26,10 @@ typedef struct HelixHostHooks {
 } HelixHostHooks;
 
 typedef struct HelixHostConfig {
-    GMainContext *context;  /* NULL: the default one */
-    const char *encoder;    /* NULL or "auto": the best that can be used here */
-    gboolean hardware_only; /* never encode in software, even if there is no other encoder */
+    GMainContext *context;   /* NULL: the default one */
+    const char *encoder;     /* NULL or "auto": the best that can be used here */
+    gboolean hardware_only;  /* never encode in software, even if there is no other encoder */
+    const char *render_node; /* for encoders on a GPU, of all hosts of the process; NULL: each is tried */
     /* Limits for a guest as a whole; 0: the default. docs/security.md says what each is for. */
     guint max_in_flight;       /* requests of a stream: 1 to 64 */
     guint max_streams;         /* of all connections: 1 to 256 */

@@ -96,7 +96,7 @@ static gboolean x264_reconfigure(HelixEncoder *encoder, HelixEncoderConfig *conf
         return FALSE;
     }
     x264->config = wanted;
-    helix_x264_set_rates(x264->codec, &wanted);
+    helix_libav_set_rates(x264->codec, &wanted);
     x264->rate.shares = 0;
     *config = wanted;
     return TRUE;
@@ -139,13 +139,6 @@ static gboolean fill_frame(X264Encoder *x264, HelixSurface *surface, const Helix
     return frame->buf[0] != NULL;
 }
 
-static void free_packet(gpointer packet)
-{
-    AVPacket *owned = packet;
-
-    av_packet_free(&owned);
-}
-
 static gboolean failed(int result, GError **error)
 {
     g_set_error(error, HELIX_ERROR, HELIX_CODE_ENCODE, "libx264 failed: %s",
@@ -185,7 +178,7 @@ static gboolean x264_encode(HelixEncoder *encoder, HelixSurface *surface, gboole
         return failed(result, error);
     }
     unit->keyframe = (packet->flags & AV_PKT_FLAG_KEY) != 0;
-    unit->data = g_bytes_new_with_free_func(packet->data, (gsize)packet->size, free_packet, packet);
+    unit->data = helix_libav_take_packet(packet);
     return TRUE;
 }
 

@@ -19,20 +19,12 @@
  */
 #define MIN_THREADED_MBS 1200u
 
-/*
- * The VBV buffer: the milliseconds of the bit rate that one picture may take. An IDR needs about ten times the bits of
- * a picture at 60 fps, or it is visibly worse than the picture before it. On a link that just carries the bit rate, the
- * buffer is delay.
- */
-#define CBR_BUFFER_MS 250u
-#define VBR_BUFFER_MS 500u
-
 #define LAST_PRIMARIES 12u /* colour_primaries that x264 knows */
 
 /* A rate as x264 takes it: in kbit/s, and with no more bits for a frame than it can count. */
 static guint32 usable_rate(const HelixEncoderConfig *config, guint32 rate)
 {
-    guint64 most = (guint64)HELIX_X264_MAX_BITS * config->fps_num / config->fps_den;
+    guint64 most = (guint64)HELIX_LIBAV_MAX_BITS * config->fps_num / config->fps_den;
 
     rate = (guint32)MIN(rate, most);
     return rate - rate % 1000;
@@ -43,9 +35,7 @@ void helix_x264_resolve(HelixEncoderConfig *config)
     guint rows = (config->height + 15) / 16, mbs = rows * ((config->width + 15) / 16);
 
     config->level = helix_encoder_level(config);
-    if (config->rate_control == HELIX_RATE_AUTO) {
-        config->rate_control = config->max_bitrate > config->bitrate ? HELIX_RATE_VBR : HELIX_RATE_CBR;
-    }
+    config->rate_control = helix_libav_rate_control(config);
     if (config->rate_control == HELIX_RATE_CQP && config->min_qp == 0) {
         config->min_qp = DEFAULT_CQP;
     }
@@ -68,56 +58,10 @@ static guint count_threads(const HelixEncoderConfig *config)
     return config->slices <= MAX_SLICE_THREADS && config->slices * MIN_THREAD_ROWS <= rows ? config->slices : 1;
 }
 
-static int buffer_bits(const HelixEncoderConfig *config, guint32 rate, guint milliseconds)
-{
-    guint64 bits = (guint64)rate * milliseconds / 1000, frame = (guint64)rate * config->fps_den / config->fps_num;
-
-    return (int)MIN(MAX(bits, 2 * frame), HELIX_X264_MAX_BITS);
-}
-
-void helix_x264_set_rates(AVCodecContext *codec, const HelixEncoderConfig *config)
-{
-    switch (config->rate_control) {
-    case HELIX_RATE_CBR:
-        codec->bit_rate = config->bitrate;
-        codec->rc_max_rate = config->bitrate;
-        codec->rc_buffer_size = buffer_bits(config, config->bitrate, CBR_BUFFER_MS);
-        break;
-    case HELIX_RATE_VBR:
-        codec->bit_rate = config->bitrate;
-        codec->rc_max_rate = config->max_bitrate;
-        codec->rc_buffer_size = buffer_bits(config, config->max_bitrate, VBR_BUFFER_MS);
-        break;
-    default:
-        break;
-    }
-}
-
-/* libavcodec numbers colours as H.264 does, and chroma locations as HelixVui. */
-static void set_vui(AVCodecContext *codec, const HelixVui *asked)
-{
-    const HelixVui vui = helix_h264_vui_resolve(*asked);
-
-    codec->sample_aspect_ratio = (AVRational){ vui.sar_width, vui.sar_height };
-    codec->color_range = vui.full_range ? AVCOL_RANGE_JPEG : AVCOL_RANGE_MPEG;
-    codec->color_primaries = (enum AVColorPrimaries)vui.primaries;
-    codec->color_trc = (enum AVColorTransferCharacteristic)vui.transfer;
-    codec->colorspace = (enum AVColorSpace)vui.matrix;
-    /* Where nothing is said, as convert.c makes it. */
-    codec->chroma_sample_location = vui.chroma_loc ? (enum AVChromaLocation)vui.chroma_loc : AVCHROMA_LOC_CENTER;
-}
-
 static void set_syntax(AVCodecContext *codec, const HelixEncoderConfig *config)
 {
-    codec->width = (int)config->width;
-    codec->height = (int)config->height;
+    helix_libav_set_stream(codec, config);
     codec->pix_fmt = AV_PIX_FMT_NV12;
-    codec->time_base = (AVRational){ (int)config->fps_den, (int)config->fps_num };
-    codec->framerate = (AVRational){ (int)config->fps_num, (int)config->fps_den };
-    set_vui(codec, &config->vui);
-    codec->level = config->level;
-    codec->max_b_frames = 0;
-    codec->flags |= AV_CODEC_FLAG_CLOSED_GOP;
     /*
      * An interval of 1 makes an intra-only profile, whose SPS goes without bitstream_restriction: those IDRs are forced
      * one by one instead.
@@ -175,7 +119,7 @@ static void set_private_options(AVCodecContext *codec, const HelixEncoderConfig 
 void helix_x264_set_options(AVCodecContext *codec, const HelixEncoderConfig *config)
 {
     set_syntax(codec, config);
-    helix_x264_set_rates(codec, config);
+    helix_libav_set_rates(codec, config);
     set_private_options(codec, config);
 }
 
@@ -194,13 +138,6 @@ gboolean helix_x264_can_change(const HelixEncoderConfig *old, const HelixEncoder
         return FALSE;
     }
     return wanted->rate_control != HELIX_RATE_VBR || (wanted->bitrate == old->bitrate && vbv_stays);
-}
-
-guint helix_x264_buffered_frames(const HelixEncoderConfig *config)
-{
-    guint64 frame = (guint64)config->bitrate * config->fps_den / config->fps_num;
-
-    return (guint)((guint64)buffer_bits(config, config->bitrate, CBR_BUFFER_MS) / frame);
 }
 
 /*

@@ -19,11 +19,11 @@ void helix_x264_rate_next(HelixX264Rate *rate, const HelixEncoderConfig *config,
         shares = MIN(shares, rate->gaps[i]);
     }
     /* x264 makes the buffer larger if one picture may have more than it holds. 1 until all gaps are known. */
-    shares = MAX(MIN(shares, helix_x264_buffered_frames(config)), 1);
+    shares = MAX(MIN(shares, helix_libav_buffered_frames(config)), 1);
     if (config->rate_control == HELIX_RATE_CBR && shares != rate->shares) {
         gint64 bits = (gint64)config->bitrate * shares;
 
         rate->shares = shares;
-        codec->bit_rate = codec->rc_max_rate = MIN(bits, HELIX_X264_MAX_BITS);
+        codec->bit_rate = codec->rc_max_rate = MIN(bits, HELIX_LIBAV_MAX_BITS);
     }
 }
