@@ -452,6 +452,23 @@ TEST("/snapshot/gone", test_gone)
     client_free(client);
 }
 
+/* The device goes, with what is kept and what is being read. */
+TEST("/snapshot/host-freed", test_host_freed)
+{
+    Rig *rig = rig_new(NULL);
+    g_autoptr(Client) client = rig_connect(rig);
+
+    agree(client);
+    keep(client, 1, 5);
+    rig_hold_look_ups(rig, TRUE);
+    ask(client, 0, 2, 6);
+    request(client, 0, 2, 0);
+    request(client, 0, 1, 1);
+    expect_quiet(client);
+    rig_free(rig);
+    expect_end(client);
+}
+
 /* ---- the GPU and the VM ---- */
 
 /* What is kept is the host's own; what was to be read is gone. */
