@@ -7,3 +7,4 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "vm"))
 import transport  # noqa: E402,F401
 import desktop_rows  # noqa: E402,F401
+import va_rows  # noqa: E402,F401

@@ -4,9 +4,11 @@
  * handoffs, for SECONDS from its first buffer there on, and say what it cost.
  *
  * FILE gets the bytes of every buffer ("-": none). Prints one line of JSON: frames and seconds between the first buffer
- * and the last, CPU seconds of this process meanwhile, CPU seconds of the whole guest, and for each buffer when it came
- * (ns of the guest's monotonic clock) and its size.
+ * and the last, CPU seconds of this process meanwhile, CPU seconds of the whole guest, for each buffer when it came (ns
+ * of the guest's monotonic clock) and its size, and how long that was after its time stamp (ns; a live source's buffers
+ * leave it then).
  */
+#include <gst/base/gstbasesink.h>
 #include <gst/gst.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,7 +19,7 @@
 #define START_SECONDS 40
 
 typedef struct Arrival {
-    gint64 ns;
+    gint64 ns, late_ns;
     gsize size;
 } Arrival;
 
@@ -82,10 +84,20 @@ static gboolean end_if_nothing_came(gpointer data)
     return G_SOURCE_REMOVE;
 }
 
+/* The pipeline's clock is the monotonic one. */
+static gint64 due_ns(GstElement *sink, GstBuffer *buffer)
+{
+    const GstSegment *segment = &((GstBaseSink *)sink)->segment;
+
+    return (gint64)(gst_element_get_base_time(sink) +
+                    gst_segment_to_running_time(segment, GST_FORMAT_TIME, GST_BUFFER_PTS(buffer)));
+}
+
 static void on_buffer(GstElement *sink, GstBuffer *buffer, GstPad *pad, gpointer data)
 {
-    Arrival arrival = { now_ns(), gst_buffer_get_size(buffer) };
+    Arrival arrival = { .ns = now_ns(), .size = gst_buffer_get_size(buffer) };
 
+    arrival.late_ns = arrival.ns - due_ns(sink, buffer);
     g_mutex_lock(&lock);
     if (!arrivals->len) {
         own_begin = own_cpu();
@@ -135,6 +147,10 @@ static void print_result(void)
            n ? (double)(all[n - 1].ns - all[0].ns) / 1e9 : 0.0, own_end - own_begin, guest_end - guest_begin);
     for (guint i = 0; i < n; i++) {
         printf("%s[%" G_GINT64_FORMAT ", %" G_GSIZE_FORMAT "]", i ? ", " : "", all[i].ns, all[i].size);
+    }
+    printf("], \"late_ns\": [");
+    for (guint i = 0; i < n; i++) {
+        printf("%s%" G_GINT64_FORMAT, i ? ", " : "", all[i].late_ns);
     }
     printf("]}\n");
     fflush(stdout);
