@@ -92,10 +92,12 @@ def test_vainfo(tap, vm):
 def test_ffmpeg(tap, vm, name, filters, frames, reference, least, options, environment):
     title = "ffmpeg " + name
     begin = time.monotonic()
-    before = host_paths(vm)
+    before, connections = host_paths(vm), vm.helix_stats()["connections"]["total"]
     run(vm, DEVICE + ["-f", "lavfi", "-i", va_film.numbered(), "-frames:v", str(frames), "-vf", filters] + CBR + list(options) +
         ["/tmp/" + name], environment)
     print("# %s: %.0f s, by %s" % (title, time.monotonic() - begin, paths_since(vm, before)), flush=True)
+    connections = vm.helix_stats()["connections"]["total"] - connections
+    tap.check(connections == 1, title + ": the encoder has the connection that vaInitialize() made", connections)
     vm.pull("/tmp/" + name, log_path(name))
     check_film(tap, title, log_path(name), Wanted(frames, reference, least, BITRATE if frames == LONG else 0))
 
