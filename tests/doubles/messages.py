@@ -20,9 +20,10 @@ def c_shape(text):
 
 def rust_shape(text):
     text = text.strip()
-    if re.match(r'&|\*|NonNull<|Retained<|Option<(&|NonNull<|Retained<|Sel>)', text) or text.endswith('Callback'):
+    if re.match(r'&|\*|NonNull<|(?:CF)?Retained<|Option<(&|NonNull<|(?:CF)?Retained<|Sel>)', text) or text.endswith('Callback'):
         return 'pointer'
-    return {'c_int': 'i32', 'OSStatus': 'i32', 'CVReturn': 'i32', 'libc::kern_return_t': 'i32', 'NSUInteger': 'usize'}.get(text, text)
+    return {'c_int': 'i32', 'OSStatus': 'i32', 'CVReturn': 'i32', 'libc::kern_return_t': 'i32', 'NSUInteger': 'usize',
+            'qos_class_t': 'unsigned int'}.get(text, text)
 
 
 def split_parameters(text):

@@ -6,8 +6,9 @@
 #ifndef DOUBLE_PTHREAD_QOS_H
 #define DOUBLE_PTHREAD_QOS_H
 
-/* from: libc src/unix/bsd/apple/mod.rs */
+/* from: libc src/new/apple/libpthread/sys/qos.rs */
 #define QOS_CLASS_USER_INTERACTIVE 0x21
+/* from: libc src/new/apple/libpthread/pthread_/qos.rs */
 int pthread_set_qos_class_self_np(unsigned int qos_class, int relative_priority);
 
 #endif
