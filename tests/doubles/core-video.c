@@ -172,6 +172,17 @@ CVReturn CVPixelBufferCreateWithIOSurface(CFAllocatorRef allocator, IOSurfaceRef
     return kCVReturnSuccess;
 }
 
+/* What CoreVideo may take for a plane's memory, as nothing says where its last row ends: all of it is looked at. */
+static void look_at(const guint8 *base, gsize bytes)
+{
+    volatile guint8 sum = 0;
+
+    for (gsize at = 0; at < bytes; at += 64) {
+        sum ^= base[at];
+    }
+    sum ^= base[bytes - 1];
+}
+
 CVReturn CVPixelBufferCreateWithBytes(CFAllocatorRef allocator, size_t width, size_t height, OSType format, void *base,
                                       size_t stride, CVPixelBufferReleaseBytesCallback release, void *data,
                                       CFDictionaryRef attributes, CVPixelBufferRef *out)
@@ -186,6 +197,7 @@ CVReturn CVPixelBufferCreateWithBytes(CFAllocatorRef allocator, size_t width, si
     buffer->width = width;
     buffer->height = height;
     buffer->format = format;
+    look_at(base, stride * height);
     buffer->plane[0] = base;
     buffer->stride[0] = stride;
     buffer->release_bytes = release;
@@ -214,6 +226,7 @@ CVReturn CVPixelBufferCreateWithPlanarBytes(CFAllocatorRef allocator, size_t wid
     buffer->height = height;
     buffer->format = format;
     for (guint i = 0; i < 2; i++) {
+        look_at(plane[i], stride[i] * plane_height[i]);
         buffer->plane[i] = plane[i];
         buffer->stride[i] = stride[i];
     }

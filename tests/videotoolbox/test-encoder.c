@@ -166,6 +166,38 @@ TEST("/formats", test_formats)
     }
 }
 
+/* Parts of larger pictures, as snapshots have them: their last row ends with their memory, before its stride does. */
+TEST("/part", test_part)
+{
+    g_autoptr(HelixEncoder) encoder = rig_open(rig_config(WIDTH, HEIGHT));
+    g_autoptr(AVCodecContext) decoder = stream_decoder_new();
+    HelixSurface *surface = rig_memory_surface(2 * WIDTH, HEIGHT, 7);
+    HelixAccessUnit unit;
+    AVFrame *frame;
+
+    surface->width = WIDTH;
+    surface->offset[0] = surface->stride[0] - WIDTH * 4;
+    stream_draw_bgra(surface->data + surface->offset[0], surface->stride[0], WIDTH, HEIGHT, 3);
+    unit = rig_must_encode(encoder, surface, FALSE);
+    g_assert_cmpuint(unit.cpu_bytes, ==, 3 * WIDTH * HEIGHT * 4); /* copied, and read by VideoToolbox */
+    rig_check_picture(decoder, unit.data, WIDTH, HEIGHT, 3);
+    g_bytes_unref(unit.data);
+
+    surface = rig_nv12_surface(2 * WIDTH, HEIGHT);
+    surface->width = WIDTH;
+    for (guint i = 0; i < 2; i++) {
+        surface->offset[i] += WIDTH;
+    }
+    unit = rig_must_encode(encoder, surface, FALSE);
+    g_assert_cmpuint(unit.cpu_bytes, ==, 3 * WIDTH * HEIGHT * 3 / 2);
+    frame = stream_decode(decoder, unit.data);
+    g_assert_nonnull(frame);
+    g_assert_cmpint(ABS(frame->data[0][frame->linesize[0] * (HEIGHT - 3) + 9] - 207), <, 8);
+    g_assert_cmpint(ABS(frame->data[1][40] - 128), <, 8);
+    av_frame_free(&frame);
+    g_bytes_unref(unit.data);
+}
+
 TEST("/geometry", test_geometry)
 {
     g_autoptr(HelixEncoder) encoder = rig_open(rig_config(WIDTH, HEIGHT));

@@ -3,8 +3,9 @@
  * vt-input.c - a surface as a pixel buffer that VideoToolbox reads.
  *
  * An IOSurface of the coded size is passed as it is. Host memory is wrapped without a copy, but VideoToolbox then
- * copies it to the encoder, which is counted. Other sizes are scaled by VideoToolbox's pixel transfer; if one column or
- * row is missing to the coded size, the edge is repeated.
+ * copies it to the encoder, which is counted. Memory that ends before its last row's stride does is copied first. Other
+ * sizes are scaled by VideoToolbox's pixel transfer; if one column or row is missing to the coded size, the edge is
+ * repeated.
  */
 #include <string.h>
 
@@ -64,12 +65,21 @@ static void release_planar_surface(void *surface, const void *data, size_t size,
     helix_surface_unref(surface);
 }
 
+static guint64 rows_of(const HelixSurface *surface, guint plane)
+{
+    return plane ? ((guint64)surface->height + 1) / 2 : surface->height;
+}
+
+/* Bytes of a row of pixels, of either plane. */
+static guint64 row_of(const HelixSurface *surface)
+{
+    return surface->fourcc == HELIX_FORMAT_NV12 ? ((guint64)surface->width + 1) & ~1ull : (guint64)surface->width * 4;
+}
+
 static gboolean planes_fit(const HelixSurface *surface)
 {
     for (guint i = 0; i < surface->n_planes; i++) {
-        guint64 rows = i ? ((guint64)surface->height + 1) / 2 : surface->height;
-        guint64 row = surface->fourcc == HELIX_FORMAT_NV12 ? ((guint64)surface->width + 1) & ~1ull
-                                                           : (guint64)surface->width * 4;
+        guint64 rows = rows_of(surface, i), row = row_of(surface);
 
         if (surface->stride[i] < row || surface->offset[i] > surface->size ||
             (rows - 1) * surface->stride[i] + row > surface->size - surface->offset[i]) {
@@ -78,6 +88,58 @@ static gboolean planes_fit(const HelixSurface *surface)
     }
     return surface->width > 0 && surface->height > 0 &&
         surface->n_planes == (surface->fourcc == HELIX_FORMAT_NV12 ? 2 : 1);
+}
+
+/*
+ * CoreVideo is told a stride and a height, and may read as many bytes as both make. A part of a larger picture that
+ * reaches its last row ends earlier.
+ */
+static gboolean strides_fit(const HelixSurface *surface)
+{
+    for (guint i = 0; i < surface->n_planes; i++) {
+        if (rows_of(surface, i) * surface->stride[i] > surface->size - surface->offset[i]) {
+            return FALSE;
+        }
+    }
+    return TRUE;
+}
+
+static void free_copy(HelixSurface *copy)
+{
+    g_free(copy->data);
+    g_free(copy);
+}
+
+/* @surface with rows that lie one behind the other. NULL with HELIX_ERROR if memory is short. */
+static HelixSurface *copy_tightly(const HelixSurface *surface, guint64 *cpu_bytes, GError **error)
+{
+    HelixSurface *copy = g_new(HelixSurface, 1);
+    gsize row = (gsize)row_of(surface), size = 0;
+
+    *copy = *surface;
+    g_atomic_ref_count_init(&copy->refs);
+    copy->destroy = free_copy;
+    for (guint i = 0; i < surface->n_planes; i++) {
+        copy->offset[i] = size;
+        copy->stride[i] = (guint32)row;
+        size += row * (gsize)rows_of(surface, i);
+    }
+    copy->size = size;
+    copy->data = g_try_malloc(size);
+    if (!copy->data) {
+        g_set_error(error, HELIX_ERROR, HELIX_CODE_ENCODE, "no memory for %" G_GSIZE_FORMAT " bytes of a picture",
+                    size);
+        g_free(copy);
+        return NULL;
+    }
+    for (guint i = 0; i < surface->n_planes; i++) {
+        for (gsize y = 0; y < rows_of(surface, i); y++) {
+            memcpy(copy->data + copy->offset[i] + y * row, surface->data + surface->offset[i] + y * surface->stride[i],
+                   row);
+        }
+    }
+    *cpu_bytes += 2 * (guint64)size;
+    return copy;
 }
 
 static CVReturn wrap_planes(HelixSurface *surface, CVPixelBufferRef *buffer)
@@ -96,19 +158,12 @@ static CVReturn wrap_planes(HelixSurface *surface, CVPixelBufferRef *buffer)
                                               width, height, stride, release_planar_surface, surface, NULL, buffer);
 }
 
-static CVPixelBufferRef wrap_memory(HelixSurface *surface, GError **error)
+/* Takes @surface over: the buffer keeps it. */
+static CVPixelBufferRef lend(HelixSurface *surface, GError **error)
 {
     CVPixelBufferRef buffer = NULL;
     CVReturn result;
 
-    if (!planes_fit(surface)) {
-        g_set_error(error, HELIX_ERROR, HELIX_CODE_GEOMETRY,
-                    "a picture of %u x %u does not lie within its "
-                    "%" G_GSIZE_FORMAT " bytes",
-                    surface->width, surface->height, surface->size);
-        return NULL;
-    }
-    helix_surface_ref(surface); /* released by the release callbacks */
     if (surface->fourcc == HELIX_FORMAT_NV12) {
         result = wrap_planes(surface, &buffer);
     } else {
@@ -117,12 +172,33 @@ static CVPixelBufferRef wrap_memory(HelixSurface *surface, GError **error)
                                               surface->stride[0], release_surface, surface, NULL, &buffer);
     }
     if (result != kCVReturnSuccess) {
-        helix_surface_unref(surface);
         g_set_error(error, HELIX_ERROR, HELIX_CODE_ENCODE, "CoreVideo can't create a pixel buffer of %u x %u (%d)",
                     surface->width, surface->height, (int)result);
+        helix_surface_unref(surface);
         return NULL;
     }
     return buffer;
+}
+
+static CVPixelBufferRef wrap_memory(HelixSurface *surface, guint64 *cpu_bytes, GError **error)
+{
+    HelixSurface *lent;
+
+    if (!planes_fit(surface)) {
+        g_set_error(error, HELIX_ERROR, HELIX_CODE_GEOMETRY,
+                    "a picture of %u x %u does not lie within its "
+                    "%" G_GSIZE_FORMAT " bytes",
+                    surface->width, surface->height, surface->size);
+        return NULL;
+    }
+    lent = strides_fit(surface) ? helix_surface_ref(surface) : copy_tightly(surface, cpu_bytes, error);
+    if (!lent) {
+        return NULL;
+    }
+    for (guint i = 0; i < lent->n_planes; i++) {
+        *cpu_bytes += lent->stride[i] * rows_of(lent, i); /* VideoToolbox copies it */
+    }
+    return lend(lent, error);
 }
 
 static CVPixelBufferRef wrap_iosurface(HelixSurface *surface, GError **error)
@@ -294,17 +370,12 @@ CVPixelBufferRef helix_vt_input_wrap(HelixVtInput *input, HelixSurface *surface,
     if (surface->kind == HELIX_SURFACE_IOSURFACE) {
         buffer = wrap_iosurface(surface, error);
     } else {
-        buffer = wrap_memory(surface, error);
+        buffer = wrap_memory(surface, cpu_bytes, error);
     }
     if (!buffer) {
         return NULL;
     }
     set_colour(input, buffer);
-    if (surface->kind == HELIX_SURFACE_MEMORY) {
-        for (guint i = 0; i < surface->n_planes; i++) {
-            *cpu_bytes += (guint64)surface->stride[i] * (i ? (surface->height + 1) / 2 : surface->height);
-        }
-    }
     if (CVPixelBufferGetWidth(buffer) == input->width && CVPixelBufferGetHeight(buffer) == input->height) {
         return buffer;
     }
