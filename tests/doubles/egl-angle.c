@@ -34,7 +34,8 @@ typedef struct Pbuffer {
 } Pbuffer;
 
 typedef struct Fence {
-    EGLSyncKHR real;
+    EGLSyncKHR real; /* of EGL's */
+    GLsync gl;       /* of OpenGL's */
     guint polls;
     gboolean published;
     GPtrArray *surfaces; /* DoubleSurface, retained */
@@ -109,6 +110,10 @@ static const char *query_string(EGLDisplay display, EGLint name)
     for (guint i = 0; parts[i]; i++) {
         g_string_append_printf(all, " %s", parts[i]);
     }
+    if (double_egl.core_opengl) {
+        g_string_replace(all, "EGL_KHR_fence_sync", "EGL_HIDDEN", 0);
+        g_string_replace(all, "EGL_ANGLE_metal_shared_event_sync", "EGL_HIDDEN", 0);
+    }
     if (double_egl.hide_extension) {
         g_string_replace(all, double_egl.hide_extension, "EGL_HIDDEN", 0);
     }
@@ -117,10 +122,24 @@ static const char *query_string(EGLDisplay display, EGLint name)
     return text;
 }
 
+static EGLint attribute_of(const EGLint *attributes, EGLint name)
+{
+    for (; *attributes != EGL_NONE; attributes += 2) {
+        if (*attributes == name) {
+            return attributes[1];
+        }
+    }
+    return -1;
+}
+
 static EGLBoolean choose_config(EGLDisplay display, const EGLint *attributes, EGLConfig *configs, EGLint size,
                                 EGLint *n)
 {
     g_assert_false(double_egl.no_egl);
+    if (double_egl.core_opengl && attribute_of(attributes, EGL_BIND_TO_TEXTURE_RGBA) == EGL_TRUE) {
+        *n = 0; /* none of that back end's configurations has it */
+        return EGL_TRUE;
+    }
     return !double_egl.no_config && real.choose_config(display, attributes, configs, size, n);
 }
 
@@ -156,16 +175,6 @@ static Pbuffer *pbuffer_of(EGLSurface surface)
 {
     g_assert_true(g_ptr_array_find(pbuffers, surface, NULL));
     return surface;
-}
-
-static EGLint attribute_of(const EGLint *attributes, EGLint name)
-{
-    for (; *attributes != EGL_NONE; attributes += 2) {
-        if (*attributes == name) {
-            return attributes[1];
-        }
-    }
-    return -1;
 }
 
 static EGLSurface create_pbuffer(EGLDisplay display, EGLenum type, EGLClientBuffer client, EGLConfig config,
@@ -271,17 +280,11 @@ static EGLBoolean release_tex_image(EGLDisplay display, EGLSurface surface, EGLi
 
 /* ---- fences ---- */
 
-static EGLSyncKHR create_sync(EGLDisplay display, EGLenum type, const EGLint *attributes)
+/* Behind what was drawn on IOSurfaces so far. */
+static Fence *fence_new(void)
 {
-    Fence *fence;
+    Fence *fence = g_new0(Fence, 1);
 
-    g_assert_false(double_egl.no_egl);
-    g_assert_cmpuint(type, ==, EGL_SYNC_FENCE_KHR);
-    if (double_egl.no_fence) {
-        return EGL_NO_SYNC_KHR;
-    }
-    fence = g_new0(Fence, 1);
-    fence->real = real.create_sync(display, type, attributes);
     fence->polls = double_egl.pending_polls;
     fence->surfaces = g_ptr_array_new_with_free_func((GDestroyNotify)CFRelease);
     fence->pixels = g_ptr_array_new_with_free_func(g_free);
@@ -294,6 +297,28 @@ static EGLSyncKHR create_sync(EGLDisplay display, EGLenum type, const EGLint *at
         }
     }
     double_egl_seen.fences++;
+    return fence;
+}
+
+static void fence_free(Fence *fence)
+{
+    g_ptr_array_unref(fence->surfaces);
+    g_ptr_array_unref(fence->pixels);
+    g_free(fence);
+    double_egl_seen.fences--;
+}
+
+static EGLSyncKHR create_sync(EGLDisplay display, EGLenum type, const EGLint *attributes)
+{
+    Fence *fence;
+
+    g_assert_false(double_egl.no_egl || double_egl.core_opengl);
+    g_assert_cmpuint(type, ==, EGL_SYNC_FENCE_KHR);
+    if (double_egl.no_fence) {
+        return EGL_NO_SYNC_KHR;
+    }
+    fence = fence_new();
+    fence->real = real.create_sync(display, type, attributes);
     return fence;
 }
 
@@ -335,11 +360,56 @@ static EGLBoolean destroy_sync(EGLDisplay display, EGLSyncKHR sync)
 
     g_assert_false(double_egl.no_egl);
     real.destroy_sync(display, fence->real);
-    g_ptr_array_unref(fence->surfaces);
-    g_ptr_array_unref(fence->pixels);
-    g_free(fence);
-    double_egl_seen.fences--;
+    fence_free(fence);
     return EGL_TRUE;
+}
+
+/* OpenGL's fences belong to the contexts that share objects: one of them must be current. */
+static GLsync (*real_fence_sync)(GLenum condition, GLbitfield flags);
+static void (*real_get_sync)(GLsync sync, GLenum name, GLsizei size, GLsizei *length, GLint *values);
+static void (*real_delete_sync)(GLsync sync);
+
+static GLsync gl_fence_sync(GLenum condition, GLbitfield flags)
+{
+    Fence *fence;
+
+    g_assert_cmpuint(condition, ==, GL_SYNC_GPU_COMMANDS_COMPLETE);
+    g_assert_true(real.get_current_context() != EGL_NO_CONTEXT);
+    if (double_egl.no_fence) {
+        return NULL;
+    }
+    fence = fence_new();
+    fence->gl = real_fence_sync(condition, flags);
+    return (GLsync)fence;
+}
+
+static void gl_get_sync(GLsync sync, GLenum name, GLsizei size, GLsizei *length, GLint *values)
+{
+    Fence *fence = (Fence *)sync;
+
+    g_assert_true(real.get_current_context() != EGL_NO_CONTEXT);
+    if (double_egl.no_status) {
+        return;
+    }
+    if (fence->polls > 0) {
+        fence->polls -= fence->polls != G_MAXUINT;
+        *values = GL_UNSIGNALED;
+        *length = 1;
+        return;
+    }
+    real_get_sync(fence->gl, name, size, length, values);
+    if (*length == 1 && *values == GL_SIGNALED) {
+        publish(fence);
+    }
+}
+
+static void gl_delete_sync(GLsync sync)
+{
+    Fence *fence = (Fence *)sync;
+
+    g_assert_true(real.get_current_context() != EGL_NO_CONTEXT);
+    real_delete_sync(fence->gl);
+    fence_free(fence);
 }
 
 /* ---- shared events ---- */
@@ -457,6 +527,12 @@ void double_egl_install(void)
     epoxy_eglCreateSync = create_event_sync;
     epoxy_eglDestroySync = destroy_event_sync;
     epoxy_eglGetProcAddress = get_proc_address;
+    *(void **)&real_fence_sync = real.get_proc("glFenceSync");
+    *(void **)&real_get_sync = real.get_proc("glGetSynciv");
+    *(void **)&real_delete_sync = real.get_proc("glDeleteSync");
+    epoxy_glFenceSync = gl_fence_sync;
+    epoxy_glGetSynciv = gl_get_sync;
+    epoxy_glDeleteSync = gl_delete_sync;
     epoxy_glBindTexture = bind_texture;
     epoxy_glFramebufferTexture2D = framebuffer_texture;
 }

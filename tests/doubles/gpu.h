@@ -23,9 +23,10 @@ typedef struct DoubleEglOrders {
     gboolean no_egl; /* no libEGL: calls into it (those in double_egl_install()) end the test, as epoxy would */
     gboolean no_config, no_target, no_context, no_current, no_pbuffer, no_bind, no_release, no_fence, no_event,
         no_status;
-    gboolean hold_event; /* a shared event is not signalled until the test does it */
-    gboolean rectangle;  /* IOSurfaces are bound to rectangle textures, as ANGLE over OpenGL does */
-    guint pending_polls; /* so many times a fence says that it is not signalled; G_MAXUINT: it never is */
+    gboolean core_opengl; /* ANGLE's Core OpenGL back end: neither fences, nor events, nor EGL_BIND_TO_TEXTURE_RGBA */
+    gboolean hold_event;  /* a shared event is not signalled until the test does it */
+    gboolean rectangle;   /* IOSurfaces are bound to rectangle textures, as ANGLE over OpenGL does */
+    guint pending_polls;  /* so many times a fence says that it is not signalled; G_MAXUINT: it never is */
 } DoubleEglOrders;
 
 typedef struct DoubleEglSeen {

@@ -233,7 +233,6 @@ TEST("/refused", test_refused)
 {
     static const DoubleEglOrders orders[] = {
         { .hide_extension = "EGL_ANGLE_iosurface_client_buffer" },
-        { .hide_extension = "EGL_KHR_fence_sync" },
         { .hide_extension = "EGL_KHR_surfaceless_context" },
         { .no_config = TRUE },
         { .no_target = TRUE },
@@ -243,6 +242,7 @@ TEST("/refused", test_refused)
         { .no_bind = TRUE },
         { .no_release = TRUE },
         { .no_fence = TRUE },
+        { .core_opengl = TRUE, .no_fence = TRUE },
     };
     static const HelixPicture outside[] = {
         { .width = WIDTH + 1, .height = 1 },
@@ -283,6 +283,37 @@ TEST("/refused", test_refused)
     g_assert_false(helix_gpu_copier_copy(copier, &texture, &picture, &gpu_target, gpu_take_answer, &answer, NULL));
     g_assert_true(eglGetCurrentContext() == EGL_NO_CONTEXT);
     g_assert_true(eglMakeCurrent(gpu_display, EGL_NO_SURFACE, EGL_NO_SURFACE, gpu_renderer));
+    gpu_check_end(copier);
+}
+
+/* ANGLE's Core OpenGL back end: fences are OpenGL's. While they are asked, the renderer's context stays the current
+ * one. */
+TEST("/core-opengl", test_core_opengl)
+{
+    HelixGpuCopier *copier = helix_gpu_copier_new(NULL);
+    HelixTexture texture = { .id = 7, .width = WIDTH, .height = HEIGHT };
+    HelixPicture picture = gpu_whole(WIDTH, HEIGHT);
+    HelixSurface *surface;
+    GpuAnswer answer;
+
+    double_egl = (DoubleEglOrders){ .core_opengl = TRUE, .rectangle = TRUE, .pending_polls = 5 };
+    texture.tex_id = gpu_texture_new(WIDTH, HEIGHT, 4, FALSE);
+    surface = gpu_must_copy(copier, &texture, &picture, HELIX_HOST_PATH_GL_BLIT);
+    gpu_check_exact(surface, 4, 0, 0, WIDTH, HEIGHT);
+    helix_surface_unref(surface);
+    g_assert_true(eglGetCurrentContext() == gpu_renderer);
+    for (guint i = 0; i < 2; i++) {
+        double_egl.no_status = i == 0;
+        double_egl.pending_polls = i == 0 ? 0 : G_MAXUINT;
+        g_assert_true(gpu_copy(copier, &texture, &picture, &answer, NULL));
+        if (i == 1) {
+            helix_gpu_copier_reset(copier);
+        }
+        gpu_wait_answer(&answer);
+        g_assert_error(answer.error, HELIX_ERROR, (i == 0 ? HELIX_CODE_INTERNAL : HELIX_CODE_NOT_FOUND));
+        g_clear_error(&answer.error);
+    }
+    glDeleteTextures(1, &texture.tex_id);
     gpu_check_end(copier);
 }
 

@@ -68,6 +68,9 @@ void helix_gl_blit_leave(HelixGlBlit *blit, const HelixGlCurrent *saved);
 /* Create the context on the display of the current one, once. FALSE with HELIX_CODE_NOT_READABLE. */
 gboolean helix_gl_blit_make_context(HelixGlBlit *blit, GError **error);
 
+/* A fence in the copying context, which is current: EGL's, else OpenGL's. NULL with HELIX_CODE_NOT_READABLE. */
+HelixGlFence *helix_gl_blit_make_fence(HelixGlBlit *blit, GError **error);
+
 /* FALSE, with @what and EGL's last error as HELIX_CODE_NOT_READABLE. */
 gboolean helix_gl_failed(GError **error, const char *what);
 

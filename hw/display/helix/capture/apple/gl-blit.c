@@ -140,35 +140,29 @@ static gboolean draw(HelixGlBlit *blit, const HelixBlit *from, HelixPooledIOSurf
     return ok;
 }
 
-static EGLSyncKHR draw_and_fence(HelixGlBlit *blit, const HelixBlit *from, HelixPooledIOSurface *entry, GError **error)
+static HelixGlFence *draw_and_fence(HelixGlBlit *blit, const HelixBlit *from, HelixPooledIOSurface *entry,
+                                    GError **error)
 {
-    EGLSyncKHR fence;
-
     for (int i = 0; i < MOST_ERRORS && glGetError() != GL_NO_ERROR; i++) {
         continue;
     }
     if (!prepare_entry(blit, entry, error) || !draw(blit, from, entry, error)) {
-        return EGL_NO_SYNC_KHR;
+        return NULL;
     }
     if (glGetError() != GL_NO_ERROR) {
         g_set_error(error, HELIX_ERROR, HELIX_CODE_NOT_READABLE, "OpenGL does not copy texture %u", from->texture);
-        return EGL_NO_SYNC_KHR;
+        return NULL;
     }
-    fence = eglCreateSyncKHR(blit->display, EGL_SYNC_FENCE_KHR, NULL);
-    if (fence == EGL_NO_SYNC_KHR) {
-        helix_gl_failed(error, "EGL makes no fence");
-    }
-    glFlush();
-    return fence;
+    return helix_gl_blit_make_fence(blit, error);
 }
 
-EGLSyncKHR helix_gl_blit_begin(HelixGlBlit *blit, const HelixBlit *from, HelixPooledIOSurface *entry, GError **error)
+HelixGlFence *helix_gl_blit_begin(HelixGlBlit *blit, const HelixBlit *from, HelixPooledIOSurface *entry, GError **error)
 {
-    EGLSyncKHR fence = EGL_NO_SYNC_KHR;
+    HelixGlFence *fence = NULL;
     HelixGlCurrent saved = helix_gl_save_current();
 
     if (!helix_gl_blit_make_context(blit, error)) {
-        return EGL_NO_SYNC_KHR;
+        return NULL;
     }
     glFlush(); /* submit the renderer's commands before ours */
     if (helix_gl_blit_enter(blit)) {

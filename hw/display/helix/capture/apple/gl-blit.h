@@ -23,6 +23,8 @@ typedef struct HelixBlit {
 } HelixBlit;
 
 typedef struct HelixGlBlit HelixGlBlit;
+/* The end of GPU work. */
+typedef struct HelixGlFence HelixGlFence;
 
 HelixGlBlit *helix_gl_blit_new(void);
 void helix_gl_blit_free(HelixGlBlit *blit);
@@ -39,20 +41,22 @@ void helix_gl_blit_reset(HelixGlBlit *blit);
 gboolean helix_gl_blit_usable(GError **error);
 
 /*
- * A fence behind everything drawn so far in the current context, for helix_gl_blit_status(); NULL if EGL can't create
- * one.
+ * A fence behind everything drawn so far in the current context, for helix_gl_blit_status(); NULL if EGL has none, as
+ * in ANGLE's Core OpenGL back end.
  */
-EGLSyncKHR helix_gl_blit_fence(HelixGlBlit *blit);
+HelixGlFence *helix_gl_blit_fence(HelixGlBlit *blit);
 
 /*
  * Begin to copy into all of @entry. Returns a fence for helix_gl_blit_status(), or NULL with HELIX_ERROR
  * (HELIX_CODE_NOT_READABLE) if EGL can't copy. If the source is one column or row smaller than @entry its edge is
  * repeated; other sizes are scaled.
  */
-EGLSyncKHR helix_gl_blit_begin(HelixGlBlit *blit, const HelixBlit *from, HelixPooledIOSurface *entry, GError **error);
-/* Never waits. */
-HelixGpuStatus helix_gl_blit_status(HelixGlBlit *blit, EGLSyncKHR fence);
-void helix_gl_blit_end(HelixGlBlit *blit, EGLSyncKHR fence);
+HelixGlFence *helix_gl_blit_begin(HelixGlBlit *blit, const HelixBlit *from, HelixPooledIOSurface *entry,
+                                  GError **error);
+/* Never waits. Where EGL has no fences, the copying context is made current to ask OpenGL. */
+HelixGpuStatus helix_gl_blit_status(HelixGlBlit *blit, const HelixGlFence *fence);
+/* Before helix_gl_blit_reset(). */
+void helix_gl_blit_end(HelixGlBlit *blit, HelixGlFence *fence);
 
 /* Free the GL objects of @entry. */
 void helix_gl_blit_forget(HelixGlBlit *blit, HelixPooledIOSurface *entry);

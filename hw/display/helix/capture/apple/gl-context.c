@@ -78,8 +78,7 @@ void helix_gl_blit_free(HelixGlBlit *blit)
 
 static gboolean check_display(HelixGlBlit *blit, GError **error)
 {
-    static const char *const needed[] = { "EGL_ANGLE_iosurface_client_buffer", "EGL_KHR_fence_sync",
-                                          "EGL_KHR_surfaceless_context" };
+    static const char *const needed[] = { "EGL_ANGLE_iosurface_client_buffer", "EGL_KHR_surfaceless_context" };
 
     for (guint i = 0; i < G_N_ELEMENTS(needed); i++) {
         if (!epoxy_has_egl_extension(blit->display, needed[i])) {
@@ -91,7 +90,10 @@ static gboolean check_display(HelixGlBlit *blit, GError **error)
     return TRUE;
 }
 
-/* A configuration for pbuffers on IOSurfaces and a GLES 3 context. */
+/*
+ * A configuration for pbuffers on IOSurfaces and a GLES 3 context. Without EGL_BIND_TO_TEXTURE_RGBA, which ANGLE does
+ * not ask for with IOSurfaces: the configurations of its Core OpenGL back end have not got it.
+ */
 static gboolean choose_config(HelixGlBlit *blit, GError **error)
 {
     static const EGLint attributes[] = {
@@ -107,8 +109,6 @@ static gboolean choose_config(HelixGlBlit *blit, GError **error)
         8,
         EGL_ALPHA_SIZE,
         8,
-        EGL_BIND_TO_TEXTURE_RGBA,
-        EGL_TRUE,
         EGL_NONE,
     };
     EGLint n = 0;

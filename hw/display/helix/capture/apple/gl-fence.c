@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * gl-fence.c - the end of GPU work, by an EGL fence or an event of Metal's.
+ * gl-fence.c - the end of GPU work, by a fence of EGL's or OpenGL's, or an event of Metal's.
  *
  * A fence's status is polled. ANGLE's eglClientWaitSync is no alternative: on Metal it takes a context and holds EGL's
  * lock while it waits, so a thread that waits in it would block the main loop.
@@ -10,33 +10,103 @@
 /* epoxy does not have this function. */
 typedef void *(*CopyMetalSharedEvent)(EGLDisplay display, EGLSyncKHR sync);
 
-EGLSyncKHR helix_gl_blit_fence(HelixGlBlit *blit)
-{
-    EGLDisplay display = eglGetCurrentDisplay();
-    EGLSyncKHR fence;
+struct HelixGlFence {
+    EGLSyncKHR egl; /* EGL_NO_SYNC_KHR: gl */
+    GLsync gl;      /* of the copying context */
+};
 
-    if (!epoxy_has_egl_extension(display, "EGL_KHR_fence_sync")) {
-        return EGL_NO_SYNC_KHR;
-    }
-    fence = eglCreateSyncKHR(display, EGL_SYNC_FENCE_KHR, NULL);
+static gboolean has_egl_fences(EGLDisplay display)
+{
+    return epoxy_has_egl_extension(display, "EGL_KHR_fence_sync");
+}
+
+/* Of the current context; flushed, or it may never be signalled. */
+static HelixGlFence *new_egl_fence(HelixGlBlit *blit, EGLDisplay display)
+{
+    EGLSyncKHR egl = eglCreateSyncKHR(display, EGL_SYNC_FENCE_KHR, NULL);
+    HelixGlFence *fence;
+
     glFlush();
+    if (egl == EGL_NO_SYNC_KHR) {
+        return NULL;
+    }
     blit->display = display;
+    fence = g_new(HelixGlFence, 1);
+    *fence = (HelixGlFence){ egl, NULL };
     return fence;
 }
 
-HelixGpuStatus helix_gl_blit_status(HelixGlBlit *blit, EGLSyncKHR fence)
+HelixGlFence *helix_gl_blit_fence(HelixGlBlit *blit)
+{
+    EGLDisplay display = eglGetCurrentDisplay();
+
+    return has_egl_fences(display) ? new_egl_fence(blit, display) : NULL;
+}
+
+HelixGlFence *helix_gl_blit_make_fence(HelixGlBlit *blit, GError **error)
+{
+    HelixGlFence *fence = NULL;
+
+    if (has_egl_fences(blit->display)) {
+        fence = new_egl_fence(blit, blit->display);
+    } else {
+        GLsync gl = glFenceSync(GL_SYNC_GPU_COMMANDS_COMPLETE, 0);
+
+        glFlush();
+        if (gl) {
+            fence = g_new(HelixGlFence, 1);
+            *fence = (HelixGlFence){ EGL_NO_SYNC_KHR, gl };
+        }
+    }
+    if (!fence) {
+        helix_gl_failed(error, "EGL and OpenGL make no fence");
+    }
+    return fence;
+}
+
+/* Core OpenGL's contexts change without a wait, as those of ANGLE's Metal back end do not. */
+static HelixGpuStatus gl_status(HelixGlBlit *blit, GLsync gl)
+{
+    HelixGlCurrent saved = helix_gl_save_current();
+    GLint status = GL_UNSIGNALED;
+    GLsizei n = 0;
+
+    if (helix_gl_blit_enter(blit)) {
+        glGetSynciv(gl, GL_SYNC_STATUS, 1, &n, &status);
+    }
+    helix_gl_blit_leave(blit, &saved);
+    if (n != 1) {
+        return HELIX_GPU_FAILED;
+    }
+    return status == GL_SIGNALED ? HELIX_GPU_DONE : HELIX_GPU_PENDING;
+}
+
+HelixGpuStatus helix_gl_blit_status(HelixGlBlit *blit, const HelixGlFence *fence)
 {
     EGLint status = 0;
 
-    if (!eglGetSyncAttribKHR(blit->display, fence, EGL_SYNC_STATUS_KHR, &status)) {
+    if (fence->egl == EGL_NO_SYNC_KHR) {
+        return gl_status(blit, fence->gl);
+    }
+    if (!eglGetSyncAttribKHR(blit->display, fence->egl, EGL_SYNC_STATUS_KHR, &status)) {
         return HELIX_GPU_FAILED;
     }
     return status == EGL_SIGNALED_KHR ? HELIX_GPU_DONE : HELIX_GPU_PENDING;
 }
 
-void helix_gl_blit_end(HelixGlBlit *blit, EGLSyncKHR fence)
+void helix_gl_blit_end(HelixGlBlit *blit, HelixGlFence *fence)
 {
-    eglDestroySyncKHR(blit->display, fence);
+    if (fence->egl != EGL_NO_SYNC_KHR) {
+        eglDestroySyncKHR(blit->display, fence->egl);
+    } else {
+        HelixGlCurrent saved = helix_gl_save_current();
+
+        if (helix_gl_blit_enter(blit)) {
+            glDeleteSync(fence->gl);
+        }
+        helix_gl_blit_leave(blit, &saved);
+    }
+    g_free(fence);
 }
 
 id helix_gl_blit_metal_event(HelixGlBlit *blit)

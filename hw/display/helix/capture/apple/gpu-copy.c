@@ -15,7 +15,7 @@
 typedef struct Job {
     HelixPooledIOSurface *entry; /* NULL: used in place */
     HelixSurface *in_place;      /* the renderer's own IOSurface, or NULL */
-    EGLSyncKHR fence;            /* behind the blit, or behind the renderer's drawing */
+    HelixGlFence *fence;         /* behind the blit, or behind the renderer's drawing */
     id commands;                 /* of a Metal copy, else NULL */
     guint32 width, height;       /* that the picture is coded in, even */
     HelixHostPath path;
@@ -254,7 +254,7 @@ static gboolean begin_in_place(HelixGpuCopier *copier, const HelixTexture *textu
         return FALSE;
     }
     job->fence = helix_gl_blit_fence(copier->blit);
-    if (job->fence == EGL_NO_SYNC_KHR) {
+    if (!job->fence) {
         return FALSE;
     }
     job->path = HELIX_HOST_PATH_IOSURFACE;
@@ -295,7 +295,7 @@ static gboolean begin_blit(HelixGpuCopier *copier, const HelixTexture *texture, 
     }
     job->path = HELIX_HOST_PATH_GL_BLIT;
     job->fence = helix_gl_blit_begin(copier->blit, &from, job->entry, error);
-    return job->fence != EGL_NO_SYNC_KHR;
+    return job->fence != NULL;
 }
 
 static gboolean check_bounds(const HelixTexture *texture, const HelixPicture *picture, GError **error)
