@@ -52,7 +52,6 @@ static struct {
     EGLBoolean (*choose_config)(EGLDisplay display, const EGLint *attributes, EGLConfig *configs, EGLint size,
                                 EGLint *n);
     EGLBoolean (*get_config)(EGLDisplay display, EGLConfig config, EGLint attribute, EGLint *value);
-    EGLContext (*create_context)(EGLDisplay display, EGLConfig config, EGLContext share, const EGLint *attributes);
     EGLContext (*get_current_context)(void);
     EGLDisplay (*get_current_display)(void);
     EGLSurface (*get_current_surface)(EGLint which);
@@ -153,19 +152,14 @@ static EGLBoolean get_config(EGLDisplay display, EGLConfig config, EGLint attrib
     return !double_egl.no_target;
 }
 
-static EGLContext create_context(EGLDisplay display, EGLConfig config, EGLContext share, const EGLint *attributes)
-{
-    g_assert_false(double_egl.no_egl);
-    return double_egl.no_context ? EGL_NO_CONTEXT : real.create_context(display, config, share, attributes);
-}
-
 static EGLBoolean make_current(EGLDisplay display, EGLSurface draw, EGLSurface read, EGLContext context)
 {
     g_assert_false(double_egl.no_egl);
     if (double_egl.no_current) {
-        double_egl.no_current = FALSE; /* once: what follows puts the old one back */
+        double_egl.no_current = FALSE; /* once */
         return EGL_FALSE;
     }
+    double_egl_seen.waits += context != real.get_current_context();
     return real.make_current(display, draw, read, context);
 }
 
@@ -497,7 +491,6 @@ void double_egl_install(void)
     REAL(query_string, "eglQueryString");
     REAL(choose_config, "eglChooseConfig");
     REAL(get_config, "eglGetConfigAttrib");
-    REAL(create_context, "eglCreateContext");
     REAL(make_current, "eglMakeCurrent");
     REAL(get_current_context, "eglGetCurrentContext");
     REAL(get_current_display, "eglGetCurrentDisplay");
@@ -511,7 +504,6 @@ void double_egl_install(void)
     epoxy_eglQueryString = query_string;
     epoxy_eglChooseConfig = choose_config;
     epoxy_eglGetConfigAttrib = get_config;
-    epoxy_eglCreateContext = create_context;
     epoxy_eglMakeCurrent = make_current;
     epoxy_eglGetCurrentContext = get_current_context;
     epoxy_eglGetCurrentDisplay = get_current_display;

@@ -21,8 +21,7 @@
 typedef struct DoubleEglOrders {
     const char *hide_extension; /* it is not there */
     gboolean no_egl; /* no libEGL: calls into it (those in double_egl_install()) end the test, as epoxy would */
-    gboolean no_config, no_target, no_context, no_current, no_pbuffer, no_bind, no_release, no_fence, no_event,
-        no_status;
+    gboolean no_config, no_target, no_current, no_pbuffer, no_bind, no_release, no_fence, no_event, no_status;
     gboolean core_opengl; /* ANGLE's Core OpenGL back end: neither fences, nor events, nor EGL_BIND_TO_TEXTURE_RGBA */
     gboolean hold_event;  /* a shared event is not signalled until the test does it */
     gboolean rectangle;   /* IOSurfaces are bound to rectangle textures, as ANGLE over OpenGL does */
@@ -32,6 +31,7 @@ typedef struct DoubleEglOrders {
 typedef struct DoubleEglSeen {
     guint pbuffers, fences; /* alive */
     guint blits;            /* textures released */
+    guint waits;            /* changes of contexts: ANGLE's Metal back end waits in each until commands are scheduled */
 } DoubleEglSeen;
 
 extern DoubleEglOrders double_egl;

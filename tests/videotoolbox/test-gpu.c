@@ -233,11 +233,8 @@ TEST("/refused", test_refused)
 {
     static const DoubleEglOrders orders[] = {
         { .hide_extension = "EGL_ANGLE_iosurface_client_buffer" },
-        { .hide_extension = "EGL_KHR_surfaceless_context" },
         { .no_config = TRUE },
         { .no_target = TRUE },
-        { .no_context = TRUE },
-        { .no_current = TRUE },
         { .no_pbuffer = TRUE },
         { .no_bind = TRUE },
         { .no_release = TRUE },
@@ -284,6 +281,38 @@ TEST("/refused", test_refused)
     g_assert_true(eglGetCurrentContext() == EGL_NO_CONTEXT);
     g_assert_true(eglMakeCurrent(gpu_display, EGL_NO_SURFACE, EGL_NO_SURFACE, gpu_renderer));
     gpu_check_end(copier);
+}
+
+/* A copy is whole whatever the renderer clips, which is as before, and no context changes for it. */
+TEST("/renderer-state", test_renderer_state)
+{
+    HelixGpuCopier *copier = helix_gpu_copier_new(NULL);
+    HelixTexture texture = { .id = 7, .width = WIDTH, .height = HEIGHT };
+    HelixPicture picture = gpu_whole(WIDTH, HEIGHT);
+    guint waits = double_egl_seen.waits;
+    HelixSurface *surface;
+    GLint box[4];
+
+    texture.tex_id = gpu_texture_new(WIDTH, HEIGHT, 6, FALSE);
+    glEnable(GL_SCISSOR_TEST);
+    glScissor(3, 5, 7, 11);
+    surface = gpu_must_copy(copier, &texture, &picture, HELIX_HOST_PATH_GL_BLIT);
+    gpu_check_exact(surface, 6, 0, 0, WIDTH, HEIGHT);
+    g_assert_true(glIsEnabled(GL_SCISSOR_TEST));
+    glGetIntegerv(GL_SCISSOR_BOX, box);
+    g_assert_true(box[0] == 3 && box[1] == 5 && box[2] == 7 && box[3] == 11);
+    g_assert_cmpuint(double_egl_seen.waits, ==, waits);
+    glDisable(GL_SCISSOR_TEST);
+    helix_surface_unref(surface);
+    glDeleteTextures(1, &texture.tex_id);
+    /* objects are freed in the renderer's context also when none is current, and if that fails they go with it */
+    g_assert_true(eglMakeCurrent(gpu_display, EGL_NO_SURFACE, EGL_NO_SURFACE, EGL_NO_CONTEXT));
+    double_egl.no_current = TRUE;
+    helix_gpu_copier_free(copier);
+    g_assert_true(eglGetCurrentContext() == EGL_NO_CONTEXT);
+    g_assert_false(double_egl.no_current);
+    g_assert_true(eglMakeCurrent(gpu_display, EGL_NO_SURFACE, EGL_NO_SURFACE, gpu_renderer));
+    gpu_check_clear();
 }
 
 /* ANGLE's Core OpenGL back end: fences are OpenGL's. While they are asked, the renderer's context stays the current

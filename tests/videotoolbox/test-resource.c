@@ -163,8 +163,6 @@ TEST("/resource/not-copied", test_not_copied)
     } orders[] = {
         { { .no_egl = TRUE }, "no EGL" },
         { { .no_pbuffer = TRUE }, "" },
-        { { .no_context = TRUE }, "" },
-        { { .no_current = TRUE }, "" },
         { { .no_fence = TRUE }, "" },
         { { .hide_extension = "EGL_ANGLE_iosurface_client_buffer" }, "EGL_ANGLE_iosurface_client_buffer" },
     };

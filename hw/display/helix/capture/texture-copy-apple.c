@@ -2,8 +2,7 @@
 /*
  * texture-copy-apple.c - a GL device's texture copied to an IOSurface by the GPU, on macOS.
  *
- * The renderer's context is made current first, as QEMU does before each command: the copying context shares its
- * objects, and restores it.
+ * The renderer's context is made current first, as QEMU does before each command: textures are copied in it.
  */
 #include "qemu/osdep.h"
 #include "texture-hooks.h"

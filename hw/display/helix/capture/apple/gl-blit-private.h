@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * gl-blit-private.h - the copying context between gl-context.c, gl-blit.c and gl-fence.c. Main loop.
+ * gl-blit-private.h - what gl-context.c, gl-blit.c and gl-fence.c share. Main loop.
  */
 #ifndef HELIX_APPLE_GL_BLIT_PRIVATE_H
 #define HELIX_APPLE_GL_BLIT_PRIVATE_H
@@ -42,10 +42,13 @@
 #ifndef GL_TEXTURE_RECTANGLE_ANGLE
 #define GL_TEXTURE_RECTANGLE_ANGLE 0x84F5
 #endif
+#ifndef GL_TEXTURE_BINDING_RECTANGLE_ANGLE
+#define GL_TEXTURE_BINDING_RECTANGLE_ANGLE 0x84F6
+#endif
 
 struct HelixGlBlit {
     EGLDisplay display;
-    EGLContext context; /* EGL_NO_CONTEXT: not created yet */
+    EGLContext context; /* the renderer's, borrowed; EGL_NO_CONTEXT: not seen yet */
     EGLConfig config;
     EGLint texture_target; /* what IOSurfaces are bound to, EGL_TEXTURE_2D or EGL_TEXTURE_RECTANGLE_ANGLE */
     GLuint source_framebuffer;
@@ -57,18 +60,33 @@ typedef struct HelixGlCurrent {
     EGLDisplay display;
     EGLContext context;
     EGLSurface draw, read;
+    gboolean is_renderer; /* nothing to restore */
 } HelixGlCurrent;
 
-HelixGlCurrent helix_gl_save_current(void);
-
-/* Make the copying context current; the caller restores the renderer's by leave. FALSE: EGL fails. */
-gboolean helix_gl_blit_enter(HelixGlBlit *blit);
+/*
+ * Make the renderer's context current where it is not; the caller restores @saved by leave, also after FALSE: EGL
+ * fails, or the renderer's context is not known.
+ */
+gboolean helix_gl_blit_enter(HelixGlBlit *blit, HelixGlCurrent *saved);
 void helix_gl_blit_leave(HelixGlBlit *blit, const HelixGlCurrent *saved);
 
-/* Create the context on the display of the current one, once. FALSE with HELIX_CODE_NOT_READABLE. */
-gboolean helix_gl_blit_make_context(HelixGlBlit *blit, GError **error);
+/* What a copy changes of the renderer's GL state. */
+typedef struct HelixGlState {
+    GLint texture, draw_framebuffer, read_framebuffer;
+    gboolean scissor;
+} HelixGlState;
 
-/* A fence in the copying context, which is current: EGL's, else OpenGL's. NULL with HELIX_CODE_NOT_READABLE. */
+/* Save it, and switch off what a blit obeys. */
+HelixGlState helix_gl_save_state(const HelixGlBlit *blit);
+void helix_gl_restore_state(const HelixGlBlit *blit, const HelixGlState *state);
+
+/* What IOSurfaces are bound to. */
+GLenum helix_gl_blit_target(const HelixGlBlit *blit);
+
+/* Take the current context for the renderer's, once. FALSE with HELIX_CODE_NOT_READABLE. */
+gboolean helix_gl_blit_take_context(HelixGlBlit *blit, GError **error);
+
+/* A fence in the renderer's context, which is current: EGL's, else OpenGL's. NULL with HELIX_CODE_NOT_READABLE. */
 HelixGlFence *helix_gl_blit_make_fence(HelixGlBlit *blit, GError **error);
 
 /* FALSE, with @what and EGL's last error as HELIX_CODE_NOT_READABLE. */

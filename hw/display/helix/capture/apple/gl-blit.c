@@ -7,7 +7,7 @@
 /* A lost context reports an error each time it is asked. */
 #define MOST_ERRORS 8
 
-static GLenum gl_target(const HelixGlBlit *blit)
+GLenum helix_gl_blit_target(const HelixGlBlit *blit)
 {
     return blit->texture_target == EGL_TEXTURE_RECTANGLE_ANGLE ? GL_TEXTURE_RECTANGLE_ANGLE : GL_TEXTURE_2D;
 }
@@ -53,8 +53,7 @@ void helix_gl_blit_forget(HelixGlBlit *blit, HelixPooledIOSurface *entry)
     if (entry->pbuffer == EGL_NO_SURFACE) {
         return;
     }
-    saved = helix_gl_save_current();
-    if (blit->context != EGL_NO_CONTEXT && helix_gl_blit_enter(blit)) {
+    if (helix_gl_blit_enter(blit, &saved)) {
         glDeleteFramebuffers(1, &entry->framebuffer);
         glDeleteTextures(1, &entry->texture);
     }
@@ -120,11 +119,11 @@ static gboolean draw(HelixGlBlit *blit, const HelixBlit *from, HelixPooledIOSurf
     if (!blit->source_framebuffer) {
         glGenFramebuffers(1, &blit->source_framebuffer);
     }
-    glBindTexture(gl_target(blit), entry->texture);
+    glBindTexture(helix_gl_blit_target(blit), entry->texture);
     if (!eglBindTexImage(blit->display, entry->pbuffer, EGL_BACK_BUFFER)) {
         return helix_gl_failed(error, "EGL does not bind the IOSurface to a texture");
     }
-    ok = attach(GL_DRAW_FRAMEBUFFER, entry->framebuffer, gl_target(blit), entry->texture, error) &&
+    ok = attach(GL_DRAW_FRAMEBUFFER, entry->framebuffer, helix_gl_blit_target(blit), entry->texture, error) &&
         attach(GL_READ_FRAMEBUFFER, blit->source_framebuffer, GL_TEXTURE_2D, from->texture, error);
     if (ok) {
         copy_all(from, entry);
@@ -133,43 +132,43 @@ static gboolean draw(HelixGlBlit *blit, const HelixBlit *from, HelixPooledIOSurf
     glBindFramebuffer(GL_READ_FRAMEBUFFER, blit->source_framebuffer);
     glFramebufferTexture2D(GL_READ_FRAMEBUFFER, GL_COLOR_ATTACHMENT0, GL_TEXTURE_2D, 0, 0);
     glBindFramebuffer(GL_DRAW_FRAMEBUFFER, entry->framebuffer);
-    glFramebufferTexture2D(GL_DRAW_FRAMEBUFFER, GL_COLOR_ATTACHMENT0, gl_target(blit), 0, 0);
+    glFramebufferTexture2D(GL_DRAW_FRAMEBUFFER, GL_COLOR_ATTACHMENT0, helix_gl_blit_target(blit), 0, 0);
     if (!eglReleaseTexImage(blit->display, entry->pbuffer, EGL_BACK_BUFFER) && ok) {
         ok = helix_gl_failed(error, "EGL does not give the IOSurface back");
     }
     return ok;
 }
 
-static HelixGlFence *draw_and_fence(HelixGlBlit *blit, const HelixBlit *from, HelixPooledIOSurface *entry,
-                                    GError **error)
+/* Whether there were errors. */
+static gboolean take_errors(void)
 {
-    for (int i = 0; i < MOST_ERRORS && glGetError() != GL_NO_ERROR; i++) {
-        continue;
+    int n = 0;
+
+    while (n < MOST_ERRORS && glGetError() != GL_NO_ERROR) {
+        n++;
     }
-    if (!prepare_entry(blit, entry, error) || !draw(blit, from, entry, error)) {
-        return NULL;
-    }
-    if (glGetError() != GL_NO_ERROR) {
+    return n > 0;
+}
+
+static gboolean copy(HelixGlBlit *blit, const HelixBlit *from, HelixPooledIOSurface *entry, GError **error)
+{
+    HelixGlState state = helix_gl_save_state(blit);
+    gboolean ok;
+
+    take_errors(); /* the renderer's */
+    ok = prepare_entry(blit, entry, error) && draw(blit, from, entry, error);
+    helix_gl_restore_state(blit, &state);
+    if (take_errors() && ok) {
         g_set_error(error, HELIX_ERROR, HELIX_CODE_NOT_READABLE, "OpenGL does not copy texture %u", from->texture);
-        return NULL;
+        return FALSE;
     }
-    return helix_gl_blit_make_fence(blit, error);
+    return ok;
 }
 
 HelixGlFence *helix_gl_blit_begin(HelixGlBlit *blit, const HelixBlit *from, HelixPooledIOSurface *entry, GError **error)
 {
-    HelixGlFence *fence = NULL;
-    HelixGlCurrent saved = helix_gl_save_current();
-
-    if (!helix_gl_blit_make_context(blit, error)) {
+    if (!helix_gl_blit_take_context(blit, error) || !copy(blit, from, entry, error)) {
         return NULL;
     }
-    glFlush(); /* submit the renderer's commands before ours */
-    if (helix_gl_blit_enter(blit)) {
-        fence = draw_and_fence(blit, from, entry, error);
-    } else {
-        helix_gl_failed(error, "EGL does not make the copying context current");
-    }
-    helix_gl_blit_leave(blit, &saved);
-    return fence;
+    return helix_gl_blit_make_fence(blit, error);
 }

@@ -2,9 +2,9 @@
 /*
  * gl-blit.h - a GL texture copied into an IOSurface by the GPU, cropped, scaled and flipped vertically as needed.
  *
- * Uses a context of its own that shares the renderer's objects, so the renderer's GL state is not changed; the context
- * that was current before a call is current again after it, also on failure. Main loop, with the renderer's context
- * current.
+ * Runs in the renderer's own context and puts back the state that it changes, so contexts do not change for a copy:
+ * ANGLE's Metal back end waits in each change until the GPU has taken the old context's commands. Main loop, with the
+ * renderer's context current; what may be called at other times makes it current, and then the one before.
  */
 #ifndef HELIX_APPLE_GL_BLIT_H
 #define HELIX_APPLE_GL_BLIT_H
@@ -53,7 +53,7 @@ HelixGlFence *helix_gl_blit_fence(HelixGlBlit *blit);
  */
 HelixGlFence *helix_gl_blit_begin(HelixGlBlit *blit, const HelixBlit *from, HelixPooledIOSurface *entry,
                                   GError **error);
-/* Never waits. Where EGL has no fences, the copying context is made current to ask OpenGL. */
+/* Never waits. Where EGL has no fences, the renderer's context is made current to ask OpenGL. */
 HelixGpuStatus helix_gl_blit_status(HelixGlBlit *blit, const HelixGlFence *fence);
 /* Before helix_gl_blit_reset(). */
 void helix_gl_blit_end(HelixGlBlit *blit, HelixGlFence *fence);

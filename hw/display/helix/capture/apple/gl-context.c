@@ -1,31 +1,64 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * gl-context.c - the context that copies textures: it shares the renderer's objects and leaves the renderer's state
- * alone.
+ * gl-context.c - the renderer's context, in which textures are copied, and the state of it that a copy changes.
  */
 #include "gl-blit-private.h"
 
-HelixGlCurrent helix_gl_save_current(void)
-{
-    return (HelixGlCurrent){ eglQueryAPI(), eglGetCurrentDisplay(), eglGetCurrentContext(),
-                             eglGetCurrentSurface(EGL_DRAW), eglGetCurrentSurface(EGL_READ) };
-}
+/* ---- contexts ---- */
 
-gboolean helix_gl_blit_enter(HelixGlBlit *blit)
+gboolean helix_gl_blit_enter(HelixGlBlit *blit, HelixGlCurrent *saved)
 {
-    return eglBindAPI(EGL_OPENGL_ES_API) &&
-        eglMakeCurrent(blit->display, EGL_NO_SURFACE, EGL_NO_SURFACE, blit->context);
+    *saved = (HelixGlCurrent){ .api = eglQueryAPI(),
+                               .display = eglGetCurrentDisplay(),
+                               .context = eglGetCurrentContext(),
+                               .draw = eglGetCurrentSurface(EGL_DRAW),
+                               .read = eglGetCurrentSurface(EGL_READ) };
+    saved->is_renderer = saved->context == blit->context && blit->context != EGL_NO_CONTEXT;
+    return saved->is_renderer ||
+        (blit->context != EGL_NO_CONTEXT && eglBindAPI(EGL_OPENGL_ES_API) &&
+         eglMakeCurrent(blit->display, EGL_NO_SURFACE, EGL_NO_SURFACE, blit->context));
 }
 
 void helix_gl_blit_leave(HelixGlBlit *blit, const HelixGlCurrent *saved)
 {
+    if (saved->is_renderer) {
+        return;
+    }
     eglBindAPI(saved->api);
     if (saved->context != EGL_NO_CONTEXT) {
         eglMakeCurrent(saved->display, saved->draw, saved->read, saved->context);
-    } else {
+    } else if (blit->display != EGL_NO_DISPLAY) {
         eglMakeCurrent(blit->display, EGL_NO_SURFACE, EGL_NO_SURFACE, EGL_NO_CONTEXT);
     }
 }
+
+/* ---- state ---- */
+
+HelixGlState helix_gl_save_state(const HelixGlBlit *blit)
+{
+    const gboolean rectangle = blit->texture_target == EGL_TEXTURE_RECTANGLE_ANGLE;
+    HelixGlState state = { 0 };
+
+    glGetIntegerv(rectangle ? GL_TEXTURE_BINDING_RECTANGLE_ANGLE : GL_TEXTURE_BINDING_2D, &state.texture);
+    glGetIntegerv(GL_DRAW_FRAMEBUFFER_BINDING, &state.draw_framebuffer);
+    glGetIntegerv(GL_READ_FRAMEBUFFER_BINDING, &state.read_framebuffer);
+    state.scissor = glIsEnabled(GL_SCISSOR_TEST);
+    glDisable(
+        GL_SCISSOR_TEST); /* all else that drawing obeys does not hold for glBlitFramebuffer() (OpenGL ES 3.0, 4.3.2) */
+    return state;
+}
+
+void helix_gl_restore_state(const HelixGlBlit *blit, const HelixGlState *state)
+{
+    glBindTexture(helix_gl_blit_target(blit), (GLuint)state->texture);
+    glBindFramebuffer(GL_DRAW_FRAMEBUFFER, (GLuint)state->draw_framebuffer);
+    glBindFramebuffer(GL_READ_FRAMEBUFFER, (GLuint)state->read_framebuffer);
+    if (state->scissor) {
+        glEnable(GL_SCISSOR_TEST);
+    }
+}
+
+/* ---- the renderer's display ---- */
 
 gboolean helix_gl_failed(GError **error, const char *what)
 {
@@ -60,12 +93,10 @@ void helix_gl_blit_reset(HelixGlBlit *blit)
     if (blit->context == EGL_NO_CONTEXT) {
         return;
     }
-    saved = helix_gl_save_current();
-    if (blit->source_framebuffer && helix_gl_blit_enter(blit)) {
+    if (blit->source_framebuffer && helix_gl_blit_enter(blit, &saved)) {
         glDeleteFramebuffers(1, &blit->source_framebuffer);
+        helix_gl_blit_leave(blit, &saved);
     }
-    helix_gl_blit_leave(blit, &saved);
-    eglDestroyContext(blit->display, blit->context);
     blit->context = EGL_NO_CONTEXT;
     blit->source_framebuffer = 0;
 }
@@ -76,23 +107,19 @@ void helix_gl_blit_free(HelixGlBlit *blit)
     g_free(blit);
 }
 
-static gboolean check_display(HelixGlBlit *blit, GError **error)
+static gboolean check_display(EGLDisplay display, GError **error)
 {
-    static const char *const needed[] = { "EGL_ANGLE_iosurface_client_buffer", "EGL_KHR_surfaceless_context" };
-
-    for (guint i = 0; i < G_N_ELEMENTS(needed); i++) {
-        if (!epoxy_has_egl_extension(blit->display, needed[i])) {
-            g_set_error(error, HELIX_ERROR, HELIX_CODE_NOT_READABLE, "EGL has no %s: the renderer must run on ANGLE",
-                        needed[i]);
-            return FALSE;
-        }
+    if (!epoxy_has_egl_extension(display, "EGL_ANGLE_iosurface_client_buffer")) {
+        g_set_error_literal(error, HELIX_ERROR, HELIX_CODE_NOT_READABLE,
+                            "EGL has no EGL_ANGLE_iosurface_client_buffer: the renderer must run on ANGLE");
+        return FALSE;
     }
     return TRUE;
 }
 
 /*
- * A configuration for pbuffers on IOSurfaces and a GLES 3 context. Without EGL_BIND_TO_TEXTURE_RGBA, which ANGLE does
- * not ask for with IOSurfaces: the configurations of its Core OpenGL back end have not got it.
+ * A configuration for pbuffers on IOSurfaces. Without EGL_BIND_TO_TEXTURE_RGBA, which ANGLE does not ask for with
+ * IOSurfaces: the configurations of its Core OpenGL back end have not got it.
  */
 static gboolean choose_config(HelixGlBlit *blit, GError **error)
 {
@@ -122,24 +149,16 @@ static gboolean choose_config(HelixGlBlit *blit, GError **error)
     return TRUE;
 }
 
-gboolean helix_gl_blit_make_context(HelixGlBlit *blit, GError **error)
+gboolean helix_gl_blit_take_context(HelixGlBlit *blit, GError **error)
 {
-    static const EGLint attributes[] = { EGL_CONTEXT_CLIENT_VERSION, 3, EGL_NONE };
-    EGLContext renderer = eglGetCurrentContext();
-    EGLenum api = eglQueryAPI();
-
     if (blit->context != EGL_NO_CONTEXT) {
-        return TRUE;
+        return blit->context == eglGetCurrentContext() ||
+            helix_gl_failed(error, "another context than the renderer's is current");
     }
     blit->display = eglGetCurrentDisplay();
-    if (!check_display(blit, error) || !choose_config(blit, error)) {
+    if (!check_display(blit->display, error) || !choose_config(blit, error)) {
         return FALSE;
     }
-    if (!eglBindAPI(EGL_OPENGL_ES_API)) {
-        return helix_gl_failed(error, "EGL has no OpenGL ES");
-    }
-    blit->context = eglCreateContext(blit->display, blit->config, renderer, attributes);
-    eglBindAPI(api);
-    return blit->context != EGL_NO_CONTEXT ||
-        helix_gl_failed(error, "EGL makes no OpenGL ES 3 context beside the renderer's");
+    blit->context = eglGetCurrentContext();
+    return TRUE;
 }

@@ -12,7 +12,7 @@ typedef void *(*CopyMetalSharedEvent)(EGLDisplay display, EGLSyncKHR sync);
 
 struct HelixGlFence {
     EGLSyncKHR egl; /* EGL_NO_SYNC_KHR: gl */
-    GLsync gl;      /* of the copying context */
+    GLsync gl;      /* of the renderer's context */
 };
 
 static gboolean has_egl_fences(EGLDisplay display)
@@ -64,14 +64,14 @@ HelixGlFence *helix_gl_blit_make_fence(HelixGlBlit *blit, GError **error)
     return fence;
 }
 
-/* Core OpenGL's contexts change without a wait, as those of ANGLE's Metal back end do not. */
+/* Contexts change, if the renderer's is not current; without a wait, as this is not ANGLE's Metal back end. */
 static HelixGpuStatus gl_status(HelixGlBlit *blit, GLsync gl)
 {
-    HelixGlCurrent saved = helix_gl_save_current();
+    HelixGlCurrent saved;
     GLint status = GL_UNSIGNALED;
     GLsizei n = 0;
 
-    if (helix_gl_blit_enter(blit)) {
+    if (helix_gl_blit_enter(blit, &saved)) {
         glGetSynciv(gl, GL_SYNC_STATUS, 1, &n, &status);
     }
     helix_gl_blit_leave(blit, &saved);
@@ -99,9 +99,9 @@ void helix_gl_blit_end(HelixGlBlit *blit, HelixGlFence *fence)
     if (fence->egl != EGL_NO_SYNC_KHR) {
         eglDestroySyncKHR(blit->display, fence->egl);
     } else {
-        HelixGlCurrent saved = helix_gl_save_current();
+        HelixGlCurrent saved;
 
-        if (helix_gl_blit_enter(blit)) {
+        if (helix_gl_blit_enter(blit, &saved)) {
             glDeleteSync(fence->gl);
         }
         helix_gl_blit_leave(blit, &saved);
