@@ -295,8 +295,10 @@ OSStatus VTSessionSetProperty(VTSessionRef ref, CFStringRef key, CFTypeRef value
     if (double_vt_hang_here(DOUBLE_VT_HANG_PROPERTY)) {
         return kVTInvalidSessionErr;
     }
-    session->dead |= double_vt.die;
-    double_vt.die = FALSE;
+    if (double_vt.die) { /* written only where a test gave the order: sessions may be set up at the same time */
+        session->dead = TRUE;
+        double_vt.die = FALSE;
+    }
     if (session_status(session)) {
         return session_status(session);
     }
@@ -426,8 +428,10 @@ OSStatus VTCompressionSessionEncodeFrame(VTCompressionSessionRef ref, CVImageBuf
     if (double_vt_hang_here(DOUBLE_VT_HANG_ENCODE)) {
         return kVTInvalidSessionErr;
     }
-    session->dead |= double_vt.die;
-    double_vt.die = FALSE;
+    if (double_vt.die) { /* written only where a test gave the order: sessions may be set up at the same time */
+        session->dead = TRUE;
+        double_vt.die = FALSE;
+    }
     if (session_status(session)) {
         return session_status(session);
     }

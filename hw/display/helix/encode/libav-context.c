@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* libav-context.c - see libav-context.h. */
+#include <string.h>
+
 #include "libav-context.h"
 
 /*
@@ -74,6 +76,15 @@ void helix_libav_set_stream(AVCodecContext *codec, const HelixEncoderConfig *con
     codec->level = config->level;
     codec->max_b_frames = 0;
     codec->flags |= AV_CODEC_FLAG_CLOSED_GOP;
+}
+
+gboolean helix_libav_same_but_rates(const HelixEncoderConfig *a, const HelixEncoderConfig *b)
+{
+    return a->width == b->width && a->height == b->height && a->fps_num == b->fps_num && a->fps_den == b->fps_den &&
+        a->key_int_max == b->key_int_max && a->profile == b->profile && a->level == b->level &&
+        a->realtime == b->realtime && a->rate_control == b->rate_control && a->min_qp == b->min_qp &&
+        a->max_qp == b->max_qp && a->slices == b->slices && a->aud == b->aud && a->letterbox == b->letterbox &&
+        memcmp(&a->vui, &b->vui, sizeof(a->vui)) == 0;
 }
 
 static void free_packet(gpointer packet)

@@ -24,6 +24,8 @@ void helix_libav_set_rates(AVCodecContext *codec, const HelixEncoderConfig *conf
 guint8 helix_libav_rate_control(const HelixEncoderConfig *config);
 /* How many pictures of average size the VBV buffer of a constant bit rate holds. */
 guint helix_libav_buffered_frames(const HelixEncoderConfig *config);
+/* Whether @a and @b differ in their bit rates at most. */
+gboolean helix_libav_same_but_rates(const HelixEncoderConfig *a, const HelixEncoderConfig *b);
 /* The data of @packet, which is taken over. */
 GBytes *helix_libav_take_packet(AVPacket *packet);
 

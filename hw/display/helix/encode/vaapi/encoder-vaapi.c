@@ -4,8 +4,6 @@
  *
  * libavcodec sends rates to the driver when it opens: another rate needs another session, and so an IDR.
  */
-#include <string.h>
-
 #include <libavutil/hwcontext.h>
 
 #include "vaapi-output.h"
@@ -26,15 +24,18 @@ typedef struct VaapiEncoder {
     gint64 pts;     /* of the next picture: one a frame, in units of 1/fps */
 } VaapiEncoder;
 
-static void vaapi_close(HelixEncoder *encoder)
+static void free_vaapi(VaapiEncoder *vaapi)
 {
-    VaapiEncoder *vaapi = (VaapiEncoder *)encoder;
-
     av_frame_free(&vaapi->frame);
     avcodec_free_context(&vaapi->codec);
     helix_converter_free(vaapi->converter);
     helix_letterbox_free(vaapi->letterbox);
     g_free(vaapi);
+}
+
+static void vaapi_close(HelixEncoder *encoder)
+{
+    free_vaapi((VaapiEncoder *)encoder);
 }
 
 static HelixEncoder *vaapi_open(HelixEncoderConfig *config, gboolean hardware_only, GError **error)
@@ -49,7 +50,7 @@ static HelixEncoder *vaapi_open(HelixEncoderConfig *config, gboolean hardware_on
         if (vaapi->codec) {
             g_set_error_literal(error, HELIX_ERROR, HELIX_CODE_ENCODE, "no memory for a frame");
         }
-        vaapi_close(&vaapi->base);
+        free_vaapi(vaapi);
         return NULL;
     }
     if (config->letterbox) {
@@ -65,7 +66,8 @@ static gboolean vaapi_reconfigure(HelixEncoder *encoder, HelixEncoderConfig *con
 {
     VaapiEncoder *vaapi = (VaapiEncoder *)encoder;
 
-    if (memcmp(config, &vaapi->asked, sizeof(*config)) != 0) {
+    if (!helix_libav_same_but_rates(config, &vaapi->asked) || config->bitrate != vaapi->asked.bitrate ||
+        config->max_bitrate != vaapi->asked.max_bitrate) {
         return FALSE;
     }
     *config = vaapi->config;

@@ -187,7 +187,7 @@ static AVCodecContext *open_on(const char *node, HelixEncoderConfig *config, GEr
         if (attempt.rate_control == HELIX_RATE_CQP && attempt.min_qp == 0) {
             attempt.min_qp = DEFAULT_CQP;
         }
-        codec = try_open(device, &attempt, i % 2, &result);
+        codec = try_open(device, &attempt, i % 2 == 1, &result);
         if (codec) {
             *config = attempt;
         }

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* options.c - an encoder's configuration as options of libavcodec's "libx264". */
-#include <string.h>
-
 #include <libavutil/opt.h>
 
 #include "options.h"
@@ -129,12 +127,7 @@ gboolean helix_x264_can_change(const HelixEncoderConfig *old, const HelixEncoder
 {
     gboolean vbv_stays = (wanted->max_bitrate != 0) == (old->max_bitrate != 0);
 
-    if (wanted->width != old->width || wanted->height != old->height || wanted->fps_num != old->fps_num ||
-        wanted->fps_den != old->fps_den || wanted->key_int_max != old->key_int_max || wanted->profile != old->profile ||
-        wanted->level != old->level || wanted->realtime != old->realtime || wanted->rate_control != old->rate_control ||
-        wanted->min_qp != old->min_qp || wanted->max_qp != old->max_qp || wanted->slices != old->slices ||
-        wanted->aud != old->aud || wanted->letterbox != old->letterbox ||
-        memcmp(&wanted->vui, &old->vui, sizeof(wanted->vui)) != 0) {
+    if (!helix_libav_same_but_rates(wanted, old)) {
         return FALSE;
     }
     return wanted->rate_control != HELIX_RATE_VBR || (wanted->bitrate == old->bitrate && vbv_stays);
